@@ -10,8 +10,9 @@ from enum import Enum
 from pathlib import Path
 
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
+from detreduce.errors import InputError
 from detreduce.machine.image_files import HEAD, starts_like_image
-from detreduce.machine.regular_files import LABELS, open_regular, read_regular
+from detreduce.machine.regular_files import LABELS, is_regular, open_regular, read_regular
 from detreduce.ultralytics_bridge.config_folder import is_shipped
 
 VARIABLE = "DETREDUCE_NO_OUTSIDE"
@@ -45,7 +46,13 @@ def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDatase
     inside = _Inside(dataset.source)
     kept: list[ImageRecord] = []
     problems: list[Problem] = []
-    outside = 0
+    beyond = [path for path in _lists(dataset) if inside.locate(path) is Place.OUTSIDE]
+    if beyond and not follow:
+        raise InputError(
+            f"{beyond[0]} is outside the dataset's folder {inside.folder}. Put a copy of the file there, or leave out "
+            "--no-outside if you trust the file."
+        )
+    outside = len(beyond)
     for record in dataset:
         files = {path: inside.locate(path) for path in (record.path, record.label_path) if path is not None}
         if all(place is Place.OWN for place in files.values()):
@@ -78,6 +85,39 @@ def outside_notice(dataset: DetectionDataset) -> str:
         f"{files} outside the folder of the dataset ({_Inside(dataset.source).folder}), and reached through links or "
         "paths. To refuse such files, use --no-outside."
     )
+
+
+class Extras:
+    """Decide which files may be copied that belong to a dataset, but are neither its images nor their labels."""
+
+    def __init__(self, source: Source) -> None:
+        self._inside = _Inside(source)
+        self._follow = source.outside
+        self._refused: list[Path] = []
+
+    def allow_image(self, path: Path) -> bool:
+        """Return whether an image, for instance a mask, may be copied. From outside, only its first bytes count."""
+        place = self._inside.locate(path)
+        if place is Place.OWN or ((place is Place.NAMED or self._follow) and _starts_like_image(path)):
+            return True
+        self._refused.append(path)
+        return False
+
+    def allow_text(self, path: Path) -> bool:
+        """Return whether a text file may be copied. From outside, none may: every text looks like a list of names."""
+        if self._inside.locate(path) is not Place.OUTSIDE:
+            return True
+        self._refused.append(path)
+        return False
+
+    def notice(self) -> str:
+        """Return a sentence about the files that were refused, or an empty text."""
+        if not self._refused:
+            return ""
+        return (
+            f"{len(self._refused)} files that links take from outside the folder of the dataset were not copied whole "
+            f"(the first: {self._refused[0]}). Replace the links by copies if you trust the files."
+        )
 
 
 class Place(Enum):
@@ -149,11 +189,23 @@ def _is_image(path: Path) -> bool:
     true = os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
     if os.path.splitext(true)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
         return True
+    return _starts_like_image(path, missing=True)
+
+
+def _starts_like_image(path: Path, *, missing: bool = False) -> bool:
+    """Return whether a file starts like an image. Return `missing` if the file does not exist."""
     try:
         with open_regular(path) as file:
             return starts_like_image(file.read(HEAD))
     except OSError as error:
-        return error.errno == errno.ENOENT
+        return missing and error.errno == errno.ENOENT
+
+
+def _lists(dataset: DetectionDataset) -> list[Path]:
+    """Return the files that list the images or the annotations of the split."""
+    split = dataset.source.splits[dataset.split]
+    images = [path for path in split.images if path.suffix.lower() not in IMAGE_SUFFIXES and is_regular(path)]
+    return [*images, *([split.annotations] if split.annotations is not None else [])]
 
 
 def _is_labels(path: Path) -> bool:

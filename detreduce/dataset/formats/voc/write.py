@@ -11,16 +11,18 @@ from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.voc.layout import voc_layout
 from detreduce.dataset.formats.voc.read import list_files, load_voc, stems_in_line
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.outside import Extras
 from detreduce.dataset.reading.text_lines import decode_list, is_utf16, text_lines
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource
 from detreduce.dataset.splits import CANONICAL
 from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, write_dataset_yaml
 from detreduce.dataset.writing.links import Placer
+from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.machine.regular_files import LISTS as LISTS_LIMIT
-from detreduce.machine.regular_files import read_regular
+from detreduce.machine.regular_files import is_regular, read_regular
 
 # CVAT writes the classes to this file
 LABEL_MAP = "labelmap.txt"
@@ -49,10 +51,13 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
     records = {record.name: record for record in choice.kept}
     for dataset in others.values():
         records |= {r.name: r for r in dataset if r.name not in removed and r.path.is_file()}
-    _place_files(source.root, list(records.values()), placer)
-    if (labels := source.root / LABEL_MAP).is_file():
+    extras = Extras(source)
+    _place_files(source.root, list(records.values()), extras, placer)
+    if (labels := source.root / LABEL_MAP).is_file() and extras.allow_text(labels):
         placer.copy(labels, PurePosixPath(LABEL_MAP))
-    _write_lists(choice, others, kept, removed, records, placer)
+    _write_lists(choice, others, removed, records, extras, placer)
+    if notice := extras.notice():
+        warn_about_subset(notice)
     written = {}
     for split in [choice.dataset.split, *others]:
         old = source.splits[split].annotations
@@ -78,7 +83,7 @@ def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: 
     return own - kept - unchanged
 
 
-def _place_files(root: Path, records: Sequence[ImageRecord], placer: Placer) -> None:
+def _place_files(root: Path, records: Sequence[ImageRecord], extras: Extras, placer: Placer) -> None:
     """Place the images, XML files and segmentation masks of the records."""
     layout = voc_layout(root)
     masks = [(folder, root / folder) for folder in MASKS if (root / folder).is_dir()]
@@ -91,7 +96,7 @@ def _place_files(root: Path, records: Sequence[ImageRecord], placer: Placer) -> 
                 )
             for folder, place in masks:
                 name = PurePosixPath(record.name).with_suffix(".png")
-                if (place / name).is_file():
+                if (place / name).is_file() and extras.allow_image(place / name):
                     placer.image(place / name, folder / name)
             advance()
     placer.make_folder(PurePosixPath(layout.images))
@@ -101,13 +106,13 @@ def _place_files(root: Path, records: Sequence[ImageRecord], placer: Placer) -> 
 def _write_lists(
     choice: Choice,
     others: Mapping[str, DetectionDataset],
-    kept: set[str],
     removed: set[str],
     records: Mapping[str, ImageRecord],
+    extras: Extras,
     placer: Placer,
 ) -> None:
     """Write all lists below ImageSets. `records` are the images in the output."""
-    source = choice.dataset.source
+    source, kept = choice.dataset.source, {record.name for record in choice.kept}
     own = source.splits[choice.dataset.split].annotations
     image_of = _images_by_stem([choice.dataset, *others.values()], source.root)
 
@@ -134,7 +139,12 @@ def _write_lists(
             test = is_kept
         else:
             test = is_not_removed
-        if choice.everything:
+        if not is_regular(file):
+            continue
+        if not extras.allow_text(file):
+            # every text looks like names of images
+            placer.write(place, filter_lines(read_regular(file, LISTS_LIMIT), is_in_output))
+        elif choice.everything:
             placer.copy(file, place)
         else:
             placer.write(place, filter_lines(read_regular(file, LISTS_LIMIT), test))

@@ -49,7 +49,10 @@ def list_other_files(file: Path) -> list[Path]:
 
 
 def _read_label_studio(file: Path) -> Description:
-    """Read Label Studio's classes.txt, and the class numbers in notes.json."""
+    """Read Label Studio's classes.txt, and the class numbers in notes.json. Both may not lead out of their folder."""
+    for path in (file, file.with_name(NOTES)):
+        if below(os.path.realpath(path), os.path.realpath(file.parent)) is None:
+            raise InputError(f"{path}: leads out of {file.parent}. Replace the link by a copy if you trust the file.")
     names = [line.strip() for line in _read_text(file).splitlines() if line.strip()]
     numbered = _read_numbers(file.with_name(NOTES)) or dict(enumerate(names))
     if not numbered:

@@ -18,6 +18,7 @@ from detreduce.dataset.formats.yolo.masks import mask_places, masks_folder
 from detreduce.dataset.formats.yolo.mirror import Mirror, label_place, make_mirror
 from detreduce.dataset.formats.yolo.read import load_yolo
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.outside import Extras
 from detreduce.dataset.reading.description import read_description
 from detreduce.dataset.reading.text_lines import text_lines
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Source
@@ -68,16 +69,15 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
         splits = {split: readable_records(split, records) for split, records in splits.items()}
         # ultralytics refuses a split without images
         splits = {split: records for split, records in splits.items() if records or split == choice.dataset.split}
-    masks = _find_masks(source)
+    masks, extras = _find_masks(source), Extras(source)
     mirror = make_mirror(source.root, [r.path for records in splits.values() for r in records], target)
     with progress("Writing images", sum(map(len, splits.values())), "images") as advance:
         for records in splits.values():
             for record in records:
-                _place_files(record, mirror, masks, placer)
+                _place_files(record, mirror, masks, extras, placer)
                 advance()
     entries = {
-        split: _make_entries(source.splits[split].images, records, split, splits, mirror, placer)
-        for split, records in splits.items()
+        split: _make_entries(source.splits[split].images, split, splits, mirror, extras, placer) for split in splits
     }
     for needed in ("train", "val"):
         if needed not in entries and trainable:
@@ -88,8 +88,10 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
             warn_about_subset(f"There is no {needed} split. Ultralytics needs this split to train.")
     _write_data_yaml(source.path, entries, placer)
     if is_yolo_export(source.path):
-        for file in list_other_files(source.path):
+        for file in filter(extras.allow_text, list_other_files(source.path)):
             placer.copy(file, mirror(file))
+    if notice := extras.notice():
+        warn_about_subset(notice)
 
 
 def _write_lists(choice: Choice, placer: Placer) -> None:
@@ -131,11 +133,12 @@ def _find_masks(source: Source) -> str | None:
     return masks_folder(description.values, source.root)
 
 
-def _place_files(record: ImageRecord, mirror: Mirror, masks: str | None, placer: Placer) -> None:
+def _place_files(record: ImageRecord, mirror: Mirror, masks: str | None, extras: Extras, placer: Placer) -> None:
     """Place an image, its label file and its mask."""
     relative = mirror(record.path)
     placer.image(record.path, relative)
-    if masks is not None and (places := mask_places(record, relative, masks)) is not None:
+    places = mask_places(record, relative, masks) if masks is not None else None
+    if places is not None and extras.allow_image(places[0]):
         placer.image(*places)
     if record.label_path is not None and placer.has(record.label_path):
         placer.copy(record.label_path, label_place(relative))
@@ -143,10 +146,10 @@ def _place_files(record: ImageRecord, mirror: Mirror, masks: str | None, placer:
 
 def _make_entries(
     sources: Sequence[Path],
-    records: Sequence[ImageRecord],
     split: str,
     splits: Mapping[str, Sequence[ImageRecord]],
     mirror: Mirror,
+    extras: Extras,
     placer: Placer,
 ) -> list[str]:
     """Return the new value of a split's key (``train:``) in data.yaml, and write the lists that this value names.
@@ -154,12 +157,17 @@ def _make_entries(
     The source's folders and lists are used if they give exactly the split's images in the output. Otherwise, a new list
     is written, for instance if a folder also holds images of another split.
     """
+    records = splits[split]
     wanted = {mirror(record.path) for record in records}
     everything = {mirror(record.path) for others in splits.values() for record in others}
     folders = [path for path in sources if path.is_dir()]
     lists = [path for path in sources if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES]
     covered = {image for image in everything if any(_below(image, mirror(folder)) for folder in folders)}
     listed = {path: _filter_list(path, records, mirror) for path in lists}
+    for path in lists:
+        if any(image is None for image, _ in listed[path]) and not extras.allow_text(path):
+            # every text looks like comments
+            listed[path] = [(image, line) for image, line in listed[path] if image is not None]
     covered |= {image for lines in listed.values() for image, _ in lines if image is not None}
     if len(folders) + len(lists) == len(sources) and covered == wanted:
         for folder in folders:

@@ -64,15 +64,11 @@ class LazyGains:
         Function that takes a row and returns the increase if this row is added to the rows chosen so far.
     choose
         Function that is called with each chosen row.
-    next_identical
-        (n,) for each row, the next identical row in the order of priority, or -1. Identical rows always have the same
-        gain, so only the first of them is evaluated. None means that all rows differ.
     """
 
     bounds: FloatArray
     gain: Callable[[int], float]
     choose: Callable[[int], None]
-    next_identical: IntArray | None = None
 
 
 def lazy_greedy(gains: LazyGains, task: GreedyTask) -> tuple[IntArray, FloatArray]:
@@ -84,14 +80,15 @@ def lazy_greedy(gains: LazyGains, task: GreedyTask) -> tuple[IntArray, FloatArra
     """
     order: list[int] = []
     values: list[float] = []
-    heap, next_identical = _first_bounds(gains, task.priority)
     ranks: Sequence[int] = task.priority.tolist()
+    heap = [(-bound, ranks[row], row) for row, bound in enumerate((gains.bounds * (1.0 + 1e-9) + NOTHING).tolist())]
+    heapq.heapify(heap)
     fresh = [-1] * len(ranks)
     openings, mask = task.openings, task.openings.mask
     while heap and len(order) < task.count:
         bound, _, row = heap[0]
         if not mask[row]:
-            _replace_top(heap, bound, next_identical[row], ranks)
+            heapq.heappop(heap)
         elif fresh[row] != len(order):
             fresh[row] = len(order)
             heapq.heapreplace(heap, (-rounded(gains.gain(row)), ranks[row], row))
@@ -102,7 +99,7 @@ def lazy_greedy(gains: LazyGains, task: GreedyTask) -> tuple[IntArray, FloatArra
             values.append(-bound)
             gains.choose(row)
             openings.take(row)
-            _replace_top(heap, bound, next_identical[row], ranks)
+            heapq.heappop(heap)
             task.advance(1)
     if len(order) < task.count:
         # gains never rise, so the remaining rows add nothing
@@ -117,31 +114,3 @@ def rounded(gain: float) -> float:
         return 0.0
     digits, exponent = math.frexp(gain)
     return math.ldexp(round(digits * DIGITS), exponent - 33)
-
-
-def _first_bounds(gains: LazyGains, priority: IntArray) -> tuple[list[tuple[float, int, int]], Sequence[int]]:
-    """Return a heap of (-bound, priority, row), and `gains.next_identical` as a list.
-
-    Of identical rows, only the first row is in the heap.
-    """
-    n = len(priority)
-    heads = np.arange(n)
-    next_identical: Sequence[int] = [-1] * n
-    if gains.next_identical is not None:
-        heads = np.setdiff1d(heads, gains.next_identical)
-        next_identical = gains.next_identical.tolist()
-    bounds = (gains.bounds[heads] * (1.0 + 1e-9) + NOTHING).tolist()
-    heap = [(-bound, int(priority[row]), int(row)) for bound, row in zip(bounds, heads, strict=True)]
-    heapq.heapify(heap)
-    return heap, next_identical
-
-
-def _replace_top(heap: list[tuple[float, int, int]], bound: float, successor: int, ranks: Sequence[int]) -> None:
-    """Replace the row at the top of the heap by the row `successor`, with the same bound.
-
-    If `successor` is -1, remove the row.
-    """
-    if successor < 0:
-        heapq.heappop(heap)
-    else:
-        heapq.heapreplace(heap, (bound, ranks[successor], successor))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from detreduce.arrays.object_table import ObjectTable
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.reducers.base import FitInput, Ranking
-from detreduce.reducers.engine.greedy import GreedyTask, LazyGains, lazy_greedy
+from detreduce.reducers.engine.greedy import GreedyTask
 from detreduce.reducers.engine.object_reducer import ObjectReducer, objects_of, signatures
 from detreduce.reducers.engine.ordering import gain_scores
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
+from detreduce.reducers.engine.windowed_greedy import ArrayGains, windowed_greedy
 
 
 class ClassCoverage(ObjectReducer):
@@ -83,8 +84,8 @@ def split_by_size(table: ObjectTable) -> ObjectTable:
 def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
     """Add images one by one, always the image that increases sum_c sqrt(kept_c / total_c) most.
 
-    Images with the same numbers of boxes of each class are evaluated only once. A gain is computed again only if the
-    image could still have the largest gain. So most steps evaluate only a few images.
+    Images with the same numbers of boxes of each class are evaluated only once, and most steps evaluate only a few
+    hundred images (see `windowed_greedy`).
 
     Returns
     -------
@@ -95,42 +96,34 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
     remaining : (n,) float64
         The increase that each image would give after the last choice.
     """
-    total = np.bincount(table.classes, table.counts, table.n_classes).astype(np.float64)
+    total = np.bincount(table.classes, table.counts, table.n_classes)
     counted = table.counts * np.isin(table.images, task.chosen)
-    kept = np.bincount(table.classes, counted, table.n_classes).astype(np.float64)
-    starts = table.starts.tolist()
-    classes, counts = table.classes.tolist(), table.counts.astype(float).tolist()
-    boxes, roots = kept.tolist(), np.sqrt(kept).tolist()
-    weights = np.divide(1.0, np.sqrt(total), out=np.zeros_like(total), where=total > 0).tolist()
+    kept = np.bincount(table.classes, counted, table.n_classes)
+    # a few boxes of one class add the same in every image: there are few such pairs of a class and a number
+    base = int(table.counts.max(initial=0)) + 1
+    pairs, kinds = np.unique(table.classes * base + table.counts, return_inverse=True)
+    classes, more = pairs // base, pairs % base
+    scale = more / np.sqrt(total[classes])
+    content = ObjectTable(table.n_images, len(pairs), table.images, kinds, table.counts)
+    starts = table.starts
 
-    def gain(image: int) -> float:
-        added = 0.0
-        for pair in range(starts[image], starts[image + 1]):
-            c, more = classes[pair], counts[pair]
-            added += weights[c] * more / (sqrt(boxes[c] + more) + roots[c])
-        return added
+    def watch(rows: IntArray) -> Callable[[], FloatArray]:
+        part = content.take(rows)
+
+        def current() -> FloatArray:
+            before = kept[classes]
+            added = scale / (np.sqrt(before + more) + np.sqrt(before))
+            return np.bincount(part.images, added[part.classes], len(rows))
+
+        return current
 
     def choose(image: int) -> None:
-        for pair in range(starts[image], starts[image + 1]):
-            c = classes[pair]
-            boxes[c] += counts[pair]
-            roots[c] = sqrt(boxes[c])
+        boxes = slice(starts[image], starts[image + 1])
+        kept[table.classes[boxes]] += table.counts[boxes]
 
-    bounds = coverage_gains(table, kept, total)
     next_identical = _next_with_same_boxes(signatures(table, table.counts), task.priority)
-    order, gains = lazy_greedy(LazyGains(bounds, gain, choose, next_identical), task)
-    return order, gains, coverage_gains(table, np.array(boxes), total)
-
-
-def coverage_gains(table: ObjectTable, kept: FloatArray, total: FloatArray) -> FloatArray:
-    """Return (n,): for each image, the increase of sum_c sqrt(kept_c / total_c) if the image were added.
-
-    `kept` and `total` (C,) are the numbers of kept boxes and of all boxes of each class.
-    """
-    before = kept[table.classes]
-    root = np.sqrt(before + table.counts) + np.sqrt(before)
-    gains = table.counts / (root * np.sqrt(total[table.classes]))
-    return np.bincount(table.images, gains, len(table)).astype(np.float64)
+    order, gains = windowed_greedy(ArrayGains(watch, choose, next_identical), task)
+    return order, gains, watch(np.arange(len(table)))()
 
 
 def _next_with_same_boxes(contents: list[bytes], priority: IntArray) -> IntArray:

@@ -44,18 +44,6 @@ def test_gains_are_taken_only_where_they_could_win() -> None:
     assert cover.taken < 10
 
 
-def test_identical_rows_come_one_after_the_other() -> None:
-    cover = Cover([{1}, {2, 3}, {1}, {1}])
-    next_identical = np.array([2, -1, 3, -1])
-    gains = LazyGains(np.array([1.0, 2.0, 1.0, 1.0]), cover.gain, cover.choose, next_identical)
-    order, _ = lazy_greedy(gains, task(4, 4))
-    assert order.tolist() == [1, 0, 2, 3]
-    closed = task(4, 2)
-    closed.openings.mask[0] = False
-    cover.covered.clear()
-    assert lazy_greedy(gains, closed)[0].tolist() == [1, 2]
-
-
 def test_rounding_decides_nothing() -> None:
     assert rounded(0.1 + 0.2) == rounded(0.3) and rounded(1e-13) == 0.0
     assert rounded(1.0 + 1e-9) > rounded(1.0)

@@ -1,0 +1,134 @@
+"""Greedy search that computes the gains of the best few hundred rows at once, in arrays.
+
+`lazy_greedy` computes one gain after another, which suits gains that are expensive. Here, gains are cheap, and one
+choice changes the gains of many rows a little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.reducers.engine.greedy import DIGITS, NOTHING, GreedyTask
+from detreduce.reducers.engine.pool import FloatArray, IntArray
+
+SMALLEST = 512
+"""Smallest number of rows in a window."""
+
+
+@dataclass
+class ArrayGains:
+    """The function that a greedy method maximises. No gain may rise when rows are added (monotone and submodular).
+
+    Attributes
+    ----------
+    watch
+        Function that takes rows, and returns a function of no arguments. This function returns the increase of each of
+        the rows if it is added to the rows chosen so far.
+    choose
+        Function that is called with each chosen row.
+    next_identical
+        (n,) for each row, the next identical row in the order of priority, or -1. Identical rows always have the same
+        gain, so only the first of them is evaluated.
+    """
+
+    watch: Callable[[IntArray], Callable[[], FloatArray]]
+    choose: Callable[[int], None]
+    next_identical: IntArray
+
+
+def windowed_greedy(gains: ArrayGains, task: GreedyTask) -> tuple[IntArray, FloatArray]:
+    """Add rows one by one, always the row with the largest gain. Return the added rows and their gains.
+
+    The gains of all rows are computed, and the best rows form a window. After each choice, only the gains in the window
+    are computed again: gains never rise, so a row of the window is the best of all rows while its gain is at least
+    that of the best row outside when the window was formed. Then a new window is formed. If windows last for a few
+    choices only, the next one is larger.
+
+    Gains that agree in ten digits are a tie. The row with the lowest priority number wins a tie. The function in
+    `gains` must already include the rows in `task.chosen`.
+    """
+    order: list[int] = []
+    values: list[float] = []
+    heads = np.setdiff1d(np.arange(len(task.priority)), gains.next_identical)
+    size = SMALLEST
+    while len(order) < task.count:
+        heads = _open_heads(heads, gains.next_identical, task.openings.mask)
+        found = round_gains(gains.watch(heads)())
+        heads, found = heads[found > 0.0], found[found > 0.0]
+        if not len(heads):
+            break
+        best = np.lexsort((task.priority[heads], -found))
+        window, outside = heads[best[:size]], heads[best[size:]]
+        bound = (float(found[best[size]]), -int(task.priority[outside[0]])) if len(outside) else (0.0, 0)
+        chosen = _choose_in(window, bound, gains, task, task.count - len(order))
+        order += [row for row, _ in chosen]
+        values += [gain for _, gain in chosen]
+        heads = np.concatenate([window, outside])
+        # forming a window should cost about as much as the choices in it
+        if len(chosen) * size < len(heads):
+            size *= 2
+        elif size > SMALLEST and len(chosen) * size > 4 * len(heads):
+            size //= 2
+    if len(order) < task.count:
+        # gains never rise, so the remaining rows add nothing
+        order += task.openings.take_first(np.argsort(task.priority).tolist(), task.count - len(order))
+        values += [0.0] * (len(order) - len(values))
+    return np.array(order, np.int64), np.array(values)
+
+
+def round_gains(gains: FloatArray) -> FloatArray:
+    """Return gains rounded as `rounded` does it."""
+    digits, exponents = np.frexp(gains)
+    return np.where(gains < NOTHING, 0.0, np.ldexp(np.round(digits * DIGITS), exponents - 33))
+
+
+def _open_heads(heads: IntArray, next_identical: IntArray, mask: npt.NDArray[np.bool_]) -> IntArray:
+    """Return the first candidate among each row and the rows identical to it. Leave out rows without a candidate."""
+    kept = [heads[mask[heads]]]
+    heads = heads[~mask[heads]]
+    while len(heads):
+        heads = next_identical[heads]
+        heads = heads[heads >= 0]
+        kept.append(heads[mask[heads]])
+        heads = heads[~mask[heads]]
+    return np.concatenate(kept)
+
+
+def _choose_in(
+    window: IntArray, bound: tuple[float, int], gains: ArrayGains, task: GreedyTask, most: int
+) -> list[tuple[int, float]]:
+    """Choose rows of a window while they are better than all rows outside. Return the rows and their gains.
+
+    `bound` is the gain of the best row outside, and its priority number with a minus sign. A chosen row in `window` is
+    replaced by the next identical row.
+    """
+    mask, rank = task.openings.mask, task.priority[window]
+    current = gains.watch(window)
+    found = round_gains(current())
+    used_up: list[int] = []
+    chosen: list[tuple[int, float]] = []
+    while len(chosen) < most:
+        top = float(found.max())
+        tied = np.flatnonzero(found == top)
+        place = int(tied[rank[tied].argmin()])
+        if top <= 0.0 or (top, -int(rank[place])) < bound:
+            break
+        row = int(window[place])
+        if is_open := bool(mask[row]):
+            chosen.append((row, top))
+            gains.choose(row)
+            task.openings.take(row)
+            task.advance(1)
+        following = int(gains.next_identical[row])
+        if following < 0:
+            used_up.append(place)
+        else:
+            window[place], rank[place] = following, task.priority[following]
+        if is_open:
+            found = round_gains(current())
+        found[used_up] = 0.0
+    return chosen

@@ -113,7 +113,7 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
         def current() -> FloatArray:
             before = kept[classes]
             added = scale / (np.sqrt(before + more) + np.sqrt(before))
-            return np.bincount(part.images, added[part.classes], len(rows))
+            return np.bincount(part.images, added[part.classes], len(rows)).astype(np.float64)
 
         return current
 

@@ -160,7 +160,7 @@ def _none_better(outcome: Outcome, ranked: Sequence[Summary], found: Sequence[Co
         verdict = leads.verdict
         text = (
             f"No method is shown to be better than random images: {title_of(best.method)} at "
-            f"{keep_in_words(best.keep)} leads ({leads.difference:+.3f}), which may be chance"
+            f"{keep_in_words(best.keep)} leads by {leads.difference:.3f} {NAME}, which may be chance"
         )
     equal = _found(outcome, best, EQUAL_ITERATIONS)
     if _starts(equal, WORSE):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detreduce.experiment.conclusion import Conclusion
+from detreduce.experiment.conclusion import OPEN, UNKNOWN, Conclusion
 from detreduce.experiment.outcome import Outcome
 from detreduce.pages.selection_view import ON_A_SHEET
 from detreduce.report.cards import Card, Chip, cards_of, chip_of
@@ -14,6 +14,8 @@ from detreduce.report.charts import FirstChart, first_chart
 from detreduce.report.shown_cells import ShownSelection
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, title_of
 from detreduce.vocabulary.keeps import keep_in_words, keep_key
+from detreduce.vocabulary.measures import ACCURACIES
+from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def first_screen(
     if best is not None:
         of = f" of {shown[0].view.of}" if shown else ""
         subject = f"{title_of(best.method)}, keep {keep_in_words(best.keep)} ({best.images}{of} images)"
+        if conclusion.kind in (OPEN, UNKNOWN):
+            subject += f", which has the highest mean {ACCURACIES[MEASURE]} so far"
         own = next((one for one in shown if one.is_of(best.method, keep_key(best.keep))), None)
         pictures = own.view.order[:ON_A_SHEET] if own is not None else ()
     return FirstScreen(

@@ -23,15 +23,18 @@ from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS_EXPLAINE
 from detreduce.vocabulary.measures import ACCURACIES, COSTS
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
-HINTS = {"Wh": "energy of training", "TFLOPs": "10^12 operations of training"}
+HINTS = {
+    "Wh": "energy of training, and the change compared with all images",
+    "TFLOPs": "10^12 operations of training, and the change compared with all images",
+}
 COMPARED_COSTS = ("Wh", "TFLOPs")
-"""Costs for which a column shows the change compared with all images."""
+"""Costs that are shown with the change compared with all images."""
 
 
 def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
     """Return the page as HTML; `chosen` holds the images and selections, and `content` the other template variables."""
     environment = make_environment(chosen.looks, "detreduce.report")
-    environment.filters.update(breakable=_breakable, sort_key=_sort_key, chip=chip_of, coded=_coded)
+    environment.filters.update(breakable=_breakable, sort_key=_sort_key, chip=chip_of, coded=_coded, unbroken=_unbroken)
     return environment.get_template("report.html.j2").render(
         report_style=part("detreduce.report", "report.css"),
         report_script=part("detreduce.report", "report.js"),
@@ -51,6 +54,12 @@ def _breakable(name: str) -> Markup:
 def _coded(text: str) -> Markup:
     """Return a text in which commands between backticks are marked as code."""
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(visible_lines(text)))))
+
+
+def _unbroken(text: str) -> Markup:
+    """Return a number with its spread; a line may break before ``±``, but not after it."""
+    number, sign, spread = str(escape(visible_lines(text))).partition(" ± ")
+    return Markup(f'{number} <span class="whole">± {spread}</span>' if sign else number)
 
 
 def _packed(chosen: Any) -> str | None:
@@ -78,6 +87,8 @@ class Column:
         Function that returns the cell of a row.
     hint
         An explanation of the heading, shown as a tooltip.
+    below
+        Function that returns a second cell, which is shown below the first; None without one.
     is_main
         Whether the column shows the main measure, which narrow screens show first.
     """
@@ -85,7 +96,12 @@ class Column:
     heading: str
     cell: CellOf
     hint: str = ""
+    below: CellOf | None = None
     is_main: bool = False
+
+    def second(self, row: ResultRow) -> str:
+        """Return the text below the cell of a row; may be empty."""
+        return "" if self.below is None else self.below(row).text
 
 
 def _mean(measure: str) -> CellOf:
@@ -98,13 +114,17 @@ def _against_full(measure: str) -> CellOf:
     return lambda row: row.against_full[measure]
 
 
+def _images(row: ResultRow) -> ResultCell:
+    """Return the number of images of a row, in words."""
+    return ResultCell(f"{row.images.text} image{'' if row.images.value == 1 else 's'}", row.images.value)
+
+
 def _columns(table: ResultTable) -> list[Column]:
     """Return the columns that are not empty; the first column is the method."""
     main = ACCURACIES[MEASURE]
     columns = [
         Column("method", lambda row: row.method),
-        Column("keep", lambda row: row.keep),
-        Column("images", lambda row: row.images),
+        Column("keep", lambda row: row.keep, "share of the images, and number of images", below=_images),
         Column("trainings", lambda row: row.cells),
         *(Column(heading, _mean(name), is_main=name == MEASURE) for name, heading in ACCURACIES.items()),
         Column("vs all images", _against_full(MEASURE), f"{main} minus {main} of all images"),
@@ -116,9 +136,8 @@ def _columns(table: ResultTable) -> list[Column]:
         cell = partial(ResultRow.difference, against=against, measure=MEASURE)
         columns.append(Column(f"vs {title}", cell, f"{main} minus {main} of {words}"))
     for name in table.costs:
-        columns.append(Column(COSTS[name], _mean(name), HINTS.get(name, "")))
-        if name in COMPARED_COSTS:
-            columns.append(Column(f"{COSTS[name]} vs all", _against_full(name)))
+        below = _against_full(name) if name in COMPARED_COSTS else None
+        columns.append(Column(COSTS[name], _mean(name), HINTS.get(name, ""), below))
     columns.append(
         Column("pays after", lambda row: row.pays_after, "trainings until choosing has paid for itself in Wh")
     )

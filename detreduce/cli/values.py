@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from detreduce.errors import InputError
+from detreduce.vocabulary.keeps import from_percent
 
 if TYPE_CHECKING:
     from detreduce.selection.request import DuplicateSearch
@@ -53,7 +54,7 @@ def parse_keep(text: str) -> float | int:
     """
     try:
         if text.strip().endswith("%"):
-            return float(text.strip()[:-1]) / 100
+            return from_percent(text)
         return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
         example = "For example, 0.25 or 25% keeps a quarter of the images, and 500 keeps 500 images."

@@ -91,6 +91,10 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     errors at once. Raise MissingFileError if the YAML does not exist.
     """
     file = find(path, what="experiment YAML")
+    if file.is_dir() and (file / "cells").is_dir():
+        raise InputError(f"{file} is a ledger, not an experiment YAML. Its experiment is {file / 'config.yaml'}.")
+    if file.is_dir() or file.suffix == ".json":
+        raise InputError(_no_experiment(file, "not an experiment YAML"))
     try:
         content = load_yaml(read_text(file, YAMLS))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
@@ -100,13 +104,18 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
             f"{file} is not an experiment YAML: its content is {type(content).__name__}, not keys and values."
         )
     if "names" in content and "reduce" not in content:
-        raise InputError(
-            f"{file} is a dataset, not an experiment. `detreduce reduce {shlex.quote(str(file))} --output reduced/` "
-            "chooses images, and `detreduce run` needs an experiment YAML, for instance configs/demo.yaml."
-        )
+        raise InputError(_no_experiment(file, "a dataset, not an experiment"))
     for name, value in (overrides or {}).items():
         _replace(content, name, value)
     return parse_config(content, beside=file.parent, file=file)
+
+
+def _no_experiment(file: Path, what: str) -> str:
+    """Return the message for a path that is not an experiment, and probably a dataset."""
+    return (
+        f"{file} is {what}. `detreduce reduce {shlex.quote(str(file))} --output reduced/` chooses images of a dataset, "
+        "and `detreduce run` needs an experiment YAML, for instance configs/demo.yaml."
+    )
 
 
 def _replace(content: dict[str, Any], name: str, value: Any) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from detreduce.dataset.categories import CategoryRule
+from detreduce.vocabulary.keeps import from_percent
 from detreduce.vocabulary.option_values import ALL
 
 if TYPE_CHECKING:
@@ -162,6 +164,16 @@ class MethodConfig(CompositionConfig):
         return found
 
 
+def _read_keep(keep: Any) -> Any:
+    """Return a keep of the YAML, with a percentage such as ``25%`` as a fraction. Raise ValueError for other texts."""
+    if isinstance(keep, str) and keep != ALL:
+        with contextlib.suppress(ValueError):
+            return from_percent(keep)
+    if isinstance(keep, (bool, str)) and keep != ALL:
+        raise ValueError(f"{keep!r} is not a number. Use a fraction such as 0.25 or 25%, or a count such as 25")
+    return keep
+
+
 class ReduceConfig(CompositionConfig, Section):
     """The subsets to train on: one for each method, keep and seed.
 
@@ -173,7 +185,7 @@ class ReduceConfig(CompositionConfig, Section):
     methods: list[MethodConfig] = Field(min_length=1)
     """Names of methods, or `{name: mms, start: center}` to set parameters and steps of a method."""
     keep: list[Keep | Literal["all"]] = Field(min_length=1)
-    """Fractions (0.25), numbers of images (500), or `all`: all images that remain without duplicates and exclusions."""
+    """Fractions (0.25 or 25%), numbers of images (500), or `all`: all that remain without duplicates and exclusions."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Selection seeds; the i-th selection seed is paired with the i-th training seed."""
 
@@ -181,10 +193,7 @@ class ReduceConfig(CompositionConfig, Section):
     @classmethod
     def _listed(cls, value: Any) -> Any:
         listed = value if isinstance(value, list) else [value]
-        for keep in listed:
-            if isinstance(keep, (bool, str)) and keep != ALL:
-                raise ValueError(f"{keep!r} is not a number. Use a fraction such as 0.25, or a count such as 25")
-        return listed
+        return [_read_keep(keep) for keep in listed]
 
     @field_validator("keep")
     @classmethod

@@ -246,12 +246,13 @@ def check_labels(dataset: DetectionDataset, method: str, needs: Iterable[str]) -
 
 
 def without_boxes() -> list[str]:
-    """Return the names of the built-in methods that choose without boxes and without a proxy training."""
+    """Return the built-in methods that need neither boxes nor a proxy training, the recommended ones first."""
     from detreduce.reducers.catalogue import described
+    from detreduce.reducers.recommended import recommended_first
     from detreduce.reducers.registry import BUILT_IN
 
     trained = {"objects", "object_vectors", *SEPARATE_BLOCKS}
-    return [name for name in BUILT_IN if not trained & set(described(name).needs)]
+    return recommended_first([name for name in BUILT_IN if not trained & set(described(name).needs)])
 
 
 def _no_columns(table: FeatureTable) -> npt.NDArray[np.float32]:

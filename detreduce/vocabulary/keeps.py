@@ -15,6 +15,14 @@ def keep_key(keep: Keep) -> str:
     return f"float{float(keep)!r}" if isinstance(keep, float) else f"int{keep}"
 
 
+def from_percent(text: str) -> float:
+    """Return a percentage such as ``25%`` as a fraction. Raise ValueError if the text is not a percentage."""
+    number, sign, rest = text.strip().partition("%")
+    if not sign or rest:
+        raise ValueError(f"{text!r} is not a percentage")
+    return float(number) / 100
+
+
 def keep_in_words(keep: Keep) -> str:
     """Return a `keep` as text: ``25 %`` for a fraction, ``500 images`` for a count."""
     if isinstance(keep, float):

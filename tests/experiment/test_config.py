@@ -196,6 +196,8 @@ def test_variables_expand_with_defaults(monkeypatch: pytest.MonkeyPatch) -> None
         ("reduce", {"methods": [{"name": "mms", "start": "centre"}]}, "centre"),
         ("reduce", {"keep": [True]}, "True is not a number"),
         ("reduce", {"keep": ["0.5"]}, "'0.5' is not a number"),
+        ("reduce", {"keep": ["150%"]}, "1.5"),
+        ("reduce", {"keep": ["x%"]}, "'x%' is not a number"),
         ("reduce", {"seeds": [-1]}, "-1"),
         ("train", {"epochs": "many"}, "epochs"),
         ("train", {"val": False}, "val"),
@@ -246,3 +248,17 @@ def test_a_proxy_is_checked_and_its_weights_found(minimal: dict, tmp_path: Path)
 def test_any_mapping_gives_a_config_or_one_input_error(content: dict) -> None:
     with pytest.raises(InputError):
         parse_config({**content, "reduce": content}, beside=Path("/nowhere"))
+
+
+def test_a_percentage_is_a_fraction(minimal: dict, tmp_path: Path) -> None:
+    minimal["reduce"]["keep"] = ["25%", 0.1]
+    assert parse_config(minimal, beside=tmp_path).reduce.keep == [0.25, 0.1]
+
+
+def test_a_folder_is_no_experiment(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "cells").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"is a ledger.*config\.yaml"):
+        load_config(tmp_path / "runs")
+    (tmp_path / "data").mkdir()
+    with pytest.raises(InputError, match=r"not an experiment YAML\. `detreduce reduce"):
+        load_config(tmp_path / "data")

@@ -121,5 +121,10 @@ def show_status(out: Console, text: str, style: str, *, indent: str = "") -> Non
 def show_problems(out: Console, problems: ProblemCounts) -> None:
     """Print how many problems the data has. The line is green without problems, else yellow."""
     style = WARNING if problems.problems or problems.refused else GOOD
-    # the line ends with a command, which stays on one line, so that it can be copied
-    out.print(labelled(problems.line, style), soft_wrap=True)
+    if len(problems.line) <= out.width:
+        out.print(labelled(problems.line, style), soft_wrap=True)
+        return
+    said, label, command = problems.line.partition("List the problems: ")
+    show_status(out, said, style)
+    # a command stays on one line, so that it can be copied
+    out.print(f"{label}{command}", soft_wrap=True)

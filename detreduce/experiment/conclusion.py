@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, title_of
-from detreduce.vocabulary.keeps import keep_in_words
+from detreduce.vocabulary.keeps import keep_in_words, keep_key
 from detreduce.vocabulary.measures import ACCURACIES
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
@@ -39,7 +39,7 @@ class Conclusion:
     sentence
         The advice.
     verdict
-        The verdict about the best subset compared with random subsets, in a few words.
+        The verdict about the best subset compared with `against`, in a few words.
     against_equal
         The same compared with the equal-steps control; empty without this control.
     best
@@ -50,6 +50,8 @@ class Conclusion:
         The values that replace values of the configuration for the next run, such as ``train.seeds=[0,1,2]``.
     confirms
         Whether the next run is a new experiment, which needs a ledger of its own.
+    against
+        What `verdict` compares with: ``random``, or ``all images`` if the experiment only leaves out near-duplicates.
     """
 
     kind: str
@@ -60,6 +62,7 @@ class Conclusion:
     next: str = ""
     overrides: tuple[str, ...] = ()
     confirms: bool = False
+    against: str = "random"
 
     def command(self, ledger: Path) -> str:
         """Return the command of the next run; empty if there is none. `ledger` is the folder of this experiment."""
@@ -82,6 +85,8 @@ def conclude(outcome: Outcome) -> Conclusion:
             UNKNOWN, "No training on fewer images is finished, so there is nothing to compare yet.", "not known"
         )
     best = ranked[0]
+    if all(is_cleaned(outcome, item) for item in ranked):
+        return _conclude_cleaning(outcome, best)
     if outcome.random is None:
         return Conclusion(
             UNKNOWN,
@@ -178,6 +183,89 @@ def _fewer_steps(equal: Comparison) -> str:
     )
 
 
+def is_cleaned(outcome: Outcome, subset: Summary) -> bool:
+    """Return whether a subset holds all images that remain without near-duplicates, so that no method chose."""
+    cells = [
+        cell
+        for cell in outcome.cells
+        if cell.cell.get("label") == subset.method and keep_key(cell.cell["keep"]) == keep_key(subset.keep)
+    ]
+    if not cells or not all((cell.cell.get("composition") or {}).get("drop_duplicates") for cell in cells):
+        return False
+    near = outcome.near_duplicates
+    if "redundant" in near and subset.images == near["images"] - near["redundant"]:
+        return True
+    # random choices with different seeds agree only if nothing was left to choose
+    chosen = {cell.selection.get("set_hash") for cell in cells}
+    random = all(cell.cell.get("method") in RANDOM_METHODS for cell in cells)
+    return random and len({cell.cell.get("selection_seed") for cell in cells}) > 1 and len(chosen - {None}) == 1
+
+
+def _conclude_cleaning(outcome: Outcome, best: Summary) -> Conclusion:
+    """Return the conclusion of an experiment that only leaves out near-duplicates."""
+    equal, full = (outcome.difference(best, name, MEASURE) for name in (EQUAL_ITERATIONS, FULL))
+    found = [item for item in (equal, full) if item is not None]
+    if not found:
+        text = f"The {best.images} images without near-duplicates are not compared with all images yet."
+        more = "Finish the experiment, with the controls full and full_equal_iterations."
+        return Conclusion(UNKNOWN, text, "not known", "", best, more, against="all images")
+    if not any(_is_judged(item) for item in found):
+        text = "With these seeds, nothing can be said about leaving the near-duplicates out."
+        return replace(_not_judged(outcome, best, found), sentence=text, against="all images")
+    kind, text = _cleaning_in_words(best, equal, full)
+    again = max(item.seeds for item in found) + CONFIRMING_SEEDS
+    return Conclusion(
+        kind,
+        f"{text}.",
+        full.verdict if full else "not known",
+        equal.verdict if equal else "",
+        best,
+        "More seeds show smaller differences; finished trainings are used again." if kind == OPEN else "",
+        _more_seeds(again) if kind == OPEN else (),
+        against="all images",
+    )
+
+
+def _cleaning_in_words(best: Summary, equal: Comparison | None, full: Comparison | None) -> tuple[str, str]:
+    """Return the kind and the text of the conclusion about leaving out near-duplicates."""
+    without = f"the {best.images} images without near-duplicates"
+    if _starts(full, BETTER):
+        assert full is not None
+        return (
+            BETTER,
+            f"Leave the near-duplicates out: {NAME} is shown to be higher than on all images ({_signed(full)})",
+        )
+    rest = "" if full is None else "; compared with a full training on all images, no difference is shown"
+    if _starts(full, WORSE):
+        assert full is not None
+        rest = f"; a full training on all images is shown to be better ({-full.difference:+.3f})"
+    if _starts(equal, BETTER):
+        assert equal is not None
+        text = f"Leave the near-duplicates out to save computation: with the same steps, {NAME} is shown to be higher"
+        return BETTER, f"{text} than on all images ({_signed(equal)}){rest}"
+    if _starts(equal, WORSE):
+        assert equal is not None
+        text = f"Keep the near-duplicates: with the same steps, {NAME} on all images is shown to be higher"
+        return WORSE, f"{text} ({-equal.difference:+.3f}){rest}"
+    if equal is None:
+        return OPEN, f"Nothing is known about {without} and all images with the same steps{rest}"
+    return (
+        OPEN,
+        f"With the same steps, no difference is shown between {without} and all images ({_signed(equal)}){rest}",
+    )
+
+
+def _signed(item: Comparison) -> str:
+    """Return a difference with its sign."""
+    return f"{item.difference:+.3f}"
+
+
+def _more_seeds(seeds: int) -> tuple[str, ...]:
+    """Return the values to override for at least three seeds, and at least `seeds`."""
+    values = ",".join(map(str, range(max(ENOUGH_SEEDS, seeds))))
+    return f"reduce.seeds=[{values}]", f"train.seeds=[{values}]"
+
+
 def _only_random(outcome: Outcome, best: Summary) -> Conclusion:
     """Return the conclusion if no method has a random subset with the same keep and the same seeds."""
     methods = [item for item in outcome.summaries if not item.is_control and item.method != outcome.random]
@@ -195,16 +283,15 @@ def _not_judged(outcome: Outcome, best: Summary, found: Sequence[Comparison]) ->
     seeds = max(item.seeds for item in found)
     reason = "One seed" if seeds == 1 else f"{seeds} seeds without a spread between them"
     verdict = next((item.verdict for item in found if item.method == best.method), found[0].verdict)
-    chosen = list(range(max(ENOUGH_SEEDS, seeds + 2)))
-    values = ",".join(map(str, chosen))
+    enough = max(ENOUGH_SEEDS, seeds + 2)
     return Conclusion(
         UNKNOWN,
         f"{reason}: nothing can be said about the methods, so do not choose one by these numbers.",
         verdict,
         _against(outcome, best, EQUAL_ITERATIONS),
         best,
-        f"Run at least {len(chosen)} seeds; finished trainings are used again.",
-        (f"reduce.seeds=[{values}]", f"train.seeds=[{values}]"),
+        f"Run at least {enough} seeds; finished trainings are used again.",
+        _more_seeds(enough),
     )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from detreduce.experiment.conclusion import is_cleaned
 from detreduce.experiment.outcome import PHASES, Outcome, energy_by_method
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures import difference_intervals, energy_by_phase, learning_curves, trade_off
@@ -119,6 +120,8 @@ def _short_label(item: Summary, outcome: Outcome) -> str:
         return CONTROLS[FULL].words
     if item.method == EQUAL_ITERATIONS:
         return f"equal steps {keep_in_words(item.keep)}"
+    if is_cleaned(outcome, item):
+        return "without near-duplicates"
     bare = item.method.partition("(")[0]
     labels = {one.method for one in outcome.summaries if one.method.partition("(")[0] == bare}
     return f"{bare if len(labels) == 1 else item.method} {keep_in_words(item.keep)}"

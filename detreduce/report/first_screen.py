@@ -59,8 +59,9 @@ def first_screen(
     subject, pictures = "", tuple[int, ...]()
     if best is not None:
         of = f" of {shown[0].view.of}" if shown else ""
-        subject = f"{title_of(best.method)}, keep {keep_in_words(best.keep)} ({best.images}{of} images)"
-        if conclusion.kind in (OPEN, UNKNOWN):
+        keep = f", keep {keep_in_words(best.keep)}" if isinstance(best.keep, float) else ""
+        subject = f"{title_of(best.method)}{keep} ({best.images}{of} images)"
+        if conclusion.kind in (OPEN, UNKNOWN) and len(outcome.summaries) > 3:
             subject += f", which has the highest mean {ACCURACIES[MEASURE]} so far"
         own = next((one for one in shown if one.is_of(best.method, keep_key(best.keep))), None)
         pictures = own.view.order[:ON_A_SHEET] if own is not None else ()
@@ -78,7 +79,7 @@ def first_screen(
 
 def _chips(conclusion: Conclusion) -> list[Chip]:
     """Return the verdicts on the best subset as chips."""
-    found = [Chip(conclusion.kind, conclusion.verdict, "vs random")]
+    found = [Chip(conclusion.kind, conclusion.verdict, f"vs {conclusion.against}")]
     if conclusion.against_equal:
         found.append(chip_of(conclusion.against_equal, f"vs {title_of(EQUAL_ITERATIONS)}"))
     return found

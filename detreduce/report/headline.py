@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from detreduce.display.numbers import less_or_more
+from detreduce.experiment.conclusion import is_cleaned
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES
@@ -44,6 +45,8 @@ def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | N
     of = f" of {full.images}" if full else ""
     text = f"Keep {keep_in_words(shown.keep)} ({shown.images}{of} images): "
     who = f"a random subset ({shown.method})" if random else shown.method
+    if is_cleaned(outcome, shown):
+        who = f"the set without near-duplicates ({shown.method})"
     text += f"{who} gives {_figure(shown)}"
     if full:
         text += f", {_lost(outcome, shown)}{_saving(shown)}"

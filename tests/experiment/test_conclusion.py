@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ EQUAL = "full_equal_iterations"
 JITTER = (0.000, 0.002, -0.001, 0.001, -0.002, 0.0015)
 
 
-def outcome(levels: dict[tuple[str, float], float], seeds: int = 6) -> Outcome:
+def outcome(levels: dict[tuple[str, float], float], seeds: int = 6, *, cleaned: bool = False) -> Outcome:
     """The outcome of trainings with these levels of mAP, by label and keep."""
     rows: list[dict[str, Any]] = []
     for number, ((label, keep), level) in enumerate(levels.items()):
@@ -33,6 +34,7 @@ def outcome(levels: dict[tuple[str, float], float], seeds: int = 6) -> Outcome:
                     "control": control,
                     "parameters": {"match": "class_means"} if "(" in label else {},
                     "keep": keep,
+                    "composition": {"drop_duplicates": True} if cleaned else {},
                     "images": round(200 * keep),
                     "training_seed": seed,
                     "selection_seed": seed,
@@ -42,7 +44,7 @@ def outcome(levels: dict[tuple[str, float], float], seeds: int = 6) -> Outcome:
             )
     compared = compare_methods(rows, full=True)
     return Outcome(
-        cells=[SimpleNamespace(cell=row) for row in rows],  # type: ignore[misc]
+        cells=[SimpleNamespace(cell=row, selection={"set_hash": "the same"}) for row in rows],  # type: ignore[misc]
         rows=rows,
         summaries=summarise_cells(rows),
         comparisons=[item for item in compared if item.against != "full"],
@@ -117,6 +119,29 @@ def test_methods_that_are_worse_than_random_are_advised_against() -> None:
 def test_what_cannot_be_judged_is_said(levels: dict[tuple[str, float], float], said: str) -> None:
     found = conclude(outcome(levels))
     assert found.kind == "unknown" and said in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("equal", "full", "kind", "said"),
+    [
+        (0.2, 0.5, "better", "Leave the near-duplicates out to save computation"),
+        (0.2, 0.1, "better", "higher than on all images (+0.2"),
+        (0.4, 0.5, "worse", "Keep the near-duplicates"),
+        (0.3, 0.3, "open", "no difference is shown between the 20 images without near-duplicates and all images"),
+    ],
+)
+def test_the_cleaned_images_are_compared_with_all_images(equal: float, full: float, kind: str, said: str) -> None:
+    levels = {("srs(drop_duplicates)", 0.1): 0.3, (EQUAL, 0.1): equal, ("full", 1.0): full}
+    found = conclude(outcome(levels, cleaned=True))
+    assert found.kind == kind and said in found.sentence and found.against == "all images"
+    assert bool(found.overrides) == (kind == "open")
+
+
+def test_one_seed_says_nothing_about_cleaning() -> None:
+    made = outcome({("srs(drop_duplicates)", 0.1): 0.3, ("full", 1.0): 0.5}, seeds=1, cleaned=True)
+    found = conclude(replace(made, near_duplicates={"images": 200, "redundant": 180}))
+    assert found.kind == "unknown" and "nothing can be said about leaving the near-duplicates out" in found.sentence
+    assert found.overrides[1] == "train.seeds=[0,1,2]"
 
 
 def test_evidence_ranks_before_a_higher_mean_and_the_first_images_do_not_rank() -> None:

@@ -64,8 +64,8 @@ def in_shell(line: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
 
 
-def in_terminal(*arguments: object, **environment: str) -> str:
-    """What a command writes to a terminal of 100 columns."""
+def in_terminal(*arguments: object, code: int = 0, **environment: str) -> str:
+    """What a command writes to a terminal of 100 columns; `code` is its exit code."""
     ours, theirs = pty.openpty()
     variables = {**os.environ, "COLUMNS": "100", "TERM": "xterm-256color", **environment}
     with started(*arguments, stdin=theirs, stdout=theirs, stderr=theirs, env=variables) as process:
@@ -80,7 +80,7 @@ def in_terminal(*arguments: object, **environment: str) -> str:
             if not part:
                 break
             written += part
-        assert process.wait(timeout=600) == 0, written
+        assert process.wait(timeout=600) == code, written
     os.close(ours)
     return written.decode()
 
@@ -324,6 +324,16 @@ class TestOutput:
         with started("methods", "mms") as process:
             out, errors = process.communicate()
         assert "\x1b" not in out and errors == ""
+
+    def test_errors_are_red_and_warnings_yellow(self, yolo_folder: Path, tmp_path: Path) -> None:
+        wrong = ("methods", "nrdm")
+        assert "\x1b[1;31mError:\x1b[0m There is no method" in in_terminal(*wrong, code=2, NO_COLOR="")
+        assert "\x1b[1mError:\x1b[0m There is no method" in in_terminal(*wrong, code=2, NO_COLOR="1")
+        assert "\x1b" not in in_terminal(*wrong, code=2, NO_COLOR="", TERM="dumb")
+        (yolo_folder.parent / "images" / "5.jpg").write_bytes(b"no image")
+        kept = ("reduce", str(yolo_folder), "-m", "mms", "-k", "3", "--blocks", "image", "-o", str(tmp_path / "out"))
+        shown = in_terminal(*kept, NO_COLOR="")
+        assert "\x1b[1;33mWarning:\x1b[0m Unreadable images" in shown and "\x1b[1;33mProblems in the data:" in shown
 
     def test_piped_tables_are_whole(self, yolo_folder: Path) -> None:
         name = "cat " * 100 + "end"

@@ -49,7 +49,7 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
     if found.energy_note:
         say(found.energy_note)
     if found.others:
-        chance = ["probability"] if target is not None else []
+        chance = ["chance"] if target is not None else []
         table = table_of("method", "images", "epochs", name, "9 of 10 times", *chance, "Wh", right=5 + len(chance))
         for recipe in (best, *found.others):
             table.add_row(

@@ -125,6 +125,7 @@ def show_problems(out: Console, problems: ProblemCounts) -> None:
         out.print(labelled(problems.line, style), soft_wrap=True)
         return
     said, label, command = problems.line.partition("List the problems: ")
-    show_status(out, said, style)
-    # a command stays on one line, so that it can be copied
-    out.print(f"{label}{command}", soft_wrap=True)
+    show_status(out, said.rstrip(), style)
+    if label:
+        # a command stays on one line, so that it can be copied
+        out.print(f"{label}{command}", soft_wrap=True)

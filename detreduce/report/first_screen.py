@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detreduce.experiment.conclusion import OPEN, UNKNOWN, Conclusion
+from detreduce.experiment.conclusion import OPEN, UNKNOWN, Conclusion, is_cleaned
 from detreduce.experiment.outcome import Outcome
 from detreduce.pages.selection_view import ON_A_SHEET
 from detreduce.report.cards import Card, Chip, cards_of, chip_of
@@ -61,6 +61,8 @@ def first_screen(
         of = f" of {shown[0].view.of}" if shown else ""
         keep = f", keep {keep_in_words(best.keep)}" if isinstance(best.keep, float) else ""
         subject = f"{title_of(best.method)}{keep} ({best.images}{of} images)"
+        if is_cleaned(outcome, best):
+            subject = f"the {best.images}{of} images without near-duplicates"
         if conclusion.kind in (OPEN, UNKNOWN) and len(outcome.summaries) > 3:
             subject += f", which has the highest mean {ACCURACIES[MEASURE]} so far"
         own = next((one for one in shown if one.is_of(best.method, keep_key(best.keep))), None)

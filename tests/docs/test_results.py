@@ -81,6 +81,19 @@ def test_the_evidence_for_training_for_less_is_what_is_kept(file: str) -> None:
     assert work["full_equal_iterations", 0.5] == pytest.approx(work["full", 1.0] / 2)
 
 
+@pytest.mark.parametrize("file", ["README.md", "docs/training-for-less.md"])
+def test_the_evidence_for_cleaning_is_what_is_kept(file: str) -> None:
+    summaries = {item.method: item for item in summarise_cells(cells("demo"))}
+    full, steps, clean = (summaries[name] for name in ("full", "full_equal_iterations", "srs(drop_duplicates)"))
+    means = [f"{item.mean['mAP50']:.3f}" for item in (full, steps, clean)]
+    images = {row["label"]: row["images"] for row in cells("demo")}
+    counts = (str(images["full"]), str(images["full"] - images["srs(drop_duplicates)"]))
+    assert paragraph_with(file, *means, *counts)
+    # a third of the operations, for the cleaned images and for the control
+    for item in (steps, clean):
+        assert item.mean["TFLOPs"] / full.mean["TFLOPs"] == pytest.approx(1 / 3, abs=0.01)
+
+
 def test_the_evidence_for_choosing_is_what_is_kept(results: ModuleType) -> None:
     result = results.result_of("aquarium_confirm")
     found = next(

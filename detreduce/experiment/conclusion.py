@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from detreduce.display.numbers import fixed
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.summary import Summary
@@ -133,7 +134,7 @@ def _shown_better(outcome: Outcome, best: Summary, item: Comparison) -> Conclusi
     """Return the conclusion if the best subset is shown to be better than random subsets."""
     equal = _found(outcome, best, EQUAL_ITERATIONS)
     images = f"the {best.images} images ({keep_in_words(best.keep)}) that {title_of(best.method)} chose"
-    proof = f"{NAME} is shown to be higher than with random images ({item.difference:+.3f})"
+    proof = f"{NAME} is shown to be higher than with random images ({_signed(item)})"
     more, overrides = "", list[str]()
     start = f"If images, labels or storage are the limit, keep {images}: {proof}"
     if equal is None:
@@ -141,13 +142,11 @@ def _shown_better(outcome: Outcome, best: Summary, item: Comparison) -> Conclusi
         more = "Add the equal-steps control."
         overrides = [f"controls=[{FULL},{EQUAL_ITERATIONS}]"]
     elif _starts(equal, BETTER):
-        text = (
-            f"Train on {images}: {proof}, and higher than on all images with the same steps ({equal.difference:+.3f})"
-        )
+        text = f"Train on {images}: {proof}, and higher than on all images with the same steps ({_signed(equal)})"
     elif _starts(equal, WORSE):
         text = f"{start}; {_fewer_steps(equal)}"
     else:
-        text = f"{start}; all images with the same steps: no difference is shown ({equal.difference:+.3f})"
+        text = f"{start}; all images with the same steps: no difference is shown ({_signed(equal)})"
     return Conclusion(BETTER, f"{text}.", item.verdict, equal.verdict if equal else "", best, more, tuple(overrides))
 
 
@@ -165,7 +164,7 @@ def _none_better(outcome: Outcome, ranked: Sequence[Summary], found: Sequence[Co
         verdict = leads.verdict
         text = (
             f"No method is shown to be better than random images: {title_of(best.method)} at "
-            f"{keep_in_words(best.keep)} leads by {leads.difference:.3f} {NAME}, which may be chance"
+            f"{keep_in_words(best.keep)} leads by {fixed(leads.difference, 3)} {NAME}, which may be chance"
         )
     equal = _found(outcome, best, EQUAL_ITERATIONS)
     if _starts(equal, WORSE):
@@ -179,7 +178,7 @@ def _fewer_steps(equal: Comparison) -> str:
     """Return the advice if the equal-steps control is shown to be better than the subset."""
     return (
         "to save only computation, train on all images for fewer steps (the equal-steps control), which is shown to be "
-        f"better ({-equal.difference:+.3f})"
+        f"better ({_reversed(equal)})"
     )
 
 
@@ -238,7 +237,7 @@ def _cleaning_in_words(best: Summary, equal: Comparison | None, full: Comparison
     rest = "" if full is None else "; compared with a full training on all images, no difference is shown"
     if _starts(full, WORSE):
         assert full is not None
-        rest = f"; a full training on all images is shown to be better ({-full.difference:+.3f})"
+        rest = f"; a full training on all images is shown to be better ({_reversed(full)})"
     if _starts(equal, BETTER):
         assert equal is not None
         text = f"Leave the near-duplicates out to save computation: with the same steps, {NAME} is shown to be higher"
@@ -246,7 +245,7 @@ def _cleaning_in_words(best: Summary, equal: Comparison | None, full: Comparison
     if _starts(equal, WORSE):
         assert equal is not None
         text = f"Keep the near-duplicates: with the same steps, {NAME} on all images is shown to be higher"
-        return WORSE, f"{text} ({-equal.difference:+.3f}){rest}"
+        return WORSE, f"{text} ({_reversed(equal)}){rest}"
     if equal is None:
         return OPEN, f"Nothing is known about {without} and all images with the same steps{rest}"
     return (
@@ -257,7 +256,12 @@ def _cleaning_in_words(best: Summary, equal: Comparison | None, full: Comparison
 
 def _signed(item: Comparison) -> str:
     """Return a difference with its sign."""
-    return f"{item.difference:+.3f}"
+    return fixed(item.difference, 3, sign=True)
+
+
+def _reversed(item: Comparison) -> str:
+    """Return the difference in the other direction, with its sign."""
+    return fixed(-item.difference, 3, sign=True)
 
 
 def _more_seeds(seeds: int) -> tuple[str, ...]:

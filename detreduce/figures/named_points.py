@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from detreduce.display.numbers import significant
+from detreduce.display.numbers import fixed, significant
 from detreduce.figures.cost import plain_ticks
 from detreduce.figures.roles import LOOKS
 from detreduce.figures.style import GREEN, MUTED, Figure, drawn, short, styled
@@ -77,7 +77,7 @@ def named_points(
                     ends = [point.value - point.spread, point.value + point.spread]
                     frame.plot([point.cost] * 2, ends, color=look.colour, linewidth=1.2, alpha=0.45)
                 mark = frame.scatter([point.cost], [point.value], s=44, c=look.colour, marker=look.marker, zorder=3)
-                mark.set_gid(f"title:{point.name}: {point.value:.3f} at {significant(point.cost)}")
+                mark.set_gid(f"title:{point.name}: {fixed(point.value, 3)} at {significant(point.cost)}")
                 if number == 0:
                     mark.set_label(look.name)
                 if point.chosen:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detreduce.display.numbers import less_or_more, significant
+from detreduce.display.numbers import fixed_with_spread, less_or_more, significant
 from detreduce.experiment.conclusion import BETTER, OPEN, UNKNOWN, WORSE
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.result_table import LEAST_WH, difference_cell
@@ -175,8 +175,7 @@ def _at_keep(item: Summary | BreakEven, best: Summary) -> bool:
 
 def _figure(summary: Summary) -> str:
     """Return the mean mAP of a summary and its standard deviation, as text."""
-    mean, spread = summary.mean[MEASURE], summary.spread[MEASURE]
-    return f"{mean:.3f}" + (f" ± {spread:.3f}" if math.isfinite(spread) else "")
+    return fixed_with_spread(summary.mean[MEASURE], summary.spread[MEASURE], 3)
 
 
 def _percent(share: float) -> str:

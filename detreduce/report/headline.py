@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from detreduce.display.numbers import less_or_more
+from detreduce.display.numbers import fixed, fixed_with_spread, less_or_more
 from detreduce.experiment.conclusion import is_cleaned
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.statistics.summary import Summary
@@ -66,12 +66,12 @@ def _lost(outcome: Outcome, shown: Summary) -> str:
         return "and the difference to all images is not known"
     where = f"{'below' if loss < 0 else 'above'} all images"
     if found is None:
-        return f"{abs(loss):.3f} {where} (no training seed in common, so the uncertainty is not known)"
+        return f"{fixed(abs(loss), 3)} {where} (no training seed in common, so the uncertainty is not known)"
     if found.spread is None or not math.isfinite(found.spread):
-        return f"{abs(loss):.3f} {where} (one seed, so the uncertainty is not known)"
-    text = f"{abs(loss):.3f} ± {found.spread:.3f} {where} ("
+        return f"{fixed(abs(loss), 3)} {where} (one seed, so the uncertainty is not known)"
+    text = f"{fixed_with_spread(abs(loss), found.spread, 3)} {where} ("
     if found.low is not None and found.high is not None:
-        text += f"95 % interval {found.low:+.3f} to {found.high:+.3f}, "
+        text += f"95 % interval {fixed(found.low, 3, sign=True)} to {fixed(found.high, 3, sign=True)}, "
     return f"{text}{_plural(found.seeds, 'seed')})"
 
 
@@ -91,12 +91,13 @@ def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
     for word in ("better", "worse"):
         named = [item for item in found if item.verdict.startswith(word)]
         if named:
-            listed = ", ".join(f"{item.method} ({item.difference:+.3f})" for item in named)
+            listed = ", ".join(f"{item.method} ({fixed(item.difference, 3, sign=True)})" for item in named)
             parts.append(f" Shown {word} than random: {listed}.")
     if not any("better" in part for part in parts):
         verdicts = {item.verdict for item in found if not item.verdict.startswith("worse")}
         if len(found) == 1 and verdicts:
-            parts.append(f" {found[0].method} compared with random ({found[0].difference:+.3f}): {verdicts.pop()}.")
+            lead = fixed(found[0].difference, 3, sign=True)
+            parts.append(f" {found[0].method} compared with random ({lead}): {verdicts.pop()}.")
         else:
             parts.append(f" None of the {len(found)} other methods is shown better than random.")
     return "".join(parts)
@@ -116,8 +117,7 @@ def _figure(summary: Summary) -> str:
     mean, spread = summary.mean[MEASURE], summary.spread[MEASURE]
     if not math.isfinite(mean):
         return f"an unknown mAP50-95 ({_plural(summary.cells, 'training')})"
-    between = f" ± {spread:.3f}" if math.isfinite(spread) else ""
-    return f"mAP50-95 {mean:.3f}{between} ({_plural(summary.cells, 'training')})"
+    return f"mAP50-95 {fixed_with_spread(mean, spread, 3)} ({_plural(summary.cells, 'training')})"
 
 
 def _evaluated(outcome: Outcome) -> str:

@@ -59,6 +59,7 @@ def write_subset(
     overwrite: bool = False,
     discard_changes: bool = False,
     files: Mapping[str, bytes] | None = None,
+    others: Mapping[str, DetectionDataset] | None = None,
 ) -> DetectionDataset:
     """Write the chosen images of a split in the dataset's format, and the other splits unchanged.
 
@@ -68,7 +69,7 @@ def write_subset(
     Parameters
     ----------
     dataset
-        The split to reduce. The other splits are read from the dataset's source.
+        The split to reduce. The other splits are read from the dataset's source, unless `others` has them.
     selection
         A Selection, or image ids in the order chosen.
     output
@@ -88,6 +89,8 @@ def write_subset(
         With `overwrite`: whether to replace the folder even if this deletes such files.
     files
         Name -> content of further files to write into the folder.
+    others
+        Name -> other splits of the dataset's source that are loaded already.
 
     Returns
     -------
@@ -111,7 +114,7 @@ def write_subset(
     mode = check_link(link)
     write = _find_writer(dataset, format)
     chosen = selection.image_ids if isinstance(selection, ChosenImages) else selection
-    choice = Choice(dataset, tuple(chosen), load_split)
+    choice = Choice(dataset, tuple(chosen), load_split, others or {})
     check_choice(choice)
     target = _target(output)
     replace = {"overwrite": overwrite, "discard_changes": discard_changes}

@@ -12,6 +12,8 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 GRID = 4
 SHORTEST_SIDE = 1e-4  # fraction of the image; with it, every box has a finite aspect ratio
 _PAIRS_AT_ONCE = 1 << 20
+MOST_PAIRED = 20_000
+"""Most boxes of one image whose pairs are all compared. The time grows with the square of this number."""
 # rows and columns of a tile of pairs in a crowded image, so that its arrays fit into a processor's cache
 _TILE = (32, 2048)
 
@@ -42,7 +44,8 @@ def annotation_features(
     - the quantiles 0, 25, 50, 75 and 100 % of sqrt(area), then of log(width / height);
     - the cover of each cell of a 4x4 grid, row by row from the top left. Each box adds the area that it covers in the
       cell, divided by the area of the cell;
-    - the mean IoU of all pairs of boxes in the image, whatever their classes. The value is 0 for a single box.
+    - the mean IoU of all pairs of boxes in the image, whatever their classes. The value is 0 for a single box. In an
+      image with more than 20,000 boxes, these are the pairs of 20,000 random boxes.
 
     Widths, heights and areas are fractions of the image. The row of an image without boxes is all zeros.
 
@@ -120,8 +123,8 @@ def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats
     result = np.zeros(len(counts))
     crowded = counts * (counts - 1) // 2 > _PAIRS_AT_ONCE
     for row in np.flatnonzero(crowded):
-        total = _sum_of_ious(corners[starts[row] : starts[row] + counts[row]])
-        result[row] = total / (counts[row] * (counts[row] - 1) // 2)
+        boxes = _drawn(corners[starts[row] : starts[row] + counts[row]])
+        result[row] = _sum_of_ious(boxes) / (len(boxes) * (len(boxes) - 1) // 2)
     # images with equal numbers of boxes are computed together, a few at a time, so that memory stays bounded
     for m in np.unique(counts[(counts > 1) & ~crowded]):
         first, second = np.triu_indices(int(m), k=1)
@@ -133,6 +136,14 @@ def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats
             b = corners[starts[chunk][:, None] + second]
             result[chunk] = _iou(a, b).sum(axis=1) / len(first)
     return result
+
+
+def _drawn(corners: Floats) -> Floats:
+    """Return `MOST_PAIRED` random boxes, or all if there are no more. The order of the boxes changes nothing."""
+    if len(corners) <= MOST_PAIRED:
+        return corners
+    ordered = corners[np.lexsort(corners.T)]
+    return np.asarray(np.random.default_rng(0).choice(ordered, MOST_PAIRED, replace=False))
 
 
 def _sum_of_ious(corners: Floats) -> float:

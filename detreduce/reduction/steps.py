@@ -15,7 +15,7 @@ from detreduce.dataset.checks import load_all_splits, problems_of_splits
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.problem_counts import ProblemCounts, count_problems
-from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
 from detreduce.display.listener import say
 from detreduce.duplicates.leakage import leaked_images
@@ -129,9 +129,14 @@ class Reduction:
     @cached_property
     def problems(self) -> int:
         """Number of problems in all splits. Raises InputError if the splits cannot be joined by class name."""
-        splits, unloaded = load_all_splits(self.dataset)
+        splits, unloaded = self.splits
         join_classes(splits)
         return len(problems_of_splits(self.dataset, splits, unloaded))
+
+    @cached_property
+    def splits(self) -> tuple[dict[str, DetectionDataset], list[Problem]]:
+        """All splits of the source, and a problem for each split that cannot be loaded. Each is loaded once."""
+        return load_all_splits(self.dataset)
 
     def check_keep(self) -> None:
         """Check that the needed labels exist, and that `keep` is large enough for the images to keep first."""
@@ -285,6 +290,7 @@ class Reduction:
             overwrite=output.overwrite,
             discard_changes=output.discard_changes,
             files=files,
+            others=self.splits[0],
         )
 
     def _sized(self, source: Source, found: Duplicates | None) -> SelectionRequest:

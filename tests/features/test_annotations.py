@@ -137,3 +137,17 @@ def test_memory_does_not_grow_with_the_square_of_the_boxes() -> None:
     tracemalloc.stop()
     # the pairs of 20,000 boxes would take 1.6 GB an array
     assert peak < 50e6
+
+
+def test_in_a_very_crowded_image_random_boxes_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    n = 4000
+    low = generator.random((n, 2)) * 0.5
+    boxes = np.hstack([low, low + generator.random((n, 2)) * 0.5])
+    rows, classes = np.zeros(n, int), np.zeros(n, int)
+    monkeypatch.setattr(annotations, "_PAIRS_AT_ONCE", 1000)
+    exact = annotation_features(boxes, rows, classes, 1, 1)
+    monkeypatch.setattr(annotations, "MOST_PAIRED", 1500)
+    drawn = annotation_features(boxes, rows, classes, 1, 1)
+    assert drawn[0, -1] == pytest.approx(exact[0, -1], rel=0.05) and drawn[0, -1] != exact[0, -1]
+    assert (annotation_features(boxes[generator.permutation(n)], rows, classes, 1, 1) == drawn).all()

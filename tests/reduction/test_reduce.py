@@ -107,3 +107,19 @@ def test_what_is_wrong_for_every_dataset_is_refused_before_anything_is_written(
     with pytest.raises(InputError, match=named):
         dr.reduce(**given)
     assert not (tmp_path / "out").exists()
+
+
+def test_each_split_is_loaded_once(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from detreduce.dataset import load
+
+    splits = []
+    remembered = load._remembered
+
+    def watched(*arguments: Any) -> dr.DetectionDataset:
+        dataset = remembered(*arguments)
+        splits.append(dataset.split)
+        return dataset
+
+    monkeypatch.setattr(load, "_remembered", watched)
+    dr.reduce(data, tmp_path / "out", "srs", keep=0.5)
+    assert sorted(splits) == ["train", "val"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from detreduce.dataset.joined_classes import join_classes
@@ -28,11 +28,14 @@ class Choice:
         Ids of the chosen images, in the order chosen.
     load_split
         Function that loads another split of a source.
+    others
+        Other splits of the source that are loaded already, by name.
     """
 
     dataset: DetectionDataset
     image_ids: tuple[ImageId, ...]
     load_split: Callable[[Source, str], DetectionDataset]
+    others: Mapping[str, DetectionDataset] = field(default_factory=dict)
 
     @cached_property
     def files(self) -> LoadedFiles:
@@ -71,9 +74,9 @@ class Choice:
                 read_regular(record.label_path, LABELS)
 
     def load_other(self, split: str) -> DetectionDataset | None:
-        """Load another split of the source. Warn and return None if the split cannot be read."""
+        """Return another split of the source. Warn and return None if the split cannot be read."""
         try:
-            other = self.load_split(self.dataset.source, split)
+            other = self.others[split] if split in self.others else self.load_split(self.dataset.source, split)
         except InputError as error:
             warn_about_subset(f"The {split} split cannot be read and was not written: {error}")
             return None
@@ -81,7 +84,7 @@ class Choice:
         return other
 
     def load_others(self) -> dict[str, DetectionDataset]:
-        """Load every split except the dataset's own split. Warn about unreadable splits, and leave them out."""
+        """Return every split except the dataset's own split. Warn about unreadable splits, and leave them out."""
         names = [split for split in self.dataset.source.splits if split != self.dataset.split]
         loaded = {split: self.load_other(split) for split in names}
         return {split: other for split, other in loaded.items() if other is not None}

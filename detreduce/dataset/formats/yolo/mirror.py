@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.listing import absolute, below
 
 IMAGES = "images"
 
@@ -26,18 +26,28 @@ class Mirror:
         A folder that contains all other paths. These paths keep their path relative to `anchor`.
     outside
         Output folder for the other paths.
+    places
+        Source path -> output path, for the paths that were asked for before. There may be 100,000.
     """
 
     root: Path
     prefix: PurePosixPath
     anchor: Path | None = None
     outside: PurePosixPath | None = None
+    places: dict[Path, PurePosixPath] = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, path: Path) -> PurePosixPath:
         """Return the relative output path of a source file or folder."""
-        path = absolute(path)
-        if path.is_relative_to(self.root):
-            return self.prefix / path.relative_to(self.root).as_posix()
+        place = self.places.get(path)
+        if place is None:
+            place = self.places[path] = self._find(absolute(path))
+        return place
+
+    def _find(self, path: Path) -> PurePosixPath:
+        """Return the relative output path of an absolute path."""
+        inside = below(str(path), str(self.root))
+        if inside is not None or path == self.root:
+            return self.prefix / (inside or "")
         if self.anchor is not None and path.is_relative_to(self.anchor):
             return (self.outside or PurePosixPath()) / path.relative_to(self.anchor).as_posix()
         return (self.outside or PurePosixPath()) / path.name
@@ -52,14 +62,15 @@ def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
     """
     root = absolute(root)
     paths = [absolute(path) for path in images]
-    inside = [PurePosixPath(path.relative_to(root).as_posix()) for path in paths if path.is_relative_to(root)]
-    beyond = [path for path in paths if not path.is_relative_to(root)]
+    places = [below(str(path), str(root)) for path in paths]
+    inside = [place for place in places if place is not None]
+    beyond = [path for path, place in zip(paths, places, strict=True) if place is None]
     above = IMAGES in Path(os.path.realpath(output)).parts
     prefix = PurePosixPath(IMAGES) if above and not all(_has_images(path) for path in inside) else PurePosixPath()
     if not beyond:
         return Mirror(root, prefix)
     anchor = _find_anchor(beyond)
-    relative = [PurePosixPath(path.relative_to(anchor).as_posix()) for path in beyond]
+    relative = [path.relative_to(anchor).as_posix() for path in beyond]
     outside = PurePosixPath(IMAGES) if above and not all(map(_has_images, relative)) else PurePosixPath()
     taken = {str(prefix / path) for path in inside}
     labels = {str(label_place(prefix / path)) for path in inside}
@@ -79,9 +90,9 @@ def label_place(image: PurePosixPath, folder: str = "labels", suffix: str = ".tx
     return PurePosixPath(*folders, image.name).with_suffix(suffix)
 
 
-def _has_images(path: PurePosixPath) -> bool:
+def _has_images(path: str) -> bool:
     """Return whether a folder of the path is called ``images``."""
-    return IMAGES in path.parts[:-1]
+    return IMAGES in path.split("/")[:-1]
 
 
 def _find_anchor(paths: list[Path]) -> Path:

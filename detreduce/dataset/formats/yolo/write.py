@@ -162,7 +162,8 @@ def _make_entries(
     everything = {mirror(record.path) for others in splits.values() for record in others}
     folders = [path for path in sources if path.is_dir()]
     lists = [path for path in sources if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES]
-    covered = {image for image in everything if any(_below(image, mirror(folder)) for folder in folders)}
+    prefixes = tuple(_prefix(mirror(folder)) for folder in folders)
+    covered = {image for image in everything if str(image).startswith(prefixes)}
     listed = {path: _filter_list(path, records, mirror) for path in lists}
     for path in lists:
         if any(image is None for image, _ in listed[path]) and not extras.allow_text(path):
@@ -181,9 +182,9 @@ def _make_entries(
     return [str(name)]
 
 
-def _below(image: PurePosixPath, folder: PurePosixPath) -> bool:
-    """Return whether an image is below a folder."""
-    return image.is_relative_to(folder)
+def _prefix(folder: PurePosixPath) -> str:
+    """Return the text with which the paths below a folder begin."""
+    return f"{folder}/" if folder.parts else ""
 
 
 def _find_free_name(split: str, placer: Placer) -> PurePosixPath:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detreduce.features import annotations
 from detreduce.features.annotations import annotation_columns, annotation_features
 
 
@@ -121,8 +120,8 @@ def test_crowded_images_have_the_same_numbers_as_others(monkeypatch: pytest.Monk
     boxes[19:29] = boxes[29:39]
     rows = rng.integers(0, 2, 900)
     usual = annotation_features(boxes, rows, np.zeros(900, int), 2, 1)
-    monkeypatch.setattr(annotations, "_PAIRS_AT_ONCE", 1000)
-    monkeypatch.setattr(annotations, "_TILE", (7, 50))
+    monkeypatch.setattr("detreduce.features.annotations._PAIRS_AT_ONCE", 1000)
+    monkeypatch.setattr("detreduce.features.annotations._TILE", (7, 50))
     assert np.array_equal(annotation_features(boxes, rows, np.zeros(900, int), 2, 1), usual)
 
 
@@ -145,9 +144,9 @@ def test_in_a_very_crowded_image_random_boxes_are_compared(monkeypatch: pytest.M
     low = generator.random((n, 2)) * 0.5
     boxes = np.hstack([low, low + generator.random((n, 2)) * 0.5])
     rows, classes = np.zeros(n, int), np.zeros(n, int)
-    monkeypatch.setattr(annotations, "_PAIRS_AT_ONCE", 1000)
+    monkeypatch.setattr("detreduce.features.annotations._PAIRS_AT_ONCE", 1000)
     exact = annotation_features(boxes, rows, classes, 1, 1)
-    monkeypatch.setattr(annotations, "MOST_PAIRED", 1500)
+    monkeypatch.setattr("detreduce.features.annotations.MOST_PAIRED", 1500)
     drawn = annotation_features(boxes, rows, classes, 1, 1)
     assert drawn[0, -1] == pytest.approx(exact[0, -1], rel=0.05) and drawn[0, -1] != exact[0, -1]
     assert (annotation_features(boxes[generator.permutation(n)], rows, classes, 1, 1) == drawn).all()

@@ -258,7 +258,7 @@ def test_how_well_the_kept_stand_for_all_fits_the_terminal(
 ) -> None:
     options = ("-m", "mms", "-k", "2", "--blocks", "annotations", "-o", tmp_path / "out", "--details")
     lines = on_a_terminal(monkeypatch, width, "reduce", yolo_folder, *options)
-    others = ("Next: ", "Pictures of", "Problems in the data", "Written to ")
+    others = ("Next: ", "Pictures of", "List the problems: ", "Written to ")
     table = [line for line in lines if not line.startswith(others)]
     assert max(map(len, table)) <= width and "…" not in "".join(lines)
     text = " ".join(" ".join(table).replace("│", " ").split())

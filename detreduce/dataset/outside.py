@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -26,9 +26,9 @@ def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDatase
 
     A file is outside if its path, with all links followed, is neither below the folder of the file that the caller
     named nor below the folder that ``path:`` in a dataset YAML names. A hostile dataset could name any file of the
-    computer in this way, and the written subset would hold it. So an image outside the first folder is taken only if
-    it has the suffix of an image at its true place, or the first bytes of an image. A label file that is reached
-    through links is taken only if it parses as labels.
+    computer in this way, and the written subset would hold it. So an image outside both folders is taken only if it
+    has the first bytes of an image, whatever its name. In the folder of ``path:``, the suffix of an image is enough. A
+    label file that is reached through links is taken only if it parses as labels.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDatase
         if beyond and not follow:
             fault: Problem | None = _refusal(beyond[0], inside.folder)
         else:
-            fault = _find_fault([path for path, place in files.items() if place is not Place.OWN], record)
+            fault = _find_fault({path: place for path, place in files.items() if place is not Place.OWN}, record)
         if fault is None:
             kept.append(record)
             outside += len(beyond)
@@ -171,34 +171,37 @@ def _refusal(path: Path, folder: Path) -> Problem:
     return Problem(path, f"is outside the dataset's folder {folder}; left out")
 
 
-def _find_fault(files: Iterable[Path], record: ImageRecord) -> Problem | None:
+def _find_fault(files: Mapping[Path, Place], record: ImageRecord) -> Problem | None:
     """Return a problem if a file outside is not what it should be."""
-    for path in files:
+    for path, place in files.items():
         is_image = path == record.path
-        if not (_is_image(path) if is_image else _is_labels(path)):
+        if not (_is_image(path, place) if is_image else _is_labels(path)):
             what = "an image" if is_image else "a label file"
             return Problem(path, f"lies or leads outside the dataset's folder and is not {what}; the image is left out")
     return None
 
 
-def _is_image(path: Path) -> bool:
-    """Return whether a file is named like an image at its true place, or starts like one.
+def _is_image(path: Path, place: Place) -> bool:
+    """Return whether a file starts like an image, or is named like one in the folder of ``path:``.
 
     A file that does not exist is listed elsewhere.
     """
-    true = os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
-    if os.path.splitext(true)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
-        return True
+    if place is Place.NAMED:
+        true = os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
+        if os.path.splitext(true)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
+            return True
     return _starts_like_image(path, missing=True)
 
 
 def _starts_like_image(path: Path, *, missing: bool = False) -> bool:
-    """Return whether a file starts like an image. Return `missing` if the file does not exist."""
+    """Return whether a file starts like an image, or is empty. Return `missing` if the file does not exist."""
     try:
         with open_regular(path) as file:
-            return starts_like_image(file.read(HEAD))
+            head = file.read(HEAD)
     except OSError as error:
         return missing and error.errno == errno.ENOENT
+    # an empty file has nothing to hide; that it is damaged is listed elsewhere
+    return not head or starts_like_image(head)
 
 
 def _lists(dataset: DetectionDataset) -> list[Path]:

@@ -26,7 +26,7 @@ VARIABLE = "DETREDUCE_MAX_PIXELS"
 # Pillow knows more formats, but no trainer reads them, and one of them starts another program to decode (EPS)
 _FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "JPEG2000", "AVIF", "HEIF", "GIF", "PPM")
 _FIRST_BYTES = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|BM.{4}\0\0\0\0|II\*\0|MM\0\*|II\+\0|MM\0\+|RIFF.{4}WEBP"
+    rb"\xff\xd8|\x89PNG\r\n\x1a\n|GIF8[79]a|BM.{4}\0\0\0\0|II\*\0|MM\0\*|II\+\0|MM\0\+|RIFF.{4}WEBP"
     rb"|.{4}ftyp(?:avi[fs]|hei[cfmsx]|hev[cmsx]|mif1|msf1)|\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51|P[1-6]\s",
     re.DOTALL,
 )

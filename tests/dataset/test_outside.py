@@ -20,13 +20,14 @@ BOX = "0 0.5 0.5 0.5 0.5\n"
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A dataset in `set` with one image of its own, and files of the computer beside it."""
-    for name in ("set/images", "set/labels", "store", "home"):
+    for name in ("set/images", "set/labels", "store", "home", "vault"):
         (tmp_path / name).mkdir(parents=True)
     for path in ("set/images/own.png", "store/cached.png", "home/photo.png"):
         Image.new("RGB", (20, 10), (len(path), 0, 0)).save(tmp_path / path)
     (tmp_path / "set/labels/own.txt").write_text(BOX)
     (tmp_path / "store/cached.txt").write_text(BOX)
     (tmp_path / "home/id_rsa").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    (tmp_path / "vault/key.jpg").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
     (tmp_path / "set/data.yaml").write_text("train: images\nval: images\nnames: [ant]\n")
     return tmp_path
 
@@ -59,7 +60,7 @@ def test_links_inside_are_no_outside(data: Path) -> None:
     assert names(dataset) == ["again.png", "own.png"] and dataset.outside == 0
 
 
-@pytest.mark.parametrize("target", ["home/id_rsa", "store/cached.txt"])
+@pytest.mark.parametrize("target", ["home/id_rsa", "store/cached.txt", "vault/key.jpg"])
 def test_a_file_that_is_no_image_is_not_taken(data: Path, target: str) -> None:
     (data / "set/images/secret.jpg").symlink_to(data / target)
     dataset = dr.load_dataset(data / "set/data.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ RULES = ("rarest", "combination", "dominant", "none")
 ALL, BACKGROUND, OTHER, MERGED = "all", "background", "other", "other combinations"
 CONDITIONS = ("any", "all", "only", "none", "min_boxes", "max_boxes")
 Rule = str | Sequence[Mapping[str, Any]] | Mapping[str, Mapping[str, Any]]
-_Counts = npt.NDArray[np.int64]
+_Counts = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def assign_categories(
     counts = np.asarray(class_counts)
     if counts.ndim != 2 or counts.shape[1] != len(class_names):
         raise InputError(f"class_counts has shape {counts.shape}. It needs {len(class_names)} columns, one per class.")
-    counts = counts.astype(np.int64)
+    if counts.dtype.kind not in "iu":  # a copy of a large table would double the memory
+        counts = counts.astype(np.int64)
     if not isinstance(rule, str):
         matchers = _read_rules(rule, class_names)
         return _apply_rules(counts, matchers) if len(class_names) else _join_all(len(counts))
@@ -103,7 +105,7 @@ def rarity_order(class_counts: npt.ArrayLike) -> npt.NDArray[np.int64]:
 def _find_rarest(counts: _Counts) -> npt.NDArray[np.int64]:
     """Return the rarest class in each image (n,), or C for an image without boxes."""
     order = rarity_order(counts)
-    present = counts[:, order] > 0
+    present = (counts > 0)[:, order]
     return np.where(present.any(axis=1), order[present.argmax(axis=1)], counts.shape[1])
 
 
@@ -230,8 +232,9 @@ def _find_classes(value: Any, where: str, class_names: Sequence[str]) -> list[in
 def _make_labels(class_names: Sequence[str]) -> list[str]:
     """Return unique class names: the class number is added to repeated and reserved names."""
     taken = {BACKGROUND, OTHER, MERGED, ALL}
+    times = Counter(class_names)
     return [
-        f"{name} (class {number})" if name in taken or list(class_names).count(name) > 1 else name
+        f"{name} (class {number})" if name in taken or times[name] > 1 else name
         for number, name in enumerate(class_names)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -15,6 +15,9 @@ from detreduce.errors import ImageReadError
 from detreduce.images.frame import WHOLE, Frame, reduced_frame
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
 from detreduce.machine.regular_files import IMAGES, read_regular
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 RGB = npt.NDArray[np.uint8]
 PAD_VALUE = 114  # the grey of ultralytics' letterbox
@@ -31,6 +34,8 @@ _FLAGS: dict[int, int] = {
     1: _COLOUR,
 }
 _ORIENTATION = 0x0112
+_STRIP = 1 << 22
+"""Pixels that are converted at once."""
 
 
 @dataclass(frozen=True)
@@ -213,13 +218,23 @@ def _decode_pillow(data: bytes, *, prefer_opencv: bool = False) -> RGB:
                 if prefer_opencv and (other := _decode_opencv(data, _COLOUR)) is not None:
                     return other
                 ImageOps.exif_transpose(image, in_place=True)
-                return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+                return _to_array(image)
     except ImageReadError:
         raise
     except Image.UnidentifiedImageError:
         raise ImageReadError("not an image of a known format") from None
     except Exception as error:  # Pillow's plugins raise errors of many kinds
         raise ImageReadError(f"truncated or damaged ({str(error)[:80]})") from None
+
+
+def _to_array(image: PIL.Image.Image) -> RGB:
+    """Return an image as an (h, w, 3) array. It is converted in strips, so that it is in memory only twice."""
+    array = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, _STRIP // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        array[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)).convert("RGB"))
+    return array
 
 
 def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int | None) -> int:

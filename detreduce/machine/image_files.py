@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 178_956_970
 """Default of the limit. Pillow, and so ultralytics too, refuses larger images."""
+LONGEST_SIDE = 1 << 20
+"""Longest side in pixels, the limit of OpenCV, and so of ultralytics too. Pillow takes far more memory for each row."""
 VARIABLE = "DETREDUCE_MAX_PIXELS"
 
 # Pillow knows more formats, but no trainer reads them, and one of them starts another program to decode (EPS)
@@ -64,7 +66,9 @@ def check_limit(pixels: int) -> int:
 
 
 def check_pixels(width: int, height: int) -> None:
-    """Raise ImageReadError if an image of this size has more pixels than the limit."""
+    """Raise ImageReadError if an image of this size has more pixels than the limit, or a side above `LONGEST_SIDE`."""
+    if max(width, height) > LONGEST_SIDE:
+        raise ImageReadError(f"{width} x {height} pixels: a side is above the limit of {LONGEST_SIDE:,} pixels")
     limit = pixel_limit()
     if width * height > limit:
         raise ImageReadError(

@@ -22,8 +22,10 @@ from detreduce.images.decode import decode, why_unreadable
 from detreduce.machine import image_files
 from detreduce.machine.image_files import (
     HEAD,
+    LONGEST_SIDE,
     MAX_PIXELS,
     VARIABLE,
+    check_pixels,
     decoding,
     opened_image,
     pixel_limit,
@@ -167,3 +169,9 @@ def test_pixels_are_those_of_before() -> None:
         content = io.BytesIO()
         picture.save(content, kind)
         assert np.array_equal(decode(content.getvalue()), np.asarray(picture))
+
+
+def test_a_side_that_ultralytics_cannot_read_is_above_the_limit() -> None:
+    check_pixels(1, LONGEST_SIDE)
+    with pytest.raises(ImageReadError, match="a side is above"):
+        check_pixels(LONGEST_SIDE + 1, 1)

@@ -234,7 +234,10 @@ def _cleaning_in_words(best: Summary, equal: Comparison | None, full: Comparison
             BETTER,
             f"Leave the near-duplicates out: {NAME} is shown to be higher than on all images ({_signed(full)})",
         )
-    rest = "" if full is None else "; compared with a full training on all images, no difference is shown"
+    rest = ""
+    if full is not None:
+        side = "higher" if full.difference < 0 else "lower"
+        rest = f"; a full training on all images is {side} by {fixed(abs(full.difference), 3)}, which may be chance"
     if _starts(full, WORSE):
         assert full is not None
         rest = f"; a full training on all images is shown to be better ({_reversed(full)})"

@@ -27,8 +27,8 @@ def advise(dataset: DetectionDataset, extraction: Extraction) -> Advice:
     if not dataset.labelled or not np.any(~dataset.box_crowd):
         return Advice(
             "facility",
-            "Without boxes, facility is the first choice: at 10 % it was above random images on both datasets that were "
-            f"tried, but it was not shown to be better ({EVIDENCE}).",
+            "Without boxes, facility is the first choice: at 10 % it was above random images on both datasets of our "
+            f"trials, but it was not shown to be better ({EVIDENCE}).",
         )
     if not extraction.gives_object_vectors:
         return Advice(

@@ -106,6 +106,8 @@ def usage_message(error: Any) -> str:
         name = error.option_name
         known = [option for parameter in error.ctx.command.params for option in parameter.opts]
         text = f"There is no option {name}.{parameter_hint(error.ctx.command.name, name) or nearest(name, known)}"
+    elif type(error).__name__ == "MissingParameter" and "--output" in (error.param.opts if error.param else ()):
+        text += ". Name a new folder or file for the result, for instance --output reduced"
     elif choice := re.search(r"'([^']*)' is not one of (.+)$", text):
         text += "." + nearest(choice[1], re.findall(r"'([^']*)'", choice[2]))
     elif isinstance(error.__cause__, ValueError) and "input" in (detail := _detail(error.__cause__)):

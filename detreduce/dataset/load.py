@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from detreduce.dataset.file_names import check_file_names, names_as_utf8
@@ -27,6 +29,8 @@ YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 DEFAULT = "yolo"
 """The format of a dataset YAML without the key ``format:``."""
+LEVELS, NAMED = 2, 20
+"""Levels of subfolders that are searched for datasets, and the largest number of datasets in a message."""
 DEMO = "demo"
 """``format: demo`` makes a YOLO dataset."""
 
@@ -132,7 +136,8 @@ def _load(place: Path, split: str | None, images: str | Path | None) -> Detectio
             return row.load_path(place, split, folder)
     for row in all_formats() if place.is_dir() else ():
         if row.accepts_images(place) or (not row.labelled and row.accepts_folder(place)):
-            return row.load_path(place, split, folder)
+            with _datasets_named(place):
+                return row.load_path(place, split, folder)
     if zipfile.is_zipfile(place):
         raise InputError(f"{place}: this is a zip file. Unpack the file and pass the resulting folder.")
     if kind := kind_of_file(place):
@@ -159,6 +164,46 @@ def _dataset_in(path: Path) -> Path:
         names = ", ".join(folder.name for folder in nested)
         raise InputError(f"{path}: the folder contains several datasets: {names}. Pass the path of one dataset.")
     return nested[0] if nested else path
+
+
+@contextmanager
+def _datasets_named(folder: Path) -> Iterator[None]:
+    """Raise an error that names the datasets in a folder and below, for a folder that cannot be read as images."""
+    try:
+        yield
+    except InputError:
+        found = list(islice(datasets_below(folder), NAMED + 1))
+        if not found:
+            raise
+        many = f"more than {NAMED} datasets" if len(found) > NAMED else f"{len(found)} dataset{'s' * (len(found) > 1)}"
+        listed = "".join(f"\n  detreduce inspect {shlex.quote(str(path))}" for path in found[:NAMED])
+        raise InputError(
+            f"{folder}: this is not a dataset, but a folder with {many}. Pass one, for instance:{listed}"
+        ) from None
+
+
+def datasets_below(folder: Path, levels: int = LEVELS) -> Iterator[Path]:
+    """Yield the dataset YAMLs in a folder, then the datasets in its subfolders, down to `levels` levels."""
+    entries = sorted(folder.iterdir())
+    for file in entries:
+        if file.suffix.lower() in YAML_SUFFIXES and file.is_file() and _describes_dataset(file):
+            yield file
+    for below in entries if levels else ():
+        if not below.is_dir() or below.is_symlink():
+            continue
+        with suppress(OSError, InputError):
+            place = _dataset_in(below)
+            if place != below or _is_labelled_folder(below):
+                yield place
+            else:
+                yield from datasets_below(below, levels - 1)
+
+
+def _describes_dataset(file: Path) -> bool:
+    """Return whether a YAML names images."""
+    with suppress(InputError):
+        return bool({"format", "train", "val", "test"} & read_description(file).values.keys())
+    return False
 
 
 def _find_described(folder: Path) -> Path | None:

@@ -57,6 +57,16 @@ def fixed_with_spread(value: float, spread: float, decimals: int) -> str:
     return f"{value:.{decimals}f} ± {spread:.{decimals}f}" if value or spread else f"{value:.{decimals}f}"
 
 
+def percent(part: int, whole: int) -> str:
+    """Return `part` in percent of `whole`: ``12%``, and ``99.7%`` where rounding would wrongly give 100% or 0%."""
+    ratio = part / whole
+    for decimals in range(MOST):
+        text = f"{ratio:.{decimals}%}"
+        if float(text[:-1]) not in (0, 100) or part in (0, whole):
+            return text
+    return f"{ratio:.0%}"
+
+
 def change(ratio: float) -> str:
     """Return a ratio as a change in percent: 0.3 becomes ``-70 %``.
 

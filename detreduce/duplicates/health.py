@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.checks import check_images
-from detreduce.dataset.health.finding import Finding
+from detreduce.dataset.health.checks import BY_FILES, SHARED, SHARED_ADVICE
+from detreduce.dataset.health.finding import Finding, worst_first
 from detreduce.dataset.leaks import TRAIN
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.duplicates.leakage import LeakageReport, leakage_report
@@ -45,7 +46,15 @@ class ImageCheck:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """One finding for each check."""
-        return (_damage(self), *_copies(self), _leaks(self.leakage))
+        return (_damage(self), *_copies(self), *_leaks(self.leakage))
+
+    def with_files(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        """Return these findings and those of the files, worst first.
+
+        Pixels find every copy that files find. So only wrong leaks remain of the checks that compare files.
+        """
+        kept = [one for one in findings if one.check not in BY_FILES or one.verdict == "wrong"]
+        return worst_first((*self.findings, *kept))
 
 
 def check_pixels(dataset: DetectionDataset, cache: str | Path | None = None) -> ImageCheck:
@@ -91,16 +100,26 @@ def _copies(found: ImageCheck) -> Sequence[Finding]:
     )
 
 
-def _leaks(found: LeakageReport) -> Finding:
+def _leaks(found: LeakageReport) -> Iterator[Finding]:
     if len(found.splits) < 2:
-        return Finding("leaks by pixels", "good", "There is only one split.")
-    told, count = [], 0
+        yield Finding("leaks by pixels", "good", "There is only one split.")
+        return
+    in_train, shared = [], []
+    count = twice = 0
     for (earlier, later), counts in found.counts.items():
         both = counts["exact"] + counts["near"]
-        if earlier == TRAIN and both:
+        told = f"{both:,} of the {counts['of']:,} images of {later} ({counts['exact']:,} with the same pixels)"
+        if both and earlier == TRAIN:
             count += both
-            told.append(f"{both:,} of the {counts['of']:,} images of {later} ({counts['exact']} with the same pixels)")
-    if not count:
-        return Finding("leaks by pixels", "good", "No image of val or test is in train, also not nearly.")
-    what = f"In train, or nearly: {'; '.join(told)}. The mAP is then too good."
-    return Finding("leaks by pixels", "wrong", what, count, "reduce --drop-leaked takes them out of train.")
+            in_train.append(told)
+        elif both:
+            twice += both
+            shared.append(f"{told} have an equal or nearly equal image in {earlier}.")
+    if count:
+        what = f"Equal or nearly equal to an image of train: {'; '.join(in_train)}. The mAP is then too good."
+        yield Finding("leaks by pixels", "wrong", what, count, "reduce --drop-leaked takes them out of train.")
+    else:
+        what = "No image of val or test is equal or nearly equal to an image of train."
+        yield Finding("leaks by pixels", "good", what)
+    if twice:
+        yield Finding(SHARED, "look", " ".join(shared), twice, SHARED_ADVICE)

@@ -222,6 +222,19 @@ def leaked_images(
     )
 
 
+def matches_in_words(leaked: Sequence[Mapping[str, Any]]) -> str:
+    """Return both numbers of a search, such as ``16 images of train match 6 images of val or test``.
+
+    `leaked` is a list of leaked images as dicts, as in ``LeakageReport.to_dict()``.
+    """
+    if not leaked:
+        return "no image matches an image of val or test"
+    images = len({item["image"] for item in leaked})
+    others = len({(item["other_split"], item["other"]) for item in leaked})
+    match = "image of {} matches" if images == 1 else "images of {} match"
+    return f"{images:,} {match.format(leaked[0]['split'])} {others:,} image{'' if others == 1 else 's'} of val or test"
+
+
 def _find_leaks(
     parts: Sequence[DetectionDataset],
     by: Literal["pixels", "boxes"],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
 
 COLOURS, LINES = 6, 3
 MOST = COLOURS * LINES
@@ -45,6 +48,16 @@ class Looks:
 
     of_class: tuple[str, ...]
     legend: tuple[Look, ...]
+
+
+def name_classes_apart(dataset: DetectionDataset) -> DetectionDataset:
+    """Return the dataset with the key behind the name of each class that shares its name with another."""
+    counts = Counter(dataset.class_names)
+    if len(counts) == len(dataset.class_names):
+        return dataset
+    pairs = zip(dataset.class_names, dataset.class_keys, strict=True)
+    names = tuple(f"{name} (key {key})" if counts[name] > 1 else name for name, key in pairs)
+    return replace(dataset, class_names=names)
 
 
 def looks_of(names: Sequence[str], counts: npt.ArrayLike) -> Looks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
@@ -17,6 +18,7 @@ from detreduce.pages.pictures import Album, Picture
 from detreduce.version import __version__
 from detreduce.vocabulary.keeps import keep_in_words
 
+_MARKS = re.compile(r"(?<=[/_])()(?=\w)")
 ENDS = 14
 """Number of characters that stay at the end of a long name when its middle is cut."""
 
@@ -39,6 +41,7 @@ def make_environment(looks: Looks | None, *packages: str) -> Environment:
         safe_svg=Markup,
         significant=significant,
         apart=_apart,
+        breakable=_breakable,
         cut=_cut,
         in_words=_in_words,
     )
@@ -68,6 +71,13 @@ def _apart(name: str) -> Markup:
     In other places the element ``<bdi>`` isolates the direction, but attributes and titles cannot contain elements.
     """
     return escape(f"\u2068{visible(name)}\u2069")
+
+
+def _breakable(text: object) -> Markup:
+    """Return a text that may be broken after the marks within paths, so that a narrow page breaks no word."""
+    return Markup("").join(
+        Markup("<wbr>") if not one else escape(one) for one in _MARKS.split(visible_lines(str(text)))
+    )
 
 
 def _cut(name: str) -> Markup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from detreduce.duplicates.health import ImageCheck
 from detreduce.duplicates.leakage import LeakedImage
 from detreduce.duplicates.result import pair_to_dict
 from detreduce.machine.files import write_atomically
-from detreduce.pages.class_colours import looks_of
+from detreduce.pages.class_colours import looks_of, name_classes_apart
 from detreduce.pages.duplicate_pairs import pair_in_words
 from detreduce.pages.environment import make_environment, part
 from detreduce.pages.own_file import check_target
@@ -114,6 +114,7 @@ def write_health_page(source: HealthSource, output: str | Path = HEALTH_PAGE) ->
 
 def health_page(source: HealthSource) -> bytes:
     """Return the page as one HTML file that works without a network or other files."""
+    source = replace(source, splits={name: name_classes_apart(one) for name, one in source.splits.items()})
     summary, split = source.summary, source.split
     with step("making the page"):
         looks = looks_of(split.class_names, split.class_counts.sum(axis=0)) if split.labelled else None

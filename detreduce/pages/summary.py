@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.records import DetectionDataset
+from detreduce.duplicates.leakage import matches_in_words
 from detreduce.errors import DetreduceError
 from detreduce.pages.selection_view import SelectionView
 from detreduce.reducers.catalogue import described
@@ -46,7 +47,7 @@ def _outcome(view: SelectionView) -> Iterator[str]:
         if step.get("step") == "drop_duplicates":
             yield f"{step.get('dropped', 0):,} {_duplicates(str(step.get('what', '')))} left out before choosing"
         elif step.get("step") == "drop_leaked":
-            yield f"{len(step.get('images', ())):,} images that are also in val or test left out"
+            yield f"left out: {matches_in_words(step.get('pairs', ()))}"
         elif step.get("step") in ("must_keep", "exclude"):
             count = len(step.get("images", ()))
             yield f"{count:,} {'kept' if step['step'] == 'must_keep' else 'excluded'} by name"

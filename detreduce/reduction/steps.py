@@ -18,7 +18,7 @@ from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
 from detreduce.display.listener import say
-from detreduce.duplicates.leakage import leaked_images
+from detreduce.duplicates.leakage import leaked_images, matches_in_words
 from detreduce.duplicates.result import Duplicates
 from detreduce.errors import DetreduceWarning, InputError
 from detreduce.features.extract import extract_features
@@ -202,7 +202,7 @@ class Reduction:
             return self
         found = leaked_images(self.dataset, cache=selection.cache)
         left_out = len({item.image for item in found.leaked})
-        say(f"Leaks: {left_out} of {len(self.dataset)} images are also in val or test, and are left out")
+        say(f"Leaks: {matches_in_words(found.to_dict()['leaked'])}{'. They are left out' if left_out else ''}")
         if left_out == len(self.dataset):
             raise InputError("All images are also in val or test, so none remains. Give the dataset another val split.")
         composition = replace(composition, drop_leaked=found)

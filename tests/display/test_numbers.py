@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from detreduce.display.numbers import change, fixed, fixed_with_spread, less_or_more, significant, with_spread
+from detreduce.display.numbers import change, fixed, fixed_with_spread, less_or_more, percent, significant, with_spread
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,11 @@ def test_a_small_number_is_not_rounded_to_nothing(value: float, shown: str) -> N
 )
 def test_neither_a_number_nor_its_spread_is_rounded_to_nothing(value: float, spread: float, shown: str) -> None:
     assert fixed_with_spread(value, spread, 3) == shown
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "shown"),
+    [(579, 581, "99.7%"), (581, 581, "100%"), (0, 581, "0%"), (1, 495, "0.2%"), (1, 100_000, "0.001%"), (1, 3, "33%")],
+)
+def test_only_all_is_100_percent_and_only_none_is_0(part: int, whole: int, shown: str) -> None:
+    assert percent(part, whole) == shown

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from detreduce.dataset import load_dataset
+from detreduce.dataset.health.finding import Finding
 from detreduce.duplicates.health import check_pixels
 
 
@@ -33,6 +34,10 @@ def test_damage_duplicates_and_leaks(tmp_path: Path) -> None:
         "near-duplicates": ("look", 1),
         "leaks by pixels": ("wrong", 2),
     }
+    files = [Finding("leaks", "good", ""), Finding("equal names", "look", ""), Finding("files", "good", "")]
+    checks = [one.check for one in found.with_files(files)]
+    assert not {"leaks", "equal names"} & set(checks) and "files" in checks, "no good line next to leaks by pixels"
+    assert "leaks" in [one.check for one in found.with_files([Finding("leaks", "wrong", "")])]
     told = found.to_dict()
     assert told["damaged"] == 1 and told["leakage"]["counts"]["train / val"] == {"exact": 1, "near": 1, "of": 3}
     good = check_pixels(load_dataset(tmp_path, split="val"), cache=tmp_path / "cache").findings

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
-from detreduce.pages.class_colours import MOST, looks_of
+import json
+from pathlib import Path
+
+from detreduce.dataset import load_dataset
+from detreduce.dataset.health.statistics import class_counts
+from detreduce.pages.class_colours import MOST, looks_of, name_classes_apart
 
 
 def test_the_commonest_classes_have_a_look_each() -> None:
@@ -24,3 +29,16 @@ def test_of_more_classes_than_looks_the_rarest_share_one() -> None:
 
 def test_without_classes_there_is_no_legend() -> None:
     assert looks_of([], []).legend == ()
+
+
+def test_classes_of_one_name_are_told_apart_by_their_keys(tmp_path: Path) -> None:
+    box = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [1, 1, 4, 4], "area": 16, "iscrowd": 0}
+    categories = [{"id": key, "name": name} for key, name in ((3, "chair"), (7, "chair"), (9, "bed"))]
+    images = [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}]
+    (tmp_path / "a.jpg").touch()
+    file = tmp_path / "coco.json"
+    file.write_text(json.dumps({"images": images, "annotations": [box], "categories": categories}))
+    found = name_classes_apart(load_dataset(file))
+    assert found.class_names == ("chair (key 3)", "chair (key 7)", "bed")
+    assert next((one.name, one.boxes["train"]) for one in class_counts({"train": found})) == ("chair (key 7)", 1)
+    assert name_classes_apart(found) is found

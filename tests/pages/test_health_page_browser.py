@@ -45,6 +45,8 @@ def test_it_is_silent_and_nothing_overflows(browser: Any, page: Path, width: int
     tab.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else said.append(request.url))
     tab.goto(page.as_uri())
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    button, headline = tab.locator("#theme").bounding_box(), tab.locator("h1").bounding_box()
+    assert button["y"] + button["height"] <= headline["y"] or width > 512, "the button touches the headline"
     assert tab.title().endswith("detreduce health check")
     assert tab.locator(".findings li strong").first.text_content() == "wrong"
     assert tab.locator(".maps svg[role=img][aria-label]").count() >= 1

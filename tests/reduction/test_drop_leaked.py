@@ -43,8 +43,8 @@ def test_every_copy_is_left_out_and_listed(leaky, tmp_path):
         app, ["reduce", str(leaky), "-m", "srs", "-k", "1.0", "--drop-leaked", "-o", str(out), "--no-page"]
     )
     assert result.exit_code == 0, result.output
-    assert "Leaks: 4 of 8 images are also in val or test" in result.output
-    assert "4 images that are also in val or test left out." in result.output
+    assert "Leaks: 4 images of train match 3 images of val or test. They are left out" in result.output
+    assert "Left out: 4 images of train match 3 images of val or test." in result.output
     stored = json.loads((out / "selection.json").read_text())
     step = stored["steps"][0]
     assert (step["step"], step["dropped"]) == ("drop_leaked", 4)

@@ -60,7 +60,7 @@ def inspect(
     from detreduce.dataset.checks import load_all_splits, summarise
     from detreduce.dataset.finding import locate_dataset
     from detreduce.dataset.health.checks import check_health
-    from detreduce.dataset.health.finding import overall, worst_first
+    from detreduce.dataset.health.finding import overall
     from detreduce.dataset.leaks import find_leaks
 
     wanted = page or output is not None
@@ -80,7 +80,7 @@ def inspect(
     summary, leaks = summarise(dataset, (splits, unloaded)), find_leaks(splits)
     findings = check_health(summary, splits, leaks)
     if found is not None:
-        findings = worst_first((*found.findings, *findings))
+        findings = found.with_files(findings)
     written = None
     if wanted:
         source = HealthSource(summary, findings, leaks, splits, found, pictures)

@@ -105,6 +105,9 @@ def train(
     if as_json:
         print_json(record.model_dump(mode="json"))
         return
-    from detreduce.cli.show.training import show_record
+    from detreduce.cli.show.training import show_record, show_too_short
 
     show_record(record)
+    options = ["--model", model] + (["--images", str(images)] if images else [])
+    options += ["--images-per-epoch", str(images_per_epoch)] if images_per_epoch else []
+    show_too_short(record, [str(data), *options, *(arguments or [])])

@@ -72,7 +72,7 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
         sizes = ", ".join(f"{name} {count}" for name, count in summary.sizes.items())
         out.print(f"Box size by COCO's bounds (32 and 96 pixels squared): {sizes}")
     shown = summary.problems[:problems_shown]
-    out.print(f"Problems: {len(summary.problems) or 'none found'}")
+    out.print(f"Problems in the files: {len(summary.problems) or 'none'}")
     for problem in shown:
         out.print(f"  {problem}", soft_wrap=True)
     if len(shown) < len(summary.problems):

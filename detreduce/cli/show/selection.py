@@ -11,6 +11,7 @@ from rich.console import Console
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import READABLE, share, show_problems, show_table, show_text, table_of
+from detreduce.duplicates.leakage import matches_in_words
 
 if TYPE_CHECKING:
     from detreduce.reduction import ReductionResult
@@ -96,7 +97,7 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
         yield f"{f'All {full:,}' if kept == full else f'{kept:,} of {full:,}'} groups represented."
     for step in selection.steps:
         if step["step"] == "drop_leaked":
-            yield f"{step['dropped']:,} images that are also in val or test left out."
+            yield f"Left out: {matches_in_words(step.get('pairs', ()))}."
     for step in _left_out(selection):
         kind = "copies" if step["what"].startswith("equal") else "near-duplicates"
         yield f"{step['dropped']:,} {kind} left out before choosing."

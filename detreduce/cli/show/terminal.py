@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detreduce.cli.output import begin_output
-from detreduce.display.numbers import fixed
+from detreduce.display.numbers import fixed, percent
 from detreduce.display.terminal_text import GOOD, WARNING, labelled, visible_lines, wrap
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def console(*, stderr: bool = False) -> Console:
 
 def share(part: int, whole: int) -> str:
     """Return `part` in percent of `whole`, or an empty string if `whole` is 0."""
-    return f"{part / whole:.0%}" if whole else ""
+    return percent(part, whole) if whole else ""
 
 
 def table_of(*headers: str, right: int = 0) -> Table:

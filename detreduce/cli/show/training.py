@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from detreduce.display.terminal_text import WARNING
 
 # more classes than this do not fit a screen
 SHOWN = 30
+FEW_STEPS = 50
+"""A detector learns nearly nothing in fewer optimiser steps."""
 
 if TYPE_CHECKING:
     from detreduce.arrays.proxy_log import ProxyLog
@@ -62,6 +65,22 @@ def show_record(record: TrainingRecord) -> None:
         show_text(out, f"Plots: {plots[0].parent}")
         show_text(out, found, indent="  ")
     out.print(f"Run folder: {record.run}", soft_wrap=True)
+
+
+def show_too_short(record: TrainingRecord, arguments: Sequence[str]) -> None:
+    """Warn if a training had too few optimiser steps to learn, and print the next command to type.
+
+    `arguments` are those of the command `train`.
+    """
+    steps = record.counts.optimiser_steps
+    if steps >= FEW_STEPS:
+        return
+    epochs = max(FEW_STEPS, math.ceil(FEW_STEPS * record.counts.epochs / max(steps, 1)))
+    out = terminal.console()
+    count = f"{steps} optimiser step{'' if steps == 1 else 's'}"
+    show_status(out, f"Warning: {count}: too few to learn, so a mAP near 0 is expected. Use epochs={epochs}.", WARNING)
+    again = [one for one in arguments if not one.startswith("epochs=")]
+    out.print(f"Next: {shlex.join(['detreduce', 'train', *again, f'epochs={epochs}'])}", soft_wrap=True)
 
 
 def _show_classes(out: Console, evaluation: Evaluation) -> None:

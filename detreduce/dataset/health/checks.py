@@ -10,6 +10,7 @@ from detreduce.dataset.checks import DatasetSummary
 from detreduce.dataset.health.finding import Finding, worst_first
 from detreduce.dataset.leaks import TRAIN, Leaks
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import percent
 
 MEASURING = ("val", "test")
 FEW_IMAGES = 30
@@ -22,6 +23,13 @@ TINY_SHARE = 0.1
 """Share of tiny boxes from which they are worth a look."""
 MUCH_BACKGROUND = 0.5
 NAMED = 5
+SHARED = "shared by val and test"
+SHARED_ADVICE = (
+    "They count twice in val+test, and epochs chosen on val make the result on test too good. "
+    "Remove them from one of the two by hand: detreduce duplicates DATA lists them."
+)
+BY_FILES = frozenset({"leaks", SHARED, "equal names"})
+"""The checks that compare files, and that a comparison of pixels replaces."""
 
 
 def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset], leaks: Leaks) -> tuple[Finding, ...]:
@@ -75,13 +83,11 @@ def _leaks(leaks: Leaks) -> Iterator[Finding]:
         advice = "Give the dataset other images for val." if whole else "reduce --drop-leaked takes them out of train."
         yield Finding("leaks", "wrong", f"{_sentence(told)} The mAP is then too good.", len(found), advice)
     else:
-        yield Finding("leaks", "good", "No file of val or test is also in train, by name, size and bytes.")
+        what = "No file of val or test is also in train. Pixels were not compared: use --check-images."
+        yield Finding("leaks", "good", what)
     others = [leak for leak in leaks.pairs if leak not in leaks.in_train]
     if others:
-        advice = "They count twice in val+test, and epochs chosen on val make the result on test too good."
-        yield Finding(
-            "shared by val and test", "look", _sentence("; ".join(leaks.sentences(others))), len(others), advice
-        )
+        yield Finding(SHARED, "look", _sentence("; ".join(leaks.sentences(others))), len(others), SHARED_ADVICE)
     if leaks.alike:
         what = f"{_images(len(leaks.alike))} with the name and the size of an image of another split, but other bytes."
         yield Finding(
@@ -110,7 +116,7 @@ def _classes(splits: Mapping[str, DetectionDataset]) -> Iterator[Finding]:
         count = len({one for names in absent.values() for one in names})
         yield Finding("classes", "look", _sentence(told), count, "What a split lacks is not measured there.")
     else:
-        yield Finding("classes", "good", f"Every split has all {len(train) - len(unused)} classes that are used.")
+        yield Finding("classes", "good", f"Every split has {_all_classes(len(train) - len(unused))}.")
     if unused:
         what = f"Named, but without a box in any split: {_named(unused)}."
         yield Finding("unused classes", "look", what, len(unused), "Check the class names, or leave them as they are.")
@@ -139,8 +145,8 @@ def _boxes(summary: DatasetSummary) -> Iterator[Finding]:
     if not summary.labelled or not summary.images:
         return
     share = summary.background / summary.images
-    part = "less than 1%" if 0 < share < 0.01 else f"{share:.0%}"
-    what = f"{summary.background:,} of {summary.images:,} images of {summary.split} have no boxes ({part})."
+    have, part = "has" if summary.background == 1 else "have", percent(summary.background, summary.images)
+    what = f"{summary.background:,} of {summary.images:,} images of {summary.split} {have} no boxes ({part})."
     if share > MUCH_BACKGROUND:
         advice = "Check that their label files are where the reader looks for them."
         yield Finding("background", "look", what, summary.background, advice)
@@ -167,8 +173,15 @@ def _files(summary: DatasetSummary) -> Finding:
         return Finding("files", "wrong", what, summary.refused, "Correct the label files that the problems name.")
     if count:
         what = f"{count:,} problem{'' if count == 1 else 's'} in the files, listed below."
-        return Finding("files", "look", what, count, "The rest of the dataset is used. Correct what you can.")
-    return Finding("files", "good", "No problem in the label and annotation files.")
+        return Finding(
+            "files",
+            "look",
+            what,
+            count,
+            "The rest of the dataset is used. Read the list, and correct the files if needed.",
+        )
+    where = "label and annotation files" if summary.labelled else "files"
+    return Finding("files", "good", f"No problem in the {where}.")
 
 
 def _outside(summary: DatasetSummary) -> Iterator[Finding]:
@@ -194,6 +207,10 @@ def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:
     for name, count in zip(split.class_names, np.bincount(classes, minlength=len(split.class_names)), strict=True):
         counts[name] += int(count)
     return counts
+
+
+def _all_classes(count: int) -> str:
+    return "the one class that is used" if count == 1 else f"all {count} classes that are used"
 
 
 def _images(count: int) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from detreduce.dataset.listing import find_files
 from detreduce.dataset.reading.text_lines import is_utf16
@@ -106,8 +107,24 @@ def spread_first(names: Sequence[str], size: int) -> Iterator[str]:
     yield from (name for place, name in enumerate(names) if place % step)
 
 
-def find_unread(folder: Path) -> list[tuple[Kind, Path, int]]:
-    """Return (format, first file, number of files) for the annotation files below a folder.
+class Unread(NamedTuple):
+    """Annotation files of one format below a folder: the first, and how many were opened. `more` may exist."""
+
+    kind: Kind
+    first: Path
+    opened: int
+    more: bool
+
+    @property
+    def files(self) -> str:
+        """The number of files in words, such as ``100 files or more``."""
+        if self.more:
+            return f"{self.opened} files or more"
+        return f"{self.opened} file{'' if self.opened == 1 else 's'}"
+
+
+def find_unread(folder: Path) -> list[Unread]:
+    """Return the annotation files below a folder, by format.
 
     Of each suffix, about 100 files are opened, evenly spread over the sorted names. If none of these holds annotations,
     the others are opened up to the first that does. So the number is that of the files that were opened.
@@ -119,7 +136,7 @@ def find_unread(folder: Path) -> list[tuple[Kind, Path, int]]:
         # most text files are no labels: labels have the name of their image
         if _suffix(name) in SUFFIXES and (_suffix(name) != ".txt" or _stem(name) in stems):
             by_suffix.setdefault(_suffix(name), []).append(name)
-    found: dict[Kind, tuple[Path, int]] = {}
+    found: dict[Kind, Unread] = {}
     for names in by_suffix.values():
         sampled, hit = sample_of(names, _SAMPLES), False
         for number, name in enumerate(spread_first(names, _SAMPLES)):
@@ -127,9 +144,10 @@ def find_unread(folder: Path) -> list[tuple[Kind, Path, int]]:
                 break
             kind = kind_of_file(folder / name)
             if kind is not None:
-                first, count = found.get(kind, (folder / name, 0))
-                found[kind], hit = (first, count + 1), True
-    return [(kind, first, count) for kind, (first, count) in found.items()]
+                before = found.get(kind, Unread(kind, folder / name, 0, more=False))
+                more = before.more or len(sampled) < len(names)
+                found[kind], hit = Unread(kind, before.first, before.opened + 1, more), True
+    return list(found.values())
 
 
 # the first format of which every pattern occurs

@@ -26,8 +26,11 @@ def check_keep(keep: int | float) -> None:
         return
     fraction = float(keep)
     if not 0.0 < fraction <= 1.0:
-        hint = f" For a count, write {int(fraction)}." if fraction > 1 and fraction.is_integer() else ""
-        raise InputError(f"keep={keep!r} is not a fraction in (0, 1].{hint}")
+        count = int(fraction) if fraction > 1 and fraction.is_integer() else 25
+        raise InputError(
+            f"keep={keep!r} is neither a count nor a fraction above 0 and at most 1. "
+            f"Write 0.25 for a quarter of the images, or {count} for {count} images."
+        )
 
 
 def resolve_keep(keep: int | float, n: int) -> int:

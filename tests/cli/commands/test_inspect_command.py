@@ -20,3 +20,32 @@ def test_inspect_finds_unreadable_images_only_when_asked(yolo_folder: Path) -> N
     broken.write_bytes(broken.read_bytes()[:200])
     assert "5.jpg" not in detreduce("inspect", yolo_folder).output
     assert "5.jpg" in detreduce("inspect", yolo_folder, "--check-images").output
+
+
+def test_a_folder_of_datasets_lists_the_commands(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        for part in ("images", "labels"):
+            (tmp_path / "sets" / name / part).mkdir(parents=True)
+        for number in range(250):
+            (tmp_path / "sets" / name / "images" / f"{number}.jpg").touch()
+            (tmp_path / "sets" / name / "labels" / f"{number}.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    unread = " ".join(detreduce("inspect", tmp_path).output.split())
+    assert "files or more that look like YOLO labels" in unread, "only a sample is opened"
+    for name in ("one", "two"):
+        (tmp_path / "sets" / name / "data.yaml").write_text("train: images\nnames: [a]\n")
+    (tmp_path / "sets" / "other.yaml").write_text("key: 1\n")
+    result = detreduce("inspect", tmp_path)
+    assert result.exit_code == 2 and "a folder with 2 datasets" in result.output
+    commands = [line.strip() for line in result.output.splitlines() if line.startswith("  ")]
+    assert commands == [f"detreduce inspect {tmp_path}/sets/{name}/data.yaml" for name in ("one", "two")]
+
+
+def test_a_folder_of_yamls_names_them(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("format: coco\ntrain: a.json\n")
+    result = detreduce("inspect", tmp_path)
+    assert result.exit_code == 2 and f"detreduce inspect {tmp_path}/a.yaml" in result.output
+
+
+def test_no_problem_in_the_files_is_said_of_the_files_only(yolo_folder: Path) -> None:
+    (yolo_folder.parent / "labels" / "3.txt").write_text("")
+    assert "Problems in the files: none" in detreduce("inspect", yolo_folder).output

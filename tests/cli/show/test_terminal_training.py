@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from detreduce.cli.show.training import SHOWN, show_record
+from detreduce.cli.show.training import FEW_STEPS, SHOWN, show_record, show_too_short
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.record import ClassMetrics, CocoFigures, Evaluation, TrainingRecord
 
@@ -58,3 +58,18 @@ def test_of_many_classes_the_lowest_are_shown(tmp_path: Path, capsys: pytest.Cap
     text = capsys.readouterr().out
     assert "class0 " in text and f"class{SHOWN - 1} " in text and f"class{SHOWN} " not in text
     assert f"the {SHOWN} classes with the lowest AP50-95" in text and "Plots:" not in text
+
+
+@pytest.mark.parametrize(("steps", "epochs", "wanted"), [(1, 1, 50), (10, 20, 100), (FEW_STEPS, 1, None)])
+def test_a_training_of_too_few_steps_is_called_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], steps: int, epochs: int, wanted: int | None
+) -> None:
+    found = record(tmp_path)
+    counts = found.counts.model_copy(update={"optimiser_steps": steps, "epochs": epochs})
+    show_too_short(found.model_copy(update={"counts": counts}), ["d.yaml", "--model", "x.pt", "epochs=1", "imgsz=64"])
+    text = capsys.readouterr().out
+    if wanted is None:
+        assert not text
+    else:
+        assert f"{steps} optimiser step" in text and f"Use epochs={wanted}" in text
+        assert text.splitlines()[-1] == f"Next: detreduce train d.yaml --model x.pt imgsz=64 epochs={wanted}"

@@ -100,6 +100,22 @@ def test_leaks_are_wrong_and_shared_names_are_looked_at(tmp_path):
     assert in_words(found).startswith("1 wrong, 2 to look at")
 
 
+def test_lines_for_people_are_exact(tmp_path):
+    labels = {f"t{n:03}": box(0) for n in range(300)} | {"empty": ""}
+    data = dataset_with(tmp_path, "[cat]", train=labels, val={f"v{n}": box(0) for n in range(30)})
+    found = by_check(findings_of(data))
+    assert found["classes"].what == "Every split has the one class that is used."
+    assert found["background"].what == "1 of 301 images of train has no boxes (0.3%)."
+    assert "--check-images" in found["leaks"].what, "files alone do not show that a set is clean"
+
+
+def test_images_in_val_and_test_come_with_a_remedy(tmp_path):
+    data = dataset_with(tmp_path, train=healthy("t", 30), val=healthy("v", 30), test=healthy("w", 30))
+    (tmp_path / "test/images/w001.jpg").write_bytes((tmp_path / "val/images/v002.jpg").read_bytes())
+    advice = by_check(findings_of(data))["shared by val and test"].advice
+    assert "by hand" in advice and "detreduce duplicates" in advice
+
+
 def test_worst_comes_first_and_equals_keep_their_order():
     findings = [
         Finding(name, verdict, "") for name, verdict in (("a", "good"), ("b", "wrong"), ("c", "look"), ("d", "wrong"))
@@ -109,7 +125,9 @@ def test_worst_comes_first_and_equals_keep_their_order():
 
 def test_images_without_labels_are_not_called_ill(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"x")
-    assert {one.verdict for one in findings_of(tmp_path)} == {"good"}
+    found = findings_of(tmp_path)
+    assert {one.verdict for one in found} == {"good"}
+    assert not any("label" in one.what for one in found)
 
 
 class TestStatistics:

@@ -42,8 +42,8 @@ def load_unlabelled(source: Source, split: str) -> DetectionDataset:
     problems += _find_labels(paths)
     # a path that is a folder was checked before: its labels are an error
     for folder in source.splits[split].images if source.path.is_file() else ():
-        for kind, first, count in find_unread(folder) if folder.is_dir() else ():
-            problems.append(UnreadLabels(first, f"looks like {kind.title} ({count} such files). {_UNREAD}"))
+        for unread in find_unread(folder) if folder.is_dir() else ():
+            problems.append(UnreadLabels(unread.first, f"looks like {unread.kind.title} ({unread.files}). {_UNREAD}"))
     return DetectionDataset(records, (), (), "cxcywhn", split, source, tuple(problems), labelled=False)
 
 

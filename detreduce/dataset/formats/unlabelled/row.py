@@ -23,12 +23,12 @@ def load_path(folder: Path, split: str | None, images: Path | None) -> Detection
     """
     splits = {"train": SplitSource((folder,))}
     dataset = load_unlabelled(Source("images", folder, folder, splits), choose_split(split or "train", splits, folder))
-    for kind, first, count in find_unread(folder):
-        files = f"{count} files that look" if count > 1 else "a file that looks"
+    for unread in find_unread(folder):
+        files = f"{unread.files} that look" if unread.more or unread.opened > 1 else "a file that looks"
         raise InputError(
-            f"{folder}: the folder has {files} like {kind.title} (for instance {first}), which cannot be read as part "
-            f"of a folder of images. {kind.advice}. To choose from the images without labels, pass a YAML with "
-            f"'format: images' and 'path: {folder}'."
+            f"{folder}: the folder has {files} like {unread.kind.title} (for instance {unread.first}), which cannot be "
+            f"read as part of a folder of images. {unread.kind.advice}. To choose from the images without "
+            f"labels, pass a YAML with 'format: images' and 'path: {folder}'."
         )
     return dataset
 

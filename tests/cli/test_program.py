@@ -288,7 +288,10 @@ def test_export_names_the_nearest_selection(tmp_path: Path) -> None:
             "Invalid value for '--seed': Input should be a valid integer, unable to parse string as an integer; "
             "it is 'abc'. See `detreduce reduce --help`.",
         ),
-        (("reduce", "x"), "Missing option '--output' / '-o'. See `detreduce reduce --help`."),
+        (
+            ("reduce", "x"),
+            "Missing option '--output' / '-o'. Name a new folder or file for the result, for instance --output reduced. See `detreduce reduce --help`.",
+        ),
         (("inspect",), "Missing argument 'DATA'. See `detreduce inspect --help`."),
     ],
 )

@@ -290,7 +290,8 @@ def test_export_names_the_nearest_selection(tmp_path: Path) -> None:
         ),
         (
             ("reduce", "x"),
-            "Missing option '--output' / '-o'. Name a new folder or file for the result, for instance --output reduced. See `detreduce reduce --help`.",
+            "Missing option '--output' / '-o'. Name a new folder or file for the result, "
+            "for instance --output reduced. See `detreduce reduce --help`.",
         ),
         (("inspect",), "Missing argument 'DATA'. See `detreduce inspect --help`."),
     ],

@@ -96,12 +96,13 @@ class _Draw:
 def demo_data_yaml(parameters: Mapping[str, object] | None = None, *, cache: str | Path | None = None) -> Path:
     """Return the data.yaml of the demo dataset with these `make_demo` parameters. Make the dataset on first use.
 
-    The dataset is stored in the cache folder. The folder name is a hash of all parameters and `VERSION`. Raise
+    The dataset is stored in the cache folder. The path has a hash of all parameters and `VERSION`. Raise
     InputError if a parameter is unknown or a value is out of range.
     """
     known = _check_parameters(dict(parameters or {}))
     key = json_hash([VERSION, known])[:16]
-    folder = cache_folder(cache) / "demo" / key
+    # pages and messages show the name of the folder
+    folder = cache_folder(cache) / "datasets" / key / "demo"
     if not (folder / "data.yaml").is_file():
         make_demo(folder, **known)
     return folder / "data.yaml"

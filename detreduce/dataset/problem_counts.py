@@ -37,12 +37,11 @@ class ProblemCounts:
 
     @property
     def line(self) -> str:
-        """The counts and the command, as one line of text."""
+        """The counts and the command, as one line of text. Empty if there are no problems."""
         images = f"{self.images} {'kept images' if self.kept else 'images of the train split'}"
-        refused = f"{self.refused}" if self.refused else "none"
-        problems = f"{self.problems}" if self.problems else "none"
-        said = f"Problems in the data: {problems}. Ultralytics will leave out {refused} of the {images}."
-        return f"{said} List the problems: {self.command}" if self.problems else said
+        said = [f"Problems in the data: {self.problems}."] * (self.problems > 0)
+        said += [f"Ultralytics will leave out {self.refused} of the {images}."] * (self.refused > 0)
+        return " ".join([*said, *[f"List the problems: {self.command}"] * (self.problems > 0)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts and the command, ready for JSON."""

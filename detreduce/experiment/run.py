@@ -189,7 +189,8 @@ class PreparedExperiment:
         experiment = self._experiment
         Ledger.create(self.ledger.path)
         keep_problems(self.ledger, self.problems)
-        say(self.problems.line)
+        if self.problems.line:
+            say(self.problems.line)
         keep_leaks(self.ledger, experiment.leaks, experiment.identity.data)
         searched = experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search
         # this search comes first, because it makes the signatures that the other searches use

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,18 @@ class FeatureMap:
     points: npt.NDArray[np.float64]
     explained: tuple[float, float]
     blocks: tuple[str, ...]
+
+    @property
+    def alike(self) -> str:
+        """What images that lie close together have in common."""
+        if shows_looks(self.blocks):
+            return "look alike"
+        return "have similar boxes" if self.blocks == ("annotations",) else "have similar features"
+
+
+def shows_looks(blocks: Iterable[str]) -> bool:
+    """Return whether features of these blocks say how images look. Numbers and positions of boxes do not."""
+    return not {"image", "objects"}.isdisjoint(blocks)
 
 
 def feature_map_of(table: FeatureTable, first: Collection[int] = (), most: int | None = None) -> FeatureMap | None:

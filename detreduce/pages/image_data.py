@@ -148,6 +148,7 @@ def _selection(view: SelectionView, dataset: DetectionDataset, place_of: Mapping
     """Return the kept images in the order of choice, and the images that a person kept or excluded."""
     found: dict[str, Any] = {
         "kept": view.images,
+        "ranked": not view.selection.keeps_all,
         "order": [[place_of[row], rank] for rank, row in enumerate(view.order, 1) if row in place_of],
     }
     if len(found["order"]) == view.images:

@@ -126,16 +126,25 @@ def _notes(drawn: FeatureMap | None, source: PageSource) -> Iterator[str]:
         yield "The images have no labels, so there are no boxes and no classes."
 
 
+def _steps(selection: Selection) -> list[str]:
+    """Return the names of the steps. If all images that remain were kept, no method chose."""
+    found = [str(taken.get("step")) for taken in selection.steps]
+    return [name for name in found if name != "method"] if selection.keeps_all else found
+
+
 def _facts(view: SelectionView, dataset: DetectionDataset) -> Iterator[tuple[str, Any]]:
     """Yield (name, value) of the options and of what they were applied to."""
     selection = view.selection
     yield "dataset", f"{dataset.source.path} ({dataset.split})"
-    yield "method", selection.method
-    yield from own_parameters(selection).items()
-    yield "keep", f"{keep_in_words(selection.keep)} = {view.images:,} images"
-    yield "seed", selection.seed
+    if selection.keeps_all:
+        yield "keep", f"all images that remain = {view.images:,} images"
+    else:
+        yield "method", selection.method
+        yield from own_parameters(selection).items()
+        yield "keep", f"{keep_in_words(selection.keep)} = {view.images:,} images"
+        yield "seed", selection.seed
     yield "categories", selection.categories.get("rule")
-    yield "steps", ", ".join(str(taken.get("step")) for taken in selection.steps)
+    yield "steps", ", ".join(_steps(selection)) or "none"
     made = selection.provenance.get("features", {})
     by = (made.get("image") or made.get("objects") or {}).get("backbone")
     yield "features", ", ".join(made.get("blocks", ())) + (f" by {by}" if by else "") or "none"

@@ -14,12 +14,14 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.display.numbers import significant
 from detreduce.features.table import FeatureTable
 from detreduce.pages.duplicate_pairs import PAIRS_SHOWN, DuplicateSearch, duplicate_searches
+from detreduce.pages.feature_map import shows_looks
 from detreduce.pages.measures import Measure, measures_of
 from detreduce.pages.shares import Shares, category_shares, class_shares, group_shares, size_shares
 from detreduce.selection.record import Selection
 
 IntArray = npt.NDArray[np.int64]
 ON_A_SHEET = 8
+SPREAD = "spread evenly over the dataset"
 SHORT = 12
 """Largest number of rows of a table of shares that stands beside two others."""
 COMPARED = 20_000
@@ -60,7 +62,8 @@ class SelectionView:
         Dataset rows of the kept images, in the order of selection.
     sheets
         Groups of images: images that were kept first, images that were kept last, and dropped images that are
-        nearest to a kept image or furthest from all kept images.
+        nearest to a kept image or furthest from all kept images. Without an order, or if the method used no features,
+        the images of a group are spread evenly over the dataset.
     measures
         The measures of representativeness.
     lost
@@ -155,6 +158,30 @@ def _sheets(
     size: int,
 ) -> list[Sheet]:
     """Return the groups of images to show, with at most `size` images each; `kept` is (n,) bool by dataset row."""
+    sheets = (
+        [Sheet("Kept", SPREAD, _spread(kept, size))] if selection.keeps_all else _first_and_last(selection, order, size)
+    )
+    if kept.all():
+        return sheets
+    if table is None or not selection.used_features:
+        return [*sheets, Sheet("Dropped", SPREAD, _spread(~kept, size))]
+    if table.X.shape[1] == 0 or kept[table.rows].all() or not kept[table.rows].any():
+        return sheets
+    looks = shows_looks(table.blocks)
+    by = "" if looks else ", by the features of their boxes"
+    gaps, distances = _gaps(table, kept)
+    near = np.argsort(distances, kind="stable")
+    for title, about, places in (
+        ("Dropped, nearest to a kept image", "best represented by the kept images", near[:size]),
+        ("Dropped, furthest from all kept images", "what may be missing", near[::-1][:size]),
+    ):
+        notes = tuple(f"distance {significant(distances[place])}" for place in places if looks)
+        sheets.append(Sheet(title, about + by, tuple(gaps[places].tolist()), notes))
+    return sheets
+
+
+def _first_and_last(selection: Selection, order: Sequence[int], size: int) -> list[Sheet]:
+    """Return the groups of the images that were kept first and last."""
     ends = [("First kept", "chosen before all others", 0)]
     if len(order) > size:
         ends.append(("Last kept", "chosen last", max(size, len(order) - size)))
@@ -163,17 +190,13 @@ def _sheets(
         rows = order[start : start + size]
         notes = tuple(_rank_in_words(selection, row, rank) for rank, row in enumerate(rows, start + 1))
         sheets.append(Sheet(title, about, tuple(rows), notes))
-    if table is None or table.X.shape[1] == 0 or kept[table.rows].all() or not kept[table.rows].any():
-        return sheets
-    gaps, distances = _gaps(table, kept)
-    near = np.argsort(distances, kind="stable")
-    for title, about, places in (
-        ("Dropped, nearest to a kept image", "best represented by the kept images", near[:size]),
-        ("Dropped, furthest from all kept images", "what may be missing", near[::-1][:size]),
-    ):
-        notes = tuple(f"distance {significant(distances[place])}" for place in places)
-        sheets.append(Sheet(title, about, tuple(gaps[places].tolist()), notes))
     return sheets
+
+
+def _spread(wanted: npt.NDArray[np.bool_], size: int) -> tuple[int, ...]:
+    """Return at most `size` of the `wanted` dataset rows, spread evenly over the dataset."""
+    rows = np.flatnonzero(wanted)
+    return tuple(rows[np.unique(np.linspace(0, len(rows) - 1, min(size, len(rows))).astype(int))].tolist())
 
 
 def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, npt.NDArray[np.float64]]:

@@ -16,6 +16,7 @@ from detreduce.reducers.catalogue import described
 from detreduce.reducers.description import shown
 from detreduce.selection.record import Selection
 from detreduce.vocabulary.keeps import keep_in_words
+from detreduce.vocabulary.option_values import ALL
 
 
 def heading(view: SelectionView) -> str:
@@ -30,7 +31,13 @@ def sentences(view: SelectionView, dataset: DetectionDataset) -> Iterator[str]:
     method = f"{selection.method} ({parameters})" if parameters else selection.method
     place = dataset.source.path
     where = f"the {dataset.split} split of {place.parent.name}/{place.name}"
-    yield f"Asked: {keep_in_words(selection.keep)} of {where}, chosen by {method} with seed {selection.seed}."
+    if selection.keeps_all:
+        yield f"Asked: all images that remain of {where}."
+    else:
+        asked = keep_in_words(selection.keep)
+        if isinstance(selection.keep, float):
+            asked = f"{asked} of all {view.of:,} images"
+        yield f"Asked: {asked} of {where}, chosen by {method} with seed {selection.seed}."
     if found := ", ".join(_outcome(view)):
         yield f"{found[0].upper()}{found[1:]}."
 
@@ -43,9 +50,10 @@ def _outcome(view: SelectionView) -> Iterator[str]:
         yield f"all {total} classes present" if not view.lost else f"{present} of {total} classes present"
     if view.background is not None and view.background[0]:
         yield f"{view.background[1]:,} of {view.background[0]:,} background images"
+    before = "" if view.selection.keeps_all else " before choosing"
     for step in view.selection.steps:
         if step.get("step") == "drop_duplicates":
-            yield f"{step.get('dropped', 0):,} {_duplicates(str(step.get('what', '')))} left out before choosing"
+            yield f"{step.get('dropped', 0):,} {_duplicates(str(step.get('what', '')))} left out{before}"
         elif step.get("step") == "drop_leaked":
             yield f"left out: {matches_in_words(step.get('pairs', ()))}"
         elif step.get("step") in ("must_keep", "exclude"):
@@ -91,8 +99,16 @@ def command_again(selection: Selection, dataset: DetectionDataset, output: Path 
     place = selection.provenance.get("dataset", {})
     if place.get("image_folder"):
         words += ["--images", str(place["image_folder"])]
-    words += ["--split", dataset.split, "--method", selection.method, "--keep", str(selection.keep)]
-    words += ["--seed", str(selection.seed)]
+    words += ["--split", dataset.split]
+    if selection.keeps_all:
+        # without --method, near-duplicates are left out unless an option says otherwise
+        words += [
+            "--keep",
+            ALL,
+            *["--keep-duplicates"] * all(one["step"] != "drop_duplicates" for one in selection.steps),
+        ]
+    else:
+        words += ["--method", selection.method, "--keep", str(selection.keep), "--seed", str(selection.seed)]
     rule = selection.categories.get("rule")
     if isinstance(rule, str) and rule not in ("rarest", "given"):
         words += ["--categories", rule]
@@ -112,7 +128,8 @@ def _options(step: Any) -> list[str]:
         found = ["--drop-duplicates"]
         if what.startswith("equal"):
             return [*found, "--duplicates-by", "exact"]
-        by, _, threshold = what.removeprefix("near-duplicates by ").partition(" from ")
+        # earlier versions wrote "from 0.85"
+        by, threshold = what.removeprefix("near-duplicates by ").split()[0], what.split()[-1]
         found += ["--duplicates-by", by] if by in ("boxes", "features") else []
         return [*found, "--duplicates-from", threshold] if threshold else found
     if kind == "drop_leaked":

@@ -72,7 +72,7 @@ def reduce(
     method, keep, seed, categories, parameters
         Which images to choose; see `select`. The method ``auto`` drops near-duplicates, then takes the method that the
         results support: ``herding`` with boxes, ``facility`` without boxes. ``keep="all"`` keeps every image that
-        remains without excluded images and duplicates, so it only cleans.
+        remains without excluded images and near-duplicates, so it only cleans.
     backbone, blocks
         Features for the method; see `extract_features`. By default, all blocks that the method can use.
     link, format, overwrite, discard_changes
@@ -89,9 +89,9 @@ def reduce(
         Whether to leave out images that are also in val or test, unchanged or slightly changed. A fraction `keep` then
         refers to the images that remain. ``selection.json`` lists these images.
     drop_duplicates, class_floor, groups, max_per_group
-        What to do before the method chooses; see `select`. If `drop_duplicates` is None, only ``auto`` drops
-        near-duplicates. A search for duplicates by ``"features"`` works with every
-        method, because the image vectors are extracted for the search.
+        What to do before the method chooses; see `select`. If `drop_duplicates` is None, near-duplicates are dropped
+        unless `method` names a method. So ``auto`` and ``keep="all"`` drop them. A search for duplicates by
+        ``"features"`` works with every method, because the image vectors are extracted for the search.
     unreadable
         ``skip`` leaves out images that cannot be read; ``raise`` stops at the first such image.
     cache
@@ -150,7 +150,7 @@ def run_reduction(request: ReductionRequest) -> ReductionResult:
     dataset = request.load()
     resolved = request.resolve(dataset)
     resolved.check_method()
-    if resolved.reason:
+    if resolved.reason and not resolved.keep_all:
         say(f"Method {resolved.selection.method}: {resolved.reason}")
     reduction = Reduction(resolved, dataset)
     with step("checking the dataset and the options"):

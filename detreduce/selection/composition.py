@@ -156,9 +156,10 @@ def compose(
 def _leaked_step(found: LeakageReport) -> dict[str, Any]:
     """Return the step that left out images of val and test, with the pairs that were found; ready for JSON."""
     images = list(dict.fromkeys(item.image for item in found.leaked))
+    splits, least = " or ".join(list(found.splits)[:-1]), f"{found.threshold:g}"
     return {
         "step": "drop_leaked",
-        "what": f"images that are also in {' or '.join(list(found.splits)[:-1])}, by pixels from {found.threshold:g}",
+        "what": f"images that are also in {splits}, by pixels with a similarity of at least {least}",
         "dropped": len(images),
         "images": images,
         "pairs": found.to_dict()["leaked"],

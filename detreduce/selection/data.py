@@ -30,6 +30,24 @@ class SelectionData:
     category_codes: npt.NDArray[np.int64] | None = None
 
     @property
+    def keeps_all(self) -> bool:
+        """Whether every image that remained was kept by a random method, so that the order and scores say nothing."""
+        scored = np.flatnonzero(~np.isnan(self.scores))
+        return self.method == "srs" and bool(np.isin(scored, self.indices).all())
+
+    @property
+    def images_remaining(self) -> int:
+        """Number of images without those that were excluded, dropped as duplicates or leaks, or not readable."""
+        dropped = sum(int(step.get("dropped", 0)) for step in self.steps)
+        excluded = sum(len(step["images"]) for step in self.steps if step["step"] == "exclude")
+        return len(self.scores) - dropped - excluded - len(self.provenance.get("skipped_images", ()))
+
+    @property
+    def used_features(self) -> bool:
+        """Whether the method chose by features."""
+        return bool(self.provenance.get("features", {}).get("blocks"))
+
+    @property
     def duplicates(self) -> Mapping[str, Any]:
         """The search for duplicates: its kind (``looked_for``) and the ``pairs`` that it found.
 

@@ -116,7 +116,9 @@ def duplicates_report(table: FeatureTable, found: Duplicates | None) -> dict[str
 
 def describe_search(found: Duplicates) -> str:
     """Return a description of the search, as selection.json stores it."""
-    return "equal content" if found.by == "content" else f"near-duplicates by {found.by} from {found.threshold:g}"
+    if found.by == "content":
+        return "equal content"
+    return f"near-duplicates by {found.by} with a similarity of at least {found.threshold:g}"
 
 
 def _image_vectors(source: DetectionDataset | FeatureTable) -> FeatureTable:

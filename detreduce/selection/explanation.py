@@ -25,6 +25,7 @@ from detreduce.selection.dataset import check_selection, find_dataset
 from detreduce.selection.record import Selection
 
 _ROWS = 4096
+_SUGGESTED = 5
 BACKBONE = "efficientnet-lite0"
 """Backbone of the cached image vectors that are used if the selection did not use features."""
 
@@ -224,10 +225,26 @@ def find_image(dataset: DetectionDataset, image: ImageId) -> int:
     if len(ends) == 1:
         return ends[0]
     if not ends:
-        hint = nearest(text, [record.name for record in dataset])
+        hint = _names_with(text, dataset) or nearest(text, [record.name for record in dataset])
         raise InputError(f"{dataset.source.path}: the {dataset.split} split has no image {image!r}.{hint}")
     ids = ", ".join(repr(dataset[row].id) for row in ends[:3])
     raise InputError(f"{len(ends)} images are called {image!r}. Use the id of one image: {ids}.")
+
+
+def _names_with(text: str, dataset: DetectionDataset) -> str:
+    """Return a sentence with the images whose names contain a text, or the beginning and end of a shortened name.
+
+    The sentence is empty if there are none. Case and file name extension of the text do not matter.
+    """
+    parts = [part.strip() for part in (Path(text).stem if "." in text else text).lower().split("…") if part.strip()]
+    if not parts:
+        return ""
+    found = [one.name for one in dataset if all(part in one.name.lower() for part in parts)]
+    if not found:
+        return ""
+    shown = ", ".join(map(repr, found[:_SUGGESTED]))
+    more = f" (and {len(found) - _SUGGESTED} more)" * (len(found) > _SUGGESTED)
+    return f" Did you mean {'one of ' * (len(found) > 1)}{shown}{more}?"
 
 
 def find_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:

@@ -70,7 +70,10 @@ def _contact_sheets(selection: SelectionData) -> Iterator[str]:
         return
     dropped = np.setdiff1d(np.arange(len(dataset)), selection.indices)
     spread = dropped[np.unique(np.linspace(0, len(dropped) - 1, min(ON_A_SHEET, len(dropped))).astype(int))]
-    for title, rows in (("First kept", selection.indices[:ON_A_SHEET]), ("Some dropped", spread)):
+    for title, rows in (
+        ("Kept" if selection.keeps_all else "First kept", selection.indices[:ON_A_SHEET]),
+        ("Some dropped", spread),
+    ):
         if len(rows):
             yield f"<div>{title}</div>{contact_sheet(dataset.examples(rows.tolist()))}"
 

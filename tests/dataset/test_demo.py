@@ -169,6 +169,8 @@ def test_it_loads_without_problems(many: Path) -> None:
 
 def test_cached_under_its_parameters(tmp_path: Path) -> None:
     made = demo_data_yaml(SMALL, cache=tmp_path)
+    # pages show the name of the folder
+    assert made.parent.name == "demo"
     before = made.stat().st_mtime_ns
     assert demo_data_yaml(dict(reversed(SMALL.items())), cache=tmp_path) == made
     assert made.stat().st_mtime_ns == before

@@ -171,7 +171,10 @@ def test_select_takes_duplicates_by_features_from_its_table(data: Path) -> None:
     backbone = f"file:{data.parent.parent / 'vectors.csv'}"
     table = extract_features(dataset, backbone, ("image", "annotations"))
     selection = dr.select(table, "srs", 14, drop_duplicates="features")
-    assert selection.provenance["duplicates"]["looked_for"] == "near-duplicates by features from 0.95"
+    assert (
+        selection.provenance["duplicates"]["looked_for"]
+        == "near-duplicates by features with a similarity of at least 0.95"
+    )
     images = extract_features(dataset, backbone, ("image",))
     alone = dr.near_duplicates(images, by="features")
     assert selection.image_ids == dr.select(table, "srs", 14, drop_duplicates=alone).image_ids

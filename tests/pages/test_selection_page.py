@@ -257,6 +257,23 @@ def test_the_command_chooses_again(made: dr.ReductionResult, data: Path, tmp_pat
     assert Selection.load(tmp_path / "out-curated" / "selection.json").image_ids == made.selection.image_ids
 
 
+def test_all_images_that_remain_have_no_method_order_or_score(data: Path, tmp_path: Path) -> None:
+    made = dr.reduce(data, tmp_path / "out", keep="all")
+    page = read(made.page)
+    assert "Asked: all images that remain of the train split of" in page.text
+    assert "have similar boxes" in page.text and "look alike" not in page.text
+    assert not any(word in page.text for word in ("srs", "score", "seed", "distance", "First kept", "order of choice"))
+    full = dr.load_dataset(data, split="train")
+    words = command_again(made.selection, full, tmp_path / "out")
+    assert "--method" not in words and words[words.index("--keep") + 1] == "all"
+    run = CliRunner().invoke(program.app, [*words[1:], "--no-page"])
+    assert run.exit_code == 0, run.output
+    from detreduce.selection.record import Selection
+
+    again = Selection.load(tmp_path / "out-curated" / "selection.json")
+    assert set(again.image_ids) == set(made.selection.image_ids)
+
+
 IMAGES = 100_000
 
 

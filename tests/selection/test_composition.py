@@ -173,7 +173,7 @@ def test_duplicates_are_reported_whether_dropped_or_not(pictures: DetectionDatas
     assert [(pair["copy"], pair["kept"]) for pair in plain["pairs"]] == [("images/05.png", "images/04.png")]
     assert plain["kept_twice"] == 1
     dropped = select(pictures, "srs", keep=5, drop_duplicates=True).provenance["duplicates"]
-    assert dropped["looked_for"] == "near-duplicates by pixels from 0.85"
+    assert dropped["looked_for"] == "near-duplicates by pixels with a similarity of at least 0.85"
     assert {pair["exact"] for pair in dropped["pairs"]} == {True, False}
     assert dropped["kept_twice"] == 0
 

@@ -205,7 +205,15 @@ def test_a_dataset_that_changed_is_refused(data: DetectionDataset) -> None:
         explain(selection, "0.png")
 
 
-@pytest.mark.parametrize(("image", "said"), [("77.png", "no image '77.png'"), ("7.pngg", "Did you mean '7.png'")])
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ("77.png", "no image '77.png'"),
+        ("7.pngg", "Did you mean '7.png'"),
+        ("p… g", r"Did you mean one of '0.png'"),
+        ("PNG", r"Did you mean one of '0.png', .*'4.png' \(and 3 more\)"),
+    ],
+)
 def test_an_image_that_is_not_there_is_named_with_its_nearest(data: DetectionDataset, image: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         explain(choose(data), image)

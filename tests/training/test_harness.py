@@ -429,7 +429,7 @@ class TestRefused:
         for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.chdir(tmp_path)
-        with pytest.raises(MissingFileError, match=r"yolo11n.pt is not in this folder.* ./yolo11n.pt"):
+        with pytest.raises(MissingFileError, match=r"yolo11n.pt is not in this .* ./yolo11n.pt.*--model yolo11n.yaml"):
             train(tiny, "yolo11n.pt", epochs=1)
         with pytest.raises(MissingFileError, match=r"Did you mean 'yolo11n\.pt'"):
             train(tiny, "yolo11nn.pt", epochs=1)

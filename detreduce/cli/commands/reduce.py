@@ -66,7 +66,10 @@ Keep = Annotated[
         "--keep",
         "-k",
         metavar="NUMBER",
-        help="How many images to keep: a fraction with a point (0.25), a number (500), or all that remain (all).",
+        help=(
+            "How many images to keep: a fraction of all images, with a point (0.25), a number (500), or all that "
+            "remain without near-duplicates (all)."
+        ),
         rich_help_panel=CHOICE,
     ),
 ]
@@ -125,7 +128,10 @@ DropDuplicates = Annotated[
     bool | None,
     typer.Option(
         "--drop-duplicates/--keep-duplicates",
-        help="Leave out near-duplicates before choosing. Default: only with the method auto.",
+        help=(
+            "Leave out near-duplicates before choosing. Default: yes without --method, also with --keep all; "
+            "no with --method NAME."
+        ),
         rich_help_panel=DUPLICATES,
     ),
 ]

@@ -89,7 +89,7 @@ def report(
     else:
         show_leaks(leaks)
         say_file(path, f" ({path.stat().st_size / 1e6:.1f} MB)")
-        if problems is not None:
+        if problems is not None and problems.line:
             say(problems.line)
     if show:
         typer.launch(str(path))

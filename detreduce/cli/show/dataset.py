@@ -37,7 +37,7 @@ def show_next(summary: DatasetSummary, findings: Sequence[Finding], *, opened: b
     if wrong & {"leaks", "leaks by pixels"}:
         command = f"detreduce reduce {data} --keep all --drop-leaked --output clean"
     elif bad & {"exact duplicates", "near-duplicates"}:
-        command = f"detreduce reduce {data} --keep all --drop-duplicates --output clean"
+        command = f"detreduce reduce {data} --keep all --output clean"
     elif not opened:
         command = f"detreduce inspect {data} --check-images --page"
     else:

@@ -78,17 +78,19 @@ def _show_summary(out: Console, dataset: DetectionDataset, found: Duplicates, re
     if report is not None:
         show_leakage(out, {f"{earlier} / {later}": count for (earlier, later), count in report.counts.items()})
     options = []
-    if found.pairs:
+    # without --method, `reduce` looks for near-duplicates by pixels
+    if found.pairs and (found.by != "pixels" or found.threshold != THRESHOLD):
         options = ["--drop-duplicates"]
         options += [f"--duplicates-by {'exact' if content else found.by}"] * (found.by != "pixels")
-        options += [f"--duplicates-from {found.threshold:g}"] * (found.by == "pixels" and found.threshold != THRESHOLD)
+        options += [f"--duplicates-from {found.threshold:g}"] * (found.by == "pixels")
     options += ["--drop-leaked"] * (leaked and dataset.split == "train")
-    if options:
+    if found.pairs or options:
         split = f" --split {dataset.split}" * (dataset.split != "train")
         data = shlex.quote(str(dataset.source.path))
         # a command stays on one line, so that it can be copied
         out.print(
-            f"Next: detreduce reduce {data}{split} {' '.join(options)} --keep all --output cleaned/", soft_wrap=True
+            f"Next: detreduce reduce {data}{split} {' '.join(['--keep all', *options])} --output cleaned/",
+            soft_wrap=True,
         )
 
 

@@ -12,10 +12,12 @@ from rich.console import Console
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import READABLE, share, show_problems, show_table, show_text, table_of
 from detreduce.duplicates.leakage import matches_in_words
+from detreduce.vocabulary.keeps import keep_in_words
 
 if TYPE_CHECKING:
     from detreduce.reduction import ReductionResult
     from detreduce.representativeness import Representativeness
+    from detreduce.representativeness.result import CategoryMeasures
     from detreduce.selection.record import Selection
 
 # field of Representativeness -> name of the measure
@@ -32,6 +34,8 @@ NOT_LOOKED_FOR = (
     "There was no search for near-duplicates. `detreduce duplicates DATA` lists near-duplicates, and "
     "--drop-duplicates leaves them out."
 )
+KEEP_BACKGROUND = "To keep background images, name them in a text file, and add --must-keep FILE."
+PIN_ON_PAGE = ' The page of pictures can write this file: show "no boxes", and pin images.'
 # more names do not fit a sentence
 MOST_NAMES = 12
 SHAPES = {0: "gaps", 1: "loops"}
@@ -58,6 +62,8 @@ def show_reduced(result: ReductionResult, *, details: bool = False) -> None:
     if details:
         _show_categories(out, measured)
         show_representativeness(out, measured)
+    if (background := _background(measured)) is not None and not background.kept:
+        show_text(out, KEEP_BACKGROUND + PIN_ON_PAGE * (result.page is not None), style="dim")
     for line in _copies_kept(selection):
         show_text(out, line, style="yellow")
     if not _left_out(selection):
@@ -72,7 +78,9 @@ def show_reduced(result: ReductionResult, *, details: bool = False) -> None:
         # a command stays on one line, so that it can be copied
         out.print(f"Next: detreduce train {data} --model yolo11n.pt epochs=50 imgsz=640", soft_wrap=True)
     else:
-        out.print("Next: label these images.")
+        chosen = shlex.quote(str(result.output / "selection.json"))
+        out.print(f"Next: label the images in {result.output}", soft_wrap=True)
+        out.print(f"A list of them: detreduce export {chosen} --as list --output to-label.txt", soft_wrap=True)
     if result.page is not None:
         out.print(f"Pictures of kept and dropped images: {result.page}", soft_wrap=True)
 
@@ -82,9 +90,13 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
     selection, classes = result.selection, [row for row in result.report.classes if row.images_full]
     match = str(selection.parameters.get("match", "")).replace("_", " ")
     method = f"{selection.method} ({match})" if match else selection.method
-    yield f"{len(selection):,} of {len(selection.scores):,} images kept by {method}."
+    kept = f"{len(selection):,} of {len(selection.scores):,} images kept"
+    if selection.keeps_all:
+        yield f"{kept}: all that remain."
+    else:
+        yield f"{kept} by {method}."
     lost = [row.name for row in classes if not row.images_kept]
-    background = next((one for one in result.representativeness.categories if one.name == "background"), None)
+    background = _background(result.representativeness)
     images = f"{background.kept:,} of {background.images:,} background images." if background else ""
     if lost:
         named = ", ".join(lost[:MOST_NAMES]) + f" and {len(lost) - MOST_NAMES} more" * (len(lost) > MOST_NAMES)
@@ -100,7 +112,22 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
             yield f"Left out: {matches_in_words(step.get('pairs', ()))}."
     for step in _left_out(selection):
         kind = "copies" if step["what"].startswith("equal") else "near-duplicates"
-        yield f"{step['dropped']:,} {kind} left out before choosing."
+        before = "" if selection.keeps_all else " before choosing"
+        yield f"{step['dropped']:,} {kind} left out{before}{_of_all(selection)}."
+
+
+def _background(measured: Representativeness) -> CategoryMeasures | None:
+    """Return the category of the images without boxes. None if there are no such images."""
+    return next((one for one in measured.categories if one.name == "background"), None)
+
+
+def _of_all(selection: Selection) -> str:
+    """Return a phrase that says what a fraction refers to, if fewer images than that remained."""
+    remaining = selection.images_remaining
+    if not isinstance(selection.keep, float) or remaining == len(selection.scores):
+        return ""
+    fraction, full = keep_in_words(selection.keep), len(selection.scores)
+    return f": {fraction} of all {full:,} images is {len(selection):,} of the {remaining:,} that remain"
 
 
 def _show_categories(out: Console, measured: Representativeness) -> None:

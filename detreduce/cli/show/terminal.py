@@ -13,7 +13,7 @@ from rich.text import Text
 
 from detreduce.cli.output import begin_output
 from detreduce.display.numbers import fixed, percent
-from detreduce.display.terminal_text import GOOD, WARNING, labelled, visible_lines, wrap
+from detreduce.display.terminal_text import WARNING, labelled, visible_lines, wrap
 
 if TYPE_CHECKING:
     from detreduce.dataset.problem_counts import ProblemCounts
@@ -119,13 +119,14 @@ def show_status(out: Console, text: str, style: str, *, indent: str = "") -> Non
 
 
 def show_problems(out: Console, problems: ProblemCounts) -> None:
-    """Print how many problems the data has. The line is green without problems, else yellow."""
-    style = WARNING if problems.problems or problems.refused else GOOD
+    """Print how many problems the data has, in yellow. Print nothing without problems."""
+    if not problems.line:
+        return
     if len(problems.line) <= out.width:
-        out.print(labelled(problems.line, style), soft_wrap=True)
+        out.print(labelled(problems.line, WARNING), soft_wrap=True)
         return
     said, label, command = problems.line.partition("List the problems: ")
-    show_status(out, said.rstrip(), style)
+    show_status(out, said.rstrip(), WARNING)
     if label:
         # a command stays on one line, so that it can be copied
         out.print(f"{label}{command}", soft_wrap=True)

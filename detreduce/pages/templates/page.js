@@ -180,8 +180,9 @@
       this.form = root.querySelector(".filters");
       this.panel = root.querySelector(".shown");
       this.canvas = root.querySelector("canvas");
-      const { order, kept } = data.selections[Number(root.dataset.selection)];
+      const { order, kept, ranked } = data.selections[Number(root.dataset.selection)];
       this.kept = kept;
+      this.ranked = ranked;
       this.rank = new Uint32Array(data.names.length);
       order.forEach((entry, at) => {
         const [place, rank] = Array.isArray(entry) ? entry : [entry, at + 1];
@@ -201,7 +202,7 @@
       if (data.names.length) this.show(this.inOrder()[0]);
     }
 
-    stateOf(place) { return this.rank[place] ? `kept, ${this.rank[place].toLocaleString("en")} of ${this.kept.toLocaleString("en")}` : "dropped"; }
+    stateOf(place) { return this.rank[place] ? !this.ranked ? "kept" : `kept, ${this.rank[place].toLocaleString("en")} of ${this.kept.toLocaleString("en")}` : "dropped"; }
 
     // the places of the matching images: kept ones in the order of choice, then the dropped ones
     inOrder() { return this.ordered.filter((place) => this.matching[place]); }

@@ -27,22 +27,35 @@ def find_model(model: str | Path) -> str:
         return str(given) if given.is_file() else _known_description(str(model))
     if given.suffix != ".pt":
         raise InputError(f"model={str(model)!r} must be a weights file (.pt) or a model description (.yaml).")
-    return str(find_weights(given))
+    try:
+        return str(find_weights(given))
+    except MissingFileError as error:
+        if given.parent != Path() or not _is_known(f"{given.stem}.yaml"):
+            raise
+        raise MissingFileError(f"{error} Or train from scratch: --model {given.stem}.yaml") from error.__cause__
 
 
 def _known_description(name: str) -> str:
     """Return `name` if ultralytics knows a model description of this name. Otherwise raise MissingFileError."""
-    quiet_ultralytics()
-    from ultralytics.nn.tasks import yaml_model_load
-    from ultralytics.utils import ROOT
+    if not _is_known(name):
+        from ultralytics.utils import ROOT
 
-    try:
-        yaml_model_load(name)
-    except (FileNotFoundError, OSError):
         known = [file.name for file in (ROOT / "cfg" / "models").rglob("*.yaml")]
         # ultralytics has one file per family: yolo11.yaml is also yolo11n, yolo11s, ...
         sizes = [f"{stem[:-5]}{size}.yaml" for stem in known for size in "nsmlx"]
         raise MissingFileError(
             f"{name} does not exist, and ultralytics does not know a model of this name.{nearest(name, known + sizes)}"
-        ) from None
+        )
     return name
+
+
+def _is_known(name: str) -> bool:
+    """Return whether ultralytics knows a model description of this name."""
+    quiet_ultralytics()
+    from ultralytics.nn.tasks import yaml_model_load
+
+    try:
+        yaml_model_load(name)
+    except (FileNotFoundError, OSError):
+        return False
+    return True

@@ -19,9 +19,7 @@ def test_duplicates_and_leakage_in_plain_words(copies: Path) -> None:
         "1 group)."
     )
     assert summary[1] == "Leakage between splits:" and len(summary) == 4
-    assert (
-        summary[-1] == f"Next: detreduce reduce {copies} --drop-duplicates --drop-leaked --keep all --output cleaned/"
-    )
+    assert summary[-1] == f"Next: detreduce reduce {copies} --keep all --drop-leaked --output cleaned/"
     assert "2 of the 2 images of val are in train, 1 of them equal in every pixel." in result.output
     assert "train 0.png, val 0.png: equal pixels" in result.output
     assert "mirrored, similarity 1.00" in result.output
@@ -86,7 +84,7 @@ def test_duplicates_by_features_are_found_and_dropped(copies: Path, tmp_path: Pa
             "reduce", copies, "-m", method, "-k", "5", "-o", out, *options, "--duplicates-from", "0.9999"
         )
         assert result.exit_code == 0, result.output
-        assert "1 images dropped (near-duplicates by features from 0.9999)" in result.output
+        assert "1 images dropped (near-duplicates by features with a similarity of at least 0.9999)" in result.output
         content = json.loads((out / "selection.json").read_text())
         assert sorted(Path(image).name for image in content["image_ids"]) == [f"{row}.png" for row in (1, 2, 3, 4, 5)]
     result = detreduce("reduce", copies, "-k", "5", "-o", tmp_path / "more", *options)

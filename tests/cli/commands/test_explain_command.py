@@ -8,14 +8,26 @@ from invocation import detreduce
 from detreduce.selection.record import Selection
 
 
+def test_no_method_or_order_for_all_images_that_remain(copies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = detreduce("reduce", copies, "-k", "all", "-o", out)
+    assert result.exit_code == 0, result.output
+    assert "5 of 6 images kept: all that remain." in result.output and "1 near-duplicates left out." in result.output
+    assert "srs" not in result.output
+    [pair] = json.loads((out / "selection.json").read_text())["provenance"]["duplicates"]["pairs"]
+    told = [detreduce("explain", out, "--image", pair[part]).output for part in ("kept", "copy")]
+    assert "was kept with all images that remain." in told[0] and "was dropped because it is a duplicate of" in told[1]
+    assert not any(word in one for one in told for word in ("srs", "order", "Score", "distance"))
+
+
 def test_reduce_drops_duplicates_and_explain_says_so(copies: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    result = detreduce("reduce", copies, "-m", "srs", "-k", "5", "-o", out, "--drop-duplicates", "--class-floor", "1")
+    result = detreduce("reduce", copies, "-m", "srs", "-k", "4", "-o", out, "--drop-duplicates", "--class-floor", "1")
     assert result.exit_code == 0, result.output
-    assert "1 images dropped (near-duplicates by pixels from 0.85)" in result.output
+    assert "1 images dropped (near-duplicates by pixels with a similarity of at least 0.85)" in result.output
     assert "1 near-duplicates left out before choosing." in " ".join(result.output.split())
     content = json.loads((out / "selection.json").read_text())
-    assert content["images"] == 5
+    assert content["images"] == 4
     [pair] = content["provenance"]["duplicates"]["pairs"]
     said = detreduce("explain", out / "selection.json", "--image", Path(pair["copy"]).name)
     assert said.exit_code == 0, said.output
@@ -24,7 +36,7 @@ def test_reduce_drops_duplicates_and_explain_says_so(copies: Path, tmp_path: Pat
         in said.output
     )
     kept = detreduce("explain", out / "selection.json", "--image", pair["kept"])
-    assert "of 5 in the order of choice." in kept.output and Path(pair["copy"]).name in kept.output
+    assert "of 4 in the order of choice." in kept.output and Path(pair["copy"]).name in kept.output
     assert "Boxes: 1 cat." in kept.output or "Boxes: 1 dog." in kept.output
     as_json = json.loads(detreduce("explain", out / "selection.json", "--image", pair["kept"], "--json").output)
     assert as_json["kept"] is True
@@ -68,7 +80,7 @@ def test_explain_refuses_kindly(copies: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2 and "Looked for" in result.output and "--data" in result.output
     moved = detreduce("explain", selection, "--image", "0.png", "--data", tmp_path / "moved" / "data.yaml")
     assert moved.exit_code == 0, moved.output
-    assert "Nearest kept image by annotations: " in moved.output
+    assert "Kept image with the most similar boxes: " in moved.output
 
 
 def test_explain_says_why_there_is_no_score(copies: Path, tmp_path: Path) -> None:

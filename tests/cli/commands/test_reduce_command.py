@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from invocation import detreduce, on_a_terminal
 
+from detreduce.dataset import load_dataset
 from detreduce.display.progress import Work
 
 
@@ -305,7 +306,35 @@ def test_bad_compositions_are_one_message(copies: Path, tmp_path: Path, options:
     assert not (tmp_path / "out").exists()
 
 
+def test_how_to_keep_images_without_boxes(yolo_folder: Path, tmp_path: Path) -> None:
+    dataset = load_dataset(yolo_folder, split="train")
+    background = [image.name for image in dataset if not len(image.boxes)]
+    asked = ("reduce", yolo_folder, "-m", "class_coverage", "-k", "3", "--no-page")
+    assert "add --must-keep FILE." in detreduce(*asked, "-o", tmp_path / "a").stdout
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(background))
+    result = detreduce(*asked, "-o", tmp_path / "b", "--must-keep", names)
+    assert "1 of 1 background images" in result.stdout and "add --must-keep" not in result.stdout
+
+
+def test_images_without_labels_are_to_be_labelled(yolo_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = detreduce("reduce", yolo_folder.parent / "images", "-m", "srs", "-k", "3", "-o", out)
+    assert f"Next: label the images in {out}\n" in result.stdout, result.output
+    command = next(line for line in result.stdout.splitlines() if "--as list" in line).partition("detreduce ")[2]
+    assert "Ultralytics" not in result.stdout
+    made = detreduce(*command.replace("to-label.txt", str(tmp_path / "list.txt")).split())
+    assert made.exit_code == 0 and len((tmp_path / "list.txt").read_text().splitlines()) == 3
+
+
+def test_a_fraction_is_of_all_images(copies: Path, tmp_path: Path) -> None:
+    result = detreduce("reduce", copies, "-m", "srs", "-k", "0.5", "-o", tmp_path / "out", "--drop-duplicates")
+    assert "before choosing: 50 % of all 6 images is 3 of the 5 that remain." in " ".join(result.stdout.split())
+
+
 def test_the_first_sentence_says_what_came_out(yolo_folder: Path, tmp_path: Path) -> None:
     result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1.0", "-o", tmp_path / "all", "--drop-duplicates")
-    assert "8 of 8 images kept by srs. All 2 classes present; 1 of 1 background images." in result.stdout, result.output
+    assert "8 of 8 images kept: all that remain. All 2 classes present; 1 of 1 background images." in result.stdout, (
+        result.output
+    )
     assert "covering radius" not in result.stdout

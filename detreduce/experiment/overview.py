@@ -14,6 +14,7 @@ from detreduce.experiment.choices import Choices
 from detreduce.experiment.costs.forecast import Estimate, Forecast
 from detreduce.experiment.sources import FEATURES_PHASE, Sources
 from detreduce.training.proxy import PHASE
+from detreduce.vocabulary.controls import explain_names
 from detreduce.vocabulary.keeps import keep_key
 
 NOTHING = Estimate(0.0, 0.0)
@@ -90,6 +91,10 @@ class Overview:
         part = f" (shard {self.shard})" if self.shard else ""
         text = f"{self.cells} cells{part}: {self.reused} finished before, {self.to_run} to run. Ledger: {self.ledger}"
         return f"{text}. {self.cost_in_words()}" if self.to_run else text
+
+    def explanations(self) -> list[str]:
+        """Return sentences on the words of the table that a new reader may not know."""
+        return ["A cell is one training.", *explain_names([share.method for share in self.shares])]
 
     def cost_in_words(self) -> str:
         """Return the estimate as a sentence."""

@@ -10,7 +10,7 @@ from detreduce.display.numbers import change, fixed, fixed_with_spread, with_spr
 from detreduce.experiment.statistics.break_even import BreakEven
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.summary import Summary
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS_EXPLAINED, FULL, title_of
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, explain_names, title_of
 from detreduce.vocabulary.keeps import keep_key, keep_of
 from detreduce.vocabulary.measures import ACCURACIES, COSTS
 
@@ -246,10 +246,12 @@ def _notes(summaries: Sequence[Summary]) -> Iterable[str]:
         yield "~ no training seed in common with full: this is the difference of the means."
     if summaries and all(row.overlapped == row.cells for row in summaries):
         yield "* All trainings overlapped another training on their machine, so Wh, g CO2 and minutes do not compare."
-    elif any(row.overlapped for row in summaries):
-        yield "* overlapped another training on its machine: Wh, g CO2 and minutes exclude these trainings."
-    if any(row.method == EQUAL_ITERATIONS for row in summaries):
-        yield f"{title_of(EQUAL_ITERATIONS)} ({EQUAL_ITERATIONS}): {EQUAL_STEPS_EXPLAINED}."
+    elif some := next((row for row in summaries if row.overlapped), None):
+        yield (
+            f"{some.cells} ({some.overlapped}*): {some.overlapped} of {some.cells} trainings overlapped another "
+            "training on the same machine. Wh, g CO2 and minutes exclude these trainings."
+        )
+    yield from explain_names([row.method for row in summaries])
 
 
 def interval_notes(comparisons: Sequence[Comparison]) -> Iterable[str]:
@@ -259,8 +261,10 @@ def interval_notes(comparisons: Sequence[Comparison]) -> Iterable[str]:
     yield (
         f"Intervals are over {what or 'seeds and test images, or over seeds alone (*)'}; they are unadjusted. Verdicts "
         "are adjusted for the number of methods at a keep (Holm). Verdicts assume approximately Gaussian differences "
-        'between seeds; an exact p does not. "Could detect" is the true difference that is found with 80 % power.'
+        "between seeds; an exact p does not."
     )
+    if any("could detect" in item.verdict for item in comparisons):
+        yield '"Could detect" is the true difference that is found with 80 % power.'
     for note in dict.fromkeys(part for item in comparisons for part in item.note.split("; ") if part):
         noted = [item for item in comparisons if note in item.note.split("; ")]
         where = ", ".join(dict.fromkeys(f"{title_of(item.method)} {keep_of(item.method, item.keep)}" for item in noted))

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from detreduce.display.numbers import significant
 from detreduce.figures.roles import LOOKS
-from detreduce.figures.style import COLOURS, GREEN, MUTED, Figure, drawn, short, styled
+from detreduce.figures.style import COLOURS, GREEN, MUTED, Figure, drawn, short, start_at_zero, styled
 from detreduce.figures.training import loss_of
 from detreduce.vocabulary.controls import FULL, Role, role_of, title_of
 from detreduce.vocabulary.keeps import keep_in_words, keep_key
@@ -84,7 +84,7 @@ def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_9
             own = [(x, y, row) for x, y, other, row in means if other is role]
             if own:
                 for number, (x, y, row) in enumerate(own):
-                    mark = axes.scatter([x], [y], s=46, c=look.colour, marker=look.marker)
+                    mark = axes.scatter([x], [y], s=46, c=look.colour, marker=look.marker, clip_on=False)
                     mark.set_gid(f"title:{_label(row['label'], row)}: {y:.3f} at {significant(x)} {cost}")
                     if number == 0:
                         mark.set_label(look.name)
@@ -97,6 +97,7 @@ def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_9
             axes.set_xscale("log")
             plain_ticks(axes.xaxis, min(costs), max(costs))
         axes.margins(x=0.12)
+        start_at_zero(axes)
         _name_points(axes, [means[place] for place in front])
         axes.set_xlabel(COSTS[cost])
         axes.set_ylabel(ACCURACIES[measure])
@@ -115,7 +116,9 @@ def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) ->
         if all(abs(place[0] - other[0]) > CROWDED[0] or abs(place[1] - other[1]) > CROWDED[1] for other in named):
             named.append(place)
             text = _label(title_of(str(row["label"])), row)
-            axes.annotate(text, (x, y), (5, -11), textcoords="offset points", fontsize=8.5)
+            # below the point there is no room for the name of a point on the axis
+            down = -11 if place[1] - axes.bbox.y0 > 14 * axes.figure.dpi / 72 else 6
+            axes.annotate(text, (x, y), (5, down), textcoords="offset points", fontsize=8.5)
 
 
 def cost_of(row: Row, cost: str) -> float | None:
@@ -198,6 +201,7 @@ def learning_curves(
             axes[place].set_title("" if len(keeps) == 0 else f"keep {keep_in_words(keep)}", fontsize=10)
             axes[place].set_xlabel("images seen")
             axes[place].xaxis.set_major_locator(MaxNLocator(nbins=3 if columns > 1 else 6))
+        start_at_zero(axes[0])
         for unused in axes[len(panels) :]:
             unused.set_axis_off()
         axes[0].set_ylabel("training loss" if measure == "loss" else f"{ACCURACIES[measure]} on val")

@@ -13,7 +13,7 @@ from matplotlib.transforms import Bbox
 from detreduce.display.numbers import fixed, significant
 from detreduce.figures.cost import plain_ticks
 from detreduce.figures.roles import LOOKS
-from detreduce.figures.style import GREEN, MUTED, Figure, drawn, short, styled
+from detreduce.figures.style import GREEN, MUTED, Figure, drawn, short, start_at_zero, styled
 from detreduce.vocabulary.controls import Role
 
 LONGEST = 30
@@ -76,15 +76,25 @@ def named_points(
                 if math.isfinite(point.spread) and point.spread > 0:
                     ends = [point.value - point.spread, point.value + point.spread]
                     frame.plot([point.cost] * 2, ends, color=look.colour, linewidth=1.2, alpha=0.45)
-                mark = frame.scatter([point.cost], [point.value], s=44, c=look.colour, marker=look.marker, zorder=3)
+                mark = frame.scatter(
+                    [point.cost], [point.value], s=44, c=look.colour, marker=look.marker, zorder=3, clip_on=False
+                )
                 mark.set_gid(f"title:{point.name}: {fixed(point.value, 3)} at {significant(point.cost)}")
                 if number == 0:
                     mark.set_label(look.name)
                 if point.chosen:
                     frame.scatter(
-                        [point.cost], [point.value], s=190, facecolors="none", edgecolors=GREEN, linewidths=2, zorder=4
+                        [point.cost],
+                        [point.value],
+                        s=190,
+                        facecolors="none",
+                        edgecolors=GREEN,
+                        linewidths=2,
+                        zorder=4,
+                        clip_on=False,
                     )
         frame.margins(x=0.14, y=0.14)
+        start_at_zero(frame)
         costs = [point.cost for point in points]
         if min(costs, default=0.0) > 0 and max(costs) > 3 * min(costs):
             frame.set_xscale("log")

@@ -79,6 +79,12 @@ def drawn(width: float, height: float, columns: int = 1, rows: int = 1, **option
     return figure, list(axes.flat)
 
 
+def start_at_zero(axes: Axes) -> None:
+    """Let the vertical axis start at 0 if it would start below: its values, such as mAP, are never negative."""
+    if axes.get_ylim()[0] < 0:
+        axes.set_ylim(bottom=0)
+
+
 def styled() -> Any:
     """Return a context in which matplotlib draws and saves in the common style."""
     return matplotlib.rc_context(SETTINGS)

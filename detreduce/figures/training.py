@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from detreduce.figures.style import COLOURS, INK, Figure, drawn, short, styled
+from detreduce.figures.style import COLOURS, INK, Figure, drawn, short, start_at_zero, styled
 
 Epoch = Mapping[str, float | None]
 
@@ -60,6 +60,7 @@ def training_curves(history: Sequence[Epoch], final: Mapping[str, float] | None 
             )
         right.set_ylabel("mAP")
         for axes in (left, right):
+            start_at_zero(axes)
             _over_epochs(axes)
     return figure
 

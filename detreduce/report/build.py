@@ -14,12 +14,11 @@ from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment.conclusion import Conclusion, conclude, ranked_subsets
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
+from detreduce.experiment.ledger.unfinished import check_started, run_command, unfinished_in_words
 from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.features.table import FeatureTable
-from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
-from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.pages.class_colours import Looks, looks_of
 from detreduce.pages.duplicate_pairs import PAIRS_SHOWN, pair_in_words
 from detreduce.pages.feature_map import FeatureMap, feature_map_of
@@ -28,7 +27,7 @@ from detreduce.pages.pictures import CAPACITY, Album
 from detreduce.pages.selection_view import view_selection
 from detreduce.report.charts import result_charts
 from detreduce.report.config import read_config
-from detreduce.report.facts import command_of, config_text, facts_of
+from detreduce.report.facts import config_text, facts_of
 from detreduce.report.first_screen import first_screen
 from detreduce.report.headline import headline
 from detreduce.report.page import render
@@ -125,8 +124,7 @@ def write_report(
         Path(output) if output is not None else source.path / REPORT_NAME, REPORT_NAME, [_FORMER_MARK]
     )
     outcome = outcome_of(source)
-    if not outcome.rows:
-        raise InputError(f"{source.path} has no finished cell. Run the experiment, or wait for its first cell.")
+    check_started(source, outcome.rows)
     config = read_config(source)
     given = None if dataset is None else load_dataset(locate_dataset(dataset), split="train")
     conclusion = conclude(outcome)
@@ -147,9 +145,9 @@ def write_report(
         chosen=chosen,
         leakage=leakage,
         facts=facts_of(outcome.cells, config),
-        command=command_of(source),
+        command=run_command(source),
         config=config_text(config),
-        planned=_planned(source),
+        unfinished=unfinished_in_words(source),
         chose_on_val=(config.get("evaluate") or {}).get("choose") == "best",
     )
     write_atomically(target, lambda file: file.write(text.encode("utf-8", "replace")))
@@ -160,14 +158,6 @@ def _ranked(outcome: Outcome, conclusion: Conclusion) -> list[tuple[str, str]]:
     """Return the label and the keep of each subset, best first; the subset of the conclusion is the first."""
     subsets = sorted(ranked_subsets(outcome), key=lambda item: item is not conclusion.best)
     return [(item.method, keep_key(item.keep)) for item in subsets]
-
-
-def _planned(ledger: Ledger) -> int | None:
-    """Return the number of cells in the plan; None if the plan cannot be read."""
-    try:
-        return len(parse_json(read_regular(ledger.path / "plan.json", RECORDS)))
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def _gather_images(

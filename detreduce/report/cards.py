@@ -15,7 +15,7 @@ from detreduce.experiment.statistics.break_even import BreakEven
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
 from detreduce.vocabulary.keeps import keep_key
-from detreduce.vocabulary.measures import ACCURACIES
+from detreduce.vocabulary.measures import ACCURACIES, LEAST_MAP
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 NAME = ACCURACIES[MEASURE]
@@ -79,8 +79,9 @@ def _accuracy_card(outcome: Outcome, best: Summary) -> Card:
     full = _summary(outcome, FULL)
     if not math.isfinite(mean):
         return Card(title, "not known", (f"{NAME} was not measured.",))
-    if full is None or not full.mean[MEASURE] > 0:
-        return Card(title, "not known", (f"{NAME} {own}.", "No training on all images is finished."))
+    if reason := _why_no_share(full):
+        return Card(title, "not known", (f"{NAME} {own}.", reason))
+    assert full is not None
     lines = [f"{NAME} {own} vs {_figure(full)} on all {full.images} images"]
     chips = []
     item = outcome.difference(best, FULL, MEASURE)
@@ -88,6 +89,18 @@ def _accuracy_card(outcome: Outcome, best: Summary) -> Card:
         lines.append(f"Difference: {difference_cell(item).in_full}")
         chips.append(chip_of(item.verdict))
     return Card(title, _percent(mean / full.mean[MEASURE]), tuple(lines), tuple(chips))
+
+
+def _why_no_share(full: Summary | None) -> str:
+    """Return a sentence that says why no mAP is a share of the mAP on all images; empty if it can be."""
+    if full is None:
+        return "No training on all images is finished."
+    if math.isnan(full.mean[MEASURE]):
+        return f"{NAME} on all images was not measured."
+    # an mAP that is shown as 0.000 gives shares of any size
+    if full.mean[MEASURE] < LEAST_MAP:
+        return f"{NAME} on all images is 0, so there is no share. Train longer."
+    return ""
 
 
 def _saving_card(outcome: Outcome, best: Summary) -> Card:

@@ -1,9 +1,8 @@
-"""Facts that are needed to reproduce the numbers of a report: the command, the data, the seeds, the versions."""
+"""Facts that are needed to reproduce the numbers of a report: the data, the seeds, the versions."""
 
 from __future__ import annotations
 
 import platform
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import yaml
 
 from detreduce.display.terminal_text import visible_lines
-from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
+from detreduce.experiment.ledger.ledger import FinishedCell
 
 SHOWN_VALUES = 4
 
@@ -22,11 +21,6 @@ class Fact:
 
     name: str
     value: str
-
-
-def command_of(ledger: Ledger) -> str:
-    """Return the `detreduce run` command that reproduces the ledger with the configuration that is in the ledger."""
-    return shlex.join(["detreduce", "run", str(ledger.path / "config.yaml"), "--output", str(ledger.path)])
 
 
 def config_text(config: dict[str, Any]) -> str:

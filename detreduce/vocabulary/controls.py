@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -66,6 +66,19 @@ RANDOM_METHODS = tuple(
 )
 """Names of cells that train on random subsets. Comparisons use the first name that is present."""
 EQUAL_STEPS_EXPLAINED = "all images, with the same number of batches and optimiser steps as a subset at that keep"
+
+
+def explain_names(labels: Iterable[str]) -> list[str]:
+    """Return a sentence for each name among the labels of a table that a new reader may not know."""
+    labels = list(labels)
+    found = []
+    if EQUAL_ITERATIONS in labels:
+        found.append(f"{title_of(EQUAL_ITERATIONS)} ({EQUAL_ITERATIONS}): {EQUAL_STEPS_EXPLAINED}.")
+    if any(label.partition("(")[0] == "srs" and "by=" not in label for label in labels):
+        found.append("srs: random images, with the same share of every image category (stratified random sampling).")
+    if any("drop_duplicates" in label for label in labels):
+        found.append("drop_duplicates: near-duplicates are left out before the method chooses.")
+    return found
 
 
 def role_of(row: Mapping[str, Any]) -> Role:

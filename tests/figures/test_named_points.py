@@ -19,6 +19,12 @@ def points(count: int, apart: float) -> list[NamedPoint]:
     ]
 
 
+def test_the_axis_of_mAP_does_not_go_below_0() -> None:
+    figure, _ = named_points([NamedPoint(name, 10.0 + len(name), 0.0, 0.0, Role.METHOD) for name in ("a", "bb")], AXES)
+    low, high = figure.axes[0].get_ylim()
+    assert low == 0 < high
+
+
 def test_close_points_have_names_that_do_not_overlap() -> None:
     figure, nameless = named_points([*points(5, 0.004), NamedPoint("all images", 100.0, 0.6, 0.01, Role.FULL)], AXES)
     names = [text for text in figure.axes[0].texts if isinstance(text, Annotation)]

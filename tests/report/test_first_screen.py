@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from made_up import made_up_ledger
+from made_up import made_up_ledger, made_up_record
 
 from detreduce.experiment.conclusion import conclude
 from detreduce.experiment.outcome import Outcome, outcome_of
@@ -48,6 +48,15 @@ def test_what_is_not_known_has_no_figure(tmp_path: Path) -> None:
     assert accuracy.value == saving.value == "not known"
     assert "No training on all images is finished." in accuracy.lines
     assert shown(outcome).chart is None
+
+
+def test_a_mAP_of_0_on_all_images_gives_no_share(tmp_path: Path) -> None:
+    zero = {"evaluation": made_up_record(9, seed=0).evaluation.model_copy(update={"mAP50": 0.0, "mAP50_95": 0.0})}
+    outcome = finished(tmp_path, {"label": "full", "changes": zero}, {"label": "srs", "changes": zero})
+    accuracy = shown(outcome).cards[0]
+    assert accuracy.value == "not known"
+    assert "mAP50-95 on all images is 0, so there is no share. Train longer." in accuracy.lines
+    assert "too short" in conclude(outcome).sentence
 
 
 def test_energy_of_overlapping_trainings_is_not_compared(tmp_path: Path) -> None:

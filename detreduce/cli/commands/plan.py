@@ -48,13 +48,15 @@ def plan(
     Example: detreduce plan runs/demo --target 0.95
     """
     opened = open_ledger(ledger)
-    from detreduce.experiment.advice.comparable import comparable_rows
+    from detreduce.experiment.advice.comparable import check_reference, comparable_rows
     from detreduce.experiment.advice.recipes import advise
     from detreduce.experiment.searches.leaks import ledger_warning
 
     if target is None and budget_wh is None:
         target = 0.95
-    found = advise(comparable_rows(opened), target=target, budget_wh=budget_wh, measure=measure, confidence=confidence)
+    rows = comparable_rows(opened)
+    check_reference(opened, rows)
+    found = advise(rows, target=target, budget_wh=budget_wh, measure=measure, confidence=confidence)
     leaks = ledger_warning(opened)
     if as_json:
         print_json({**found.to_dict(), "leaks": leaks.to_dict() if leaks else None})

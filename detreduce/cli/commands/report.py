@@ -77,6 +77,7 @@ def report(
     opened = open_ledger(ledger)
     from detreduce.cli.show.leaks import show_leaks
     from detreduce.experiment.data_problems import read_problems
+    from detreduce.experiment.ledger.unfinished import unfinished_in_words
     from detreduce.experiment.searches.leaks import ledger_warning
     from detreduce.report import write_report
 
@@ -91,6 +92,8 @@ def report(
         say_file(path, f" ({path.stat().st_size / 1e6:.1f} MB)")
         if problems is not None and problems.line:
             say(problems.line)
+        if unfinished := unfinished_in_words(opened):
+            say(unfinished)
     if show:
         typer.launch(str(path))
 

@@ -41,6 +41,8 @@ def show_plan(plan: Overview, *, stderr: bool) -> None:
     table.add_row("together", "", *counts, *_cost(plan.to_run, plan.seconds, plan.wh), style="bold")
     show_table(out, table)
     if not stderr:
+        for sentence in plan.explanations():
+            show_text(out, sentence, style="dim")
         show_text(out, plan.in_words())
 
 
@@ -60,7 +62,7 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
         show_differences(out, outcome.table, outcome.comparisons, outcome.ranking)
     if how := provenance_in_words(outcome):
         show_text(out, how)
-    show_text(out, carbon_intensity(settings.energy.country))
+    show_text(out, carbon_intensity(settings.energy.country) + _other_country(settings))
     for note in outcome.notes:
         show_status(out, f"Warning: {note}", WARNING)
     if outcome.problems is not None:
@@ -85,6 +87,13 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
         show_leakage(out, outcome.leakage["counts"])
     else:
         show_status(out, f"Leakage between splits: no search{_because(outcome.leakage)}.", "")
+
+
+def _other_country(settings: ExperimentConfig) -> str:
+    """Return a sentence on how to choose the country of the CO2, if nobody chose it."""
+    if "energy" in settings.model_fields_set and "country" in settings.energy.model_fields_set:
+        return ""
+    return " For another country, set energy: {country: DEU} in the YAML before the trainings run."
 
 
 def show_conclusion(conclusion: Conclusion, ledger: Path) -> None:

@@ -73,7 +73,7 @@ def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = 
     files of others, but it must be an output of detreduce.
     """
     if discard_changes and not overwrite:
-        raise InputError("discard_changes=True needs overwrite=True (--discard-changes needs --overwrite).")
+        raise InputError("discard_changes needs overwrite too (--discard-changes needs --overwrite).")
     if not os.path.lexists(output):
         return Contents()
     if not output.is_dir():
@@ -86,7 +86,7 @@ def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = 
         return Contents()
     if not overwrite:
         raise InputError(
-            f"Output {output} exists and is not empty. Choose another output, or pass overwrite=True (--overwrite)."
+            f"Output {output} exists and is not empty. Choose another output, or pass overwrite (--overwrite)."
         )
     found = compare(output) if (output / "selection.json").is_file() else None
     if found is None:
@@ -97,7 +97,7 @@ def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = 
     if found.lost and not discard_changes:
         raise InputError(
             f"Output {output} is not overwritten, because files would be lost ({_name(found)}). Move them away, choose "
-            "another output, or pass discard_changes=True (--discard-changes) to delete them too."
+            "another output, or pass discard_changes (--discard-changes) to delete them too."
         )
     return found
 

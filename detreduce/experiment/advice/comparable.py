@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from detreduce.errors import InputError
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
+from detreduce.experiment.ledger.unfinished import check_started, missing_full
 
 OWN = ("epochs", "patience", "seed")
 """Training arguments that may differ between comparable cells."""
@@ -25,6 +28,13 @@ def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
         return []
     setting = Counter(planned).most_common(1)[0][0]
     return [row for row in ledger.rows() if cells.get(row["key"]) == setting]
+
+
+def check_reference(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise InputError, with what to do, if the tidy `rows` do not have a training on all images."""
+    check_started(ledger, rows)
+    for missing in missing_full(ledger, rows):
+        raise InputError(missing)
 
 
 def setting_of(cell: FinishedCell) -> str:

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError
-from detreduce.experiment.advice.surface import Surface, configurations, fit_surface
+from detreduce.experiment.advice.surface import MISFIT, Surface, configurations, fit_surface
 from detreduce.experiment.statistics.break_even import choosing_wh
 from detreduce.machine.json_values import json_value
 from detreduce.vocabulary.controls import FULL, RANDOM_METHODS
+from detreduce.vocabulary.measures import ACCURACIES
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -167,13 +168,19 @@ def advise(
     Raises
     ------
     InputError
-        `target` and `budget_wh` are both given or both missing, a value is out of range, or there are too few cells.
+        `target` and `budget_wh` are both given or both missing, a value is out of range, there are too few cells, or
+        the mAP on all images is (nearly) 0.
     """
     rows = list(rows)
     _check(target, budget_wh, measure, confidence)
     whole = [row for row in rows if row.get("control") == FULL and row.get(measure) is not None]
     if not whole:
         raise InputError("No finished cell trained on all images: add `controls: [full]` to the experiment and run it.")
+    if max(float(row[measure]) for row in whole) < MISFIT:
+        raise InputError(
+            f"{ACCURACIES[measure]} on all images is below {MISFIT} in every finished training, too low to plan from: "
+            "train for more epochs."
+        )
     total = int(whole[0]["images"])
     # the most common number of epochs; if two numbers are equally common, the larger number
     lengths = Counter(int(row["epochs"]) for row in whole)

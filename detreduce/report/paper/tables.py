@@ -10,8 +10,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from detreduce.display.numbers import with_spread
-from detreduce.errors import InputError
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
+from detreduce.experiment.ledger.unfinished import check_started, missing_full
 from detreduce.reducers import list_reducers
 from detreduce.report.config import read_config
 from detreduce.report.paper.epsilons import epsilons_of
@@ -118,8 +118,7 @@ def paper_tables(ledger: Ledger, dataset: str | Path | None = None) -> PaperTabl
         The ledger has no finished cell or a damaged cell, or `dataset` cannot be read.
     """
     rows = finished_rows(ledger)
-    if not rows:
-        raise InputError(f"{ledger.path} has no finished cell. Run the experiment, or wait for its first cell.")
+    check_started(ledger, rows)
     config = read_config(ledger)
     cells = [ledger[row["key"]] for row in rows]
     epsilon, notes = epsilons_of(ledger, cells, config, dataset)
@@ -140,7 +139,7 @@ def paper_tables(ledger: Ledger, dataset: str | Path | None = None) -> PaperTabl
     shown = [table for table in tables if any(one.trainings for row in table.rows.values() for one in row)]
     words = ["all images" if keep == keep_key(1.0) else keep_in_words(keeps[keep]) for keep in keeps]
     name = str(config.get("name", ledger.path.name))
-    return PaperTables(name, words, shown, [*_notes(rows), *notes])
+    return PaperTables(name, words, shown, [*_notes(rows), *missing_full(ledger, rows), *notes])
 
 
 def _keeps(rows: Iterable[Mapping[str, Any]]) -> dict[str, Keep]:
@@ -219,5 +218,3 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     yield "Time and CO2 are those of choosing the images and of one training."
     if any(math.isnan(row["total_minutes"]) for row in rows):
         yield "Time and CO2 leave out cells whose training or choosing ran at the same time as another training."
-    if not any(row["control"] == FULL for row in rows):
-        yield "The experiment has no training on all images: add `controls: [full]`."

@@ -77,6 +77,12 @@ def test_what_is_over_seeds_alone_is_marked_and_the_reason_told() -> None:
     assert "over seeds alone" in alone and "+0.051]*" not in alone and "test image: each comparison" in alone
 
 
+def test_only_words_that_are_shown_are_explained() -> None:
+    verdicts = {"one seed: nothing can be said": False, "no difference shown (3 seeds; could detect 0.04)": True}
+    for verdict, explained in verdicts.items():
+        assert ("80 % power" in printed(replace(ROW, verdict=verdict))) is explained
+
+
 def test_equal_iterations_have_their_own_table_and_one_seed_no_interval() -> None:
     single = replace(ROW, against="full_equal_iterations", seeds=1, low=None, high=None, verdict="one seed")
     text = printed(single)

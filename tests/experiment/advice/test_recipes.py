@@ -47,6 +47,12 @@ def test_the_cheapest_that_reaches_the_target(found: Advice) -> None:
         assert recipe.choosing_wh == pytest.approx(0.5 if recipe.method == "good" else 0.0)
 
 
+def test_mAP_of_nearly_0_is_no_ground_for_a_plan() -> None:
+    for options in ({"target": 0.9}, {"budget_wh": 3.0}):
+        with pytest.raises(InputError, match="train for more epochs"):
+            advise([{**row, "mAP50_95": 0.001} for row in rows()], **options)
+
+
 def test_what_would_make_it_surer(found: Advice) -> None:
     assert found.surer is not None
     assert 0 < found.surer_by < 1

@@ -1,0 +1,61 @@
+"""The planned cells that a ledger still misses, and the command that runs them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from detreduce.errors import InputError
+from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.machine.documents import parse_json
+from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.vocabulary.controls import FULL
+
+
+def run_command(ledger: Ledger) -> str:
+    """Return the `detreduce run` command that runs or continues the experiment, with the configuration in the ledger.
+
+    A ledger without a configuration gives a command with a placeholder.
+    """
+    config = ledger.path / "config.yaml"
+    file = str(config) if config.is_file() else "experiment.yaml"
+    return shlex.join(["detreduce", "run", file, "--output", str(ledger.path)])
+
+
+def planned_cells(ledger: Ledger) -> list[Mapping[str, Any]]:
+    """Return the cells of the latest plan; empty if there is no plan that can be read."""
+    try:
+        content = parse_json(read_regular(ledger.path / "plan.json", RECORDS))
+    except (OSError, ValueError, TypeError):
+        return []
+    return [cell for cell in content if isinstance(cell, dict)] if isinstance(content, list) else []
+
+
+def unfinished_in_words(ledger: Ledger) -> str:
+    """Return a sentence on the planned cells that are not finished, with the command; empty if all are finished."""
+    keys = [str(cell.get("key")) for cell in planned_cells(ledger)]
+    finished = sum(key in ledger for key in keys)
+    if finished == len(keys):
+        return ""
+    return (
+        f"{finished} of {len(keys)} planned trainings are finished; the others may change these results. "
+        f"To continue: `{run_command(ledger)}`"
+    )
+
+
+def missing_full(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence with what to do if none of the tidy `rows` is a training on all images, else no sentence."""
+    if any(row["control"] == FULL for row in rows):
+        return []
+    if any(cell.get("control") == FULL for cell in planned_cells(ledger)):
+        return [f"No training on all images is finished yet. To continue: `{run_command(ledger)}`"]
+    return [f"The experiment has no training on all images: add `controls: [{FULL}]`, and run it again."]
+
+
+def check_started(ledger: Ledger, rows: Sequence[Any]) -> None:
+    """Raise InputError, with the command to run, if `rows` is empty: no cell of the ledger is finished."""
+    if not rows:
+        raise InputError(
+            f"{ledger.path} has no finished cell yet. Wait for its first cell, or run them: `{run_command(ledger)}`"
+        )

@@ -121,7 +121,7 @@ def test_small_amounts_keep_their_digits_and_unknown_ones_are_empty() -> None:
 
 def test_overlapped_cells_are_marked() -> None:
     table = result_table([summary(overlapped=1)])
-    assert table.rows[0].cells.text == "3 (1*)" and sum(note.startswith("*") for note in table.notes) == 1
+    assert table.rows[0].cells.text == "3 (1*)" and sum(note.startswith("3 (1*): 1 of 3") for note in table.notes) == 1
 
 
 def comparison(against: str, over: str, low: float | None = -0.01) -> Comparison:

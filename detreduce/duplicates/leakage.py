@@ -212,25 +212,32 @@ def leaked_images(
         raise InputError(f"{dataset.source.path} has no val or test split that images of {dataset.split} could be in.")
     with step("looking for images that are also in val or test"):
         parts = [*(load_split(dataset.source, name) for name in names), dataset]
-        pairs = [(len(names), place) for place in range(len(names))]
-        leaked, signatures = _find_leaks(parts, "pixels", limit, cache, workers, pairs)
+        # the search the other way counts the images of val and test, of which several can match one image
+        pairs = [pair for place in range(len(names)) for pair in ((len(names), place), (place, len(names)))]
+        found, signatures = _find_leaks(parts, "pixels", limit, cache, workers, pairs)
+        leaked = [item for item in found if item.split == dataset.split]
     return LeakageReport(
         {part.split: len(part) for part in parts},
         tuple(leaked),
         limit,
-        provenance={"seconds": round(time.perf_counter() - start, 3), "from_cache": signatures.from_cache},
+        provenance={
+            "matched": len(found) - len(leaked),
+            "seconds": round(time.perf_counter() - start, 3),
+            "from_cache": signatures.from_cache,
+        },
     )
 
 
-def matches_in_words(leaked: Sequence[Mapping[str, Any]]) -> str:
+def matches_in_words(leaked: Sequence[Mapping[str, Any]], matched: int | None = None) -> str:
     """Return both numbers of a search, such as ``16 images of train match 6 images of val or test``.
 
-    `leaked` is a list of leaked images as dicts, as in ``LeakageReport.to_dict()``.
+    `leaked` is a list of leaked images as dicts, as in ``LeakageReport.to_dict()``. `matched` is the number of images
+    of val and test, by default that of `leaked`.
     """
     if not leaked:
         return "no image matches an image of val or test"
     images = len({item["image"] for item in leaked})
-    others = len({(item["other_split"], item["other"]) for item in leaked})
+    others = matched or len({(item["other_split"], item["other"]) for item in leaked})
     match = "image of {} matches" if images == 1 else "images of {} match"
     return f"{images:,} {match.format(leaked[0]['split'])} {others:,} image{'' if others == 1 else 's'} of val or test"
 

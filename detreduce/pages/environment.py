@@ -18,7 +18,7 @@ from detreduce.pages.pictures import Album, Picture
 from detreduce.version import __version__
 from detreduce.vocabulary.keeps import keep_in_words
 
-_MARKS = re.compile(r"(?<=[/_])()(?=\w)")
+_MARKS = re.compile(r"(?<=[^\W_][/_])()(?=\w)")
 ENDS = 14
 """Number of characters that stay at the end of a long name when its middle is cut."""
 

@@ -47,7 +47,8 @@ def _outcome(view: SelectionView) -> Iterator[str]:
     if classes := next((found for found in view.shares if found.title == "Classes"), None):
         total = len(classes.rows) + classes.left_out
         present = total - len(view.lost)
-        yield f"all {total} classes present" if not view.lost else f"{present} of {total} classes present"
+        every = "the one class" if total == 1 else f"all {total} classes"
+        yield f"{every} present" if not view.lost else f"{present} of {total} classes present"
     if view.background is not None and view.background[0]:
         yield f"{view.background[1]:,} of {view.background[0]:,} background images"
     before = "" if view.selection.keeps_all else " before choosing"
@@ -55,7 +56,7 @@ def _outcome(view: SelectionView) -> Iterator[str]:
         if step.get("step") == "drop_duplicates":
             yield f"{step.get('dropped', 0):,} {_duplicates(str(step.get('what', '')))} left out{before}"
         elif step.get("step") == "drop_leaked":
-            yield f"left out: {matches_in_words(step.get('pairs', ()))}"
+            yield f"left out: {matches_in_words(step.get('pairs', ()), step.get('matched'))}"
         elif step.get("step") in ("must_keep", "exclude"):
             count = len(step.get("images", ()))
             yield f"{count:,} {'kept' if step['step'] == 'must_keep' else 'excluded'} by name"

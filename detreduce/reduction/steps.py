@@ -202,7 +202,8 @@ class Reduction:
             return self
         found = leaked_images(self.dataset, cache=selection.cache)
         left_out = len({item.image for item in found.leaked})
-        say(f"Leaks: {matches_in_words(found.to_dict()['leaked'])}{'. They are left out' if left_out else ''}")
+        words = matches_in_words(found.to_dict()["leaked"], found.provenance["matched"])
+        say(f"Leaks: {words}{'. They are left out' if left_out else ''}")
         if left_out == len(self.dataset):
             raise InputError("All images are also in val or test, so none remains. Give the dataset another val split.")
         composition = replace(composition, drop_leaked=found)

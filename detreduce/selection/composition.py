@@ -163,6 +163,7 @@ def _leaked_step(found: LeakageReport) -> dict[str, Any]:
         "dropped": len(images),
         "images": images,
         "pairs": found.to_dict()["leaked"],
+        "matched": found.provenance.get("matched"),
     }
 
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from detreduce.cli import app
 from detreduce.pages import health_page as module
+from detreduce.pages.environment import _breakable
 
 
 def inspect(*arguments: object) -> Any:
@@ -108,3 +109,8 @@ def test_images_without_labels_have_a_page_too(tmp_path):
     assert inspect(tmp_path / "set", "-o", tmp_path / "page.html").exit_code == 0
     assert '<section id="classes"' not in (tmp_path / "page.html").read_text()
     assert module.HEALTH_PAGE == "health.html"
+
+
+def test_a_path_may_be_broken_after_its_marks_only():
+    assert _breakable("/work/a_<b>/_c.json") == "/work/<wbr>a_&lt;b&gt;/_c.json"
+    assert _breakable("data/train/_annotations.json") == "data/<wbr>train/<wbr>_annotations.json"

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import detreduce as dr
 from detreduce.cli import app
 from detreduce.dataset.leaks import find_leaks
+from detreduce.duplicates.leakage import matches_in_words
 from detreduce.errors import InputError
 
 
@@ -65,6 +66,16 @@ def test_a_fraction_refers_to_the_images_that_remain(leaky, tmp_path):
     assert len(result.selection) == 2
     again = dr.reduce(leaky, tmp_path / "again", "srs", keep=0.5, drop_leaked=True, page=False)
     assert again.selection.image_ids == result.selection.image_ids
+
+
+def test_two_images_of_val_that_match_one_of_train_both_count(leaky, tmp_path):
+    copy = leaky.parent / "val/images/again.png"
+    copy.write_bytes((leaky.parent / "val/images/val0.png").read_bytes())
+    (leaky.parent / "val/labels/again.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    result = dr.reduce(leaky, tmp_path / "out", "srs", keep=2, drop_leaked=True, page=False)
+    step = result.selection.steps[0]
+    assert (step["dropped"], step["matched"]) == (4, 4)
+    assert matches_in_words(step["pairs"], step["matched"]) == "4 images of train match 4 images of val or test"
 
 
 def test_explain_says_why(leaky, tmp_path):

@@ -103,13 +103,13 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
         yield f"{len(classes) - len(lost)} of {len(classes)} classes present; without {named}."
         yield images
     elif classes:
-        yield f"All {len(classes)} classes present{'; ' + images if images else '.'}"
+        yield f"{'The one class' if len(classes) == 1 else f'All {len(classes)} classes'} present{'; ' + images if images else '.'}"
     if result.groups is not None:
         kept, full = result.groups
         yield f"{f'All {full:,}' if kept == full else f'{kept:,} of {full:,}'} groups represented."
     for step in selection.steps:
         if step["step"] == "drop_leaked":
-            yield f"Left out: {matches_in_words(step.get('pairs', ()))}."
+            yield f"Left out: {matches_in_words(step.get('pairs', ()), step.get('matched'))}."
     for step in _left_out(selection):
         kind = "copies" if step["what"].startswith("equal") else "near-duplicates"
         before = "" if selection.keeps_all else " before choosing"

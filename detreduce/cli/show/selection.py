@@ -103,7 +103,8 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
         yield f"{len(classes) - len(lost)} of {len(classes)} classes present; without {named}."
         yield images
     elif classes:
-        yield f"{'The one class' if len(classes) == 1 else f'All {len(classes)} classes'} present{'; ' + images if images else '.'}"
+        every = "The one class" if len(classes) == 1 else f"All {len(classes)} classes"
+        yield f"{every} present{'; ' + images if images else '.'}"
     if result.groups is not None:
         kept, full = result.groups
         yield f"{f'All {full:,}' if kept == full else f'{kept:,} of {full:,}'} groups represented."

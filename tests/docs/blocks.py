@@ -16,7 +16,7 @@ FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)(?: title=\"(?P<title>[^\"]+)\")?(?P<rest>[^\n]*)\n(?P<code>.*?)^ *```$",
     re.DOTALL | re.MULTILINE,
 )
-MARK = re.compile(r"<!-- *(not run|fails|message)(?:: *(.*?))? *-->\s*\Z", re.DOTALL)
+MARK = re.compile(r"<!-- *(not run|fails|message)(?:: *((?:(?!-->).)*?))? *-->\s*\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)

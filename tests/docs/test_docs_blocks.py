@@ -256,6 +256,8 @@ class TestBlocks:
     def test_a_mark_is_of_the_next_block_only(self) -> None:
         text = "<!-- fails -->\n```bash\nx\n```\n```bash\ny\n```\n<!-- fails -->\nwords\n```bash\nz\n```\n"
         assert [block.mark for block in blocks(text)] == ["fails", "", ""]
+        text = "<!-- not run: takes hours -->\n```bash\nx\n```\n<!-- fails -->\n```bash\ny\n```\n"
+        assert [(block.mark, block.reason) for block in blocks(text)] == [("not run", "takes hours"), ("fails", "")]
 
     def test_output_is_compared_without_line_breaks(self) -> None:
         assert shows("a b ... d", "x a\nb c\n d y") and shows("...\na", "a")

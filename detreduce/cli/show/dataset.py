@@ -62,9 +62,12 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
     out.print(grid)
     if summary.classes:
         classes = table_of("class", "key in the files", "images", "boxes", "share of boxes", right=3)
-        for row in summary.classes:
+        most = None if problems_shown is None else terminal.MOST_CLASSES
+        for row in summary.classes[:most]:
             classes.add_row(row.name, f"{row.key}", f"{row.images}", f"{row.boxes}", share(row.boxes, summary.boxes))
         show_table(out, classes)
+        if more := len(summary.classes) - classes.row_count:
+            out.print(f"... and {more} more classes. Use --all to list all classes and problems.")
     if summary.side_quantiles:
         quantiles = ", ".join(f"{part:.0%}: {side:.3f}" for part, side in summary.side_quantiles.items())
         out.print(f"Box size, sqrt(box area / image area), by quantile: {quantiles}")

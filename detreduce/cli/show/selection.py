@@ -53,12 +53,14 @@ def show_reduced(result: ReductionResult, *, details: bool = False) -> None:
     out.print(f"Written to {result.output}", soft_wrap=True)
     if report.classes:
         table = table_of("class", "images", "kept", "share", "boxes", "kept", "share", right=6)
-        for row in report.classes:
+        for row in report.classes[: terminal.MOST_CLASSES]:
             images, boxes = (row.images_kept, row.images_full), (row.boxes_kept, row.boxes_full)
             table.add_row(
                 row.name, f"{images[1]}", f"{images[0]}", share(*images), f"{boxes[1]}", f"{boxes[0]}", share(*boxes)
             )
         show_table(out, table)
+        if more := len(report.classes) - table.row_count:
+            out.print(f"... and {more} more classes. --json lists all classes.")
     if details:
         _show_categories(out, measured)
         show_representativeness(out, measured)

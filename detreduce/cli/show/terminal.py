@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 10_000
 # longer lines of text are hard to read
 READABLE = 80
+# more classes do not help a reader, and rich needs seconds for a thousand rows
+MOST_CLASSES = 200
 # narrower terminals show wide tables in parts, one below the other
 WIDE = 130
 

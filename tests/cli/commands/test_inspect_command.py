@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from invocation import detreduce
+from PIL import Image
 
 
 def test_inspect_counts_and_names_the_bad_line(yolo_folder: Path) -> None:
@@ -49,3 +50,17 @@ def test_a_folder_of_yamls_names_them(tmp_path: Path) -> None:
 def test_no_problem_in_the_files_is_said_of_the_files_only(yolo_folder: Path) -> None:
     (yolo_folder.parent / "labels" / "3.txt").write_text("")
     assert "Problems in the files: none" in detreduce("inspect", yolo_folder).output
+
+
+def test_only_the_first_of_many_classes_are_shown(tmp_path: Path) -> None:
+    make_many = {"names": [f"class {number}" for number in range(230)], "train": "images"}
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "images/a.png")
+    (tmp_path / "labels/a.txt").write_text("\n".join(f"{number} 0.5 0.5 0.1 0.1" for number in range(230)))
+    (tmp_path / "data.yaml").write_text(json.dumps(make_many))
+    shown = detreduce("inspect", tmp_path).output
+    assert "class 199" in shown and "class 200" not in shown and "... and 30 more classes. Use --all" in shown
+    assert "class 229" in detreduce("inspect", tmp_path, "--all").output
+    reduced = detreduce("reduce", tmp_path, "--keep", "1", "-o", tmp_path / "out").output
+    assert "... and 30 more classes. --json" in reduced

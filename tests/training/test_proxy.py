@@ -213,7 +213,7 @@ def test_boxes_lie_in_the_input_where_ultralytics_has_them(tmp_path: Path) -> No
         lines = [f"{c} {x:.4f} {y:.4f} 0.3 0.2" for c, (x, y) in enumerate(rng.uniform(0.2, 0.8, (2, 2)))]
         (tmp_path / f"set/labels/{number}.txt").write_text("\n".join(lines))
     (tmp_path / "set/data.yaml").write_text("train: images\nval: images\nnames: [a, b]\n")
-    run = make_run_folder(tmp_path / "set/data.yaml", tmp_path / "run", label="x", evaluation=EvaluationPlan())
+    run = make_run_folder(tmp_path / "set/data.yaml", tmp_path / "run", label="x", evaluation=EvaluationPlan(allow_leaks=True))
     observer = Observer(run)
     trainer = Looking.at(run.data_yaml, "yolov8n.yaml", 96)
     compared = 0
@@ -239,7 +239,7 @@ def test_what_is_logged_is_what_the_detector_says(shared: Path, tmp_path: Path, 
     import torch
 
     data = _some_of_coco128(shared, tmp_path / "set")
-    run = make_run_folder(data, tmp_path / "run", label="x", evaluation=EvaluationPlan())
+    run = make_run_folder(data, tmp_path / "run", label="x", evaluation=EvaluationPlan(allow_leaks=True))
     observer = Observer(run)
     trainer = Looking.at(run.data_yaml, str(shared / "weights" / weights), 320)
     observer.look(trainer)

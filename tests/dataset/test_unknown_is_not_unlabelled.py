@@ -150,7 +150,7 @@ def test_the_one_foreign_file_of_a_mixed_folder_is_found(
     for number in range(7):
         put(tmp_path / f"{number}.json", '{"camera": 3}')
     put(tmp_path / f"{place}.json", '{"frames": [{"name": "x", "labels": []}]}')
-    with pytest.raises(InputError, match="a file that looks like BDD100K"):
+    with pytest.raises(InputError, match="1 file or more that look like BDD100K"):
         load_dataset(tmp_path)
 
 

@@ -118,9 +118,7 @@ class Unread(NamedTuple):
     @property
     def files(self) -> str:
         """The number of files in words, such as ``100 files or more``."""
-        if self.more:
-            return f"{self.opened} files or more"
-        return f"{self.opened} file{'' if self.opened == 1 else 's'}"
+        return f"{self.opened} file{'' if self.opened == 1 else 's'}{' or more' if self.more else ''}"
 
 
 def find_unread(folder: Path) -> list[Unread]:

@@ -213,7 +213,8 @@ def test_boxes_lie_in_the_input_where_ultralytics_has_them(tmp_path: Path) -> No
         lines = [f"{c} {x:.4f} {y:.4f} 0.3 0.2" for c, (x, y) in enumerate(rng.uniform(0.2, 0.8, (2, 2)))]
         (tmp_path / f"set/labels/{number}.txt").write_text("\n".join(lines))
     (tmp_path / "set/data.yaml").write_text("train: images\nval: images\nnames: [a, b]\n")
-    run = make_run_folder(tmp_path / "set/data.yaml", tmp_path / "run", label="x", evaluation=EvaluationPlan(allow_leaks=True))
+    leaky = EvaluationPlan(allow_leaks=True)
+    run = make_run_folder(tmp_path / "set/data.yaml", tmp_path / "run", label="x", evaluation=leaky)
     observer = Observer(run)
     trainer = Looking.at(run.data_yaml, "yolov8n.yaml", 96)
     compared = 0

@@ -22,7 +22,7 @@ from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.machine.regular_files import LISTS as LISTS_LIMIT
-from detreduce.machine.regular_files import is_regular, read_regular
+from detreduce.machine.regular_files import read_regular
 
 # CVAT writes the classes to this file
 LABEL_MAP = "labelmap.txt"
@@ -139,7 +139,8 @@ def _write_lists(
             test = is_kept
         else:
             test = is_not_removed
-        if not is_regular(file):
+        # is_regular would take a list that the machine does not show for a missing list
+        if not file.is_file():
             continue
         if not extras.allow_text(file):
             # every text looks like names of images

@@ -1,0 +1,1 @@
+"""Streams: which image comes when in a training, and how often."""

@@ -39,7 +39,7 @@ class RandomDrawWarning(DetreduceWarning):
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` with the known name most similar to `word`, or an empty string.
 
-    If the two names look the same, the text says in what they differ.
+    If the two names look the same, the text describes the difference.
     """
     match = nearest_name(word, known)
     if match is None:
@@ -52,7 +52,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def describe_difference(one: str, other: str) -> str | None:
-    """Return in what two different names that look the same differ, or None if they do not look the same."""
+    """Describe the difference between two names that look the same. Return None if they do not look the same."""
     if one == other or look_of(one) != look_of(other):
         return None
     form = "the Unicode form of their letters (composed or decomposed)"
@@ -63,7 +63,7 @@ def describe_difference(one: str, other: str) -> str | None:
 
 
 def look_of(name: str) -> str:
-    """Return a name without differences of case and Unicode form."""
+    """Return a normalised name: names that look the same, except for upper and lower case, give the same text."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

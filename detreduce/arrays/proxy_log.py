@@ -158,14 +158,14 @@ class ProxyLog:
 
 
 def _read_ids(value: object) -> tuple[int | str, ...]:
-    """Return the image ids of a log. Raise InputError if they are not a list of numbers and texts."""
+    """Return the image ids of a log. Raise InputError if they are not a list of numbers and strings."""
     if not isinstance(value, list) or not all(isinstance(item, int | str) for item in value):
         raise InputError("image_ids is not a list of ids")
     return tuple(value)
 
 
 def _check_types(arrays: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
-    """Return the arrays of a log. Raise InputError if an array has another type of number."""
+    """Return the arrays of a log. Raise InputError if an array has the wrong type of number."""
     for name, kind in _ARRAYS.items():
         if arrays[name].dtype.kind != kind or arrays[name].ndim != (1 if kind == "i" else 2):
             raise InputError(f"the array {name} has the type {arrays[name].dtype} and {arrays[name].ndim} dimensions")

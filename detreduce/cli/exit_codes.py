@@ -55,7 +55,10 @@ class Program(Group):
         sys.exit(code if isinstance(code, int) else DONE)
 
     def make_context(self, *args: Any, **more: Any) -> Any:
-        """Return the context of a command line. The help of the program is printed here, before `invoke`."""
+        """Parse a command line and return its context.
+
+        If the program's help is asked for, it is printed here, before `invoke`.
+        """
         try:
             return super().make_context(*args, **more)
         except BrokenPipeError:
@@ -93,9 +96,10 @@ class Program(Group):
 
 
 def usage_message(error: Any) -> str:
-    """Return one line about a wrong command line: the error, a similar valid name, and the command that shows the help.
+    """Return one line that explains what is wrong with a command line.
 
-    If the command line does not name a command, return the help.
+    The line has the error, a similar valid name, and the command that shows the help. If the command line does not name
+    a command, return the help.
     """
     text = " ".join(str(error.format_message()).replace("Value error, ", "").split()).rstrip(".")
     if error.ctx is None:
@@ -148,6 +152,6 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 
 
 def _tell(message: str) -> None:
-    """Print a message on stderr, in the colour of its first word."""
+    """Print a message on stderr. Its first word, such as ``Error``, determines its colour."""
     styles = {"Error:": ERROR, "Warning:": WARNING, "Interrupted.": WARNING, "Interrupted:": WARNING}
     tell(message, styles.get(message.lstrip().partition(" ")[0], ""))

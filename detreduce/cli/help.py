@@ -43,7 +43,7 @@ class Command(_WithExample, TyperCommand):
     """A command whose docstring ends with an example."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return the words of the usage line after the command: ``[OPTIONS] DATA [NAME=VALUE]...``."""
+        """Return the words after the command in the usage line, for example ``[OPTIONS] DATA [NAME=VALUE]...``."""
         pieces = []
         for one in self._arguments(ctx):
             name = _name(one) if one.required else f"[{_name(one)}]"

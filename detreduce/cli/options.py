@@ -50,7 +50,7 @@ Cache = Annotated[
 
 
 def _limit_pixels(context: typer.Context, value: int | None) -> int | None:
-    """Set the pixel limit for the time of the command."""
+    """Set the pixel limit while the command runs."""
     if value is not None:
         from detreduce.machine.image_files import VARIABLE, check_limit
 
@@ -59,7 +59,7 @@ def _limit_pixels(context: typer.Context, value: int | None) -> int | None:
 
 
 def _refuse_outside(context: typer.Context, value: bool) -> bool:
-    """Refuse files outside the dataset for the time of the command."""
+    """Refuse files outside the dataset while the command runs."""
     if value:
         from detreduce.dataset.outside import VARIABLE
 
@@ -68,7 +68,7 @@ def _refuse_outside(context: typer.Context, value: bool) -> bool:
 
 
 def _set_for_command(context: typer.Context, name: str, value: str) -> None:
-    """Set an environment variable, which the processes of the command see too, and restore it after the command."""
+    """Set an environment variable for the command and its child processes. Restore the old value after the command."""
     before = os.environ.get(name)
 
     def restore() -> None:

@@ -38,7 +38,10 @@ def say(text: str) -> None:
 
 
 def say_file(path: Path, more: str = "") -> None:
-    """Print a path, and `more` after it. On a terminal, the path is a link that opens the file (OSC 8)."""
+    """Print a path, then the text `more`.
+
+    On a terminal, the path is a link that opens the file (escape sequence OSC 8).
+    """
     begin_output()
     text = visible_lines(path)
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":

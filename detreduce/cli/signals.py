@@ -1,4 +1,4 @@
-"""Let a command end by SIGTERM or SIGHUP as it ends by Ctrl-C: unfinished files are removed first."""
+"""Make SIGTERM and SIGHUP end a command like Ctrl-C, so that unfinished files are removed first."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _handled: set[int] = set()
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """In this block, raise KeyboardInterrupt in the main thread at the first SIGTERM or SIGHUP; ignore later ones.
+    """Raise KeyboardInterrupt in the main thread at the first SIGTERM or SIGHUP in this block. Ignore later signals.
 
-    A signal that the caller ignores, as `nohup` does, or that a program around this one handles, is left as it is.
+    The handling of a signal does not change if the caller ignores it (as `nohup` does) or already handles it.
     """
     _received.clear()
     if threading.current_thread() is not threading.main_thread():
@@ -40,14 +40,14 @@ def received_signal() -> int | None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Remember the signal, and interrupt the main thread once."""
+    """Store the number of the signal. Interrupt the main thread at the first signal only."""
     _received.append(number)
     if len(_received) == 1:
         raise KeyboardInterrupt
 
 
 def _restore() -> None:
-    """Let the signals end the process again."""
+    """Restore the default handling, in which the signals end the process."""
     for number in _handled:
         signal.signal(number, signal.SIG_DFL)
     _handled.clear()

@@ -1,4 +1,4 @@
-"""Standard streams that the caller has closed (``>&-``), or whose reader has gone (``| head``)."""
+"""Handle standard streams that the caller has closed (``>&-``), or whose reader has ended (``| head``)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 
 def open_closed_streams() -> None:
-    """Let closed standard streams lead to the null device.
+    """Connect closed standard streams to the null device.
 
-    Without this, Python has no `sys.stdout`, and the next file that is opened gets the free number: what a process
-    prints would land in that file.
+    Otherwise Python has no `sys.stdout`, and the next opened file gets the free file descriptor. Printed text would
+    then be written into that file.
     """
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
@@ -23,5 +23,5 @@ def open_closed_streams() -> None:
 
 
 def forget_output() -> None:
-    """Send what is still printed on stdout to the null device, because nobody reads it any more."""
+    """Send all further output on stdout to the null device, because the reader has ended."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

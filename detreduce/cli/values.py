@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def duplicate_search(drop: bool, by: str, threshold: float | None) -> DuplicateSearch | None:
-    """Return the search that the options describe, or None without --drop-duplicates."""
+    """Return the search for duplicates that the options describe. Return None without --drop-duplicates."""
     if not drop and (threshold is not None or by != "pixels"):
         raise InputError(
             "--duplicates-by and --duplicates-from need --drop-duplicates. Add --drop-duplicates, or leave out "
@@ -43,7 +43,10 @@ def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
 
 
 def _is_count(text: str) -> bool:
-    """Return whether a text is a number of images. Python converts no superscripts, and no thousands of digits."""
+    """Return whether `int` can convert a text to a number of images.
+
+    `int` refuses superscripts, which `str.isdigit` accepts, and texts of thousands of digits.
+    """
     return text.strip().isdecimal() and len(text) < 1000
 
 

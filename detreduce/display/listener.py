@@ -13,7 +13,7 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def listening(listener: Listener | None) -> Iterator[None]:
-    """Pass each line of `say` to `listener` while the block runs. None keeps the listener of the surrounding block."""
+    """Pass each line of `say` to `listener` while the block runs. None keeps the current listener."""
     if listener is None:
         yield
         return

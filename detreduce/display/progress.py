@@ -57,7 +57,7 @@ def command(title: str) -> Iterator[None]:
 
 @contextmanager
 def _shown(work: Work) -> Iterator[Work]:
-    """Show a line for some work on a terminal, after two seconds."""
+    """Show a progress line for `work` on a terminal, if the work takes longer than two seconds."""
     if not _is_terminal():
         yield work
         return
@@ -88,7 +88,7 @@ def _is_terminal() -> bool:
 class Work:
     """Some work with its number of finished units, its rate and its time left. `clock` returns seconds.
 
-    The title of work with ``follows=True`` changes when other work ends.
+    With ``follows=True``, the title changes to the title of other work that ends.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Work:
         self._samples = deque([(self._start, 0)])
 
     def follow(self, title: str) -> None:
-        """Say that other work has ended, and count the seconds from now."""
+        """Show that the work `title` has ended, and measure the elapsed time from now."""
         self.title, self._start = f"{title}: finishing", self._clock()
 
     def advance(self, count: int = 1, note: str | None = None) -> None:

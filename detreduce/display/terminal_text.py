@@ -61,7 +61,9 @@ def _is_hidden(character: str) -> bool:
 
 
 def _changes_neighbours(text: str, place: int) -> bool:
-    """Return whether an invisible character changes how its neighbours look, as a joiner between two emoji does."""
+    """Return whether an invisible character changes the look of its neighbours, for example a joiner between two
+    emoji.
+    """
     character, before, after = text[place], text[:place][-1:], text[place + 1 : place + 2]
     if character == AS_EMOJI:
         return _is_picture(before) or before in SIGNS_TOO or (after == KEYCAP and before in set("0123456789#*"))
@@ -93,7 +95,10 @@ def _code(character: str) -> str:
 
 
 def labelled(line: str, style: str) -> Text:
-    """Return a line whose label, the text up to its first colon, has a style. Without a label, all of it has."""
+    """Return a line in which the label, the text up to the first colon, has a style.
+
+    Without a label, style the whole line.
+    """
     from rich.text import Text
 
     text = visible_lines(line)

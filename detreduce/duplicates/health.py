@@ -19,7 +19,7 @@ from detreduce.duplicates.search import near_duplicates
 
 @dataclass(frozen=True)
 class ImageCheck:
-    """What was found in the images.
+    """The damage, duplicates and leaks that a check of the images found.
 
     Attributes
     ----------
@@ -45,13 +45,14 @@ class ImageCheck:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """One finding for each check."""
+        """Return one finding for each check."""
         return (_damage(self), *_copies(self), *_leaks(self.leakage))
 
     def with_files(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-        """Return these findings and those of the files, worst first.
+        """Return the findings of this check and of the check of files, worst first.
 
-        Pixels find every copy that files find. So only wrong leaks remain of the checks that compare files.
+        The comparison of pixels also finds every copy of a file. So from the checks that compare files, only leaks with
+        the verdict wrong are kept.
         """
         kept = [one for one in findings if one.check not in BY_FILES or one.verdict == "wrong"]
         return worst_first((*self.findings, *kept))

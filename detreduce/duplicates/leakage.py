@@ -229,10 +229,10 @@ def leaked_images(
 
 
 def matches_in_words(leaked: Sequence[Mapping[str, Any]], matched: int | None = None) -> str:
-    """Return both numbers of a search, such as ``16 images of train match 6 images of val or test``.
+    """Return the result of a search in words, such as ``16 images of train match 6 images of val or test``.
 
-    `leaked` is a list of leaked images as dicts, as in ``LeakageReport.to_dict()``. `matched` is the number of images
-    of val and test, by default that of `leaked`.
+    `leaked` is a list of leaked images as dicts, as in ``LeakageReport.to_dict()``. `matched` is the number of matched
+    images of val and test. By default it is counted from `leaked`.
     """
     if not leaked:
         return "no image matches an image of val or test"
@@ -252,7 +252,7 @@ def _find_leaks(
 ) -> tuple[list[LeakedImage], Signatures]:
     """Return the images of a part that are also in another part, and the signatures of all images.
 
-    `pairs` has the places of both parts, by default those of each part and each part before it.
+    `pairs` has the positions of the two parts to compare. By default, each part is compared with all earlier parts.
     """
     if pairs is None:
         pairs = [(later, earlier) for later in range(1, len(parts)) for earlier in range(later)]

@@ -76,7 +76,7 @@ class Candidates:
     orientations: IntArray
 
     def among(self, places: list[int]) -> Candidates:
-        """Return only the candidates that are in `places`."""
+        """Return only the candidates whose positions are in `places`."""
         kept = np.isin(self.places, places)
         return Candidates(self.places[kept], self.orientations[kept])
 

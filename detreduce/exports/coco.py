@@ -1,4 +1,7 @@
-"""Write the kept images as COCO JSON. For a COCO dataset, this is its own JSON without the dropped images."""
+"""Write the kept images as COCO JSON.
+
+For a COCO dataset, the output is the original JSON without the dropped images.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator
 def image_folder(dataset: DetectionDataset) -> Path:
     """Return the folder that file names in the JSON are relative to.
 
-    For a COCO dataset, this is its image folder. For other formats, this is the common parent folder of all images.
+    A COCO dataset has an image folder. For other formats, return the common parent folder of all images.
     """
     if dataset.source.format == "coco":
         return dataset.source.splits[dataset.split].images[0]

@@ -60,7 +60,7 @@ def export_selection(
 
         ``csv``: a table of all images with the columns kept, rank, score and category.
 
-        ``coco``: a COCO JSON of the kept images. If the dataset is COCO, this is its own JSON without the dropped
+        ``coco``: a COCO JSON of the kept images. For a COCO dataset, it is the original JSON without the dropped
         images. For other formats, boxes are in pixels, ids start at 1, and file names are relative to the common folder
         of the images.
 

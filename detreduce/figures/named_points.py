@@ -1,4 +1,4 @@
-"""The figure of accuracy against cost with a name at every point that has room for one."""
+"""A figure of accuracy against cost. Each point has its name next to it if there is room."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LEADER = {"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 4}
 
 @dataclass(frozen=True, slots=True)
 class NamedPoint:
-    """One way to train, as a point.
+    """A point of the figure: one way to train.
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class NamedPoint:
     spread
         Standard deviation of the accuracy, drawn as a vertical line; NaN if it is not known.
     role
-        What the training is for in comparisons. It gives the colour and the marker.
+        Role of the training in comparisons. The role determines the colour and the marker.
     chosen
-        Whether the page recommends or describes this point. It is drawn larger, with a ring.
+        Whether the page recommends or describes this point. Such a point is drawn larger, with a ring.
     """
 
     name: str
@@ -63,10 +63,10 @@ class NamedPoint:
 def named_points(
     points: Sequence[NamedPoint], axes: tuple[str, str], size: tuple[float, float] = (7.2, 4.2)
 ) -> tuple[Figure, int]:
-    """Draw points with their names. Return the figure and the number of points whose name has no room.
+    """Draw points with their names. Return the figure and the number of points without a name, for lack of room.
 
-    `axes` holds the names of the horizontal and the vertical axis. `size` is the width and the height in inches. The
-    names of points that come first are placed first. A point without a name has its name as a tooltip.
+    `axes` holds the names of the horizontal and the vertical axis. `size` is the width and the height in inches. Names
+    are placed in the order of the points. A name that has no room is shown as a tooltip.
     """
     with styled():
         figure, (frame,) = drawn(*size)
@@ -107,7 +107,7 @@ def named_points(
 
 
 def _name(figure: Figure, frame: Any, points: Sequence[NamedPoint]) -> int:
-    """Write the name of each point where it covers no other name and no point. Return the number of points left out."""
+    """Write each name where it covers no other name and no point. Return the number of names that have no room."""
     figure.draw_without_rendering()
     scale = figure.dpi / 72
     places = frame.transData.transform([(point.cost, point.value) for point in points]) if points else []
@@ -131,9 +131,10 @@ def _name(figure: Figure, frame: Any, points: Sequence[NamedPoint]) -> int:
 
 
 def _candidates(frame: Any, point: NamedPoint) -> Iterator[Any]:
-    """Yield the name of a point as a text at each of the possible places; a text that does not fit must be removed.
+    """Draw the name of a point at each possible position in turn, and yield the text. The caller removes a text that
+    does not fit.
 
-    A thin line leads from the point to a name that does not stand beside it.
+    If the name is not directly next to the point, a thin line connects the two.
     """
     colour = GREEN if point.chosen else MUTED
     for side, lines in PLACES:
@@ -154,7 +155,7 @@ def _candidates(frame: Any, point: NamedPoint) -> Iterator[Any]:
 
 
 def cut_in_the_middle(name: object, longest: int) -> str:
-    """Return a name of at most `longest` characters as one line; in a longer name, ``…`` stands for its middle."""
+    """Return a name on one line with at most `longest` characters. In a longer name, ``…`` replaces the middle."""
     text = short(name, 10**4)
     if len(text) <= longest:
         return text

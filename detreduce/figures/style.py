@@ -80,7 +80,9 @@ def drawn(width: float, height: float, columns: int = 1, rows: int = 1, **option
 
 
 def start_at_zero(axes: Axes) -> None:
-    """Let the vertical axis start at 0 if it would start below: its values, such as mAP, are never negative."""
+    """Raise the lower limit of the vertical axis to 0 if it is negative, because values such as mAP are never
+    negative.
+    """
     if axes.get_ylim()[0] < 0:
         axes.set_ylim(bottom=0)
 

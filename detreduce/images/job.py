@@ -149,7 +149,8 @@ class ImageJob(Generic[T]):
     stop_at_failure
         Whether to raise ImageReadError at the first image that cannot be read.
     batch
-        Number of computed images after which the vectors are written to disk. A kill loses at most so many.
+        Number of computed images after which the vectors are written to disk. If the process is killed, at most this
+        number of images is lost.
     failures
         Row of each unreadable image -> reason.
     computed
@@ -186,7 +187,7 @@ class ImageJob(Generic[T]):
             self.keep()
 
     def _save(self) -> None:
-        """Write new vectors to disk, and now and then new digests."""
+        """Write new vectors to disk. Write new digests too, but at most once per interval."""
         for vectors in self.vectors:
             vectors.store.save()
         if time.monotonic() - self._kept > MEMO_SECONDS:

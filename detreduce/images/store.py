@@ -1,4 +1,7 @@
-"""Store vectors on disk under digests of the images. Killed runs, parallel runs and damaged files do no harm."""
+"""Store vectors on disk, with the digests of the images as keys.
+
+Killed runs, parallel runs and damaged files do no harm.
+"""
 
 from __future__ import annotations
 
@@ -192,7 +195,7 @@ def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
 
 
 class DigestMemo:
-    """A memory of the content digests of files, so that a second run does not open unchanged files.
+    """Stored content digests of files, so that a second run does not open unchanged files.
 
     A file counts as unchanged if its size, mtime and ctime are the same. A file that changed just before the read is
     not remembered, because a second change at nearly the same time might not change its mtime and ctime.

@@ -1,4 +1,4 @@
-"""Read the JSON files that detreduce writes. An edited or damaged file is one error that names the field."""
+"""Read the JSON files that detreduce writes. A damaged file raises one error that names the wrong field."""
 
 from __future__ import annotations
 
@@ -22,16 +22,20 @@ ImageId = Int64 | str
 
 
 class Stored(BaseModel):
-    """The base of the models of files. Fields of later versions are kept, and no type is converted."""
+    """The base class of pydantic models of files.
+
+    Unknown fields of later versions are kept, and types are not converted.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True, protected_namespaces=(), populate_by_name=True)
 
 
 def read_checked(file: Path, kind: Any, what: str) -> tuple[Any, Any]:
-    """Return the content of a JSON file twice: as plain values, and as `kind`, a pydantic model or a type.
+    """Return the content of a JSON file in two forms: plain values, and an instance of `kind` (a pydantic model or a
+    type).
 
     `what` names the kind of file in messages, such as "a selection". Raise MissingFileError if the file does not exist.
-    Raise InputError, with the field, if the file is not what it should be.
+    Raise InputError, which names the wrong field, if the content does not match `kind`.
     """
     try:
         content = parse_json(read_regular(file, RECORDS))
@@ -47,7 +51,10 @@ def read_checked(file: Path, kind: Any, what: str) -> tuple[Any, Any]:
 
 
 def check_value(file: Path, content: Any, kind: Any, what: str) -> Any:
-    """Return plain values as `kind`, a pydantic model or a type. Raise InputError, with the field and `file`."""
+    """Convert plain values to `kind`, a pydantic model or a type.
+
+    Raise InputError with the field and the file if they differ.
+    """
     try:
         if (odd := next(_not_finite(content, ""), None)) is not None:
             raise refuse(file, what, f"{odd}: not a finite number")
@@ -75,7 +82,7 @@ def first_fault(error: ValidationError) -> str:
 
 
 def _not_finite(value: Any, place: str) -> Iterator[str]:
-    """Yield the places of numbers that are not finite. JSON has no such numbers, but Python reads and makes them."""
+    """Yield the positions of NaN and infinite numbers. JSON does not allow them, but Python reads and writes them."""
     if isinstance(value, float):
         if not math.isfinite(value):
             yield place or "the whole file"

@@ -1,4 +1,4 @@
-"""Claim a path, so that only one process writes there. A claim ends with its process, however the process ends."""
+"""Claim a path, so that only one process writes there. A claim ends when its process ends, even if it is killed."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ _held: ContextVar[frozenset[Path]] = ContextVar("claims", default=frozenset())
 
 @contextlib.contextmanager
 def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
-    """Claim `path` for the duration of the block. The folders above `path` are made, and removed if they stay empty.
+    """Claim `path` for the duration of the block. Missing parent folders are created, and removed again if they stay
+    empty.
 
     The claim is a hidden file next to `path` that is locked and deleted at the end. If the process is killed, the
-    system frees the lock, and the next claim takes the file over. On a file system without locks, the file itself is
-    the claim: after a kill, a person must delete the file. A block inside a block that claims the same path has the
-    claim already. With `wait`, wait until another process or thread gives up the claim.
+    system frees the lock, and the next claim reuses the file. On a file system without locks, the existence of the file
+    is the claim. After a kill, a person must delete the file there. Nested blocks may claim the same path. With `wait`,
+    wait until another process or thread gives up the claim.
 
-    Raise DetreduceError if another process or thread has the claim, InputError if a file that is not a claim is in the
-    way, and OSError if the system refuses.
+    Raise DetreduceError if another process or thread has the claim. Raise InputError if another kind of file has the
+    name of the claim's file. Raise OSError if the system refuses.
     """
     path = Path(os.path.realpath(path))
     if path in _held.get():
@@ -59,7 +60,7 @@ def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def hidden(path: Path, purpose: str) -> Path:
-    """Return the path of a hidden file or folder of detreduce next to `path`. Its name shows the name of `path`."""
+    """Return the path of a hidden file or folder next to `path`. Its name contains the name of `path`."""
     name = path.name
     if len(os.fsencode(name)) > _LONGEST:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
@@ -88,7 +89,7 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _acquire(file: Path, path: Path, *, wait: bool) -> int:
-    """Return the descriptor of the claim's file, which is open and locked."""
+    """Open and lock the file of a claim, and return its descriptor."""
     folders_made = 0
     while True:
         try:
@@ -127,7 +128,7 @@ def _acquire(file: Path, path: Path, *, wait: bool) -> int:
 
 
 def _open(file: Path) -> tuple[int, bool]:
-    """Open or make the file of a claim. Return its descriptor, and whether this call made the file."""
+    """Open the file of a claim, or create it. Return its descriptor, and whether this call created the file."""
     flags = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         return os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o666), True
@@ -136,15 +137,15 @@ def _open(file: Path) -> tuple[int, bool]:
 
 
 def _is_claim(descriptor: int) -> bool:
-    """Return whether a file is empty, as after a kill just after it was made, or was written by `claimed`."""
+    """Return whether `claimed` wrote this file. An empty file counts too: the process was killed before it wrote."""
     data = os.pread(descriptor, len(_MARK), 0)
     return not data or _MARK.encode().startswith(data)
 
 
 def lock(descriptor: int) -> bool | None:
-    """Lock an open file without waiting. Return False if somebody else has the lock, None if there are no locks.
+    """Lock an open file without waiting. Return False if another process has the lock, and None if there are no locks.
 
-    The lock ends when all descriptors of the file are closed, however the process ends.
+    The lock ends when all descriptors of the file are closed, also if the process is killed.
     """
     if sys.platform == "win32":
         return None
@@ -162,14 +163,14 @@ def lock(descriptor: int) -> bool | None:
 
 
 def _is_at(descriptor: int, file: Path) -> bool:
-    """Return whether an open file is still the file at its path."""
+    """Return whether the path still leads to the open file, and not to a new file."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(descriptor), file.lstat())
     return False
 
 
 def _in_use(descriptor: int, file: Path, path: Path, *, without_locks: bool) -> str:
-    """Return the message for a path that somebody else has claimed."""
+    """Return the error message for a path that another process has claimed."""
     owner = os.pread(descriptor, 200, 0).decode("utf-8", "replace").removeprefix(_MARK).strip() or "another process"
     more = f" If this process has ended, delete {file}." if without_locks else ""
     return f"{path} is in use: {owner} is writing there. Wait until it has ended, or choose another output.{more}"

@@ -1,4 +1,7 @@
-"""Parse JSON and YAML from any source. A file that is nested too deeply, or that expands without end, is an error."""
+"""Parse JSON and YAML from untrusted sources.
+
+Files that are nested too deeply, or that expand without end, are refused.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ _LONG = 100_000
 def parse_json(text: str | bytes, without: Iterable[str] = ()) -> Any:
     """Return the content of a JSON text. Raise ValueError if it is not JSON or is nested too deeply.
 
-    The keys `without` are left out of every mapping as soon as it is read, so that long values of no interest, such as
-    polygons, are never in memory all at once. The ValueError is a json.JSONDecodeError where the fault has a place in
-    the text.
+    The keys `without` are removed from every mapping while the text is parsed. So long values that are not needed, such
+    as polygons, do not fill the memory. If the fault has a position in the text, the ValueError is a
+    json.JSONDecodeError.
     """
     unwanted = tuple(without)
 
@@ -38,8 +41,9 @@ def parse_json(text: str | bytes, without: Iterable[str] = ()) -> Any:
 def load_yaml(text: str) -> Any:
     """Return the content of a YAML text like ``yaml.safe_load``. Raise yaml.YAMLError for every fault.
 
-    Further faults are more than 100 levels, an anchor that contains itself, and aliases that expand to far more than
-    the text. Such aliases use little memory here, but all memory where the content is printed or copied.
+    These are also faults: more than 100 levels, an anchor that contains itself, and aliases that expand to far more
+    than the text. Such aliases use little memory when they are parsed, but they can fill the memory when the content is
+    printed or copied.
     """
     try:
         return _load(text)
@@ -87,7 +91,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _check_levels(text: str) -> None:
-    """Raise YAMLError if a text is nested too deeply. The parser in C does not call itself."""
+    """Raise YAMLError if a text is nested too deeply. This uses the parser in C, which is not recursive."""
     level = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -100,7 +104,7 @@ def _check_levels(text: str) -> None:
 
 
 def _check_expansion(root: yaml.Node, size: int) -> None:
-    """Raise YAMLError if an alias contains itself, or if aliases make the content too deep or too large.
+    """Raise YAMLError if an alias contains itself, or if the content with expanded aliases is too deep or too large.
 
     `size` is the number of characters of the text.
     """

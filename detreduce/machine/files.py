@@ -22,8 +22,8 @@ _GIVEN = (NotADirectoryError, FileExistsError, IsADirectoryError)
 def writing(target: object, consequence: str = "") -> Iterator[None]:
     """Convert an OSError inside the block to a DetreduceError. The OSError is the cause of the new error.
 
-    Raise DetreduceError if the disk is full or read-only, or if the permission is missing. Raise InputError if one of
-    the path's parents is a file, or if the path itself is a folder.
+    Raise DetreduceError if the disk is full or read-only, or if the permission is missing. Raise InputError if a parent
+    of the path is a file, or if the path is a folder.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ _PARTIAL = re.compile(r"\.writing-(\d+)-[0-9a-f]{12}")
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove the temporary files that killed processes left in a folder. Each process looks once in each folder."""
+    """Remove the temporary files that killed processes left in a folder. Each process does this once per folder."""
     if folder in _cleaned:
         return
     _cleaned.add(folder)
@@ -111,7 +111,7 @@ def _remove_unlocked(file: Path) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Return whether a process with this number runs on this machine."""
+    """Return whether a process with this ID runs on this machine."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

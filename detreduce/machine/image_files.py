@@ -1,4 +1,4 @@
-"""Open image files that may be hostile: known formats only, and at most as many pixels as the limit allows."""
+"""Open image files from untrusted sources: only known formats, and only images below the pixel limit."""
 
 from __future__ import annotations
 
@@ -146,7 +146,10 @@ _quiet = _Quiet()
 
 
 class _Budget:
-    """The pixels that all threads decode at the same time. Together they stay below the limit of one image."""
+    """A budget of pixels that all threads share.
+
+    The images that are decoded at one time stay below the limit of one image.
+    """
 
     def __init__(self) -> None:
         self._pixels = 0
@@ -154,7 +157,7 @@ class _Budget:
 
     @contextmanager
     def take(self, pixels: int) -> Iterator[None]:
-        """Wait until `pixels` more pixels may be decoded, and take them for the block."""
+        """Wait until the budget allows `pixels` more pixels, and reserve these pixels for the block."""
         with self._changed:
             self._changed.wait_for(lambda: not self._pixels or self._pixels + pixels <= pixel_limit())
             self._pixels += pixels

@@ -61,9 +61,9 @@ def json_text(content: Any, *, indent: int | None = 1) -> str:
 
 
 def json_pieces(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the JSON text of a mapping in pieces, so that a long list is never a text as a whole.
+    """Yield the JSON text of a mapping in pieces, so that the text of a long list is never in memory as a whole.
 
-    Together the pieces are the text of `json_text`. A value may also be an iterator, which is written as a list.
+    The joined pieces equal the text of `json_text`. A value may also be an iterator, which is written as a list.
     """
     start = "{\n"
     for key, value in content.items():
@@ -77,7 +77,7 @@ def json_pieces(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _list_pieces(items: Iterator[Any]) -> Iterator[str]:
-    """Yield the JSON text of a list inside a mapping, for 1,000 items at a time."""
+    """Yield the JSON text of a list inside a mapping. Each piece has 1,000 items."""
     start = "["
     while batch := list(islice(items, 1000)):
         # without the brackets of the batch
@@ -87,5 +87,5 @@ def _list_pieces(items: Iterator[Any]) -> Iterator[str]:
 
 
 def _indented(text: str) -> str:
-    """Return a JSON text one level deeper, without the newline at its end."""
+    """Indent a JSON text by one more level, and remove the newline at its end."""
     return text.rstrip("\n").replace("\n", "\n ")

@@ -1,4 +1,4 @@
-"""Threads that work on blocks of data, one thread for each processor. NumPy, BLAS and GUDHI release Python's lock."""
+"""Run work on blocks of data in threads, one thread for each processor. NumPy, BLAS and GUDHI release Python's lock."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ PART = 2**26
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Yield `work(item)` for each item, in order. A few results are computed ahead.
+    """Yield `work(item)` for each item, in order. A few results are computed in advance.
 
-    Meanwhile BLAS uses one thread. With blocks that fit into the cache, the threads of BLAS would mostly wait for each
-    other. The results do not depend on the number of processors. Ctrl-C stops the work after the blocks that are
-    running.
+    BLAS uses one thread during this time. With blocks that fit into the cache, the threads of BLAS would mostly wait
+    for each other. The results do not depend on the number of processors. Ctrl-C stops the work after the blocks that
+    are running.
     """
     if len(items) <= 1:
         # starting threads takes milliseconds
@@ -62,7 +62,7 @@ def one_blas_thread() -> AbstractContextManager[object]:
 
 @lru_cache(1)
 def _thread_pools(modules: int) -> ThreadpoolController:
-    """The thread pools of the loaded libraries. Finding them takes 10 ms, and only an import adds one."""
+    """Return the thread pools of the loaded libraries. The result is cached, because the search takes 10 ms."""
     return ThreadpoolController()
 
 

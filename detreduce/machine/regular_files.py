@@ -1,7 +1,7 @@
-"""Open regular files only, and read at most as many bytes as a file of its kind can need.
+"""Open only regular files, with a limit on the number of bytes that are read.
 
-A FIFO waits for ever, a device may never end or may act when it is opened, and a link may lead to either. All readers
-open files here.
+Opening a FIFO blocks, a device may have no end or react when it is opened, and a link may lead to both. So all code
+that reads files from datasets opens them with this module.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
 def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
     """Return the bytes of a regular file.
 
-    Raise OSError if the file cannot be read, is not a regular file, or has more than `limit` bytes. Then at most
-    `limit` bytes are read.
+    Raise OSError if the file cannot be read, is not a regular file, or has more than `limit` bytes. At most `limit`
+    bytes are read.
     """
     descriptor, status = open_descriptor(path)
     try:
@@ -122,7 +122,7 @@ def is_regular(path: str | os.PathLike[str]) -> bool:
 
 
 def _read(descriptor: int, size: int) -> bytes:
-    """Read up to `size` bytes, in parts of at most 1 GiB, because one call of the system reads at most 2 GiB."""
+    """Read up to `size` bytes, in parts of at most 1 GiB, because one system call reads at most 2 GiB."""
     data = os.read(descriptor, min(size, 1 << 30))
     if len(data) in (0, size):
         return data
@@ -134,7 +134,7 @@ def _read(descriptor: int, size: int) -> bytes:
 
 
 def _check(path: str | os.PathLike[str], status: os.stat_result) -> None:
-    """Raise OSError if the status is not that of a regular file."""
+    """Raise OSError if the status does not describe a regular file."""
     if stat.S_ISREG(status.st_mode):
         return
     what = next((words for test, words in _KINDS if test(status.st_mode)), "it is not a file")

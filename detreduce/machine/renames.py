@@ -1,4 +1,4 @@
-"""Rename folders so that nothing is replaced by accident, and exchange two folders in one step."""
+"""Rename folders without replacing anything by accident, and exchange two folders in one step."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def rename_new(source: Path, target: Path) -> None:
-    """Rename a folder to a path at which there is nothing, or an empty folder.
+    """Rename a folder. The new path must not exist, or must be an empty folder.
 
-    Raise FileExistsError or another OSError if something else is there, also if it has just appeared. Nothing is ever
-    replaced.
+    Raise FileExistsError or another OSError if something else exists at the new path, even if another process has just
+    created it.
     """
     try:
         if _rename(source, target, _NOREPLACE):
@@ -34,12 +34,12 @@ def rename_new(source: Path, target: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Exchange two existing folders in one step. Return False if the system cannot do this; nothing is changed then."""
+    """Exchange two existing folders in one step. Return False, and change nothing, if the system cannot do this."""
     return _rename(one, other, _EXCHANGE)
 
 
 def _rename(source: Path, target: Path, flags: int) -> bool:
-    """Call Linux' renameat2. Return False if it is not available. Raise OSError if it fails."""
+    """Call the Linux system call renameat2. Return False if it is not available. Raise OSError if it fails."""
     call = _renameat2()
     if call is None:
         return False

@@ -18,7 +18,10 @@ WIDER = 150
 
 
 def show_comparison(name: str, table: ResultTable) -> None:
-    """Print accuracy, energy, CO2 and time of each method and keep, compared with the full set, and the break-even."""
+    """Print the accuracy, energy, CO2 and time of each method and keep, compared with the full set.
+
+    Print the break-even.
+    """
     out = terminal.console()
     out.print(f"{name}: reduced vs full", style="bold")
     for measures in _parts(table, out.width):
@@ -51,7 +54,7 @@ def _show_measures(out: Console, table: ResultTable, measures: Sequence[str]) ->
 def show_break_even(out: Console, table: ResultTable) -> None:
     """Print the number of trainings after which the energy of choosing is paid back.
 
-    Methods whose choosing does not cost energy are left out.
+    Methods that choose without measurable energy are left out.
     """
     rows = [row for row in table.rows if row.pays_after.text]
     if not rows:

@@ -30,7 +30,7 @@ def show_findings(summary: DatasetSummary, findings: Sequence[Finding]) -> None:
 
 
 def show_next(summary: DatasetSummary, findings: Sequence[Finding], *, opened: bool) -> None:
-    """Print the next command to type. `opened` says whether the images were opened."""
+    """Print the next command to type. `opened` is True if the command has opened the images."""
     out, data = terminal.console(), shlex.quote(str(summary.path))
     bad = {one.check for one in findings if one.verdict != "good"}
     wrong = {one.check for one in findings if one.verdict == "wrong"}

@@ -27,7 +27,7 @@ WIDE = 180
 def show_differences(
     out: Console, table: ResultTable, comparisons: Sequence[Comparison], ranking: MethodRanks | None
 ) -> None:
-    """Print the differences with their intervals and verdicts, and the average ranks of the methods."""
+    """Print the differences between methods with their intervals and verdicts, and the average ranks of the methods."""
     from detreduce.experiment.result_table import interval_notes
 
     for against in table.references:
@@ -50,7 +50,7 @@ def show_differences(
 
 
 def _why_not_random(table: ResultTable) -> str:
-    """Return a sentence that says why no method is compared with random subsets."""
+    """Return a sentence with the reason why no method is compared with random subsets."""
     trained = {row.method.text.partition("(")[0] for row in table.rows if not row.is_control}
     random = {row.method.text.partition("(")[0] for row in table.rows} & set(RANDOM_METHODS)
     if trained and trained <= random:

@@ -44,7 +44,7 @@ def show_duplicates(
 
 
 def _show_pair(out: Console, first: str, second: str, how: str) -> None:
-    """Print two names and how alike their images are: on one line, or on two lines if the terminal is narrow."""
+    """Print two image names and the similarity of the images. A narrow terminal gets two lines instead of one."""
     if len(first) + len(second) + len(how) + 6 <= out.width:
         out.print(f"  {first}, {second}: {how}", soft_wrap=True)
     else:
@@ -119,5 +119,5 @@ def show_leakage(out: Console, counts: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def alike(exact: bool, transformation: str, similarity: float) -> str:
-    """Return words for the similarity of two images."""
+    """Describe the similarity of two images in a few words."""
     return "equal pixels" if exact else f"{transformation}, similarity {similarity:.2f}"

@@ -83,7 +83,10 @@ def _why_unscored(found: Explanation, selection: Selection) -> str:
 
 
 def _nearest(found: Explanation) -> Iterator[str]:
-    """Yield a sentence on the nearest images. A distance between numbers of boxes says nothing about the looks."""
+    """Yield a sentence about the nearest images.
+
+    For features that only count boxes there is no sentence, because images with equal counts may look different.
+    """
     if found.nearest_by == ("annotations",):
         names = ["not known" if one is None else one.name for one in (found.nearest_kept, found.nearest_dropped)]
         yield f"Kept image with the most similar boxes: {names[0]}. Dropped image: {names[1]}."

@@ -1,4 +1,4 @@
-"""Print the warning that stands above the results of data with leaks."""
+"""Print a warning above the results if the data has leaks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 
 def show_leaks(found: LeakWarning | None) -> None:
-    """Print the warning, or nothing without leaks."""
+    """Print the warning if there are leaks."""
     if found is not None:
         terminal.show_text(terminal.console(), found.line, style="bold red")

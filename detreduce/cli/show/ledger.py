@@ -29,7 +29,10 @@ TEXT = ("key", "label", "ended")
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
-    """Print these rows of a ledger. `of` is the number of all finished cells in the ledger."""
+    """Print rows of a ledger.
+
+    `of` is the number of all finished cells in the ledger, which may be more than the rows.
+    """
     out = terminal.console()
     if not rows:
         out.print(f"{path}: none of the {of} finished cells matches." if of else f"{path}: no finished cells.")

@@ -90,14 +90,14 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
 
 
 def _other_country(settings: ExperimentConfig) -> str:
-    """Return a sentence on how to choose the country of the CO2, if nobody chose it."""
+    """Return a sentence on how to choose the country for the CO2 estimate, or "" if the user has chosen one."""
     if "energy" in settings.model_fields_set and "country" in settings.energy.model_fields_set:
         return ""
     return " For another country, set energy: {country: DEU} in the YAML before the trainings run."
 
 
 def show_conclusion(conclusion: Conclusion, ledger: Path) -> None:
-    """Print the conclusion of the experiment, and what to run to know more."""
+    """Print the conclusion of the experiment, and further runs that would make it more certain."""
     out = terminal.console()
     style = {"better": GOOD, "worse": ERROR}.get(conclusion.kind, WARNING)
     out.print()
@@ -111,7 +111,7 @@ def show_conclusion(conclusion: Conclusion, ledger: Path) -> None:
 
 
 def near_duplicates_line(found: Mapping[str, Any]) -> str:
-    """Return a sentence with the number of near-duplicates in train, from the search of the experiment."""
+    """Return a sentence with the number of near-duplicates that the experiment found in the training images."""
     if "redundant" not in found:
         return f"Near-duplicates in train: no search{_because(found)}."
     if not found["redundant"]:

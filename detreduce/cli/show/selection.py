@@ -125,7 +125,7 @@ def _background(measured: Representativeness) -> CategoryMeasures | None:
 
 
 def _of_all(selection: Selection) -> str:
-    """Return a phrase that says what a fraction refers to, if fewer images than that remained."""
+    """Return a phrase that names the images that a fraction refers to, if fewer images remained after cleaning."""
     remaining = selection.images_remaining
     if not isinstance(selection.keep, float) or remaining == len(selection.scores):
         return ""
@@ -227,7 +227,7 @@ def _percentage(value: float | None) -> str:
 
 
 def _copies_kept(selection: Selection) -> list[str]:
-    """Return a line about copies among the kept files, if copies were not left out. Otherwise the list is empty."""
+    """Return a line about duplicates among the kept images. The list is empty if duplicates were dropped."""
     twice = selection.provenance.get("duplicates", {}).get("kept_twice", 0)
     if _left_out(selection) or not twice:
         return []

@@ -73,7 +73,7 @@ def plain_table(*headers: str, wide: bool) -> Table:
 
 
 def fits(out: Console, table: Table) -> bool:
-    """Return whether a table fits the console without broken cells."""
+    """Return whether a table fits the console without breaking the text of a cell."""
     return Measurement.get(out, out.options.update(width=PIPED_WIDTH), table).maximum <= out.width
 
 
@@ -121,7 +121,7 @@ def show_status(out: Console, text: str, style: str, *, indent: str = "") -> Non
 
 
 def show_problems(out: Console, problems: ProblemCounts) -> None:
-    """Print how many problems the data has, in yellow. Print nothing without problems."""
+    """Print the number of problems in the data, in yellow. Print nothing if there are no problems."""
     if not problems.line:
         return
     if len(problems.line) <= out.width:

@@ -70,7 +70,7 @@ def show_record(record: TrainingRecord) -> None:
 def show_too_short(record: TrainingRecord, arguments: Sequence[str]) -> None:
     """Warn if a training had too few optimiser steps to learn, and print the next command to type.
 
-    `arguments` are those of the command `train`.
+    `arguments` are the arguments of the command `train`.
     """
     steps = record.counts.optimiser_steps
     if steps >= FEW_STEPS:

@@ -80,7 +80,7 @@ class DatasetSummary:
     outside
         A sentence that says how many files are outside the dataset's folder. Empty if there are none.
     tiny
-        Number of boxes whose sqrt(box area / image area) is below that of 8 pixels in an image of 640 x 640.
+        Number of boxes that would be smaller than 8 x 8 pixels in an image of 640 x 640.
     """
 
     path: Path
@@ -105,7 +105,9 @@ class DatasetSummary:
         return {**self.to_pieces(), "problems": list(self._plain_problems())}
 
     def to_pieces(self) -> dict[str, Any]:
-        """Return the same content as `to_dict`, with an iterator over the problems, of which there may be millions."""
+        """Return the same content as `to_dict`, but the problems are an iterator, because there may be millions of
+        problems.
+        """
         plain = {key: value for key, value in vars(self).items() if key not in ("classes", "problems")}
         return {
             **plain,
@@ -128,7 +130,7 @@ def summarise(
 ) -> DatasetSummary:
     """Return a summary of a dataset. No image is opened.
 
-    `others` are all splits as `load_all_splits` returns them. Without it, they are loaded to find their problems.
+    `others` is the result of `load_all_splits`. If it is None, all splits are loaded to find their problems.
     """
     single = ~dataset.box_crowd
     rows, kinds, classes = dataset.box_rows[single], dataset.box_classes[single], len(dataset.class_names)
@@ -176,14 +178,17 @@ def load_all_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDatas
 
 
 def all_problems(dataset: DetectionDataset) -> tuple[Problem, ...]:
-    """Return the problems of all splits, as `inspect` lists them. The annotations of the other splits are loaded."""
+    """Return the problems of all splits, as `inspect` lists them. This loads the annotations of the other splits."""
     return problems_of_splits(dataset, *load_all_splits(dataset))
 
 
 def problems_of_splits(
     dataset: DetectionDataset, splits: Mapping[str, DetectionDataset], unloaded: Iterable[Problem]
 ) -> tuple[Problem, ...]:
-    """Return the problems of `dataset`, then those of the other splits as `load_all_splits` returns them."""
+    """Return the problems of `dataset`, then the problems of the other splits.
+
+    `load_all_splits` returns these splits.
+    """
     found = [*_own_problems(dataset), *_find_emptiness(dataset), *unloaded]
     for split, other in splits.items():
         if split != dataset.split:
@@ -216,7 +221,7 @@ def _find_repeated_names(dataset: DetectionDataset) -> list[Problem]:
 
 
 def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Return the number of images in each split. `known` has the numbers of the splits that are already counted."""
+    """Return the number of images in each split. `known` has the numbers of splits that are counted already."""
     count = get_format(source.format).count_images
     counted = known or {}
     return {split: counted[split] if split in counted else count(source, split) for split in source.splits}

@@ -12,7 +12,7 @@ from detreduce.errors import InputError
 
 @contextmanager
 def names_as_utf8() -> Iterator[None]:
-    """Raise InputError if a file name that is not ASCII cannot be written in the encoding of file names.
+    """Raise InputError if a non-ASCII file name cannot be encoded in the file system encoding of Python.
 
     Python reads file names in the encoding of the locale, unless it runs in UTF-8 mode.
     """
@@ -25,7 +25,7 @@ def names_as_utf8() -> Iterator[None]:
 
 
 def check_file_names(dataset: DetectionDataset) -> None:
-    """Raise InputError if Python does not read file names as UTF-8, and a name in the dataset is not ASCII."""
+    """Raise InputError if the dataset has non-ASCII file names, but Python does not read file names as UTF-8."""
     if reads_utf8():
         return
     # a name from an annotation file that Python cannot look up is listed as a missing image

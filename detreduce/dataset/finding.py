@@ -35,7 +35,10 @@ def expand(text: str) -> str:
 
 
 def _variable(name: str) -> str:
-    """Return the value of an environment variable, or "". The folder of datasets may be contributors' own."""
+    """Return the value of an environment variable, or "".
+
+    For ``DETREDUCE_DATA``, the data folder of contributors (``DETREDUCE_SHARED``) is the second choice.
+    """
     value = os.environ.get(name, "")
     if not value and name == DATA and (material := os.environ.get(_MATERIAL)):
         return os.path.join(material, "data")  # noqa: PTH118 (text, not yet a path)
@@ -64,7 +67,8 @@ def _search_folders(expanded: Path, base: Path | None, *, shipped: bool) -> list
 def find(path: str | Path, base: Path | None = None, *, what: str = "file") -> Path:
     """Return the first path of `candidates` that exists.
 
-    Raise MissingFileError, with the places tried, if nothing is found. `what` names the kind of file in the message.
+    Raise MissingFileError, which lists the paths that were tried, if none exists. `what` names the kind of file in the
+    message.
     """
     found = _first_existing(path, base)
     if found is None:
@@ -75,7 +79,7 @@ def find(path: str | Path, base: Path | None = None, *, what: str = "file") -> P
 def locate_dataset(path: str | Path, base: Path | None = None) -> Path:
     """Return the first path of `candidates` that exists, or the dataset YAML that ultralytics ships under this name.
 
-    Raise MissingFileError, with the places tried and the most similar name, if nothing is found.
+    Raise MissingFileError, which lists the paths that were tried and the most similar name, if none exists.
     """
     found = _first_existing(path, base) or shipped_dataset(str(path))
     if found is None:
@@ -99,7 +103,7 @@ def _missing(path: str | Path, base: Path | None, what: str, hint: str) -> Missi
 
 
 def _suggest_path(expanded: Path, base: Path | None) -> str:
-    """Return a hint with the most similar existing path, or "". If the folder is right, name only the file."""
+    """Return a hint with the most similar existing path, or "". If the folder exists, the hint names only the file."""
     shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
     for folder in _search_folders(expanded, base, shipped=shipped):
         found, parts = _correct_path(folder, expanded.parts), expanded.parts

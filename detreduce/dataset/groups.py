@@ -56,8 +56,8 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
         The images.
     rule
         ``folder``: the group is the folder of the image file. Any other rule is a regular expression with parts in
-        parentheses. The group is the text that these parts match in the image's name. For instance, ``(.+)_\d+`` gives
-        the group ``video7`` for ``video7_00012.jpg``.
+        parentheses. The group of an image is the text that these parts match in its name. For instance, ``(.+)_\d+``
+        gives the group ``video7`` for ``video7_00012.jpg``.
 
     Raises
     ------
@@ -78,9 +78,9 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
 
 
 def _match(rule: str, names: list[str]) -> list[str | None]:
-    """Return the text that the rule's parts match in each name, or None. Raise InputError if this takes too long.
+    """Return the text that the rule's groups match in each name, or None. Raise InputError if this takes too long.
 
-    Another process matches, because Python cannot stop a match. With nested repeats, such as ``(a+)+b``, the time
+    The match runs in another process, because Python cannot stop it. With nested repeats, such as ``(a+)+b``, the time
     doubles with each character of a name.
     """
     seconds = SECONDS + len(names) / NAMES_PER_SECOND

@@ -1,4 +1,4 @@
-"""Join the classes of several splits by class name: category ids are valid inside one annotation file only."""
+"""Join the classes of several splits by class name, because category ids are valid only inside one annotation file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class JoinedClasses:
 
     @property
     def notice(self) -> str | None:
-        """A sentence about ids that disagree, or None."""
+        """A sentence about ids that mean different classes in different splits, or None."""
         if not self.disagreements:
             return None
         more = len(self.disagreements) - _SHOWN
@@ -76,7 +76,7 @@ def _repeated_names(part: DetectionDataset) -> set[str]:
 
 
 def _find_disagreements(splits: Mapping[str, DetectionDataset]) -> list[str]:
-    """Return a description of each id with two names, and of each name with two ids, in different splits."""
+    """Describe each id that has two names in different splits, and each name that has two ids in different splits."""
     found: dict[str, None] = {}
     name_of: dict[int | str, tuple[str, str]] = {}
     keys_of: dict[str, tuple[set[int | str], str]] = {}
@@ -124,5 +124,5 @@ def _check_joinable(splits: Mapping[str, DetectionDataset]) -> None:
 
 
 def _list(keys: set[int | str]) -> str:
-    """Return ids as a text, in order."""
+    """Return sorted ids as a text."""
     return ", ".join(repr(key) for key in sorted(keys, key=lambda key: (isinstance(key, str), key)))

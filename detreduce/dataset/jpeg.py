@@ -51,7 +51,7 @@ def lacks_end_marker(path: Path) -> bool:
 
 
 def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return path -> libjpeg's message for JPEG files with damage that decoders do not report as an error.
+    """Return a dict of JPEG files with damage that decoders do not report as an error: path -> libjpeg's message.
 
     libjpeg reports such damage only on the standard error stream. So child processes decode the files, and their
     streams are read. Unreadable files and files of other formats are skipped.
@@ -63,7 +63,7 @@ def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def _damaged_in(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return path -> libjpeg's message for the damaged files of `paths`, decoded in one child process."""
+    """Decode the files in `paths` in one child process. Return a dict of damaged files: path -> libjpeg's message."""
     names = b"\0".join(os.fsencode(path.absolute()) for path in paths)
     said = subprocess.run([sys.executable, "-c", _CHILD], input=names, capture_output=True, check=False).stderr
     found: dict[Path, str] = {}

@@ -1,4 +1,4 @@
-"""Find images that two splits share, without opening an image as a picture. A shared image makes the mAP too good."""
+"""Find images that two splits share, without decoding images. Such a leak makes the measured mAP too high."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ How = Literal["same file", "same bytes", "same name and size"]
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """An image of a later split, and the image of an earlier split that it repeats. The order is train, val, test.
+    """An image of a later split that is also in an earlier split. The order is train, val, test.
 
     Attributes
     ----------
     split, image, name
         The later split, and the id and the name of its image.
     other_split, other, other_name
-        The same of the earlier split.
+        The earlier split, and the id and the name of its image.
     how
-        ``same file``: both paths lead to one file. ``same bytes``: the files have the same size and the same bytes at
-        their ends. ``same name and size``: only that, and other bytes.
+        ``same file``: both paths lead to one file. ``same bytes``: the files have the same size, and the same first and
+        last bytes. ``same name and size``: the bytes differ.
     """
 
     split: str
@@ -53,7 +53,7 @@ class Leak:
 
 @dataclass(frozen=True)
 class Leaks:
-    """The images that splits share.
+    """The images that several splits share.
 
     Attributes
     ----------
@@ -62,8 +62,7 @@ class Leaks:
     pairs
         One entry for each image of a later split and each earlier split that has the same file or the same bytes.
     alike
-        Images that only share name and size with an image of an earlier split. Their bytes differ, so they are no
-        leaks.
+        Images with the same name and size as an image of an earlier split, but with other bytes. They are not leaks.
     """
 
     splits: Mapping[str, int]
@@ -72,7 +71,9 @@ class Leaks:
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:
-        """(earlier split, later split) -> number of images of the later split that are in the earlier one."""
+        """A dict: (earlier split, later split) -> number of images of the later split that are also in the earlier
+        split.
+        """
         counts = dict.fromkeys(combinations(self.splits, 2), 0)
         for leak in self.pairs:
             counts[leak.other_split, leak.split] += 1
@@ -80,7 +81,7 @@ class Leaks:
 
     @property
     def in_train(self) -> tuple[Leak, ...]:
-        """The leaks that make a measurement wrong: images of val and test that are also in train."""
+        """The leaks that make a measured mAP wrong: images of val and test that are also in train."""
         return tuple(leak for leak in self.pairs if leak.other_split == TRAIN)
 
     def is_whole(self, earlier: str, later: str) -> bool:
@@ -121,8 +122,8 @@ def find_leaks(splits: Mapping[str, DetectionDataset]) -> Leaks:
     """Return the images that train, val and test share. Other splits are ignored, for example ``trainval``.
 
     No image is decoded. Two images are the same if their paths lead to one file, or if their sizes and the first and
-    last 4 KiB are equal. Bytes are compared for files with the same name and size. Files with other names are only
-    compared if few have equal sizes, so that the search stays fast. Missing files are skipped.
+    last 4 KiB are equal. Bytes are compared for files with the same name and size. Files with different names are
+    compared only if few files have equal sizes, so that the search stays fast. Missing files are skipped.
     """
     parts = [_Files.of(splits[name]) for name in CANONICAL if name in splits]
     pairs: list[Leak] = []
@@ -135,7 +136,7 @@ def find_leaks(splits: Mapping[str, DetectionDataset]) -> Leaks:
 
 
 def refuse_leaks(dataset: DetectionDataset, leaks: Leaks) -> None:
-    """Raise InputError if images of val or test are in train. The message names the first pairs and what to do."""
+    """Raise InputError if images of val or test are also in train. The message names the first pairs and what to do."""
     found = leaks.in_train
     if not found:
         return
@@ -156,7 +157,7 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks) -> None:
 
 @dataclass(frozen=True)
 class _Files:
-    """The image files of a split: one entry a row, None for a missing file."""
+    """The image files of a split. There is one entry per image, which is None for a missing file."""
 
     split: DetectionDataset
     states: list[os.stat_result | None]
@@ -169,7 +170,7 @@ class _Files:
         return cls(split, states, files)
 
     def by(self, rows: Iterable[int], *, named: bool) -> dict[tuple[str, int], list[int]]:
-        """Return the rows by size, or by the file's name and its size. Empty files are left out."""
+        """Group the rows by file size, or by file name and size. Empty files are left out."""
         found: dict[tuple[str, int], list[int]] = {}
         for row in rows:
             state = self.states[row]
@@ -179,7 +180,7 @@ class _Files:
         return found
 
     def ends(self, row: int) -> bytes | None:
-        """Return the first and the last bytes of a file, or None if it cannot be read."""
+        """Return the first and the last bytes of a file, or None if the file cannot be read."""
         try:
             with open_regular(self.split[row].path) as file:
                 first = file.read(_ENDS)
@@ -201,7 +202,10 @@ def _state(path: os.PathLike[str]) -> os.stat_result | None:
 
 
 def _compare(earlier: _Files, later: _Files) -> tuple[list[Leak], list[Leak]]:
-    """Return the leaks between two splits in the order of the later one, and the images with equal name and size."""
+    """Return the leaks between two splits, and the images that only have equal names and sizes.
+
+    Both are in the order of the later split.
+    """
     found: dict[int, tuple[int, How]] = {}
     for row, state in enumerate(later.states):
         other = earlier.row_of_file.get((state.st_dev, state.st_ino)) if state else None
@@ -220,10 +224,10 @@ def _compare(earlier: _Files, later: _Files) -> tuple[list[Leak], list[Leak]]:
 def _equal_bytes(
     earlier: _Files, later: _Files, rows: Iterable[int], *, named: bool, most: int | None = None
 ) -> tuple[dict[int, int], dict[int, int]]:
-    """Match rows of the later split with rows of the earlier one of the same size, by name or by any name.
+    """Match files of the later split with files of the earlier split that have the same size.
 
-    Returns the matches with equal bytes, and those with other bytes. If more than `most` files would have to be opened,
-    none is.
+    Return the matches with equal bytes, and the matches with different bytes. If more than `most` files would have to
+    be opened, no file is opened.
     """
     wanted = later.by(rows, named=named)
     offered = {

@@ -74,7 +74,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _why_no_file(entry: os.DirEntry[str]) -> str | None:
-    """Return why an entry is not a file that can be read, or None if the entry is a file or a link to a file."""
+    """Return the reason why an entry cannot be read as a file, or None if it is a file or a link to a file."""
     try:
         if entry.is_file():
             return None

@@ -64,7 +64,7 @@ def load_dataset(
     Raises
     ------
     MissingFileError
-        The file, the images or a folder named in a YAML do not exist. The message lists the places tried.
+        The file, the images or a folder named in a YAML do not exist. The message lists the paths that were tried.
     InputError
         The path is not a dataset, a file cannot be used, or the split does not exist. If the split does not exist, the
         message lists the known splits.
@@ -90,7 +90,7 @@ def load_split(source: Source, split: str) -> DetectionDataset:
 
 @contextmanager
 def _one_error(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Raise InputError for the errors of the file system, such as a name that is too long."""
+    """Convert errors of the file system, such as a name that is too long, to InputError."""
     try:
         yield
     except DetreduceError:
@@ -100,7 +100,7 @@ def _one_error(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _remembered(load: Callable[[], DetectionDataset], outside: bool) -> DetectionDataset:
-    """Load a dataset, and remember the state of its files."""
+    """Load a dataset, and record the state of its files, so that later changes are detected."""
     loaded = LoadedFiles()
     with watched_reads(loaded.note), names_as_utf8():
         dataset = check_outside(load(), follow=outside)
@@ -168,7 +168,7 @@ def _dataset_in(path: Path) -> Path:
 
 @contextmanager
 def _datasets_named(folder: Path) -> Iterator[None]:
-    """Raise an error that names the datasets in a folder and below, for a folder that cannot be read as images."""
+    """Raise an error that lists the datasets in a folder and its subfolders, if the folder itself cannot be loaded."""
     try:
         yield
     except InputError:

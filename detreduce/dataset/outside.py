@@ -1,4 +1,4 @@
-"""Images and labels outside the folder of their dataset, reached through links or paths."""
+"""Find images and labels that are outside the dataset's folder, and decide which of them may be used."""
 
 from __future__ import annotations
 
@@ -22,25 +22,26 @@ MARKS = {".xml": b"<annotation", ".json": b'"shapes"'}
 
 
 def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDataset:
-    """Return the dataset without the images that may not be taken from outside the dataset's folder.
+    """Return the dataset without images that are outside its folder and may not be used.
 
-    A file is outside if its path, with all links followed, is neither below the folder of the file that the caller
-    named nor below the folder that ``path:`` in a dataset YAML names. A hostile dataset could name any file of the
-    computer in this way, and the written subset would hold it. So an image outside both folders is taken only if it
-    has the first bytes of an image, whatever its name. In the folder of ``path:``, the suffix of an image is enough. A
-    label file that is reached through links is taken only if it parses as labels.
+    A dataset has up to two folders: the folder of the file that the caller named, and the folder that ``path:`` in a
+    dataset YAML names. A file is outside if its path, with all links followed, is below neither folder. A hostile
+    dataset could name any file of the computer in this way, and the written subset would contain this file. So an image
+    outside both folders is used only if it has the first bytes of an image. In the folder of ``path:``, the suffix of
+    an image is enough. A label file behind a link is used only if it parses as labels.
 
     Parameters
     ----------
     dataset
         A dataset as its reader returns it.
     follow
-        False takes no file from outside. The environment variable DETREDUCE_NO_OUTSIDE has the same effect.
+        If False, all files outside are refused. The environment variable DETREDUCE_NO_OUTSIDE has the same effect.
 
     Returns
     -------
     DetectionDataset
-        The dataset, with the number of files outside in `outside`. Images that are left out are listed in `problems`.
+        The dataset. Its `outside` is the number of files outside that are used. Images that are left out are listed in
+        `problems`.
     """
     follow = follow and not os.environ.get(VARIABLE)
     inside = _Inside(dataset.source)
@@ -77,7 +78,7 @@ def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDatase
 
 
 def outside_notice(dataset: DetectionDataset) -> str:
-    """Return a sentence that says how many files are outside the dataset's folder, or an empty text."""
+    """Return a sentence with the number of files outside the dataset's folder, or an empty text."""
     if not dataset.outside:
         return ""
     files = "1 file is" if dataset.outside == 1 else f"{dataset.outside} files are"
@@ -88,7 +89,7 @@ def outside_notice(dataset: DetectionDataset) -> str:
 
 
 class Extras:
-    """Decide which files may be copied that belong to a dataset, but are neither its images nor their labels."""
+    """Decide which other files of a dataset may be copied. These are neither images nor labels, for example masks."""
 
     def __init__(self, source: Source) -> None:
         self._inside = _Inside(source)
@@ -96,7 +97,7 @@ class Extras:
         self._refused: list[Path] = []
 
     def allow_image(self, path: Path) -> bool:
-        """Return whether an image, for instance a mask, may be copied. From outside, only its first bytes count."""
+        """Return whether an image, for instance a mask, may be copied. A file outside must start like an image."""
         place = self._inside.locate(path)
         if place is Place.OWN or ((place is Place.NAMED or self._follow) and _starts_like_image(path)):
             return True
@@ -104,7 +105,10 @@ class Extras:
         return False
 
     def allow_text(self, path: Path) -> bool:
-        """Return whether a text file may be copied. From outside, none may: every text looks like a list of names."""
+        """Return whether a text file may be copied.
+
+        No text file outside may, because any text could be a list of names.
+        """
         if self._inside.locate(path) is not Place.OUTSIDE:
             return True
         self._refused.append(path)
@@ -121,7 +125,7 @@ class Extras:
 
 
 class Place(Enum):
-    """Where a file is: in a folder that the caller named, in the folder that ``path:`` names, or outside both."""
+    """The place of a file: in a folder that the caller named, in the folder that ``path:`` names, or outside both."""
 
     OWN = 0
     NAMED = 1
@@ -129,7 +133,7 @@ class Place(Enum):
 
 
 class _Inside:
-    """The folders of a dataset. A path is looked up with one call of the system, because there are many."""
+    """The folders of a dataset. The check of a path needs only one system call, because there are many paths."""
 
     def __init__(self, source: Source) -> None:
         path = source.path
@@ -145,14 +149,17 @@ class _Inside:
         self._folders: dict[str, str] = {}
 
     def locate(self, path: Path) -> Place:
-        """Return where a file is, with links followed."""
+        """Return the place of a file, with links followed."""
         real = self._real(path)
         if real.startswith(self._own):
             return Place.OWN
         return Place.NAMED if real.startswith(self._named) else Place.OUTSIDE
 
     def _real(self, path: Path) -> str:
-        """Return the path of a file, with links followed. Without a link at the end, only the folder's path."""
+        """Return the path of a file with links followed.
+
+        If the file itself is not a link, only the links in its folder's path are followed.
+        """
         text = os.fspath(path)
         if os.path.islink(text):  # noqa: PTH114 (100,000 calls)
             return os.path.realpath(text)
@@ -172,7 +179,7 @@ def _refusal(path: Path, folder: Path) -> Problem:
 
 
 def _find_fault(files: Mapping[Path, Place], record: ImageRecord) -> Problem | None:
-    """Return a problem if a file outside is not what it should be."""
+    """Return a problem if a file outside the dataset's folder is not an image or a label file."""
     for path, place in files.items():
         is_image = path == record.path
         if not (_is_image(path, place) if is_image else _is_labels(path)):
@@ -182,9 +189,9 @@ def _find_fault(files: Mapping[Path, Place], record: ImageRecord) -> Problem | N
 
 
 def _is_image(path: Path, place: Place) -> bool:
-    """Return whether a file starts like an image, or is named like one in the folder of ``path:``.
+    """Return whether a file starts like an image. In the folder of ``path:``, the suffix of an image is enough.
 
-    A file that does not exist is listed elsewhere.
+    A missing file counts as an image here, because another check lists it.
     """
     if place is Place.NAMED:
         true = os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
@@ -194,7 +201,7 @@ def _is_image(path: Path, place: Place) -> bool:
 
 
 def _starts_like_image(path: Path, *, missing: bool = False) -> bool:
-    """Return whether a file starts like an image, or is empty. Return `missing` if the file does not exist."""
+    """Return whether a file is empty or starts like an image. Return `missing` if the file does not exist."""
     try:
         with open_regular(path) as file:
             head = file.read(HEAD)
@@ -212,9 +219,9 @@ def _lists(dataset: DetectionDataset) -> list[Path]:
 
 
 def _is_labels(path: Path) -> bool:
-    """Return whether a whole file is YOLO labels, VOC XML, a JSON of LabelMe, or the image of a mask.
+    """Return whether the content of a file is YOLO labels, VOC XML, LabelMe JSON, or the image of a mask.
 
-    Without links, the reader found the file by the name of its image, and a wrong row does not take the image out.
+    If no link is involved, the reader found the file by the name of its image. Wrong lines are then allowed.
     """
     if os.path.realpath(path) == os.fspath(path):
         return True

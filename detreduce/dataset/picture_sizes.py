@@ -1,4 +1,4 @@
-"""Compare the image sizes in annotation files with the pictures, before boxes in pixels become fractions."""
+"""Compare the image sizes in annotation files with the image files, before boxes in pixels become fractions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ class SizeConflicts:
     Attributes
     ----------
     corrected
-        The records for which the picture's size is used, with the size of the annotation file.
+        The records for which the size of the image file is used, with the size in the annotation file.
     resized
-        The records for which the size of the annotation file is used, because the picture was made smaller later.
+        The records for which the size in the annotation file is used, because the image was made smaller after
+        annotation.
     sizes
-        (width, height) of the first picture of each kind, in pixels.
+        (width, height) in pixels of the first image file in `corrected` and in `resized`.
     """
 
     corrected: tuple[ImageRecord, ...]
@@ -34,7 +35,7 @@ class SizeConflicts:
     sizes: tuple[tuple[int, int] | None, tuple[int, int] | None]
 
     def notices(self, command: str) -> list[str]:
-        """Return a sentence about each kind of conflict. `command` lists all of them."""
+        """Return one sentence about each kind of conflict. `command` is the command that lists all conflicts."""
         texts = []
         for records, size, done in (
             (self.corrected, self.sizes[0], "Their boxes were converted with the size of the picture"),
@@ -56,15 +57,15 @@ class SizeConflicts:
 
 
 def with_picture_sizes(dataset: DetectionDataset) -> tuple[DetectionDataset, SizeConflicts]:
-    """Return the dataset with the sizes of its pictures, and the images whose annotation file says another size.
+    """Return the dataset with the sizes of its image files, and the images whose annotation file gives another size.
 
-    The header of every image with boxes is read, with its EXIF rotation, if boxes are in pixels. Boxes in pixels belong
-    to the picture as programs show it, so the picture's size counts, as for pycocotools and torchvision, which do not
-    use the size in the annotation file either. There is one exception: pictures that were made smaller after they were
-    annotated, with the same proportions. If any box of the split reaches past its smaller picture, but not past the
-    size in the annotation file, then that size counts for all such pictures.
+    The header of every image with boxes is read, with its EXIF rotation, if boxes are in pixels. Boxes in pixels refer
+    to the image as programs show it, so the size of the image file counts. Pycocotools and torchvision also ignore the
+    size in the annotation file. There is one exception: images that were made smaller after annotation, with the same
+    proportions. If a box of the split reaches past such a smaller image, but not past the size in the annotation file,
+    the annotation file's size is used for all of them.
 
-    A picture that cannot be read keeps the size in the annotation file.
+    An image that cannot be read keeps the size in the annotation file.
     """
     if dataset.box_format == "cxcywhn":
         return dataset, SizeConflicts((), (), (None, None))
@@ -89,7 +90,7 @@ def with_picture_sizes(dataset: DetectionDataset) -> tuple[DetectionDataset, Siz
 
 
 def _size_or_none(record: ImageRecord) -> tuple[int, int] | None:
-    """Return the size of a picture. Return None if there are no boxes to convert, or if the picture cannot be read."""
+    """Return the size of an image file. Return None if the image has no boxes to convert, or cannot be read."""
     if not len(record.class_ids):
         return None
     try:
@@ -99,7 +100,7 @@ def _size_or_none(record: ImageRecord) -> tuple[int, int] | None:
 
 
 def _is_smaller_copy(given: Sequence[int], seen: Sequence[int] | None) -> bool:
-    """Return whether a picture of size `seen` may be a smaller copy of a picture of size `given`."""
+    """Return whether an image of size `seen` may be a smaller copy of an image of size `given`."""
     if seen is None or seen[0] >= given[0] or seen[1] >= given[1]:
         return False
     # each side was rounded to whole pixels
@@ -109,7 +110,9 @@ def _is_smaller_copy(given: Sequence[int], seen: Sequence[int] | None) -> bool:
 def _reaches_past(
     dataset: DetectionDataset, record: ImageRecord, given: Sequence[int], seen: Sequence[int] | None
 ) -> bool:
-    """Return whether a box reaches more than a pixel past the picture, and all boxes stay inside the size `given`."""
+    """Return whether a box reaches more than one pixel past the image file, while all boxes stay inside the size
+    `given`.
+    """
     ends = record.boxes[:, :2] + record.boxes[:, 2:] if dataset.box_format == "xywh" else record.boxes[:, 2:]
     furthest: Floats = ends.max(axis=0)
     past = bool((furthest > np.array(seen, np.float64) + 1).any())

@@ -13,16 +13,16 @@ from detreduce.dataset.records import DetectionDataset, ImageRecord
 
 @dataclass(frozen=True, slots=True)
 class ProblemCounts:
-    """How many problems a dataset has, and how many of some images ultralytics leaves out of a training.
+    """The number of problems of a dataset, and the number of images that ultralytics leaves out of a training.
 
     Attributes
     ----------
     problems
         Number of problems in the files of all splits, as `detreduce inspect` lists them.
     refused
-        Number of these images that ultralytics leaves out because of their label files.
+        Number of images, among `images`, that ultralytics leaves out because of their label files.
     images
-        Number of images: the kept images, or the images of the train split.
+        Number of images that are counted: the kept images, or the images of the train split.
     kept
         Whether the images are a selection.
     command

@@ -178,7 +178,7 @@ class DetectionDataset:
     labelled
         False for a folder of images without annotations.
     loaded
-        The files as they were when they were loaded. `write_subset` refuses files that changed since.
+        The state of the files at loading. `write_subset` refuses files that changed later.
     outside
         Number of images and label files outside the dataset's folder, reached through links or paths.
     """
@@ -230,7 +230,7 @@ class DetectionDataset:
         return dataset_html(content, self.class_names, counts, self.problems, self.examples(rows.tolist()))
 
     def examples(self, rows: Iterable[int]) -> list[tuple[str, Path, npt.NDArray[np.float64]]]:
-        """Return the name, the file and the (m, 4) box corners of the images in some rows, for pictures of them.
+        """Return the name, the file and the (m, 4) box corners of the images in `rows`, to draw them.
 
         The corners are fractions of the image. The headers of other images are not read.
         """

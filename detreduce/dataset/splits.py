@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 
 def canonical_split(name: str) -> str:
-    """Return train, val or test if the name is one of these or an alias, in any case. Return other names unchanged."""
+    """Return train, val or test for these names and their aliases, in upper or lower case.
+
+    Return other names unchanged.
+    """
     lower = name.lower()
     return ALIASES.get(lower, lower if lower in CANONICAL else name)
 
@@ -32,7 +35,10 @@ def in_order(splits: Mapping[str, T]) -> dict[str, T]:
 
 
 def choose_split(asked: str, known: Iterable[str], where: Path) -> str:
-    """Return the known split that `asked` names. Raise InputError, with the known splits, if there is no such split."""
+    """Return the known split that `asked` names.
+
+    Raise InputError, which lists the known splits, if there is no such split.
+    """
     names = list(known)
     split = canonical_split(asked)
     if split in names:

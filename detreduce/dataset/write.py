@@ -199,7 +199,7 @@ def _target(output: str | Path) -> Path:
 def _open_output(target: Path, choice: Choice, link: LinkMode, **replace: bool) -> Iterator[Placer]:
     """Yield a `Placer` for a temporary folder. If the block succeeds, the folder is renamed to `target`.
 
-    In the block, files of the source are compared with what was loaded. Raise InputError if a file changed.
+    Inside the block, files of the source are compared with their state at loading. Raise InputError if a file changed.
     """
     check_apart_from(target, choice.dataset)
     with staged(target, **replace) as folder, choice.files.compared():
@@ -220,7 +220,7 @@ def _find_writer(dataset: DetectionDataset, format: str | None) -> Write:
 
 
 def _selection_json(selection: object, choice: Choice) -> bytes:
-    """Return the content of selection.json: the selection's own JSON, or a short one for a list of ids."""
+    """Return the content of selection.json: the selection's own JSON, or a short JSON for a list of ids."""
     to_json = getattr(selection, "to_json", None)
     if callable(to_json):
         # a surrogate encodes a byte that is not UTF-8, and a JSON escape preserves the surrogate

@@ -38,7 +38,7 @@ def no_licences(dataset: DetectionDataset) -> LicenceOf | None:
 
 
 def no_places(source: Source) -> Iterable[Path | str]:
-    """Return an empty collection: the format reads no folders except those of the images and of the label files."""
+    """Return an empty collection, because the format reads only the folders of images and of label files."""
     return ()
 
 
@@ -57,7 +57,7 @@ class Format:
     accepts_folder
         Return whether an existing folder is a dataset of this format.
     accepts_images
-        Return whether a folder of images has labels of this format next to the images. This is asked only if the folder
+        Return whether a folder of images has labels of this format next to the images. It is called only if the folder
         has no dataset file of any format.
     sure_files
         Return the possible paths of a dataset file in a folder, with names that only this format uses. The files need

@@ -1,1 +1,1 @@
-"""The health of a dataset: one verdict a line, and the numbers behind the verdicts."""
+"""The health check of a dataset: findings with a verdict each, and the numbers behind the verdicts."""

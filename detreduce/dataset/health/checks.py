@@ -35,7 +35,7 @@ BY_FILES = frozenset({"leaks", SHARED, "equal names"})
 def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset], leaks: Leaks) -> tuple[Finding, ...]:
     """Return one finding for each check, worst first. No image is opened.
 
-    `summary` is that of one split, `splits` are all splits that could be loaded, and `leaks` what they share.
+    `summary` describes one split. `splits` has all splits that could be loaded. `leaks` lists images that they share.
     """
     return worst_first(
         [
@@ -74,7 +74,7 @@ def _splits(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]) -> 
 
 
 def _leaks(leaks: Leaks) -> Iterator[Finding]:
-    """Yield the findings about images that are in two splits."""
+    """Yield a finding about images that are in two splits."""
     if len(leaks.splits) < 2:
         return
     if found := leaks.in_train:
@@ -126,7 +126,7 @@ def _classes(splits: Mapping[str, DetectionDataset]) -> Iterator[Finding]:
 
 
 def _imbalance(train: DetectionDataset, images: Mapping[str, int]) -> Finding:
-    """Return the finding about how unevenly boxes are spread over the classes of train."""
+    """Return the finding about class imbalance: how unevenly the boxes of train are spread over the classes."""
     boxes = boxes_by_class(train)
     ordered = sorted(images, key=lambda name: (-boxes[name], name))
     most, least = ordered[0], ordered[-1]
@@ -190,19 +190,22 @@ def _outside(summary: DatasetSummary) -> Iterator[Finding]:
 
 
 def images_by_class(split: DetectionDataset) -> dict[str, int]:
-    """Return class name -> number of images of a split that have a box of it."""
+    """Return a dict: class name -> number of images in a split that have a box of this class."""
     single = ~split.box_crowd
     pairs = np.unique(split.box_rows[single] * max(len(split.class_names), 1) + split.box_classes[single])
     return _by_name(split, pairs % max(len(split.class_names), 1))
 
 
 def boxes_by_class(split: DetectionDataset) -> dict[str, int]:
-    """Return class name -> number of boxes of a split, without crowd regions."""
+    """Return a dict: class name -> number of boxes in a split, without crowd regions."""
     return _by_name(split, split.box_classes[~split.box_crowd])
 
 
 def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:
-    """Return class name -> how often the class is in `classes`. Classes of the same name count together."""
+    """Return a dict: class name -> number of times that the class is in `classes`.
+
+    Classes with the same name are added up.
+    """
     counts = dict.fromkeys(split.class_names, 0)
     for name, count in zip(split.class_names, np.bincount(classes, minlength=len(split.class_names)), strict=True):
         counts[name] += int(count)

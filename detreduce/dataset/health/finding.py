@@ -18,14 +18,14 @@ class Finding:
     Attributes
     ----------
     check
-        What was checked, in a short word such as ``leaks``.
+        What was checked, as one short word such as ``leaks``.
     verdict
-        ``good``; ``look``: a person should look, because it may be on purpose; ``wrong``: results will be wrong, or
-        images are lost.
+        ``good``, ``look`` or ``wrong``. ``look``: a person should decide whether this is on purpose. ``wrong``: results
+        will be wrong, or images are lost.
     what
         What was found, as a sentence.
     count
-        Number of images, classes or files that it is about. 0 if there are none.
+        Number of affected images, classes or files. 0 if there are none.
     advice
         What to do, as a sentence. Empty if there is nothing to do.
     """
@@ -42,7 +42,7 @@ class Finding:
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings by verdict, the worst first. Equal verdicts keep their order."""
+    """Return the findings sorted by verdict, the worst first. Findings with equal verdicts keep their order."""
     return tuple(sorted(findings, key=lambda finding: VERDICTS.index(finding.verdict)))
 
 
@@ -52,7 +52,7 @@ def overall(findings: Iterable[Finding]) -> Verdict:
 
 
 def in_words(findings: Iterable[Finding]) -> str:
-    """Return how many checks have each verdict, such as ``2 wrong, 1 to look at, 5 good``."""
+    """Return the number of checks with each verdict as text, such as ``2 wrong, 1 to look at, 5 good``."""
     verdicts = [finding.verdict for finding in findings]
     words = {"wrong": "wrong", "look": "to look at", "good": "good"}
     return ", ".join(f"{verdicts.count(one)} {words[one]}" for one in VERDICTS if one in verdicts)

@@ -1,4 +1,4 @@
-"""The numbers that a page about a dataset shows: classes, sizes and positions of boxes, classes that occur together."""
+"""Statistics for the page about a dataset: classes, sizes and positions of boxes, and classes that occur together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ClassCounts:
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Where boxes are.
+    """The positions of boxes inside their images.
 
     Attributes
     ----------
@@ -40,7 +40,8 @@ class Positions:
     boxes
         Number of boxes.
     cells
-        (CELLS, CELLS): number of boxes that cover each cell, from the top left corner.
+        (CELLS, CELLS): number of boxes that cover each cell of a grid over the image. The first cell is the top left
+        corner.
     centre
         Share of the boxes whose centre is in the middle ninth of the image.
     """
@@ -52,7 +53,7 @@ class Positions:
 
 
 def class_counts(splits: Mapping[str, DetectionDataset]) -> list[ClassCounts]:
-    """Return the counts of every class, the class with the most boxes in all splits first."""
+    """Return the counts of every class, sorted by the number of boxes in all splits, largest first."""
     images = {name: images_by_class(split) for name, split in splits.items()}
     boxes = {name: boxes_by_class(split) for name, split in splits.items()}
     names = dict.fromkeys(one for split in splits.values() for one in split.class_names)
@@ -68,7 +69,10 @@ def class_counts(splits: Mapping[str, DetectionDataset]) -> list[ClassCounts]:
 
 
 def size_counts(split: DetectionDataset) -> list[int]:
-    """Return the number of boxes between each two bounds of `SIDES`. Boxes of unknown size are left out."""
+    """Return the number of boxes between each two neighbouring bounds of `SIDES`.
+
+    Boxes of unknown size are left out.
+    """
     sizes = split.box_sizes[~split.box_crowd]
     sizes = np.clip(sizes[np.isfinite(sizes)], 0, 1)
     found: list[int] = np.histogram(sizes, SIDES)[0].tolist()
@@ -76,14 +80,14 @@ def size_counts(split: DetectionDataset) -> list[int]:
 
 
 def per_image_counts(split: DetectionDataset) -> list[int]:
-    """Return the number of images in each group of `PER_IMAGE`."""
+    """Return the number of images for each range of boxes per image in `PER_IMAGE`."""
     boxes = np.bincount(split.box_rows[~split.box_crowd], minlength=len(split))
     found: list[int] = np.histogram(boxes, [*PER_IMAGE, np.inf])[0].tolist()
     return found
 
 
 def together(split: DetectionDataset, most: int) -> tuple[list[str], IntArray]:
-    """Return the `most` classes with the most images, and (m, m): the number of images that have both classes.
+    """Return the `most` most common classes, and an (m, m) matrix: the number of images that have both classes.
 
     The diagonal has the number of images of each class.
     """
@@ -100,7 +104,7 @@ def together(split: DetectionDataset, most: int) -> tuple[list[str], IntArray]:
 
 
 def positions(split: DetectionDataset, most: int) -> list[Positions]:
-    """Return where the boxes of all classes are, then those of the `most` classes with the most boxes.
+    """Return the positions of the boxes: first of all classes together, then of each of the `most` most common classes.
 
     Crowd regions, and boxes whose image size is not known, are left out.
     """
@@ -118,7 +122,7 @@ def positions(split: DetectionDataset, most: int) -> list[Positions]:
 
 
 def _positions(name: str, corners: npt.NDArray[np.float64]) -> Positions:
-    """Return where some boxes are: `corners` is (B, 4), fractions of the image."""
+    """Return the positions of boxes. `corners` (B, 4) are fractions of the image."""
     first = np.minimum((corners[:, :2] * CELLS).astype(np.int64), CELLS - 1)
     last = np.clip(np.ceil(corners[:, 2:] * CELLS).astype(np.int64), first + 1, CELLS)
     # each box is added at its four corners; sums along both sides then fill the boxes

@@ -1,4 +1,4 @@
-"""Read a JSON file of annotations, and say where it is wrong."""
+"""Read a JSON file of annotations. Errors name the line and the column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find out from the first bytes of a file which annotation format it holds, whatever its name and size."""
+"""Recognise the annotation format of a file by its first bytes, independent of its name and size."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Kind:
     title
         Name in messages.
     advice
-        What a person can do with files of this format, if detreduce does not read them.
+        What the user can do with files of this format, if detreduce does not read them.
     """
 
     name: str
@@ -63,7 +63,7 @@ DOTA = Kind("dota", "DOTA labels", "Convert the labels to YOLO: ultralytics.data
 
 
 def kind_of_file(file: Path) -> Kind | None:
-    """Return the annotation format of a file, or None. A file that cannot be read has none."""
+    """Return the annotation format of a file, or None if it is unknown or the file cannot be read."""
     read = _READERS.get(file.suffix.lower())
     if read is None or not file.is_file():
         return None
@@ -74,7 +74,7 @@ def kind_of_file(file: Path) -> Kind | None:
 
 
 def kind_of_json(file: Path) -> Kind | None:
-    """Return the annotation format of a JSON file, or None. A file that cannot be read has none."""
+    """Return the annotation format of a JSON file, or None if it is unknown or the file cannot be read."""
     try:
         return _kind_of_json(file)
     except OSError:
@@ -96,19 +96,25 @@ def _kind_of_json(file: Path) -> Kind | None:
 
 
 def sample_of(names: Sequence[str], size: int) -> Sequence[str]:
-    """Return at least `size` of the names (fewer than twice as many), evenly spread, or all if there are fewer."""
+    """Return a sample of `size` to ``2 * size - 1`` names, evenly spread.
+
+    If there are fewer than `size` names, return all.
+    """
     return names[:: max(1, len(names) // size)]
 
 
 def spread_first(names: Sequence[str], size: int) -> Iterator[str]:
-    """Yield all names, beginning with `sample_of` them: what most files have in common is then found early."""
+    """Yield all names, starting with the names in `sample_of`, so that typical files are found early."""
     yield from sample_of(names, size)
     step = max(1, len(names) // size)
     yield from (name for place, name in enumerate(names) if place % step)
 
 
 class Unread(NamedTuple):
-    """Annotation files of one format below a folder: the first, and how many were opened. `more` may exist."""
+    """Annotation files of one format below a folder: the first file, and the number of files found.
+
+    `more`: others may exist.
+    """
 
     kind: Kind
     first: Path
@@ -124,8 +130,8 @@ class Unread(NamedTuple):
 def find_unread(folder: Path) -> list[Unread]:
     """Return the annotation files below a folder, by format.
 
-    Of each suffix, about 100 files are opened, evenly spread over the sorted names. If none of these holds annotations,
-    the others are opened up to the first that does. So the number is that of the files that were opened.
+    For each suffix, about 100 files are opened, evenly spread over the sorted names. If none of them has annotations,
+    further files are opened until one has annotations. So the number counts only files that were opened.
     """
     files = find_files(folder, SUFFIXES | IMAGE_SUFFIXES)
     stems = {_stem(name) for name in files if _suffix(name) in IMAGE_SUFFIXES}
@@ -182,7 +188,7 @@ def _kind_of_list(head: str) -> Kind | None:
 
 
 def _has_images(file: Path) -> bool:
-    """Return whether a JSON object of any size has a list ``images``. The file is read in pieces after its head."""
+    """Return whether a JSON object has a list ``images``. After its first bytes, the file is read in pieces."""
     pattern = re.compile(rb'"images"\s*:\s*\[')
     with open_regular(file) as handle:
         tail = handle.read(_HEAD)[-64:]
@@ -194,7 +200,7 @@ def _has_images(file: Path) -> bool:
 
 
 def _kind_of_lines(file: Path) -> Kind | None:
-    """Return the format of a file with one JSON object a line."""
+    """Return the format of a file that has one JSON object on each line."""
     head = _read_head(file)
     return LABELBOX if re.search(r'"data_row"\s*:\s*\{', head) else None
 
@@ -208,7 +214,7 @@ def _kind_of_xml(file: Path) -> Kind | None:
 
 
 def _kind_of_csv(file: Path) -> Kind | None:
-    """Return the format of a table: the names of its columns, or its first row, must look like boxes."""
+    """Return the format of a CSV table. Its column names or its first row must look like boxes."""
     lines = [line for line in _read_head(file).splitlines() if line.strip()][:2]
     if not lines:
         return None
@@ -229,7 +235,7 @@ def _kind_of_csv(file: Path) -> Kind | None:
 
 
 def _kind_of_text(file: Path) -> Kind | None:
-    """Return the format of a text file with the name of an image."""
+    """Return the format of a text file that has the same name as an image."""
     rows = [line.split() for line in _read_head(file).splitlines()[:50] if line.strip()]
     if not rows:
         return None
@@ -246,7 +252,7 @@ def _kind_of_text(file: Path) -> Kind | None:
 
 
 def _read_head(file: Path) -> str:
-    """Return the first text of a file, without white space at its start."""
+    """Return the text at the start of a file, without leading white space."""
     with open_regular(file) as handle:
         data = handle.read(_HEAD)
     encoding = "utf-16" if is_utf16(data) else "utf-8-sig"

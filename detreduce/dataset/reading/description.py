@@ -197,7 +197,7 @@ def candidate_roots(description: Description) -> list[Path]:
 def find_root(description: Description) -> Path:
     """Return the dataset's folder. Raise MissingFileError if the folder does not exist.
 
-    The message lists the places tried and how to get the data.
+    The message lists the paths that were tried and how to get the data.
     """
     candidates = candidate_roots(description)
     for folder in candidates:

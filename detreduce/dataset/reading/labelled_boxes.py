@@ -1,4 +1,4 @@
-"""Add a labelled box in pixels to its image, and say what is wrong with the box."""
+"""Add a labelled box in pixels to its image, and describe the faults of the box."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Box = tuple[float, float, float, float]
 
 
 class LabelledImage(Protocol):
-    """What a reader of annotations knows about one image.
+    """The boxes and the size of one image, as far as its annotations give them.
 
     Attributes
     ----------
@@ -29,8 +29,8 @@ class LabelledImage(Protocol):
 def add_box(image: LabelledImage, label: str, box: Box, entry: str, seen: dict[tuple[str, Box], str]) -> list[str]:
     """Add a box to its image, unless its width or height is negative. Return descriptions of its faults.
 
-    `entry` is what messages call the box, such as ``object 3``. `seen` maps the label and box of earlier entries of the
-    image to what messages call them, and gets this one.
+    `entry` is the name of the box in messages, such as ``object 3``. `seen` maps (label, box) of the image's earlier
+    entries to their names. The new box is added to `seen`.
     """
     extent = bad_extent(box[2] - box[0], box[3] - box[1])
     if extent is not None and not extent[1]:

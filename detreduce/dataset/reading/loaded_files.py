@@ -1,4 +1,4 @@
-"""Remember the files that a dataset was loaded from, so that a writer notices if a file changed since."""
+"""Record the state of the files that a dataset was loaded from, so that a writer notices later changes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from detreduce.machine.regular_files import watched_reads
 
 
 class LoadedFiles:
-    """The files of a dataset as they were when the dataset was loaded: size, time of change, and hash of the content.
+    """The state of a dataset's files at the time of loading: size, time of change, and hash of the content.
 
-    The content is hashed for files that the loader reads, such as labels and annotation files. Images are not opened by
-    the loader, so their size and time of change must do. A file takes 16 bytes of memory: a hash of its path and a hash
-    of its state.
+    The content is hashed for files that the loader reads, such as labels and annotation files. The loader does not open
+    images, so only their size and time of change are recorded. A file takes 16 bytes of memory: a hash of its path and
+    a hash of its state.
     """
 
     def __init__(self) -> None:
@@ -33,13 +33,13 @@ class LoadedFiles:
         return self._stamp_of(path) is not None
 
     def note(self, path: str | os.PathLike[str], status: os.stat_result, data: bytes | None = None) -> None:
-        """Remember the state of a file. `data` is its content if the loader reads the file."""
+        """Record the state of a file. `data` is its content if the loader reads the file."""
         self._paths.append(_key(path))
         self._stamps.append(_stamp(status, data))
         self._sorted = None
 
     def note_images(self, paths: Iterable[os.PathLike[str]]) -> None:
-        """Remember the state of image files. Missing files are skipped."""
+        """Record the state of image files. Missing files are skipped."""
         for path in paths:
             try:
                 self.note(path, os.stat(path))  # noqa: PTH116 (100,000 calls)
@@ -48,7 +48,9 @@ class LoadedFiles:
 
     @contextmanager
     def compared(self) -> Iterator[None]:
-        """In this block, raise InputError if a file that is read changed or vanished since the dataset was loaded."""
+        """Return a context in which reading a file raises InputError if it changed or vanished since the dataset was
+        loaded.
+        """
         try:
             with watched_reads(self.check):
                 yield
@@ -58,13 +60,13 @@ class LoadedFiles:
             raise
 
     def check(self, path: str | os.PathLike[str], status: os.stat_result, data: bytes | None = None) -> None:
-        """Raise InputError if a file differs from what was loaded. `data` is the content of a file that was read."""
+        """Raise InputError if a file differs from its recorded state. `data` is the content of a file that was read."""
         known = self._stamp_of(path)
         if known is not None and known != _stamp(status, data):
             raise InputError(f"{path} {_CHANGED}")
 
     def check_image(self, path: str | os.PathLike[str]) -> None:
-        """Raise InputError if an image changed since the dataset was loaded, and OSError if it cannot be found."""
+        """Raise InputError if an image changed since the dataset was loaded. Raise OSError if it cannot be found."""
         self.check(path, os.stat(path))  # noqa: PTH116 (100,000 calls)
 
     def copy(self) -> LoadedFiles:
@@ -74,12 +76,12 @@ class LoadedFiles:
         return copied
 
     def add_others(self, other: LoadedFiles) -> None:
-        """Add files that were loaded later. For a file that is known already, the known state counts."""
+        """Add files that were loaded later. A file that is already recorded keeps its state."""
         self._paths, self._stamps = other._paths + self._paths, other._stamps + self._stamps
         self._sorted = None
 
     def _stamp_of(self, path: str | os.PathLike[str]) -> int | None:
-        """Return the state of a file as it was loaded, or None if the loader did not see the file."""
+        """Return the recorded state of a file, or None if the loader did not see the file."""
         if self._sorted is None:
             paths = np.frombuffer(self._paths, np.uint64) if self._paths else np.empty(0, np.uint64)
             order = np.argsort(paths, kind="stable")

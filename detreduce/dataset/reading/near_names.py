@@ -1,4 +1,4 @@
-"""Find files whose name looks like the name of a missing file: it differs in case, or in its Unicode form."""
+"""Find files whose name looks like the name of a missing file but differs in upper and lower case or Unicode form."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from detreduce.errors import describe_difference, look_of
 
 
 class NearNames:
-    """Names that look alike. `list_names` is called once, and only if a hint is wanted."""
+    """Find names that look like a missing name. `list_names` is called at most once, when a hint is needed."""
 
     def __init__(self, list_names: Callable[[], Iterable[str]]) -> None:
         self._list_names = list_names
         self._by_look: dict[str, list[str]] | None = None
 
     def hint(self, name: str) -> str:
-        """Return a clause about a name that looks like the missing `name`, or an empty string."""
+        """Return a text about an existing name that looks like the missing `name`, or ""."""
         if self._by_look is None:
             self._by_look = {}
             for known in sorted(self._list_names()):
@@ -34,7 +34,7 @@ class FolderNames:
         self._folders: dict[str, NearNames] = {}
 
     def hint(self, path: str) -> str:
-        """Return a clause about a file that looks like the missing file `path`, or an empty string."""
+        """Return a text about an existing file whose name looks like the missing file `path`, or ""."""
         folder, name = os.path.split(path)
         if folder not in self._folders:
             self._folders[folder] = NearNames(lambda: _entries(folder))

@@ -6,7 +6,7 @@ import codecs
 
 
 def decode_list(data: bytes) -> str:
-    """Return a text in UTF-8 or (with a byte-order mark) in UTF-16, without its mark.
+    """Decode a text in UTF-8, or in UTF-16 if it starts with a byte-order mark. Remove the mark.
 
     Bytes that are not UTF-8 become surrogates, as in the names that Python gets from the file system.
     """

@@ -1,4 +1,4 @@
-"""Parse XML as it was meant: by its declared encoding, and with a bare ``&`` as text."""
+"""Parse XML with small repairs: a wrongly declared encoding is corrected, and a bare ``&`` is read as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BARE_AMPERSAND = re.compile(r"&(?!#[0-9]+;|#x[0-9a-fA-F]+;|[A-Za-z_:][\w:.-]*;)
 
 
 def parse_xml(data: bytes) -> tuple[ElementTree.Element, list[str]]:
-    """Return the root element, and descriptions of what was repaired.
+    """Return the root element, and descriptions of the repairs.
 
     Raise ElementTree.ParseError if the XML is broken. Raise ValueError if the bytes do not have the declared encoding.
     Raise LookupError if the encoding is unknown. External files are not loaded, and entity expansion is limited.

@@ -1,4 +1,4 @@
-"""Keep what is written apart from the source: an output inside a folder of the source would become part of it."""
+"""Check that the output is outside the source. An output inside a folder of the source would become part of it."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def check_cache_apart(cache: str | Path | None, dataset: DetectionDataset) -> No
 
 
 def _listed(dataset: DetectionDataset, *, also_with_annotations: bool = False) -> set[Path | str]:
-    """Return the folders, and patterns of folders, in which every file may become part of the dataset.
+    """Return the folders and glob patterns in which a new file could become part of the dataset.
 
-    The images folder of a COCO JSON is not listed by the loader, so a JSON inside this folder is allowed.
+    The loader does not list the images folder of a COCO JSON, so a new JSON inside this folder is allowed.
     """
     source = dataset.source
     annotations = {split.annotations for split in source.splits.values() if split.annotations is not None}

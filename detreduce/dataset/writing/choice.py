@@ -39,7 +39,7 @@ class Choice:
 
     @cached_property
     def files(self) -> LoadedFiles:
-        """The source's files as they were loaded. `load_other` adds the files of the other splits."""
+        """The state of the source's files at loading. `load_other` adds the files of the other splits."""
         return self.dataset.loaded.copy()
 
     @property
@@ -117,7 +117,7 @@ def records_on_disk(dataset: DetectionDataset) -> tuple[ImageRecord, ...]:
 
 
 def readable_records(split: str, records: tuple[ImageRecord, ...]) -> tuple[ImageRecord, ...]:
-    """Return the records without images whose labels cannot be read. Warn about them: they are not background."""
+    """Return the records whose labels can be read. Warn about the others, which must not become background images."""
     readable = tuple(record for record in records if not record.unreadable)
     if count := len(records) - len(readable):
         warn_about_subset(

@@ -140,7 +140,7 @@ def _spans(
 
 
 def kept_spans_of_list(text: str, wanted: Callable[[Any], bool]) -> list[Span]:
-    """Return the spans like `kept_spans`, for a text that is one list."""
+    """Return the spans that remain, as `kept_spans` does, for a text that is one list."""
     start = _skip(text, 0)
     return _spans(text, _walk_array(text, "", start), {"": wanted}, lambda: None)
 
@@ -160,7 +160,7 @@ def _skip(text: str, place: int) -> int:
 
 
 def _expect(text: str, place: int, mark: str) -> int:
-    """Return the position after `mark` and the white space that follows. Raise an error if `mark` is not at `place`."""
+    """Return the position after `mark` and the following white space. Raise an error if `mark` is not at `place`."""
     if text[place : place + 1] != mark:
         raise json.JSONDecodeError(f"Expecting {mark!r}", text, place)
     return _skip(text, place + 1)

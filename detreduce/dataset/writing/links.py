@@ -76,7 +76,7 @@ class Placer:
             raise
 
     def _place(self, source: Path, target: Path) -> Entry:
-        """Link or copy an image, and compare what was placed with what was loaded."""
+        """Link or copy an image, and compare the result with the state at loading."""
         # link to the real file, so that a subset of a subset does not depend on the first subset
         real = os.path.realpath(source)
         if self.link != "copy" and lacks_end_marker(Path(real)):
@@ -178,7 +178,10 @@ class Placer:
 
 
 def _copy(source: str, target: Path) -> tuple[int, str, os.stat_result]:
-    """Copy the content of a file to a new file. Return its size, its SHA-256 and the state of `source` at the end."""
+    """Copy the content of a file to a new file.
+
+    Return its size, its SHA-256, and the state of `source` after the copy.
+    """
     size, digest = 0, hashlib.sha256()
     with open_regular(source) as read, open(target, "xb") as written:  # noqa: PTH123 (100,000 calls)
         while block := read.read(_BLOCK):
@@ -191,7 +194,7 @@ def _copy(source: str, target: Path) -> tuple[int, str, os.stat_result]:
 def require_images(paths: Iterable[Path]) -> None:
     """Raise InputError if image files are missing.
 
-    The message names the first missing image, and says how many others are missing.
+    The message names the first missing image and the number of other missing images.
     """
     missing = [path for path in paths if not path.is_file()]
     if missing:

@@ -6,9 +6,9 @@ from detreduce.errors import InputError
 
 
 def list_line(path: object) -> str:
-    """Return the line of a list file for a path. Raise InputError if the path has a line end in it.
+    """Return the line of a list file for a path. Raise InputError if the path contains a line break.
 
-    All line ends of Python count, because ultralytics splits lists with ``splitlines``.
+    All line breaks of ``str.splitlines`` count, because ultralytics splits lists with it.
     """
     text = str(path)
     if len(text.splitlines()) > 1 or (text and text.splitlines()[0] != text):

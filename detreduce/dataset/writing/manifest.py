@@ -1,4 +1,4 @@
-"""The manifest of an output: the files that detreduce wrote, and how to see that nobody changed them."""
+"""The manifest of an output: the files that detreduce wrote, with hashes that show later changes."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _LABEL_CACHE, _NUMPY = ".cache", b"\x93NUMPY"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file with content of its own: its size in bytes and the SHA-256 of its content."""
+    """A file that is not a link: its size in bytes and the SHA-256 of its content."""
 
     size: int
     sha256: str
 
     def is_unchanged(self, file: Path, status: os.stat_result) -> bool:
-        """Return whether the file has the same content. `status` does not follow a link."""
+        """Return whether the file has the same content. `status` is from `lstat`, which does not follow links."""
         return stat.S_ISREG(status.st_mode) and status.st_size == self.size and file_hash(file) == self.sha256
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolicLink:
-    """A symbolic link, and the path that it holds."""
+    """A symbolic link: the path that it contains."""
 
     symlink: str
 
@@ -53,7 +53,7 @@ class HardLink:
     mtime_ns: int
 
     def is_unchanged(self, file: Path, status: os.stat_result) -> bool:
-        """Return whether the file is as it was linked, or a copy of the linked file."""
+        """Return whether the file is still the linked file, unchanged, or a copy of it."""
         if not stat.S_ISREG(status.st_mode) or status.st_size != self.size:
             return False
         if status.st_mtime_ns == self.mtime_ns:
@@ -70,7 +70,7 @@ Stamp = tuple[int, int, int]
 
 @dataclass
 class Contents:
-    """What a folder holds, compared with its manifest.
+    """The content of a folder, compared with its manifest.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ def write_manifest(folder: Path, entries: Mapping[PurePosixPath, Entry], folders
 
 
 def record_file(folder: Path, path: PurePosixPath) -> None:
-    """Record in the manifest of a finished output a file that was written later, or again.
+    """Add a file to the manifest of a finished output, because it was written later or written again.
 
     Nothing happens if the folder has no usable manifest.
     """
@@ -164,9 +164,9 @@ def is_in_output(file: Path) -> bool:
 
 
 def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield (path relative to `folder`, status) of everything below a folder. Links are not followed.
+    """Yield (path relative to `folder`, status) for each file and folder below `folder`. Links are not followed.
 
-    The path of a folder ends with ``/``. A folder comes after what is in it.
+    The path of a folder ends with ``/``. A folder comes after its content.
     """
 
     def below(place: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -185,7 +185,7 @@ def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 def remove(folder: Path, files: Mapping[str, Stamp]) -> None:
     """Delete the files of a folder that are still in the given state, and the given folders that become empty.
 
-    A file that appeared or changed meanwhile is never deleted. What the system refuses to delete stays.
+    A file that appeared or changed in the meantime is never deleted. Files that the system refuses to delete remain.
     """
     # the manifest goes last, so that a later run knows what may be deleted if this run is killed
     for path, status in sorted(walk(folder), key=lambda item: item[0] == MANIFEST):
@@ -199,7 +199,7 @@ def remove(folder: Path, files: Mapping[str, Stamp]) -> None:
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """Return the state of a file that changes when somebody writes the file. A folder has no state."""
+    """Return a value that changes when somebody writes the file. A folder has no such value."""
     if stat.S_ISDIR(status.st_mode):
         return (0, 0, 0)
     return (status.st_ino, status.st_size, status.st_mtime_ns)
@@ -214,7 +214,10 @@ def _starts_with(file: Path, mark: bytes) -> bool:
 
 
 def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
-    """Return path -> entry (None: no hash is known) and the folders of a manifest. Return None if it is not usable."""
+    """Return the entries of a manifest (path -> entry, or None without a hash) and its folders.
+
+    Return None if it is not usable.
+    """
     try:
         text = read_regular(file, RECORDS).decode("utf-8", "surrogateescape")
     except OSError:
@@ -242,7 +245,7 @@ def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
 
 
 def _entry(content: dict[str, Any]) -> Entry:
-    """Return the entry of a line without its path."""
+    """Return the entry that a line of the manifest describes, without its path."""
     if "symlink" in content:
         return SymbolicLink(**content)
     return HardLink(**content) if "hardlink" in content else Written(**content)

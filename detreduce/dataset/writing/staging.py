@@ -33,9 +33,9 @@ def staged(output: Path, *, overwrite: bool = False, discard_changes: bool = Fal
     Only one process at a time can write an output. The empty folder is in a hidden folder next to `output`. First,
     hidden folders of killed runs are removed. The last step renames the new folder to `output`, unless another file or
     folder was created there in the meantime. With `overwrite`, the last step exchanges the new and the old folder, and
-    then deletes the files of the old output. If the old output changed during the writing, the exchange is undone. A
-    killed run therefore leaves the old output or the new output. If the system cannot exchange folders, there are two
-    renames. If the process is killed between the two renames, the next run restores the old output.
+    then deletes the files of the old output. If the old output changed in the meantime, the exchange is undone. So a
+    killed run leaves either the complete old output or the complete new output. If the system cannot exchange folders,
+    two renames replace the exchange. If the process is killed between them, the next run restores the old output.
 
     Raise InputError if the output may not be replaced, and DetreduceError if another process writes it or if the disk
     is full or not writable.
@@ -66,11 +66,11 @@ def claimed_output(output: Path) -> Iterator[None]:
 
 
 def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = False) -> Contents:
-    """Return what the output holds. Raise InputError if the output may not be replaced.
+    """Return the content of the output. Raise InputError if the output may not be replaced.
 
-    A missing or empty folder may always be used. Another folder may be replaced if `overwrite` is True, and detreduce
-    wrote all its files, and nobody changed these files. With `discard_changes`, the folder may hold changed files and
-    files of others, but it must be an output of detreduce.
+    A missing or empty folder may always be used. With `overwrite`, a folder may be replaced if detreduce wrote all its
+    files and nobody changed them. With `discard_changes` too, an output of detreduce may be replaced even if it has
+    changed or foreign files.
     """
     if discard_changes and not overwrite:
         raise InputError("discard_changes needs overwrite too (--discard-changes needs --overwrite).")
@@ -103,7 +103,7 @@ def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = 
 
 
 def _name(found: Contents) -> str:
-    """Return the files that would be lost, in words: the first of them, and how many there are."""
+    """Return a text about the files that would be lost: the first file, and the number of files."""
     parts = []
     for paths, words in (
         (found.foreign, "that detreduce did not write"),
@@ -135,12 +135,12 @@ class _Stage:
 
     @property
     def new(self) -> Path:
-        """The folder to write to. After an exchange, the old output is here."""
+        """The folder to write to. After an exchange, it contains the old output."""
         return self.folder / _NEW
 
     @property
     def old(self) -> Path:
-        """The old output, where the system cannot exchange folders."""
+        """The place of the old output if the system cannot exchange folders."""
         return self.folder / _OLD
 
     @classmethod
@@ -183,7 +183,7 @@ class _Stage:
         rename_new(self.new, self.output)
 
     def clear(self, known: Callable[[Path], Mapping[str, Stamp]]) -> None:
-        """Remove the hidden folder. What is in it decides: it holds the new output that failed, or the old output.
+        """Remove the hidden folder. It contains either the new output, if writing failed, or the old output.
 
         `known` returns path -> state of the files of an old output that may be deleted.
         """
@@ -253,12 +253,12 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _others(folder: Path, known: Mapping[str, Stamp]) -> list[str]:
-    """Return the paths in a folder that are not known in their state. Only files of a folder without files count."""
+    """Return the paths in a folder that are unknown or have another state. A folder counts only if it has no files."""
     return [path for path, status in walk(folder) if path not in known or known[path] != stamp_of(status)]
 
 
 def _says_changed(output: Path, others: list[str]) -> str:
-    """Return the message for an old output that changed while the new output was written."""
+    """Return the error message for an old output that changed while the new output was written."""
     more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
     return (
         f"Output {output} is not overwritten: {others[0]}{more} appeared or changed while the new output was written. "

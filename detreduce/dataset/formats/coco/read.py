@@ -198,7 +198,7 @@ def _read_images(
 
 
 def _first_name(content: Mapping[str, Any]) -> str:
-    """Return the file name of the first image, or the text of its entry."""
+    """Return the file name of the first image in the JSON. If it has no file name, return its entry as text."""
     first = content["images"][0]
     return str(first["file_name"]) if first.get("file_name") else _shorten(first)
 
@@ -209,7 +209,7 @@ def _read_side(value: Any) -> int | None:
 
 
 def other_spelling(key: ImageId | None) -> ImageId | None:
-    """Return an id as a text if it is a number, and as a number if it is the text of one. Return None for others."""
+    """Return the other form of an id: the text "7" for the number 7, and the number 7 for the text "7", else None."""
     if isinstance(key, str):
         # Python converts no numbers of thousands of digits
         return int(key) if len(key) < 1000 and key.isascii() and key.isdigit() and str(int(key)) == key else None
@@ -223,13 +223,13 @@ class _Oddities:
     Attributes
     ----------
     joined
-        Key -> (number of ids of another type than the id that they name, the first of them).
+        Key -> (number of ids that name another id of a different type, such as "7" and 7; the first such id).
     flags
-        Values of ``iscrowd`` that are texts, with their number.
+        Value of ``iscrowd`` that is a text -> number of annotations with this value.
     ids
         Ids of the annotations.
     repeated
-        Ids that several annotations have.
+        Ids that belong to several annotations.
     place
         Number of the current annotation, from 0.
     """
@@ -241,7 +241,7 @@ class _Oddities:
     place: int = 0
 
     def known(self, key: ImageId, ids: Container[ImageId], name: str) -> ImageId:
-        """Return the id that is in `ids`: the id itself, or the same id as a text or as a number."""
+        """Return the matching id in `ids`: the id itself, or the same id as a text or as a number."""
         other = other_spelling(key)
         if key in ids or other is None or other not in ids:
             return key
@@ -250,21 +250,21 @@ class _Oddities:
         return other
 
     def flag(self, value: Any) -> bool:
-        """Return ``iscrowd`` as a truth value. A text is read as it was meant."""
+        """Return ``iscrowd`` as a bool. Texts such as "0" and "false" are False."""
         if not isinstance(value, str):
             return bool(value)
         self.flags[value] += 1
         return value.strip().lower() not in ("", "0", "0.0", "false", "no", "null", "none")
 
     def see(self, key: Any) -> None:
-        """Note the id of an annotation."""
+        """Record the id of an annotation, and whether it is repeated."""
         if isinstance(key, int | str):
             if key in self.ids:
                 self.repeated[key] += 1
             self.ids.add(key)
 
     def descriptions(self) -> Iterator[str]:
-        """Yield a description of each kind."""
+        """Yield a description of each kind of unusual value that was found."""
         for name, (count, first) in self.joined.items():
             kind = "a text" if isinstance(first, str) else "a number"
             yield f"{count} annotations have the {name} as {kind} (the first: {first!r}); joined with the same id"

@@ -31,16 +31,18 @@ def accepts_file(file: Path) -> bool:
 
 
 def sure_files(folder: Path) -> Iterator[Path]:
-    """Yield Roboflow's file and the instances files of the official layout, train splits first."""
+    """Yield the paths of Roboflow's JSON and of the JSONs in the official layout (``instances_*.json``), train splits
+    first.
+    """
     yield folder / ROBOFLOW
     yield from (folder / split / ROBOFLOW for split in ("train", "valid", "val", "test"))
     yield from sorted((folder / "annotations").glob("instances_*.json"), key=_train_first)
 
 
 def likely_files(folder: Path) -> list[Path]:
-    """Return the COCO JSON of a folder, whatever its name, train first. It may be in annotations/ or next to images.
+    """Return the COCO JSON of a folder, train first. It can have any name, in annotations/ or next to the images.
 
-    Raise InputError if several JSONs may be the dataset.
+    Raise InputError if there are several such JSONs.
     """
     places = [folder, *sorted(place for place in folder.iterdir() if place.name.lower() in _PLACES and place.is_dir())]
     places += [part for place in places[1:] for part in split_folders(place) if place.name.lower() in FOLDERS]

@@ -34,8 +34,8 @@ def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
 def filtered_json(path: Path, ids: Collection[ImageId], known: Collection[ImageId] = ()) -> Iterator[bytes]:
     """Yield a COCO JSON in parts, without the images that are not in `ids` and without their annotations.
 
-    `known` are the ids of all images. The reader joins an annotation with an ``image_id`` of another type, and so does
-    this function.
+    `known` has the ids of all images. Like the reader, this function also matches an ``image_id`` of another type, for
+    example "7" with 7.
     """
     text = read_text(path)
     wanted = {
@@ -60,6 +60,6 @@ def _is_among(ids: Collection[ImageId], element: Any, key: str) -> bool:
 
 
 def _is_joined(ids: Collection[ImageId], element: Any, known: Collection[ImageId]) -> bool:
-    """Return whether the ``image_id`` of an element is an id in `ids` as a text or as a number."""
+    """Return whether the ``image_id`` of an element is in `ids`, as a text or as a number."""
     value = element.get("image_id") if isinstance(element, dict) else None
     return isinstance(value, int | str) and value not in known and other_spelling(value) in ids

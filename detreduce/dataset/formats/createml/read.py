@@ -1,4 +1,4 @@
-"""Read CreateML JSON: a list of images with boxes, as Roboflow, Create ML and RectLabel write it."""
+"""Read CreateML JSON: a list of images with boxes. Roboflow, Create ML and RectLabel write this format."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def read_entries(file: Path) -> list[Mapping[str, Any]]:
 
 
 def name_of(entry: Mapping[str, Any]) -> str | None:
-    """Return the name of the image of an entry, or None."""
+    """Return the image name in an entry, or None."""
     name = entry.get("image", entry.get("imagefilename"))
     return name if isinstance(name, str) and name.strip() else None
 

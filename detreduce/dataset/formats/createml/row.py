@@ -26,7 +26,7 @@ def accepts_file(file: Path) -> bool:
 def likely_files(folder: Path) -> list[Path]:
     """Return the CreateML JSON of a folder, or of its folder train, valid or test.
 
-    Raise InputError if a folder has several.
+    Raise InputError if a folder has several such JSONs.
     """
     parts = [part for part in folder.iterdir() if canonical_split(part.name) in CANONICAL and part.is_dir()]
     for place in [folder, *sorted(parts, key=lambda part: CANONICAL.index(canonical_split(part.name)))]:

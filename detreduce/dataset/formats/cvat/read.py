@@ -97,7 +97,7 @@ class CvatFile:
 
 
 def splits_of_subsets(subsets: Iterable[str]) -> dict[str, str]:
-    """Return name of a subset -> name of its split. An empty name counts as ``default``."""
+    """Return a dict: name of a subset -> name of its split. An empty name counts as ``default``."""
     splits = {subset: canonical_split(subset or "default") for subset in subsets}
     renamed = unnamed_is_train({split: split for split in splits.values()})
     new = {old: name for name, old in renamed.items()}

@@ -60,9 +60,9 @@ def default_images(file: Path) -> Path:
 def load_label_studio(source: Source, split: str) -> DetectionDataset:
     """Load an export. Images are found by the file name in the task's path or URL, and are not opened.
 
-    Classes are the sorted labels in the file. If a task has several annotations, only the ground truth counts. Without
-    ground truth, only the latest annotation counts. Cancelled annotations never count. Rotated rectangles, ellipses and
-    polygons become the box around the shape. Brush strokes and key points are left out and listed. Tasks without
+    Classes are the sorted labels in the file. If a task has several annotations, the annotation that is marked as
+    ground truth counts, else the latest annotation. Cancelled annotations never count. Rotated rectangles, ellipses and
+    polygons become the box around the shape. Brush strokes and key points are left out and listed. Tasks without an
     annotation become background images and are listed. Tasks whose image does not exist are left out and listed.
 
     Raise MissingFileError if none of the images exists. Raise InputError if the file is not a Label Studio export.
@@ -190,7 +190,7 @@ def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, 
 
 
 def _weigh_annotation(annotation: Mapping[str, Any]) -> tuple[bool, str]:
-    """Return a sort key: the ground truth is largest, then the annotation that was changed last."""
+    """Return a sort key. The ground truth has the largest key, then the annotation that was changed last."""
     when = annotation.get("updated_at") or annotation.get("created_at") or ""
     return bool(annotation.get("ground_truth")), str(when)
 

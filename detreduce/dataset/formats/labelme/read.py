@@ -40,13 +40,16 @@ class _Note:
 
 
 def has_labelme(folder: Path) -> bool:
-    """Return whether LabelMe JSON files are in a folder, or in its sub-folders."""
+    """Return whether a folder or one of its sub-folders has LabelMe JSON files."""
     files = find_files(folder, {".json"})
     return any(kind_of_json(folder / name) == LABELME for name in spread_first(files, 20))
 
 
 def find_labelme_splits(folder: Path) -> dict[str, SplitSource]:
-    """Return a split for each folder called train, valid, test. If other folders hold JSON files too, all is train."""
+    """Return one split for each folder called train, valid or test.
+
+    If other folders have JSON files too, all files are the split train.
+    """
     parts: dict[str, SplitSource] = {}
     for name in find_files(folder, {".json"}):
         first = name.split("/", 1)[0] if "/" in name else ""
@@ -61,7 +64,7 @@ def load_labelme(source: Source, split: str) -> DetectionDataset:
 
     Classes are the sorted labels of all JSON files of the folder, so that all splits have the same classes. Polygons,
     circles and masks become the box around the shape. Points and lines are left out and listed. Images without a JSON
-    file are left out and listed: LabelMe writes no file for an image that nobody has labelled.
+    file are left out and listed, because LabelMe does not write a file for an unlabelled image.
 
     Raise InputError if the split has no images.
     """
@@ -107,7 +110,10 @@ def count_images(source: Source, split: str) -> int:
 
 
 def _read_notes(root: Path) -> list[_Note]:
-    """Return the content of the LabelMe files below a folder. A broken JSON next to its image counts as one of them."""
+    """Return the content of the LabelMe files below a folder.
+
+    A broken JSON next to an image counts as a LabelMe file.
+    """
     files = find_files(root, {".json"}, with_folders=True)
     images = _Images(root)
     notes = []
@@ -121,7 +127,7 @@ def _read_notes(root: Path) -> list[_Note]:
 
 
 def _read_note(images: _Images, file: Path) -> _Note | None:
-    """Return the content of one file, or None if the file is not LabelMe's."""
+    """Return the content of one file, or None if it is not a LabelMe file."""
     note = _Note(file, images.find_beside(file))
     try:
         content = parse_json(read_regular(file, LABELS).decode("utf-8-sig"))
@@ -168,14 +174,14 @@ class _Images:
         return None
 
     def find_beside(self, file: Path) -> str | None:
-        """Return the image beside a JSON file with the file's own name, relative to the root, or None."""
+        """Return the image next to a JSON file that has the same name, relative to the root, or None."""
         if file.parent not in self._beside:
             self._beside[file.parent] = self._list(file.parent)
         name = self._beside[file.parent].get(file.stem)
         return below(str(file.parent / name), str(self.root)) if name is not None else None
 
     def _list(self, folder: Path) -> dict[str, str]:
-        """Return name without suffix -> name, for the images of a folder."""
+        """Return a dict of the images in a folder: name without suffix -> name."""
         try:
             names = sorted(os.listdir(folder), reverse=True)  # noqa: PTH208
         except OSError:
@@ -196,7 +202,10 @@ def _add_shape(shape: Any, number: int, note: _Note, seen: dict[tuple[str, Box],
 
 
 def _find_box(shape: Mapping[str, Any]) -> Box | None:
-    """Return the box around the points of a shape (x1, y1, x2, y2), or None. A circle has its centre and one point."""
+    """Return the box (x1, y1, x2, y2) around the points of a shape, or None.
+
+    A circle has two points: its centre and a point on the circle.
+    """
     points = shape.get("points")
     if not isinstance(points, Sequence) or len(points) < 2:
         return None

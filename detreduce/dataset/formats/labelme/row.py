@@ -20,7 +20,9 @@ def load_path(folder: Path, split: str | None, images: Path | None) -> Detection
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: labelme``: ``train: folder``, or without such keys the splits of the root.
+    """Load a dataset YAML with ``format: labelme``. Its keys name the folders of splits (``train: folder``).
+
+    Without such keys, the splits of the root folder are used.
 
     Raise MissingFileError if a folder does not exist, and InputError if a folder is not below the root.
     """

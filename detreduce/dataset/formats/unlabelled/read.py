@@ -16,7 +16,7 @@ _UNREAD = "Labels are not read here, and are not written to a subset"
 
 
 class UnreadLabels(Problem):
-    """Labels that lie beside the images of an unlabelled dataset, and that a subset does not hold."""
+    """A warning: label files are next to the images of an unlabelled dataset. A subset does not contain them."""
 
     __slots__ = ()
 
@@ -53,7 +53,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def _name_of(source: Source, split: str, problems: list[Problem]) -> dict[str, str]:
-    """Return path -> name of the images in the folders and lists of a split."""
+    """Return a dict of the images in the folders and lists of a split: path -> name."""
     places = source.splits[split].images
     if len(places) == 1 and places[0].is_dir():
         return {f"{places[0]}{os.sep}{name}": name for name in find_files(places[0], IMAGE_SUFFIXES, problems)}

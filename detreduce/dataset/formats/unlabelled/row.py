@@ -18,8 +18,8 @@ from detreduce.errors import InputError, MissingFileError
 def load_path(folder: Path, split: str | None, images: Path | None) -> DetectionDataset:
     """Load all images below a folder as the split train.
 
-    Raise InputError if the folder has files that look like annotations: the images are labelled, but the labels cannot
-    be read. A dataset YAML with ``format: images`` loads the images without labels.
+    Raise InputError if the folder has files that look like annotations, because the images seem to be labelled. To load
+    such images without labels, use a dataset YAML with ``format: images``.
     """
     splits = {"train": SplitSource((folder,))}
     dataset = load_unlabelled(Source("images", folder, folder, splits), choose_split(split or "train", splits, folder))

@@ -251,7 +251,7 @@ def _read_list(
     folder: str,
     problems: list[Problem],
 ) -> list[tuple[str, int | None]]:
-    """Return the path without suffix and the line number (from 1) of each entry of a list file."""
+    """Return a dict of the entries of a list file: path without suffix -> line number (from 1)."""
     stems: list[tuple[str, int | None]] = []
     for number, line in enumerate(_read_lines(file), 1):
         entry = line.strip()

@@ -162,7 +162,7 @@ def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
 
 
 def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
-    """Return stem -> image name for all stems that a list may use.
+    """Return a dict: stem -> image name, for all stems that a list may use.
 
     A list may use the stem of an XML or of an image. If a stem belongs to an XML and to another image, the image of the
     XML is returned.

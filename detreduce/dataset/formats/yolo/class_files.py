@@ -1,7 +1,7 @@
-"""Compare the class names of a data.yaml with those of files next to the labels: joined datasets may number otherwise.
+"""Compare the class names of a data.yaml with class files next to the labels, whose numbers may have another meaning.
 
-Exports of labelImg and Label Studio have a classes.txt, exports of Roboflow a data.yaml. If a data.yaml joins several
-of them, a class number may mean another class in each of them. Labels store numbers only.
+Exports of labelImg and Label Studio have a classes.txt, and exports of Roboflow have a data.yaml. If one data.yaml
+joins several exports, a class number may mean a different class in each export, because labels store only numbers.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
 
 
 def class_file_problems(file: Path, root: Path, places: Iterable[Path], names: Sequence[str]) -> list[Problem]:
-    """Return a problem for each class file below `root` that names a class otherwise than `names`, those of `file`.
+    """Return a problem for each class file below `root` that gives a class another name than `names`.
 
-    `places` are the images folders of a split.
+    `names` are the class names in `file`. `places` are the images folders of a split.
     """
     problems = []
     for other, theirs in _find_class_files(file, root, places).items():
@@ -37,7 +37,7 @@ def class_file_problems(file: Path, root: Path, places: Iterable[Path], names: S
 
 
 def check_class_files(file: Path, root: Path, places: Iterable[Path], names: Sequence[str]) -> None:
-    """Raise InputError if two class files name a class of `names` differently: then some labels mean other classes."""
+    """Raise InputError if two class files give a class different names. Some labels then mean another class."""
     meaning: dict[int, tuple[str, Path]] = {}
     for other, theirs in _find_class_files(file, root, places).items():
         for number, name in enumerate(theirs[: len(names)]):
@@ -51,9 +51,8 @@ def check_class_files(file: Path, root: Path, places: Iterable[Path], names: Seq
 
 
 def _find_class_files(file: Path, root: Path, places: Iterable[Path]) -> dict[Path, list[str]]:
-    """Return class file -> names, for the file that is nearest to the labels of each images folder.
-
-    The file of the dataset itself is not among them.
+    """Return a dict: class file -> class names. For each images folder, it has the file that is nearest to the labels.
+    The dataset's own file is left out.
     """
     found: dict[Path, list[str]] = {}
     for place in places:
@@ -75,7 +74,7 @@ def _find_class_files(file: Path, root: Path, places: Iterable[Path]) -> dict[Pa
 
 
 def _read_names(file: Path) -> list[str]:
-    """Return the class names of a classes.txt or a data.yaml. A file that cannot be used has none."""
+    """Return the class names of a classes.txt or a data.yaml. Return no names if the file cannot be used."""
     with suppress(OSError, ValueError, yaml.YAMLError, InputError):
         if file.name in _LISTS:
             lines = read_regular(file, LISTS).decode("utf-8-sig").splitlines()

@@ -49,7 +49,7 @@ def list_other_files(file: Path) -> list[Path]:
 
 
 def _read_label_studio(file: Path) -> Description:
-    """Read Label Studio's classes.txt, and the class numbers in notes.json. Both may not lead out of their folder."""
+    """Read Label Studio's classes.txt, and the class numbers in notes.json. Links out of their folder are refused."""
     for path in (file, file.with_name(NOTES)):
         if below(os.path.realpath(path), os.path.realpath(file.parent)) is None:
             raise InputError(f"{path}: leads out of {file.parent}. Replace the link by a copy if you trust the file.")
@@ -68,7 +68,7 @@ def _read_label_studio(file: Path) -> Description:
 
 
 def _read_numbers(notes: Path) -> dict[int, str]:
-    """Return class number -> class name from notes.json, or an empty dict if the file cannot be used."""
+    """Return a dict: class number -> class name, from notes.json. It is empty if the file cannot be used."""
     try:
         found = parse_json(read_regular(notes, LISTS))["categories"]
         numbers = {entry["id"]: str(entry["name"]) for entry in found}
@@ -110,8 +110,8 @@ def _find_names_file(file: Path, pairs: Mapping[str, str]) -> Path:
 def _strip_prefix(file: Path, value: str) -> str:
     """Return a path of obj.data without the prefix ``data/``, if only the path without prefix exists.
 
-    CVAT writes this prefix, but CVAT's archives do not have a folder ``data``. Raise InputError if the path leads out
-    of the folder of obj.data: such a file, with links followed, is taken from nowhere else.
+    CVAT writes this prefix, but CVAT's archives do not have a folder ``data``. Raise InputError if the path, with links
+    followed, leads out of the folder of obj.data.
     """
     folder = file.parent
     bare = value.removeprefix(PREFIX)

@@ -1,4 +1,4 @@
-"""Give images of other formats names that ultralytics finds: no hidden files, and suffixes of images."""
+"""Rename images of other formats so that ultralytics finds them: no hidden files, and the suffix of an image."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def findable_records(split: str, records: Sequence[ImageRecord]) -> tuple[ImageR
 def assign_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixPath]:
     """Return the output path of each image of `findable_records`, below ``images/<split>``.
 
-    Ultralytics skips hidden files and folders, so a point at the start of a name becomes ``_``. An image whose suffix
-    is not one of an image gets one. Names that would share a label file (a.jpg and a.png) get a number.
+    Ultralytics skips hidden files and folders, so a point at the start of a name becomes ``_``. A name without the
+    suffix of an image gets such a suffix. Names that would share a label file (a.jpg and a.png) get a number.
     """
     places: list[PurePosixPath] = []
     labels: set[PurePosixPath] = set()
@@ -59,13 +59,13 @@ def assign_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixP
 
 
 def count_renamed(split: str, records: Sequence[ImageRecord], places: Sequence[PurePosixPath]) -> int:
-    """Return the number of images that do not keep their name."""
+    """Return the number of images that are renamed."""
     folder = PurePosixPath("images", split)
     return sum(place != folder / record.name for record, place in zip(records, places, strict=True))
 
 
 def _suffix(record: ImageRecord) -> str | None:
-    """Return the text to add to an image's name: nothing, or a suffix. None if ultralytics cannot read the format."""
+    """Return the text to add to an image's name: a suffix, or "". Return None if ultralytics cannot read the format."""
     if os.path.splitext(record.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122 (100,000 calls)
         return ""
     return _suffix_of_content(record.path)

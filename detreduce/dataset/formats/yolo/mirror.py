@@ -27,7 +27,7 @@ class Mirror:
     outside
         Output folder for the other paths.
     places
-        Source path -> output path, for the paths that were asked for before. There may be 100,000.
+        Cache: source path -> output path. It may have 100,000 entries.
     """
 
     root: Path
@@ -82,7 +82,9 @@ def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
 
 
 def label_place(image: PurePosixPath, folder: str = "labels", suffix: str = ".txt") -> PurePosixPath:
-    """Return the path at which ultralytics looks for the label file of an image, or for another file of the image."""
+    """Return the path at which ultralytics looks for the label file of an image, or for another file that belongs to
+    it.
+    """
     folders = list(image.parts[:-1])
     if IMAGES in folders:
         last = len(folders) - 1 - folders[::-1].index(IMAGES)

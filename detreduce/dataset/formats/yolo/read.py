@@ -32,8 +32,8 @@ MOST_UNNAMED = 10_000
 def load_yolo(description: Description, split: str) -> DetectionDataset:
     """Load one split of a YOLO data.yaml. Images are not opened.
 
-    Raise InputError if the data.yaml cannot be used or does not have this split. Raise MissingFileError, with the
-    places tried, if the split's images are missing.
+    Raise InputError if the data.yaml cannot be used or does not have this split. Raise MissingFileError, which lists
+    the paths that were tried, if the split's images are missing.
     """
     problems = [Problem(description.file, what) for what in description.oddities]
     names = read_class_names(description)

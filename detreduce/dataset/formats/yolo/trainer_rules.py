@@ -14,9 +14,9 @@ Values = npt.NDArray[np.float32]
 def why_refused(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None = None) -> str | None:
     """Return why ultralytics leaves out the image of a label file, or None if ultralytics uses the image.
 
-    The rules are those of `ultralytics.data.utils.verify_image_label`, in float32 like there. They hold for a whole
-    file: one bad line costs the image. A file with keypoints is judged for a pose training. Any other file is judged
-    for a detection training.
+    The rules are copied from `ultralytics.data.utils.verify_image_label`, which computes in float32. They apply to a
+    whole file: one bad line is enough to leave the image out. A file with keypoints is judged for a pose training. Any
+    other file is judged for a detection training.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -57,7 +57,7 @@ def _bounds(row: Values) -> Values:
 
 
 def _check_table(table: Values, points: Values, n_classes: int) -> str | None:
-    """Return what is wrong with the values of a file: (m, 5 or more) lines, and the values that must be in [0, 1]."""
+    """Return what is wrong with the values of a file, or None. `checked` has the values that must be in [0, 1]."""
     # NaN fails each of these comparisons
     if not points.max() <= np.float32(1 + TOLERANCE):
         return "a coordinate is above 1"

@@ -72,7 +72,7 @@ class Cell:
 
     @property
     def drops_by_features(self) -> bool:
-        """Whether the cell drops duplicates that a comparison of features finds."""
+        """Whether the cell drops duplicates that are found by comparing features."""
         return CompositionRequest.of(**self.composition).by_features
 
     def request(self, categories: Any) -> SelectionRequest:
@@ -176,7 +176,8 @@ def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str,
 
 
 def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str) -> list[Cell]:
-    """Return the cells of a control: one for every training seed and keep; `full` has only the keep 1.0.
+    """Return the cells of a control: one cell for every training seed and keep. The control `full` has only the keep
+    1.0.
 
     `context` holds everything that affects all cells of the experiment.
     """
@@ -227,7 +228,7 @@ def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool
 
 
 def _with_key(cell: Cell, context: dict[str, Any]) -> Cell:
-    """Return a copy of the cell with its `key` set.
+    """Return a copy of the cell with the field `key`.
 
     `context` holds everything that affects the result, except the fields of the cell.
     """

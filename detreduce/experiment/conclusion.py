@@ -30,19 +30,19 @@ NAME = ACCURACIES[MEASURE]
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What an experiment shows.
+    """The conclusion of an experiment.
 
     Attributes
     ----------
     kind
-        What is shown about the best subset compared with random subsets: ``better``, ``worse``, ``open`` (no difference
-        is shown) or ``unknown`` (nothing can be said, for example with one seed).
+        The result for the best subset compared with random subsets: ``better``, ``worse``, ``open`` (no difference is
+        shown) or ``unknown`` (no verdict is possible, for example with one seed).
     sentence
         The advice.
     verdict
         The verdict about the best subset compared with `against`, in a few words.
     against_equal
-        The same compared with the equal-steps control; empty without this control.
+        The verdict about the best subset compared with the equal-steps control. Empty without this control.
     best
         The subset that the advice is about; None without a training on a subset.
     next
@@ -50,9 +50,9 @@ class Conclusion:
     overrides
         The values that replace values of the configuration for the next run, such as ``train.seeds=[0,1,2]``.
     confirms
-        Whether the next run is a new experiment, which needs a ledger of its own.
+        Whether the next run is a new experiment, which needs another ledger.
     against
-        What `verdict` compares with: ``random``, or ``all images`` if the experiment only leaves out near-duplicates.
+        The reference of `verdict`: ``random``, or ``all images`` if the experiment only leaves out near-duplicates.
     """
 
     kind: str
@@ -115,7 +115,7 @@ def ranked_subsets(outcome: Outcome) -> list[Summary]:
     """Return the methods at each keep, best first.
 
     Subsets that are shown to be better than random subsets come first, and subsets that are shown to be worse come
-    last. Among equals the highest mean mAP counts. The control ``first`` is not ranked.
+    last. Subsets with the same verdict are sorted by mean mAP. The control ``first`` is not ranked.
     """
     subsets = [
         item
@@ -186,7 +186,7 @@ def _fewer_steps(equal: Comparison) -> str:
 
 
 def is_cleaned(outcome: Outcome, subset: Summary) -> bool:
-    """Return whether a subset holds all images that remain without near-duplicates, so that no method chose."""
+    """Return whether a subset is the cleaned set: all images that remain without near-duplicates, with no method."""
     cells = [
         cell
         for cell in outcome.cells
@@ -229,7 +229,7 @@ def _conclude_cleaning(outcome: Outcome, best: Summary) -> Conclusion:
 
 
 def _cleaning_in_words(best: Summary, equal: Comparison | None, full: Comparison | None) -> tuple[str, str]:
-    """Return the kind and the text of the conclusion about leaving out near-duplicates."""
+    """Return the kind and the text of the conclusion of an experiment that only leaves out near-duplicates."""
     without = f"the {best.images} images without near-duplicates"
     if _starts(full, BETTER):
         assert full is not None
@@ -266,12 +266,12 @@ def _signed(item: Comparison) -> str:
 
 
 def _reversed(item: Comparison) -> str:
-    """Return the difference in the other direction, with its sign."""
+    """Return the negated difference with its sign."""
     return fixed(-item.difference, 3, sign=True)
 
 
 def _more_seeds(seeds: int) -> tuple[str, ...]:
-    """Return the values to override for at least three seeds, and at least `seeds`."""
+    """Return the overrides of the configuration for `seeds` seeds, but at least three."""
     values = ",".join(map(str, range(max(ENOUGH_SEEDS, seeds))))
     return f"reduce.seeds=[{values}]", f"train.seeds=[{values}]"
 
@@ -306,7 +306,9 @@ def _not_judged(outcome: Outcome, best: Summary, found: Sequence[Comparison]) ->
 
 
 def _confirmation(outcome: Outcome, candidate: Summary) -> tuple[str, tuple[str, ...]]:
-    """Return a sentence that recommends to compare one method with random images again, and the values to override."""
+    """Return a sentence that recommends another comparison of one method with random images, and the values to
+    override.
+    """
     cell = next((one.cell for one in outcome.cells if one.cell.get("label") == candidate.method), None)
     if cell is None or candidate.method == outcome.random or candidate.method in RANDOM_METHODS:
         return "", ()
@@ -341,18 +343,18 @@ def _differences(outcome: Outcome, against: str) -> list[Comparison]:
 
 
 def _found(outcome: Outcome, summary: Summary, against: str | None) -> Comparison | None:
-    """Return the comparison of a subset with a reference; None without a comparison."""
+    """Return the comparison of a subset with a reference, or None if there is no such comparison."""
     return None if against is None else outcome.difference(summary, against, MEASURE)
 
 
 def _against(outcome: Outcome, summary: Summary, against: str) -> str:
-    """Return the verdict of a subset compared with a reference; empty without a comparison."""
+    """Return the verdict of a subset compared with a reference, or "" if there is no such comparison."""
     item = _found(outcome, summary, against)
     return "" if item is None else item.verdict
 
 
 def _starts(item: Comparison | None, word: str) -> bool:
-    """Return whether a comparison has the verdict ``better`` or ``worse``."""
+    """Return whether the verdict of a comparison starts with the given word, ``better`` or ``worse``."""
     return item is not None and item.verdict.startswith(word)
 
 

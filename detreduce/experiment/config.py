@@ -87,8 +87,8 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     """Read an experiment YAML, and make its paths absolute.
 
     `overrides` replaces values by dotted name: ``{"train.epochs": 1}``. Relative paths are looked up in the folder of
-    the YAML, then in the working folder, then among the files that come with detreduce. Raise InputError that lists all
-    errors at once. Raise MissingFileError if the YAML does not exist.
+    the YAML, then in the working folder, then among the files that come with detreduce. Raise InputError, which lists
+    all errors at once. Raise MissingFileError if the YAML does not exist.
     """
     file = find(path, what="experiment YAML")
     if file.is_dir() and (file / "cells").is_dir():
@@ -111,7 +111,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 
 def _no_experiment(file: Path, what: str) -> str:
-    """Return the message for a path that is not an experiment, and probably a dataset."""
+    """Return the error message for a path that is not an experiment and may be a dataset."""
     return (
         f"{file} is {what}. `detreduce reduce {shlex.quote(str(file))} --output reduced/` chooses images of a dataset, "
         "and `detreduce run` needs an experiment YAML, for instance configs/demo.yaml."
@@ -129,7 +129,7 @@ def _replace(content: dict[str, Any], name: str, value: Any) -> None:
 
 
 def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "configuration") -> ExperimentConfig:
-    """Validate the content of an experiment YAML. Raise InputError that lists all errors.
+    """Validate the content of an experiment YAML. Raise InputError, which lists all errors.
 
     Paths are relative to the folder `beside`. `file` is the name of the YAML in error messages.
     """
@@ -254,7 +254,7 @@ def _is_branch(part: str | int) -> bool:
 
 
 def _keys_beside(location: list[str]) -> list[str]:
-    """Return the known keys of the YAML section in which an error is."""
+    """Return the known keys of the YAML section that has the error."""
     model: Any = ExperimentConfig
     for part in location[:-1]:
         field = model.model_fields.get(part) if hasattr(model, "model_fields") else None

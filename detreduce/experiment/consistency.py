@@ -1,4 +1,4 @@
-"""Warnings about cells that should differ only in their images, but also differ in versions, devices or steps."""
+"""Warn about cells that should differ only in their images, but also differ in versions, devices or steps."""
 
 from __future__ import annotations
 

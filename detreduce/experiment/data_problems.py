@@ -11,12 +11,15 @@ PROBLEMS_FILE = "problems.json"
 
 
 def keep_problems(ledger: Ledger, counts: ProblemCounts) -> None:
-    """Write the counts into the ledger."""
+    """Write the numbers of problems into the ledger."""
     ledger.write_json(PROBLEMS_FILE, counts.to_dict())
 
 
 def read_problems(ledger: Ledger) -> ProblemCounts | None:
-    """Return the counts in the ledger, or None if the ledger has none, as ledgers of earlier versions."""
+    """Return the numbers of problems in the ledger.
+
+    Return None for ledgers of earlier versions, which do not have them.
+    """
     try:
         return TypeAdapter(ProblemCounts).validate_python(ledger.read_json(PROBLEMS_FILE))
     except ValidationError:

@@ -106,7 +106,7 @@ def _prepared(settings: str, ledger: str) -> PreparedExperiment:
 
 
 def _work_off(ray: Any, prepared: PreparedExperiment, task: Any) -> None:
-    """Run the missing cells, and wait until the cells of other processes are finished too."""
+    """Run the missing cells, and wait until other processes have finished their cells."""
     settings, ledger = prepared.settings.model_dump_json(), str(prepared.ledger.path)
     missing = prepared.begin()
     while missing:

@@ -58,9 +58,10 @@ class Outcome:
     lost
         Comparisons of all other methods and controls with `full`; empty without `full`.
     problems
-        How many problems the data has, from ``problems.json`` in the ledger; None if the ledger does not say.
+        Number of problems in the data, from ``problems.json`` in the ledger. None if the ledger does not have this
+        file.
     leaks
-        The warning that images of val or test are also in train; None if none are known to be.
+        The warning that images of val or test are also in train. None if no such image is known.
     near_duplicates
         Near-duplicates in the train split, from ``near-duplicates.json`` in the ledger; empty if there was no search.
     """
@@ -86,7 +87,7 @@ class Outcome:
         return replace(table, notes=(*table.notes, *same_images_notes(self.rows)))
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
-        """Return the comparison of the summarised cells with the reference `against`; None without a comparison."""
+        """Return the comparison of the summarised cells with the reference `against`, or None if there is none."""
         for item in (*self.comparisons, *self.lost):
             same = item.method == summary.method and keep_key(item.keep) == keep_key(summary.keep)
             if same and item.against == against and item.measure == measure:
@@ -208,7 +209,7 @@ def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
 def provenance_in_words(outcome: Outcome) -> str:
     """Return a sentence that says how the energy of the trainings was obtained, with the share of each component.
 
-    Return an empty text if the energy of no training is known.
+    Return an empty text if the energy is not known for any training.
     """
     parts: dict[tuple[str, str], float] = {}
     for item in energy_provenance(outcome):

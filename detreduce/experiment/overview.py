@@ -93,7 +93,7 @@ class Overview:
         return f"{text}. {self.cost_in_words()}" if self.to_run else text
 
     def explanations(self) -> list[str]:
-        """Return sentences on the words of the table that a new reader may not know."""
+        """Return sentences that explain words in the table that a new reader may not know."""
         return ["A cell is one training.", *explain_names([share.method for share in self.shares])]
 
     def cost_in_words(self) -> str:

@@ -26,7 +26,7 @@ from detreduce.vocabulary.option_values import ALL
 
 
 def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evaluate_on: str) -> None:
-    """Raise InputError that lists every wrong setting, such as an unknown split, a wrong keep or missing weights."""
+    """Raise InputError, which lists every wrong setting, such as an unknown split, a wrong keep or missing weights."""
     problems: list[str] = []
 
     def attempt(where: str, check: Callable[[], object]) -> None:
@@ -71,7 +71,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
 
 
 def _unequal(config: ExperimentConfig) -> list[str]:
-    """Return a problem for each setting that would stop cells after different numbers of steps."""
+    """Return a problem for each training argument that would give cells different numbers of steps."""
     given = config.train.arguments
     problems = []
     if given.get("time"):
@@ -107,7 +107,7 @@ def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> l
 
 
 def _drops_by_features(method: MethodConfig, config: ExperimentConfig) -> bool:
-    """Return whether a search that compares features finds the duplicates that a method drops."""
+    """Return whether a method drops duplicates that are found by comparing features."""
     return CompositionRequest.of(**method.composition(config.reduce)).by_features
 
 

@@ -36,7 +36,7 @@ class DifferenceCell:
     Attributes
     ----------
     text, value
-        The difference with its sign, as text and as a number.
+        The signed difference, as text and as a number.
     spread
         Standard deviation between groups, such as ``± 0.010``; empty if it is not known.
     interval
@@ -203,7 +203,7 @@ def _mean(summary: Summary, name: str) -> ResultCell:
 
 
 def _wh(value: float) -> ResultCell:
-    """Return an energy in Wh; the text of NaN is ``not known``."""
+    """Return an energy in Wh as a cell of the table. The text for NaN is ``not known``."""
     return ResultCell("not known" if math.isnan(value) else with_spread(value, math.nan), value)
 
 

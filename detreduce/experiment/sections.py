@@ -50,9 +50,9 @@ class FeaturesConfig(Section):
 
 
 class CompositionConfig(BaseModel):
-    """The steps that run before a method chooses, such as dropping duplicates; see `detreduce.select`.
+    """The steps that run before a method chooses, such as dropping duplicates (see `detreduce.select`).
 
-    For a method, None means the value of the section `reduce`.
+    In the settings of one method, None means that the value of the section `reduce` is used.
     """
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
@@ -99,7 +99,7 @@ class CompositionConfig(BaseModel):
     def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
         """Return the steps as keyword arguments of `select`.
 
-        A step that is not set here comes from `otherwise`. Values that have no effect are left out.
+        A step that is not set in this section comes from `otherwise`. Values without effect are left out.
         """
         found = {}
         for name in CompositionConfig.model_fields:
@@ -165,7 +165,10 @@ class MethodConfig(CompositionConfig):
 
 
 def _read_keep(keep: Any) -> Any:
-    """Return a keep of the YAML, with a percentage such as ``25%`` as a fraction. Raise ValueError for other texts."""
+    """Return a `keep` of the YAML.
+
+    A percentage such as ``25%`` becomes a fraction. Raise ValueError for other texts.
+    """
     if isinstance(keep, str) and keep != ALL:
         with contextlib.suppress(ValueError):
             return from_percent(keep)
@@ -175,7 +178,7 @@ def _read_keep(keep: Any) -> Any:
 
 
 class ReduceConfig(CompositionConfig, Section):
-    """The subsets to train on: one for each method, keep and seed.
+    """The subsets to train on: one subset for each method, keep and seed.
 
     All keys except `methods`, `keep`, `seeds` and `categories` can also be set for one method.
     """
@@ -202,7 +205,7 @@ class ReduceConfig(CompositionConfig, Section):
 
     @property
     def keeps(self) -> list[Keep]:
-        """The numbers in `keep`. `with_all` replaces `all` by a number."""
+        """The numbers in `keep`. Call `with_all` before, which replaces `all` by a number."""
         return [keep for keep in self.keep if not isinstance(keep, str)]
 
     def with_all(self, images: int) -> ReduceConfig:

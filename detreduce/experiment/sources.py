@@ -99,11 +99,12 @@ class Sources:
         return source, choosing, {"features_from_cache": kept[0]["from_cache"]}
 
     def vectors(self) -> FeatureTable:
-        """Return a table with one vector per image. The search for duplicates by features compares these vectors."""
+        """Return a table with one vector per image, for the search for duplicates by features."""
         return self.table(self._vectors_kind)
 
     def to_make(self, cell: Cell) -> list[tuple[str, str]]:
-        """Return the work that must be done before a cell: the proxy training and the tables not in the ledger.
+        """Return the work that must be done before a cell: the proxy training, and tables that are not in the ledger
+        yet.
 
         Each entry is (phase, name). Cells that need the same table or proxy training get the same name.
         """
@@ -197,16 +198,16 @@ class Sources:
         shutil.rmtree(share, ignore_errors=True)
 
     def _fills_by_features(self, kind: str) -> bool:
-        """Return whether a table needs features to find neighbours of images that the proxy did not train on."""
+        """Return whether a table needs features to find the neighbours of images that the proxy training left out."""
         return kind == "dynamics" and self._lacks_images
 
     @cached_property
     def _lacks_images(self) -> bool:
-        """Whether the proxy did not train on all images."""
+        """Whether the proxy training left out some images."""
         return needs_neighbours(ProxyLog.load(self.proxy), self.dataset)
 
     def _is_part(self, wanted: ProxyConfig) -> bool:
-        """Return whether the proxy is to train on a part of the images."""
+        """Return whether the configuration trains the proxy on a part of the images."""
         return resolve_keep(wanted.share, len(self.dataset)) < len(self.dataset)
 
     def _extract(self, kind: str) -> FeatureTable:
@@ -228,8 +229,8 @@ class Sources:
     def _vectors_kind(self) -> str:
         """The kind of table that has the vectors of whole images.
 
-        It is the table of features if a method uses that table anyway. Otherwise a smaller table is enough, without
-        features of objects.
+        If a method uses the table of features, this table is shared. Otherwise a smaller table without features of
+        objects is made.
         """
         used = any(FEATURES in kinds_of(reducer_class(method.name).needs) for method in self.config.reduce.methods)
         return FEATURES if used and "image" in self._blocks else VECTORS

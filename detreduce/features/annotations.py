@@ -44,8 +44,8 @@ def annotation_features(
     - the quantiles 0, 25, 50, 75 and 100 % of sqrt(area), then of log(width / height);
     - the cover of each cell of a 4x4 grid, row by row from the top left. Each box adds the area that it covers in the
       cell, divided by the area of the cell;
-    - the mean IoU of all pairs of boxes in the image, whatever their classes. The value is 0 for a single box. In an
-      image with more than 20,000 boxes, these are the pairs of 20,000 random boxes.
+    - the mean IoU of all pairs of boxes in the image, of any class. The value is 0 for a single box. In an image with
+    more than 20,000 boxes, only the pairs among 20,000 random boxes are used.
 
     Widths, heights and areas are fractions of the image. The row of an image without boxes is all zeros.
 
@@ -139,7 +139,7 @@ def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats
 
 
 def _drawn(corners: Floats) -> Floats:
-    """Return `MOST_PAIRED` random boxes, or all if there are no more. The order of the boxes changes nothing."""
+    """Return at most `MOST_PAIRED` random boxes. The result does not depend on the order of the boxes."""
     if len(corners) <= MOST_PAIRED:
         return corners
     ordered = corners[np.lexsort(corners.T)]
@@ -149,8 +149,8 @@ def _drawn(corners: Floats) -> Floats:
 def _sum_of_ious(corners: Floats) -> float:
     """Return the sum of the IoU of all pairs of (m, 4) boxes. Memory does not grow with the number of pairs.
 
-    The boxes are sorted by their left side. Then a box meets only boxes that begin before the box ends, so boxes that
-    are far apart are never compared.
+    The boxes are sorted by their left side. A box is compared only with boxes that start before its right side, so
+    boxes that are far apart are skipped.
     """
     left, top, right, bottom = np.ascontiguousarray(corners[np.argsort(corners[:, 0], kind="stable")].T)
     areas = np.maximum(right - left, 0.0) * np.maximum(bottom - top, 0.0)

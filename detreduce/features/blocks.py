@@ -18,7 +18,9 @@ FEATURES = "features"
 
 
 def kinds_of(needs: Collection[str]) -> list[str]:
-    """Return which of ``features``, ``dynamics`` and ``gradients`` a method with these `needs` uses."""
+    """Return the kinds of input that a method with these `needs` uses, out of ``features``, ``dynamics`` and
+    ``gradients``.
+    """
     features = [] if {"features", "object_vectors"}.isdisjoint(needs) else [FEATURES]
     return [*features, *(name for name in SEPARATE_BLOCKS if name in needs)]
 
@@ -43,7 +45,7 @@ def check_blocks(
 ) -> tuple[str, ...]:
     """Return the blocks to extract. Raise InputError for a block that is unknown or not possible.
 
-    If `blocks` is None, return all possible blocks except those of a proxy training.
+    If `blocks` is None, return all possible blocks except the blocks of a proxy training.
     """
     possible = default_blocks(backbone, labelled=dataset.labelled)
     if blocks is None:

@@ -40,7 +40,7 @@ SCALING = (
 
 @dataclass(frozen=True)
 class Extraction:
-    """Which features to extract, and how. The fields are the keywords of `extract_features`."""
+    """A request for features: which blocks to extract, and how. The fields are the keywords of `extract_features`."""
 
     backbone: str | Backbone = BACKBONE
     blocks: Sequence[str] | None = None

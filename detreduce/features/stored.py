@@ -41,8 +41,8 @@ def stored_features(
     dataset
         The dataset of the selection.
     made
-        How the selection's features were made: ``provenance["features"]``. It is not trusted: weights are neither
-        opened nor hashed, and a store is only read below the cache folder.
+        How the selection's features were made: ``provenance["features"]``. This may come from an untrusted file. So
+        weights are neither opened nor hashed, and stores are read only below the cache folder.
     blocks
         Names of the blocks to read: ``image``, ``objects`` and ``annotations``.
     cache
@@ -99,12 +99,12 @@ class _Stored(Extraction):
             extracted.provenance["objects"] = dict(facts)
 
     def _facts(self, block: str) -> Mapping[str, Any]:
-        """Return how a block was made."""
+        """Return the recorded facts about how a block was made. Raise InputError if there are none."""
         facts = self.made.get(block)
         return facts if isinstance(facts, Mapping) else {}
 
     def _used_folder(self, facts: Mapping[str, Any]) -> Path:
-        """Return the cache folder."""
+        """Return the cache folder to read."""
         if self.cache is None and "store" in facts:
             used = Path(str(facts["store"]))
             if used.is_absolute() and used.parent.name == "features" and used.is_dir():

@@ -36,7 +36,10 @@ def features_frame(
     image_ids: Iterable[int | str],
     class_names: Sequence[str],
 ) -> pd.DataFrame:
-    """Return a frame with one row per image and one column per feature of `block`. None means all blocks."""
+    """Return a frame with one row per image and one column per feature of `block`.
+
+    If `block` is None, use all blocks.
+    """
     import pandas as pd
 
     if block is not None and block not in blocks:

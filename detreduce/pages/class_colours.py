@@ -51,7 +51,7 @@ class Looks:
 
 
 def name_classes_apart(dataset: DetectionDataset) -> DetectionDataset:
-    """Return the dataset with the key behind the name of each class that shares its name with another."""
+    """Return the dataset with unique class names: the key is added to each name that several classes share."""
     counts = Counter(dataset.class_names)
     if len(counts) == len(dataset.class_names):
         return dataset

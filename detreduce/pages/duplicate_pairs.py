@@ -40,7 +40,7 @@ class DuplicateSearch:
     Attributes
     ----------
     looked_for
-        Text that says what the search counts as a duplicate and which images it searched.
+        A text about the search: what counts as a duplicate, and which images were searched.
     found
         Number of pairs.
     kept_twice

@@ -1,4 +1,4 @@
-"""The templates of pages: their filters, and what all pages share. All names are escaped."""
+"""The jinja environment of page templates, with the filters that all pages share. All names are escaped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENDS = 14
 def make_environment(looks: Looks | None, *packages: str) -> Environment:
     """Return the environment for the templates of this package and of other `packages`.
 
-    `looks` says how boxes are drawn; None if the page has no pictures.
+    `looks` defines how boxes are drawn. It is None if the page has no pictures.
     """
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(name) for name in (*packages, "detreduce.pages")]),
@@ -61,7 +61,7 @@ def part(package: str, name: str) -> Markup:
 
 
 def _shown(value: Any) -> Any:
-    """Return a value for the page. In text that is not markup, invisible characters become codes."""
+    """Return a value as the page shows it. In text that is not markup, invisible characters become codes."""
     return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -74,16 +74,19 @@ def _apart(name: str) -> Markup:
 
 
 def _breakable(text: object) -> Markup:
-    """Return a text that may be broken after the marks within paths, so that a narrow page breaks no word."""
+    """Return a text with possible line breaks after the separators of paths, so that narrow pages do not break
+    words.
+    """
     return Markup("").join(
         Markup("<wbr>") if not one else escape(one) for one in _MARKS.split(visible_lines(str(text)))
     )
 
 
 def _cut(name: str) -> Markup:
-    """Return a name in two parts. The style of the page cuts the first part where the name is too long for its place.
+    """Return a name in two parts. If the name is too long for its place, the style sheet cuts the end of the first
+    part.
 
-    So the middle of the name is cut, and its beginning and its end stay.
+    So the beginning and the end of the name remain visible.
     """
     text = visible(name)
     first, last = text[:-ENDS], text[-ENDS:]

@@ -1,4 +1,4 @@
-"""The map of a page: where each image lies by the first two principal components of its features."""
+"""The map of a page: images as points, placed by the first two principal components of their features."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class FeatureMap:
 
     @property
     def alike(self) -> str:
-        """What images that lie close together have in common."""
+        """A text about what images that are close together on the map have in common."""
         if shows_looks(self.blocks):
             return "look alike"
         return "have similar boxes" if self.blocks == ("annotations",) else "have similar features"
 
 
 def shows_looks(blocks: Iterable[str]) -> bool:
-    """Return whether features of these blocks say how images look. Numbers and positions of boxes do not."""
+    """Return whether these blocks describe the look of images. The numbers and positions of boxes do not."""
     return not {"image", "objects"}.isdisjoint(blocks)
 
 

@@ -46,16 +46,16 @@ LEVELS = 8
 
 @dataclass(frozen=True)
 class HealthSource:
-    """What the page is made from.
+    """The content of the page.
 
     Attributes
     ----------
     summary, findings, leaks
         The summary of one split, the findings, and the images that splits share.
     splits
-        All splits that could be loaded, the split of the summary among them.
+        All splits that could be loaded, including the split of the summary.
     images
-        What was found in the images. None if they were not opened.
+        The result of the check of the images. None if they were not opened.
     pictures
         False leaves out all pictures of the dataset, for confidential data.
     """
@@ -84,7 +84,7 @@ class PictureOf:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Pairs of images with a heading. `found` is the number of all pairs, of which the first are shown."""
+    """Pairs of images with a heading. `found` is the number of all pairs. Only the first pairs are shown."""
 
     title: str
     about: str
@@ -94,7 +94,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A histogram as a table: rows of a name, a count, and the length of a bar in percent."""
+    """A histogram as a table. Each row has a name, a count, and the length of a bar in percent."""
 
     title: str
     counted: str
@@ -152,20 +152,20 @@ def health_page(source: HealthSource) -> bytes:
 
 
 def _name(path: Path) -> str:
-    """Return a short name of a dataset: its folder where the file has a usual name."""
+    """Return a short name of a dataset. If its file has a common name such as data.yaml, use the name of the folder."""
     usual = path.is_file() and path.stem in ("data", "dataset", "annotations", "_annotations.coco")
     return path.parent.name if usual else path.name if path.is_dir() else path.stem
 
 
 class _Albums:
-    """The pictures of each split, made when the first pair needs them."""
+    """The pictures of each split, made when they are first needed."""
 
     def __init__(self, source: HealthSource) -> None:
         self.source = source
         self.made: dict[str, Album] = {}
 
     def picture(self, split: str, image: ImageId, note: str) -> PictureOf | None:
-        """Return the picture of an image, or None if its split was not loaded."""
+        """Return the picture of an image, or None if the image's split was not loaded."""
         data = self.source.splits.get(split)
         if data is None or image not in data.row_of:
             return None
@@ -188,7 +188,10 @@ class _Albums:
 
 
 def _leaks(source: HealthSource, albums: _Albums) -> Iterator[Pairs]:
-    """Yield the pairs of images that two splits share: by pixels if the images were opened, else by their files."""
+    """Yield the pairs of images that two splits share.
+
+    They are found by pixels if the images were opened, else by files.
+    """
     title = "Images in two splits"
     if source.images is not None:
         leaked: Sequence[LeakedImage] = sorted(
@@ -258,7 +261,7 @@ def _bars(title: str, counted: str, names: Sequence[str], counts: Sequence[int])
 
 
 def _together_rows(names: Sequence[str], matrix: Any) -> list[tuple[str, list[tuple[int, float]]]]:
-    """Return for each class the images that it shares with each class, and the share of its own images."""
+    """Return, for each class, the number of its images that also have each other class, and the share of its images."""
     return [
         (name, [(int(count), float(count) / max(1, int(matrix[row, row]))) for count in matrix[row]])
         for row, name in enumerate(names)

@@ -39,8 +39,8 @@ def pack_images(
 ) -> str:
     """Return the packed data of the images in `rows`; default all images of the dataset.
 
-    Names are shown with codes instead of invisible characters. With `names_for_lists`, the data also has the names by
-    which a list of images names each image, where they differ.
+    In names, invisible characters are replaced by codes. With `names_for_lists`, the data also has the names for use in
+    lists of images, where they differ from the shown names.
     """
     rows = np.arange(len(dataset), dtype=np.int64) if rows is None else rows
     place_of = {row: place for place, row in enumerate(rows.tolist())}
@@ -78,8 +78,8 @@ def pack_within(
 ) -> tuple[str, int]:
     """Return the packed data with names for lists, and its number of images.
 
-    If the data of all images is larger than `capacity` (default: what the pictures leave of `CAPACITY`), images are
-    left out: first the dropped images without a picture, then the kept ones.
+    If the data is larger than `capacity`, images without a picture are left out: first dropped images, then kept
+    images. The default capacity is the part of `CAPACITY` that the pictures do not use.
     """
     if capacity is None:
         capacity = CAPACITY - sum(len(picture.data or "") for picture in album.pictures.values())
@@ -113,7 +113,7 @@ def _boxes(dataset: DetectionDataset, rows: npt.NDArray[np.int64]) -> list[list[
 
 
 def _look(css: str) -> list[int]:
-    """Return the numbers of the colour and of the shape of a look; [-1, 0] for a plain look."""
+    """Return the number of the colour and the number of the shape of a look. Return [-1, 0] for a plain look."""
     if not css:
         return [-1, 0]
     colour, line = css.split()
@@ -121,9 +121,9 @@ def _look(css: str) -> list[int]:
 
 
 def _keys(dataset: DetectionDataset, rows: npt.NDArray[np.int64], names: Sequence[str]) -> dict[int, str | None]:
-    """Return place -> the text that names the image in a list, where this is not its shown name.
+    """Return a dict: position -> text that names the image in a list, for images whose shown name does not.
 
-    It is the name or, where other images have the same name, the id; None if a text file cannot name the image.
+    The text is the name, or the id if several images have this name. It is None if a text file cannot name the image.
     """
     every = [(record.name, str(record.id)) for record in dataset]
     called = Counter(text for name, identity in every for text in {name, identity})
@@ -136,7 +136,7 @@ def _keys(dataset: DetectionDataset, rows: npt.NDArray[np.int64], names: Sequenc
 
 
 def _can_be_listed(text: str) -> bool:
-    """Return whether `read_names` reads the text again from a line of a file."""
+    """Return whether `read_names` reads the same text from a line of a file."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What the points of a map are coloured by: the category of each image, or else its most common class."""
+"""The labels that colour the points of a map: the category of each image, or else its most common class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ImageLabels:
     Attributes
     ----------
     what
-        What a label is: ``category``, ``class`` or, if all images have the same label, "".
+        The kind of label: ``category`` or ``class``. Empty if all images have the same label.
     names
         The names of the labels.
     codes
@@ -38,9 +38,9 @@ class ImageLabels:
 
 
 def image_labels(selection: Selection | None, dataset: DetectionDataset, looks: Looks) -> ImageLabels:
-    """Return the categories of a selection if it has several, or else the most common class of each image.
+    """Return the categories of a selection if it has several, else the most common class of each image.
 
-    A category that has the name of a class looks as this class, unless there are many classes.
+    A category with the name of a class has the colour of this class, unless there are many classes.
     """
     names = () if selection is None else tuple(map(str, selection.categories.get("full", ())))
     if selection is not None and selection.category_codes is not None and len(names) > 1:

@@ -80,7 +80,7 @@ def _stored(found: Mapping[str, Any]) -> Iterator[Measure]:
 
 
 def _number(value: Any, infinite: str = "infinite") -> str:
-    """Return a number as text; `infinite` stands for infinity, which is stored as text."""
+    """Return a number as text. Infinity, which is stored as text, becomes `infinite`."""
     number = float(value)
     return infinite if math.isinf(number) else significant(number)
 

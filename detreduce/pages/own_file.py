@@ -1,4 +1,4 @@
-"""Pages that detreduce wrote may be written again; other files are never replaced."""
+"""Check the file of a page before it is written: pages of detreduce are replaced, other files never."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HEAD = 64 << 10
 def check_target(target: Path, name: str, marks: Sequence[bytes] = ()) -> Path:
     """Return the file to write: `target`, or the file `name` in it if it is a folder.
 
-    Raise InputError if there is a file that has neither the mark of a page of detreduce nor one of `marks`.
+    Raise InputError if the file exists and has neither the mark of a detreduce page nor one of `marks`.
     """
     if target.is_dir():
         target = target / name

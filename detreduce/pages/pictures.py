@@ -72,7 +72,7 @@ class Album:
     pictures
         Dataset row -> picture.
     cut
-        Number of pictures without image or boxes because the page is full.
+        Number of pictures whose image or boxes are left out, because the page is full.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ ON_A_SHEET, PAIRS, PICTURES = 16, 12, 320
 
 @dataclass(frozen=True)
 class PageSource:
-    """What the page of a selection is made from.
+    """The content of the page of a selection.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class PageSource:
     images
         False leaves out all pictures of the dataset, for confidential data.
     notes
-        Sentences for the top of the page, for instance on what is not shown.
+        Sentences for the top of the page, for instance about content that is left out.
     """
 
     selection: Selection
@@ -87,7 +87,7 @@ def selection_page(source: PageSource) -> bytes:
 
 
 def _name(dataset: DetectionDataset) -> str:
-    """Return a short name of a dataset: its file, or its folder where the file has the usual name."""
+    """Return a short name of a dataset: the name of its file, or of its folder if the file has a common name."""
     place = dataset.source.path
     if place.is_dir():
         return place.name
@@ -97,13 +97,13 @@ def _name(dataset: DetectionDataset) -> str:
 
 
 def _identity(selection: Selection) -> str:
-    """Return a key of a selection, under which a browser keeps the choices of its reader."""
+    """Return a key of a selection. The browser stores the choices of the reader under this key."""
     made_on = selection.provenance.get("dataset", {}).get("content_hash", "")
     return content_digest("\n".join([str(made_on), *map(str, selection.image_ids)]).encode()).hex()[:16]
 
 
 def _more_rows(view: SelectionView, most: int) -> list[int]:
-    """Return the dataset rows of at most `most` further images: kept and dropped ones by turns, evenly spread."""
+    """Return the dataset rows of at most `most` further images, evenly spread. Kept and dropped images alternate."""
     shown, kept = set(view.shown_rows), set(view.order)
     parts = [[row for row in view.order if row not in shown]]
     parts.append([row for row in range(view.of) if row not in kept and row not in shown])
@@ -116,7 +116,7 @@ def _more_rows(view: SelectionView, most: int) -> list[int]:
 
 
 def _notes(drawn: FeatureMap | None, source: PageSource) -> Iterator[str]:
-    """Yield sentences on what the page does not show."""
+    """Yield sentences about content that the page does not show."""
     if drawn is None and not source.notes:
         yield (
             "There is no map: the method did not use features, and none are stored. A method that uses features, such "
@@ -127,13 +127,13 @@ def _notes(drawn: FeatureMap | None, source: PageSource) -> Iterator[str]:
 
 
 def _steps(selection: Selection) -> list[str]:
-    """Return the names of the steps. If all images that remain were kept, no method chose."""
+    """Return the names of the steps. The method is left out if all remaining images were kept."""
     found = [str(taken.get("step")) for taken in selection.steps]
     return [name for name in found if name != "method"] if selection.keeps_all else found
 
 
 def _facts(view: SelectionView, dataset: DetectionDataset) -> Iterator[tuple[str, Any]]:
-    """Yield (name, value) of the options and of what they were applied to."""
+    """Yield the facts about the selection as (name, value): its options, dataset and features."""
     selection = view.selection
     yield "dataset", f"{dataset.source.path} ({dataset.split})"
     if selection.keeps_all:

@@ -69,11 +69,11 @@ class SelectionView:
     lost
         Classes without a kept box.
     shares
-        How classes, box sizes, categories and groups are shared out.
+        Tables of the shares of classes, box sizes, categories and groups.
     duplicates
         The searches for duplicate images, with their results.
     background
-        (images without boxes in the full set, those of them that are kept); None without labels.
+        Number of images without boxes in the full set, and number of these images that are kept. None without labels.
     """
 
     selection: Selection
@@ -93,7 +93,7 @@ class SelectionView:
 
     @property
     def fits_three_tables(self) -> bool:
-        """Whether the tables of shares are three short ones, which fill a wide screen side by side."""
+        """Whether there are three short tables of shares, which fit next to each other on a wide screen."""
         return len(self.shares) == 3 and all(len(found.rows) <= SHORT for found in self.shares)
 
     @property
@@ -124,7 +124,7 @@ def view_selection(
     near
         An experiment's search for near-duplicates, as `read_near_duplicates` returns it.
     on_a_sheet, pairs
-        Largest number of images of a group, and of pairs of duplicates, that are shown.
+        Largest number of images in each group, and largest number of pairs of duplicates.
     """
     order = [dataset.row_of[image] for image in selection.image_ids]
     kept = np.zeros(len(dataset), bool)
@@ -216,7 +216,7 @@ def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, n
 
 
 def _rank_in_words(selection: Selection, row: int, rank: int) -> str:
-    """Return the place of an image in the order of choice, and its score if the score says more than the place."""
+    """Return the rank of an image in the order of choice. Add the score if it is not only the rank."""
     place, score = f"{rank} of {len(selection)}", float(selection.scores[row])
     if not math.isfinite(score) or -score in (rank, rank - 1):
         return place

@@ -1,4 +1,4 @@
-"""How classes, box sizes, categories and groups are shared out: in the full set and in the subset."""
+"""Tables of the shares of classes, box sizes, categories and groups, in the full set and in the subset."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SIZE_BOUNDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One row: its name, and how many of the full set and of the subset it has."""
+    """One row: its name, and its number of boxes or images in the full set and in the subset."""
 
     name: str
     full: int
@@ -36,7 +36,7 @@ class Share:
 
     @property
     def lost(self) -> bool:
-        """Whether the full set has some and the subset has none."""
+        """Whether the subset has nothing of this row, but the full set has."""
         return self.full > 0 and self.kept == 0
 
 
@@ -55,7 +55,7 @@ class Shares:
     rows
         The rows, at most `MOST`.
     full, kept
-        The sums over all rows, also of the rows that are left out.
+        The sums over all rows, including the rows that are left out.
     left_out
         Number of rows that are left out.
     """
@@ -69,7 +69,7 @@ class Shares:
     left_out: int = 0
 
     def bars(self, row: Share) -> tuple[float, float]:
-        """Return the lengths of the two bars of a row in percent; the longest bar of the table has 100."""
+        """Return the lengths of the two bars of a row in percent of the longest bar of the table."""
         full, kept = max(1, self.full), max(1, self.kept)
         longest = max((max(one.full / full, one.kept / kept) for one in self.rows), default=0.0) or 1.0
         return 100 * row.full / full / longest, 100 * row.kept / kept / longest
@@ -115,8 +115,8 @@ def category_shares(selection: Selection, dataset: DetectionDataset) -> Shares |
 def group_shares(selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
     """Return the images of each group; None without groups.
 
-    The groups are those of the selection. Without a rule for groups, the folders of the images are the groups if there
-    are several folders, but not nearly one for each image.
+    The groups come from the selection. Without a rule for groups, the folders of the images are used as groups, if
+    there are several folders and most of them have several images.
     """
     step = selection.steps[-1] if selection.steps else {}
     rule, limit = step.get("groups"), step.get("max_per_group")
@@ -166,7 +166,7 @@ def _table(
     *,
     ordered: bool = True,
 ) -> Shares:
-    """Return a table, with the largest rows first if it is `ordered`. Rows that the full set does not have are out."""
+    """Return a table without the rows that are empty in the full set. With `ordered`, the largest rows come first."""
     rows = [Share(str(name), int(a), int(b)) for name, a, b in zip(names, full, kept, strict=True) if a or not ordered]
     if ordered:
         rows.sort(key=lambda row: -row.full)

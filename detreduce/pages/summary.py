@@ -1,4 +1,4 @@
-"""What was asked of a selection and what came out, in sentences."""
+"""The request and the result of a selection, in sentences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def heading(view: SelectionView) -> str:
 
 
 def sentences(view: SelectionView, dataset: DetectionDataset) -> Iterator[str]:
-    """Yield what was asked and what came out."""
+    """Yield sentences about the request and the result."""
     selection = view.selection
     parameters = ", ".join(f"{name}={value}" for name, value in own_parameters(selection).items())
     method = f"{selection.method} ({parameters})" if parameters else selection.method
@@ -74,7 +74,7 @@ def _duplicates(what: str) -> str:
 
 
 def own_parameters(selection: Selection) -> dict[str, Any]:
-    """Return the parameters of the method that are not the defaults."""
+    """Return the parameters of the method that differ from the defaults."""
     try:
         defaults = {one.name: one.default for one in described(selection.method).parameters}
     except DetreduceError:
@@ -92,7 +92,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def command_again(selection: Selection, dataset: DetectionDataset, output: Path | None) -> list[str]:
-    """Return the words of a command that chooses again with the same options, quoted for a shell.
+    """Return the words of a command that repeats the selection with the same options, quoted for a shell.
 
     The command does not have an earlier selection (``--initial``), because a selection does not store its path.
     """
@@ -122,7 +122,7 @@ def command_again(selection: Selection, dataset: DetectionDataset, output: Path 
 
 
 def _options(step: Any) -> list[str]:
-    """Return the options of the command that ask for a step."""
+    """Return the options of the command for one step."""
     kind = step.get("step")
     if kind == "drop_duplicates":
         what = str(step.get("what", ""))

@@ -26,10 +26,10 @@ def write_selection_page(
     images: bool = True,
     cache: str | Path | None = None,
 ) -> Path:
-    """Write the page of pictures of a selection: one HTML file that works without a network or other files.
+    """Write the page of pictures of a selection: one HTML file, which works without a network or other files.
 
-    The page shows the kept and the dropped images, and lets its reader pin or exclude images. `reduce` writes the same
-    page. Features come from the cache; no image passes through a network, and no weights are loaded.
+    The page shows the kept and the dropped images. The reader can pin or exclude images. `reduce` writes the same page.
+    Features come from the cache; no image passes through a network, and no weights are loaded.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def write_selection_page(
     MissingFileError
         The selection or the dataset does not exist.
     InputError
-        The selection cannot be read, the dataset has changed, or the file to write exists and is not such a page.
+        The selection cannot be read, the dataset has changed, or the output exists and is not a page of detreduce.
     DetreduceError
         The file cannot be written.
     """

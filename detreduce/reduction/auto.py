@@ -1,4 +1,4 @@
-"""The method `auto`: clean first, then choose by the method that the results support for this kind of data."""
+"""The method `auto`: drop near-duplicates, then use the method that had the best results for this kind of data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detreduce.reducers.recommended import EVIDENCE
 
 @dataclass(frozen=True)
 class Advice:
-    """The method that `auto` takes for a dataset, and the reason in one sentence."""
+    """The method that `auto` uses for a dataset, and the reason in one sentence."""
 
     method: str
     reason: str
@@ -23,7 +23,7 @@ NOTHING_TO_CHOOSE = Advice("srs", "Every image that remains is kept, so there is
 
 
 def advise(dataset: DetectionDataset, extraction: Extraction) -> Advice:
-    """Return the method that the results support for a dataset, given the features that can be extracted."""
+    """Return the method that had the best results for such a dataset and for the features that can be extracted."""
     if not dataset.labelled or not np.any(~dataset.box_crowd):
         return Advice(
             "facility",

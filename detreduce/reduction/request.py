@@ -37,9 +37,9 @@ class ReductionRequest:
     """A request to reduce a dataset: the data, the choice of images, the features, and the output.
 
     `data`, `split` and `images` are arguments of `load_dataset`; `data` may also be a loaded dataset. If `output` is
-    None, the result cannot be written. `keep_all` keeps every image that remains without excluded images and
-    duplicates, whatever the `keep` of the selection. `clean` allows the method `auto` to drop near-duplicates. `reason`
-    says why `auto` took the method; it is empty for a method that was named.
+    None, the result cannot be written. If `keep_all` is True, every image except excluded images and duplicates is
+    kept, and the `keep` of the selection is ignored. `clean` allows the method `auto` to drop near-duplicates. `reason`
+    is the reason for the method that `auto` uses. It is empty if the caller named the method.
     """
 
     data: str | Path | DetectionDataset
@@ -53,10 +53,10 @@ class ReductionRequest:
     reason: str = ""
 
     def resolve(self, dataset: DetectionDataset) -> ReductionRequest:
-        """Return the request with the method that `auto` takes for a dataset, and the `reason` for this method.
+        """Return the request with the method that `auto` uses for a dataset, and the `reason` for this method.
 
-        `auto` also searches for near-duplicates by pixels and drops them. It does not if the request names another
-        search for duplicates, or if `clean` is False.
+        `auto` also drops near-duplicates by pixels, unless the request names another search for duplicates or `clean` is
+        False.
         """
         if self.selection.method != AUTO:
             return self
@@ -82,7 +82,9 @@ class ReductionRequest:
         reducer.check_given(groups=composition.groups is not None, limited=composition.max_per_group is not None)
 
     def _check_auto(self) -> None:
-        """Raise InputError for options that apply to one method only."""
+        """Raise InputError for options that only apply to one particular method, because `auto` may use another
+        method.
+        """
         self.extraction.check_options()
         options = [*self.selection.parameters, *["proxy"] * (self.extraction.proxy is not None)]
         if options:

@@ -60,8 +60,8 @@ def reduce(
 ) -> ReductionResult:
     """Choose which images to keep and write the smaller dataset, as the command ``detreduce reduce`` does.
 
-    All options are checked before an image is decoded. The steps are: look for duplicates, extract the features that
-    the method needs, choose the images, measure how well they represent the full set, and write them.
+    All options are checked before an image is decoded. The steps are: search for duplicates, extract the features that
+    the method needs, choose the images, measure how well these images represent the full set, and write them.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ def reduce(
     output
         Folder for the smaller dataset; see `write_subset`.
     method, keep, seed, categories, parameters
-        Which images to choose; see `select`. The method ``auto`` drops near-duplicates, then takes the method that the
-        results support: ``herding`` with boxes, ``facility`` without boxes. ``keep="all"`` keeps every image that
-        remains without excluded images and near-duplicates, so it only cleans.
+        Which images to choose; see `select`. The method ``auto`` drops near-duplicates. Then it uses the method with
+        the best results: ``herding`` with boxes, ``facility`` without boxes. ``keep="all"`` only cleans: it keeps every
+        image except excluded images and near-duplicates.
     backbone, blocks
         Features for the method; see `extract_features`. By default, all blocks that the method can use.
     link, format, overwrite, discard_changes
@@ -89,7 +89,7 @@ def reduce(
         Whether to leave out images that are also in val or test, unchanged or slightly changed. A fraction `keep` then
         refers to the images that remain. ``selection.json`` lists these images.
     drop_duplicates, class_floor, groups, max_per_group
-        What to do before the method chooses; see `select`. If `drop_duplicates` is None, near-duplicates are dropped
+        The steps before the method chooses; see `select`. If `drop_duplicates` is None, near-duplicates are dropped
         unless `method` names a method. So ``auto`` and ``keep="all"`` drop them. A search for duplicates by
         ``"features"`` works with every method, because the image vectors are extracted for the search.
     unreadable
@@ -98,7 +98,7 @@ def reduce(
         Folder for features and for the image signatures of the search for duplicates. `extract_features` has the same
         default.
     proxy
-        Log of a proxy training, if the method learns from one; see `log_proxy_training`.
+        Log of a proxy training, if the method needs such a log; see `log_proxy_training`.
     say
         Function that is called with one line of text for each step. By default, nothing is printed.
 

@@ -57,11 +57,11 @@ class ReductionResult:
     output
         The folder with the smaller dataset.
     problems
-        How many problems the source has, and how many of the kept images ultralytics leaves out of a training.
+        Number of problems in the source, and number of kept images that ultralytics leaves out of a training.
     reason
-        Why `auto` took this method; empty if the request named the method.
+        The reason why `auto` used this method. Empty if the request named the method.
     page
-        The page of pictures, ``selection.html`` in the output; None if it was not asked for.
+        The page of pictures, ``selection.html`` in the output. None if the request does not include a page.
     groups
         Number of groups (cameras, videos) with a kept image, and number of all groups; None without groups.
     """
@@ -135,11 +135,13 @@ class Reduction:
 
     @cached_property
     def splits(self) -> tuple[dict[str, DetectionDataset], list[Problem]]:
-        """All splits of the source, and a problem for each split that cannot be loaded. Each is loaded once."""
+        """All splits of the source, and a problem for each split that cannot be loaded. Each split is loaded once."""
         return load_all_splits(self.dataset)
 
     def check_keep(self) -> None:
-        """Check that the needed labels exist, and that `keep` is large enough for the images to keep first."""
+        """Check that the needed labels exist, and that `keep` is not less than the number of images that must be
+        kept.
+        """
         selection = self.request.selection
         check_labels(self.dataset, selection.method, self.reducer.needs)
         keep = self._sized(self.dataset, None).keep
@@ -174,7 +176,9 @@ class Reduction:
 
     @property
     def extractions(self) -> list[Extraction]:
-        """The features to extract: those of the method, and image vectors if the search for duplicates needs them."""
+        """The features to extract: the features for the method, and image vectors if the search for duplicates needs
+        them.
+        """
         wanted = self.request.extraction
         found = []
         if needs_extraction(self.reducer):
@@ -226,9 +230,9 @@ class Reduction:
         return duplicates_to_drop(source, selection.composition, selection.seed, selection.cache)
 
     def check_room(self, found: Duplicates | None) -> Duplicates | None:
-        """Return the duplicates to drop. Raise InputError if fewer images remain without them than are to be kept.
+        """Return the duplicates to drop. Raise InputError if too few images would remain.
 
-        If the method `auto` asked for the search, the duplicates are then kept instead, with a warning.
+        If the search was not requested, but comes from the method `auto`, warn instead, and keep the duplicates.
         """
         if found is None:
             # `check` has looked at the other steps already
@@ -271,8 +275,8 @@ class Reduction:
     def make_page(self, source: Source, selection: Selection) -> bytes:
         """Return the page of pictures of a selection.
 
-        If the method does not use features, the map shows the statistics of the boxes: no image passes through a
-        network for the page alone.
+        If the method does not use features, the map shows statistics of the boxes, because the page alone is no reason
+        to run a network.
         """
         if not isinstance(source, FeatureTable) and self.dataset.labelled:
             source = extract_features(self.dataset, blocks=("annotations",))
@@ -295,7 +299,7 @@ class Reduction:
         )
 
     def _sized(self, source: Source, found: Duplicates | None) -> SelectionRequest:
-        """Return the request with the number of images to keep, if every image that remains is to be kept."""
+        """If the request keeps all remaining images, return the request with their number as `keep`."""
         selection = self.request.selection
         if not self.request.keep_all:
             return selection
@@ -305,7 +309,7 @@ class Reduction:
     def _for_rows(self, source: Source) -> SelectionRequest:
         """Return the request with the category and group labels of the rows of `source`.
 
-        Categories and groups that are rules do not change.
+        Categories and groups that are given as rules stay unchanged.
         """
         selection = self.request.selection
         if not isinstance(source, FeatureTable) or len(source) == len(self.dataset):
@@ -318,7 +322,7 @@ class Reduction:
         return replace(selection, categories=categories, composition=replace(selection.composition, groups=groups))
 
     def run(self) -> ReductionResult:
-        """Run all steps, the cheap ones first: nothing fails after a long step that could have been known before."""
+        """Run all steps. All errors that cheap checks can find are raised before the long steps."""
         return self.without_leaks()._run()
 
     def _run(self) -> ReductionResult:

@@ -48,7 +48,7 @@ MAP_POINTS = 1500
 
 @dataclass
 class _Chosen:
-    """The part of the report that shows images and selections.
+    """The content of the report about images and selections.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class _Chosen:
     looks
         How the boxes of each class are drawn.
     notes
-        Sentences on what could not be shown, and why.
+        Sentences about content that could not be shown, with the reason.
     """
 
     dataset: DetectionDataset | None = None
@@ -111,7 +111,7 @@ def write_report(
         The ledger or the dataset does not exist.
     InputError
         The ledger has no finished cell or a damaged cell, `selections` is below 0, `dataset` cannot be read, or the
-        file to write exists and is not a report.
+        output exists and is not a report.
     DetreduceError
         The file cannot be written.
     """

@@ -32,7 +32,7 @@ class Chip:
     words
         The verdict in words.
     about
-        What is compared, such as ``vs random``; may be empty.
+        The comparison that the verdict is about, such as ``vs random``. It may be empty.
     """
 
     kind: str
@@ -67,7 +67,9 @@ def chip_of(verdict: str, about: str = "") -> Chip:
 
 
 def cards_of(outcome: Outcome, best: Summary | None) -> list[Card]:
-    """Return the cards: kept mAP and saved computation of a subset, and duplicates and leaks of the data."""
+    """Return the cards: the kept mAP and the saved computation of a subset, and the duplicates and leaks in the
+    data.
+    """
     found = [] if best is None else [_accuracy_card(outcome, best), _saving_card(outcome, best)]
     return [*found, _data_card(outcome)]
 
@@ -92,7 +94,7 @@ def _accuracy_card(outcome: Outcome, best: Summary) -> Card:
 
 
 def _why_no_share(full: Summary | None) -> str:
-    """Return a sentence that says why no mAP is a share of the mAP on all images; empty if it can be."""
+    """Return the reason why the mAP cannot be given as a share of the mAP on all images, or "" if it can."""
     if full is None:
         return "No training on all images is finished."
     if math.isnan(full.mean[MEASURE]):
@@ -126,7 +128,7 @@ def _saving_card(outcome: Outcome, best: Summary) -> Card:
 
 
 def _choosing(outcome: Outcome, best: Summary) -> list[str]:
-    """Return a sentence on the energy of choosing; no sentence if choosing is free or was not measured."""
+    """Return a sentence about the energy of choosing. Return "" if choosing costs nothing or was not measured."""
     paid = next((item for item in outcome.paid if _is_same(item, best)), None)
     if paid is None or not paid.choosing_wh >= LEAST_WH:
         return []
@@ -135,7 +137,7 @@ def _choosing(outcome: Outcome, best: Summary) -> list[str]:
 
 
 def _unknown(outcome: Outcome, words: str, no_full: bool) -> str:
-    """Return a sentence that says why a saving is not known."""
+    """Return a sentence with the reason why a saving is not known."""
     if no_full:
         return f"{words.capitalize()}: not known without a training on all images"
     if words == "energy" and outcome.rows and all(row.get("overlapped") for row in outcome.rows):
@@ -172,7 +174,7 @@ def _because(search: Mapping[str, Any]) -> str:
 
 
 def _summary(outcome: Outcome, control: str) -> Summary | None:
-    """Return the summary of a control without a keep; None if it is not finished."""
+    """Return the summary of a control on all images, or None if the control is not finished."""
     return next((item for item in outcome.summaries if item.method == control), None)
 
 
@@ -192,7 +194,7 @@ def _figure(summary: Summary) -> str:
 
 
 def _percent(share: float) -> str:
-    """Return a share in percent; digits are added where rounding would give 0 or 100 wrongly."""
+    """Return a share in percent. Digits are added if rounding would wrongly give 0 or 100."""
     for decimals in range(4):
         text = f"{100 * share:.{decimals}f}"
         if not (float(text) == 0 < share or float(text) == 100 > 100 * share):

@@ -69,7 +69,10 @@ def _optimiser(resolved: dict[str, Any]) -> str:
 
 
 def _values(values: Iterable[Any]) -> str:
-    """Return different values as text: the first `SHOWN_VALUES`, or the range if they are many integers."""
+    """Return distinct values as text.
+
+    Many integers become a range. Of many other values, the first `SHOWN_VALUES` are named.
+    """
     found = list(dict.fromkeys(str(value) for value in values))
     if len(found) > SHOWN_VALUES and all(value.isdigit() for value in found):
         numbers = sorted(map(int, found))
@@ -79,6 +82,6 @@ def _values(values: Iterable[Any]) -> str:
 
 
 def _between(times: list[str]) -> str:
-    """Return the first and the last of some ISO times as text."""
+    """Return the earliest and the latest of several ISO times as text."""
     shown = sorted(time[:16].replace("T", " ") for time in times)
     return "" if not shown else shown[0] if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]}"

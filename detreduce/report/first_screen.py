@@ -1,4 +1,4 @@
-"""What the first screen of a report shows: advice, cards, a chart and the first kept images."""
+"""The content of a report's first screen: advice, cards, a chart and the first kept images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FirstScreen:
     command
         The command of the next run; empty if nothing is missing.
     subject
-        The subset that the cards, the ring in the chart and the pictures show; empty without a subset.
+        The subset that the cards and pictures show, and that has a ring in the chart. Empty without a subset.
     cards
         The cards.
     chart
@@ -54,7 +54,10 @@ class FirstScreen:
 def first_screen(
     outcome: Outcome, conclusion: Conclusion, shown: Sequence[ShownSelection], ledger: Path
 ) -> FirstScreen:
-    """Return the facts of the first screen. `shown` holds the selections of the page, `ledger` is their folder."""
+    """Return the facts of the first screen.
+
+    `shown` has the selections of the page. `ledger` is the folder of the ledger.
+    """
     best = conclusion.best
     subject, pictures = "", tuple[int, ...]()
     if best is not None:

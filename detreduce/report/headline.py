@@ -81,7 +81,7 @@ def _is_equal(item: Summary, shown: Summary) -> bool:
 
 
 def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
-    """Return sentences on which methods are better or worse than random subsets."""
+    """Return sentences that name the methods that are better or worse than random subsets."""
     if outcome.random is None:
         return " There are no random subsets (srs or random) to compare with, so no method can be judged."
     found = [item for summary in group if (item := outcome.difference(summary, outcome.random, MEASURE)) is not None]

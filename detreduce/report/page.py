@@ -32,7 +32,7 @@ COMPARED_COSTS = ("Wh", "TFLOPs")
 
 
 def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
-    """Return the page as HTML; `chosen` holds the images and selections, and `content` the other template variables."""
+    """Return the page as HTML. `chosen` has the images and selections. `content` has the other template variables."""
     environment = make_environment(chosen.looks, "detreduce.report")
     environment.filters.update(breakable=_breakable, sort_key=_sort_key, chip=chip_of, coded=_coded, unbroken=_unbroken)
     return environment.get_template("report.html.j2").render(
@@ -63,7 +63,7 @@ def _unbroken(text: str) -> Markup:
 
 
 def _packed(chosen: Any) -> str | None:
-    """Return the images of the map for the page's script; None without selections."""
+    """Return the packed images of the map for the page's script. Return None without selections."""
     if not chosen.shown:
         return None
     views = [one.view for one in chosen.shown]
@@ -88,7 +88,7 @@ class Column:
     hint
         An explanation of the heading, shown as a tooltip.
     below
-        Function that returns a second cell, which is shown below the first; None without one.
+        Function that returns a second cell, which is shown below the first cell. None without a second cell.
     is_main
         Whether the column shows the main measure, which narrow screens show first.
     """

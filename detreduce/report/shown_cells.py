@@ -1,4 +1,4 @@
-"""Which selections of an experiment a report shows."""
+"""Choose the selections of an experiment that a report shows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ShownSelection:
     view: SelectionView
 
     def is_of(self, label: str, keep: str) -> bool:
-        """Return whether this is the selection of a method at a keep (a `keep_key`)."""
+        """Return whether this selection belongs to the method and the keep (a `keep_key`)."""
         return self.label == label and keep_key(self.view.selection.keep) == keep
 
 
@@ -44,8 +44,8 @@ def shown_cells(
 
     Each method at each keep is shown by the cell with the lowest seeds. The cell comes with the number of cells of that
     method and keep. `ranked` holds the label and the `keep_key` of each subset, best first. The best subset comes
-    first, then the others by keep, largest first, and within a keep by rank. If there are more than `limit` selections,
-    one method of each keep is taken first, then a second method of each keep, and so on.
+    first. The others are sorted by keep, largest first, and by rank within a keep. If there are more than `limit`
+    selections, first one method of each keep is taken, then a second method of each keep, and so on.
     """
     groups: dict[tuple[str, str], list[FinishedCell]] = {}
     for cell in cells:

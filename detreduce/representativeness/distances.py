@@ -46,9 +46,10 @@ def epsilon(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = Fal
 def covering_radius(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = False) -> float:
     """Return the largest Euclidean distance from an image to the nearest kept image of its image category.
 
-    The method ``mms`` makes this distance, also called the largest gap, small. If `categories` is None, it is the
-    Hausdorff distance between the kept images and all images. The result is exact. Parameters and errors are the same
-    as in `epsilon`. Source: Gonzalez 1985, *Clustering to minimize the maximum intercluster distance*.
+    This distance is also called the largest gap. The method ``mms`` minimises it approximately. If `categories` is
+    None, it is the Hausdorff distance between the kept images and all images. The result is exact. Parameters and
+    errors are the same as in `epsilon`. Source: Gonzalez 1985, *Clustering to minimize the maximum intercluster
+    distance*.
     """
     return _measure_largest(X, categories, selected_idx, "euclidean", "covering radius", skip_lost=skip_lost)
 

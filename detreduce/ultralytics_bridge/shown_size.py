@@ -1,4 +1,4 @@
-"""The size of an image as ultralytics sees it: after the rotation that EXIF asks for."""
+"""The size of an image as ultralytics sees it, after the EXIF rotation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ALWAYS_TURNED = ("JPEG", "MPO", "PNG", "AVIF")
 def shown_size(image: PIL.Image.Image, path: Path) -> tuple[int, int]:
     """Return (width, height) of an open image in pixels, as in ultralytics' `exif_size`. `path` is the image's file.
 
-    Only the header is read, except for a turned TIFF or WebP, which is decoded as ultralytics decodes it.
+    Only the header is read. A rotated TIFF or WebP image is decoded, as in ultralytics.
     """
     width, height = image.size
     if _orientation(image) not in _TURNED:

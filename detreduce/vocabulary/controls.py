@@ -69,7 +69,7 @@ EQUAL_STEPS_EXPLAINED = "all images, with the same number of batches and optimis
 
 
 def explain_names(labels: Iterable[str]) -> list[str]:
-    """Return a sentence for each name among the labels of a table that a new reader may not know."""
+    """Return a sentence that explains each label in a table that a new reader may not know."""
     labels = list(labels)
     found = []
     if EQUAL_ITERATIONS in labels:

@@ -1,4 +1,4 @@
-"""How tables show a method with its parameters, also for cells from before a default changed."""
+"""Labels of methods with their parameters, also for cells that were trained before a default changed."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class Advice:
     misfit, run_spread
         Standard deviation of configurations around the surface, and standard deviation between runs of a configuration.
     energy_note
-        Why the energy values are not exact or not complete. Empty if there is no such limit.
+        Reason why the energy values are not exact or not complete. Empty if they are.
     least_wh, most_wh
         Energy of the cheapest and of the most expensive recipe that was compared, in Wh.
     """
@@ -310,7 +310,7 @@ def _candidates(
 def _recipe(
     surface: Surface, energy: _Energy, goal: FloatArray | None, method: str, images: int, epochs: int
 ) -> Recipe:
-    """Return a recipe with its expected mAP and energy; `goal` holds the mAP to reach in each posterior sample."""
+    """Return a recipe with its expected mAP and energy. `goal` has the mAP to reach in each posterior sample."""
     seen = images * epochs
     means, runs = surface.means(method, images, seen), surface.runs(method, images, seen)
     low, high = np.quantile(runs, INTERVAL).clip(0.0, 1.0)
@@ -345,7 +345,7 @@ def _surer(
 ) -> tuple[Recipe | None, float]:
     """Return the training that would make the advice most certain, and the fraction of the variance that it removes.
 
-    The variance is that of (mAP of `best`) - `target` * (mAP of `full`).
+    This is the variance of (mAP of `best`) - `target` * (mAP of `full`).
     """
 
     def draws(recipe: Recipe) -> FloatArray:

@@ -25,7 +25,7 @@ LEAST_IMAGES = 8
 
 @dataclass(frozen=True, slots=True)
 class MakingCost:
-    """A measured rate: a number of images, and the energy used to compute their features or signatures."""
+    """A measured rate: the energy used to compute the features or signatures of a number of images."""
 
     images: int
     energy: PhaseEnergy
@@ -35,9 +35,9 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
     """Return the energy used to compute the features of all `images`, including images from the cache.
 
     This run computed the features of `made` images and used `energy`. Each image from the cache is charged the energy
-    per image of this run or, if `made` is less than `LEAST_IMAGES`, the energy per image that the cache stores. If
-    that is not known, the returned energy has ``wh`` None, and ``unavailable`` says why. `pixels` is the provenance of
-    the features; its entry ``store`` is the path of the cache.
+    per image of this run or, if `made` is less than `LEAST_IMAGES`, the energy per image that the cache stores. If this
+    is not known, the returned energy has ``wh`` None, and ``unavailable`` gives the reason. `pixels` is the provenance
+    of the features; its entry ``store`` is the path of the cache.
     """
     store = Path(str(pixels["store"])) if pixels.get("store") else None
     if store is None:
@@ -52,8 +52,8 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
 def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str) -> PhaseEnergy:
     """Return `energy` plus the energy of `cached` images at a rate.
 
-    If `rate` is None, the returned energy has ``wh`` None, and ``unavailable`` says why. `what` names the cached data
-    in this text.
+    If `rate` is None, the returned energy has ``wh`` None, and ``unavailable`` gives the reason. `what` names the
+    cached data in this text.
     """
     if rate is None:
         why = f"{what} were in the cache, and the energy used to compute them is not known"

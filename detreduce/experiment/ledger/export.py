@@ -69,7 +69,7 @@ def filter_rows(
 
 
 def _check_known(what: str, name: str | None, rows: Sequence[Row], column: str) -> None:
-    """Raise InputError for an unknown method or control: a name that is not in the rows and not built in.
+    """Raise InputError if the name of a method or control is neither in the rows nor built in.
 
     `what` is ``method`` or ``control``. The name may be in the column `what` or in `column`.
     """
@@ -114,7 +114,7 @@ def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = Fals
 
 
 def _matches(value: Any, wanted: str, column: str) -> bool:
-    """Return whether a value of a column equals `wanted`, which is text as in YAML."""
+    """Return whether a value equals the text `wanted`, which is read as YAML."""
     try:
         parsed = load_yaml(wanted)
     except yaml.YAMLError:

@@ -116,7 +116,7 @@ class FinishedCell:
 
 
 def _relabelled(cell: dict[str, Any]) -> dict[str, Any]:
-    """Return a recorded cell, with a label that names the former defaults that it used."""
+    """Return a recorded cell. Its label names the former default values that the cell used."""
     if cell["method"] not in FORMER_DEFAULTS:
         return cell
     return {**cell, "label": make_label(cell["method"], cell.get("parameters", {}), cell.get("composition", {}))}

@@ -71,9 +71,9 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
 
 
 def _check_inside(folder: Path) -> None:
-    """Raise InputError if a ledger holds something else than files and folders, or a link that leads out of it.
+    """Raise InputError if a ledger contains anything except files, folders, and links to places inside the ledger.
 
-    The copied link would lead to a file of this computer that the other ledger chooses.
+    A copied link out of the ledger could lead to any file of this computer.
     """
     home = Path(os.path.realpath(folder))
     for place, folders, files in os.walk(home):
@@ -91,14 +91,14 @@ def _check_inside(folder: Path) -> None:
 
 
 def _facts(folder: Path) -> list[Any]:
-    """Return the content of the files of a cell that decide whether two cells are equal."""
+    """Return the contents of a cell's files by which two cells are compared."""
     return [parse_json(read_regular(folder / name, RECORDS)) for name in FACTS]
 
 
 def _copy_cells(source: Ledger, target: Ledger, keys: list[str]) -> None:
     """Copy cells and shared files to a scratch folder, then move them into `target`.
 
-    If a move fails, the cells that are already in `target` because of this merge are removed again.
+    If a move fails, the cells that this merge has already moved are removed from `target`.
     """
     stage = target.scratch("merge")
     done: list[Callable[[], None]] = []

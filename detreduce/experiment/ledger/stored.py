@@ -1,4 +1,4 @@
-"""The content of the files of a ledger: their fields and their types."""
+"""Pydantic models of the files in a ledger: their fields and types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The planned cells that a ledger still misses, and the command that runs them."""
+"""The planned cells that are not finished, and the command that runs them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detreduce.vocabulary.controls import FULL
 def run_command(ledger: Ledger) -> str:
     """Return the `detreduce run` command that runs or continues the experiment, with the configuration in the ledger.
 
-    A ledger without a configuration gives a command with a placeholder.
+    If the ledger has no configuration, the command contains a placeholder.
     """
     config = ledger.path / "config.yaml"
     file = str(config) if config.is_file() else "experiment.yaml"
@@ -24,7 +24,7 @@ def run_command(ledger: Ledger) -> str:
 
 
 def planned_cells(ledger: Ledger) -> list[Mapping[str, Any]]:
-    """Return the cells of the latest plan; empty if there is no plan that can be read."""
+    """Return the cells of the latest plan. The list is empty if there is no readable plan."""
     try:
         content = parse_json(read_regular(ledger.path / "plan.json", RECORDS))
     except (OSError, ValueError, TypeError):
@@ -33,7 +33,10 @@ def planned_cells(ledger: Ledger) -> list[Mapping[str, Any]]:
 
 
 def unfinished_in_words(ledger: Ledger) -> str:
-    """Return a sentence on the planned cells that are not finished, with the command; empty if all are finished."""
+    """Return a sentence with the number of unfinished cells and the command that runs them.
+
+    Return "" if all are finished.
+    """
     keys = [str(cell.get("key")) for cell in planned_cells(ledger)]
     finished = sum(key in ledger for key in keys)
     if finished == len(keys):
@@ -45,7 +48,7 @@ def unfinished_in_words(ledger: Ledger) -> str:
 
 
 def missing_full(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a sentence with what to do if none of the tidy `rows` is a training on all images, else no sentence."""
+    """Return a sentence with advice if no tidy row is a training on all images, else ""."""
     if any(row["control"] == FULL for row in rows):
         return []
     if any(cell.get("control") == FULL for cell in planned_cells(ledger)):
@@ -54,7 +57,7 @@ def missing_full(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> list[str]
 
 
 def check_started(ledger: Ledger, rows: Sequence[Any]) -> None:
-    """Raise InputError, with the command to run, if `rows` is empty: no cell of the ledger is finished."""
+    """Raise InputError if `rows` is empty, so that no cell is finished. The message has the command to run."""
     if not rows:
         raise InputError(
             f"{ledger.path} has no finished cell yet. Wait for its first cell, or run them: `{run_command(ledger)}`"

@@ -29,7 +29,7 @@ LINES = 200
 def ledger_html(title: str, rows: Sequence[dict[str, Any]]) -> str:
     """Return the table of results of a ledger as HTML, with the tables of differences.
 
-    Intervals are over seeds alone, because intervals over test images would take about a second per cell.
+    Intervals are over seeds only, because intervals over test images would take about a second per cell.
     """
     if not rows:
         return block(title, lines(["no finished cells"]))

@@ -1,4 +1,4 @@
-"""Images that train shares with val or test: the quick search before a run, and one warning for all that shows results.
+"""Images that train shares with val or test: the quick search before a run, and the warning that all results carry.
 
 The ledger keeps the quick search in ``leaks.json``. The search by pixels, which also finds near-duplicates, is in
 ``leakage.json``.
@@ -20,16 +20,16 @@ PAIRS_KEPT = 50
 
 @dataclass(frozen=True, slots=True)
 class SharedImages:
-    """How many images of a split are also in train.
+    """The number of images of a split that are also in train.
 
     Attributes
     ----------
     split
         The split: val or test.
     exact
-        Number of its images that are in train with equal pixels, or as the same file.
+        Number of images of the split that are also in train, with equal pixels or as the same file.
     near
-        Number of its images that have a near-duplicate in train, beside the exact ones.
+        Number of further images of the split that have only a near-duplicate in train.
     of
         Number of images of the split.
     """
@@ -41,7 +41,7 @@ class SharedImages:
 
     @property
     def sentence(self) -> str:
-        """The numbers as a sentence without a full stop."""
+        """The numbers of leaks as a sentence, without a full stop."""
         count = self.exact + self.near
         kinds = [f"{self.exact} equal"] * bool(self.exact) + [f"{self.near} similar"] * bool(self.near)
         verb = "is" if count == 1 else "are"
@@ -50,7 +50,7 @@ class SharedImages:
 
 @dataclass(frozen=True, slots=True)
 class LeakWarning:
-    """The warning that stands above all results of data with leaks.
+    """The warning that is shown above all results if the data has leaks.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class LeakWarning:
 
     @property
     def text(self) -> str:
-        """The numbers, and what to do, in sentences."""
+        """The numbers of leaks and advice, in sentences."""
         found = "; ".join(one.sentence for one in self.shared)
         return f"{found}. Take them out of train with `detreduce reduce DATA --drop-leaked`, and run again."
 
@@ -83,14 +83,14 @@ class LeakWarning:
 
 
 def leak_warning(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> LeakWarning | None:
-    """Return the warning for a ledger, or None if no image of val or test is known to be in train.
+    """Return the warning for a ledger. Return None if no image of val or test is known to be in train.
 
     Parameters
     ----------
     leakage
         The search by pixels, as `read_leakage` returns it; {} without a search.
     leaks
-        The quick search, as `read_leaks` returns it; {} without a search. It counts where the search by pixels has no
+        The quick search, as `read_leaks` returns it; {} without a search. It is used if the search by pixels has no
         numbers, because the splits were too large.
     """
     shared = []
@@ -107,7 +107,7 @@ def leak_warning(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> LeakWa
 
 
 def _counts(found: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Return the counts of a search by pair of splits. Anything else in an edited file is left out."""
+    """Return the counts of a search for each pair of splits. Invalid entries of an edited file are left out."""
     counts = found.get("counts")
     if not isinstance(counts, Mapping):
         return {}

@@ -1,4 +1,4 @@
-"""The number of images that ``keep: all`` stands for."""
+"""Compute the number of images that ``keep: all`` means."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detreduce.vocabulary.option_values import ALL
 def with_counts(config: ExperimentConfig, dataset: DetectionDataset) -> ExperimentConfig:
     """Return the configuration with the `keep` ``all`` replaced by the number of images that every method can keep.
 
-    The search for duplicates reads all images once; the cache keeps what it computes.
+    The search for duplicates reads all images once, and its results are cached.
     """
     if ALL not in config.reduce.keep:
         return config

@@ -47,7 +47,7 @@ class BreakEven:
 
 
 def choosing_wh(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return the energy of choosing images once, in Wh, summed over all phases.
+    """Return the energy of choosing the images once, in Wh, summed over all phases.
 
     The result is the mean over `rows`, the cells of one method at one keep. If some cells ran alone on their machine,
     only those cells count. Cells with a phase of unknown energy are left out. Return None if no cell remains.

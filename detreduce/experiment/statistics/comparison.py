@@ -46,7 +46,7 @@ class Comparison:
         Number of independent groups of cells. Cells with the same training seed are in one group. Training seeds that
         share a random selection are also in one group.
     difference
-        Mean of the differences of all groups. If a group has several cells, the mean of the cells counts.
+        Mean of the differences of all groups. If a group has several cells, the mean over the cells is used.
     low, high
         Ends of the unadjusted 95 % interval of the difference; None if the seeds do not give an interval.
     over
@@ -66,7 +66,7 @@ class Comparison:
         The smallest true difference that these seeds detect with 80 % power. The 5 % error level is divided by
         `methods`.
     verdict
-        The result in words. It follows from the interval after Holm's adjustment for the number of `methods`.
+        The result in words. It depends on the interval after Holm's adjustment for the number of `methods`.
     note
         A limit of the comparison, such as seeds without a counterpart. Empty if there is no limit.
     spread
@@ -116,10 +116,10 @@ def compare_methods(
         Tidy rows of finished cells, as `finished_rows` returns them: key, method, label, control, keep, images,
         selection_seed, training_seed and the measures.
     evidence
-        Function that returns the evidence of a cell (its results per test image) for the cell's key, such as
-        `Ledger.evidence`. Without this function, intervals are over seeds alone.
+        Function that returns the evidence of a cell, given its key. The evidence is the results per test image. An
+        example is `Ledger.evidence`. Without this function, intervals are over seeds alone.
     full
-        Also compare all other methods and controls with ``full``, to show what was lost. These comparisons come last.
+        Also compare all other methods and controls with ``full``, to show the lost mAP. These comparisons come last.
     resamples, seed
         Number of resamples of the test images, and the seed that makes them. All cells use the same resamples.
 

@@ -1,10 +1,10 @@
-"""Uncertainty of a paired difference over seeds, over test images, or over both; the smallest detectable difference.
+"""The uncertainty of a paired difference over seeds, test images or both, and the smallest detectable difference.
 
-An experiment has few seeds, and resampling few values fails. The resampled mean of three values never leaves their
-range, and the studentised bootstrap of three values is unbounded. This hierarchical bootstrap therefore uses Student's
-t for the seeds. Each replicate resamples the test images. All cells get the same resample, because all cells are tested
-on the same images. Each replicate also adds a value from the t distribution with n - 1 degrees of freedom for the
-variation between seeds.
+An experiment has few seeds, and a bootstrap over few values fails. The resampled mean of three values never leaves
+their range, and the intervals of the studentised bootstrap are unbounded for three values. This hierarchical bootstrap
+therefore uses Student's t for the seeds. Each replicate resamples the test images. All cells get the same resample,
+because all cells are tested on the same images. Each replicate also adds a value from the t distribution with n - 1
+degrees of freedom for the variation between seeds.
 
 The table shows the percentage of 95 % intervals that contain the true value. ``scripts/benchmarks/intervals.py``
 measures this percentage with 100 images and 1,000 experiments per case. Each range covers four cases: only seeds vary,

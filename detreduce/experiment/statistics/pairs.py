@@ -29,11 +29,11 @@ def random_reference(rows: Iterable[Row]) -> str | None:
 
 
 def group_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Group]:
-    """Match the cells of two methods by training seed, in groups that do not depend on each other.
+    """Match the cells of two methods by training seed, and join dependent cells into independent groups.
 
     Cells with the same training seed are in one group. Training seeds that share a random selection are also in one
     group. For example, two training seeds with six selection seeds make two groups, and six training seeds with two
-    selection seeds make two groups. Training seeds that only one side has are left out.
+    selection seeds make two groups. Training seeds of only one method are left out.
     """
     sides = []
     for rows in (ours, theirs):
@@ -57,7 +57,7 @@ def group_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Group]:
 
 
 def paired_differences(ours: Sequence[Row], theirs: Sequence[Row], measure: str) -> tuple[list[Group], list[float]]:
-    """Return the groups of cells that have the measure, and the difference of each group: `ours` minus `theirs`.
+    """Return the groups of cells that have the measure, and for each group the difference `ours` minus `theirs`.
 
     `group_by_seed` makes the groups. If one side of a group has several cells, their mean counts.
     """
@@ -86,7 +86,7 @@ def _is_drawn(rows: Sequence[Row]) -> bool:
 def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
     """Yield every comparison of a method with random subsets, then with the equal-steps control, at the same keep.
 
-    Each item holds the rows of the method, the rows of the reference, and the name of the reference.
+    Each item has the rows of the method, the rows of the reference, and the name of the reference.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:

@@ -46,7 +46,7 @@ class MethodRanks:
 
     @property
     def compares_several(self) -> bool:
-        """Whether there are more than two methods and more than one block; otherwise ranks show little."""
+        """Whether there are more than two methods and more than one block. Otherwise ranks are not informative."""
         return len(self.average) > 2 and self.blocks > 1
 
     def in_words(self) -> str:

@@ -1,4 +1,7 @@
-"""Methods that chose the same images: their results are equal, which is not the same as doing equally well."""
+"""Find methods that chose the same images.
+
+Their results are equal because the images are, not because both are good.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ SAME_IMAGES = "the same images were chosen"
 
 
 def share_images(groups: Sequence[Group]) -> bool:
-    """Return whether both sides of a comparison were trained on the same images, seed by seed."""
+    """Return whether the method and its reference were trained on the same images, for every seed."""
     ours, theirs = (_chosen(row for group in groups for row in group[side]) for side in (0, 1))
     return bool(groups) and ours == theirs and not any(images is None for _, images in ours)
 
@@ -46,5 +49,5 @@ def same_images_notes(rows: Iterable[Row]) -> list[str]:
 
 
 def _chosen(rows: Iterable[Row]) -> set[tuple[int, str | None]]:
-    """Return the pairs (training seed, hash of the chosen images) of some cells."""
+    """Return the pairs (training seed, hash of the chosen images) of the cells."""
     return {(row["training_seed"], row.get("selection_hash")) for row in rows}

@@ -17,8 +17,8 @@ def sign_flip_p(differences: npt.ArrayLike) -> float | None:
     """Return the two-sided p of the mean of n paired differences, by the sign-flip test; None if n < 6.
 
     p is the fraction of sign patterns whose mean is at least as extreme as the observed mean. The smallest possible p
-    is 2 / 2^n: 0.25 for n = 3 and 0.03 for n = 6. Fewer than 6 differences therefore cannot give a p below 0.05.
-    p is exact for n up to 20. For a larger n, p comes from 2^20 random patterns and the observed pattern.
+    is 2 / 2^n: 0.25 for n = 3 and 0.03 for n = 6. So fewer than 6 differences cannot give a p below 0.05. p is exact
+    for n up to 20. For a larger n, p comes from 2^20 random patterns and the observed pattern.
     """
     values = np.asarray(differences, np.float64)
     if len(values) < FEWEST:

@@ -33,7 +33,7 @@ class Backbone(ABC):
     layers
         A description of the used layers. This text is part of the cache key.
     takes
-        A description of what follows ``:`` in the name. Empty if the name has no ``:``.
+        A description of the part of the name after ``:``. Empty if the name has no ``:``.
     has_map
         True if boxes can be pooled from the output of the network. False if the output is one vector per image, as
         (b, c, 1, 1).
@@ -65,7 +65,7 @@ class Backbone(ABC):
     def weights(self) -> Path:
         """The path of the weights file. Raise MissingFileError if the file is missing.
 
-        The message names the file and the place where the file must be.
+        The message names the file and the folder where the file must be.
         """
 
     @abstractmethod
@@ -79,7 +79,7 @@ class Backbone(ABC):
 
     @property
     def key(self) -> dict[str, str]:
-        """Everything that determines a vector, except the image and the precision. It is used in the cache key."""
+        """All settings that determine a vector, except the image and the precision. They are part of the cache key."""
         family, *_ = self.name.partition(":")
         return {
             "backbone": family,

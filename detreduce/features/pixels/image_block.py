@@ -137,8 +137,8 @@ def _vectors(folder: Path, key: dict[str, str], boxes: PairedBoxes | None, n_ima
 def _have_all(vectors: Sequence[ImageVectors], paths: Sequence[Path], memo: DigestMemo) -> bool:
     """Return whether the stores have all vectors of all images.
 
-    Stores of former versions are used only then: their vectors depend on the batch in which they were computed, so they
-    must not be mixed with other vectors.
+    Stores of former versions are used only if this is True. Their vectors depend on the batch in which they were
+    computed, so they must not be mixed with other vectors.
     """
     if not all(len(part.store) for part in vectors):
         return False
@@ -150,7 +150,7 @@ def _have_all(vectors: Sequence[ImageVectors], paths: Sequence[Path], memo: Dige
 
 
 def _counts(vectors: ImageVectors) -> dict[str, Any]:
-    """Return how many vectors came from the cache and how many were computed. The dict is JSON-able."""
+    """Return a JSON-able dict with the number of vectors from the cache and the number of computed vectors."""
     return {
         "dimension": vectors.width,
         "from_cache": vectors.recalled,

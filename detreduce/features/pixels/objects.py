@@ -24,8 +24,8 @@ class PairedBoxes:
     Attributes
     ----------
     corners
-        (B, 4) float64: x1, y1, x2, y2 as fractions of the image, clipped to the image. A box outside the image becomes
-        a box without area on the border.
+        (B, 4) float64: x1, y1, x2, y2 as fractions of the image, clipped to the image. A box that is completely outside
+        becomes a box without area on the border.
     box_starts
         (m + 1,) int64: the first box of each (image, class) pair, in the order of `ObjectTable`. The last entry is B.
     pair_starts

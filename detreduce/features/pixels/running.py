@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Running:
     """How to run a network on images. `batch`, `device` and `workers` are parameters of `extract_features`.
 
-    The vector of an image must not depend on the images that are computed with it. Kernels choose their order of
-    summation by the number of images in a batch and by the number of threads, and some kernels also by the place in the
-    batch. So a CPU computes one image at a time on one thread, and runs several such computations in parallel. Other
-    devices need batches to be fast. There all batches have the same size, and the last batch is filled up.
+    The vector of an image must not depend on the other images in its batch. But the order of summation in a kernel
+    depends on the batch size and on the number of threads, and sometimes on the position in the batch. So a CPU
+    computes one image at a time on one thread, and runs several such computations in parallel. Other devices need
+    batches to be fast. On these devices all batches have the same size, and the last batch is padded.
 
     `stop_at_failure` says whether to raise ImageReadError at the first image that cannot be read.
     """
@@ -46,7 +46,10 @@ class Running:
         return 1 if device.type == "cpu" else self.batch or 64
 
     def forward(self, device: torch.device) -> str:
-        """Return a description of the forward passes; part of the cache key, because it decides the last digits."""
+        """Return a description of the forward passes.
+
+        It is part of the cache key, because the last digits depend on it.
+        """
         if device.type == "cpu":
             return "cpu, one image at a time on one thread"
         return f"{device.type}, {self.batch_size(device)} images at a time"

@@ -28,8 +28,8 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
 
     The loss is ultralytics' loss of a single image: its box, class and distance parts, with the gains of the training
     that made the weights. The gradient is with respect to the weights and biases of the last convolutions in the head,
-    one for each branch and level. The network is in eval mode. YOLO26 has two heads, and the gradient is that of
-    the head that predicts by default. A sparse random projection (Li, Hastie and Church 2006) reduces the gradient to
+    one for each branch and level. The network is in eval mode. YOLO26 has two heads. The gradient of the head that
+    predicts by default is used. A sparse random projection (Li, Hastie and Church 2006) reduces the gradient to
     `dimensions` columns. The projection is the same for every image and keeps inner products on average. The result
     needs 2 KiB per image.
 

@@ -29,11 +29,11 @@ _CATEGORIES = "rarest"
 def epsilons_of(
     ledger: Ledger, cells: Sequence[FinishedCell], config: Mapping[str, Any], dataset: str | Path | None
 ) -> tuple[dict[str, float], list[str]]:
-    """Return key of a cell -> epsilon of its selection, and notes.
+    """Return a dict (key of a cell -> epsilon of its selection), and notes.
 
-    All selections are measured in the features of the selection that used the most blocks, and by the categories of
-    the experiment. Weights that a selection names are not loaded. What cannot be measured is left out, with a note that
-    says why. Raise MissingFileError or InputError only if the given `dataset` cannot be read.
+    The features of the selection with the most feature blocks are used for all selections, with the categories of the
+    experiment. Weights that a selection names are not loaded. Selections that cannot be measured are left out, and a
+    note gives the reason. Raise MissingFileError or InputError only if the given `dataset` cannot be read.
     """
     chosen = [cell for cell in cells if cell.cell["control"] not in ON_ALL_IMAGES]
     if not chosen:

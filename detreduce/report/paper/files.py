@@ -32,7 +32,7 @@ _LATEX = {
 def paper_target(output: str | Path) -> Path:
     """Return the file to write: `output`, or the file ``paper.md`` in it if it is a folder.
 
-    Raise InputError if the suffix is not ``.csv``, ``.md`` or ``.tex``, or if there is a file that does not hold such
+    Raise InputError if the suffix is not ``.csv``, ``.md`` or ``.tex``, or if the file exists and does not contain such
     tables.
     """
     target = Path(output)
@@ -56,7 +56,10 @@ def write_paper_tables(tables: PaperTables, output: str | Path) -> Path:
 
 
 def _csv(tables: PaperTables) -> str:
-    """Return all tables as one CSV table: a row for each measure and method, a mean and a deviation for each keep."""
+    """Return all tables as one CSV table.
+
+    A row is a measure and a method. Each keep has a mean and a standard deviation.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     headings = [heading for keep in tables.keeps for heading in (keep, f"{keep}, sd")]
@@ -89,12 +92,12 @@ def _markdown_row(cells: list[str]) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return a text on one line, without what begins HTML."""
+    """Return a text on one line, without characters that begin HTML."""
     return " ".join(text.split()).replace("<", "&lt;")
 
 
 def _latex(tables: PaperTables) -> str:
-    """Return the tables as LaTeX. They need no package."""
+    """Return the tables as LaTeX that needs no package."""
     return "\n".join([f"% {_MADE}", *_latex_lines(tables)])
 
 
@@ -120,7 +123,7 @@ def _latex_row(cells: list[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    """Return a text as LaTeX shows it."""
+    """Escape the special characters of LaTeX in a text."""
     return re.sub("[" + re.escape("".join(_LATEX)) + "]", lambda match: _LATEX[match[0]], " ".join(text.split()))
 
 

@@ -72,7 +72,7 @@ class PaperTable:
 
 @dataclass(frozen=True)
 class PaperTables:
-    """All tables of an experiment. `keeps` are the columns, as text; `notes` say how to read the numbers."""
+    """All tables of an experiment. `keeps` are the names of the columns. `notes` explain how to read the numbers."""
 
     name: str
     keeps: Sequence[str]
@@ -176,7 +176,7 @@ def _cell(values: Sequence[float]) -> PaperCell:
 
 
 def _order(row: Mapping[str, Any]) -> tuple[int, int, str]:
-    """Return the place of a method among the rows: controls, then methods as `detreduce methods` lists them."""
+    """Return the sort key of a row: controls come first, then methods in the order of `detreduce methods`."""
     controls, methods = list(CONTROLS), list_reducers()
     control = row["control"]
     place = methods.index(row["method"]) if row["method"] in methods else len(methods)

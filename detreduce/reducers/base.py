@@ -1,6 +1,6 @@
 """The common base of all reducers.
 
-The base checks the input, sets the quotas, merges the orders and handles seeds. So a method is one small class.
+The base class checks the input, sets the quotas, merges the orders and handles seeds. So a method is a small class.
 
 Three terms are used in all reducers:
 
@@ -311,7 +311,7 @@ class BaseReducer(BaseEstimator):
         return problem
 
     def _seat_sequence(self, counts: IntArray, k: int, taken: IntArray) -> IntArray:
-        """Return the stratum of each of the next `k` images. By default Webster's rule decides (`seat_sequence`)."""
+        """Return the stratum of each of the next `k` images, by default with Webster's rule (see `seat_sequence`)."""
         return seat_sequence(counts, k, taken)
 
     def _ranked(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
@@ -385,7 +385,7 @@ class BaseReducer(BaseEstimator):
         return self._seated(problem)
 
     def _seated(self, problem: FitInput) -> FitInput:
-        """Set the quota of each stratum in `problem.seats`, and return the problem."""
+        """Compute the quota of each stratum, store the quotas in `problem.seats`, and return the problem."""
         counts, taken = self._counts(problem)
         free = k = problem.k - len(problem.initial)
         if problem.groups is not None and problem.limited:

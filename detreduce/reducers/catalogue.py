@@ -1,6 +1,6 @@
 """Descriptions of the methods.
 
-They are read without importing the classes, because importing scikit-learn takes seconds.
+The descriptions are read without importing the classes, because importing scikit-learn takes seconds.
 
 ``scripts/methods.py`` writes the descriptions of the built-in methods to ``catalogue.json``. A test compares the file
 with the classes.
@@ -43,7 +43,7 @@ def _stored() -> dict[str, dict[str, Any]]:
 
 
 def _description(stored: dict[str, Any]) -> Description:
-    """Return the description that was stored as JSON: lists become tuples, and dicts become parameters."""
+    """Convert a description from its JSON form: lists become tuples, and dicts become parameters."""
     tuples = {name: tuple(stored[name]) for name in ("needs", "traits", "about")}
     parameters = tuple(Parameter(**parameter) for parameter in stored["parameters"])
     return Description(**{**stored, **tuples, "parameters": parameters})

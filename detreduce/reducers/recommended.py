@@ -1,4 +1,4 @@
-"""The methods that the results support, in the order in which to try them."""
+"""The recommended methods, in the order in which to try them. The page of results has the reasons."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ EVIDENCE = "docs/results.md"
 
 
 def recommended_first(names: list[str]) -> list[str]:
-    """Return the names of methods with the recommended ones first."""
+    """Return the given names of methods, the recommended methods first."""
     return [name for name in RECOMMENDED if name in names] + [name for name in names if name not in RECOMMENDED]

@@ -55,8 +55,8 @@ class ReductionRequest:
     def resolve(self, dataset: DetectionDataset) -> ReductionRequest:
         """Return the request with the method that `auto` uses for a dataset, and the `reason` for this method.
 
-        `auto` also drops near-duplicates by pixels, unless the request names another search for duplicates or `clean` is
-        False.
+        `auto` also drops near-duplicates by pixels, unless the request names another search for duplicates or `clean`
+        is False.
         """
         if self.selection.method != AUTO:
             return self

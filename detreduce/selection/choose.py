@@ -99,8 +99,8 @@ def select(
         Minimum number of kept images that have a box of a class: one number for all classes, or a mapping from class
         name to number. If fewer images have the class, all of them are kept. With `max_per_group`, a class may stay
         below its floor. A `DetreduceWarning` names such classes. If an image can have several classes, the search is
-        not exact: another choice of images might reach the floor. ``reached`` in `Selection.steps` has the number of
-        images of each class.
+        not exact. Another choice of images might then reach the floor. ``reached`` in `Selection.steps` has the number
+        of images of each class.
     cache
         Folder for the image signatures that the search for duplicates computes. `extract_features` has the same
         default.
@@ -163,7 +163,7 @@ def choose(source: FeatureTable | DetectionDataset, request: SelectionRequest) -
 
 
 def check_room(dataset: DetectionDataset, request: SelectionRequest) -> None:
-    """Raise InputError if the steps before the method leave fewer images than are to be kept. No image is opened."""
+    """Raise InputError if fewer than `keep` images remain after the steps before the method. No image is opened."""
     table, composition = bare_table(dataset), request.composition
     if isinstance(composition.groups, str):
         composition = replace(composition, groups=assign_groups(dataset, composition.groups))
@@ -289,7 +289,10 @@ def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTa
 
 
 def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
-    """Return the energy of the proxy training as ``proxy_training``, or an empty dict if the method has no proxy."""
+    """Return a dict with the energy of the proxy training as ``proxy_training``.
+
+    It is empty if the method uses no proxy.
+    """
     energy = table.provenance.get("proxy", {}).get("energy")
     learns = any(name in getattr(reducer, "needs", ()) for name in SEPARATE_BLOCKS)
     return {"proxy_training": energy} if learns and energy else {}

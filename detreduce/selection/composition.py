@@ -1,4 +1,4 @@
-"""Prepare the choice of a method: leave out images, drop duplicates, keep named images, and reserve images for classes.
+"""The steps before a method chooses: leave out images, drop duplicates, keep named images, reserve images for classes.
 
 The floor of a class is the minimum number of kept images that have a box of this class.
 """
@@ -92,7 +92,7 @@ def compose(
     `max_per_group`. Here `groups` must be one label for each row, not a rule. Warns if a class stays below its floor.
 
     Raises InputError if an option cannot be used, or if a named image does not exist. Also raises InputError if more
-    than `k` images are to be kept before the method chooses, or if fewer than `k` images remain.
+    than `k` images must be kept before the method chooses, or if fewer than `k` images remain.
     """
     check_result(table.dataset, request.drop_duplicates)
     floors = class_floors(table.dataset, request.class_floor)
@@ -154,7 +154,9 @@ def compose(
 
 
 def _leaked_step(found: LeakageReport) -> dict[str, Any]:
-    """Return the step that left out images of val and test, with the pairs that were found; ready for JSON."""
+    """Return the step that left out images that are also in val or test, with the pairs that were found, ready for
+    JSON.
+    """
     images = list(dict.fromkeys(item.image for item in found.leaked))
     splits, least = " or ".join(list(found.splits)[:-1]), f"{found.threshold:g}"
     return {
@@ -265,7 +267,7 @@ def _missed(
 
 
 def _check_room(k: int, named: int, reserved: int) -> None:
-    """Raise InputError if more than `k` images are to be kept before the method chooses."""
+    """Raise InputError if more than `k` images must be kept before the method chooses."""
     if named + reserved <= k:
         return
     parts = " and ".join(

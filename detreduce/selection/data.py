@@ -31,13 +31,15 @@ class SelectionData:
 
     @property
     def keeps_all(self) -> bool:
-        """Whether every image that remained was kept by a random method, so that the order and scores say nothing."""
+        """Whether a random method kept every remaining image, so that the order and the scores have no meaning."""
         scored = np.flatnonzero(~np.isnan(self.scores))
         return self.method == "srs" and bool(np.isin(scored, self.indices).all())
 
     @property
     def images_remaining(self) -> int:
-        """Number of images without those that were excluded, dropped as duplicates or leaks, or not readable."""
+        """Number of images that remain after excluded images, dropped duplicates, dropped leaks and unreadable images
+        are left out.
+        """
         dropped = sum(int(step.get("dropped", 0)) for step in self.steps)
         excluded = sum(len(step["images"]) for step in self.steps if step["step"] == "exclude")
         return len(self.scores) - dropped - excluded - len(self.provenance.get("skipped_images", ()))
@@ -51,7 +53,8 @@ class SelectionData:
     def duplicates(self) -> Mapping[str, Any]:
         """The search for duplicates: its kind (``looked_for``) and the ``pairs`` that it found.
 
-        ``kept_twice`` is the number of kept images that repeat another kept image. Empty in files of version 0.1.
+        ``kept_twice`` is the number of kept images that are duplicates of another kept image. Empty in files of version
+        0.1.
         """
         found: Mapping[str, Any] = self.provenance.get("duplicates", {})
         return found

@@ -41,7 +41,7 @@ def find_dataset(provenance: Mapping[str, Any]) -> DetectionDataset:
 def check_selection(dataset: DetectionDataset, selection: SelectionData) -> DetectionDataset:
     """Return the dataset if it is the dataset of a selection, else raise InputError.
 
-    Like `check_dataset`, and the selection's images must be those of the dataset at its rows.
+    Besides the checks of `check_dataset`, each row of the selection must have the same image id in the dataset.
     """
     check_dataset(dataset, selection.provenance, len(selection.scores))
     for row, image in zip(selection.indices.tolist(), selection.image_ids, strict=True):

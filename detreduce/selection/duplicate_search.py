@@ -31,8 +31,8 @@ def duplicates_to_drop(
 ) -> Duplicates | None:
     """Return the duplicates to drop, or None if the request does not ask for a search.
 
-    In each pair of duplicates, the search prefers to keep an image of `must_keep` or `initial`. Images of `exclude`
-    are not searched, so an excluded image does not stand for its duplicates.
+    In each pair of duplicates, the search prefers to keep an image of `must_keep` or `initial`. Images of `exclude` are
+    not searched, so an excluded image never replaces its duplicates.
     """
     search = request.drop_duplicates
     if not isinstance(search, DuplicateSearch):
@@ -80,7 +80,10 @@ def check_result(dataset: DetectionDataset, found: Duplicates | DuplicateSearch 
 
 
 def rows_without_duplicates(table: FeatureTable, found: Duplicates, named: set[int]) -> IntArray:
-    """Return the rows without those that repeat another image of the table. The `named` rows always remain."""
+    """Return the rows that remain after duplicates of other images in the table are left out.
+
+    The `named` rows always remain.
+    """
     ids = ids_of_rows(table, np.arange(len(table)))
     present = set(ids)
     redundant = {pair.copy for pair in found.pairs if pair.kept in present}
@@ -88,7 +91,9 @@ def rows_without_duplicates(table: FeatureTable, found: Duplicates, named: set[i
 
 
 def count_remaining(table: FeatureTable, request: CompositionRequest, found: Duplicates | None) -> int:
-    """Return the number of images of a table that remain without excluded images and without the duplicates found."""
+    """Return the number of images of a table that remain after excluded images and the found duplicates are left
+    out.
+    """
     remaining, _, request = leave_out_excluded(table, replace(request, groups=None))
     if found is None:
         return len(remaining)

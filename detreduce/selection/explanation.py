@@ -32,7 +32,9 @@ BACKBONE = "efficientnet-lite0"
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An image, and the Euclidean distance between its scaled features and those of the explained image."""
+    """An image, and the Euclidean distance between its scaled features and the scaled features of the explained
+    image.
+    """
 
     image: ImageId
     name: str
@@ -153,10 +155,10 @@ def explain(
         The dataset of the selection. By default, it is loaded from the path in the selection.
     features
         Features used to find the nearest images. By default, the features of the selection are read from the cache.
-        Weights that the selection names are never loaded, because loading a file of weights can run its code. Blocks
-        of a proxy training are not used. If the selection did not use features, cached image vectors are used, or else
+        Weights that the selection names are never loaded, because loading a file of weights can run its code. Blocks of
+        a proxy training are not used. If the selection did not use features, cached image vectors are used, or else
         statistics of the boxes. If the features are not available or have changed, the nearest images are None, and a
-        note says why.
+        note gives the reason.
     cache
         Folder that caches features. The default is the folder that the selection used, if it still exists.
 
@@ -232,9 +234,10 @@ def find_image(dataset: DetectionDataset, image: ImageId) -> int:
 
 
 def _names_with(text: str, dataset: DetectionDataset) -> str:
-    """Return a sentence with the images whose names contain a text, or the beginning and end of a shortened name.
+    """Return a sentence that lists the images whose names contain a text. Return "" if there are none.
 
-    The sentence is empty if there are none. Case and file name extension of the text do not matter.
+    If the text is a shortened name (with ``…``), the beginning and the end must match. Upper and lower case and the
+    file name extension do not matter.
     """
     parts = [part.strip() for part in (Path(text).stem if "." in text else text).lower().split("…") if part.strip()]
     if not parts:

@@ -38,8 +38,8 @@ def read_names(file: Path) -> list[str]:
 def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "kept") -> IntArray:
     """Return the table rows of the `wanted` images (ids, names or paths), each row once.
 
-    `fate` says in messages what is to happen to the images. Raises InputError if an image is not in the table, or if
-    several images have the same name.
+    `fate` is the part of error messages that says what happens to the images. Raises InputError if an image is not in
+    the table, or if several images have the same name.
     """
     if not wanted:
         return np.empty(0, np.int64)
@@ -75,7 +75,7 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "ke
 def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int = 2) -> tuple[IntArray, IntArray]:
     """Return two arrays of table rows: the rows of `must_keep`, and the rows of `initial` that are not in `must_keep`.
 
-    If images of an earlier selection can no longer be read, a warning is given, and these images are left out.
+    Images of an earlier selection that can no longer be read are left out, with a warning.
     """
     named = image_rows(table, request.must_keep)
     unreadable = _unreadable_names(table) if request.initial else set()
@@ -93,7 +93,7 @@ def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int
 def leave_out_excluded(
     table: FeatureTable, request: CompositionRequest
 ) -> tuple[FeatureTable, IntArray, CompositionRequest]:
-    """Leave out the images of `exclude`, and those found in val or test, also from an earlier selection.
+    """Leave out the images of `exclude` and the images that are also in val or test, even from an earlier selection.
 
     Returns the remaining table, its rows in `table`, and the request for the remaining table. Labels of groups must be
     one label for each row, or a rule. Raises InputError if `exclude` names an unknown image, or an image of

@@ -43,8 +43,8 @@ class Selection(SelectionData):
         (``kept``).
     provenance
         The dataset (path, split, content hash), the features (backbone, weights hash, preprocessing), the duplicates,
-        the versions, and the time of the choice in seconds. For methods that learn from a proxy training,
-        ``proxy_training`` has the seconds and energy of this training.
+        the versions, and the time of the choice in seconds. For methods that use a proxy training, ``proxy_training``
+        has the seconds and energy of this training.
     representativeness
         How well the chosen images represent the full set, in the format of `Representativeness.to_dict`. Empty if it
         was not measured.
@@ -163,7 +163,7 @@ class Selection(SelectionData):
 
 
 def count_kept_twice(pairs: Iterable[Mapping[str, Any]], kept: Iterable[ImageId]) -> int:
-    """Return the number of kept images that repeat another kept image. `pairs` are pairs of duplicates."""
+    """Return the number of kept images that are duplicates of another kept image. `pairs` are pairs of duplicates."""
     chosen = set(kept)
     groups: dict[ImageId, set[ImageId]] = {}
     for pair in pairs:

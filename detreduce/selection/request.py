@@ -30,7 +30,7 @@ ClassFloor: TypeAlias = int | Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class DuplicateSearch:
-    """How to look for duplicates: what to compare, and the lowest similarity of duplicates.
+    """A request to search for duplicates: what to compare, and the lowest similarity of duplicates.
 
     `by` is ``pixels``, ``boxes``, ``features`` or ``exact``. If `threshold` is None, the default for `by` applies.
     Raises InputError if `by` is unknown, or if `threshold` is not valid for `by`.
@@ -55,7 +55,7 @@ class DuplicateSearch:
 
     @classmethod
     def of(cls, value: Any) -> DuplicateSearch | None:
-        """Return the search that a value of `drop_duplicates` asks for, or None for no search.
+        """Return the search that a value of `drop_duplicates` describes. Return None if there is no search.
 
         Raises InputError for a value that is not a search.
         """
@@ -91,10 +91,10 @@ def _to_images(option: str, images: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class CompositionRequest:
-    """What to do before a method chooses. `detreduce.select` documents each field.
+    """The steps before a method chooses. `detreduce.select` documents each field.
 
     `drop_duplicates` is a search, or the result of a search. `groups` is a rule, or one label for each image.
-    `drop_leaked` asks for a search for images that are also in val or test, or is its result.
+    `drop_leaked` is True to search for images that are also in val or test, or the result of this search.
     """
 
     drop_duplicates: DuplicateSearch | Duplicates | None = None
@@ -108,7 +108,7 @@ class CompositionRequest:
 
     @property
     def leaked(self) -> tuple[LeakedImage, ...]:
-        """The images that are also in val or test, as far as the search for them is done."""
+        """The images that are also in val or test. Empty before the search is done."""
         return () if isinstance(self.drop_leaked, bool) else self.drop_leaked.leaked
 
     @classmethod
@@ -162,7 +162,7 @@ class SelectionRequest:
         check_parameters(self.method, self.parameters, [one.name for one in described(self.method).parameters])
 
     def make_reducer(self) -> BaseReducer:
-        """Return the reducer with its parameters. Raise InputError for a parameter that it does not accept."""
+        """Return the reducer with its parameters. Raise InputError for a parameter that the method does not accept."""
         from detreduce.reducers import make_reducer
 
         for name, argument in (("random_state", "seed"), ("keep", "keep")):

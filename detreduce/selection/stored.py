@@ -10,7 +10,7 @@ from detreduce.machine.checked_json import Count, ImageId, Int64, Stored
 
 
 class _Categories(Stored):
-    """Category -> number of images, in the full set and in the subset."""
+    """Two mappings, for the full set and the subset: category -> number of images."""
 
     full: dict[str, Count] = Field(default_factory=dict)
     kept: dict[str, Count] = Field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Detect other trainings and selections of detreduce on this machine.
 
-Other processes slow this process down. The energy meter meters the whole machine, so the measured energy includes the
-energy of other processes.
+Other processes slow this process down. The energy meter measures the whole machine, so its result includes the energy
+of other processes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Presence:
         return self._met
 
     def announce(self) -> None:
-        """Show this process to other processes, and look for other processes.
+        """Announce this process to other processes, and search for other running processes.
 
         If the folder cannot be written, `overlapped` stays None.
         """
@@ -59,7 +59,7 @@ class Presence:
                 self._met = self._others()
 
     def leave(self) -> None:
-        """Stop showing this process to other processes."""
+        """Withdraw the announcement of this process."""
         _ = self.overlapped
         with suppress(OSError, Timeout), self._guard():
             self._lock.release()
@@ -95,7 +95,7 @@ _present: Presence | None = None
 
 @contextmanager
 def present() -> Iterator[Presence]:
-    """Show this process to other processes during this block. Nested blocks share one `Presence`."""
+    """Announce this process to other processes during the block. Nested blocks share one `Presence`."""
     global _present
     if _present is not None:
         yield _present

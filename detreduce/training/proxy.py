@@ -1,4 +1,4 @@
-"""Proxy training: train a small detector briefly, and log its predictions for each ground-truth box."""
+"""A proxy training: train a small detector briefly, and log its predictions for each ground-truth box."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def log_proxy_training(
 ) -> ProxyLog:
     """Train a small detector briefly. After each epoch, log its predictions for every ground-truth box.
 
-    `detreduce.training.harness.train` trains in the same way if it gets the same arguments. The same seed gives the
-    same weights. The files of the dataset are not changed.
+    With the same arguments, `detreduce.training.harness.train` trains in the same way. The same seed gives the same
+    weights. The files of the dataset are not changed.
 
     After each epoch, the detector predicts on all training images with its averaged weights (EMA). As in ultralytics'
     validation, the images are letterboxed and not augmented. The predictions cost one forward pass per image and epoch.

@@ -48,8 +48,8 @@ class ClassMetrics(_Part):
 class CocoFigures(_Part):
     """Metrics that pycocotools computes from the same predictions and from the labels that detreduce reads.
 
-    The metrics are means over the classes that have ground truth. As in ultralytics, a repeated box counts once.
-    ``doubled_boxes`` is the number of repetitions.
+    The metrics are means over the classes that have ground truth. As in ultralytics, a box that is repeated in an image
+    counts once. ``doubled_boxes`` is the number of repetitions.
     """
 
     mAP50: float
@@ -149,8 +149,8 @@ class DataFacts(_Part):
     class_names
         Names of the classes.
     problems
-        How many problems the data has, and how many images of the train split ultralytics leaves out because of their
-        labels. None in records of earlier versions.
+        Number of problems in the data, and number of images of the train split that ultralytics leaves out because of
+        their labels. None in records of earlier versions.
     """
 
     path: str

@@ -56,7 +56,7 @@ def resolve_keep(keep: int | float, n: int) -> int:
 
 
 def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Distribute `k` seats over categories, one after the other. Return (k,) the category number of each seat.
+    """Distribute `k` seats over categories, one seat after the other. Return (k,) the category number of each seat.
 
     First, every category gets one seat, larger categories before smaller categories. Each further seat goes to the
     category with the largest n_c / (2 k_c + 1) among the categories with free images (Webster's rule). Here n_c is the

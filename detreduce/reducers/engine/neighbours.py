@@ -29,11 +29,11 @@ def nearest_neighbours(
 
     Return their rows and their distances, both (n, count), the nearest neighbour first. Distances are in units of the
     features. Two rows are different points, even if their coordinates are equal. Neighbours at the same distance (in
-    ten digits) are sorted by row, and the first rows are taken. Inner products find the candidates. They lose digits
-    for near points, so coordinate differences decide.
+    ten digits) are sorted by row, and the first rows are taken. Inner products find the candidates. For near points,
+    inner products lose digits, so the final distances come from coordinate differences.
 
-    scikit-learn's search cannot replace this one: if more than `count` points are at the same distance, its choice
-    depends on the number of threads.
+    scikit-learn's search cannot replace this function. If more than `count` points are at the same distance, the choice
+    of scikit-learn depends on the number of threads.
     """
     n = len(points)
     count = min(count, n - 1)

@@ -1,4 +1,4 @@
-"""Non-negative least squares for a growing set of rows (members): find the weights w >= 0 that maximise w.mu - w'Kw/2.
+"""Non-negative least squares for a growing set of rows (members): maximise w.mu - w'Kw/2 over the weights w >= 0.
 
 K (m, m) is the kernel between the members. mu (m,) has the mean kernel of each member, and w (m,) has the weights. The
 weights are updated for each new member.

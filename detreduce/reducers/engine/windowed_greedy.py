@@ -1,7 +1,7 @@
 """Greedy search that computes the gains of the best few hundred rows at once, in arrays.
 
-`lazy_greedy` computes one gain after another, which suits gains that are expensive. Here, gains are cheap, and one
-choice changes the gains of many rows a little.
+`lazy_greedy` computes one gain after another, which is best for expensive gains. This module is for cheap gains, where
+each choice changes the gains of many rows a little.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class ArrayGains:
 def windowed_greedy(gains: ArrayGains, task: GreedyTask) -> tuple[IntArray, FloatArray]:
     """Add rows one by one, always the row with the largest gain. Return the added rows and their gains.
 
-    The gains of all rows are computed, and the best rows form a window. After each choice, only the gains in the window
-    are computed again: gains never rise, so a row of the window is the best of all rows while its gain is at least
-    that of the best row outside when the window was formed. Then a new window is formed. If windows last for a few
-    choices only, the next one is larger.
+    The gains of all rows are computed, and the best rows form a window. The bound is the largest gain outside the
+    window. After each choice, only the gains in the window are computed again. Gains never rise, so a row of the window
+    is the best of all rows as long as its gain is at least the bound. Then a new window is formed. If a window is used
+    up after a few choices, the next window is larger.
 
     Gains that agree in ten digits are a tie. The row with the lowest priority number wins a tie. The function in
     `gains` must already include the rows in `task.chosen`.
@@ -81,13 +81,16 @@ def windowed_greedy(gains: ArrayGains, task: GreedyTask) -> tuple[IntArray, Floa
 
 
 def round_gains(gains: FloatArray) -> FloatArray:
-    """Return gains rounded as `rounded` does it."""
+    """Return rounded gains, with the same rule as `rounded`."""
     digits, exponents = np.frexp(gains)
     return np.where(gains < NOTHING, 0.0, np.ldexp(np.round(digits * DIGITS), exponents - 33))
 
 
 def _open_heads(heads: IntArray, next_identical: IntArray, mask: npt.NDArray[np.bool_]) -> IntArray:
-    """Return the first candidate among each row and the rows identical to it. Leave out rows without a candidate."""
+    """For each row, return the first candidate among the row and its identical rows.
+
+    Leave out rows without a candidate.
+    """
     kept = [heads[mask[heads]]]
     heads = heads[~mask[heads]]
     while len(heads):
@@ -103,7 +106,7 @@ def _choose_in(
 ) -> list[tuple[int, float]]:
     """Choose rows of a window while they are better than all rows outside. Return the rows and their gains.
 
-    `bound` is the gain of the best row outside, and its priority number with a minus sign. A chosen row in `window` is
+    `bound` is a pair: the gain of the best row outside, and minus its priority number. A chosen row in `window` is
     replaced by the next identical row.
     """
     mask, rank = task.openings.mask, task.priority[window]

@@ -11,8 +11,8 @@ class AreaUnderMargin(DynamicsReducer):
     Each box is matched with a prediction. The margin of the box is the confidence of its own class minus the largest
     confidence of another class. The area under the margin is the mean margin over the epochs. The score of the box is 1
     minus this area. scores_ of an image is the sum, mean or maximum of the scores of its boxes (see `over`). The least
-    certain images come first. The paper uses the area to find wrong labels. With `easy_first`, images with wrong labels
-    come last.
+    certain images come first. The paper uses the area to find wrong labels, so images with wrong labels may come first
+    too. With `easy_first`, they come last.
     """
 
     name = "aum"

@@ -102,7 +102,7 @@ class ForgettingEvents(ScoringReducer):
 
 
 def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes: IntArray) -> None:
-    """Train for one epoch. Raise KeyboardInterrupt on Ctrl-C: scikit-learn's networks only warn."""
+    """Train for one epoch. Raise KeyboardInterrupt on Ctrl-C, because scikit-learn's networks only warn."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Training interrupted by user")
         try:

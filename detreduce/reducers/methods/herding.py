@@ -49,7 +49,7 @@ class Herding(ObjectReducer):
         class is kept, the term is the distance from the mean vector to the farthest object. ``"mmd"`` is the squared
         maximum mean discrepancy with a Gaussian kernel. The width of the kernel is the median distance between 2,000
         objects. With more than 1,000 boxes in total, 256 random Fourier features approximate the kernel. These features
-        are the same for every seed. On the data that was tried, ``"mmd"`` was not better than random subsets.
+        are the same for every seed. In our experiments, ``"mmd"`` was not better than random subsets.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
 

@@ -38,8 +38,9 @@ class MaxMin(BaseReducer):
     ----------
     start
         First image of each category. ``"center"`` takes the image nearest to the mean of the category. A row number
-        sets the first image of one category, and the other categories use ``"center"``. A list of row numbers has one
-        image from each category. `start` has no effect on categories with images that must be kept (`initial`).
+        sets the first image of one category, and the other categories use ``"center"``. A list of row numbers sets the
+        first image of several categories, one row for each. `start` has no effect on categories with images that must
+        be kept (`initial`).
     keep, random_state
         See BaseReducer. The seed only breaks ties.
     """

@@ -30,7 +30,7 @@ NMF_ITERATIONS = 200
 
 
 class NumerosityReduction(ScoringReducer):
-    """Numerosity reduction: prefer images whose features have almost no part in the weak directions of all features.
+    """Numerosity reduction: prefer images that are nearly orthogonal to the weak directions of the feature matrix.
 
     The features of an image are a column of a matrix. A decomposition ``A = U S V'`` of the matrix gives directions
     ``u_i`` and their strengths ``s_i``. Let ``a_j`` be the column of image j, scaled to unit length. The score of image

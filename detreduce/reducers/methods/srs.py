@@ -91,7 +91,7 @@ def stratified_order(
     Parameters
     ----------
     labels
-        The classes of each image. Images without a class are treated as a class of their own.
+        The classes of each image. Images without boxes are treated as one further class.
     rng
         Random generator for the splits and the order of the halves.
     advance
@@ -116,8 +116,8 @@ def halve(images: list[int], labels: Sequence[Sequence[int]], rng: np.random.Gen
 
     With an odd number of images, the first half has one more image. The images of the rarest class are assigned first.
     Images without classes are assigned last. An image goes to the half that has fewer images of its classes. A class
-    has more weight if few of its images are left. The sizes of the halves count too. A random choice breaks ties. A
-    half that is full does not get more images.
+    has more weight if few of its images are left. The sizes of the halves are also considered. A random choice breaks
+    ties. A half that is full does not get more images.
     """
     members: dict[int, list[int]] = {}
     for image in images:

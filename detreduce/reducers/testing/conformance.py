@@ -219,7 +219,7 @@ def check_scaled_and_shifted(subject: Subject) -> None:
 
 
 def check_refuses_bad_features(subject: Subject) -> None:
-    """NaN and infinity raise InputError with the row. An array that is not a table raises InputError too."""
+    """NaN and infinity raise InputError with the row. An array that is not two-dimensional raises InputError too."""
     X, y = sample()
     for shape in (X[0], X[:0], X[None]):
         refused("X ", subject, shape)

@@ -6,8 +6,8 @@ can change mAP by up to 0.05 if objects fill the image and the model is weak.
 The two mAP values still differ a little:
 
 - Both programs use the precision envelope at 101 recalls. Ultralytics connects the points of the curve with straight
-  lines, so a perfect class gets 0.995. With pycocotools, a perfect class gets 1. On COCO128 the difference is 0.003
-  (128 images, 71 classes, few boxes in most classes).
+  lines, so an AP that should be 1 becomes 0.995. With pycocotools, a perfect class gets 1. On COCO128 the difference is
+  0.003 (128 images, 71 classes, few boxes in most classes).
 - Ultralytics does not sort predictions of equal confidence in a fixed order. If an image is in a split twice, the mAP
   of ultralytics can therefore change. On the 30 wheelchair test images, it changes by 0.01.
 - YOLO labels cannot contain crowd regions (COCO's iscrowd). Pycocotools ignores detections on crowd regions, as COCO

@@ -55,7 +55,7 @@ def _pixels(boxes: npt.NDArray[np.float64], box_format: str, width: int, height:
 def file_key(path: str | Path) -> str:
     """Return the path of an image file as text.
 
-    Links among its folders are resolved. If the file itself is a link, the link is not resolved.
+    Links in the path of its folder are resolved. If the file itself is a link, this link is not resolved.
     """
     path = Path(path)
     return str(path.parent.resolve() / path.name)

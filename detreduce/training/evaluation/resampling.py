@@ -17,9 +17,9 @@ BLOCK = 1_000_000
 
 
 def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return mAP50 and mAP50-95 of resamples in which each image is repeated `weights` times.
+    """Return mAP50 and mAP50-95 of resamples of the images. `weights` has the number of copies of each image.
 
-    Up to rounding, pycocotools computes the same mAP for a dataset in which every copy is an image of its own. There is
+    Up to rounding, pycocotools computes the same mAP for a dataset in which every copy is a separate image. There is
     one exception: two predictions of one class on one image with equal confidence. Then pycocotools ranks all
     predictions of the first copy first, and this function ranks all copies of the first prediction first. As in
     pycocotools, the mean does not include classes without a box in the resample.

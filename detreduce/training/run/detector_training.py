@@ -137,8 +137,8 @@ def cpu_threads() -> Iterator[int]:
     """Set the number of CPU threads of torch in this block, and yield this number.
 
     The environment variable ``OMP_NUM_THREADS`` gives the number. The default is 1, as in ultralytics. Ultralytics sets
-    its default only if torch was not imported before. Without this function, the time and energy of a training would
-    therefore depend on earlier imports.
+    its default only if torch was not imported before. So without this function, the time and energy of a training would
+    depend on earlier imports.
     """
     import torch
 

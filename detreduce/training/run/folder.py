@@ -67,7 +67,7 @@ class RunFolder:
     warnings
         Warnings about the view and about the choice of the splits for the evaluation.
     problems
-        How many problems the original dataset has, and how many images of its train split ultralytics leaves out.
+        Number of problems in the original dataset, and number of images of its train split that ultralytics leaves out.
     created
         True if the folder was created for this run. False if it existed before and was empty.
     """
@@ -165,7 +165,7 @@ def make_run_folder(
 
 
 def _other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
-    """Return the usable val and test splits, and the reason why a split cannot be used for the evaluation.
+    """Return the usable val and test splits and, for each split, the reason why it cannot be used for the evaluation.
 
     The keys of both dicts are names of splits. The reason is an empty text if the split can be used.
     """
@@ -198,9 +198,9 @@ def _is_readable(path: Path) -> bool:
 
 
 def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], choose: str, lost: str) -> list[str]:
-    """Return warnings about an evaluation that is missing, is too good, or uses val instead of test.
+    """Return warnings if there is no evaluation, if its mAP is too high, or if it uses val instead of test.
 
-    `lost` says why the dataset's test split cannot be evaluated. It is empty if the dataset has no test split.
+    `lost` is the reason why the dataset's test split cannot be evaluated. It is empty if the dataset has no test split.
     """
     if not evaluated:
         return [f"Nothing was evaluated, because {unusable['val']}, and {unusable['test']}."]

@@ -26,7 +26,7 @@ class _Collector(logging.Handler):
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the warnings in a record of ultralytics, each once."""
+        """Collect a warning of ultralytics, unless it was collected before."""
         for line in record.getMessage().splitlines():
             telling = record.levelno >= logging.WARNING or any(word in line for word in self.TELLING)
             cleaned = _COLOURS.sub("", line).replace("WARNING ⚠️", "").strip()
@@ -65,7 +65,7 @@ def offline_session() -> Iterator[list[str]]:
 
 
 def _silent(show_bar: Callable[..., None]) -> Callable[..., None]:
-    """Return a constructor that disables the progress bar, because ultralytics cannot switch off all bars."""
+    """Return a constructor that disables the progress bar, because ultralytics has no option that disables all bars."""
 
     def hide_bar(self: Any, *args: Any, **kwargs: Any) -> None:
         show_bar(self, *args, **{**kwargs, "disable": True})

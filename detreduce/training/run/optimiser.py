@@ -18,7 +18,7 @@ def resolve_optimiser(arguments: Mapping[str, Any], *, images: int, classes: int
     Ultralytics' own code chooses their values. If the optimizer is not ``auto``, the dict is empty.
 
     With ``auto``, ultralytics chooses the optimizer by the number of iterations, so subsets could get different
-    optimizers. Therefore all trainings of an experiment use the optimizer for the full set.
+    optimizers. To avoid this, all trainings of an experiment use the optimizer for the full set.
     """
     import torch
 

@@ -61,7 +61,7 @@ class Watch:
         }
 
     def prepare(self) -> None:
-        """Show a line until the training starts."""
+        """Show a progress line until the training starts."""
         self._stack.enter_context(step("preparing the training"))
 
     def close(self) -> None:

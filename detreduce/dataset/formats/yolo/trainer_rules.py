@@ -57,7 +57,10 @@ def _bounds(row: Values) -> Values:
 
 
 def _check_table(table: Values, points: Values, n_classes: int) -> str | None:
-    """Return what is wrong with the values of a file, or None. `checked` has the values that must be in [0, 1]."""
+    """Return what is wrong with the values of a file, or None.
+
+    `table` has a row (class, cx, cy, w, h, ...) for each line. `points` has the values that must be at most 1.
+    """
     # NaN fails each of these comparisons
     if not points.max() <= np.float32(1 + TOLERANCE):
         return "a coordinate is above 1"

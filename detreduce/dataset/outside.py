@@ -55,10 +55,12 @@ def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDatase
         )
     outside = len(beyond)
     for record in dataset:
-        files = {path: inside.locate(path) for path in (record.path, record.label_path) if path is not None}
-        if all(place is Place.OWN for place in files.values()):
+        label = record.label_path
+        # the usual case first, because there may be 100,000 images
+        if inside.locate(record.path) is Place.OWN and (label is None or inside.locate(label) is Place.OWN):
             kept.append(record)
             continue
+        files = {path: inside.locate(path) for path in (record.path, label) if path is not None}
         beyond = [path for path, place in files.items() if place is Place.OUTSIDE]
         if beyond and not follow:
             fault: Problem | None = _refusal(beyond[0], inside.folder)

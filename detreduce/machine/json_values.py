@@ -11,6 +11,7 @@ from typing import Any
 
 PLAIN = frozenset({int, str, bool, type(None)})
 """Types whose values JSON stores unchanged."""
+_SCALARS = PLAIN | {float}
 
 
 def json_value(value: Any, *, infinities: bool = True) -> Any:
@@ -53,11 +54,34 @@ def json_text(content: Any, *, indent: int | None = 1) -> str:
     become JSON escapes.
     """
     try:
-        text = json.dumps(content, ensure_ascii=False, indent=indent, allow_nan=False, default=json_value)
+        text = _dumps(content, indent)
     except (ValueError, TypeError):
         # only content with numbers or keys that JSON does not have needs a converted copy
-        text = json.dumps(json_value(content), ensure_ascii=False, indent=indent)
+        text = _dumps(json_value(content), indent)
     return (text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()) + "\n"
+
+
+def _dumps(content: Any, indent: int | None) -> str:
+    """Return the JSON text of content. Raise ValueError or TypeError for what JSON does not have.
+
+    ``json.dumps`` with an indent is ten times slower for a long list of numbers, because it runs in Python. Without an
+    indent it runs in C, and its separator can hold the line end.
+    """
+    long_list = indent is not None and isinstance(content, list | tuple) and set(map(type, content)) <= _SCALARS
+    if not long_list and not (indent is not None and isinstance(content, dict) and set(map(type, content)) <= {str}):
+        return json.dumps(content, ensure_ascii=False, indent=indent, allow_nan=False, default=json_value)
+    if not content:
+        return "[]" if long_list else "{}"
+    margin = " " * (indent or 0)
+    if long_list:
+        separators = (f",\n{margin}", ": ")
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=separators)
+        return f"[\n{margin}{text[1:-1]}\n]"
+    parts = [
+        f"{margin}{json.dumps(key, ensure_ascii=False)}: {_dumps(value, indent)}".replace("\n", f"\n{margin}")
+        for key, value in content.items()
+    ]
+    return "{\n" + ",\n".join(parts) + "\n}"
 
 
 def json_pieces(content: Mapping[str, Any]) -> Iterator[str]:

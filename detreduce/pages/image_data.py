@@ -7,6 +7,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -103,13 +104,13 @@ def _boxes(dataset: DetectionDataset, rows: npt.NDArray[np.int64]) -> list[list[
     """Return for each row: a class, its number of boxes, the next class, and so on; most boxes first."""
     if not dataset.labelled:
         return [[] for _ in rows]
-    found = []
-    counts = dataset.class_counts
-    for row in rows.tolist():
-        present = np.flatnonzero(counts[row])
-        present = present[np.argsort(-counts[row, present], kind="stable")]
-        found.append([int(value) for one in present for value in (one, counts[row, one])])
-    return found
+    counts = dataset.class_counts[rows]
+    place, kind = np.nonzero(counts)
+    number = counts[place, kind]
+    order = np.lexsort((kind, -number, place))
+    pairs = np.stack([kind[order], number[order]], axis=1).ravel().tolist()
+    ends = (2 * np.cumsum(np.bincount(place, minlength=len(rows)))).tolist()
+    return [pairs[start:end] for start, end in pairwise([0, *ends])]
 
 
 def _look(css: str) -> list[int]:

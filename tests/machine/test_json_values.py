@@ -83,3 +83,26 @@ def test_a_long_iterator_is_written_in_pieces() -> None:
     pieces = list(json_pieces({"first": 1, "items": iter(items), "none": iter(()), "last": 2}))
     assert "".join(pieces) == json_text({"first": 1, "items": items, "none": [], "last": 2})
     assert max(map(len, pieces)) < len("".join(pieces)) / 2
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text() | st.integers() | st.none() | st.booleans(), inner, max_size=4)
+    ),
+    max_leaves=30,
+)
+
+
+@given(_ANY, st.sampled_from([None, 1, 2]))
+def test_the_text_is_that_of_the_library(content: Any, indent: int | None) -> None:
+    wanted = json.dumps(content, ensure_ascii=False, indent=indent)
+    assert json_text(content, indent=indent) == wanted + "\n"
+
+
+def test_long_lists_are_written_by_the_encoder_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json.encoder, "_make_iterencode", lambda *_: pytest.fail("the encoder in Python is slow"))
+    content = {"ids": ["a", "b"], "scores": [0.5, None], "steps": {"kept": [1, 2], "none": []}}
+    assert json.loads(json_text(content)) == content

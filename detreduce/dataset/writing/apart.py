@@ -19,7 +19,7 @@ def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
     output = _real(target)
     files = {source.path, source.root}
     files |= {path for split in source.splits.values() for path in (*split.images, split.annotations) if path}
-    files |= {record.label_path.parent for record in dataset if record.label_path is not None}
+    files |= _label_folders(dataset)
     for folder in _listed(dataset):
         if _matches(output, folder) or (isinstance(folder, Path) and _real(folder).is_relative_to(output)):
             raise InputError(f"Output {output} and the source's folder {folder} overlap. Choose another output.")
@@ -56,8 +56,13 @@ def _listed(dataset: DetectionDataset, *, also_with_annotations: bool = False) -
         for path in split.images
         if path.is_dir() and (also_with_annotations or not any(path in file.parents for file in annotations))
     }
-    labels = {record.label_path.parent for record in dataset if record.label_path is not None}
-    return {*images, *labels, *get_format(source.format).reads_from(source)}
+    return {*images, *_label_folders(dataset), *get_format(source.format).reads_from(source)}
+
+
+def _label_folders(dataset: DetectionDataset) -> set[Path]:
+    """Return the folders of the label files. Paths are compared as texts, because there may be 100,000."""
+    folders = {os.path.dirname(record.label_path) for record in dataset if record.label_path is not None}  # noqa: PTH120
+    return set(map(Path, folders))
 
 
 def _matches(path: Path, place: Path | str) -> bool:

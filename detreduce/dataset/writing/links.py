@@ -57,6 +57,7 @@ class Placer:
         self.placed: dict[PurePosixPath, Path | None] = {}
         self._entries: dict[PurePosixPath, Entry] = {}
         self._made: set[Path] = {folder}
+        self._real_folders: dict[str, str] = {}
         self._fallbacks = 0
         self._open_jpegs = 0
 
@@ -78,7 +79,7 @@ class Placer:
     def _place(self, source: Path, target: Path) -> Entry:
         """Link or copy an image, and compare the result with the state at loading."""
         # link to the real file, so that a subset of a subset does not depend on the first subset
-        real = os.path.realpath(source)
+        real = self._real(source)
         if self.link != "copy" and lacks_end_marker(Path(real)):
             self._open_jpegs += 1
         elif self.link == "symlink":
@@ -92,6 +93,15 @@ class Placer:
         size, sha256, status = _copy(real, target)
         self.loaded.check(source, status)
         return Written(size, sha256)
+
+    def _real(self, source: Path) -> str:
+        """Return the path of a file with links followed. The links of each folder are followed once."""
+        folder, name = os.path.split(source)
+        if os.path.islink(source):  # noqa: PTH114 (100,000 calls)
+            return os.path.realpath(source)
+        if folder not in self._real_folders:
+            self._real_folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._real_folders[folder], name)  # noqa: PTH118
 
     def has(self, source: Path) -> bool:
         """Return whether a file of the source exists, or existed when it was loaded. `copy` refuses a vanished file."""

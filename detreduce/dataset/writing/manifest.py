@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -100,7 +100,7 @@ class Contents:
 def write_manifest(folder: Path, entries: Mapping[PurePosixPath, Entry], folders: Iterable[PurePosixPath]) -> None:
     """Write the manifest to a folder. `folders` are folders that may be empty."""
     lines = [json.dumps(_HEADER)]
-    lines += [json.dumps({"path": str(path), **asdict(entry)}) for path, entry in sorted(entries.items())]
+    lines += [_line(str(path), entry) for path, entry in sorted(entries.items())]
     lines += [json.dumps({"folder": str(path)}) for path in sorted(folders)]
     (folder / MANIFEST).write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
 
@@ -119,9 +119,7 @@ def record_file(folder: Path, path: PurePosixPath) -> None:
     file = folder / path
     entry = Written(file.stat().st_size, file_hash(file))
     others = [line for line in lines[1:] if json.loads(line).get("path") != str(path)]
-    content = "".join(
-        f"{line}\n" for line in [lines[0], json.dumps({"path": str(path), **asdict(entry)}), *others]
-    ).encode("ascii")
+    content = "".join(f"{line}\n" for line in [lines[0], _line(str(path), entry), *others]).encode("ascii")
     write_atomically(manifest, lambda handle: handle.write(content))
 
 
@@ -242,6 +240,11 @@ def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
     for place in [PurePosixPath(path) for path in entries] + [PurePosixPath(path) / "_" for path in folders]:
         folders.update(str(parent) for parent in place.parents)
     return entries, folders
+
+
+def _line(path: str, entry: Entry) -> str:
+    """Return the line of a file. `asdict` would copy every value, for 100,000 files."""
+    return json.dumps({"path": path, **{name: getattr(entry, name) for name in entry.__slots__}})
 
 
 def _entry(content: dict[str, Any]) -> Entry:

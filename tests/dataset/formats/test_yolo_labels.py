@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detreduce.dataset.formats.yolo import labels as yolo_labels
 from detreduce.dataset.formats.yolo.labels import parse_labels
 
 BOX = "1 0.5 0.5 0.2 0.4"
@@ -141,3 +142,15 @@ def test_every_line_is_a_box_or_a_finding(lines):
     named = {number for number, _ in labels.findings if number}
     assert len(labels.boxes) >= len(lines) - len(named)
     assert len(labels.boxes) <= len(lines)
+
+
+_NEAR = st.sampled_from([-1.0, -0.0, 0.0, 0.5, 1.0, 1.005, 1.5, 2.0, 1e-320, math.inf, math.nan]) | st.floats(-0.1, 1.1)
+
+
+@given(st.lists(st.tuples(_NEAR, _NEAR, _NEAR, _NEAR, _NEAR), max_size=3))
+def test_the_short_cut_for_plain_boxes_changes_nothing(rows):
+    data = "".join(" ".join(map(repr, row)) + "\n" for row in rows).encode()
+    quick = parse_labels(data, 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yolo_labels, "_plain_box", lambda *_: None)
+        assert parse_labels(data, 2) == quick

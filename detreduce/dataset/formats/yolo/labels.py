@@ -57,14 +57,7 @@ def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None 
         except ValueError:
             labels.findings.append((number, _describe_text(fields)))
             continue
-        if not isfinite(sum(row)):
-            labels.findings.append((number, f"not a finite number in {line.strip()[:60]!r}; {_LINE_LEFT_OUT}"))
-            continue
-        what = _check_class(row[0], n_classes)
-        if what:
-            labels.findings.append((number, what))
-            continue
-        found = _read_box(row, kpt_shape, number, labels)
+        found = _plain_box(row, n_classes) or _check_row(row, n_classes, kpt_shape, (number, line), labels)
         if found is None:
             continue
         shapes.add(len(row) == 5)
@@ -80,6 +73,38 @@ def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None 
     if labels.findings:
         _judge_file(data, n_classes, kpt_shape, labels)
     return labels
+
+
+def _plain_box(row: tuple[float, ...], n_classes: int) -> Box | None:
+    """Return the box of a line without faults, or None for every other line. There may be millions of lines."""
+    if len(row) != 5:
+        return None
+    number, x, y, width, height = row
+    if (
+        0.0 <= number < n_classes
+        and number.is_integer()
+        and 0.0 <= x <= 1.0
+        and 0.0 <= y <= 1.0
+        and 0.0 < width <= 1.0
+        and 0.0 < height <= 1.0
+    ):
+        return x, y, width, height
+    return None
+
+
+def _check_row(
+    row: tuple[float, ...], n_classes: int, kpt_shape: tuple[int, int] | None, line: tuple[int, str], labels: Labels
+) -> Box | None:
+    """Return the box of a line (its number and text), or None for an unusable line. Add the line's faults."""
+    number, text = line
+    if not isfinite(sum(row)):
+        labels.findings.append((number, f"not a finite number in {text.strip()[:60]!r}; {_LINE_LEFT_OUT}"))
+        return None
+    what = _check_class(row[0], n_classes)
+    if what:
+        labels.findings.append((number, what))
+        return None
+    return _read_box(row, kpt_shape, number, labels)
 
 
 def _judge_file(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None, labels: Labels) -> None:

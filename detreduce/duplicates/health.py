@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from detreduce.dataset.checks import check_images
 from detreduce.dataset.health.checks import BY_FILES, SHARED, SHARED_ADVICE
 from detreduce.dataset.health.finding import Finding, worst_first
+from detreduce.dataset.health.redundancy import Redundancy, measure_redundancy
 from detreduce.dataset.leaks import TRAIN
 from detreduce.dataset.records import DetectionDataset, Problem
+from detreduce.duplicates.clusters import cluster_labels
 from detreduce.duplicates.leakage import LeakageReport, leakage_report
 from detreduce.duplicates.result import Duplicates
 from detreduce.duplicates.search import near_duplicates
@@ -31,17 +35,25 @@ class ImageCheck:
         Exact duplicates and near-duplicates in the split.
     leakage
         Images that several splits have in common.
+    redundancy
+        How many different images the split has.
     """
 
     split: str
     damaged: tuple[Problem, ...]
     duplicates: Duplicates
     leakage: LeakageReport
+    redundancy: Redundancy
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-able values. The damaged images are among the problems of the summary."""
         files = len({problem.file for problem in self.damaged})
-        return {"damaged": files, "duplicates": self.duplicates.to_dict(), "leakage": self.leakage.to_dict()}
+        return {
+            "damaged": files,
+            "duplicates": self.duplicates.to_dict(),
+            "leakage": self.leakage.to_dict(),
+            "redundancy": self.redundancy.to_dict(),
+        }
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -61,9 +73,15 @@ class ImageCheck:
 def check_pixels(dataset: DetectionDataset, cache: str | Path | None = None) -> ImageCheck:
     """Decode the images of a split, and look for damage, duplicates and leaks."""
     damaged = check_images(dataset)
-    return ImageCheck(
-        dataset.split, damaged, near_duplicates(dataset, cache=cache), leakage_report(dataset, cache=cache)
-    )
+    duplicates = near_duplicates(dataset, cache=cache)
+    leakage = leakage_report(dataset, cache=cache)
+    return ImageCheck(dataset.split, damaged, duplicates, leakage, _redundancy(dataset, duplicates))
+
+
+def _redundancy(dataset: DetectionDataset, duplicates: Duplicates) -> Redundancy:
+    row_of = dataset.row_of
+    pairs = [(row_of[pair.copy], row_of[pair.kept]) for pair in duplicates.pairs]
+    return measure_redundancy(np.bincount(cluster_labels(pairs, len(dataset))))
 
 
 def _damage(found: ImageCheck) -> Finding:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from detreduce.dataset.checks import DatasetSummary
+from detreduce.dataset.health.advice import Advice
 from detreduce.dataset.health.finding import VERDICTS, Finding, in_words
 from detreduce.dataset.health.statistics import (
     PER_IMAGE,
@@ -58,6 +59,8 @@ class HealthSource:
         The result of the check of the images. None if they were not opened.
     pictures
         False leaves out all pictures of the dataset, for confidential data.
+    advice
+        What was found for data like this. None leaves it out.
     """
 
     summary: DatasetSummary
@@ -66,6 +69,7 @@ class HealthSource:
     splits: Mapping[str, DetectionDataset]
     images: ImageCheck | None = None
     pictures: bool = True
+    advice: Advice | None = None
 
     @property
     def split(self) -> DetectionDataset:
@@ -133,6 +137,7 @@ def health_page(source: HealthSource) -> bytes:
             findings=source.findings,
             verdicts=VERDICTS,
             looked=source.images is not None,
+            advice=source.advice.sentences if source.advice is not None else (),
             pairs=pairs,
             albums=list(albums.made.values()),
             looks=looks,

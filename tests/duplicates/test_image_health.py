@@ -40,5 +40,9 @@ def test_damage_duplicates_and_leaks(tmp_path: Path) -> None:
     assert "leaks" in [one.check for one in found.with_files([Finding("leaks", "wrong", "")])]
     told = found.to_dict()
     assert told["damaged"] == 1 and told["leakage"]["counts"]["train / val"] == {"exact": 1, "near": 1, "of": 3}
+    # 7 images: a pair with equal pixels, a mirrored pair, and three others
+    assert told["redundancy"] == {
+        "images": 7, "clusters": 5, "largest_cluster": 2, "effective_images": 4.455, "unevenness": 1.122
+    }  # fmt: skip
     good = check_pixels(load_dataset(tmp_path, split="val"), cache=tmp_path / "cache").findings
     assert [one.verdict for one in good] == ["good", "good", "good", "wrong"]

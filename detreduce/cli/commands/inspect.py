@@ -26,6 +26,15 @@ def inspect(
             rich_help_panel=CONTENT,
         ),
     ] = False,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="NUMBER",
+            help="Planned epochs. With --check-images: how often a training shows each different image.",
+            rich_help_panel=CONTENT,
+        ),
+    ] = None,
     page: Annotated[
         bool,
         typer.Option(
@@ -52,14 +61,15 @@ def inspect(
     """Check the health of a dataset: what is good, what to look at, and what is wrong.
 
     The check reads the annotations of all splits, and opens no image. It finds images that are in two splits, empty
-    splits, missing and rare classes, and faults in the files.
+    splits, missing and rare classes, and faults in the files. Last, it says what was found for data like this.
 
     Example: detreduce inspect data.yaml --check-images --page
     """
     from detreduce.dataset import load_dataset
     from detreduce.dataset.checks import load_all_splits, summarise
     from detreduce.dataset.finding import locate_dataset
-    from detreduce.dataset.health.checks import check_health
+    from detreduce.dataset.health.advice import Advice, class_ratio
+    from detreduce.dataset.health.checks import check_health, images_by_class
     from detreduce.dataset.health.finding import overall
     from detreduce.dataset.leaks import find_leaks
 
@@ -81,15 +91,18 @@ def inspect(
     findings = check_health(summary, splits, leaks)
     if found is not None:
         findings = found.with_files(findings)
+    ratio = class_ratio(images_by_class(dataset)) if dataset.labelled else None
+    advice = Advice(dataset.split, None if found is None else found.redundancy, ratio, epochs)
     written = None
     if wanted:
-        source = HealthSource(summary, findings, leaks, splits, found, pictures)
+        source = HealthSource(summary, findings, leaks, splits, found, pictures, advice)
         written = write_health_page(source, output or HEALTH_PAGE)
     if as_json:
         health: dict[str, Any] = {
             "verdict": overall(findings),
             "health": [one.to_dict() for one in findings],
             "leaks": leaks.to_dict(),
+            "advice": advice.to_dict(),
         }
         if found is not None:
             health["images_checked"] = found.to_dict()
@@ -97,10 +110,11 @@ def inspect(
             health["page"] = str(written)
         print_json({**summary.to_pieces(), **health})
         return
-    from detreduce.cli.show.dataset import show_findings, show_next, show_summary
+    from detreduce.cli.show.dataset import show_advice, show_findings, show_next, show_summary
 
     show_findings(summary, findings)
     show_summary(summary, problems_shown=None if show_all else SHOWN)
+    show_advice(advice)
     show_next(summary, findings, opened=check_images)
     if written is not None:
         say_file(written)

@@ -13,6 +13,7 @@ from detreduce.cli.show.terminal import share, show_table, show_text, table_of
 
 if TYPE_CHECKING:
     from detreduce.dataset.checks import DatasetSummary
+    from detreduce.dataset.health.advice import Advice
     from detreduce.dataset.health.finding import Finding
 
 STYLES = {"wrong": "bold red", "look": "yellow", "good": "green"}
@@ -27,6 +28,14 @@ def show_findings(summary: DatasetSummary, findings: Sequence[Finding]) -> None:
     for one in findings:
         text = f"{one.what} {one.advice}".strip()
         show_text(out, text, first=f"  {one.verdict:<5}  ", indent=" " * 9, style=STYLES[one.verdict])
+
+
+def show_advice(advice: Advice) -> None:
+    """Print how many different images there are, how uneven classes are, and what was found for data like this."""
+    out = terminal.console()
+    out.print("For a training:")
+    for sentence in advice.sentences:
+        show_text(out, sentence, first="  ", indent="  ")
 
 
 def show_next(summary: DatasetSummary, findings: Sequence[Finding], *, opened: bool) -> None:

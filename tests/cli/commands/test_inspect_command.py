@@ -64,3 +64,17 @@ def test_only_the_first_of_many_classes_are_shown(tmp_path: Path) -> None:
     assert "class 229" in detreduce("inspect", tmp_path, "--all").output
     reduced = detreduce("reduce", tmp_path, "--keep", "1", "-o", tmp_path / "out").output
     assert "... and 30 more classes. --json" in reduced
+
+
+def test_epochs_give_the_planned_passes_over_different_images(yolo_folder: Path, tmp_path: Path) -> None:
+    opened = ("--check-images", "--cache", tmp_path / "cache")
+    content = json.loads(detreduce("inspect", yolo_folder, "--epochs", "6", "--json", *opened).output)
+    found = content["advice"]
+    assert found["redundancy"] == content["images_checked"]["redundancy"]
+    assert found["planned_passes"] == round(8 * 6 / found["redundancy"]["effective_images"], 3)
+    unopened = json.loads(detreduce("inspect", yolo_folder, "--epochs", "6", "--json").output)["advice"]
+    assert unopened["redundancy"] is None and unopened["planned_passes"] is None
+    page = tmp_path / "health.html"
+    shown = " ".join(detreduce("inspect", yolo_folder, "--epochs", "6", "-o", page, *opened).output.split())
+    assert "planned passes" in shown and "planned passes" in page.read_text() and found["evidence"]["link"] in shown
+    assert detreduce("inspect", yolo_folder, "--epochs", "0").exit_code == 2

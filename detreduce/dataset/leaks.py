@@ -135,8 +135,11 @@ def find_leaks(splits: Mapping[str, DetectionDataset]) -> Leaks:
     return Leaks({part.split.split: len(part.split) for part in parts}, tuple(pairs), tuple(alike))
 
 
-def refuse_leaks(dataset: DetectionDataset, leaks: Leaks) -> None:
-    """Raise InputError if images of val or test are also in train. The message names the first pairs and what to do."""
+def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> None:
+    """Raise InputError if images of val or test are also in train. The message names the first pairs and what to do.
+
+    `easier` is another way to train without these images, such as ``Do this``. The message names it first.
+    """
     found = leaks.in_train
     if not found:
         return
@@ -146,12 +149,14 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks) -> None:
         told += [f"  {leak}" for leak in found[:PAIRS_NAMED]]
         told += [f"  ... and {len(found) - PAIRS_NAMED} more"] * (len(found) > PAIRS_NAMED)
     data = shlex.quote(str(dataset.source.path))
-    out = "Give the dataset other images for val" if whole else "Take them out of train"
-    how = "" if whole else f" (detreduce reduce {data} --keep all --drop-leaked --output clean)"
+    out = "Give the dataset other images for val"
+    if not whole:
+        out = f"Take them out of train (detreduce reduce {data} --keep all --drop-leaked --output clean)"
+        out = f"{easier}, {out[0].lower()}{out[1:]}" if easier else out
     raise InputError(
         f"{dataset.source.path}: train leaks into the images that measure it, so the mAP would be too good.\n"
         + "\n".join(told)
-        + f"\n{out}{how}, or train anyway (--allow-leaks). Look at them: {inspect_command(dataset)}"
+        + f"\n{out}, or train anyway (--allow-leaks). Look at them: {inspect_command(dataset)}"
     )
 
 

@@ -14,6 +14,7 @@ from detreduce.experiment.consistency import inconsistencies
 from detreduce.experiment.data_problems import read_problems
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
 from detreduce.experiment.result_table import ResultTable, result_table
+from detreduce.experiment.searches.dropped_leaks import read_dropped
 from detreduce.experiment.searches.leakage import read_leakage
 from detreduce.experiment.searches.leaks import LeakWarning, leak_warning, read_leaks
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
@@ -64,6 +65,8 @@ class Outcome:
         The warning that images of val or test are also in train. None if no such image is known.
     near_duplicates
         Near-duplicates in the train split, from ``near-duplicates.json`` in the ledger; empty if there was no search.
+    dropped
+        A sentence on the images that no training used, because val or test has them too; empty without a search.
     """
 
     cells: Sequence[FinishedCell]
@@ -79,6 +82,7 @@ class Outcome:
     near_duplicates: Mapping[str, Any] = field(default_factory=dict)
     problems: ProblemCounts | None = None
     leaks: LeakWarning | None = None
+    dropped: str = ""
 
     @cached_property
     def table(self) -> ResultTable:
@@ -106,6 +110,7 @@ class Outcome:
             "energy": energy_provenance(self),
             "leakage": {name: self.leakage.get(name) for name in ("counts", "threshold") if name in self.leakage},
             "leaks": self.leaks.to_dict() if self.leaks is not None else None,
+            "dropped_leaks": self.dropped or None,
             "same_images": [{"keep": keep, "methods": list(names)} for keep, names in same_choices(self.rows)],
             "near_duplicates": {
                 name: self.near_duplicates[name]
@@ -137,6 +142,7 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
         random=random_reference(rows),
         leakage=leakage,
         leaks=leak_warning(leakage, read_leaks(ledger)),
+        dropped=read_dropped(ledger).get("line", ""),
         near_duplicates=read_near_duplicates(ledger),
         notes=inconsistencies(found),
     )

@@ -34,6 +34,8 @@ from detreduce.experiment.ledger.identity import data_identity, features_identit
 from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.overview import Costing, Overview, PlannedCells, overview, shard_of
 from detreduce.experiment.preflight import check_experiment
+from detreduce.experiment.searches.clean_train import drop_leaks
+from detreduce.experiment.searches.dropped_leaks import DroppedLeaks, keep_dropped
 from detreduce.experiment.searches.leakage import has_leakage, keep_leakage, read_leakage
 from detreduce.experiment.searches.leaks import LeakWarning, keep_leaks, leak_warning
 from detreduce.experiment.searches.near_duplicates import has_near_duplicates, keep_near_duplicates
@@ -105,10 +107,16 @@ def prepare_experiment(
     """Check an experiment and plan its cells, like `run_experiment`, but do not create the ledger or run a cell."""
     settings = config if isinstance(config, ExperimentConfig) else load_config(config)
     shard_of([], shard)
-    experiment = _Experiment(settings, Ledger(output or Path("runs") / settings.name))
+    ledger = Ledger(output or Path("runs") / settings.name)
+    experiment = _Experiment(settings, ledger)
     check_experiment(settings, experiment.dataset, experiment.evaluate_on)
-    experiment.config = with_counts(settings, experiment.dataset)
-    return PreparedExperiment(experiment, shard)
+    clean, dataset, dropped = drop_leaks(settings, experiment.dataset)
+    if clean is not settings:
+        experiment = _Experiment(clean, ledger)
+        experiment.dataset = dataset
+        check_experiment(clean, experiment.dataset, experiment.evaluate_on)
+    experiment.config = with_counts(clean, experiment.dataset)
+    return PreparedExperiment(experiment, shard, settings.dataset, dropped)
 
 
 class PreparedExperiment:
@@ -120,17 +128,22 @@ class PreparedExperiment:
         The cells to run: the whole plan, or one shard of the plan.
     ledger
         The ledger of the experiment. Its folder may not exist yet.
+    dropped
+        The images that no training uses, because they are also in val or test; None without a search for them.
     """
 
-    def __init__(self, experiment: _Experiment, shard: str | None) -> None:
+    def __init__(
+        self, experiment: _Experiment, shard: str | None, data: str, dropped: DroppedLeaks | None = None
+    ) -> None:
+        self._data, self.dropped = data, dropped
         self._experiment, self._shard = experiment, shard
         self.ledger = experiment.ledger
         self.cells = shard_of(experiment.plan, shard)
 
     @property
     def settings(self) -> ExperimentConfig:
-        """The validated configuration."""
-        return self._experiment.config
+        """The validated configuration, with the dataset that it names."""
+        return self._experiment.config.model_copy(update={"dataset": self._data})
 
     @property
     def plan(self) -> list[Cell]:
@@ -158,7 +171,8 @@ class PreparedExperiment:
         No image is opened. If all cells are finished, there is nothing to stop.
         """
         if self.missing and not self.settings.allow_leaks:
-            refuse_leaks(self._experiment.dataset, self._experiment.leaks)
+            easier = "Leave them out of all trainings (add reduce.drop_leaked=true)"
+            refuse_leaks(self._experiment.dataset, self._experiment.leaks, easier)
 
     @cached_property
     def overview(self) -> Overview:
@@ -191,6 +205,9 @@ class PreparedExperiment:
         keep_problems(self.ledger, self.problems)
         if self.problems.line:
             say(self.problems.line)
+        if self.dropped is not None:
+            say(self.dropped.line)
+        keep_dropped(self.ledger, self.dropped)
         keep_leaks(self.ledger, experiment.leaks, experiment.identity.data)
         searched = experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search
         # this search comes first, because it makes the signatures that the other searches use
@@ -206,7 +223,7 @@ class PreparedExperiment:
         say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]
         self.ledger.write_json("plan.json", plan)
-        content = experiment.config.model_dump(mode="json")
+        content = self.settings.model_dump(mode="json")
         self.ledger.write_text("config.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
     def run(self, limits: Limits | None = None) -> Ledger:

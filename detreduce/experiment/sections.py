@@ -139,9 +139,10 @@ class MethodConfig(CompositionConfig):
     def _known(self) -> MethodConfig:
         from detreduce.reducers import make_reducer
 
-        for name, place in (("keep", "reduce.keep"), ("random_state", "reduce.seeds"), ("seed", "reduce.seeds")):
+        places = {"keep": "keep", "random_state": "seeds", "seed": "seeds", "drop_leaked": "drop_leaked"}
+        for name, place in places.items():
             if name in self.parameters:
-                raise ValueError(f"{name!r} applies to all methods. Set {place} instead.")
+                raise ValueError(f"{name!r} applies to all methods. Set reduce.{place} instead.")
         make_reducer(self.name, **self.parameters).check_params()
         return self
 
@@ -180,7 +181,7 @@ def _read_keep(keep: Any) -> Any:
 class ReduceConfig(CompositionConfig, Section):
     """The subsets to train on: one subset for each method, keep and seed.
 
-    All keys except `methods`, `keep`, `seeds` and `categories` can also be set for one method.
+    All keys except `methods`, `keep`, `seeds`, `categories` and `drop_leaked` can also be set for one method.
     """
 
     categories: CategoryRule = "rarest"
@@ -191,6 +192,8 @@ class ReduceConfig(CompositionConfig, Section):
     """Fractions (0.25 or 25%), numbers of images (500), or `all`: all that remain without duplicates and exclusions."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Selection seeds; the i-th selection seed is paired with the i-th training seed."""
+    drop_leaked: bool = False
+    """true: no training, controls included, uses images of train that are also in val or test (exact and near)."""
 
     @field_validator("keep", mode="before")
     @classmethod

@@ -16,6 +16,7 @@ from detreduce.experiment.conclusion import Conclusion, conclude, ranked_subsets
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
 from detreduce.experiment.ledger.unfinished import check_started, run_command, unfinished_in_words
 from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
+from detreduce.experiment.searches.dropped_leaks import without_dropped
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.features.table import FeatureTable
 from detreduce.machine.files import write_atomically
@@ -175,7 +176,8 @@ def _gather_images(
     """
     found = _Chosen()
     try:
-        found.dataset = given if given is not None else load_dataset(str(config.get("dataset", "")), split="train")
+        data = given if given is not None else load_dataset(str(config.get("dataset", "")), split="train")
+        found.dataset = without_dropped(data, ledger)
     except DetreduceError as error:
         found.notes.append(f"The images are not shown: {error} If the dataset was moved, pass its path (--data).")
         return found

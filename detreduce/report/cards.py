@@ -153,6 +153,7 @@ def _data_card(outcome: Outcome) -> Card:
         lines.append(f"{near['redundant']} of {near['images']} train images repeat another train image")
     else:
         lines.append(f"Near-duplicates in train: not searched{_because(near)}")
+    lines += [outcome.dropped.removesuffix(".")] * bool(outcome.dropped)
     if outcome.leaks is not None:
         total = sum(one.exact + one.near for one in outcome.leaks.shared)
         values.append(_counted(total, "leak"))

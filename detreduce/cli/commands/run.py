@@ -126,19 +126,23 @@ def run(
     prepared = prepare_experiment(settings, output, shard=shard)
     if dry_run and as_json:
         leaks = prepared.leak_warning
-        content = {"problems": prepared.problems.to_dict(), "leaks": leaks.to_dict() if leaks else None}
+        dropped = prepared.dropped.to_dict() if prepared.dropped else None
+        found = {"leaks": leaks.to_dict() if leaks else None, "dropped_leaks": dropped}
+        content = {"problems": prepared.problems.to_dict(), **found}
         print_json({**prepared.overview.to_dict(), **content})
         return
     if not dry_run:
         prepared.check_leaks()
     from detreduce.cli.show.run import show_conclusion, show_next, show_outcome, show_plan
-    from detreduce.cli.show.terminal import console, show_problems
+    from detreduce.cli.show.terminal import console, show_problems, show_text
 
     show_plan(prepared.overview, stderr=not dry_run)
     if dry_run:
         from detreduce.cli.show.leaks import show_leaks
 
         show_leaks(prepared.leak_warning)
+        if prepared.dropped is not None:
+            show_text(console(), prepared.dropped.line)
         show_problems(console(), prepared.problems)
         return
     with listening(tell):

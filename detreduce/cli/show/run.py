@@ -83,6 +83,8 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     found = outcome.near_duplicates
     style = "" if "redundant" not in found else WARNING if found["redundant"] else GOOD
     show_status(out, near_duplicates_line(found), style)
+    if outcome.dropped:
+        show_text(out, outcome.dropped)
     if "counts" in outcome.leakage:
         show_leakage(out, outcome.leakage["counts"])
     else:

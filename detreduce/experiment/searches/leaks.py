@@ -69,7 +69,7 @@ class LeakWarning:
     def text(self) -> str:
         """The numbers of leaks and advice, in sentences."""
         found = "; ".join(one.sentence for one in self.shared)
-        return f"{found}. Take them out of train with `detreduce reduce DATA --drop-leaked`, and run again."
+        return f"{found}. Run again with `reduce.drop_leaked=true`, which leaves them out of all trainings."
 
     @property
     def line(self) -> str:

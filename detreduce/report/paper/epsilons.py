@@ -14,6 +14,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
+from detreduce.experiment.searches.dropped_leaks import without_dropped
 from detreduce.features.table import FeatureTable
 from detreduce.report.shown_cells import read_selection
 from detreduce.representativeness import epsilon
@@ -41,6 +42,7 @@ def epsilons_of(
     given = None if dataset is None else load_dataset(locate_dataset(dataset), split="train")
     try:
         data = given if given is not None else load_dataset(str(config.get("dataset", "")), split="train")
+        data = without_dropped(data, ledger)
     except DetreduceError as error:
         return {}, [f"Epsilon is left out: {error} If the dataset was moved, pass its path (--data)."]
     notes: list[str] = []

@@ -1,0 +1,102 @@
+"""Make the train split of an experiment without images of val or test, so that no training sees them.
+
+The images that remain are a dataset of links in the cache folder. Every cell uses it: methods, random subsets, and the
+controls that train on all images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.load import load_dataset
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.write import write_subset
+from detreduce.dataset.writing.dataset_yaml import DATA_YAML
+from detreduce.duplicates.leakage import LeakageReport, leaked_images, matches_in_words
+from detreduce.errors import InputError
+from detreduce.experiment.config import ExperimentConfig
+from detreduce.experiment.ledger.identity import data_identity
+from detreduce.experiment.searches.dropped_leaks import DroppedLeaks
+from detreduce.experiment.sections import IMAGE_LISTS, ReduceConfig
+from detreduce.machine.cache_folder import cache_folder
+from detreduce.machine.claims import claimed
+from detreduce.machine.files import writing
+from detreduce.machine.hashes import json_hash
+from detreduce.selection.choose import bare_table
+from detreduce.selection.named_images import ids_of_rows, image_rows
+
+_NO_TRAIN_LEFT = (
+    "reduce.drop_leaked: all images of train are also in val or test, so none remains. Give the dataset another val "
+    "split."
+)
+
+
+def drop_leaks(
+    config: ExperimentConfig, dataset: DetectionDataset
+) -> tuple[ExperimentConfig, DetectionDataset, DroppedLeaks | None]:
+    """Return a configuration and its train split without images of val and test, and the images that are left out.
+
+    `dataset` is the train split of the configuration. Without ``reduce.drop_leaked``, nothing changes, and nothing is
+    searched. All images are opened once; the cache keeps what the search computes.
+
+    Raises InputError if no image remains, if ``must_keep`` names an image that is left out, or if the dataset has
+    neither val nor test.
+    """
+    if not config.reduce.drop_leaked:
+        return config, dataset, None
+    found = leaked_images(dataset)
+    leaked = {item.image for item in found.leaked}
+    dropped = DroppedLeaks(
+        tuple(image for image in dataset.image_ids if image in leaked), len(dataset), _in_words(found, len(leaked))
+    )
+    if not leaked:
+        return config, dataset, dropped
+    if len(leaked) == len(dataset):
+        raise InputError(_NO_TRAIN_LEFT)
+    file = _write(dataset, leaked)
+    clean = config.model_copy(update={"dataset": str(file), "reduce": _lists(config.reduce, dataset, found)})
+    # the links to the images lead out of the cache folder, which is no news to the user
+    return clean, replace(load_dataset(file, split=dataset.split), outside=dataset.outside), dropped
+
+
+def _in_words(found: LeakageReport, count: int) -> str:
+    words = matches_in_words(found.to_dict()["leaked"], found.provenance["matched"])
+    return f"Leaks: {words}{'. They are left out of all trainings' if count else ''}."
+
+
+def _write(dataset: DetectionDataset, leaked: set[ImageId]) -> Path:
+    """Write the images that remain as a dataset of links, unless it exists, and return its data.yaml."""
+    source = dataset.source.path.absolute()
+    kept = [image for image in dataset.image_ids if image not in leaked]
+    key = json_hash([str(source), data_identity(dataset), list(map(str, kept))])[:16]
+    # pages and messages show the name of the folder
+    name = f"{(source if source.is_dir() else source.parent).name or 'data'}-without-leaks"
+    folder = cache_folder() / "datasets" / key / name
+    with writing(folder), claimed(folder, wait=True):
+        # another process may have just written the same dataset
+        if not (folder / DATA_YAML).is_file():
+            write_subset(dataset, kept, folder, link="symlink")
+    return folder / DATA_YAML
+
+
+def _lists(reduce: ReduceConfig, dataset: DetectionDataset, found: LeakageReport) -> ReduceConfig:
+    """Return the section with its lists of images as ids, without images that are left out anyway."""
+    table, leaked = bare_table(dataset), {item.image: item for item in found.leaked}
+
+    def cleaned(key: str, images: list[str | int]) -> list[ImageId]:
+        ids = ids_of_rows(table, image_rows(table, images))
+        for item in (leaked[image] for image in ids if image in leaked and key == "must_keep"):
+            raise InputError(
+                f"reduce.must_keep: the image {item.name!r} is also in {item.other_split}. Take it out of must_keep, "
+                "or keep such images (without drop_leaked)."
+            )
+        return [image for image in ids if image not in leaked]
+
+    def without(part: Any) -> Any:
+        given = {key: getattr(part, key) for key in IMAGE_LISTS}
+        update = {key: cleaned(key, value) for key, value in given.items() if isinstance(value, list)}
+        return part.model_copy(update=update)
+
+    return without(reduce.model_copy(update={"methods": [without(method) for method in reduce.methods]}))

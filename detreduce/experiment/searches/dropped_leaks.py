@@ -1,0 +1,54 @@
+"""The images of train that an experiment leaves out because val or test has them too, as its ledger keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.experiment.ledger.ledger import Ledger
+
+DROPPED_FILE = "dropped-leaks.json"
+
+
+@dataclass(frozen=True)
+class DroppedLeaks:
+    """The images of train that no training of an experiment uses, because val or test has them too.
+
+    Attributes
+    ----------
+    images
+        Ids of the images that are left out, in the order of the dataset.
+    of
+        Number of images of train, including those.
+    line
+        The search in one sentence.
+    """
+
+    images: tuple[ImageId, ...]
+    of: int
+    line: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the images and the sentence as JSON-able values."""
+        return {"images": list(self.images), "of": self.of, "line": self.line}
+
+
+def without_dropped(dataset: DetectionDataset, ledger: Ledger) -> DetectionDataset:
+    """Return the train split as the trainings of a ledger saw it: without the images that the ledger left out."""
+    out = set(map(str, read_dropped(ledger).get("images", ())))
+    if not out:
+        return dataset
+    return replace(dataset, records=tuple(record for record in dataset if str(record.id) not in out))
+
+
+def keep_dropped(ledger: Ledger, dropped: DroppedLeaks | None) -> None:
+    """Write what was left out into the ledger. Without a search, a file of an earlier run loses its content."""
+    if dropped is not None or read_dropped(ledger):
+        ledger.write_json(DROPPED_FILE, dropped.to_dict() if dropped is not None else {})
+
+
+def read_dropped(ledger: Ledger) -> dict[str, Any]:
+    """Return the content of ``dropped-leaks.json`` in the ledger; {} if there is none, or if it was edited."""
+    content = ledger.read_json(DROPPED_FILE)
+    return content if isinstance(content.get("images"), list) and isinstance(content.get("line"), str) else {}

@@ -17,7 +17,7 @@ from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, title_of
 from detreduce.vocabulary.keeps import keep_in_words, keep_key
-from detreduce.vocabulary.measures import ACCURACIES, LEAST_MAP
+from detreduce.vocabulary.measures import ACCURACIES
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 BETTER, WORSE, OPEN, UNKNOWN = "better", "worse", "open", "unknown"
@@ -86,8 +86,7 @@ def conclude(outcome: Outcome) -> Conclusion:
             UNKNOWN, "No training on fewer images is finished, so there is nothing to compare yet.", "not known"
         )
     best = ranked[0]
-    if all(item.mean[MEASURE] < LEAST_MAP for item in outcome.summaries):
-        text = f"{NAME} is 0 in every training, so nothing can be said: the trainings are too short."
+    if text := outcome.nothing_learnt:
         return Conclusion(UNKNOWN, text, "not known", "", best, "Train for more epochs (train.epochs).")
     if all(is_cleaned(outcome, item) for item in ranked):
         return _conclude_cleaning(outcome, best)

@@ -27,6 +27,8 @@ from detreduce.experiment.statistics.summary import Summary, summarise_cells
 from detreduce.training.energy import PhaseEnergy
 from detreduce.vocabulary.controls import FULL
 from detreduce.vocabulary.keeps import keep_key
+from detreduce.vocabulary.measures import ACCURACIES, LEAST_MAP
+from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 Row = Mapping[str, Any]
 PHASES = ("duplicates", "features", "proxy training", "selection", "training", "validation", "evaluation")
@@ -89,6 +91,16 @@ class Outcome:
         """The table of results: one row for every method at every keep."""
         table = result_table(self.summaries, [*self.comparisons, *self.lost], self.paid)
         return replace(table, notes=(*table.notes, *same_images_notes(self.rows)))
+
+    @cached_property
+    def nothing_learnt(self) -> str:
+        """A sentence that stands in place of all comparisons, if every mAP is 0; else an empty text."""
+        if not self.summaries or not all(item.mean[MEASURE] < LEAST_MAP for item in self.summaries):
+            return ""
+        return (
+            f"{ACCURACIES[MEASURE]} is 0 in every training, so nothing was learnt and nothing can be said: the "
+            "trainings are too short."
+        )
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
         """Return the comparison of the summarised cells with the reference `against`, or None if there is none."""

@@ -107,6 +107,8 @@ def _why_no_share(full: Summary | None) -> str:
 
 def _saving_card(outcome: Outcome, best: Summary) -> Card:
     """Return the card of the saved computation and energy."""
+    if outcome.nothing_learnt:
+        return Card("Compute saved", "not known", ("No training learnt anything, so nothing was saved. Train longer.",))
     full = _summary(outcome, FULL)
     lines, value = [], ""
     for name, words, unit in (("TFLOPs", "computation", "TFLOPs"), ("Wh", "energy", "Wh")):

@@ -66,7 +66,7 @@ def first_screen(
         subject = f"{title_of(best.method)}{keep} ({best.images}{of} images)"
         if is_cleaned(outcome, best):
             subject = f"the {best.images}{of} images without near-duplicates"
-        if conclusion.kind in (OPEN, UNKNOWN) and len(outcome.summaries) > 3:
+        if conclusion.kind in (OPEN, UNKNOWN) and len(outcome.summaries) > 3 and not outcome.nothing_learnt:
             subject += f", which has the highest mean {ACCURACIES[MEASURE]} so far"
         own = next((one for one in shown if one.is_of(best.method, keep_key(best.keep))), None)
         pictures = own.view.order[:ON_A_SHEET] if own is not None else ()
@@ -76,7 +76,7 @@ def first_screen(
         command=conclusion.command(ledger) if (ledger / "config.yaml").is_file() else "",
         subject=subject,
         cards=tuple(cards_of(outcome, best)),
-        chart=first_chart(outcome, best),
+        chart=None if outcome.nothing_learnt else first_chart(outcome, best),
         pictures=pictures,
         pictures_by=title_of(best.method) if best is not None else "",
     )

@@ -18,8 +18,10 @@ def headline(outcome: Outcome) -> list[str]:
     """Return the main results as sentences: one sentence for the full set, and sentences for each keep.
 
     The sentences for a keep give its mAP, the lost mAP and the saved energy compared with the full set, and the
-    comparison of its methods with random subsets.
+    comparison of its methods with random subsets. If no training learnt anything, one sentence says so instead.
     """
+    if outcome.nothing_learnt:
+        return [outcome.nothing_learnt]
     full = next((item for item in outcome.summaries if item.method == FULL), None)
     reduced = [item for item in outcome.summaries if item.method not in ON_ALL_IMAGES]
     sentences = []

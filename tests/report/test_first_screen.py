@@ -6,14 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from made_up import made_up_ledger, made_up_record
 
+from detreduce.cli.show.run import show_outcome
 from detreduce.experiment.conclusion import conclude
+from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.outcome import Outcome, outcome_of
 from detreduce.experiment.searches.leaks import leak_warning
 from detreduce.report.cards import cards_of, chip_of
 from detreduce.report.charts import first_chart
 from detreduce.report.first_screen import FirstScreen, first_screen
+from detreduce.report.headline import headline
 
 LEAKS = {"counts": {"train / val": {"exact": 1, "near": 2, "of": 9}, "train / test": {"exact": 0, "near": 0, "of": 4}}}
 
@@ -52,11 +56,30 @@ def test_what_is_not_known_has_no_figure(tmp_path: Path) -> None:
 
 def test_a_mAP_of_0_on_all_images_gives_no_share(tmp_path: Path) -> None:
     zero = {"evaluation": made_up_record(9, seed=0).evaluation.model_copy(update={"mAP50": 0.0, "mAP50_95": 0.0})}
-    outcome = finished(tmp_path, {"label": "full", "changes": zero}, {"label": "srs", "changes": zero})
-    accuracy = shown(outcome).cards[0]
-    assert accuracy.value == "not known"
+    outcome = finished(tmp_path, {"label": "full", "changes": zero}, {"label": "srs"})
+    accuracy, saving, _ = shown(outcome).cards
+    assert accuracy.value == "not known" and saving.value == "90 %"
     assert "mAP50-95 on all images is 0, so there is no share. Train longer." in accuracy.lines
-    assert "too short" in conclude(outcome).sentence
+    assert outcome.nothing_learnt == ""
+
+
+def test_where_nothing_was_learnt_nothing_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    zero = {"evaluation": made_up_record(9, seed=0).evaluation.model_copy(update={"mAP50": 0.0, "mAP50_95": 0.0})}
+    cells = [{"label": label, "changes": zero} for label in ("full", "srs", "mms", "clc")]
+    outcome = finished(tmp_path, *cells)
+    screen = shown(outcome)
+    assert [card.value for card in screen.cards[:2]] == ["not known", "not known"]
+    assert screen.chart is None and "highest mean" not in screen.subject
+    assert headline(outcome) == [outcome.nothing_learnt] == [conclude(outcome).sentence]
+    assert "nothing was learnt" in outcome.nothing_learnt
+    reduce, model = {"methods": ["srs"], "keep": [0.1]}, {"model": "yolov8n.yaml"}
+    settings = ExperimentConfig.model_validate({"name": "x", "dataset": "d", "reduce": reduce, "train": model})
+    show_outcome(settings, outcome)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Warning: mAP50-95 is 0 in every training" in printed
+    assert "Compared with random" not in printed
+    show_outcome(settings, finished(tmp_path / "other", {"label": "srs"}, {"label": "mms"}))
+    assert "Compared with random" in capsys.readouterr().out
 
 
 def test_energy_of_overlapping_trainings_is_not_compared(tmp_path: Path) -> None:

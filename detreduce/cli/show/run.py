@@ -58,7 +58,9 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     show_leaks(outcome.leaks)
     show_comparison(settings.name, outcome.table)
     out = terminal.console()
-    if any(not row.is_control for row in outcome.table.rows):
+    if outcome.nothing_learnt:
+        show_status(out, f"Warning: {outcome.nothing_learnt}", WARNING)
+    elif any(not row.is_control for row in outcome.table.rows):
         show_differences(out, outcome.table, outcome.comparisons, outcome.ranking)
     if how := provenance_in_words(outcome):
         show_text(out, how)

@@ -4,7 +4,7 @@
     scripts/torture/run --short         # a small part of everything, as in CI
     scripts/torture/run kills faults    # some kinds
 
-Each kind is a module of this folder with a function `main(short)` that prints what it tries and returns the faults.
+Each kind is a module or package of this folder. Its function `main(short)` prints what it tries and returns the faults.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KINDS = ("kills", "faults", "ledger_kills", "fuzz", "same_answer", "load")
 
 
 def main() -> None:
-    known = [name for name in KINDS if (HERE / f"{name}.py").is_file()]
+    known = [name for name in KINDS if (HERE / f"{name}.py").is_file() or (HERE / name).is_dir()]
     parser = argparse.ArgumentParser(
         prog="scripts/torture/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -23,24 +23,23 @@ def importable() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def fuzz() -> ModuleType:
-    import fuzz
+def test_a_number_makes_the_same_damaged_file_again(tmp_path: Path) -> None:
+    from fuzz.kitchen import Kitchen
+    from fuzz.parsers import parsers
 
-    return fuzz
-
-
-def test_a_number_makes_the_same_damaged_file_again(fuzz: ModuleType, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    one, two = fuzz.Kitchen(tmp_path / "one"), fuzz.Kitchen(tmp_path / "two")
-    for parser in fuzz.parsers():
+    one, two = Kitchen(tmp_path / "one"), Kitchen(tmp_path / "two")
+    for parser in parsers():
         made = [one.make(parser, number) for number in range(30)]
         assert made == [two.make(parser, number) for number in range(30)], parser.name
         assert len(set(made)) > 20
 
 
-def test_fuzzing_finds_what_it_looks_for(fuzz: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fuzzing_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fuzz import kitchen as fuzz
+    from fuzz.parsers import Parser
+
     from detreduce.errors import DetreduceError, DetreduceWarning, InputError
 
     def hang() -> None:
@@ -67,7 +66,7 @@ def test_fuzzing_finds_what_it_looks_for(fuzz: ModuleType, tmp_path: Path, monke
     monkeypatch.setattr(fuzz, "SECONDS", 1)
     kitchen = fuzz.Kitchen(tmp_path)
     for number, (wanted, read) in enumerate(reads.items()):
-        parser = fuzz.Parser(
+        parser = Parser(
             f"p{number}", lambda folder: (folder / "a").write_bytes(b"1 2"), "a", lambda _, read=read: read()
         )
         assert kitchen.try_one(parser, 0)[0] == wanted
@@ -112,3 +111,16 @@ def test_torture_is_one_command() -> None:
     assert done.returncode == 0 and "kills, faults" in done.stdout
     done = subprocess.run([sys.executable, TORTURE, "nonsense"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "nonsense" in done.stderr
+
+
+def test_a_fuzzed_input_is_read_again_by_its_number(tmp_path: Path) -> None:
+    command = [sys.executable, TORTURE / "fuzz", "labels", "--only", "3", "--save", tmp_path / "input"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "labels 3: read" in done.stdout, done.stderr
+    assert (tmp_path / "input").read_bytes()
+
+
+def test_the_workers_of_a_campaign_find_their_modules(tmp_path: Path) -> None:
+    command = [sys.executable, TORTURE / "fuzz", "labels", "--inputs", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "labels: 3 inputs (3 read)" in done.stdout, done.stderr

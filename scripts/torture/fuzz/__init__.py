@@ -1,0 +1,7 @@
+"""Give every parser damaged files; see `__main__.py`."""
+
+from __future__ import annotations
+
+from fuzz.campaign import main
+
+__all__ = ["main"]

@@ -1,0 +1,81 @@
+"""Processes that read damaged files, so that a hang or a crash ends only one of them."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from fuzz.kitchen import Kitchen
+from fuzz.parsers import parsers
+
+MEMORY = 1 << 30
+"""Most memory that a parser may use beyond that of a new worker, in bytes."""
+ADDRESSES = 2 << 30
+"""Most address space that a worker may get beyond its start, in bytes. It includes memory that is never used."""
+
+
+def work(tasks: Connection) -> None:
+    """Read damaged files until there are no more. Answer how each ended."""
+    import detreduce  # noqa: F401
+
+    every = {parser.name: parser for parser in parsers()}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stderr(nowhere),
+    ):
+        os.environ.update(XDG_CACHE_HOME=folder, DETREDUCE_CACHE=folder, YOLO_CONFIG_DIR=folder)
+        os.chdir(folder)
+        kitchen = Kitchen(Path(folder))
+        prepared: set[str] = set()
+        start = 0
+        while (task := tasks.recv()) is not None:
+            name, number = task
+            if name not in prepared:
+                resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+                place = kitchen.place(every[name])
+                with contextlib.suppress(Exception):
+                    every[name].read(place)  # imports
+                prepared.add(name)
+                start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                pages = int(Path("/proc/self/statm").read_text().split()[0])
+                soft = pages * resource.getpagesize() + ADDRESSES
+                resource.setrlimit(resource.RLIMIT_AS, (soft, resource.RLIM_INFINITY))
+            began = time.monotonic()
+            how, detail = kitchen.try_one(every[name], number)
+            used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) * 1024
+            if used > MEMORY and how in ("read", "refused"):
+                how = f"{used >> 20:,} MiB"
+                prepared.clear()
+            tasks.send((how, detail, time.monotonic() - began, used))
+
+
+@dataclass
+class Worker:
+    """A worker process, and what it does now."""
+
+    process: Any
+    tasks: Connection
+    task: tuple[str, int] | None = None
+    since: float = 0.0
+
+    @classmethod
+    def start(cls) -> Worker:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=work, args=(theirs,), daemon=True)
+        process.start()
+        theirs.close()
+        return cls(process, ours)
+
+    def give(self, task: tuple[str, int] | None) -> None:
+        self.task, self.since = task, time.monotonic()
+        self.tasks.send(task)

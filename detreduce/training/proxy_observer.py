@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from detreduce.errors import DetreduceError
 from detreduce.training.box_matching import match
 from detreduce.training.evaluation.ground_truth import file_key
 from detreduce.training.run.folder import RunFolder
+from detreduce.training.run.source_rows import rows_by_file
 from detreduce.ultralytics_bridge.detector import raw_predictions
 
 if TYPE_CHECKING:
@@ -119,23 +119,3 @@ class Observer:
         corners = self._boxes[inside] * scale + [left, top, left, top]
         classes = np.zeros_like(self._classes[inside]) if single_class else self._classes[inside]
         return torch.from_numpy(corners.astype(np.float32)), torch.from_numpy(classes)
-
-
-def rows_by_file(run: RunFolder) -> dict[str, int]:
-    """Return the dataset row of each image file that ultralytics trains on.
-
-    A link is matched to its row by the target of the link. A copied file is matched by its name.
-    """
-    by_path: dict[Path, list[int]] = {}
-    by_name: dict[str, list[int]] = {}
-    for row, record in enumerate(run.source):
-        by_path.setdefault(record.path.resolve(), []).append(row)
-        by_name.setdefault(record.name, []).append(row)
-    rows: dict[str, int] = {}
-    for record in run.datasets["train"]:
-        candidates = by_path.get(record.path.resolve()) or by_name.get(record.name, [])
-        if len(candidates) > 1:
-            candidates = [row for row in candidates if run.source[row].name == record.name] or candidates
-        if candidates:
-            rows[file_key(record.path)] = candidates[0]
-    return rows

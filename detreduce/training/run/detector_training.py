@@ -17,8 +17,10 @@ from detreduce.training.facts import weights_hash
 from detreduce.training.record import ModelFacts
 from detreduce.training.run.folder import RunFolder
 from detreduce.training.run.offline import offline_session
+from detreduce.training.run.plan_stream import plan_stream
 from detreduce.training.run.trainer import Watch, watched
 from detreduce.training.run.warm_up import warm_up
+from detreduce.training.streams.stream import UNIFORM, Stream
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class DetectorTraining:
     arguments
         Checked arguments of ultralytics, including ``val`` and ``seed``.
     images_per_epoch
-        Number of images in one epoch. If None, each image is used once per epoch.
+        Number of images in one epoch. If None, as many as the training has.
+    stream
+        Which image comes when, and how often.
     phase
         Name of the energy phase.
     observers
@@ -43,6 +47,7 @@ class DetectorTraining:
     weights: str
     arguments: Mapping[str, Any]
     images_per_epoch: int | None = None
+    stream: Stream = UNIFORM
     phase: str = "training"
     observers: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
 
@@ -58,6 +63,7 @@ class TrainedDetector:
 
 def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter) -> TrainedDetector:
     """Train a network in a run folder. The trained weights are then in the folder ``weights`` of the run folder."""
+    plan = plan_stream(training.stream, run, meter)
     with offline_session() as messages:
         network = load_network(training.weights)
         watch = Watch(
@@ -65,6 +71,7 @@ def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter)
             validate=bool(training.arguments["val"]),
             messages=messages,
             images_per_epoch=training.images_per_epoch,
+            plan=plan,
         )
         for event, callback in [*watch.callbacks().items(), *training.observers.items()]:
             network.add_callback(event, callback)

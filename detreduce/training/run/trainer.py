@@ -8,11 +8,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
+
 from detreduce.display.progress import progress, step
 from detreduce.errors import InputError
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.record import Counts
 from detreduce.training.run.batch_stream import BatchStream
+from detreduce.training.streams.draw import WeightedDraws
+from detreduce.training.streams.partners import draw_partners_from_stream
+from detreduce.training.streams.plan import StreamPlan
 
 # time between two printed progress lines if stderr is not a terminal
 LINE_SECONDS = 60.0
@@ -21,17 +26,24 @@ LINE_SECONDS = 60.0
 class Watch:
     """The counts, the history and the progress line of one training.
 
-    `watched` returns a trainer class. Trainers of this class report to a `Watch`. If `images_per_epoch` is given, the
-    training takes its batches from a `BatchStream`.
+    `watched` returns a trainer class. Trainers of this class report to a `Watch`. If `images_per_epoch` or a `plan` is
+    given, the training takes its batches from a `BatchStream`.
     """
 
     def __init__(
-        self, meter: EnergyMeter, *, validate: bool, messages: list[str], images_per_epoch: int | None = None
+        self,
+        meter: EnergyMeter,
+        *,
+        validate: bool,
+        messages: list[str],
+        images_per_epoch: int | None = None,
+        plan: StreamPlan | None = None,
     ) -> None:
         self.meter = meter
         self.validate = validate
         self.messages = messages
         self.images_per_epoch = images_per_epoch
+        self.plan = plan
         self.optimiser_steps = self.batches = self.images_seen = self.epochs = 0
         self.history: list[dict[str, float | None]] = []
         self.trainer: Any = None
@@ -124,7 +136,7 @@ class _WatchedTrainer:
     """A mixin for ultralytics' trainer class of a task. The function `watched` sets the attribute `watch`."""
 
     watch: Watch
-    stream: BatchStream
+    stream: BatchStream | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -135,25 +147,30 @@ class _WatchedTrainer:
         return super().get_model(cfg=cfg, weights=weights, verbose=False)  # type: ignore[misc]
 
     def get_dataloader(self, dataset_path: Any, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
-        """Return ultralytics' loader. If `images_per_epoch` is given, the training loader uses a `BatchStream`."""
+        """Return ultralytics' loader. If there is a stream, the training loader takes its batches from the stream."""
         loader = super().get_dataloader(dataset_path, batch_size, rank, mode)  # type: ignore[misc]
-        if mode == "train" and self.watch.images_per_epoch:
-            self.stream = BatchStream(
-                len(loader.dataset),
-                self.watch.images_per_epoch,
-                batch_size,
-                self.args.seed,  # type: ignore[attr-defined]
-            )
+        if mode == "train" and (self.watch.images_per_epoch or self.watch.plan):
+            self.stream = self._make_stream(loader.dataset, batch_size)
             # ultralytics' loader repeats this sampler forever, and gets the length of an epoch from the sampler
             loader.batch_sampler.sampler = self.stream
         return loader
+
+    def _make_stream(self, dataset: Any, batch_size: int) -> BatchStream:
+        """Return the batches of the training. A stream that is not uniform also chooses the partners of mosaic."""
+        plan, seed = self.watch.plan, self.args.seed  # type: ignore[attr-defined]
+        per_epoch = self.watch.images_per_epoch or len(dataset)
+        if plan is None:
+            return BatchStream(WeightedDraws(np.ones(len(dataset)), seed), per_epoch, batch_size)
+        draw_partners_from_stream(dataset)
+        total = per_epoch * self.epochs  # type: ignore[attr-defined]
+        return BatchStream(plan.draws(dataset.im_files, total, seed), per_epoch, batch_size)
 
     def _close_dataloader_mosaic(self) -> None:
         """Close the mosaic as ultralytics does, and set the stream back to the current epoch.
 
         Ultralytics restarts the loader here, but the loader's workers have already fetched later batches.
         """
-        if self.watch.images_per_epoch:
+        if self.stream is not None:
             self.stream.epoch = self.epoch  # type: ignore[attr-defined]
         super()._close_dataloader_mosaic()  # type: ignore[misc]
 

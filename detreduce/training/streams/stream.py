@@ -86,6 +86,10 @@ class Stream(BaseModel):
         return options
 
 
+UNIFORM = Stream()
+"""Each image once in a pass, in a new random order."""
+
+
 def _sentence(fault: Any) -> str:
     """Return a fault that pydantic found as one sentence."""
     name = ".".join(map(str, fault["loc"]))

@@ -2,15 +2,21 @@ from __future__ import annotations
 
 from itertools import chain
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detreduce.training.run.batch_stream import BatchStream
+from detreduce.training.streams.draw import GrowingDraws, WeightedDraws
+
+
+def uniform(images: int, per_epoch: int, batch: int, seed: int = 0) -> BatchStream:
+    return BatchStream(WeightedDraws(np.ones(images), seed), per_epoch, batch)
 
 
 def test_batches_are_those_of_a_smaller_dataset_and_images_those_of_all() -> None:
-    stream = BatchStream(images=10, per_epoch=7, batch=3)
+    stream = uniform(images=10, per_epoch=7, batch=3)
     epochs = [list(stream) for _ in range(10)]
     assert [[len(batch) for batch in epoch] for epoch in epochs] == [[3, 3, 1]] * 10
     assert len(stream) == 3
@@ -20,18 +26,22 @@ def test_batches_are_those_of_a_smaller_dataset_and_images_those_of_all() -> Non
     assert len({tuple(one) for one in passes}) == 7, "each pass has an order of its own"
 
 
-def test_an_epoch_can_be_drawn_again() -> None:
-    stream = BatchStream(images=5, per_epoch=4, batch=2, seed=3)
+@pytest.mark.parametrize(
+    "make", [WeightedDraws, lambda weights, seed: GrowingDraws(np.argsort(weights), 16, seed=seed)]
+)
+def test_an_epoch_can_be_drawn_again(make) -> None:
+    weights = np.arange(1.0, 6)
+    stream = BatchStream(make(weights, seed=3), per_epoch=4, batch=2)
     first = [list(stream) for _ in range(4)]
     stream.epoch = 2
     assert list(stream) == first[2]
     assert [list(stream) for _ in range(1)] == [first[3]]
-    assert list(BatchStream(images=5, per_epoch=4, batch=2, seed=4)) != first[0]
+    assert list(BatchStream(make(weights, seed=4), per_epoch=4, batch=2)) != first[0]
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20))
 def test_a_length_is_kept(images: int, per_epoch: int, batch: int) -> None:
-    stream = BatchStream(images, per_epoch, batch)
+    stream = uniform(images, per_epoch, batch)
     epoch = list(stream)
     assert len(epoch) == len(stream)
     assert sum(map(len, epoch)) == per_epoch
@@ -40,4 +50,4 @@ def test_a_length_is_kept(images: int, per_epoch: int, batch: int) -> None:
 
 @pytest.mark.parametrize("batch", [16, 3])
 def test_a_batch_larger_than_the_epoch(batch: int) -> None:
-    assert [len(part) for part in BatchStream(images=9, per_epoch=2, batch=batch)] == [2]
+    assert [len(part) for part in uniform(images=9, per_epoch=2, batch=batch)] == [2]

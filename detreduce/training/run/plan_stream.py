@@ -1,0 +1,31 @@
+"""Prepare the stream of a training: find the weights or the order of its images, and meter the energy of this."""
+
+from __future__ import annotations
+
+from detreduce.training.energy import EnergyMeter
+from detreduce.training.run.folder import RunFolder
+from detreduce.training.run.source_rows import rows_by_file
+from detreduce.training.streams.plan import StreamPlan
+from detreduce.training.streams.stream import Stream
+
+PHASE = "stream"
+"""Name of the energy phase."""
+
+
+def plan_stream(stream: Stream, run: RunFolder, meter: EnergyMeter) -> StreamPlan | None:
+    """Return the stream for the images of a run folder. None for a uniform stream, which needs no preparation.
+
+    The energy phase ``stream`` has what it takes to look at images: near-duplicates for ``cluster_balanced``, features
+    and an order for ``core_first``. Raise InputError if the stream does not fit the dataset.
+    """
+    if stream.by == "uniform":
+        return None
+    from detreduce.training.streams.resolve import core_order, image_weights
+
+    rows = rows_by_file(run)
+    if stream.by in ("class_uniform", "weights"):
+        return StreamPlan(stream, rows, weights=image_weights(run.source, stream))
+    with meter.measure(PHASE):
+        if stream.by == "core_first":
+            return StreamPlan(stream, rows, order=core_order(run.source))
+        return StreamPlan(stream, rows, weights=image_weights(run.source, stream))

@@ -1,0 +1,28 @@
+"""Find the image of the dataset that a file of the run folder shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detreduce.training.evaluation.ground_truth import file_key
+from detreduce.training.run.folder import RunFolder
+
+
+def rows_by_file(run: RunFolder) -> dict[str, int]:
+    """Return the dataset row of each image file that ultralytics trains on.
+
+    A link is matched to its row by the target of the link. A copied file is matched by its name.
+    """
+    by_path: dict[Path, list[int]] = {}
+    by_name: dict[str, list[int]] = {}
+    for row, record in enumerate(run.source):
+        by_path.setdefault(record.path.resolve(), []).append(row)
+        by_name.setdefault(record.name, []).append(row)
+    rows: dict[str, int] = {}
+    for record in run.datasets["train"]:
+        candidates = by_path.get(record.path.resolve()) or by_name.get(record.name, [])
+        if len(candidates) > 1:
+            candidates = [row for row in candidates if run.source[row].name == record.name] or candidates
+        if candidates:
+            rows[file_key(record.path)] = candidates[0]
+    return rows

@@ -1,0 +1,135 @@
+"""Draw images from an endless stream. Each draw depends only on the seed and on the place in the stream."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+_SNAP = 1e-9
+"""An expected number of draws that is so close to a whole number is this number: sums of weights are rounded."""
+
+
+class Draws(Protocol):
+    """An endless stream of images."""
+
+    def image(self, place: int) -> int:
+        """Return the image at a place of the stream, counted from 0. The images are counted from 0 too."""
+
+
+class WeightedDraws:
+    """A stream in which each image comes in proportion to its weight.
+
+    A pass has n draws, where n is the number of images. In each pass, an image comes floor or ceil of its expected
+    number of times, n w / sum(w), by systematic resampling. The expected number over many passes is exact. Each pass
+    has a new random order. With equal weights, a pass has every image once.
+
+    Parameters
+    ----------
+    weights
+        (n,) float64, finite, at least 0, and not all 0. An image with weight 0 is never drawn.
+    seed
+        Seed of the stream. A pass depends only on the seed and on its number.
+    """
+
+    def __init__(self, weights: FloatArray, seed: int = 0) -> None:
+        self.seed = seed
+        self._expected = weights * (len(weights) / weights.sum())
+        self._number = -1
+        self._pass = np.empty(0, np.int64)
+
+    def image(self, place: int) -> int:
+        """Return the image at a place of the stream."""
+        number, rest = divmod(place, len(self._expected))
+        if number != self._number:
+            self._number, self._pass = number, self._draw_pass(number)
+        return int(self._pass[rest])
+
+    def _draw_pass(self, number: int) -> IntArray:
+        """Return the (n,) images of a pass in their order."""
+        random = np.random.default_rng([self.seed, number])
+        order = random.permutation(len(self._expected))
+        counts = systematic_counts(self._expected[order], random)
+        if (counts == 1).all():
+            return order
+        return random.permutation(np.repeat(order, counts))
+
+
+def systematic_counts(expected: FloatArray, random: np.random.Generator) -> IntArray:
+    """Return how often each image is drawn: floor or ceil of its expected number, with the right mean.
+
+    Systematic resampling (Kitagawa 1996): the fractions are laid on a line, and points at distance 1 with a random
+    start each raise one image. The sum of the counts is the rounded sum of `expected`, which is (n,) float64.
+    """
+    whole = np.rint(expected)
+    whole = np.where(np.abs(expected - whole) < _SNAP, whole, np.floor(expected))
+    counts = whole.astype(np.int64)
+    fractions = np.maximum(expected - whole, 0.0)
+    fractions[fractions < _SNAP] = 0.0
+    raised = round(float(expected.sum())) - int(counts.sum())
+    start = random.random()
+    if raised <= 0 or not fractions.any():
+        return counts
+    line = np.cumsum(fractions)
+    line *= raised / line[-1]
+    hit = np.searchsorted(line, start + np.arange(raised), side="right")
+    np.add.at(counts, np.minimum(hit, np.flatnonzero(fractions)[-1]), 1)
+    return counts
+
+
+class GrowingDraws:
+    """A stream that begins with the first images of an order, and grows to all images (a curriculum).
+
+    The pool holds ``ceil(n * share)`` images. The share grows linearly with the place, from `start` at place 0 to 1 at
+    place ``end * total``. Images are drawn without replacement. A new image can come as soon as it is in the pool. When
+    all images of the pool have come, all of them can come again.
+
+    Parameters
+    ----------
+    order
+        (n,) int64: all images, the first ones of the stream first.
+    total
+        Number of draws of the whole training.
+    start, end
+        Share of the images at the first draw, and share of the draws after which all images are in the pool.
+    seed
+        Seed of the stream.
+    """
+
+    def __init__(self, order: IntArray, total: int, start: float = 0.25, end: float = 0.6, seed: int = 0) -> None:
+        self.order, self.total, self.start, self.end = order, total, start, end
+        self._random = np.random.default_rng(seed)
+        self._in_pool = 0
+        self._waiting: list[int] = []
+        self._drawn = np.empty(1024, np.int64)
+        self._count = 0
+
+    def pool(self, place: int) -> int:
+        """Return the number of images that can be drawn at a place of the stream."""
+        growth = min(1.0, place / (self.end * self.total)) if self.end else 1.0
+        share = self.start + (1 - self.start) * growth
+        return min(len(self.order), max(1, int(np.ceil(len(self.order) * share - _SNAP))))
+
+    def image(self, place: int) -> int:
+        """Return the image at a place of the stream. The first call for a place draws all images before it."""
+        while self._count <= place:
+            self._draw()
+        return int(self._drawn[place])
+
+    def _draw(self) -> None:
+        """Draw one more image."""
+        pool = self.pool(self._count)
+        self._waiting += self.order[self._in_pool : pool].tolist()
+        self._in_pool = pool
+        if not self._waiting:
+            self._waiting = self.order[:pool].tolist()
+        at = int(self._random.random() * len(self._waiting))
+        self._waiting[at], last = self._waiting[-1], self._waiting[at]
+        self._waiting.pop()
+        if self._count == len(self._drawn):
+            self._drawn = np.concatenate([self._drawn, np.empty_like(self._drawn)])
+        self._drawn[self._count] = last
+        self._count += 1

@@ -1,0 +1,75 @@
+"""Draw the partners of mosaic and mix-up from the stream."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+
+class RecentImages:
+    """The last images of the stream, from which mosaic takes its partners.
+
+    Ultralytics takes partners from a buffer of recently decoded images, in which an image is once, no matter how often
+    it was drawn. So the buffer flattens the weights of a stream. This object remembers the last draws with their
+    repetitions. So partners follow the weights of the stream, and most of them are still decoded.
+
+    Each worker of the loader has its own copy. A copy remembers the batches of its worker, so the partners depend only
+    on the seed and on the number of workers.
+
+    Parameters
+    ----------
+    dataset
+        Ultralytics' dataset of the training.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        self.recent: deque[int] = deque(maxlen=max(1, dataset.max_buffer_length))
+
+    def __call__(self, batch: Sequence[int]) -> list[Any]:
+        """Return the augmented images of a batch. Torch's loader calls this as ``dataset.__getitems__``."""
+        self.recent.extend(batch)
+        return [self.dataset[image] for image in batch]
+
+    def draw(self, count: int) -> list[int]:
+        """Return `count` of the last images of the stream, drawn with ultralytics' generator."""
+        return random.choices(self.recent, k=count)
+
+
+class Partners:
+    """Ultralytics' ``get_indexes`` of one transform: draw the images to mix with the current image."""
+
+    def __init__(self, images: RecentImages, count: int | None) -> None:
+        self.images, self.count = images, count
+
+    def __call__(self) -> list[int] | int:
+        """Return one image, or a list of `count` images."""
+        return self.images.draw(1)[0] if self.count is None else self.images.draw(self.count)
+
+
+def draw_partners_from_stream(dataset: Any) -> None:
+    """Let all mixing transforms of ultralytics' dataset draw their partners from the stream.
+
+    Only this dataset changes. Call this before the loader starts its workers.
+    """
+    from ultralytics.data.augment import Mosaic
+
+    images = RecentImages(dataset)
+    dataset.__getitems__ = images
+    for transform in _mixing(dataset.transforms):
+        transform.get_indexes = Partners(images, transform.n - 1 if isinstance(transform, Mosaic) else None)
+
+
+def _mixing(transform: Any) -> Iterator[Any]:
+    """Yield all transforms inside a transform that mix several images."""
+    from ultralytics.data.augment import BaseMixTransform, Compose
+
+    if isinstance(transform, Compose):
+        for part in transform.transforms:
+            yield from _mixing(part)
+    elif isinstance(transform, BaseMixTransform):
+        yield transform
+        if transform.pre_transform is not None:
+            yield from _mixing(transform.pre_transform)

@@ -1,0 +1,124 @@
+"""Real trainings of a few seconds with a stream."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_dataset import make_tiny
+
+from detreduce.errors import InputError
+from detreduce.training.energy import EnergyMeter
+from detreduce.training.run import trainer
+from detreduce.training.run.arguments import check_arguments
+from detreduce.training.run.detector_training import DetectorTraining, TrainedDetector, run_training
+from detreduce.training.run.folder import make_run_folder
+from detreduce.training.streams.draw import GrowingDraws, WeightedDraws
+from detreduce.training.streams.partners import RecentImages
+from detreduce.training.streams.stream import Stream
+
+SMALL = {"imgsz": 64, "batch": 4, "nbs": 4, "optimizer": "SGD", "lr0": 0.001, "mosaic": 1.0}
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
+    """The names of the images of each batch, and of the partners of mosaic where the main process draws them."""
+    seen: dict[str, list[list[str]]] = {"batches": [], "partners": []}
+    preprocess, draw = trainer._WatchedTrainer.preprocess_batch, RecentImages.draw
+
+    def batch_made(self: Any, batch: Any) -> Any:
+        seen["batches"].append([Path(file).name for file in batch["im_file"]])
+        return preprocess(self, batch)
+
+    def drawn(self: RecentImages, count: int) -> list[int]:
+        found = draw(self, count)
+        seen["partners"].append([Path(self.dataset.im_files[image]).name for image in found])
+        return found
+
+    monkeypatch.setattr(trainer._WatchedTrainer, "preprocess_batch", batch_made)
+    monkeypatch.setattr(RecentImages, "draw", drawn)
+    return seen
+
+
+def trained(data: Path, output: Path, stream: Stream, **options: Any) -> TrainedDetector:
+    per_epoch = options.pop("images_per_epoch", None)
+    arguments = {**check_arguments({**SMALL, **options}), "seed": 3, "val": False}
+    run = make_run_folder(data, output, label="a")
+    return run_training(DetectorTraining("yolov8n.yaml", arguments, per_epoch, stream), run, EnergyMeter())
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Image 003 has twelve times the weight of the others, and the last six images have none."""
+    file = tmp_path / "weights.csv"
+    weights = [0.5] * 18 + [0.0] * 6
+    weights[3] = 6.0
+    file.write_text("image,weight\n" + "".join(f"{number:03d}.jpg,{w}\n" for number, w in enumerate(weights)))
+    return file
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("workers", [0, 2])
+def test_images_come_by_their_weights_also_when_mosaic_ends_and_files_are_corrupt(
+    tmp_path: Path, table: Path, watched: dict[str, list[list[str]]], workers: int
+) -> None:
+    data = make_tiny(tmp_path / "tiny", {"train": 24, "val": 2})
+    # ultralytics leaves this image out, so the positions of those behind it change
+    (data.parent / "train/images/001.jpg").write_bytes(b"no image")
+    stream = Stream(by="weights", file=str(table))
+    done = trained(data, tmp_path / "run", stream, images_per_epoch=18, epochs=4, close_mosaic=2, workers=workers)
+    assert done.watch.counts.images_seen == 72
+    assert [len(batch) for batch in watched["batches"]] == [4, 4, 4, 4, 2] * 4
+    names = [f"{number:03d}.jpg" for number in range(24) if number != 1]
+    weights = np.array([6.0 if name == "003.jpg" else 0.5 if name < "018.jpg" else 0.0 for name in names])
+    draws = WeightedDraws(weights, 3)
+    drawn = [name for batch in watched["batches"] for name in batch]
+    assert drawn == [names[draws.image(place)] for place in range(72)]
+    # three passes of 23 draws: 23 * 6 / 14 = 9.86 times in each
+    assert Counter(drawn[:69])["003.jpg"] in range(27, 31)
+    if workers == 0:
+        partners = Counter(name for group in watched["partners"] for name in group)
+        assert partners.total() == 3 * 36, "mosaic in two epochs of four"
+        assert max(partners) < "018.jpg", "an image of weight 0 is no partner either"
+        assert 0.25 < partners["003.jpg"] / partners.total() < 0.6
+
+
+@pytest.mark.train
+def test_an_epoch_of_a_stream_has_as_many_images_as_the_dataset(
+    tmp_path: Path, watched: dict[str, list[list[str]]]
+) -> None:
+    data = make_tiny(tmp_path / "tiny", {"train": 10, "val": 2})
+    (data.parent / "train/labels/004.txt").write_text("")
+    done = trained(data, tmp_path / "run", Stream(by="class_uniform"), epochs=1, workers=0)
+    assert done.watch.counts.images_seen == 10
+    # images 000 and 004 are background: p = 1/10; the others 1/2 (1/8 + 1/8) = 1/8
+    draws = WeightedDraws(np.array([0.1 if row in (0, 4) else 0.125 for row in range(10)]), 3)
+    assert [name for batch in watched["batches"] for name in batch] == [
+        f"{draws.image(place):03d}.jpg" for place in range(10)
+    ]
+
+
+@pytest.mark.train
+def test_the_core_comes_first(
+    tmp_path: Path, watched: dict[str, list[list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from detreduce.training.streams import resolve
+
+    order = np.random.default_rng(0).permutation(16)
+    monkeypatch.setattr(resolve, "core_order", lambda dataset: order)
+    data = make_tiny(tmp_path / "tiny", {"train": 16, "val": 2})
+    done = trained(data, tmp_path / "run", Stream(by="core_first"), images_per_epoch=8, epochs=4, workers=0)
+    draws = GrowingDraws(order, total=32, seed=3)
+    drawn = [int(name[:3]) for batch in watched["batches"] for name in batch]
+    assert drawn == [draws.image(place) for place in range(32)]
+    assert set(drawn[:6]) <= set(order[:8].tolist())
+    assert "stream" in done.watch.meter.phases
+
+
+def test_a_stream_that_does_not_fit_stops_before_the_training(tmp_path: Path, table: Path) -> None:
+    data = make_tiny(tmp_path / "tiny", {"train": 26, "val": 2})
+    with pytest.raises(InputError, match=r"weights\.csv has no weight for 2 of 26 images: 024\.jpg, 025\.jpg"):
+        trained(data, tmp_path / "run", Stream(by="weights", file=str(table)), epochs=1)

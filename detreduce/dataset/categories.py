@@ -88,7 +88,7 @@ def assign_categories(
     if rule == "combination":
         return _combine_classes(counts, class_names, min_images)
     classes = _find_rarest(counts) if rule == "rarest" else _find_dominant(counts)
-    return _renumber(classes, [*_make_labels(class_names), BACKGROUND])
+    return _renumber(classes, [*category_names(class_names), BACKGROUND])
 
 
 def _join_all(n: int) -> Categories:
@@ -120,7 +120,7 @@ def _combine_classes(counts: _Counts, class_names: Sequence[str], min_images: in
     """Return one category per set of classes. All sets in fewer than `min_images` images form one category."""
     n = len(counts)
     least = min_images if min_images is not None else max(2, min(10, -(-n // 100)))
-    labels = _make_labels(class_names)
+    labels = category_names(class_names)
     sets, set_of_image, sizes = np.unique(counts > 0, axis=0, return_inverse=True, return_counts=True)
     set_of_image = set_of_image.reshape(-1)
     members = [tuple(np.flatnonzero(row).tolist()) for row in sets]
@@ -229,7 +229,7 @@ def _find_classes(value: Any, where: str, class_names: Sequence[str]) -> list[in
     return [number for number, name in enumerate(class_names) if name in chosen]
 
 
-def _make_labels(class_names: Sequence[str]) -> list[str]:
+def category_names(class_names: Sequence[str]) -> list[str]:
     """Return unique class names: the class number is added to repeated and reserved names."""
     taken = {BACKGROUND, OTHER, MERGED, ALL}
     times = Counter(class_names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -271,6 +272,13 @@ class DetectionDataset:
 
         boxes = BoxColumns(self.box_rows, self.box_classes, self.box_crowd, self.boxes_xyxyn, self.box_sizes)
         return boxes_frame([(record.id, record.name) for record in self], self.class_names, boxes)
+
+    @cached_property
+    def class_labels(self) -> tuple[str, ...]:
+        """One name per class for people to read. The key is added to a name that several classes share."""
+        counts = Counter(self.class_names)
+        pairs = zip(self.class_names, self.class_keys, strict=True)
+        return tuple(f"{name} (key {key})" if counts[name] > 1 else name for name, key in pairs)
 
     @property
     def image_ids(self) -> list[ImageId]:

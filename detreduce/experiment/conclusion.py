@@ -88,7 +88,7 @@ def conclude(outcome: Outcome) -> Conclusion:
     best = ranked[0]
     if text := outcome.nothing_learnt:
         return Conclusion(UNKNOWN, text, "not known", "", best, "Train for more epochs (train.epochs).")
-    if all(is_cleaned(outcome, item) for item in ranked):
+    if only_cleans(outcome):
         return _conclude_cleaning(outcome, best)
     if outcome.random is None:
         return Conclusion(
@@ -182,6 +182,12 @@ def _fewer_steps(equal: Comparison) -> str:
         "to save only computation, train on all images for fewer steps (the equal-steps control), which is shown to be "
         f"better ({_reversed(equal)})"
     )
+
+
+def only_cleans(outcome: Outcome) -> bool:
+    """Return whether an experiment only leaves out near-duplicates, so that no method is judged."""
+    ranked = ranked_subsets(outcome)
+    return bool(ranked) and all(is_cleaned(outcome, item) for item in ranked)
 
 
 def is_cleaned(outcome: Outcome, subset: Summary) -> bool:

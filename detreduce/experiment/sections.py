@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from detreduce.dataset.categories import CategoryRule
-from detreduce.vocabulary.keeps import from_percent
+from detreduce.vocabulary.keeps import from_percent, how_to_write
 from detreduce.vocabulary.option_values import ALL
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ class CompositionConfig(BaseModel):
 def in_range(keep: int | float) -> int | float:
     """Return `keep` unchanged; raise ValueError if it is not a fraction in (0, 1] or a count of at least 1."""
     if isinstance(keep, float) and not 0 < keep <= 1:
-        raise ValueError(f"{keep} is not a fraction in (0, 1]. Use a fraction such as 0.25, or a count such as 25")
+        raise ValueError(
+            f"{keep} is neither a count (a whole number) nor a fraction above 0 and at most 1. {how_to_write(keep)}"
+        )
     if isinstance(keep, int) and keep < 1:
         raise ValueError(f"{keep} is not a count of at least 1")
     return keep

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -52,12 +51,8 @@ class Looks:
 
 def name_classes_apart(dataset: DetectionDataset) -> DetectionDataset:
     """Return the dataset with unique class names: the key is added to each name that several classes share."""
-    counts = Counter(dataset.class_names)
-    if len(counts) == len(dataset.class_names):
-        return dataset
-    pairs = zip(dataset.class_names, dataset.class_keys, strict=True)
-    names = tuple(f"{name} (key {key})" if counts[name] > 1 else name for name, key in pairs)
-    return replace(dataset, class_names=names)
+    labels = dataset.class_labels
+    return dataset if labels == dataset.class_names else replace(dataset, class_names=labels)
 
 
 def looks_of(names: Sequence[str], counts: npt.ArrayLike) -> Looks:

@@ -50,7 +50,7 @@ def pack_images(
         "rows": None if len(rows) == len(dataset) else rows.tolist(),
         "names": names,
         "keys": _keys(dataset, rows, names) if names_for_lists else {},
-        "classes": [visible(name) for name in dataset.class_names],
+        "classes": [visible(name) for name in dataset.class_labels],
         "boxes": _boxes(dataset, rows),
         "labels": [visible(name) for name in labels.names],
         "looks": [_look(css) for css in labels.looks],

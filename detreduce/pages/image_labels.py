@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.dataset.categories import category_names
 from detreduce.dataset.records import DetectionDataset
 from detreduce.pages.class_colours import MOST, Looks, looks_of
 from detreduce.selection.record import Selection
@@ -44,7 +45,7 @@ def image_labels(selection: Selection | None, dataset: DetectionDataset, looks: 
     """
     names = () if selection is None else tuple(map(str, selection.categories.get("full", ())))
     if selection is not None and selection.category_codes is not None and len(names) > 1:
-        of_class = dict(zip(dataset.class_names, looks.of_class, strict=True))
+        of_class = dict(zip(category_names(dataset.class_names), looks.of_class, strict=True))
         own = looks_of(names, list(selection.categories["full"].values())).of_class
         # the looks of many classes are shared, but the largest categories should have looks of their own
         as_classes = len(of_class) <= MOST and all(name in of_class or name == "background" for name in names)
@@ -53,5 +54,5 @@ def image_labels(selection: Selection | None, dataset: DetectionDataset, looks: 
     counts = dataset.class_counts
     if dataset.labelled and counts.size and len(dataset.class_names) > 1:
         codes = np.where(counts.sum(axis=1) > 0, counts.argmax(axis=1), -1).astype(np.int64)
-        return ImageLabels("class", tuple(dataset.class_names), codes, looks.of_class)
+        return ImageLabels("class", dataset.class_labels, codes, looks.of_class)
     return ImageLabels("", (), np.full(len(dataset), -1, np.int64), ())

@@ -115,7 +115,7 @@ class Album:
         """Return the classes in the image of a row, with their number of boxes."""
         counts = self.dataset.class_counts[row]
         order = [place for place in np.argsort(-counts, kind="stable").tolist() if counts[place]]
-        named = [(self.dataset.class_names[place], int(counts[place])) for place in order[:CLASSES_NAMED]]
+        named = [(self.dataset.class_labels[place], int(counts[place])) for place in order[:CLASSES_NAMED]]
         others = int(counts[order[CLASSES_NAMED:]].sum())
         return (*named, *([("other classes", others)] if others else []))
 

@@ -11,7 +11,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import step
 from detreduce.features.table import FeatureTable
 from detreduce.machine.hashes import content_digest
-from detreduce.pages.class_colours import looks_of, name_classes_apart
+from detreduce.pages.class_colours import looks_of
 from detreduce.pages.environment import make_environment
 from detreduce.pages.feature_map import FeatureMap, feature_map_of
 from detreduce.pages.image_data import MOST_IMAGES, pack_within
@@ -58,7 +58,7 @@ def selection_page(source: PageSource) -> bytes:
     selection, dataset = source.selection, source.dataset
     with step("making the page of pictures"):
         view = view_selection(selection, dataset, source.table, on_a_sheet=ON_A_SHEET, pairs=PAIRS)
-        looks = looks_of(name_classes_apart(dataset).class_names, dataset.class_counts.sum(axis=0))
+        looks = looks_of(dataset.class_labels, dataset.class_counts.sum(axis=0))
         drawn = None if source.table is None else feature_map_of(source.table, view.order, MOST_IMAGES)
         album = Album(dataset, capacity=CAPACITY if source.images else 0)
         album.add(view.shown_rows)

@@ -59,7 +59,7 @@ class SelectionView:
     of
         Number of images in the full set.
     order
-        Dataset rows of the kept images, in the order of selection.
+        Dataset rows of the kept images, in the order of selection; by name if all remaining images are kept.
     sheets
         Groups of images: images that were kept first, images that were kept last, and dropped images that are
         nearest to a kept image or furthest from all kept images. Without an order, or if the method used no features,
@@ -127,6 +127,9 @@ def view_selection(
         Largest number of images in each group, and largest number of pairs of duplicates.
     """
     order = [dataset.row_of[image] for image in selection.image_ids]
+    if selection.keeps_all:
+        # nobody chose, so the order of the random method means nothing; the rows of a dataset are sorted by name
+        order.sort()
     kept = np.zeros(len(dataset), bool)
     kept[order] = True
     classes = class_shares(dataset, kept)

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from detreduce.dataset.groups import FOLDER, assign_groups
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
-from detreduce.pages.class_colours import name_classes_apart
 from detreduce.selection.record import Selection
 
 IntArray = npt.NDArray[np.int64]
@@ -81,9 +80,7 @@ def class_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shar
     if not counts.sum():
         return None
     about = "Share of each class among all boxes and among the kept boxes."
-    return _table(
-        "Classes", "boxes", about, name_classes_apart(dataset).class_names, counts.sum(axis=0), counts[kept].sum(axis=0)
-    )
+    return _table("Classes", "boxes", about, dataset.class_labels, counts.sum(axis=0), counts[kept].sum(axis=0))
 
 
 def size_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:

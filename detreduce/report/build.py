@@ -181,7 +181,7 @@ def _gather_images(
     except DetreduceError as error:
         found.notes.append(f"The images are not shown: {error} If the dataset was moved, pass its path (--data).")
         return found
-    found.looks = looks_of(found.dataset.class_names, found.dataset.class_counts.sum(axis=0))
+    found.looks = looks_of(found.dataset.class_labels, found.dataset.class_counts.sum(axis=0))
     selections = _readable(ledger, cells, found)
     if not selections:
         return found

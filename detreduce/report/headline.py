@@ -56,8 +56,9 @@ def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | N
     equal = next((item for item in outcome.summaries if _is_equal(item, shown)), None)
     if equal is not None:
         text += f" {CONTROLS[EQUAL_ITERATIONS].words.capitalize()} gives {_figure(equal)}."
-    text += _compared_with_random(outcome, group)
-    return text
+    if all(is_cleaned(outcome, item) for item in group):
+        return text
+    return text + _compared_with_random(outcome, group)
 
 
 def _lost(outcome: Outcome, shown: Summary) -> str:

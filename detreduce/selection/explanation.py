@@ -372,12 +372,5 @@ def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: np
 
 
 def _boxes(dataset: DetectionDataset, counts: npt.NDArray[np.int32], wanted: npt.NDArray[np.bool_]) -> dict[str, int]:
-    """Return class name -> number of boxes, for the `wanted` classes.
-
-    If several classes have the same name, the key of each class in the files is added to its name.
-    """
-    names = dataset.class_names
-    return {
-        names[c] if names.count(names[c]) == 1 else f"{names[c]} ({dataset.class_keys[c]})": int(counts[c])
-        for c in np.flatnonzero(wanted)
-    }
+    """Return class name -> number of boxes, for the `wanted` classes."""
+    return {dataset.class_labels[c]: int(counts[c]) for c in np.flatnonzero(wanted)}

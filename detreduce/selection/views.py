@@ -70,8 +70,10 @@ def _contact_sheets(selection: SelectionData) -> Iterator[str]:
         return
     dropped = np.setdiff1d(np.arange(len(dataset)), selection.indices)
     spread = dropped[np.unique(np.linspace(0, len(dropped) - 1, min(ON_A_SHEET, len(dropped))).astype(int))]
+    # without a choice, the order of the random method means nothing
+    kept = np.sort(selection.indices) if selection.keeps_all else selection.indices
     for title, rows in (
-        ("Kept" if selection.keeps_all else "First kept", selection.indices[:ON_A_SHEET]),
+        ("Kept" if selection.keeps_all else "First kept", kept[:ON_A_SHEET]),
         ("Some dropped", spread),
     ):
         if len(rows):

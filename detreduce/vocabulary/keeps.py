@@ -23,6 +23,16 @@ def from_percent(text: str) -> float:
     return float(number) / 100
 
 
+def how_to_write(keep: float) -> str:
+    """Return a sentence on how to write what a number above 1 with a decimal point probably stands for."""
+    whole, share = keep > 1 and float(keep).is_integer(), f"{keep / 100:.10g} for {keep:.10g} %"
+    if whole:
+        return f"Write {int(keep)} for {int(keep)} images{f', or {share}' if keep <= 100 else ''}."
+    if 1 < keep <= 100:
+        return f"Write {share}."
+    return "Write 0.25 for a quarter of the images, or 25 for 25 images."
+
+
 def keep_in_words(keep: Keep) -> str:
     """Return a `keep` as text: ``25 %`` for a fraction, ``500 images`` for a count."""
     if isinstance(keep, float):

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from detreduce.experiment.conclusion import conclude, ranked_subsets
+from detreduce.experiment.conclusion import conclude, only_cleans, ranked_subsets
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.statistics.comparison import compare_methods
 from detreduce.experiment.statistics.pairs import random_reference
 from detreduce.experiment.statistics.summary import summarise_cells
+from detreduce.report.headline import headline
 
 EQUAL = "full_equal_iterations"
 JITTER = (0.000, 0.002, -0.001, 0.001, -0.002, 0.0015)
@@ -134,6 +135,9 @@ def test_the_cleaned_images_are_compared_with_all_images(equal: float, full: flo
     levels = {("srs(drop_duplicates)", 0.1): 0.3, (EQUAL, 0.1): equal, ("full", 1.0): full}
     found = conclude(outcome(levels, cleaned=True))
     assert found.kind == kind and said in found.sentence and found.against == "all images"
+    assert only_cleans(outcome(levels, cleaned=True)) and not only_cleans(outcome(levels))
+    (without,) = [line for line in headline(outcome(levels, cleaned=True)) if "without near-duplicates" in line]
+    assert "random" not in without
     assert bool(found.overrides) == (kind == "open")
 
 

@@ -5,7 +5,12 @@ from pathlib import Path
 
 from detreduce.dataset import load_dataset
 from detreduce.dataset.health.statistics import class_counts
+from detreduce.dataset.write import subset_report
 from detreduce.pages.class_colours import MOST, looks_of, name_classes_apart
+from detreduce.pages.image_labels import image_labels
+from detreduce.pages.pictures import Album
+from detreduce.selection.choose import select
+from detreduce.selection.explanation import explain
 
 
 def test_the_commonest_classes_have_a_look_each() -> None:
@@ -42,3 +47,26 @@ def test_classes_of_one_name_are_told_apart_by_their_keys(tmp_path: Path) -> Non
     assert found.class_names == ("chair (key 3)", "chair (key 7)", "bed")
     assert next((one.name, one.boxes["train"]) for one in class_counts({"train": found})) == ("chair (key 7)", 1)
     assert name_classes_apart(found) is found
+    dataset = load_dataset(file)
+    labels = image_labels(None, dataset, looks_of(dataset.class_labels, [0, 1, 0]))
+    assert labels.names == ("chair (key 3)", "chair (key 7)", "bed") and labels.codes.tolist() == [1]
+    album = Album(dataset, capacity=0)
+    album.add([0])
+    assert album.pictures[0].classes == (("chair (key 7)", 1),)
+    report = subset_report(dataset, [1])
+    assert [row.name for row in report.classes] == ["chair (key 3)", "chair (key 7)", "bed"]
+    assert explain(select(dataset, "first", 1), 1, dataset=dataset).classes == {"chair (key 7)": 1}
+
+
+def test_a_category_has_the_look_of_its_class_also_if_the_name_is_not_its_own(tmp_path: Path) -> None:
+    for row, kind in enumerate((0, 1, 1)):
+        for folder, text in (("images", ""), ("labels", f"{kind} 0.5 0.5 0.2 0.2\n")):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"{row}.{'txt' if text else 'jpg'}").write_text(text)
+    (tmp_path / "data.yaml").write_text("train: images\nnames: [cat, cat]\n")
+    dataset = load_dataset(tmp_path / "data.yaml")
+    looks = looks_of(dataset.class_labels, dataset.class_counts.sum(axis=0))
+    labels = image_labels(select(dataset, "srs", 2), dataset, looks)
+    assert labels.what == "category" and [labels.looks[code] for code in labels.codes] == [
+        looks.of_class[kind] for kind in (0, 1, 1)
+    ]

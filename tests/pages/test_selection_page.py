@@ -264,6 +264,8 @@ def test_all_images_that_remain_have_no_method_order_or_score(data: Path, tmp_pa
     assert "have similar boxes" in page.text and "look alike" not in page.text
     assert not any(word in page.text for word in ("srs", "score", "seed", "distance", "First kept", "order of choice"))
     full = dr.load_dataset(data, split="train")
+    view = view_selection(made.selection, full, None)
+    assert list(view.order) == sorted(made.selection.indices.tolist()) != made.selection.indices.tolist()
     words = command_again(made.selection, full, tmp_path / "out")
     assert "--method" not in words and words[words.index("--keep") + 1] == "all"
     run = CliRunner().invoke(program.app, [*words[1:], "--no-page"])

@@ -82,7 +82,8 @@ def duplicates(
 
         check_threshold(1.0 if threshold is None else threshold, by)
         table = extract_features(dataset, backbone=backbone, blocks=("image",), cache=cache)
-        _show(dataset, near_duplicates(table, threshold=threshold, by=by), None, as_json=as_json, show_all=show_all)
+        found = near_duplicates(table, threshold=threshold, by=by)
+        _show((str(data), dataset), found, None, as_json=as_json, show_all=show_all)
         return
     limit = 1.0 if exact else THRESHOLD if threshold is None else threshold
     way: Any = "pixels" if exact else by
@@ -93,16 +94,25 @@ def duplicates(
             else near_duplicates(dataset, threshold=limit, by=way, cache=cache)
         )
     report = leakage_report(dataset, threshold=limit, by=way, cache=cache) if leakage else None
-    _show(dataset, found, report, as_json=as_json, show_all=show_all)
+    _show((str(data), dataset), found, report, as_json=as_json, show_all=show_all)
 
 
 def _show(
-    dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None, *, as_json: bool, show_all: bool
+    searched: tuple[str, DetectionDataset],
+    found: Duplicates,
+    report: LeakageReport | None,
+    *,
+    as_json: bool,
+    show_all: bool,
 ) -> None:
-    """Print the duplicates and the leakage between splits, as text or as JSON."""
+    """Print the duplicates and the leakage between splits, as text or as JSON.
+
+    `searched` is the dataset as the user typed it, and the dataset itself.
+    """
+    given, dataset = searched
     if as_json:
         print_json({"split": dataset.split, **found.to_dict(), "leakage": report.to_dict() if report else None})
         return
     from detreduce.cli.show.duplicates import show_duplicates
 
-    show_duplicates(dataset, found, report, shown=None if show_all else SHOWN)
+    show_duplicates(dataset, found, report, given=given, shown=None if show_all else SHOWN)

@@ -38,9 +38,13 @@ def show_advice(advice: Advice) -> None:
         show_text(out, sentence, first="  ", indent="  ")
 
 
-def show_next(summary: DatasetSummary, findings: Sequence[Finding], *, opened: bool) -> None:
-    """Print the next command to type. `opened` is True if the command has opened the images."""
-    out, data = terminal.console(), shlex.quote(str(summary.path))
+def show_next(given: str, findings: Sequence[Finding], *, opened: bool) -> None:
+    """Print the next command to type.
+
+    `given` is the dataset as the user typed it, because the path of its file can be long, as in the cache folder.
+    `opened` is True if the command has opened the images.
+    """
+    out, data = terminal.console(), shlex.quote(given)
     bad = {one.check for one in findings if one.verdict != "good"}
     wrong = {one.check for one in findings if one.verdict == "wrong"}
     if wrong & {"leaks", "leaks by pixels"}:

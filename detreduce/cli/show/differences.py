@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from detreduce.cli.show.terminal import plain_table, show_text
+from detreduce.cli.show.terminal import fits, plain_table, show_status, show_text
 from detreduce.display.terminal_text import ERROR, GOOD
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, RANDOM_METHODS
 from detreduce.vocabulary.measures import ACCURACIES, MAIN_ACCURACY
@@ -25,9 +25,17 @@ WIDE = 180
 
 
 def show_differences(
-    out: Console, table: ResultTable, comparisons: Sequence[Comparison], ranking: MethodRanks | None
+    out: Console,
+    table: ResultTable,
+    comparisons: Sequence[Comparison],
+    ranking: MethodRanks | None,
+    *,
+    cleaning: bool = False,
 ) -> None:
-    """Print the differences between methods with their intervals and verdicts, and the average ranks of the methods."""
+    """Print the differences between methods with their intervals and verdicts, and the average ranks of the methods.
+
+    `cleaning` is True if the experiment only leaves out near-duplicates. Then no random subsets are missing.
+    """
     from detreduce.experiment.result_table import interval_notes
 
     for against in table.references:
@@ -37,7 +45,7 @@ def show_differences(
         measures = [name for name in ACCURACIES if any((against, name) in row.differences for row in rows)]
         for shown in [measures] if out.width >= WIDE else [[name] for name in measures]:
             _show_table(out, rows, against, shown)
-    if all(item.against == EQUAL_ITERATIONS for item in comparisons):
+    if not cleaning and all(item.against == EQUAL_ITERATIONS for item in comparisons):
         show_text(out, _why_not_random(table))
     if not comparisons:
         return
@@ -78,4 +86,14 @@ def _show_table(out: Console, rows: Sequence[ResultRow], against: str, measures:
         for item in found:
             cells += [item.with_interval, *[item.p] * tested, Text(item.verdict, VERDICTS.get(item.kind, ""))]
         shown.add_row(*cells)
+    if fits(out, shown):
+        out.print(shown)
+        return
+    # in a narrow terminal, a verdict would take several lines of a column; the verdicts go below the table
+    shown.columns = [column for column in shown.columns if column.header != "verdict"]
     out.print(shown)
+    for row in rows:
+        for name in measures:
+            item = row.difference(against, name)
+            about = f"{row.method.text}, {row.keep.text}" + f", {ACCURACIES[name]}" * (len(measures) > 1)
+            show_status(out, f"{about}: {item.verdict}", VERDICTS.get(item.kind, ""), indent="  ")

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def show_duplicates(
-    dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None, *, shown: int | None
+    dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None, *, given: str, shown: int | None
 ) -> None:
     """Print the pairs of duplicates in a split, the images that are also in another split, and a summary.
 
-    If `shown` is None, all pairs are listed.
+    `given` is the dataset as the user typed it, for the next command. If `shown` is None, all pairs are listed.
     """
     out = terminal.console()
     if found.pairs:
@@ -41,6 +41,7 @@ def show_duplicates(
     for problem in found.problems[:shown]:
         show_status(out, f"Warning: {problem}", WARNING)
     _show_summary(out, dataset, found, report)
+    _show_next(out, given, dataset, found, report)
 
 
 def _show_pair(out: Console, first: str, second: str, how: str) -> None:
@@ -60,8 +61,6 @@ def _show_more(out: Console, pairs: int, shown: int | None) -> None:
 
 def _show_summary(out: Console, dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None) -> None:
     """Print how many images are duplicates or leaks, and the command that leaves the duplicates out."""
-    from detreduce.duplicates.search import THRESHOLD
-
     content = found.by == "content"
     how = "in every pixel" if content else f"by {found.by}, with a similarity of at least {found.threshold:g}"
     if found.pairs:
@@ -74,9 +73,18 @@ def _show_summary(out: Console, dataset: DetectionDataset, found: Duplicates, re
     else:
         line = f"Duplicates: none among the {found.images:,} images of {dataset.split} ({how})."
     show_status(out, line, WARNING if found.pairs else GOOD)
-    leaked = report is not None and any(dataset.split in (item.split, item.other_split) for item in report.leaked)
     if report is not None:
         show_leakage(out, {f"{earlier} / {later}": count for (earlier, later), count in report.counts.items()})
+
+
+def _show_next(
+    out: Console, given: str, dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None
+) -> None:
+    """Print the command that leaves the duplicates and leaks out. Print nothing if there are none."""
+    from detreduce.duplicates.search import THRESHOLD
+
+    content = found.by == "content"
+    leaked = report is not None and any(dataset.split in (item.split, item.other_split) for item in report.leaked)
     options = []
     # without --method, `reduce` looks for near-duplicates by pixels
     if found.pairs and (found.by != "pixels" or found.threshold != THRESHOLD):
@@ -86,7 +94,7 @@ def _show_summary(out: Console, dataset: DetectionDataset, found: Duplicates, re
     options += ["--drop-leaked"] * (leaked and dataset.split == "train")
     if found.pairs or options:
         split = f" --split {dataset.split}" * (dataset.split != "train")
-        data = shlex.quote(str(dataset.source.path))
+        data = shlex.quote(given)
         # a command stays on one line, so that it can be copied
         out.print(
             f"Next: detreduce reduce {data}{split} {' '.join(['--keep all', *options])} --output cleaned/",

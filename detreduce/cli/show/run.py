@@ -52,6 +52,7 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     from detreduce.cli.show.differences import show_differences
     from detreduce.cli.show.duplicates import show_leakage
     from detreduce.cli.show.leaks import show_leaks
+    from detreduce.experiment.conclusion import only_cleans
     from detreduce.experiment.outcome import provenance_in_words
     from detreduce.training.energy import carbon_intensity
 
@@ -61,7 +62,8 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     if outcome.nothing_learnt:
         show_status(out, f"Warning: {outcome.nothing_learnt}", WARNING)
     elif any(not row.is_control for row in outcome.table.rows):
-        show_differences(out, outcome.table, outcome.comparisons, outcome.ranking)
+        cleaning = only_cleans(outcome)
+        show_differences(out, outcome.table, outcome.comparisons, outcome.ranking, cleaning=cleaning)
     if how := provenance_in_words(outcome):
         show_text(out, how)
     show_text(out, carbon_intensity(settings.energy.country) + _other_country(settings))

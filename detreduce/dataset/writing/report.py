@@ -23,7 +23,7 @@ class ClassReport:
     Attributes
     ----------
     name
-        Name of the class.
+        Name of the class, with its key if several classes have this name.
     boxes_full
         Number of boxes in the full set.
     boxes_kept
@@ -104,7 +104,7 @@ def subset_report(dataset: DetectionDataset, image_ids: Iterable[ImageId]) -> Su
     classes = tuple(
         ClassReport(name, int(full), int(kept), int(images_full), int(images_kept))
         for name, full, kept, images_full, images_kept in zip(
-            dataset.class_names,
+            dataset.class_labels,
             counts.sum(0),
             counts[rows].sum(0),
             (counts > 0).sum(0),

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError
+from detreduce.vocabulary.keeps import how_to_write
 
 IntArray = npt.NDArray[np.int64]
 
@@ -26,10 +27,8 @@ def check_keep(keep: int | float) -> None:
         return
     fraction = float(keep)
     if not 0.0 < fraction <= 1.0:
-        count = int(fraction) if fraction > 1 and fraction.is_integer() else 25
         raise InputError(
-            f"keep={keep!r} is neither a count nor a fraction above 0 and at most 1. "
-            f"Write 0.25 for a quarter of the images, or {count} for {count} images."
+            f"keep={keep!r} is neither a count nor a fraction above 0 and at most 1. {how_to_write(fraction)}"
         )
 
 

@@ -43,6 +43,10 @@ def test_twenty_pairs_are_shown(tmp_path: Path) -> None:
     assert sum(line.startswith("  ") and line.endswith(": equal pixels") for line in lines) == 20
     assert "  ... and 2 more pairs. Use --all to list all pairs." in lines
     assert lines[-2].startswith("Duplicates: 22 of the 24 images") or lines[-3].startswith("Duplicates: 22 of the 24")
+    # what was typed can be typed again
+    assert lines[-1].startswith(f"Next: detreduce reduce {tmp_path / 'set'} --keep all")
+    looked = detreduce("inspect", tmp_path / "set").output.splitlines()
+    assert looked[-1] == f"Next: detreduce inspect {tmp_path / 'set'} --check-images --page"
     everything = detreduce("duplicates", tmp_path / "set", "--by", "exact", "--all").output.splitlines()
     assert sum(line.endswith(": equal pixels") for line in everything) == 22
 

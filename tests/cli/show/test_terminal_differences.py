@@ -111,3 +111,27 @@ def test_random_subsets_at_another_keep_are_not_called_absent() -> None:
 
 def test_without_random_subsets_it_says_so_beside_the_equal_steps_control() -> None:
     assert "There are no random subsets" in printed(replace(ROW, against="full_equal_iterations"))
+
+
+def test_a_narrow_terminal_has_its_verdicts_below_the_table() -> None:
+    out = Console(width=60, record=True, markup=False, highlight=False)
+    rows = [replace(ROW, method="herding(match=class_means)"), replace(ROW, verdict="worse than random")]
+    summaries = [Summary(item.method, item.keep, item.images, 3, False, MEAN, MEAN, {}) for item in rows]
+    show_differences(out, result_table(summaries, rows), rows, None)
+    lines = out.export_text().splitlines()
+    assert "  mms(start=3), 25 %: worse than random" in lines
+    heading = next(line for line in lines if "method" in line)
+    assert "verdict" not in heading and max(map(len, lines)) <= 60
+    assert "verdict" in printed(*rows, width=120)
+
+
+def test_a_cleaning_misses_no_random_subsets() -> None:
+    def shown(*, cleaning: bool) -> str:
+        out = Console(width=200, record=True, markup=False, highlight=False)
+        equal = replace(ROW, method="srs", against="full_equal_iterations")
+        summaries = [Summary("srs", 0.25, 112, 3, False, MEAN, MEAN, {})]
+        show_differences(out, result_table(summaries, [equal]), [equal], None, cleaning=cleaning)
+        return out.export_text()
+
+    assert "Only random subsets were trained" in shown(cleaning=False)
+    assert "Only random subsets" not in shown(cleaning=True)

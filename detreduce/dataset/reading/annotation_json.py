@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,14 @@ from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.documents import parse_json
 from detreduce.machine.regular_files import ANNOTATIONS, read_regular
 
+Quick = Callable[[str], Any | None]
+"""A faster reader of a JSON text. It returns None for a text that it cannot read."""
 
-def read_annotation_json(file: Path, without: Iterable[str] = ()) -> Any:
+
+def read_annotation_json(file: Path, without: Iterable[str] = (), quick: Quick | None = None) -> Any:
     """Return the content of a JSON file, without the values of the keys `without`.
+
+    `quick` is tried first.
 
     Raise MissingFileError if the file cannot be read, and InputError with line and column if it is not valid JSON.
     """
@@ -26,6 +31,8 @@ def read_annotation_json(file: Path, without: Iterable[str] = ()) -> Any:
         raise InputError(
             f"{file}: not UTF-8 (byte {error.start}). JSON must be UTF-8. Save the file as UTF-8."
         ) from None
+    if quick is not None and (content := quick(text)) is not None:
+        return content
     try:
         return parse_json(text, without=without)
     except json.JSONDecodeError as error:

@@ -10,6 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from detreduce.dataset.formats.coco.quick_json import read_used_parts
 from detreduce.dataset.reading.annotation_json import read_annotation_json
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_image
@@ -100,7 +101,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
     Raise MissingFileError if the file cannot be read, and InputError if the file is not COCO.
     """
-    content = read_annotation_json(file, without=_UNUSED)
+    content = read_annotation_json(file, without=_UNUSED, quick=read_used_parts)
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         raise InputError(f"{file}: not COCO: the file must be a JSON object with a list 'images'.")
     for key in ("annotations", "categories"):

@@ -13,17 +13,16 @@ from pydantic import Field, ValidationError, model_validator
 from detreduce.dataset.finding import expand, find, locate_dataset
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.experiment.sections import (
-    IMAGE_LISTS,
     EnergyConfig,
     EvaluateConfig,
     FeaturesConfig,
     ProxyConfig,
     ReduceConfig,
-    Section,
     TrainConfig,
 )
 from detreduce.machine.documents import load_yaml
 from detreduce.machine.regular_files import YAMLS, read_text
+from detreduce.selection.sections import IMAGE_LISTS, Section
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import uses_features
 from detreduce.experiment.config import ExperimentConfig
-from detreduce.experiment.sections import MethodConfig
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.request import ReductionRequest
 from detreduce.reduction.steps import Reduction
 from detreduce.selection.request import CompositionRequest, SelectionRequest
+from detreduce.selection.sections import MethodConfig
 from detreduce.training.run.detector_training import load_network
 from detreduce.training.run.model import find_model
 from detreduce.ultralytics_bridge.detector import check_head

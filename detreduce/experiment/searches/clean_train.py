@@ -19,13 +19,14 @@ from detreduce.errors import InputError
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.ledger.identity import data_identity
 from detreduce.experiment.searches.dropped_leaks import DroppedLeaks
-from detreduce.experiment.sections import IMAGE_LISTS, ReduceConfig
+from detreduce.experiment.sections import ReduceConfig
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.claims import claimed
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 from detreduce.selection.choose import bare_table
 from detreduce.selection.named_images import ids_of_rows, image_rows
+from detreduce.selection.sections import IMAGE_LISTS
 
 _NO_TRAIN_LEFT = (
     "reduce.drop_leaked: all images of train are also in val or test, so none remains. Give the dataset another val "

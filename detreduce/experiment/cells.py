@@ -16,8 +16,12 @@ from detreduce.machine.hashes import json_hash
 from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.base import BaseReducer
 from detreduce.selection.request import CompositionRequest, SelectionRequest
+from detreduce.selection.sections import MethodConfig
+from detreduce.training.recipes.recipe import Recipe
+from detreduce.training.recipes.settings import EPOCHS
 from detreduce.training.run.optimiser import resolve_optimiser
-from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, Role
+from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, RECIPE, Role
+from detreduce.vocabulary.keeps import keep_key
 from detreduce.vocabulary.labels import make_label, with_former_defaults
 
 
@@ -43,6 +47,11 @@ class Cell:
         the reduced cells that have the same number of steps.
     composition
         The steps that run before the method chooses, as keyword arguments of `detreduce.select`.
+    recipe
+        The recipe of the training, as a dict without defaults. None for a method or a control.
+
+    A recipe that trains on all images has the method ``recipe``. The `keep` of a recipe tells how many images the
+    training sees: as many as ``full_equal_iterations`` at this keep.
     """
 
     key: str
@@ -53,11 +62,23 @@ class Cell:
     keep: float | int = 1.0
     selection_seed: int | None = None
     composition: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] | None = None
 
     @property
     def on_all(self) -> bool:
         """Whether the cell trains on all images."""
-        return self.control in ON_ALL_IMAGES
+        return self.control in ON_ALL_IMAGES or self.method == RECIPE
+
+    @property
+    def parsed_recipe(self) -> Recipe | None:
+        """The recipe of the cell as an object."""
+        return None if self.recipe is None else Recipe.model_validate(self.recipe)
+
+    @property
+    def chosen_keep(self) -> float | int:
+        """The images to choose. It differs from `keep` if a recipe sees its images more or less than once an epoch."""
+        recipe = self.parsed_recipe
+        return recipe.subset.keep if recipe is not None and recipe.subset is not None else self.keep
 
     @property
     def chooser(self) -> str:
@@ -67,7 +88,9 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The method with its parameters and its composition, such as ``mms(start=center,max_per_group=5)``."""
+        """The method with its parameters and composition, such as ``mms(start=center)``, or the name of the recipe."""
+        if (recipe := self.parsed_recipe) is not None:
+            return recipe.label
         return make_label(self.method, self.parameters, self.composition)
 
     @property
@@ -82,7 +105,7 @@ class Cell:
         """
         return SelectionRequest(
             method=self.chooser,
-            keep=self.keep,
+            keep=self.chosen_keep,
             seed=self.selection_seed or 0,
             categories=None if self.control in RANDOM_METHODS else categories,
             composition=CompositionRequest.of(**self.composition),
@@ -91,7 +114,11 @@ class Cell:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the cell as a dict for JSON."""
-        return asdict(self)
+        content = asdict(self)
+        if self.recipe is None:
+            # ledgers from before there were recipes stay as they are
+            del content["recipe"]
+        return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,32 +174,70 @@ def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str,
     }
     cells = [cell for control in config.controls for cell in _control_cells(config, training, control)]
     for method in config.reduce.methods:
-        reducer = make_reducer(method.name, **method.parameters)
-        parameters = changed_parameters(reducer)
-        context = dict(training)
-        composition = method.composition(config.reduce)
-        if uses_features(method.name, composition):
-            context["features"] = identity.features
-        if any(name in reducer.needs for name in SEPARATE_BLOCKS):
-            context["proxy"] = identity.proxy
-        if reducer.uses_categories:
-            context["categories"] = config.reduce.categories
-        if composition:
-            context["composition"] = composition
-        pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=reducer.deterministic)
-        for keep in config.reduce.keeps:
-            for selection_seed, training_seed in pairs:
-                cell = Cell(
-                    key="",
-                    method=method.name,
-                    training_seed=training_seed,
-                    parameters=parameters,
-                    keep=keep,
-                    selection_seed=selection_seed,
-                    composition=composition,
-                )
-                cells.append(_with_key(cell, context))
+        cells += _method_cells(config, identity, training, method)
+    for recipe in config.recipes:
+        cells += _recipe_cells(config, identity, training, recipe)
     return list({cell.key: cell for cell in cells}.values())
+
+
+def _method_cells(
+    config: ExperimentConfig, identity: Identity, training: Mapping[str, Any], method: MethodConfig
+) -> list[Cell]:
+    """Return the cells of a method: one for every keep and every pair of seeds.
+
+    `training` holds everything that affects all cells of the experiment.
+    """
+    drawn, context = _choice(config, identity, method)
+    reducer = make_reducer(method.name, **method.parameters)
+    pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=reducer.deterministic)
+    return [
+        _with_key(
+            replace(drawn, keep=keep, selection_seed=selection_seed, training_seed=training_seed),
+            {**training, **context},
+        )
+        for keep in config.reduce.keeps
+        for selection_seed, training_seed in pairs
+    ]
+
+
+def _recipe_cells(
+    config: ExperimentConfig, identity: Identity, training: Mapping[str, Any], recipe: Recipe
+) -> list[Cell]:
+    """Return the cells of a recipe: one for every training seed, or for every pair of seeds if its subset is drawn."""
+    drawn, context = Cell("", RECIPE, 0), dict[str, Any]()
+    pairs: list[tuple[int | None, int]] = [(None, seed) for seed in config.train.seeds]
+    if recipe.subset is not None:
+        drawn, context = _choice(config, identity, recipe.subset)
+        reducer = make_reducer(recipe.subset.name, **recipe.subset.parameters)
+        # an experiment without the section `reduce` has only training seeds
+        seeds = config.reduce.seeds if config.reduce.methods else config.train.seeds
+        pairs = [*seed_pairs(seeds, config.train.seeds, deterministic=reducer.deterministic)]
+    budget = recipe.budget(int(config.train.arguments.get("epochs") or EPOCHS))
+    content = recipe.model_dump(mode="json", exclude_defaults=True)
+    cell = replace(drawn, keep=budget, recipe={**content, "name": recipe.label})
+    return [
+        _with_key(
+            replace(cell, selection_seed=selection_seed, training_seed=training_seed),
+            {**training, **context, "recipe": recipe.identity()},
+        )
+        for selection_seed, training_seed in dict.fromkeys(pairs)
+    ]
+
+
+def _choice(config: ExperimentConfig, identity: Identity, method: MethodConfig) -> tuple[Cell, dict[str, Any]]:
+    """Return a cell with what chooses its images, and what else affects the choice."""
+    reducer = make_reducer(method.name, **method.parameters)
+    context: dict[str, Any] = {}
+    composition = method.composition(config.reduce)
+    if uses_features(method.name, composition):
+        context["features"] = identity.features
+    if any(name in reducer.needs for name in SEPARATE_BLOCKS):
+        context["proxy"] = identity.proxy
+    if reducer.uses_categories:
+        context["categories"] = config.reduce.categories
+    if composition:
+        context["composition"] = composition
+    return Cell("", method.name, 0, parameters=changed_parameters(reducer), composition=composition), context
 
 
 def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str) -> list[Cell]:
@@ -184,6 +249,8 @@ def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str)
     control = CONTROLS[name]
     drawn = control.chooser is not None and not reducer_class(control.chooser).deterministic
     keeps = [1.0] if control.role is Role.FULL else config.reduce.keeps
+    if control.role is Role.EQUAL_STEPS:
+        keeps = _with_budgets(config)
     pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=not drawn)
     return [
         _with_key(Cell("", name, training_seed, name, keep=keep, selection_seed=selected), context)
@@ -191,6 +258,14 @@ def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str)
         for selection_seed, training_seed in pairs
         for selected in [selection_seed if control.chooser else None]
     ]
+
+
+def _with_budgets(config: ExperimentConfig) -> list[float | int]:
+    """Return the keeps of the experiment, and the budgets of its recipes that ``full`` does not have already."""
+    epochs = int(config.train.arguments.get("epochs") or EPOCHS)
+    budgets = [recipe.budget(epochs) for recipe in config.recipes]
+    others = [budget for budget in budgets if not (isinstance(budget, float) and budget == 1.0)]
+    return list({keep_key(keep): keep for keep in [*config.reduce.keeps, *others]}.values())
 
 
 def uses_features(method: str, composition: Mapping[str, Any]) -> bool:

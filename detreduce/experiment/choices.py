@@ -62,8 +62,8 @@ class Choices:
         for cell in plan:
             if not cell.on_all:
                 keeps = self._keeps.setdefault(self.fit_of(cell), [])
-                if all(repr(keep) != repr(cell.keep) for keep in keeps):
-                    keeps.append(cell.keep)
+                if all(repr(keep) != repr(cell.chosen_keep) for keep in keeps):
+                    keeps.append(cell.chosen_keep)
 
     def fit_of(self, cell: Cell) -> str:
         """Return the name of a cell's fit. Cells with the same name share a fit."""
@@ -76,7 +76,7 @@ class Choices:
         rule = cell.request(self.config.reduce.categories).categories
         question = [
             cell.method, cell.parameters, cell.composition, rule, cell.selection_seed,
-            None if cls.nested else repr(cell.keep),
+            None if cls.nested else repr(cell.chosen_keep),
         ]  # fmt: skip
         return f"{cell.method}-{json_hash([question, identity])[:10]}"
 
@@ -96,12 +96,12 @@ class Choices:
         with self.ledger.exclusive(f"selection-{name}", self._wait):
             file = self._file(name)
             found = Selection.load(file) if file.is_file() else None
-            if found is None or len(found) < resolve_keep(cell.keep, len(source)):
+            if found is None or len(found) < resolve_keep(cell.chosen_keep, len(source)):
                 largest = self._largest(name, cell, len(source))
                 found = self._fit(cell, reduction.at_keep(largest), source, duplicates)
                 found.save(file)
-        if repr(found.keep) != repr(cell.keep):
-            found = found.prefix(cell.keep)
+        if repr(found.keep) != repr(cell.chosen_keep):
+            found = found.prefix(cell.chosen_keep)
         return found, PhaseEnergy.model_validate(found.provenance[FIT]["energy"])
 
     def _fit(self, cell: Cell, reduction: Reduction, source: Source, duplicates: Duplicates | None) -> Selection:
@@ -113,7 +113,7 @@ class Choices:
         self._paid(energy)
         fit = {
             "keep": selection.keep,
-            "serves": self._keeps.get(self.fit_of(cell), [cell.keep]),
+            "serves": self._keeps.get(self.fit_of(cell), [cell.chosen_keep]),
             "energy": energy.model_dump(),
         }
         return replace(selection, provenance={**selection.provenance, FIT: fit})
@@ -127,7 +127,7 @@ class Choices:
             except InputError:
                 return -math.inf
 
-        return max([cell.keep, *self._keeps.get(name, ())], key=size)
+        return max([cell.chosen_keep, *self._keeps.get(name, ())], key=size)
 
     def _file(self, name: str) -> Path:
         """Return the path of the file in the ledger that holds the selection of a fit."""

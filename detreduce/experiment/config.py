@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from detreduce.dataset.finding import expand, find, locate_dataset
-from detreduce.errors import DetreduceError, InputError, nearest
+from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.sections import (
     EnergyConfig,
     EvaluateConfig,
@@ -19,11 +26,17 @@ from detreduce.experiment.sections import (
     ProxyConfig,
     ReduceConfig,
     TrainConfig,
+    no_subsets,
 )
 from detreduce.machine.documents import load_yaml
+from detreduce.machine.faults import describe_fault
 from detreduce.machine.regular_files import YAMLS, read_text
-from detreduce.selection.sections import IMAGE_LISTS, Section
+from detreduce.selection.sections import IMAGE_LISTS, MethodConfig, Section
+from detreduce.training.recipes.reading import read_images, with_files
+from detreduce.training.recipes.recipe import Recipe
+from detreduce.training.recipes.settings import EPOCHS
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL
+from detreduce.vocabulary.keeps import keep_key
 
 if TYPE_CHECKING:
     Control = str
@@ -43,8 +56,10 @@ class ExperimentConfig(Section):
     """Path of the dataset, usually the path of a data.yaml; see `load_dataset`."""
     features: FeaturesConfig = FeaturesConfig()
     """The features that methods use to choose images."""
-    reduce: ReduceConfig
-    """Which images to keep."""
+    reduce: ReduceConfig = Field(default_factory=no_subsets)
+    """Which images to keep. May be left out if there are `recipes`."""
+    recipes: list[Recipe] = Field(default=[])
+    """Trainings that differ in more than their images, such as `{batch: 4}` or `{stream: class_uniform}`."""
     proxy: ProxyConfig | None = None
     """A short training that the methods `vps`, `forgetting`, `el2n`, `aum` and `gradmatch` need."""
     train: TrainConfig = Field(default_factory=TrainConfig)
@@ -57,6 +72,45 @@ class ExperimentConfig(Section):
     """Country whose electricity mix converts energy to CO2."""
     allow_leaks: bool = False
     """true: train although images of val or test are also in train. The results then carry a warning."""
+
+    @field_validator("reduce", mode="before")
+    @classmethod
+    def _may_be_null(cls, value: Any) -> Any:
+        return no_subsets() if value is None else value
+
+    @field_serializer("reduce", mode="wrap")
+    def _null_without_methods(self, value: ReduceConfig, serialise: SerializerFunctionWrapHandler) -> Any:
+        return serialise(value) if value.methods else None
+
+    @model_validator(mode="after")
+    def _trains_something(self) -> ExperimentConfig:
+        if not self.reduce.methods and not self.recipes:
+            raise ValueError("reduce: missing. Add this section, or a list of recipes, to train on anything")
+        return self
+
+    @model_validator(mode="after")
+    def _tells_recipes_apart(self) -> ExperimentConfig:
+        epochs = int(self.train.arguments.get("epochs") or EPOCHS)
+        seen: dict[tuple[str, str], int] = {}
+        for place, recipe in enumerate(self.recipes):
+            key = recipe.label, keep_key(recipe.budget(epochs))
+            if key in seen:
+                raise ValueError(
+                    f"recipes.{place}: it has the same name as recipes.{seen[key]}, {recipe.label!r}, and sees as many "
+                    "images. Give both a name, or remove one"
+                )
+            seen[key] = place
+            same = [other for other in self.recipes[:place] if other.without_name == recipe.without_name]
+            if same:
+                raise ValueError(
+                    f"recipes.{place}: {recipe.label!r} and {same[0].label!r} differ only in their names. Remove one"
+                )
+        return self
+
+    @property
+    def choosers(self) -> list[MethodConfig]:
+        """The methods that choose images, those of recipes included."""
+        return [*self.reduce.methods, *(recipe.subset for recipe in self.recipes if recipe.subset is not None)]
 
     @model_validator(mode="after")
     def _counts_its_steps(self) -> ExperimentConfig:
@@ -73,7 +127,7 @@ class ExperimentConfig(Section):
         from detreduce.features.table import SEPARATE_BLOCKS
         from detreduce.reducers import reducer_class
 
-        for method in self.reduce.methods:
+        for method in self.choosers:
             if self.proxy is None and any(name in reducer_class(method.name).needs for name in SEPARATE_BLOCKS):
                 raise ValueError(
                     f"proxy: missing, but the method {method.name!r} needs a proxy training: add for example "
@@ -137,9 +191,10 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
     try:
         config = ExperimentConfig.model_validate(content)
     except ValidationError as error:
-        problems = [_describe(item) for item in error.errors()]
+        problems = [describe_fault(item, ExperimentConfig) for item in error.errors()]
     resolved = _resolve_paths(content, beside, problems)
     files = _read_images(config.reduce, beside, problems) if config is not None else {}
+    recipes = _read_recipes(config.recipes, beside, problems) if config is not None else []
     if config is None or problems:
         numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
@@ -151,6 +206,7 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
         update={
             "dataset": resolved["dataset"],
             "reduce": config.reduce.with_images(files),
+            "recipes": recipes,
             "features": config.features.model_copy(update={"backbone": resolved["backbone"]}),
             "train": config.train.model_copy(update={"model": resolved["model"]}),
             "proxy": proxy,
@@ -204,58 +260,24 @@ def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dic
 
     Add an error to `problems` for each file that cannot be read.
     """
-    from detreduce.selection.data import SelectionData
-    from detreduce.selection.file import read_selection
-    from detreduce.selection.named_images import read_names
-
-    def images_of(file: Path) -> list[Any]:
-        return list(read_selection(file, SelectionData).image_ids)
-
-    names = (read_names, "list of images")
-    readers = {"must_keep": names, "initial": (images_of, "selection"), "exclude": names}
     images: dict[tuple[str, str], list[Any]] = {}
     for part in (reduce, *reduce.methods):
         for key in IMAGE_LISTS:
-            name, (read, what) = getattr(part, key), readers[key]
+            name = getattr(part, key)
             if isinstance(name, str) and (key, name) not in images:
                 try:
-                    images[key, name] = read(find(name, beside, what=what))
+                    images[key, name] = read_images(key, name, beside)
                 except DetreduceError as error:
                     problems.append(f"reduce.{key}: {error}")
     return images
 
 
-def _describe(item: Any) -> str:
-    """Return a validation error as text: the key, the problem, and the nearest known name if the key is misspelt."""
-    unknown = item["type"] == "extra_forbidden"
-    # pydantic lists the branches of a union among the keys; an unknown key is always a name that the user wrote
-    *parents, last = item["loc"] or ("",)
-    location = [str(part) for part in parents if not _is_branch(part)]
-    if unknown or not _is_branch(last):
-        location.append(str(last))
-    where = ".".join(location)
-    if unknown:
-        return f"{where}: unknown key.{nearest(location[-1], _keys_beside(location))}"
-    if item["type"] == "missing":
-        return f"{where}: missing"
-    text = str(item["msg"]).removeprefix("Value error, ")
-    if not where:
-        # an error that involves several sections: the text of the error names the section to change
-        return text
-    if item["type"] in ("value_error", "assertion_error"):
-        return f"{where}: {text}"
-    return f"{where}: {text} (it is {item['input']!r})"
-
-
-def _is_branch(part: str | int) -> bool:
-    """Return whether a part of a pydantic location is the branch of a union and not a key of the YAML."""
-    return isinstance(part, str) and (part in ("str", "int", "float", "bool") or part.startswith(("list[", "dict[")))
-
-
-def _keys_beside(location: list[str]) -> list[str]:
-    """Return the known keys of the YAML section that has the error."""
-    model: Any = ExperimentConfig
-    for part in location[:-1]:
-        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-        model = field.annotation if field else None
-    return list(getattr(model, "model_fields", {}))
+def _read_recipes(recipes: list[Recipe], beside: Path, problems: list[str]) -> list[Recipe]:
+    """Return the recipes with the files that they name. Add an error to `problems` for each file with a fault."""
+    found = []
+    for place, recipe in enumerate(recipes):
+        try:
+            found.append(with_files(recipe, beside))
+        except DetreduceError as error:
+            problems.append(f"recipes.{place}: {error}")
+    return found

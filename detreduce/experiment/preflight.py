@@ -19,6 +19,8 @@ from detreduce.reduction.request import ReductionRequest
 from detreduce.reduction.steps import Reduction
 from detreduce.selection.request import CompositionRequest, SelectionRequest
 from detreduce.selection.sections import MethodConfig
+from detreduce.training.recipes.checks import check_recipe
+from detreduce.training.recipes.recipe import Recipe
 from detreduce.training.run.detector_training import load_network
 from detreduce.training.run.model import find_model
 from detreduce.ultralytics_bridge.detector import check_head
@@ -58,8 +60,10 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
     attempt("reduce.categories", lambda: assign_categories(dataset.class_counts, dataset.class_names, rule))
     problems += _unequal(config)
     attempt("train.model", lambda: find_model(config.train.model))
+    for place, recipe in enumerate(config.recipes):
+        attempt(f"recipes.{place}", lambda recipe=recipe: _check_recipe(config, dataset, recipe))  # type: ignore[misc]
     problems += _features_problems(config, dataset)
-    if any(name in make_reducer(method.name).needs for method in config.reduce.methods for name in SEPARATE_BLOCKS):
+    if any(name in make_reducer(method.name).needs for method in config.choosers for name in SEPARATE_BLOCKS):
         model = (config.proxy.model if config.proxy else None) or config.train.model
         attempt("proxy.model", lambda: check_head(load_network(find_model(model)), model))
         if config.proxy:
@@ -92,7 +96,7 @@ def _unequal(config: ExperimentConfig) -> list[str]:
 def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> list[str]:
     """Return the problems with the features that methods or searches for duplicates use, each problem once."""
     problems: dict[str, None] = {}
-    for method in config.reduce.methods:
+    for method in config.choosers:
         if not uses_features(method.name, method.composition(config.reduce)):
             continue
         reduction = _reduction(config, dataset, method)
@@ -119,6 +123,13 @@ def check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float 
             _reduction(config, dataset, method).at_keep(keep).check_keep()
         except InputError as error:
             raise InputError(f"{method.name} at keep {keep}: {error}") from None
+
+
+def _check_recipe(config: ExperimentConfig, dataset: DetectionDataset, recipe: Recipe) -> None:
+    """Raise InputError if a recipe cannot run on the dataset and the model of the experiment."""
+    if recipe.subset is not None:
+        _reduction(config, dataset, recipe.subset).at_keep(recipe.subset.keep).check_keep()
+    check_recipe(recipe, config.train.arguments, dataset, config.train.model)
 
 
 def _reduction(config: ExperimentConfig, dataset: DetectionDataset, method: MethodConfig) -> Reduction:

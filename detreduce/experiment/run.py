@@ -44,13 +44,14 @@ from detreduce.experiment.searches.remaining import with_counts
 from detreduce.experiment.sources import Sources, proxy_identity
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
-from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.request import Output, ReductionRequest
 from detreduce.reduction.steps import Reduction
 from detreduce.selection.record import Selection
 from detreduce.training.concurrent_runs import boot_identity, present
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.harness import train
+from detreduce.training.recipes.recipe import images_of
+from detreduce.training.recipes.settings import RecipeSettings, recipe_settings
 from detreduce.training.record import TrainingRecord
 from detreduce.training.run.folder import VIEW_FOLDER, EvaluateOn
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
@@ -297,6 +298,8 @@ def describe_cell(cell: Cell) -> str:
         return f"{cell.label}, training seed {cell.training_seed}"
     if cell.control == EQUAL_ITERATIONS:
         return f"{cell.label} to keep {cell.keep}, training seed {cell.training_seed}"
+    if cell.selection_seed is None:
+        return f"{cell.label}, as many images as keep {cell.keep}, training seed {cell.training_seed}"
     seeds = f"selection seed {cell.selection_seed}, training seed {cell.training_seed}"
     return f"{cell.label}, keep {cell.keep}, {seeds}"
 
@@ -378,8 +381,7 @@ class _Experiment:
     def identity(self) -> Identity:
         """The hashes of the data, the model, the features and the proxy."""
         config = self.config
-        methods = config.reduce.methods
-        needs_features = any(uses_features(one.name, one.composition(config.reduce)) for one in methods)
+        needs_features = any(uses_features(one.name, one.composition(config.reduce)) for one in config.choosers)
         data, model = data_identity(self.dataset), file_identity(config.train.model)
         proxy = file_identity(config.proxy.model) if config.proxy and config.proxy.model else model
         return Identity(
@@ -436,12 +438,12 @@ class _Experiment:
     def _train_cell(self, cell: Cell, work: Path, chosen: _Chosen | None) -> FinishedCell:
         """Train a cell in the folder `work`. Train on the selection `chosen`, or on all images if `chosen` is None."""
         if chosen is None:
-            record = self._train(self.config.dataset, cell, work)
+            record = self._train(self.config.dataset, cell, work, len(self.dataset))
             return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record)
         selection, choosing, cached = chosen
         selection.save(work / "selection.json")
         reduced = self._reduction(cell, Output(work / "reduced", link="symlink")).write(selection)
-        record = self._train(reduced.source.path, cell, work)
+        record = self._train(reduced.source.path, cell, work, len(selection))
         shutil.rmtree(work / "reduced")  # the subset can be written again from selection.json
         summary = {
             "images": len(selection),
@@ -468,8 +470,21 @@ class _Experiment:
         facts |= {"fitted_at": selection.provenance[FIT]["keep"], "deterministic": reduction.reducer.deterministic}
         return selection, choosing, facts
 
-    def _train(self, data: str | Path, cell: Cell, work: Path) -> TrainingRecord:
-        """Train a detector on a dataset with the settings of a cell; return the record of the training."""
+    def _settings(self, cell: Cell, chosen: int) -> RecipeSettings:
+        """Return the arguments and the images per epoch of a cell that trains on `chosen` images."""
+        images = len(self.dataset)
+        if (recipe := cell.parsed_recipe) is not None:
+            return recipe_settings(recipe, self.arguments, images=images, chosen=chosen)
+        return RecipeSettings(
+            self.arguments, images_of(cell.keep, images) if cell.control == EQUAL_ITERATIONS else None
+        )
+
+    def _train(self, data: str | Path, cell: Cell, work: Path, chosen: int) -> TrainingRecord:
+        """Train a detector on a dataset with the settings of a cell; return the record of the training.
+
+        `chosen` is the number of images of the dataset.
+        """
+        settings = self._settings(cell, chosen)
         record = train(
             data,
             model=self.config.train.model,
@@ -478,9 +493,9 @@ class _Experiment:
             choose=self.config.evaluate.choose,
             evaluate_on=self.evaluate_on,
             country=self.config.energy.country,
-            images_per_epoch=resolve_keep(cell.keep, len(self.dataset)) if cell.control == EQUAL_ITERATIONS else None,
+            images_per_epoch=settings.images_per_epoch,
             allow_leaks=True,  # `check_leaks` has looked at the dataset
-            **self.arguments,
+            **settings.arguments,
         )
         # remove the images, because a ledger must not grow with the dataset
         shutil.rmtree(work / TRAIN_FOLDER / VIEW_FOLDER, ignore_errors=True)

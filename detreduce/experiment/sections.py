@@ -95,6 +95,11 @@ class ReduceConfig(CompositionConfig, Section):
         return named(self.model_copy(update={"methods": [named(method) for method in self.methods]}))
 
 
+def no_subsets() -> ReduceConfig:
+    """Return the section of an experiment that has only recipes: no methods, and nothing before a method chooses."""
+    return ReduceConfig.model_construct(methods=[], keep=[])
+
+
 class TrainConfig(BaseModel):
     """The training of the detector: a model, training seeds, and any ultralytics argument by its name."""
 

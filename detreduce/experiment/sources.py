@@ -232,7 +232,7 @@ class Sources:
         If a method uses the table of features, this table is shared. Otherwise a smaller table without features of
         objects is made.
         """
-        used = any(FEATURES in kinds_of(reducer_class(method.name).needs) for method in self.config.reduce.methods)
+        used = any(FEATURES in kinds_of(reducer_class(method.name).needs) for method in self.config.choosers)
         return FEATURES if used and "image" in self._blocks else VECTORS
 
     @property

@@ -59,6 +59,8 @@ CONTROLS = {
         Control("first", "first", Role.METHOD, "first", "the first images"),
     )
 }
+RECIPE = "recipe"
+"""Name of the method of a recipe that trains on all images."""
 ON_ALL_IMAGES = tuple(row.name for row in CONTROLS.values() if row.chooser is None)
 """Controls that train on all images."""
 RANDOM_METHODS = tuple(
@@ -79,6 +81,16 @@ def explain_names(labels: Iterable[str]) -> list[str]:
     if any("drop_duplicates" in label for label in labels):
         found.append("drop_duplicates: near-duplicates are left out before the method chooses.")
     return found
+
+
+def is_recipe(row: Mapping[str, Any]) -> bool:
+    """Return whether a cell or its row was trained by a recipe."""
+    return bool(row.get("recipe"))
+
+
+def is_on_all(row: Mapping[str, Any]) -> bool:
+    """Return whether a cell (``control``, ``method``) trains on all images, as a control or by a recipe."""
+    return row["control"] in ON_ALL_IMAGES or row["method"] == RECIPE
 
 
 def role_of(row: Mapping[str, Any]) -> Role:

@@ -182,3 +182,63 @@ def test_a_changed_default_keeps_the_keys_of_old_ledgers_and_is_named_in_the_lab
     assert {cell.label for cell in mmd} == {"herding(match=mmd)"}
     # as in ledgers from before: mmd was the default, so it is not in the key
     assert all(cell.parameters == {} and cell.request(None).parameters == {"match": "mmd"} for cell in mmd)
+
+
+def with_recipes(*recipes: dict[str, Any], controls: tuple[str, ...] = ()) -> ExperimentConfig:
+    content = {
+        "name": "x",
+        "dataset": str(Path(__file__)),
+        "recipes": list(recipes),
+        "train": {"model": "yolov8n.yaml", "seeds": [10, 11], "epochs": 20},
+        "controls": list(controls),
+    }
+    return parse_config(content, beside=Path.cwd())
+
+
+def test_recipes_are_cells_beside_the_control_of_as_many_images() -> None:
+    settings = with_recipes(
+        {"batch": 8, "images_seen": "10%"}, {"batch": 4, "images_seen": 900}, {"freeze": 3},
+        controls=("full", "full_equal_iterations"),
+    )  # fmt: skip
+    cells = plan(settings)
+    assert [(cell.label, cell.keep, cell.training_seed) for cell in cells] == [
+        *((label, 1.0, seed) for label in ("full",) for seed in (10, 11)),
+        *(("full_equal_iterations", keep, seed) for keep in (0.1, 45) for seed in (10, 11)),
+        *((label, keep, seed) for label, keep in (("batch8", 0.1), ("batch4", 45), ("freeze3", 1.0)) for seed in (10, 11)),
+    ]  # fmt: skip
+    assert all(cell.on_all for cell in cells)
+
+
+def test_the_keys_of_recipes_stay() -> None:
+    subset = {"name": "mms", "keep": 0.1, "drop_duplicates": True}
+    cells = plan(with_recipes({"batch": 8, "images_seen": 0.1}, {"subset": subset, "stream": "class_uniform"}))
+    assert [cell.key for cell in cells if cell.training_seed == 10] == [
+        "recipe-keep0.1-t10-KEY1",
+        "mms-keep0.1-s10-t10-KEY2",
+    ]
+
+
+def test_the_name_of_a_recipe_and_its_defaults_train_nothing_again() -> None:
+    plain = [cell.key for cell in plan(with_recipes({"batch": 8}))]
+    assert [cell.key for cell in plan(with_recipes({"batch": 8, "name": "x", "lr0": "resolved"}))] == plain
+    for change in ({"lr0": "sqrt"}, {"stream": "class_uniform"}, {"images_seen": 0.5}, {"mosaic": 0.5}, {"nbs": 64}):
+        assert not {cell.key for cell in plan(with_recipes({"batch": 8, **change}))} & set(plain)
+
+
+def test_the_subset_of_a_recipe_is_chosen_as_by_its_method() -> None:
+    recipe = {"subset": {"name": "srs", "keep": 0.5, "class_floor": 2}, "images_seen": 0.25}
+    settings = config().model_copy(update={"recipes": with_recipes(recipe).recipes})
+    cells = [cell for cell in plan(settings) if cell.recipe]
+    assert [(cell.selection_seed, cell.training_seed) for cell in cells] == [(0, 10), (1, 11), (2, 12)]
+    request = cells[0].request("rarest")
+    assert (request.method, request.keep, request.seed) == ("srs", 0.5, 0)
+    assert request.composition.class_floor == 2
+    assert cells[0].keep == 0.25
+    assert not cells[0].on_all
+    alone = [cell for cell in plan(with_recipes(recipe)) if cell.recipe]
+    assert [(cell.selection_seed, cell.training_seed) for cell in alone] == [(10, 10), (11, 11)]
+
+
+def test_a_cell_without_a_recipe_is_stored_as_ever() -> None:
+    assert "recipe" not in plan(config())[0].to_dict()
+    assert plan(with_recipes({"batch": 8}))[0].to_dict()["recipe"] == {"batch": 8, "name": "batch8"}

@@ -14,10 +14,9 @@ from detreduce.experiment.cells import Cell
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.ledger.ledger import FinishedCell
 from detreduce.reducers import reducer_class
-from detreduce.reducers.engine.budget import resolve_keep
+from detreduce.training.recipes.recipe import images_of
+from detreduce.training.recipes.settings import EPOCHS
 
-# the default of ultralytics
-EPOCHS = 100
 # training arguments that change the cost of an image
 COSTLY = ("imgsz", "batch", "freeze", "device", "workers", "amp", "multi_scale", "rect", "cache")
 
@@ -81,7 +80,7 @@ class Forecast:
 
     def training(self, cell: Cell) -> Estimate:
         """Return the expected cost of a cell without the cost of choosing its images."""
-        seen = self.epochs * resolve_keep(cell.keep, self.images)
+        seen = self.epochs * images_of(cell.keep, self.images)
         return Estimate(*(None if line is None else line[0] + line[1] * seen for line in (self.seconds, self.wh)))
 
     def selection(self, cell: Cell) -> Estimate | None:
@@ -91,8 +90,8 @@ class Forecast:
         selections. For any other method, only cells with the same keep count.
         """
         known = self.choosing.get(cell.label, {})
-        if repr(cell.keep) in known:
-            return known[repr(cell.keep)]
+        if repr(cell.chosen_keep) in known:
+            return known[repr(cell.chosen_keep)]
         return _mean(list(known.values())) if known and reducer_class(cell.chooser).nested else None
 
 

@@ -50,11 +50,16 @@ class Redundancy:
 
     def check(self, cell: Cell) -> None:
         """Raise InputError if too few images remain for a cell after its duplicates are dropped."""
+        if cell.on_all:
+            return
         found = self._search(cell.composition)
-        k, most = resolve_keep(cell.keep, len(self.dataset)), len(self.dataset) - len(found.pairs if found else ())
+        k, most = (
+            resolve_keep(cell.chosen_keep, len(self.dataset)),
+            len(self.dataset) - len(found.pairs if found else ()),
+        )
         if k > most:
             raise InputError(
-                f"{cell.label} at keep {cell.keep}: {k} images cannot be kept, because only {most} of "
+                f"{cell.label} at keep {cell.chosen_keep}: {k} images cannot be kept, because only {most} of "
                 f"{len(self.dataset)} images remain without duplicates. Keep at most {most}."
             )
 

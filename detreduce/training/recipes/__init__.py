@@ -1,0 +1,1 @@
+"""Recipes: what a training sees, for how long, and with which settings, as one object."""

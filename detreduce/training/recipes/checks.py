@@ -1,0 +1,43 @@
+"""Checks of a recipe against the dataset and the model, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError
+from detreduce.reducers.engine.budget import resolve_keep
+from detreduce.training.recipes.recipe import Recipe
+from detreduce.training.recipes.settings import recipe_settings
+from detreduce.training.run.arguments import check_arguments
+from detreduce.training.run.detector_training import load_network
+from detreduce.training.run.model import find_model
+
+
+def check_recipe(recipe: Recipe, arguments: Mapping[str, Any], dataset: DetectionDataset, model: str) -> None:
+    """Raise InputError if a recipe cannot train a model on a dataset. No image is opened.
+
+    `arguments` are ultralytics' arguments without the recipe, and `dataset` is the train split. The network is loaded
+    only to count its layers, if the recipe freezes some.
+    """
+    chosen = len(dataset) if recipe.subset is None else resolve_keep(recipe.subset.keep, len(dataset))
+    settings = recipe_settings(recipe, arguments, images=len(dataset), chosen=chosen)
+    check_arguments(settings.arguments)
+    if recipe.freeze is not None:
+        check_freeze(recipe.freeze, count_layers(model), model)
+
+
+def count_layers(model: str) -> int:
+    """Return the number of layers of a model, its head included. Raise InputError if it cannot be read."""
+    return len(load_network(find_model(model)).model.model)
+
+
+def check_freeze(freeze: int | list[int], layers: int, model: str) -> None:
+    """Raise InputError if layers to freeze do not exist, or if no layer is left that learns."""
+    named = range(freeze) if isinstance(freeze, int) else freeze
+    if beyond := [layer for layer in named if layer >= layers]:
+        what = f"{freeze} layers" if isinstance(freeze, int) else f"layer {beyond[0]}"
+        raise InputError(f"freeze: {model} has no {what}: its {layers} layers are 0 to {layers - 1}. Freeze fewer.")
+    if len(set(named)) == layers:
+        raise InputError(f"freeze: all {layers} layers of {model} are frozen, so nothing learns. Freeze fewer.")

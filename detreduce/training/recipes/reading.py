@@ -1,0 +1,83 @@
+"""Read a recipe from a YAML file or from a dict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from detreduce.dataset.finding import find
+from detreduce.errors import InputError
+from detreduce.machine.documents import load_yaml
+from detreduce.machine.faults import describe_fault
+from detreduce.machine.regular_files import YAMLS, read_text
+from detreduce.selection.sections import IMAGE_LISTS
+from detreduce.training.recipes.recipe import Recipe
+
+
+def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
+    """Return a recipe from an object, a dict or a YAML file. Names of files become absolute.
+
+    Files that the recipe names are looked up in the folder of the YAML, then in the working folder. Raise InputError
+    with every fault. Raise MissingFileError if a file does not exist.
+    """
+    if isinstance(recipe, Recipe):
+        return with_files(recipe, None)
+    if isinstance(recipe, Mapping):
+        return with_files(_validated(dict(recipe), "recipe"), None)
+    file = find(recipe, what="recipe")
+    if file.is_dir():
+        raise InputError(f"{file} is a folder, not a recipe. A recipe is a YAML file, for instance with: batch: 4")
+    try:
+        content = load_yaml(read_text(file, YAMLS))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{file} cannot be read as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{file} is not a recipe: its content is {type(content).__name__}, not keys and values.")
+    return with_files(_validated(content, str(file)), file.parent)
+
+
+def with_files(recipe: Recipe, beside: Path | None) -> Recipe:
+    """Return the recipe with the absolute path of its table of weights, and with its lists of images read.
+
+    `beside` is the folder that relative paths start from. Raise MissingFileError if a file does not exist. Raise
+    InputError if a list of images cannot be read.
+    """
+    update: dict[str, Any] = {}
+    if recipe.stream.file is not None:
+        file = str(find(recipe.stream.file, beside, what="table of weights"))
+        update["stream"] = recipe.stream.model_copy(update={"file": file})
+    if recipe.subset is not None:
+        lists = {
+            key: read_images(key, name, beside)
+            for key in IMAGE_LISTS
+            if isinstance(name := getattr(recipe.subset, key), str)
+        }
+        update["subset"] = recipe.subset.model_copy(update=lists)
+    return recipe.model_copy(update=update)
+
+
+def read_images(key: str, name: str, beside: Path | None) -> list[Any]:
+    """Return the images in a file that a key of `IMAGE_LISTS` names. Raise InputError if it cannot be read."""
+    from detreduce.selection.data import SelectionData
+    from detreduce.selection.file import read_selection
+    from detreduce.selection.named_images import read_names
+
+    if key == "initial":
+        return list(read_selection(find(name, beside, what="selection"), SelectionData).image_ids)
+    return list(read_names(find(name, beside, what="list of images")))
+
+
+def _validated(content: dict[str, Any], where: str) -> Recipe:
+    """Return the recipe with this content. Raise InputError with every fault; `where` names the file."""
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        faults = [describe_fault(item, Recipe) for item in error.errors()]
+        if len(faults) == 1:
+            raise InputError(f"{where}: {faults[0]}") from None
+        numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(faults, 1))
+        raise InputError(f"{where}: {len(faults)} errors\n{numbered}") from None

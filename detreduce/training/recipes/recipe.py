@@ -1,0 +1,170 @@
+"""A recipe: everything that decides what a training costs and gives, except the data and the model."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from detreduce.reducers.engine.budget import resolve_keep
+from detreduce.reducers.registry import BUILT_IN
+from detreduce.selection.sections import Keep, MethodConfig, in_range, read_keep
+from detreduce.training.streams.stream import Stream
+from detreduce.vocabulary.controls import CONTROLS, RECIPE
+
+RESOLVED: Literal["resolved"] = "resolved"
+SQRT: Literal["sqrt"] = "sqrt"
+
+
+class Subset(MethodConfig):
+    """The images that a method keeps: an entry of `reduce.methods`, with its own `keep`."""
+
+    keep: Keep
+    """Fraction of the images (0.25 or 25%), or number of images."""
+
+    _read = field_validator("keep", mode="before")(read_keep)
+    _in_range = field_validator("keep")(in_range)
+
+
+class Recipe(BaseModel):
+    """Which images a training sees, in which order, for how long, and with which settings.
+
+    A key that is left out means what the training does without a recipe: in an experiment, what the section `train`
+    says.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    name: str | None = Field(default=None, pattern=r"^[\w.+-]+$")
+    """Name in tables: letters, digits, `_`, `.`, `+` and `-`. null: a short name from the other keys."""
+    subset: Subset | None = None
+    """The images to train on: `{name: herding, keep: 0.1}`, as an entry of `reduce.methods`. null: all images."""
+    stream: Stream = Stream()
+    """Which image comes when: `uniform`, `class_uniform`, `cluster_balanced`, `core_first` or `weights`."""
+    images_seen: float | int | None = None
+    """Images through the network: a number, or a share (0.1 or 10%) of epochs times all images. null: all epochs."""
+    batch: int | None = Field(default=None, ge=1)
+    """Images in a batch."""
+    nbs: int | None = Field(default=None, ge=1)
+    """Images per optimiser step (ultralytics' nominal batch size). null: with `batch`, one step per batch."""
+    lr0: float | Literal["resolved", "sqrt"] = RESOLVED
+    """Initial learning rate: `resolved`: as without the recipe; `sqrt`: times sqrt(batch / batch without it)."""
+    imgsz: int | None = Field(default=None, ge=32)
+    """Image size in training and evaluation, in pixels."""
+    freeze: int | list[int] | None = None
+    """Number of first layers that do not learn, or a list of layers."""
+    mosaic: float | None = Field(default=None, ge=0, le=1)
+    """Share of the epochs that use mosaic images, from the start, rounded to whole epochs."""
+    warmup: float | None = Field(default=None, ge=0, lt=1)
+    """Share of the batches in which the learning rate rises. Ultralytics never warms up in the last epoch."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, value: str | None) -> str | None:
+        if value in (*CONTROLS, *BUILT_IN, RECIPE):
+            raise ValueError(f"{value!r} is the name of a control or of a method. Use another name")
+        return value
+
+    @field_validator("images_seen", mode="before")
+    @classmethod
+    def _count_or_share(cls, value: Any) -> Any:
+        value = read_keep(value) if isinstance(value, str) else value
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ValueError(f"{value!r} is not a number. Use a number of images, or a share such as 0.1 or 10%")
+        if value is not None and not 0 < value < float("inf"):
+            raise ValueError(f"{value} is not above 0. Use a number of images, or a share such as 0.1")
+        return value
+
+    @field_validator("lr0", mode="before")
+    @classmethod
+    def _rate(cls, value: Any) -> Any:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+        if not number and value not in (RESOLVED, SQRT):
+            raise ValueError(f"{value!r} is not {RESOLVED}, {SQRT} or a number above 0")
+        return value
+
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _layers(cls, value: Any) -> Any:
+        for layer in value if isinstance(value, list) else [] if value is None else [value]:
+            if isinstance(layer, bool) or not isinstance(layer, int) or layer < 0:
+                raise ValueError(f"{value!r} is not a number of layers or a list of layers, counted from 0")
+        return value
+
+    @model_validator(mode="after")
+    def _batches_add_up(self) -> Recipe:
+        if self.nbs is not None and self.batch is not None and self.nbs < self.batch:
+            raise ValueError(
+                f"nbs: {self.nbs} images per optimiser step are fewer than the {self.batch} images of a batch. Leave "
+                "nbs out, or make it at least as large as batch"
+            )
+        return self
+
+    @property
+    def label(self) -> str:
+        """The name of the recipe; without a name, a short one from its other keys, such as ``batch4-sqrt``."""
+        return self.name or "-".join(_parts(self)) or "uniform"
+
+    @property
+    def without_name(self) -> Recipe:
+        """The recipe without its name. Recipes that differ only in their names train alike."""
+        return self.model_copy(update={"name": None})
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether the recipe trains on all images, and on each of them equally often."""
+        return self.subset is None and self.stream.by == "uniform"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What differs from a training without a recipe, apart from the images and their number."""
+        return self.model_dump(exclude_defaults=True, exclude={"name", "subset", "stream", "images_seen"})
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the result of a training with the recipe, without its method and composition.
+
+        Fields with their default are left out, so a new field does not change the identity of earlier recipes.
+        """
+        found: dict[str, Any] = {**self.settings, **self.model_dump(include={"images_seen"}, exclude_defaults=True)}
+        if self.subset is not None:
+            found["keep"] = f"{type(self.subset.keep).__name__} {self.subset.keep!r}"
+        if stream := self.stream.identity():
+            found["stream"] = stream
+        return found
+
+    def budget(self, epochs: int) -> Keep:
+        """Return the images seen in units of `keep`.
+
+        A training on all images with this `keep` for the same steps sees as many images: a fraction of all images, or
+        a number of images per epoch.
+        """
+        if isinstance(self.images_seen, int):
+            return max(1, round(self.images_seen / epochs))
+        if self.images_seen is not None:
+            return self.images_seen
+        return 1.0 if self.subset is None else self.subset.keep
+
+
+def images_of(budget: Keep, images: int) -> int:
+    """Return the images per epoch of a `budget`, of `images` in all. A budget may be more than all images."""
+    if isinstance(budget, float) and budget > 1:
+        return round(budget * images)
+    return budget if isinstance(budget, int) and budget > images else resolve_keep(budget, images)
+
+
+def _parts(recipe: Recipe) -> list[str]:
+    """Return the parts of a generated name."""
+    found = []
+    if recipe.subset is not None:
+        found.append(f"{recipe.subset.name}{recipe.subset.keep:g}")
+    if recipe.stream.by != "uniform":
+        found.append(recipe.stream.by if recipe.stream.power == 1 else f"{recipe.stream.by}{recipe.stream.power:g}")
+    for name, words in (("batch", "batch{}"), ("nbs", "nbs{}"), ("imgsz", "{}px"), ("mosaic", "mosaic{}")):
+        value = getattr(recipe, name)
+        found += [] if value is None else [words.format(value)]
+    found += [] if recipe.warmup is None else [f"warmup{recipe.warmup:g}"]
+    if recipe.freeze is not None:
+        layers = recipe.freeze if isinstance(recipe.freeze, list) else [recipe.freeze]
+        found.append("freeze" + "+".join(map(str, layers)))
+    if recipe.lr0 != RESOLVED:
+        found.append(SQRT if recipe.lr0 == SQRT else f"lr{recipe.lr0:g}")
+    return found

@@ -1,0 +1,117 @@
+"""The ultralytics arguments and the length of an epoch that a recipe asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from detreduce.errors import InputError
+from detreduce.training.recipes.recipe import RESOLVED, SQRT, Recipe, images_of
+
+EPOCHS, BATCH, MOSAIC = 100, 16, 1.0
+"""Ultralytics' defaults."""
+
+
+@dataclass(frozen=True)
+class RecipeSettings:
+    """What a recipe means for one training.
+
+    Attributes
+    ----------
+    arguments
+        All ultralytics arguments of the training.
+    images_per_epoch
+        Number of images in one epoch. None means that each image is used once per epoch.
+    """
+
+    arguments: dict[str, Any]
+    images_per_epoch: int | None
+
+
+def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int, chosen: int) -> RecipeSettings:
+    """Return what a recipe means for a training that has ultralytics' `arguments` without the recipe.
+
+    The learning rate decays to the end of the images seen. Ultralytics counts in epochs, so the number of epochs stays,
+    and an epoch gets ``images_seen / epochs`` images, rounded: the training sees the multiple of `epochs` that is
+    nearest to `images_seen`. If an epoch would be smaller than a batch, there are fewer epochs, of about one batch.
+
+    Shares of the training become ultralytics' arguments. ``close_mosaic`` is the number of epochs without mosaic:
+    the epochs minus ``mosaic * epochs``, rounded. ``warmup_epochs`` is ``warmup * epochs``, a number with decimals;
+    ultralytics rounds it to whole batches, and leaves the last epoch without warm-up.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    arguments
+        The arguments with the optimiser resolved (see `resolve_optimiser`) if the recipe scales the learning rate.
+    images, chosen
+        Number of images in the train split, and number of images that the training uses.
+
+    Raises
+    ------
+    InputError
+        The batch is larger than the images, `images_seen` is less than a batch, or an argument contradicts the recipe.
+    """
+    before = arguments.get("batch", BATCH)
+    batch = recipe.batch or before
+    _check_batch(batch, chosen)
+    epochs, per_epoch = _epochs(recipe, int(arguments.get("epochs") or EPOCHS), batch, images)
+    found = {**arguments}
+    if epochs != arguments.get("epochs", EPOCHS):
+        found["epochs"] = epochs
+    if recipe.batch is not None:
+        found |= {"batch": recipe.batch, "nbs": recipe.batch}
+    for name in ("nbs", "imgsz", "freeze"):
+        if getattr(recipe, name) is not None:
+            found[name] = getattr(recipe, name)
+    if recipe.lr0 != RESOLVED:
+        found["lr0"] = _scaled_rate(arguments, batch, before) if recipe.lr0 == SQRT else recipe.lr0
+    if recipe.mosaic is not None:
+        found |= _mosaic(recipe.mosaic, epochs, arguments)
+    if recipe.warmup is not None:
+        found["warmup_epochs"] = recipe.warmup * epochs
+    plain = recipe.images_seen is None and recipe.stream.by == "uniform"
+    return RecipeSettings(found, None if plain else (per_epoch or chosen))
+
+
+def _check_batch(batch: Any, chosen: int) -> None:
+    """Raise InputError if a batch has more images than the training."""
+    if batch > chosen:
+        raise InputError(f"batch: {batch} images are more than the {chosen} images to train on. Use a smaller batch.")
+
+
+def _epochs(recipe: Recipe, epochs: int, batch: Any, images: int) -> tuple[int, int | None]:
+    """Return the number of epochs, and the images per epoch. None means each image once per epoch."""
+    if recipe.images_seen is None:
+        return epochs, None
+    per_epoch = images_of(recipe.budget(epochs), images)
+    total = recipe.images_seen if isinstance(recipe.images_seen, int) else epochs * per_epoch
+    least = batch if batch >= 1 else 1
+    if total < least:
+        raise InputError(
+            f"images_seen: {total} images are less than one batch of {batch}. Use more images, or a smaller batch."
+        )
+    if total < least * epochs:
+        epochs = max(1, int(total // least))
+        per_epoch = round(total / epochs)
+    return epochs, per_epoch
+
+
+def _scaled_rate(arguments: Mapping[str, Any], batch: Any, before: Any) -> float:
+    """Return the learning rate times sqrt(batch / batch without the recipe)."""
+    if before < 1 or batch < 1:
+        raise InputError(f"lr0: {SQRT} needs a batch that is a number of images, but batch is {before!r}.")
+    return float(arguments.get("lr0", 0.01)) * math.sqrt(batch / before)
+
+
+def _mosaic(share: float, epochs: int, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that use mosaic images in a share of the epochs."""
+    with_mosaic = round(share * epochs)
+    if not with_mosaic:
+        return {"mosaic": 0.0, "close_mosaic": 0}
+    if not arguments.get("mosaic", MOSAIC):
+        raise InputError(f"mosaic: {share:g} of the epochs cannot use mosaic, because the argument mosaic is 0.")
+    return {"close_mosaic": epochs - with_mosaic}

@@ -210,7 +210,8 @@ def _recipe_cells(
         drawn, context = _choice(config, identity, recipe.subset)
         reducer = make_reducer(recipe.subset.name, **recipe.subset.parameters)
         # an experiment without the section `reduce` has only training seeds
-        seeds = config.reduce.seeds if config.reduce.methods else config.train.seeds
+        drawn_anew = not config.reduce.methods and not reducer.deterministic
+        seeds = config.train.seeds if drawn_anew else config.reduce.seeds
         pairs = [*seed_pairs(seeds, config.train.seeds, deterministic=reducer.deterministic)]
     budget = recipe.budget(int(config.train.arguments.get("epochs") or EPOCHS))
     content = recipe.model_dump(mode="json", exclude_defaults=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from detreduce.experiment.ledger.ledger import FinishedCell
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, is_recipe
 
 DECISIVE = ("ultralytics", "torch", "detreduce", "pycocotools")
 """Packages whose version can change a result; the key of a cell does not include these versions."""
@@ -42,7 +42,8 @@ def _check_steps(cells: Sequence[FinishedCell]) -> list[str]:
     """Return a warning if reduced cells and the equal-steps control differ in batches or optimiser steps."""
     counted: dict[tuple[str, int], dict[str, set[tuple[int, int]]]] = {}
     for cell in cells:
-        if cell.cell["control"] == FULL:
+        # a recipe may take other steps on purpose
+        if cell.cell["control"] == FULL or is_recipe(cell.cell):
             continue
         side = "control" if cell.cell["control"] == EQUAL_ITERATIONS else "reduced"
         counts = cell.training.counts

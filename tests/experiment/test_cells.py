@@ -201,11 +201,11 @@ def test_recipes_are_cells_beside_the_control_of_as_many_images() -> None:
         controls=("full", "full_equal_iterations"),
     )  # fmt: skip
     cells = plan(settings)
+    equal = "full_equal_iterations"
+    names = [("full", 1.0), (equal, 0.1), (equal, 45), ("batch8", 0.1), ("batch4", 45), ("freeze3", 1.0)]
     assert [(cell.label, cell.keep, cell.training_seed) for cell in cells] == [
-        *((label, 1.0, seed) for label in ("full",) for seed in (10, 11)),
-        *(("full_equal_iterations", keep, seed) for keep in (0.1, 45) for seed in (10, 11)),
-        *((label, keep, seed) for label, keep in (("batch8", 0.1), ("batch4", 45), ("freeze3", 1.0)) for seed in (10, 11)),
-    ]  # fmt: skip
+        (label, keep, seed) for label, keep in names for seed in (10, 11)
+    ]
     assert all(cell.on_all for cell in cells)
 
 
@@ -213,8 +213,8 @@ def test_the_keys_of_recipes_stay() -> None:
     subset = {"name": "mms", "keep": 0.1, "drop_duplicates": True}
     cells = plan(with_recipes({"batch": 8, "images_seen": 0.1}, {"subset": subset, "stream": "class_uniform"}))
     assert [cell.key for cell in cells if cell.training_seed == 10] == [
-        "recipe-keep0.1-t10-KEY1",
-        "mms-keep0.1-s10-t10-KEY2",
+        "recipe-keep0.1-t10-2435edc387",
+        "mms-keep0.1-s0-t10-8fbe61cbfa",
     ]
 
 

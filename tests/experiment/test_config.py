@@ -262,3 +262,41 @@ def test_a_folder_is_no_experiment(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with pytest.raises(InputError, match=r"not an experiment YAML\. `detreduce reduce"):
         load_config(tmp_path / "data")
+
+
+def test_an_experiment_may_have_recipes_alone_and_is_stored_as_it_is_read(minimal: dict, tmp_path: Path) -> None:
+    del minimal["reduce"]
+    (tmp_path / "weights.csv").write_text("image,weight\na.jpg,1\n")
+    minimal["recipes"] = [{"batch": 4}, {"stream": {"by": "weights", "file": "weights.csv"}, "images_seen": "25%"}]
+    config = parse_config(minimal, beside=tmp_path)
+    assert config.reduce.methods == []
+    assert config.recipes[1].stream.file == str(tmp_path / "weights.csv")
+    stored = yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))
+    assert stored["reduce"] is None
+    assert parse_config(stored, beside=tmp_path) == config
+
+
+@pytest.mark.parametrize(
+    ("recipes", "words"),
+    [
+        ([], "reduce: missing"),
+        ([{"btch": 4}], "recipes.0.btch: unknown key. Did you mean 'batch'?"),
+        ([{"stream": {"by": "class_uniform", "powr": 1}}], "recipes.0.stream.powr: unknown key. Did you mean 'power'?"),
+        ([{"images_seen": 0}], "recipes.0.images_seen: 0 is not above 0"),
+        ([{"lr0": "squar"}], "recipes.0.lr0: 'squar' is not"),
+        ([{"batch": 4}, {"batch": 4}], "recipes.1: it has the same name as recipes.0, 'batch4'"),
+        ([{"batch": 4}, {"batch": 4, "name": "x"}], "recipes.1: 'x' and 'batch4' differ only in their names"),
+        ([{"stream": {"by": "weights", "file": "no.csv"}}], "recipes.0: The table of weights 'no.csv' does not exist"),
+        ([{"subset": {"name": "el2n", "keep": 0.5}}], "proxy: missing, but the method 'el2n' needs"),
+    ],
+)
+def test_wrong_recipes_are_named_by_their_place(minimal: dict, tmp_path: Path, recipes: list, words: str) -> None:
+    del minimal["reduce"]
+    with pytest.raises(InputError) as caught:
+        parse_config({**minimal, "recipes": recipes}, beside=tmp_path)
+    assert words in str(caught.value)
+
+
+def test_recipes_of_one_name_may_see_different_numbers_of_images(minimal: dict, tmp_path: Path) -> None:
+    recipes = [{"batch": 4, "images_seen": share} for share in (0.1, 0.25)]
+    assert len(parse_config({**minimal, "recipes": recipes}, beside=tmp_path).recipes) == 2

@@ -214,8 +214,7 @@ def _recipe_cells(
         seeds = config.train.seeds if drawn_anew else config.reduce.seeds
         pairs = [*seed_pairs(seeds, config.train.seeds, deterministic=reducer.deterministic)]
     budget = recipe.budget(int(config.train.arguments.get("epochs") or EPOCHS))
-    content = recipe.model_dump(mode="json", exclude_defaults=True)
-    cell = replace(drawn, keep=budget, recipe={**content, "name": recipe.label})
+    cell = replace(drawn, keep=budget, recipe=recipe.to_dict())
     return [
         _with_key(
             replace(cell, selection_seed=selection_seed, training_seed=training_seed),

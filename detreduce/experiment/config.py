@@ -8,14 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import (
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
 from detreduce.dataset.finding import expand, find, locate_dataset
 from detreduce.errors import DetreduceError, InputError
@@ -26,7 +19,6 @@ from detreduce.experiment.sections import (
     ProxyConfig,
     ReduceConfig,
     TrainConfig,
-    no_subsets,
 )
 from detreduce.machine.documents import load_yaml
 from detreduce.machine.faults import describe_fault
@@ -56,7 +48,7 @@ class ExperimentConfig(Section):
     """Path of the dataset, usually the path of a data.yaml; see `load_dataset`."""
     features: FeaturesConfig = FeaturesConfig()
     """The features that methods use to choose images."""
-    reduce: ReduceConfig = Field(default_factory=no_subsets)
+    reduce: ReduceConfig = ReduceConfig()
     """Which images to keep. May be left out if there are `recipes`."""
     recipes: list[Recipe] = Field(default=[])
     """Trainings that differ in more than their images, such as `{batch: 4}` or `{stream: class_uniform}`."""
@@ -73,19 +65,12 @@ class ExperimentConfig(Section):
     allow_leaks: bool = False
     """true: train although images of val or test are also in train. The results then carry a warning."""
 
-    @field_validator("reduce", mode="before")
-    @classmethod
-    def _may_be_null(cls, value: Any) -> Any:
-        return no_subsets() if value is None else value
-
-    @field_serializer("reduce", mode="wrap")
-    def _null_without_methods(self, value: ReduceConfig, serialise: SerializerFunctionWrapHandler) -> Any:
-        return serialise(value) if value.methods else None
-
     @model_validator(mode="after")
     def _trains_something(self) -> ExperimentConfig:
         if not self.reduce.methods and not self.recipes:
-            raise ValueError("reduce: missing. Add this section, or a list of recipes, to train on anything")
+            raise ValueError("reduce.methods: missing. Name methods, or write a list of recipes")
+        if self.reduce.methods and not self.reduce.keep:
+            raise ValueError("reduce.keep: missing. Write for example keep: [0.25]")
         return self
 
     @model_validator(mode="after")

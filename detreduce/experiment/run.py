@@ -50,6 +50,7 @@ from detreduce.selection.record import Selection
 from detreduce.training.concurrent_runs import boot_identity, present
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.harness import train
+from detreduce.training.recipes.prepare import PreparedRecipe
 from detreduce.training.recipes.recipe import images_of
 from detreduce.training.recipes.settings import RecipeSettings, recipe_settings
 from detreduce.training.record import TrainingRecord
@@ -484,7 +485,7 @@ class _Experiment:
 
         `chosen` is the number of images of the dataset.
         """
-        settings = self._settings(cell, chosen)
+        recipe, settings = cell.parsed_recipe, self._settings(cell, chosen)
         record = train(
             data,
             model=self.config.train.model,
@@ -494,6 +495,7 @@ class _Experiment:
             evaluate_on=self.evaluate_on,
             country=self.config.energy.country,
             images_per_epoch=settings.images_per_epoch,
+            recipe=None if recipe is None else PreparedRecipe(recipe, settings, data),
             allow_leaks=True,  # `check_leaks` has looked at the dataset
             **settings.arguments,
         )

@@ -51,9 +51,9 @@ class ReduceConfig(CompositionConfig, Section):
 
     categories: CategoryRule = "rarest"
     """How an image gets its category: `rarest`, `dominant`, `combination`, `none`, or a list of rules."""
-    methods: list[MethodConfig] = Field(min_length=1)
+    methods: list[MethodConfig] = Field(default=[])
     """Names of methods, or `{name: mms, start: center}` to set parameters and steps of a method."""
-    keep: list[Keep | Literal["all"]] = Field(min_length=1)
+    keep: list[Keep | Literal["all"]] = Field(default=[])
     """Fractions (0.25 or 25%), numbers of images (500), or `all`: all that remain without duplicates and exclusions."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Selection seeds; the i-th selection seed is paired with the i-th training seed."""
@@ -93,11 +93,6 @@ class ReduceConfig(CompositionConfig, Section):
             return part.model_copy(update=update)
 
         return named(self.model_copy(update={"methods": [named(method) for method in self.methods]}))
-
-
-def no_subsets() -> ReduceConfig:
-    """Return the section of an experiment that has only recipes: no methods, and nothing before a method chooses."""
-    return ReduceConfig.model_construct(methods=[], keep=[])
 
 
 class TrainConfig(BaseModel):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,12 +18,17 @@ from detreduce.training.evaluation.evidence import EVIDENCE_NAME
 from detreduce.training.evaluation.ground_truth import file_key
 from detreduce.training.facts import cpu_name, data_hash, device_name, selection_hash, versions
 from detreduce.training.flops import training_flops
+from detreduce.training.recipes.prepare import PreparedRecipe, RecipeData, check_contradictions, prepared_recipe
+from detreduce.training.recipes.reading import read_recipe
+from detreduce.training.recipes.recipe import Recipe
+from detreduce.training.recipes.settings import RecipeSettings
 from detreduce.training.record import PLOTS_FOLDER, DataFacts, Evaluation, TrainingRecord
 from detreduce.training.run.arguments import check_arguments
 from detreduce.training.run.detector_training import DetectorTraining, cpu_threads, run_training
 from detreduce.training.run.folder import EvaluateOn, EvaluationPlan, RunFolder, make_run_folder
 from detreduce.training.run.model import find_model
 from detreduce.training.run.trainer import Watch
+from detreduce.training.streams.stream import UNIFORM
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 # training arguments that also change the predictions of the evaluation
@@ -37,6 +44,7 @@ def train(
     data: str | Path,
     model: str | Path = "yolo11n.pt",
     *,
+    recipe: Recipe | Mapping[str, Any] | str | Path | PreparedRecipe | None = None,
     output: str | Path | None = None,
     choose: Literal["last", "best"] = "last",
     evaluate_on: EvaluateOn = "auto",
@@ -65,6 +73,12 @@ def train(
         Any dataset that `load_dataset` can read: a data.yaml, a COCO JSON, a Pascal VOC folder.
     model
         Weights (``.pt``), or a model description (``.yaml``) to start from random weights.
+    recipe
+        Which images the training sees, in which order, for how long, and with which settings: a `Recipe`, a dict, or
+        the path of a YAML file. Without a recipe, each image is used once per epoch. ``epochs`` and all other
+        arguments that the recipe does not set are given beside it. The optimiser and the learning rate are those of a
+        training without the recipe. If the recipe has a number of `images_seen`, the epochs are of
+        ``images_seen / epochs`` images, so the learning rate decays to the end of them.
     output
         A new or empty folder for the run. Default: ``runs/train/<dataset>-<model>-<number>``.
     choose
@@ -96,7 +110,8 @@ def train(
     Raises
     ------
     InputError
-        An argument is unknown, the data cannot be used, or the output folder is not empty. Also if images of val or
+        An argument is unknown or contradicts the recipe, the recipe or the data cannot be used, or the output folder
+        is not empty. Also if images of val or
         test are in train (the same file, or the same bytes), because the mAP would be too good.
     MissingFileError
         The weights or the dataset do not exist.
@@ -108,19 +123,60 @@ def train(
     quiet_ultralytics()
     if choose not in ("last", "best"):
         raise InputError(f'choose={choose!r} is not known. Use "last" or "best".')
-    arguments = {**check_arguments(ultralytics_arguments), "seed": seed, "val": choose == "best"}
+    checked = check_arguments(ultralytics_arguments)
     _check_images_per_epoch(images_per_epoch)
-    training = DetectorTraining(find_model(model), arguments, images_per_epoch)
+    weights = find_model(model)
+    label = f"{_dataset_name(data)}-{Path(weights).stem}"
+    plots = evaluation_plots or bool(checked.get("plots"))
+    where = RecipeData(data, images, weights, seed)
+    with contextlib.ExitStack() as stack:
+        if recipe is not None and not isinstance(recipe, PreparedRecipe):
+            wanted = read_recipe(recipe)
+            check_contradictions(wanted, ultralytics_arguments, images_per_epoch)
+            recipe = stack.enter_context(prepared_recipe(wanted, where, checked, meter))
+        elif recipe is None:
+            recipe = PreparedRecipe(None, RecipeSettings(checked, images_per_epoch), data)
+        else:
+            recipe = replace(recipe, settings=RecipeSettings(checked, images_per_epoch))
+        plan = EvaluationPlan(evaluate_on, choose, allow_leaks)
+        # a subset has its own links to the images
+        folder = images if recipe.data == data else None
+        run = make_run_folder(recipe.data, output, label=label, images=folder, evaluation=plan)
+        own = {name: value for name, value in recipe.settings.arguments.items() if value != checked.get(name)}
+        job = _Job(where, recipe, choose, plots, {**ultralytics_arguments, **own})
+        return _train(job, run, meter)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A training that is ready to run. `given` are the arguments of ultralytics that the record keeps."""
+
+    where: RecipeData
+    recipe: PreparedRecipe
+    choose: Literal["last", "best"]
+    plots: bool
+    given: Mapping[str, Any]
+
+    @property
+    def training(self) -> DetectorTraining:
+        """The settings of the training."""
+        recipe, settings = self.recipe.recipe, self.recipe.settings
+        return DetectorTraining(
+            self.where.model,
+            {**settings.arguments, "seed": self.where.seed, "val": self.choose == "best"},
+            settings.images_per_epoch,
+            stream=UNIFORM if recipe is None else recipe.stream,
+        )
+
+
+def _train(job: _Job, run: RunFolder, meter: EnergyMeter) -> TrainingRecord:
+    """Train and evaluate in a run folder, and write the record."""
+    training = job.training
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    label = f"{_dataset_name(data)}-{Path(training.weights).stem}"
-    run = make_run_folder(
-        data, output, label=label, images=images, evaluation=EvaluationPlan(evaluate_on, choose, allow_leaks)
-    )
     try:
         with cpu_threads() as threads:
             trained = run_training(training, run, meter)
-            plots = evaluation_plots or bool(arguments.get("plots"))
-            evaluation, evaluation_warnings = _evaluate(run, training, trained.watch, meter, plots=plots)
+            evaluation, evaluation_warnings = _evaluate(run, training, trained.watch, meter, plots=job.plots)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"the training was stopped; the unfinished run is in {run.path}") from None
     except DetreduceError:
@@ -128,21 +184,22 @@ def train(
         if not any((run.path / "weights").glob("*.pt")):
             run.discard()
         raise
-    watch = trained.watch
+    watch, recipe = trained.watch, job.recipe.recipe
     messages = [*run.warnings, *_images_left_out(run, watch), *trained.messages, *evaluation_warnings]
     record = TrainingRecord(
         evaluation=evaluation,
         energy=meter.phases,
         seconds=meter.phases["training"].seconds,
         counts=watch.counts,
-        data=_data_facts(data, run, watch),
+        data=_data_facts(job, run, watch),
         model=trained.model,
-        choose=choose,
-        seed=seed,
-        images_per_epoch=images_per_epoch,
+        choose=job.choose,
+        seed=job.where.seed,
+        images_per_epoch=training.images_per_epoch,
+        recipe=None if recipe is None else recipe.to_dict(),
         flops=training_flops(watch.trainer),
         imgsz=watch.trainer.args.imgsz,
-        arguments=dict(ultralytics_arguments),
+        arguments=dict(job.given),
         resolved=_resolved_settings(watch.trainer),
         history=watch.history,
         device=device_name(watch.trainer.device),
@@ -202,14 +259,14 @@ def _evaluate(
             scratch.rmdir()
 
 
-def _data_facts(data: str | Path, run: RunFolder, watch: Watch) -> DataFacts:
-    """Return the facts about the data for the record."""
+def _data_facts(job: _Job, run: RunFolder, watch: Watch) -> DataFacts:
+    """Return the facts about the data for the record. The subset of a recipe has the path of the whole dataset."""
     training = run.datasets["train"]
-    place = Path(data).expanduser().resolve()
+    place = Path(job.recipe.data).expanduser().resolve()
     used = {file_key(file) for file in watch.image_files}
     rows = [row for row, record in enumerate(training) if file_key(record.path) in used]
     return DataFacts(
-        path=str(place),
+        path=str(Path(job.where.data).expanduser().resolve()),
         hash=data_hash(run.datasets.values()),
         selection_hash=selection_hash(place, run.source.image_ids),
         splits={split: len(dataset) for split, dataset in run.datasets.items()},

@@ -201,7 +201,10 @@ class TrainingRecord(_Part):
     seconds
         Wall-clock time of the phase ``training``.
     images_per_epoch
-        The argument `images_per_epoch` of `train`. If None, each image is used once per epoch.
+        Number of images in one epoch, as an argument of `train` or by the recipe. If None, each image is used once per
+        epoch.
+    recipe
+        The recipe as a dict of the keys that differ from their defaults. None without a recipe.
     flops
         Floating-point operations for one image. None if counting failed.
     energy
@@ -225,6 +228,7 @@ class TrainingRecord(_Part):
     choose: Literal["last", "best"]
     seed: int
     images_per_epoch: int | None = None
+    recipe: dict[str, Any] | None = None
     flops: Flops | None = None
     imgsz: int | list[int]
     arguments: dict[str, Any]

@@ -29,7 +29,7 @@ def schema() -> dict[str, Any]:
     found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     reduce = found["$defs"]["ReduceConfig"]["properties"]
     reduce["methods"]["items"] = {"anyOf": [{"type": "string", "examples": list(BUILT_IN)}, reduce["methods"]["items"]]}
-    keep = {key: reduce["keep"].pop(key) for key in ("type", "items", "minItems")}
+    keep = {key: reduce["keep"].pop(key) for key in ("type", "items")}
     reduce["keep"]["anyOf"] = [keep, *keep["items"]["anyOf"]]
     return found
 

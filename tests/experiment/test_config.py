@@ -272,14 +272,14 @@ def test_an_experiment_may_have_recipes_alone_and_is_stored_as_it_is_read(minima
     assert config.reduce.methods == []
     assert config.recipes[1].stream.file == str(tmp_path / "weights.csv")
     stored = yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))
-    assert stored["reduce"] is None
+    assert stored["reduce"]["methods"] == []
     assert parse_config(stored, beside=tmp_path) == config
 
 
 @pytest.mark.parametrize(
     ("recipes", "words"),
     [
-        ([], "reduce: missing"),
+        ([], "reduce.methods: missing"),
         ([{"btch": 4}], "recipes.0.btch: unknown key. Did you mean 'batch'?"),
         ([{"stream": {"by": "class_uniform", "powr": 1}}], "recipes.0.stream.powr: unknown key. Did you mean 'power'?"),
         ([{"images_seen": 0}], "recipes.0.images_seen: 0 is not above 0"),

@@ -27,6 +27,7 @@ from detreduce.machine.hashes import json_hash
 from detreduce.selection.choose import bare_table
 from detreduce.selection.named_images import ids_of_rows, image_rows
 from detreduce.selection.sections import IMAGE_LISTS
+from detreduce.training.recipes.recipe import Recipe
 
 _NO_TRAIN_LEFT = (
     "reduce.drop_leaked: all images of train are also in val or test, so none remains. Give the dataset another val "
@@ -57,7 +58,8 @@ def drop_leaks(
     if len(leaked) == len(dataset):
         raise InputError(_NO_TRAIN_LEFT)
     file = _write(dataset, leaked)
-    clean = config.model_copy(update={"dataset": str(file), "reduce": _lists(config.reduce, dataset, found)})
+    reduce, recipes = _lists(config, dataset, found)
+    clean = config.model_copy(update={"dataset": str(file), "reduce": reduce, "recipes": recipes})
     # the links to the images lead out of the cache folder, which is no news to the user
     return clean, replace(load_dataset(file, split=dataset.split), outside=dataset.outside), dropped
 
@@ -82,8 +84,10 @@ def _write(dataset: DetectionDataset, leaked: set[ImageId]) -> Path:
     return folder / DATA_YAML
 
 
-def _lists(reduce: ReduceConfig, dataset: DetectionDataset, found: LeakageReport) -> ReduceConfig:
-    """Return the section with its lists of images as ids, without images that are left out anyway."""
+def _lists(
+    config: ExperimentConfig, dataset: DetectionDataset, found: LeakageReport
+) -> tuple[ReduceConfig, list[Recipe]]:
+    """Return the section `reduce` and the recipes with lists of images as ids, without images that are left out."""
     table, leaked = bare_table(dataset), {item.image: item for item in found.leaked}
 
     def cleaned(key: str, images: list[str | int]) -> list[ImageId]:
@@ -100,4 +104,9 @@ def _lists(reduce: ReduceConfig, dataset: DetectionDataset, found: LeakageReport
         update = {key: cleaned(key, value) for key, value in given.items() if isinstance(value, list)}
         return part.model_copy(update=update)
 
-    return without(reduce.model_copy(update={"methods": [without(method) for method in reduce.methods]}))
+    reduce = config.reduce.model_copy(update={"methods": [without(method) for method in config.reduce.methods]})
+    recipes = [
+        recipe.model_copy(update={"subset": without(recipe.subset)}) if recipe.subset is not None else recipe
+        for recipe in config.recipes
+    ]
+    return without(reduce), recipes

@@ -13,6 +13,8 @@ from detreduce.training.recipes.settings import recipe_settings
 from detreduce.training.run.arguments import check_arguments
 from detreduce.training.run.detector_training import load_network
 from detreduce.training.run.model import find_model
+from detreduce.training.streams.resolve import image_weights
+from detreduce.training.streams.stream import Stream
 
 
 def check_recipe(recipe: Recipe, arguments: Mapping[str, Any], dataset: DetectionDataset, model: str) -> None:
@@ -24,8 +26,17 @@ def check_recipe(recipe: Recipe, arguments: Mapping[str, Any], dataset: Detectio
     chosen = len(dataset) if recipe.subset is None else resolve_keep(recipe.subset.keep, len(dataset))
     settings = recipe_settings(recipe, arguments, images=len(dataset), chosen=chosen)
     check_arguments(settings.arguments)
+    _check_stream(recipe.stream, dataset)
     if recipe.freeze is not None:
         check_freeze(recipe.freeze, count_layers(model), model)
+
+
+def _check_stream(stream: Stream, dataset: DetectionDataset) -> None:
+    """Raise InputError if a stream does not fit a dataset: no labels, or a table of weights with a fault."""
+    if stream.by in ("class_uniform", "weights"):
+        image_weights(dataset, stream)
+    elif (stream.by == "core_first" or stream.times_classes) and not dataset.labelled:
+        raise InputError(f"{dataset.source.path}: the stream {stream.by} needs labels, but the images have none.")
 
 
 def count_layers(model: str) -> int:

@@ -119,6 +119,10 @@ class Recipe(BaseModel):
         """What differs from a training without a recipe, apart from the images and their number."""
         return self.model_dump(exclude_defaults=True, exclude={"name", "subset", "stream", "images_seen"})
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as a dict for JSON: its name, and the keys that differ from their defaults."""
+        return {**self.model_dump(mode="json", exclude_defaults=True), "name": self.label}
+
     def identity(self) -> dict[str, Any]:
         """Return what decides the result of a training with the recipe, without its method and composition.
 

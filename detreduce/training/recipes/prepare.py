@@ -1,0 +1,129 @@
+"""Prepare a recipe for one training: check it, choose and write its subset, and resolve its settings."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset import load_dataset
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError
+from detreduce.training.energy import EnergyMeter
+from detreduce.training.recipes.checks import check_recipe
+from detreduce.training.recipes.recipe import RESOLVED, SQRT, Recipe, Subset
+from detreduce.training.recipes.settings import RecipeSettings, recipe_settings
+from detreduce.training.run.optimiser import resolve_optimiser
+
+SELECTION_PHASE = "selection"
+"""Name of the energy phase of choosing the subset of a recipe."""
+_ARGUMENTS = {
+    "batch": ("batch",),
+    "nbs": ("nbs",),
+    "imgsz": ("imgsz",),
+    "freeze": ("freeze",),
+    "mosaic": ("mosaic", "close_mosaic"),
+    "warmup": ("warmup_epochs",),
+    "images_seen": ("time",),
+}
+"""Key of a recipe -> ultralytics' arguments that say the same."""
+
+
+@dataclass(frozen=True)
+class RecipeData:
+    """What a recipe is prepared for: a dataset with its folder of images (COCO), a model, and a seed."""
+
+    data: str | Path
+    images: str | Path | None
+    model: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class PreparedRecipe:
+    """A recipe whose subset is written and whose settings are known.
+
+    Attributes
+    ----------
+    recipe
+        The recipe. None for a training without a recipe.
+    settings
+        Ultralytics' arguments and the images per epoch.
+    data
+        The dataset to train on: the subset, or the whole dataset.
+    """
+
+    recipe: Recipe | None
+    settings: RecipeSettings
+    data: str | Path
+
+
+@contextmanager
+def prepared_recipe(
+    recipe: Recipe, where: RecipeData, arguments: Mapping[str, Any], meter: EnergyMeter
+) -> Iterator[PreparedRecipe]:
+    """Yield a recipe that is ready for a training. The subset is a folder of links that exists in this block.
+
+    `arguments` are the checked arguments of ultralytics without the recipe. If the recipe has a subset, `meter` meters
+    its choice as the phase ``selection``. Raise InputError if the recipe cannot be trained with them.
+    """
+    dataset = load_dataset(where.data, split="train", images=where.images)
+    base = dict(arguments)
+    if recipe.lr0 in (RESOLVED, SQRT):
+        base |= resolve_optimiser(base, images=len(dataset), classes=len(dataset.class_names))
+    check_recipe(recipe, base, dataset, where.model)
+    if recipe.subset is None:
+        yield PreparedRecipe(
+            recipe, recipe_settings(recipe, base, images=len(dataset), chosen=len(dataset)), where.data
+        )
+        return
+    with tempfile.TemporaryDirectory(prefix="detreduce-subset-") as folder:
+        with meter.measure(SELECTION_PHASE):
+            subset = _write_subset(recipe.subset, dataset, Path(folder) / "subset", where.seed)
+        settings = recipe_settings(recipe, base, images=len(dataset), chosen=len(subset))
+        yield PreparedRecipe(recipe, settings, subset.source.path)
+
+
+def check_contradictions(recipe: Recipe, arguments: Mapping[str, Any], images_per_epoch: int | None) -> None:
+    """Raise InputError if an argument of the caller says something else than the recipe."""
+    for key, names in _ARGUMENTS.items():
+        wanted = getattr(recipe, key)
+        for name in names if wanted is not None else ():
+            if name in arguments and (name != key or arguments[name] != wanted):
+                raise InputError(
+                    f"{name}={arguments[name]!r} contradicts the recipe {recipe.label!r}, which has {key}: {wanted}. "
+                    "Leave out one of them."
+                )
+    if "lr0" in arguments and not isinstance(recipe.lr0, str) and arguments["lr0"] != recipe.lr0:
+        raise InputError(
+            f"lr0={arguments['lr0']!r} contradicts the recipe {recipe.label!r}, which has lr0: {recipe.lr0}. Leave out "
+            "one of them."
+        )
+    if images_per_epoch is not None:
+        raise InputError(
+            f"images_per_epoch={images_per_epoch!r} cannot be used with a recipe. Set images_seen in the recipe."
+        )
+
+
+def _write_subset(subset: Subset, dataset: DetectionDataset, folder: Path, seed: int) -> DetectionDataset:
+    """Choose the images of a subset and write them as links."""
+    from detreduce.reduction.request import Output, ReductionRequest
+    from detreduce.reduction.steps import Reduction
+    from detreduce.selection.request import CompositionRequest, SelectionRequest
+
+    request = SelectionRequest(
+        method=subset.name,
+        keep=subset.keep,
+        seed=seed,
+        composition=CompositionRequest.of(**subset.composition()),
+        parameters=subset.parameters,
+    )
+    reduction = Reduction(ReductionRequest(dataset, Output(folder, link="symlink", page=False), request), dataset)
+    reduction.request.check_method()
+    reduction.check()
+    source = reduction.extract()
+    selection = reduction.choose(source, reduction.check_room(reduction.find_duplicates(source)))
+    return reduction.write(selection)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -147,6 +147,13 @@ AllowLeaks = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+
+
+def output_option(help: str, metavar: str = "FILE") -> Any:
+    """Return the option that names the file or folder to write, with the help text of one command."""
+    return typer.Option("--output", "-o", metavar=metavar, help=help, rich_help_panel=OUTPUT)
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.", rich_help_panel=OUTPUT)]
 All = Annotated[bool, typer.Option("--all", help="List all entries instead of the first 20.", rich_help_panel=OUTPUT)]
 Alike = Literal["pixels", "boxes", "features", "exact"]

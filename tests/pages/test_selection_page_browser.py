@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opened_pages import keep, opened
 from pictured import pictured, unpacked
 
 import detreduce as dr
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="the browser extra is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -39,19 +25,6 @@ def page(made: dr.ReductionResult) -> Path:
     return made.page
 
 
-def opened(browser: Any, page: Path, **options: Any) -> tuple[Any, list[str]]:
-    """The page in a fresh context without a network, and what it complained of or asked for."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, offline=True, **options)
-    tab, said = context.new_page(), []
-    tab.on("console", lambda message: said.append(f"console {message.type}: {message.text}"))
-    tab.on("pageerror", lambda error: said.append(f"error: {error}"))
-    remote = ("file:", "data:", "blob:")
-    tab.on("request", lambda request: None if request.url.startswith(remote) else said.append(request.url))
-    tab.goto(page.as_uri())
-    tab.wait_for_selector("html[data-ready]")
-    return tab, said
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1440])
 def test_it_is_silent_and_nothing_overflows(browser: Any, page: Path, width: int, scheme: str) -> None:
@@ -61,8 +34,7 @@ def test_it_is_silent_and_nothing_overflows(browser: Any, page: Path, width: int
     tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert said == [] and tab.title().startswith("12 of 40 images kept")
-    if folder := os.environ.get("DETREDUCE_SCREENSHOTS"):
-        tab.screenshot(path=Path(folder) / f"selection-{scheme}-{width}.png", full_page=True)
+    keep(tab, f"selection-{scheme}-{width}")
 
 
 def point_of(tab: Any, data: dict[str, Any], place: int) -> tuple[float, float]:

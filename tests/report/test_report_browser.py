@@ -5,47 +5,16 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_up import made_up_ledger
+from opened_pages import keep, opened
 
 from detreduce.report import write_report
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="the browser extra is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")]
-
 WIDTHS = (360, 768, 1440)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-def opened(browser: Any, page: Path, *, unfold: bool = False, **options: Any) -> tuple[Any, list[str]]:
-    """The page in a fresh context, and what it complained of or asked the network for."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
-    tab, said = context.new_page(), []
-    tab.on("console", lambda message: said.append(f"console {message.type}: {message.text}"))
-    tab.on("pageerror", lambda error: said.append(f"error: {error}"))
-    tab.on(
-        "request", lambda request: said.append(request.url) if not request.url.startswith(("file:", "data:")) else None
-    )
-    tab.goto(page.as_uri())
-    if tab.locator("#images-data").count():
-        tab.wait_for_selector("html[data-ready]")
-    if unfold:
-        tab.locator(".folded > summary").click()
-    return tab, said
 
 
 def test_loads_without_a_word_a_request_or_a_script_of_others(browser: Any, page: Path) -> None:
@@ -53,13 +22,6 @@ def test_loads_without_a_word_a_request_or_a_script_of_others(browser: Any, page
     assert tab.title() == "tiny: detreduce report"
     assert said == []
     keep(tab, "light-1440")
-
-
-def keep(tab: Any, name: str) -> None:
-    """Leave a screenshot where the environment asks for some, for people to look at."""
-    folder = os.environ.get("DETREDUCE_SCREENSHOTS")
-    if folder:
-        tab.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -73,7 +35,8 @@ def test_nothing_overflows(browser: Any, page: Path, width: int, scheme: str) ->
 
 
 def test_a_heading_sorts_both_ways_and_says_so(browser: Any, page: Path) -> None:
-    tab, _ = opened(browser, page, unfold=True)
+    tab, _ = opened(browser, page)
+    tab.locator(".folded > summary").click()
     heading = tab.locator("table.sortable th[scope=col]", has_text="mAP50-95")
     column = tab.evaluate("heading => heading.cellIndex", heading.element_handle())
 
@@ -94,7 +57,8 @@ def test_a_heading_sorts_both_ways_and_says_so(browser: Any, page: Path) -> None
 
 
 def test_what_never_pays_comes_after_what_does(browser: Any, page: Path) -> None:
-    tab, _ = opened(browser, page, unfold=True)
+    tab, _ = opened(browser, page)
+    tab.locator(".folded > summary").click()
     heading = tab.locator("table.sortable th[scope=col]", has_text="mAP50-95")
     cells = (
         f"table.sortable tbody tr > :nth-child({tab.evaluate('cell => cell.cellIndex', heading.element_handle()) + 1})"
@@ -178,7 +142,8 @@ def test_all_of_it_goes_on_paper(browser: Any, page: Path) -> None:
 
 @pytest.mark.parametrize("width", [390, 768, 1440])
 def test_the_table_loses_nothing_at_any_width(browser: Any, page: Path, width: int) -> None:
-    tab, _ = opened(browser, page, unfold=True)
+    tab, _ = opened(browser, page)
+    tab.locator(".folded > summary").click()
     tab.set_viewport_size({"width": width, "height": 800})
     cells = tab.locator("table.sortable tbody :is(th, td)")
     boxes = cells.evaluate_all(

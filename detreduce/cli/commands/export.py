@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli.help import DATA, OUTPUT
-from detreduce.cli.options import DiscardChanges, Images, Json
+from detreduce.cli.options import DiscardChanges, Images, Json, output_option
 from detreduce.cli.output import print_json, say
 from detreduce.vocabulary.option_values import ExportForm
 
@@ -35,7 +35,7 @@ def export(
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="PATH", help="The file or folder to write.", rich_help_panel=OUTPUT),
+        output_option("The file or folder to write.", "PATH"),
     ],
     data: Annotated[
         Path | None,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from detreduce.cli.help import CONTENT, OUTPUT
-from detreduce.cli.options import SHOWN, All, Cache, Data, Images, Json, MaxPixels, NoOutside, Split
+from detreduce.cli.options import SHOWN, All, Cache, Data, Images, Json, MaxPixels, NoOutside, Split, output_option
 from detreduce.cli.output import print_json, say_file
 
 
@@ -43,13 +43,7 @@ def inspect(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="The HTML file of --page. Default: health.html.",
-            rich_help_panel=OUTPUT,
-        ),
+        output_option("The HTML file of --page. Default: health.html."),
     ] = None,
     pictures: Annotated[
         bool, typer.Option(help="Include small copies of images in the HTML file.", rich_help_panel=OUTPUT)

@@ -6,10 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from detreduce.cli.help import OUTPUT
-from detreduce.cli.options import Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments
+from detreduce.cli.options import Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments, output_option
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
 
@@ -18,9 +15,7 @@ def proxy(
     data: Data,
     output: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="The log to write, for instance proxy.npz.", rich_help_panel=OUTPUT
-        ),
+        output_option("The log to write, for instance proxy.npz."),
     ],
     arguments: UltralyticsArguments = None,
     model: Model = "yolo11n.pt",

@@ -21,6 +21,7 @@ from detreduce.cli.options import (
     MaxPixels,
     NoOutside,
     Split,
+    output_option,
 )
 from detreduce.cli.output import print_json
 from detreduce.cli.values import (
@@ -34,9 +35,7 @@ from detreduce.vocabulary.option_values import ALL, AUTO
 
 Output = Annotated[
     Path,
-    typer.Option(
-        "--output", "-o", metavar="FOLDER", help="New folder for the reduced dataset.", rich_help_panel=OUTPUT
-    ),
+    output_option("New folder for the reduced dataset.", "FOLDER"),
 ]
 Parameters = Annotated[
     list[str] | None,

@@ -9,7 +9,7 @@ import typer
 
 from detreduce.cli.help import CONTENT, DATA, OUTPUT
 from detreduce.cli.ledger_argument import open_ledger
-from detreduce.cli.options import Json, LedgerFolder
+from detreduce.cli.options import Json, LedgerFolder, output_option
 from detreduce.cli.output import print_json, say, say_file
 from detreduce.errors import InputError
 from detreduce.vocabulary.option_values import SELECTIONS_SHOWN, ReportForm
@@ -19,15 +19,9 @@ def report(
     ledger: LedgerFolder,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help=(
-                "The HTML file. Default: report.html, or selection.html for a reduced dataset. "
-                "With --as paper: a .csv, .md or .tex file."
-            ),
-            rich_help_panel=OUTPUT,
+        output_option(
+            "The HTML file. Default: report.html, or selection.html for a reduced dataset. "
+            "With --as paper: a .csv, .md or .tex file."
         ),
     ] = None,
     form: Annotated[

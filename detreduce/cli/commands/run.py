@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detreduce.cli import completion
-from detreduce.cli.help import OUTPUT, RUN
-from detreduce.cli.options import AllowLeaks, Json
+from detreduce.cli.help import RUN
+from detreduce.cli.options import AllowLeaks, Json, output_option
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
 from detreduce.display.listener import listening
@@ -37,13 +37,7 @@ Overrides = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FOLDER",
-        help="Folder for the results (the ledger). Default: runs/<name>.",
-        rich_help_panel=OUTPUT,
-    ),
+    output_option("Folder for the results (the ledger). Default: runs/<name>.", "FOLDER"),
 ]
 DryRun = Annotated[
     bool,

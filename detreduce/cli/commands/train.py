@@ -7,8 +7,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from detreduce.cli.help import EVALUATION, OUTPUT, TRAINING
-from detreduce.cli.options import AllowLeaks, Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments
+from detreduce.cli.help import EVALUATION, TRAINING
+from detreduce.cli.options import (
+    AllowLeaks,
+    Country,
+    Data,
+    Images,
+    Json,
+    Model,
+    TrainingSeed,
+    UltralyticsArguments,
+    output_option,
+)
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
 
@@ -33,13 +43,7 @@ def train(
     model: Model = "yolo11n.pt",
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FOLDER",
-            help="Folder for the results. Default: a new folder in runs/train.",
-            rich_help_panel=OUTPUT,
-        ),
+        output_option("Folder for the results. Default: a new folder in runs/train.", "FOLDER"),
     ] = None,
     images: Images = None,
     seed: TrainingSeed = 0,

@@ -20,7 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
+from detreduce.experiment.ledger.finished_cell import FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.outcome import outcome_of
 from detreduce.experiment.statistics.break_even import break_even
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods

@@ -32,7 +32,8 @@ import psutil
 import yaml
 from PIL import Image
 
-from detreduce.experiment.ledger.ledger import CELL_FILE, Ledger
+from detreduce.experiment.ledger.finished_cell import CELL_FILE
+from detreduce.experiment.ledger.ledger import Ledger
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WEIGHTS = 200_000

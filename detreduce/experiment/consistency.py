@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from detreduce.experiment.ledger.ledger import FinishedCell
+from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, is_recipe
 
 DECISIVE = ("ultralytics", "torch", "detreduce", "pycocotools")

@@ -12,7 +12,8 @@ from detreduce.dataset.problem_counts import ProblemCounts
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.consistency import inconsistencies
 from detreduce.experiment.data_problems import read_problems
-from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
+from detreduce.experiment.ledger.finished_cell import FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.result_table import ResultTable, result_table
 from detreduce.experiment.searches.dropped_leaks import read_dropped
 from detreduce.experiment.searches.leakage import read_leakage

@@ -30,8 +30,9 @@ from detreduce.experiment.config import ExperimentConfig, load_config
 from detreduce.experiment.costs.forecast import Forecast
 from detreduce.experiment.costs.limits import Limits, Spent
 from detreduce.experiment.data_problems import keep_problems
+from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
 from detreduce.experiment.ledger.identity import data_identity, features_identity, file_identity
-from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.overview import Costing, Overview, PlannedCells, overview, shard_of
 from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.searches.clean_train import drop_leaks

@@ -13,7 +13,8 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment.conclusion import Conclusion, conclude, ranked_subsets
-from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
+from detreduce.experiment.ledger.finished_cell import FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.ledger.unfinished import check_started, run_command, unfinished_in_words
 from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
 from detreduce.experiment.searches.dropped_leaks import without_dropped

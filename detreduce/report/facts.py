@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from detreduce.display.terminal_text import visible_lines
-from detreduce.experiment.ledger.ledger import FinishedCell
+from detreduce.experiment.ledger.finished_cell import FinishedCell
 
 SHOWN_VALUES = 4
 

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
+from detreduce.experiment.ledger.finished_cell import FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.pages.selection_view import SelectionView
 from detreduce.selection.record import Selection
 from detreduce.vocabulary.controls import ON_ALL_IMAGES

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from detreduce.experiment.consistency import inconsistencies
-from detreduce.experiment.ledger.ledger import FinishedCell
+from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.training.record import TrainingRecord
 
 Make = Callable[..., TrainingRecord]

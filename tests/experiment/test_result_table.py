@@ -13,7 +13,8 @@ import pytest
 
 from detreduce.cli.show.run import show_outcome
 from detreduce.experiment.config import load_config
-from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
+from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.outcome import outcome_of
 from detreduce.experiment.result_table import result_table
 from detreduce.experiment.statistics import MEASURES, Summary

@@ -74,7 +74,7 @@ def test_arguments_that_a_method_does_not_use_are_refused() -> None:
     [
         ("srs", {"keep": 0}, "keep=0"),
         ("srs", {"keep": -3}, "keep=-3"),
-        ("srs", {"keep": 1.5}, "0.25 for a quarter"),
+        ("srs", {"keep": 1.5}, "0.015 for 1.5 %"),
         ("srs", {"keep": 25.0}, "25 for 25 images"),
         ("srs", {"keep": True}, "not a number"),
         ("mms", {"random_state": -1}, "random_state=-1"),

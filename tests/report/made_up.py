@@ -11,7 +11,8 @@ import yaml
 from PIL import Image
 
 from detreduce.dataset import load_dataset
-from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
+from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.training.energy import ComponentEnergy, PhaseEnergy
 from detreduce.training.record import Counts, DataFacts, Evaluation, Flops, ModelFacts, TrainingRecord
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from detreduce.errors import InputError
-from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
+from detreduce.experiment.ledger.finished_cell import FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.ledger.unfinished import check_started, missing_full
 
 OWN = ("epochs", "patience", "seed")

@@ -12,7 +12,7 @@ from scipy.optimize import nnls
 
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.config import ExperimentConfig
-from detreduce.experiment.ledger.ledger import FinishedCell
+from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.reducers import reducer_class
 from detreduce.training.recipes.recipe import images_of
 from detreduce.training.recipes.settings import EPOCHS

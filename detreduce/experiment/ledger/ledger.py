@@ -5,25 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest
-from detreduce.experiment.ledger.stored import CellFile, PlannedCell
-from detreduce.machine.checked_json import read_checked, refuse
+from detreduce.experiment.ledger.finished_cell import CELL_FILE, TRAIN_FOLDER, FinishedCell, overlapping
+from detreduce.experiment.ledger.stored import PlannedCell
+from detreduce.machine.checked_json import read_checked
 from detreduce.machine.documents import parse_json
 from detreduce.machine.files import remove_partial, write_atomically, writing
 from detreduce.machine.json_values import json_text
 from detreduce.machine.regular_files import RECORDS, read_regular
-from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
-from detreduce.training.record import TrainingRecord
-from detreduce.vocabulary.labels import FORMER_DEFAULTS, make_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,95 +28,9 @@ if TYPE_CHECKING:
 
     from detreduce.experiment.cells import Cell
 
-CELL_FILE = "cell.json"
-TRAIN_FOLDER = "train"
 SELECTIONS = "selections"
 SEARCH = "duplicates"
 """Name of the lock for searches. Only one process searches at a time, because a search uses all cores."""
-
-
-@dataclass(frozen=True)
-class FinishedCell:
-    """One finished training, with its selection and the cost of choosing.
-
-    Attributes
-    ----------
-    key
-        The key of the cell, which is also the name of its folder.
-    cell
-        The cell as in the plan, with its label.
-    training
-        The record of the training, with its results and its cost. The record is a file in the run folder.
-    choosing
-        Phase (``proxy training``, ``features``, ``selection``) -> measured energy; empty for controls on all images.
-    selection
-        Counts and hash of the selection; empty for controls on all images.
-    ran
-        Where and when the cell ran; empty in ledgers of version 0.1. ``host`` is the name of the machine, and
-        ``machine`` is a hash that changes when the machine restarts. ``started`` and ``ended`` are in UTC.
-        ``overlapped`` says whether another training or selection of detreduce ran on the machine at the same time;
-        null if not known. ``started``, ``ended``, ``training_seconds`` and ``overlapped`` do not include choosing.
-    """
-
-    key: str
-    cell: Mapping[str, Any]
-    training: TrainingRecord
-    choosing: Mapping[str, PhaseEnergy] = field(default_factory=dict)
-    selection: Mapping[str, Any] = field(default_factory=dict)
-    ran: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """Return the content of ``cell.json``: everything except the record of the training."""
-        content = {
-            "cell": dict(self.cell),
-            "selection": dict(self.selection),
-            "choosing": {phase: energy.model_dump() for phase, energy in self.choosing.items()},
-            "ran": dict(self.ran),
-        }
-        return json_text(content)
-
-    @classmethod
-    def read(cls, folder: Path) -> FinishedCell:
-        """Read the folder of a cell; raise InputError, with the file and the field, if the folder is damaged."""
-        try:
-            content, checked = read_checked(folder / CELL_FILE, CellFile, "a finished cell")
-            if checked.cell.key != folder.name:
-                raise refuse(folder / CELL_FILE, "a finished cell", f"cell.key: it is not {folder.name!r}, the folder")
-            training = TrainingRecord.load(folder / TRAIN_FOLDER)
-        except InputError as error:
-            raise InputError(f"{error} Remove the folder {folder} to run the cell again.") from error
-        ran = content.get("ran", {})
-        return cls(folder.name, _relabelled(content["cell"]), training, checked.choosing, content["selection"], ran)
-
-    def row(self) -> dict[str, Any]:
-        """Return the cell as one tidy row: its settings, its results, its cost, and where and when it ran.
-
-        If ``overlapped`` is true, energy and seconds include part of another training. Comparisons exclude such values.
-        """
-        cost = {
-            f"{phase.replace(' ', '_')}_{name}": value
-            for phase, energy in self.choosing.items()
-            # the energy of an overlapped phase includes energy of another training
-            for name, value in (("Wh", None if energy.overlapped else energy.wh), ("seconds", energy.seconds))
-        }
-        where = {name: self.ran.get(name) for name in ("started", "ended", "host", "machine", "overlapped")}
-        return {
-            **self.cell,
-            **self.training.row(),
-            **cost,
-            # the hash of earlier versions also depends on the order in which the images were chosen
-            "selection_hash": self.selection.get("set_hash") or self.selection.get("hash"),
-            "selection_fitted_at": self.selection.get("fitted_at"),
-            "selection_deterministic": self.selection.get("deterministic"),
-            **where,
-        }
-
-
-def _relabelled(cell: dict[str, Any]) -> dict[str, Any]:
-    """Return a recorded cell. Its label names the former default values that the cell used."""
-    if cell["method"] not in FORMER_DEFAULTS:
-        return cell
-    return {**cell, "label": make_label(cell["method"], cell.get("parameters", {}), cell.get("composition", {}))}
 
 
 class Ledger:
@@ -250,7 +161,7 @@ class Ledger:
     def rows(self) -> list[dict[str, Any]]:
         """Return one tidy row per finished cell, sorted by key."""
         cells = list(self)
-        together = _overlapping(cells)
+        together = overlapping(cells)
         return [cell.row() | ({"overlapped": True} if cell.key in together else {}) for cell in cells]
 
     def evidence(self, key: str) -> Evidence | None:
@@ -401,18 +312,3 @@ def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[d
         ) from error
     keys = None if planned is None else {cell.key for cell in planned}
     return [row for row in ledger.rows() if keys is None or row["key"] in keys]
-
-
-def _overlapping(cells: Iterable[FinishedCell]) -> set[str]:
-    """Return the keys of the cells that ran at the same time as another cell on the same machine."""
-    found: set[str] = set()
-    last: dict[str, tuple[str, str]] = {}
-    timed = [cell for cell in cells if cell.ran.get("machine") and cell.ran.get("started") and cell.ran.get("ended")]
-    for cell in sorted(timed, key=lambda cell: str(cell.ran["started"])):
-        machine, ended = str(cell.ran["machine"]), str(cell.ran["ended"])
-        before = last.get(machine)
-        if before and str(cell.ran["started"]) < before[0]:
-            found |= {before[1], cell.key}
-        if not before or ended > before[0]:
-            last[machine] = ended, cell.key
-    return found

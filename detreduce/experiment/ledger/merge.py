@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.errors import InputError
-from detreduce.experiment.ledger.ledger import CELL_FILE, TRAIN_FOLDER, Ledger
+from detreduce.experiment.ledger.finished_cell import CELL_FILE, TRAIN_FOLDER
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.machine.documents import parse_json
 from detreduce.machine.files import writing
 from detreduce.machine.regular_files import RECORDS, read_regular

@@ -9,8 +9,9 @@ import numpy as np
 
 from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, OVERS
 from detreduce.errors import InputError, RandomDrawWarning, nearest
-from detreduce.reducers.base import FitInput, ScoringReducer
+from detreduce.reducers.base import ScoringReducer
 from detreduce.reducers.engine.pool import FloatArray, Pool
+from detreduce.reducers.engine.ranking import FitInput
 
 
 class DynamicsReducer(ScoringReducer):

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.arrays.object_table import ObjectTable
-from detreduce.reducers.base import BaseReducer, FitInput, Ranking
+from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.groups import Openings
 from detreduce.reducers.engine.ordering import place_scores
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
+from detreduce.reducers.engine.ranking import FitInput, Ranking
 
 
 class ObjectReducer(BaseReducer):

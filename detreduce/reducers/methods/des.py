@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from detreduce.errors import InputError, RandomDrawWarning
 from detreduce.machine.parallel import in_threads, slices
-from detreduce.reducers.base import BaseReducer, FitInput, Ranking
+from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import allot_seats
 from detreduce.reducers.engine.ordering import descending
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
+from detreduce.reducers.engine.ranking import FitInput, Ranking
 from detreduce.reducers.engine.scaling import BLOCK, StandardScale, mean_rows
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from detreduce.arrays.neighbour_scores import check_scores, extrapolate
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.reducers.base import BaseReducer, FitInput, ScoringReducer
+from detreduce.reducers.base import BaseReducer, ScoringReducer
 from detreduce.reducers.engine.budget import check_keep, resolve_keep
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, derive_rng
+from detreduce.reducers.engine.ranking import FitInput
 from detreduce.reducers.methods.srs import StratifiedRandom
 
 

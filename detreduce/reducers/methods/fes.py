@@ -12,8 +12,9 @@ from sklearn.base import clone
 
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, RandomDrawWarning
-from detreduce.reducers.base import FitInput, ScoringReducer
+from detreduce.reducers.base import ScoringReducer
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, derive_rng
+from detreduce.reducers.engine.ranking import FitInput
 from detreduce.reducers.engine.scaling import standardised
 
 

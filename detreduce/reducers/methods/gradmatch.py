@@ -11,10 +11,11 @@ import numpy as np
 
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
-from detreduce.reducers.base import BaseReducer, FitInput, Ranking
+from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.nnls import GrowingFit
 from detreduce.reducers.engine.ordering import best, place_scores
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
+from detreduce.reducers.engine.ranking import FitInput, Ranking
 
 BY = ("cosine", "product")
 MOST = 512

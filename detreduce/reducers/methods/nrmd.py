@@ -13,8 +13,9 @@ import numpy.typing as npt
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
 from detreduce.machine.parallel import in_threads, one_blas_thread, slices
-from detreduce.reducers.base import FitInput, ScoringReducer
+from detreduce.reducers.base import ScoringReducer
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
+from detreduce.reducers.engine.ranking import FitInput
 
 BLOCK = 2048
 SCORED = 256

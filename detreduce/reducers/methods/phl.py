@@ -12,9 +12,10 @@ from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
 from detreduce.machine.parallel import in_threads, slices
-from detreduce.reducers.base import FitInput, ScoringReducer
+from detreduce.reducers.base import ScoringReducer
 from detreduce.reducers.engine.neighbours import nearest_neighbours
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
+from detreduce.reducers.engine.ranking import FitInput
 
 BATCH = 64
 ROUNDING = 1e-9

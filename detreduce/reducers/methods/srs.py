@@ -10,8 +10,9 @@ import numpy as np
 
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
-from detreduce.reducers.base import FitInput, ScoringReducer
+from detreduce.reducers.base import ScoringReducer
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
+from detreduce.reducers.engine.ranking import FitInput
 
 STRATA = ("categories", "classes")
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.reducers.base import BaseReducer, FitInput, Ranking
+from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.pool import IntArray, Pool
+from detreduce.reducers.engine.ranking import FitInput, Ranking
 
 
 class Stride(BaseReducer):

@@ -13,7 +13,8 @@ from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError
-from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
+from detreduce.experiment.ledger.finished_cell import FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.searches.dropped_leaks import without_dropped
 from detreduce.features.table import FeatureTable
 from detreduce.report.shown_cells import read_selection

@@ -10,7 +10,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from detreduce.display.numbers import with_spread
-from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
+from detreduce.experiment.ledger.finished_cell import FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.ledger.unfinished import check_started, missing_full
 from detreduce.reducers import list_reducers
 from detreduce.report.config import read_config

@@ -13,7 +13,7 @@ from detreduce.experiment.config import ExperimentConfig, parse_config
 from detreduce.experiment.costs import forecast
 from detreduce.experiment.costs.forecast import Estimate, Forecast
 from detreduce.experiment.costs.limits import Limits, Spent
-from detreduce.experiment.ledger.ledger import FinishedCell
+from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.overview import Costing, shard_of
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.record import TrainingRecord

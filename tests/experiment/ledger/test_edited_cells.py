@@ -15,7 +15,8 @@ from edits import edits
 
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError
 from detreduce.experiment.advice.comparable import comparable_rows
-from detreduce.experiment.ledger.ledger import CELL_FILE, TRAIN_FOLDER, FinishedCell, Ledger, finished_rows
+from detreduce.experiment.ledger.finished_cell import CELL_FILE, TRAIN_FOLDER, FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.ledger.merge import merge_ledgers
 from detreduce.experiment.outcome import outcome_of
 from detreduce.training.energy import PhaseEnergy

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from detreduce.errors import DetreduceWarning, InputError
-from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
+from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import TrainingRecord

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from detreduce.errors import DetreduceWarning, InputError
-from detreduce.experiment.ledger.ledger import CELL_FILE, TRAIN_FOLDER, FinishedCell, Ledger
+from detreduce.experiment.ledger.finished_cell import CELL_FILE, TRAIN_FOLDER, FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.training.record import TrainingRecord
 
 Make = Callable[..., TrainingRecord]

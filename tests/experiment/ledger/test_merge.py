@@ -10,7 +10,8 @@ import pytest
 
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.ledger import merge
-from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
+from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.ledger.merge import Merged, merge_ledgers
 from detreduce.training.record import TrainingRecord
 

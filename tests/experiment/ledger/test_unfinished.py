@@ -11,7 +11,8 @@ import pytest
 
 from detreduce.errors import InputError
 from detreduce.experiment.advice.comparable import check_reference
-from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
+from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.ledger.unfinished import run_command, unfinished_in_words
 from detreduce.training.record import TrainingRecord
 

@@ -11,9 +11,8 @@ from scipy.optimize import nnls
 
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.engine import kernels
+from detreduce.reducers.engine import kernels, prototype_search
 from detreduce.reducers.engine.nnls import GrowingFit
-from detreduce.reducers.methods import prd
 
 
 def gaussian(X: np.ndarray, sigma: float) -> np.ndarray:
@@ -103,8 +102,8 @@ def test_hot_rows_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     order, w, _ = plain_prd(K, 60)
     # screening in float32, in 16 bits, and none
     for chunk, dense, wide in ((100, 10, 2**30), (100, 5000, 0), (5000, 5000, 2**30)):
-        monkeypatch.setattr(prd, "CHUNK", chunk)
-        monkeypatch.setattr(prd, "WIDE_BYTES", wide)
+        monkeypatch.setattr(prototype_search, "CHUNK", chunk)
+        monkeypatch.setattr(prototype_search, "WIDE_BYTES", wide)
         monkeypatch.setattr(kernels, "DENSE_ROWS", dense)
         for hot in (2, 30):
             monkeypatch.setattr(np, "clip", lambda value, low, high, hot=hot: hot)

@@ -168,7 +168,7 @@ def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str,
     """
     training: dict[str, Any] = {
         "train": arguments,
-        "evaluate": config.evaluate.model_dump(),
+        "evaluate": config.evaluate.identity(),
         "data": identity.data,
         "model": identity.model,
     }

@@ -15,6 +15,7 @@ from detreduce.experiment.data_problems import read_problems
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.result_table import ResultTable, result_table
+from detreduce.experiment.robustness import RobustnessTable, robustness_table
 from detreduce.experiment.searches.dropped_leaks import read_dropped
 from detreduce.experiment.searches.leakage import read_leakage
 from detreduce.experiment.searches.leaks import LeakWarning, leak_warning, read_leaks
@@ -32,7 +33,7 @@ from detreduce.vocabulary.measures import ACCURACIES, LEAST_MAP
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 Row = Mapping[str, Any]
-PHASES = ("duplicates", "features", "proxy training", "selection", "training", "validation", "evaluation")
+PHASES = ("duplicates", "features", "proxy training", "selection", "training", "validation", "evaluation", "robustness")
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,11 @@ class Outcome:
             "trainings are too short."
         )
 
+    @cached_property
+    def robustness(self) -> RobustnessTable:
+        """The table of mAP on images that were made worse. It has no rows if no cell was evaluated with corruptions."""
+        return robustness_table(self.rows)
+
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
         """Return the comparison of the summarised cells with the reference `against`, or None if there is none."""
         for item in (*self.comparisons, *self.lost):
@@ -131,6 +137,7 @@ class Outcome:
                 if name in self.near_duplicates
             },
             "problems": self.problems.to_dict() if self.problems is not None else None,
+            "robustness": self.robustness.to_dict(),
             "notes": list(self.notes),
         }
 

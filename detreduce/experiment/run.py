@@ -494,6 +494,7 @@ class _Experiment:
             seed=cell.training_seed,
             choose=self.config.evaluate.choose,
             evaluate_on=self.evaluate_on,
+            corruptions=self.config.evaluate.corruptions,
             country=self.config.energy.country,
             images_per_epoch=settings.images_per_epoch,
             recipe=None if recipe is None else PreparedRecipe(recipe, settings, data),

@@ -160,6 +160,20 @@ class EvaluateConfig(Section):
     """Splits to evaluate on. null: val and test together if both exist, but test alone with `choose: best`."""
     choose: Literal["last", "best"] = "last"
     """`last`: the last epoch, without validation during training. `best`: the best epoch on val."""
+    corruptions: list[Literal["noise", "blur", "brightness", "jpeg"]] = []
+    """Also evaluate on images that are made worse, in three severities: a list of names, or `all`."""
+
+    @field_validator("corruptions", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        from detreduce.training.evaluation.corruptions import check_corruptions
+
+        return list(check_corruptions(value)) if isinstance(value, str | list) else value
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the key of a cell depends on. Without corruptions, it is that of versions without them."""
+        content = self.model_dump()
+        return content if content["corruptions"] else {name: content[name] for name in ("on", "choose")}
 
     @model_validator(mode="before")
     @classmethod

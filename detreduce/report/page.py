@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from detreduce.display.terminal_text import visible_lines
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.result_table import DifferenceCell, ResultCell, ResultRow, ResultTable
+from detreduce.experiment.robustness import ROBUSTNESS_EXPLAINED
 from detreduce.pages.environment import make_environment, part
 from detreduce.pages.image_data import pack_images
 from detreduce.pages.image_labels import image_labels
@@ -40,6 +41,7 @@ def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
         report_script=part("detreduce.report", "report.js"),
         columns=_columns(outcome.table),
         outcome=outcome,
+        robustness_explained=ROBUSTNESS_EXPLAINED,
         chosen=chosen,
         packed=_packed(chosen),
         **content,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,16 +13,18 @@ from detreduce.display.progress import step
 from detreduce.errors import DetreduceError, InputError
 from detreduce.training.concurrent_runs import announced
 from detreduce.training.energy import EnergyMeter, check_country
+from detreduce.training.evaluation.corruptions import check_corruptions
 from detreduce.training.evaluation.evaluate import evaluate
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME
 from detreduce.training.evaluation.ground_truth import file_key
+from detreduce.training.evaluation.robustness import FOLDER, PHASE, CleanImages, check_channels, evaluate_corrupted
 from detreduce.training.facts import cpu_name, data_hash, device_name, selection_hash, versions
 from detreduce.training.flops import training_flops
 from detreduce.training.recipes.prepare import PreparedRecipe, RecipeData, check_contradictions, prepared_recipe
 from detreduce.training.recipes.reading import read_recipe
 from detreduce.training.recipes.recipe import Recipe
 from detreduce.training.recipes.settings import RecipeSettings
-from detreduce.training.record import PLOTS_FOLDER, DataFacts, Evaluation, TrainingRecord
+from detreduce.training.record import PLOTS_FOLDER, CorruptedEvaluation, DataFacts, Evaluation, TrainingRecord
 from detreduce.training.run.arguments import check_arguments
 from detreduce.training.run.detector_training import DetectorTraining, cpu_threads, run_training
 from detreduce.training.run.folder import EvaluateOn, EvaluationPlan, RunFolder, make_run_folder
@@ -30,6 +32,7 @@ from detreduce.training.run.model import find_model
 from detreduce.training.run.trainer import Watch
 from detreduce.training.streams.stream import UNIFORM
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
+from detreduce.vocabulary.corruptions import Corruption
 
 # training arguments that also change the predictions of the evaluation
 _SHARED_WITH_EVALUATION = ("imgsz", "device", "workers", "single_cls", "conf", "iou", "max_det", "agnostic_nms", "nms")
@@ -54,6 +57,7 @@ def train(
     images_per_epoch: int | None = None,
     evaluation_plots: bool = False,
     allow_leaks: bool = False,
+    corruptions: Sequence[str] | str = (),
     **ultralytics_arguments: Any,
 ) -> TrainingRecord:
     """Train a detector with ultralytics, meter its energy, and evaluate it with ultralytics and with pycocotools.
@@ -104,6 +108,10 @@ def train(
         precision and recall, and a confusion matrix. The argument ``plots=True`` of ultralytics also writes them.
     allow_leaks
         Whether to train although images of val or test are also in train. The record then has a warning.
+    corruptions
+        Also evaluate on images that are made worse: ``noise``, ``blur``, ``brightness``, ``jpeg``, or ``all``, each in
+        three severities. The copies lie in the run folder during the evaluation only. They are metered as a phase of
+        their own, ``robustness``.
     **ultralytics_arguments
         Any training argument of ultralytics by its own name: ``epochs=50, imgsz=640, batch=16, freeze=10``.
 
@@ -125,6 +133,7 @@ def train(
         raise InputError(f'choose={choose!r} is not known. Use "last" or "best".')
     checked = check_arguments(ultralytics_arguments)
     _check_images_per_epoch(images_per_epoch)
+    corrupting = check_corruptions(corruptions)
     weights = find_model(model)
     label = f"{_dataset_name(data)}-{Path(weights).stem}"
     plots = evaluation_plots or bool(checked.get("plots"))
@@ -143,7 +152,7 @@ def train(
         folder = images if recipe.data == data else None
         run = make_run_folder(recipe.data, output, label=label, images=folder, evaluation=plan)
         own = {name: value for name, value in recipe.settings.arguments.items() if value != checked.get(name)}
-        job = _Job(where, recipe, choose, plots, {**ultralytics_arguments, **own})
+        job = _Job(where, recipe, choose, plots, {**ultralytics_arguments, **own}, corrupting)
         return _train(job, run, meter)
 
 
@@ -156,6 +165,7 @@ class _Job:
     choose: Literal["last", "best"]
     plots: bool
     given: Mapping[str, Any]
+    corruptions: Sequence[Corruption] = ()
 
     @property
     def training(self) -> DetectorTraining:
@@ -174,9 +184,12 @@ def _train(job: _Job, run: RunFolder, meter: EnergyMeter) -> TrainingRecord:
     training = job.training
     started = datetime.now(UTC).isoformat(timespec="seconds")
     try:
+        if job.corruptions:
+            check_channels(run.data_yaml)
         with cpu_threads() as threads:
             trained = run_training(training, run, meter)
             evaluation, evaluation_warnings = _evaluate(run, training, trained.watch, meter, plots=job.plots)
+            corrupted = _evaluate_corrupted(run, training, trained.watch, meter, job.corruptions)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"the training was stopped; the unfinished run is in {run.path}") from None
     except DetreduceError:
@@ -209,6 +222,7 @@ def _train(job: _Job, run: RunFolder, meter: EnergyMeter) -> TrainingRecord:
         started=started,
         run=str(run.path),
         warnings=list(dict.fromkeys(messages)),
+        corrupted=corrupted,
     )
     record.save(run.path)
     return record
@@ -228,13 +242,10 @@ def _evaluate(
     """
     if not run.truths:
         return None, []
-    weights = run.path / "weights" / ("best.pt" if watch.validate else "last.pt")
-    arguments = training.arguments
-    shared = {name: arguments[name] for name in _SHARED_WITH_EVALUATION if arguments.get(name) is not None}
-    shared["imgsz"] = watch.trainer.args.imgsz
     data_yaml, scratch = run.evaluation_yaml, run.path / PLOTS_FOLDER
+    weights = _weights(run, watch)
     try:
-        with step("evaluating the trained model"), meter.measure("evaluation"):
+        with _explained(weights), step("evaluating the trained model"), meter.measure("evaluation"):
             return evaluate(
                 weights,
                 data_yaml,
@@ -242,9 +253,43 @@ def _evaluate(
                 output=scratch,
                 evidence=run.path / EVIDENCE_NAME,
                 plots=plots,
-                batch=max(1, int(watch.trainer.batch_size)) * 2,
-                **shared,
+                **_evaluation_arguments(training, watch),
             )
+    finally:
+        data_yaml.unlink(missing_ok=True)
+        # a folder with plots is not empty, and stays
+        with contextlib.suppress(OSError):
+            scratch.rmdir()
+
+
+def _evaluate_corrupted(
+    run: RunFolder, training: DetectorTraining, watch: Watch, meter: EnergyMeter, corruptions: Sequence[Corruption]
+) -> list[CorruptedEvaluation]:
+    """Evaluate the trained weights on images that are made worse. Return one evaluation a corruption and severity."""
+    if not run.truths or not corruptions:
+        return []
+    weights, clean = _weights(run, watch), CleanImages(run.data_yaml, list(run.truths.values()))
+    with _explained(weights), meter.measure(PHASE):
+        arguments = _evaluation_arguments(training, watch)
+        return evaluate_corrupted(weights, clean, corruptions, run.path / FOLDER, arguments)
+
+
+def _weights(run: RunFolder, watch: Watch) -> Path:
+    return run.path / "weights" / ("best.pt" if watch.validate else "last.pt")
+
+
+def _evaluation_arguments(training: DetectorTraining, watch: Watch) -> dict[str, Any]:
+    """Return the arguments of ``YOLO.val`` that come from the training."""
+    arguments = training.arguments
+    shared = {name: arguments[name] for name in _SHARED_WITH_EVALUATION if arguments.get(name) is not None}
+    return {**shared, "imgsz": watch.trainer.args.imgsz, "batch": max(1, int(watch.trainer.batch_size)) * 2}
+
+
+@contextlib.contextmanager
+def _explained(weights: Path) -> Iterator[None]:
+    """Add to errors of an evaluation that the training is finished, and where its weights are."""
+    try:
+        yield
     except InputError as error:
         raise InputError(f"{error} The training itself is finished: the weights are in {weights}.") from error
     except Exception as error:
@@ -252,11 +297,6 @@ def _evaluate(
             f"The evaluation failed ({type(error).__name__}: {error}). "
             f"The training itself is finished: the weights are in {weights}."
         ) from error
-    finally:
-        data_yaml.unlink(missing_ok=True)
-        # a folder with plots is not empty, and stays
-        with contextlib.suppress(OSError):
-            scratch.rmdir()
 
 
 def _data_facts(job: _Job, run: RunFolder, watch: Watch) -> DataFacts:

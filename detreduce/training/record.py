@@ -13,6 +13,7 @@ from detreduce.machine.checked_json import read_checked
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text, json_value
 from detreduce.training.energy import PhaseEnergy
+from detreduce.training.robustness_columns import robustness_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +93,17 @@ class Evaluation(_Part):
     trainer: dict[str, float] = {}
     coco: CocoFigures | None = None
     agreement: Agreement | None = None
+
+
+class CorruptedEvaluation(_Part):
+    """Metrics on the images of the evaluation, made worse by a corruption in one severity, without the single classes.
+
+    `severity` counts from 1 to 5, and 5 is the worst.
+    """
+
+    corruption: str
+    severity: int
+    evaluation: Evaluation
 
 
 class Counts(_Part):
@@ -208,14 +220,16 @@ class TrainingRecord(_Part):
     flops
         Floating-point operations for one image. None if counting failed.
     energy
-        Energy of each phase: ``training``, ``validation`` (during the training, only with ``choose="best"``) and
-        ``evaluation``.
+        Energy of each phase: ``training``, ``validation`` (during the training, only with ``choose="best"``),
+        ``evaluation`` and, with `corruptions`, ``robustness``.
     resolved
         Settings that ultralytics chose or used: optimiser, lr0, batch, nbs, warm-up and so on.
     history
         One row per epoch: losses, learning rate, seconds and, with ``choose="best"``, validation metrics.
     warnings
         Problems that did not stop the training.
+    corrupted
+        Metrics on images that were made worse, one for each corruption and severity. Empty without `corruptions`.
     """
 
     schema_version: int = SCHEMA
@@ -241,6 +255,7 @@ class TrainingRecord(_Part):
     started: str
     run: str
     warnings: list[str] = Field(default_factory=list)
+    corrupted: list[CorruptedEvaluation] = Field(default_factory=list)
 
     @property
     def training_tflops(self) -> float | None:
@@ -279,7 +294,13 @@ class TrainingRecord(_Part):
             "epochs": self.counts.epochs,
             "passes": self.counts.images_seen / self.data.train_images if self.data.train_images else None,
             "TFLOPs": self.training_tflops,
+            **self._robustness_row(),
         }
+
+    def _robustness_row(self) -> dict[str, float | None]:
+        """Return the columns about corruptions. Without corruptions, there are none."""
+        clean = None if self.evaluation is None else self.evaluation.model_dump()
+        return robustness_columns(clean, [one.model_dump() for one in self.corrupted])
 
     def _repr_html_(self) -> str:
         from detreduce.training.views import record_html

@@ -31,6 +31,8 @@ def schema() -> dict[str, Any]:
     reduce["methods"]["items"] = {"anyOf": [{"type": "string", "examples": list(BUILT_IN)}, reduce["methods"]["items"]]}
     keep = {key: reduce["keep"].pop(key) for key in ("type", "items")}
     reduce["keep"]["anyOf"] = [keep, *keep["items"]["anyOf"]]
+    corruptions = found["$defs"]["EvaluateConfig"]["properties"]["corruptions"]
+    corruptions["anyOf"] = [{key: corruptions.pop(key) for key in ("type", "items")}, {"enum": ["all"]}]
     return found
 
 

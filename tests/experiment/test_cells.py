@@ -90,6 +90,17 @@ def test_what_comes_before_the_method_is_part_of_the_cell() -> None:
     assert {cell.key for cell in plan(nothing)} == plain
 
 
+def test_corruptions_change_every_key_and_no_corruptions_none() -> None:
+    def keys(**evaluate: object) -> set[str]:
+        content = config().model_dump() | {"evaluate": evaluate}
+        return {cell.key for cell in plan(ExperimentConfig.model_validate(content))}
+
+    assert keys() == keys(corruptions=[]) == {cell.key for cell in plan(config())}
+    assert not keys(corruptions=["noise"]) & (keys() | keys(corruptions=["blur"]))
+    assert keys(corruptions=["jpeg", "noise"]) == keys(corruptions=["noise", "jpeg"])
+    assert keys(corruptions="all") == keys(corruptions=["noise", "blur", "brightness", "jpeg"])
+
+
 def test_the_keys_of_ledgers_that_there_are_stay() -> None:
     mms = {"name": "mms", "must_keep": ["a.jpg"], "groups": "folder", "max_per_group": 3}
     cells = plan(config(keep=[0.5], methods=["srs", mms], drop_duplicates=True, class_floor=2))

@@ -175,7 +175,15 @@ def _steps_by_hand(batches: int, warmup: int, accumulate: int) -> int:
 
 @pytest.mark.train
 def test_best_validates_each_epoch_apart_from_training(tiny: Path, tmp_path: Path) -> None:
-    record = train(tiny, output=tmp_path / "run", choose="best", evaluate_on="val+test", evaluation_plots=True, **SMALL)
+    record = train(
+        tiny, output=tmp_path / "run", choose="best", evaluate_on="val+test", evaluation_plots=True,
+        corruptions="blur", **SMALL,
+    )  # fmt: skip
+    assert [(one.corruption, one.severity, one.evaluation.images) for one in record.corrupted] == [
+        ("blur", 1, 12), ("blur", 3, 12), ("blur", 5, 12)
+    ]  # fmt: skip
+    assert record.energy["robustness"].seconds > 0 and not (tmp_path / "run" / "corrupted").exists()
+    assert TrainingRecord.load(tmp_path / "run") == record and "mAP50_95_blur" in record.row()
     assert {"BoxPR_curve.png", "confusion_matrix.png"} <= {plot.name for plot in record.plots}
     assert record.model.weights_file == "weights/best.pt"
     assert all("metrics/mAP50(B)" in row for row in record.history)

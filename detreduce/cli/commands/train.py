@@ -34,6 +34,7 @@ _OWN_OPTIONS = (
     "data",
     "evaluation_plots",
     "allow_leaks",
+    "corruptions",
 )
 
 
@@ -78,6 +79,14 @@ def train(
             rich_help_panel=EVALUATION,
         ),
     ] = True,
+    corruptions: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Also evaluate on worse images: noise, blur, brightness, jpeg (with commas between), or all.",
+            rich_help_panel=EVALUATION,
+        ),
+    ] = "",
     allow_leaks: AllowLeaks = False,
     as_json: Json = False,
 ) -> None:
@@ -104,6 +113,7 @@ def train(
         # the argument plots=False of ultralytics leaves out all plots
         evaluation_plots=plots and given.get("plots") is not False,
         allow_leaks=allow_leaks,
+        corruptions=corruptions or (),
         **given,
     )
     if as_json:

@@ -13,6 +13,7 @@ from detreduce.vocabulary.measures import ACCURACIES, COSTS
 
 if TYPE_CHECKING:
     from detreduce.experiment.result_table import ResultTable
+    from detreduce.experiment.robustness import RobustnessTable
 
 WIDER = 150
 
@@ -63,3 +64,17 @@ def show_break_even(out: Console, table: ResultTable) -> None:
     for row in rows:
         shown.add_row(row.method.text, row.keep.text, row.choosing_wh.text, row.saved_wh.text, row.pays_after.text)
     show_table(out, shown)
+
+
+def show_robustness(out: Console, table: RobustnessTable) -> None:
+    """Print mAP under each corruption. Print nothing if no cell was evaluated with corruptions."""
+    from detreduce.experiment.robustness import ROBUSTNESS_EXPLAINED
+
+    if not table.rows:
+        return
+    out.print("On images that were made worse", style="bold")
+    shown = plain_table(*table.headings, wide=out.width >= WIDE)
+    for row in table.texts:
+        shown.add_row(*row)
+    out.print(shown)
+    show_text(out, ROBUSTNESS_EXPLAINED, style="dim")

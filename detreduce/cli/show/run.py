@@ -48,7 +48,7 @@ def show_plan(plan: Overview, *, stderr: bool) -> None:
 
 def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     """Print the results of the finished cells, and warnings."""
-    from detreduce.cli.show.comparison import show_comparison
+    from detreduce.cli.show.comparison import show_comparison, show_robustness
     from detreduce.cli.show.differences import show_differences
     from detreduce.cli.show.duplicates import show_leakage
     from detreduce.cli.show.leaks import show_leaks
@@ -64,6 +64,7 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     elif any(not row.is_control for row in outcome.table.rows):
         cleaning = only_cleans(outcome)
         show_differences(out, outcome.table, outcome.comparisons, outcome.ranking, cleaning=cleaning)
+    show_robustness(out, outcome.robustness)
     if how := provenance_in_words(outcome):
         show_text(out, how)
     show_text(out, carbon_intensity(settings.energy.country) + _other_country(settings))

@@ -36,6 +36,7 @@ def show_record(record: TrainingRecord) -> None:
             style="bold",
         )
         _show_classes(out, evaluation)
+    _show_corrupted(out, record)
     row = record.row()
     table = table_of("measure", "value", right=1)
     for label, value, digits in (
@@ -103,6 +104,23 @@ def _show_classes(out: Console, evaluation: Evaluation) -> None:
         show_text(
             out, "AP50 and AP50-95 are by ultralytics. COCO: pycocotools, from the same predictions.", style="dim"
         )
+
+
+def _show_corrupted(out: Console, record: TrainingRecord) -> None:
+    """Print mAP50-95 under each corruption and severity. Print nothing without corruptions."""
+    if not record.corrupted:
+        return
+    row, found = record.row(), {(one.corruption, one.severity): one.evaluation for one in record.corrupted}
+    severities = sorted({severity for _, severity in found})
+    table = table_of("corruption", *(f"severity {one} of 5" for one in severities), "mean", right=len(severities) + 1)
+    for name in dict.fromkeys(name for name, _ in found):
+        values = [found[name, severity].mAP50_95 for severity in severities]
+        table.add_row(name, *(number(value, 3) for value in values), number(row[f"mAP50_95_{name}"], 3))
+    table.add_section()
+    table.add_row("all", *[""] * len(severities), number(row["mAP50_95_corrupted"], 3), style="bold")
+    show_table(out, table)
+    relative = "is not known, because mAP50-95 is nearly 0" if row["rPC"] is None else f"is {row['rPC']:.0%}"
+    show_text(out, f"mAP50-95 on worse images. The mean as a share of mAP50-95 on the clean images (rPC) {relative}.")
 
 
 def show_proxy(log: ProxyLog, output: Path) -> None:

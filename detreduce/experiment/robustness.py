@@ -1,0 +1,120 @@
+"""The table of mAP on images that were made worse, which the terminal and the report show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from detreduce.display.numbers import fixed_with_spread
+from detreduce.training.robustness_columns import CORRUPTED, RELATIVE
+from detreduce.vocabulary.controls import CONTROLS, title_of
+from detreduce.vocabulary.corruptions import CORRUPTIONS, SEVERITIES
+from detreduce.vocabulary.keeps import keep_key, keep_of
+from detreduce.vocabulary.measures import MAIN_ACCURACY
+
+ROBUSTNESS_EXPLAINED = (
+    "mAP50-95 on the images of the evaluation after each corruption: the mean of the severities "
+    f"{', '.join(map(str, SEVERITIES))} (5 is the worst). mean corrupted: the mean of the corruptions. rPC: relative "
+    "performance under corruption, mean corrupted / clean. ± is the standard deviation between trainings."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RobustnessRow:
+    """The trainings of one method at one keep.
+
+    Attributes
+    ----------
+    method, keep, cells
+        Label of the method, its keep, and the number of trainings that were evaluated with corruptions.
+    is_control
+        Whether the trainings are a control.
+    means, spreads
+        ``clean``, each corruption, ``corrupted`` (their mean) and ``rPC`` -> mean and standard deviation over the
+        trainings of mAP50-95, or of the ratio. A spread is NaN for one training. A corruption that was not evaluated is
+        left out.
+    """
+
+    method: str
+    keep: float | int
+    cells: int
+    is_control: bool
+    means: Mapping[str, float]
+    spreads: Mapping[str, float]
+
+    def text(self, column: str) -> str:
+        """Return a column as text: the mean with its spread, or ``-`` if it is not known."""
+        mean = self.means.get(column, math.nan)
+        return fixed_with_spread(mean, self.spreads[column], 3) if math.isfinite(mean) else "-"
+
+
+@dataclass(frozen=True)
+class RobustnessTable:
+    """The rows, and the names of the columns with their headings. Without corruptions, there are no rows."""
+
+    rows: tuple[RobustnessRow, ...]
+    columns: Mapping[str, str]
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """The rows as texts: method, keep, trainings and each of the columns."""
+        return [
+            [title_of(row.method), keep_of(row.method, row.keep), str(row.cells), *map(row.text, self.columns)]
+            for row in self.rows
+        ]
+
+    @property
+    def headings(self) -> list[str]:
+        """The headings of `texts`."""
+        return ["method", "keep", "cells", *self.columns.values()]
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Return the rows as values for JSON. A number that is not known is None."""
+
+        def known(values: Mapping[str, float]) -> dict[str, float | None]:
+            return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+        return [{**asdict(row), "means": known(row.means), "spreads": known(row.spreads)} for row in self.rows]
+
+
+def robustness_table(rows: Iterable[Mapping[str, Any]]) -> RobustnessTable:
+    """Return the table of tidy rows of cells, controls first, then the subsets with the most images.
+
+    Cells without corruptions are left out.
+    """
+    tried = [row for row in rows if row.get(_of(CORRUPTED)) is not None]
+    names = [name for name in CORRUPTIONS if any(row.get(_of(name)) is not None for row in tried)]
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in tried:
+        groups.setdefault((row["label"], keep_key(row["keep"])), []).append(row)
+    ordered = sorted(
+        groups.values(), key=lambda group: (not _is_control(group), -group[0]["images"], group[0]["label"])
+    )
+    headings = dict.fromkeys(("clean", *names, CORRUPTED, RELATIVE), "")
+    headings = {name: "mean corrupted" if name == CORRUPTED else name for name in headings}
+    return RobustnessTable(tuple(_row(group, list(headings)) for group in ordered), headings if tried else {})
+
+
+def _row(group: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> RobustnessRow:
+    values = {column: [row[_of(column)] for row in group if row.get(_of(column)) is not None] for column in columns}
+    values = {column: found for column, found in values.items() if found}
+    first, means = group[0], {column: math.fsum(found) / len(found) for column, found in values.items()}
+    spreads = {column: _spread(found, means[column]) for column, found in values.items()}
+    return RobustnessRow(first["label"], first["keep"], len(group), _is_control(group), means, spreads)
+
+
+def _of(column: str) -> str:
+    """Return the column of a tidy row."""
+    return RELATIVE if column == RELATIVE else MAIN_ACCURACY if column == "clean" else f"{MAIN_ACCURACY}_{column}"
+
+
+def _is_control(group: Sequence[Mapping[str, Any]]) -> bool:
+    return group[0].get("control") in CONTROLS
+
+
+def _spread(values: Sequence[float], mean: float) -> float:
+    if len(values) < 2:
+        return math.nan
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))

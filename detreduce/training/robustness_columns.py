@@ -1,0 +1,47 @@
+"""What a training keeps of its mAP on images that were made worse (Michaelis et al., arXiv 1907.07484)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from detreduce.vocabulary.measures import ACCURACIES, LEAST_MAP, MAIN_ACCURACY
+
+CORRUPTED = "corrupted"
+RELATIVE = "rPC"
+"""Relative performance under corruption: the mean corrupted mAP50-95 / the mAP50-95 on clean images."""
+
+
+def robustness_columns(
+    clean: Mapping[str, Any] | None, corrupted: Sequence[Mapping[str, Any]]
+) -> dict[str, float | None]:
+    """Return the columns of a table row: the mean mAP under each corruption, over all corruptions, and `RELATIVE`.
+
+    The names are ``mAP50_<corruption>`` and ``mAP50_corrupted``, and the same for mAP50-95. Each corruption is the mean
+    over its severities. `RELATIVE` is None if the clean mAP is nearly 0.
+
+    Parameters
+    ----------
+    clean
+        The evaluation on clean images as a dict. None if there is none.
+    corrupted
+        Dicts with ``corruption``, ``severity`` and ``evaluation``. Without them, the result is empty.
+    """
+    if clean is None or not corrupted:
+        return {}
+    names = list(dict.fromkeys(one["corruption"] for one in corrupted))
+    columns: dict[str, float | None] = {}
+    for measure in ACCURACIES:
+        means = {
+            name: _mean([one["evaluation"][measure] for one in corrupted if one["corruption"] == name])
+            for name in names
+        }
+        columns |= {f"{measure}_{name}": mean for name, mean in means.items()}
+        columns[f"{measure}_{CORRUPTED}"] = overall = _mean(list(means.values()))
+        if measure == MAIN_ACCURACY:
+            columns[RELATIVE] = overall / clean[measure] if clean[measure] >= LEAST_MAP else None
+    return columns
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -14,6 +14,7 @@ from detreduce.errors import DetreduceError
 from detreduce.pages.selection_view import SelectionView
 from detreduce.reducers.catalogue import described
 from detreduce.reducers.description import shown
+from detreduce.selection.estimates import estimates_in_words
 from detreduce.selection.record import Selection
 from detreduce.vocabulary.keeps import keep_in_words
 from detreduce.vocabulary.option_values import ALL
@@ -40,6 +41,8 @@ def sentences(view: SelectionView, dataset: DetectionDataset) -> Iterator[str]:
         yield f"Asked: {asked} of {where}, chosen by {method} with seed {selection.seed}."
     if found := ", ".join(_outcome(view)):
         yield f"{found[0].upper()}{found[1:]}."
+    if estimates := estimates_in_words(selection.provenance):
+        yield estimates
 
 
 def _outcome(view: SelectionView) -> Iterator[str]:

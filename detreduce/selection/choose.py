@@ -221,6 +221,7 @@ def _record(
             "duplicates": {**composed.duplicates, "kept_twice": kept_twice},
             "seconds": round(seconds, 4),
             **_proxy_cost(composed.table, reducer),
+            **_facts(reducer),
             "versions": {"detreduce": __version__, "numpy": np.__version__},
         },
     )
@@ -296,6 +297,12 @@ def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
     energy = table.provenance.get("proxy", {}).get("energy")
     learns = any(name in getattr(reducer, "needs", ()) for name in SEPARATE_BLOCKS)
     return {"proxy_training": energy} if learns and energy else {}
+
+
+def _facts(reducer: Any) -> dict[str, Any]:
+    """Return what a method says about its fit, such as how good its estimates are, as ``method_facts``."""
+    facts = getattr(reducer, "facts_", {})
+    return {"method_facts": dict(facts)} if facts else {}
 
 
 def _brief(value: Any, rows: int) -> Any:

@@ -36,7 +36,7 @@ def test_cells_without_corruptions_are_left_out_and_controls_come_first():
     csod = table.rows[-1]
     assert csod.means["corrupted"] == pytest.approx(0.25) and csod.means["rPC"] == pytest.approx(0.5)
     assert csod.spreads["blur"] == pytest.approx(0.1 / math.sqrt(2))
-    assert table.texts[-1][3:] == ["0.500", "0.250 ± 0.071", "0.250 ± 0.071", "0.500 ± 0.141"]
+    assert table.texts[-1][3:] == ["0.500 ± 0.000", "0.250 ± 0.071", "0.250 ± 0.071", "0.500 ± 0.141"]
     assert table.texts[0][3:] == ["0.500", "0.400", "0.400", "0.800"]
     assert table.to_dict()[0]["spreads"]["blur"] is None, "JSON has no NaN"
 

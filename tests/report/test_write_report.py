@@ -24,7 +24,7 @@ from detreduce.experiment.searches.near_duplicates import NEAR_DUPLICATES_FILE
 from detreduce.report import write_report
 from detreduce.report.shown_cells import shown_cells
 from detreduce.training.energy import PhaseEnergy
-from detreduce.training.record import Flops
+from detreduce.training.record import CorruptedEvaluation, Evaluation, Flops
 
 
 class Page(HTMLParser):
@@ -411,3 +411,16 @@ def test_a_file_that_is_no_report_is_never_replaced(hostile: Ledger, tmp_path: P
     mine.write_text(old[:start] + old[old.index("\n", start) + 1 :])
     write_report(hostile, mine, selections=0)
     assert mine.read_text() == old, "a report of version 0.1 has no generator"
+
+
+def test_corruptions_have_a_table_only_where_they_were_tried(tmp_path: Path) -> None:
+    text = write_report(made_up_ledger(tmp_path / "none", [SRS])).read_text(encoding="utf-8")
+    assert 'href="#robustness"' not in text and 'id="robustness"' not in text
+    figures = {"splits": ["val"], "images": 6, "boxes": 9, "mAP50": 0.3, "precision": 0.5, "recall": 0.5}
+    tried = [
+        CorruptedEvaluation(corruption="jpeg", severity=one, evaluation=Evaluation(mAP50_95=value, **figures))
+        for one, value in ((1, 0.2), (5, 0.1))
+    ]
+    text = write_report(made_up_ledger(tmp_path / "some", [SRS | {"changes": {"corrupted": tried}}])).read_text("utf-8")
+    words = page_part(tmp_path / "some" / "report.html", "robustness").text.split()
+    assert 'href="#robustness"' in text and words.count("0.150") == 2 and "jpeg" in words

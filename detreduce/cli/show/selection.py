@@ -12,6 +12,7 @@ from rich.console import Console
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import READABLE, share, show_problems, show_table, show_text, table_of
 from detreduce.duplicates.leakage import matches_in_words
+from detreduce.selection.estimates import estimates_in_words
 from detreduce.vocabulary.keeps import keep_in_words
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def show_reduced(result: ReductionResult, *, details: bool = False) -> None:
         show_text(out, KEEP_BACKGROUND + PIN_ON_PAGE * (result.page is not None), style="dim")
     for line in _copies_kept(selection):
         show_text(out, line, style="yellow")
+    if estimates := estimates_in_words(selection.provenance):
+        show_text(out, estimates)
     if not _left_out(selection):
         show_text(out, NOT_LOOKED_FOR, style="dim")
     show_problems(out, result.problems)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from detreduce.arrays.neighbour_scores import check_scores, extrapolate
 from detreduce.display.progress import progress
@@ -16,6 +17,10 @@ from detreduce.reducers.engine.budget import check_keep, resolve_keep
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, derive_rng
 from detreduce.reducers.engine.ranking import FitInput
 from detreduce.reducers.methods.srs import StratifiedRandom
+
+HELD_BACK = 0.1
+"""Share of the known scores that are estimated as if they were unknown, to see how good the estimates are."""
+LEAST_HELD_BACK = 20
 
 
 class Extrapolated(ScoringReducer):
@@ -49,6 +54,11 @@ class Extrapolated(ScoringReducer):
     ----------
     known_ : (n,) bool
         True if the score of the image was computed by the scorer or passed in `scores`.
+    facts_ : dict
+        How good the estimates are. A tenth of the known scores, but at least 20 and at most half, are estimated from
+        the others. ``rank_correlation`` is Spearman's correlation of these estimates with the known scores (None if
+        all are equal), ``held_back`` is their number, and ``scored`` is the number of known scores. Empty if nothing
+        is estimated or fewer than 6 scores are known.
     """
 
     name = "extrapolate"
@@ -134,15 +144,39 @@ class Extrapolated(ScoringReducer):
     def _prepare(self, problem: FitInput) -> FloatArray:
         scores = self._known_scores(problem)
         self.known_ = ~np.isnan(scores)
-        filled = scores.copy()
+        self.facts_ = self._try_out(scores, problem)
         with progress("extrapolate", int((~self.known_).sum()), "images") as advance:
-            for pool in problem.pools():
-                if self.known_[pool.rows].any():
-                    filled[pool.rows] = extrapolate(scores[pool.rows], pool.X, int(self.neighbours), advance)
+            return self._fill(scores, problem, advance)
+
+    def _fill(
+        self, scores: FloatArray, problem: FitInput, advance: Callable[[int], object] = lambda _: None
+    ) -> FloatArray:
+        """Return (n,) the scores, with estimates where they are NaN."""
+        filled, known = scores.copy(), ~np.isnan(scores)
+        for pool in problem.pools():
+            if known[pool.rows].any():
+                filled[pool.rows] = extrapolate(scores[pool.rows], pool.X, int(self.neighbours), advance)
         missing = np.isnan(filled)
         if missing.any():
             filled[missing] = extrapolate(scores, problem.X, int(self.neighbours))[missing]
         return filled
+
+    def _try_out(self, scores: FloatArray, problem: FitInput) -> dict[str, Any]:
+        """Estimate some known scores as if they were unknown, and return how well their order was found.
+
+        The result is empty if no score needs an estimate, or if too few scores are known.
+        """
+        known = np.flatnonzero(~np.isnan(scores))
+        count = min(max(round(HELD_BACK * len(known)), LEAST_HELD_BACK), len(known) // 2)
+        if len(known) == len(scores) or count < 3:
+            return {}
+        held = np.sort(derive_rng(problem.seed, "extrapolate, held back").choice(known, count, replace=False))
+        hidden = scores.copy()
+        hidden[held] = np.nan
+        estimated, true = self._fill(hidden, problem)[held], scores[held]
+        constant = np.ptp(estimated) == 0 or np.ptp(true) == 0
+        rho = None if constant else float(spearmanr(estimated, true).statistic)
+        return {"held_back": int(count), "scored": len(known), "rank_correlation": rho}
 
     def _known_scores(self, problem: FitInput) -> FloatArray:
         """Return (n,) the scores from `scores` or from the scorer. Images without a known score have NaN."""

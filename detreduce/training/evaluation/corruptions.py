@@ -90,7 +90,10 @@ def _blur(image: npt.NDArray[np.float32], severity: int, _: np.random.Generator)
 
 
 def disk(radius: int, smooth: float) -> npt.NDArray[np.float32]:
-    """Return the kernel of a lens that is out of focus, (k, k): a disk with a smooth edge and the sum 1."""
+    """Return the kernel of a lens that is out of focus, (k, k): a disk with a smooth edge.
+
+    Its sum is 1, or 1.01 for the largest radius, where the published kernel has no margin for its smooth edge.
+    """
     import cv2
 
     reach = np.arange(-max(8, radius), max(8, radius) + 1)

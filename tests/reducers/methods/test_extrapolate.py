@@ -10,6 +10,8 @@ from detreduce import extract_features, select
 from detreduce.dataset import load_dataset
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
+from detreduce.selection.estimates import estimates_in_words
+from detreduce.selection.record import Selection
 
 NAN = float("nan")
 
@@ -87,3 +89,54 @@ class TestReducer:
         table = extract_features(load_dataset(tmp_path), f"file:{tmp_path / 'v.npy'}")
         selection = select(table, "extrapolate", keep=4, scorer="nrmd", share=6)
         assert selection.parameters["scorer"] == "nrmd" and len(selection) == 4
+
+
+class TestHeldBackScores:
+    """A few known scores are estimated as if they were unknown."""
+
+    def fitted(self, scores: np.ndarray, X: np.ndarray, **more: Any) -> Any:
+        return make_reducer("extrapolate", keep=5, scores=scores, **more).fit(X)
+
+    def test_scores_that_follow_the_features_are_found_and_noise_is_not(self) -> None:
+        X = np.random.default_rng(0).normal(size=(800, 2))
+        smooth, noise = X[:, 0].copy(), np.random.default_rng(1).normal(size=800)
+        for scores in (smooth, noise):
+            scores[400:] = NAN
+        found, chance = self.fitted(smooth, X).facts_, self.fitted(noise, X).facts_
+        assert (found["scored"], found["held_back"]) == (400, 40)
+        assert found["rank_correlation"] > 0.9 and abs(chance["rank_correlation"]) < 0.5
+
+    def test_it_does_not_change_the_choice(self) -> None:
+        X, _ = sample()
+        scores = np.where(np.arange(120) % 2, X[:, 0], NAN)
+        reducer = self.fitted(scores, X, neighbours=3)
+        known = np.flatnonzero(~np.isnan(scores))
+        np.testing.assert_array_equal(reducer.scores_[known], scores[known])
+        assert reducer.facts_["held_back"] == 20 and reducer.facts_ == self.fitted(scores, X, neighbours=3).facts_
+
+    @pytest.mark.parametrize(
+        ("scores", "facts"),
+        [
+            (np.arange(40.0), {}),
+            (np.where(np.arange(40) < 5, 1.0, NAN), {}),
+            (np.where(np.arange(40) < 6, 1.0, NAN), {"held_back": 3, "scored": 6, "rank_correlation": None}),
+        ],
+        ids=["all known", "too few", "all equal"],
+    )
+    def test_where_there_is_nothing_to_say(self, scores: np.ndarray, facts: dict[str, Any]) -> None:
+        assert self.fitted(scores, np.arange(40.0)[:, None]).facts_ == facts
+
+    def test_the_selection_and_its_words_have_it(self, tmp_path: Path) -> None:
+        for row in range(60):
+            (tmp_path / f"{row}.png").touch()
+        np.save(tmp_path / "v.npy", sample(60)[0])
+        table = extract_features(load_dataset(tmp_path), f"file:{tmp_path / 'v.npy'}")
+        scores = np.where(np.arange(60) < 40, np.arange(60.0), NAN)
+        selection = select(table, "extrapolate", keep=4, scores=scores)
+        facts = Selection.load(selection.save(tmp_path / "s.json")).provenance["method_facts"]
+        assert facts["held_back"] == 20 and facts == selection.provenance["method_facts"]
+        assert f"{facts['rank_correlation']:.2f}" in estimates_in_words(selection.provenance)
+        assert "20 of 40 scored images" in estimates_in_words(selection.provenance)
+        facts = facts | {"rank_correlation": None}
+        assert "could not be tried out" in estimates_in_words({"method_facts": facts})
+        assert estimates_in_words(select(table, "srs", keep=4).provenance) == ""

@@ -1,0 +1,23 @@
+"""How good the estimated scores of a selection are, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def estimates_in_words(provenance: Mapping[str, Any]) -> str:
+    """Return a sentence on the scores that the method estimated. Empty if it did not estimate scores.
+
+    `provenance` is that of a `Selection`; its ``method_facts`` are those of the method `extrapolate`.
+    """
+    facts = provenance.get("method_facts") or {}
+    if not isinstance(facts, Mapping) or not facts.get("held_back"):
+        return ""
+    rho, held = facts.get("rank_correlation"), f"{facts['held_back']:,} of {facts['scored']:,} scored images"
+    if rho is None:
+        return f"The estimated scores could not be tried out: the scores or the estimates of {held} are all equal."
+    return (
+        f"The estimated scores of {held}, held back for this, have a rank correlation of {rho:.2f} with their true "
+        "scores (Spearman; 1 is the same order, 0 is chance)."
+    )

@@ -12,6 +12,7 @@ from detreduce.representativeness.distribution import (
 from detreduce.representativeness.measure import measure_representativeness
 from detreduce.representativeness.measurement import Measurement
 from detreduce.representativeness.neighbourhoods import Coverage, coverage
+from detreduce.representativeness.objects import ObjectSimilarity, object_similarity
 from detreduce.representativeness.result import CategoryMeasures, Representativeness
 from detreduce.representativeness.topology import DiagramDistance, diagram_distance
 
@@ -21,6 +22,7 @@ __all__ = [
     "DiagramDistance",
     "Discrepancy",
     "Measurement",
+    "ObjectSimilarity",
     "Representativeness",
     "class_divergence",
     "coverage",
@@ -30,5 +32,6 @@ __all__ = [
     "lost_categories",
     "maximum_mean_discrepancy",
     "measure_representativeness",
+    "object_similarity",
     "size_divergence",
 ]

@@ -1,0 +1,88 @@
+"""How similar the objects of another split are to the kept objects of the same class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.arrays.object_table import ObjectTable
+from detreduce.errors import InputError
+from detreduce.machine.parallel import slices
+
+ROWS = 4096
+"""Vectors of the other split that are compared at a time."""
+
+
+@dataclass(frozen=True)
+class ObjectSimilarity:
+    """The similarity of objects, and that of each class.
+
+    Attributes
+    ----------
+    value
+        Mean over the classes that the other split has, from -1 to 1. Each class counts once.
+    by_class
+        Number of the class -> its similarity. 0 for a class without a kept object.
+    lost
+        Numbers of the classes of the other split without a kept object.
+    """
+
+    value: float
+    by_class: Mapping[int, float] = field(default_factory=dict)
+    lost: tuple[int, ...] = ()
+
+
+def object_similarity(kept: ObjectTable, target: ObjectTable) -> ObjectSimilarity:
+    """Measure how similar the objects of `target`, such as those of val, are to the kept objects of the same class.
+
+    For each class and each image of `target` with the class, it is the cosine of the vector of its boxes and the
+    nearest kept vector of the class, after the mean vector of `target` is subtracted from both. A class is the mean of
+    its images. Cf. the object-based set similarity of Kassem Sbeyti et al. (arXiv 2508.19906), which also compares
+    crops by class, with other features.
+
+    Parameters
+    ----------
+    kept, target
+        Objects with vectors of the same network, and with the same class numbers.
+
+    Raises
+    ------
+    InputError
+        One of them has no vectors, `target` has no object, or they have other classes or lengths of vectors.
+    """
+    if kept.vectors is None or target.vectors is None:
+        raise InputError(
+            "The similarity of objects needs vectors of boxes: extract_features(..., blocks=('objects',))."
+        )
+    if kept.n_classes != target.n_classes or kept.vectors.shape[1] != target.vectors.shape[1]:
+        raise InputError(
+            f"The objects have {kept.n_classes} and {target.n_classes} classes, and vectors of {kept.vectors.shape[1]} "
+            f"and {target.vectors.shape[1]} numbers. Both must be equal."
+        )
+    if not len(target.classes):
+        raise InputError("There is no object to compare the kept objects with.")
+    middle = target.vectors.mean(axis=0, dtype=np.float64)
+    ours, theirs = _directions(kept.vectors, middle), _directions(target.vectors, middle)
+    found: dict[int, float] = {}
+    for number in np.unique(target.classes).tolist():
+        near = ours[kept.classes == number]
+        wanted = theirs[target.classes == number]
+        found[number] = _nearest(wanted, near) if len(near) else 0.0
+    lost = tuple(number for number in found if not (kept.classes == number).any())
+    return ObjectSimilarity(float(np.mean(list(found.values()))), found, lost)
+
+
+def _directions(vectors: npt.NDArray[np.float32], middle: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return (m, d) vectors of length 1. A vector that equals `middle` becomes 0."""
+    moved = vectors - middle
+    length = np.linalg.norm(moved, axis=1, keepdims=True)
+    return np.divide(moved, length, out=np.zeros_like(moved), where=length > 0)
+
+
+def _nearest(wanted: npt.NDArray[np.float64], near: npt.NDArray[np.float64]) -> float:
+    """Return the mean over `wanted` of the cosine of the nearest row of `near`."""
+    best = [(wanted[part] @ near.T).max(axis=1) for part in slices(len(wanted), ROWS)]
+    return float(np.concatenate(best).mean())

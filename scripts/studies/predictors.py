@@ -1,0 +1,227 @@
+"""Which measure of a selection predicts the mAP of a training on it? From the kept results, without a training.
+
+    python scripts/studies/predictors.py                               # the table, from what is kept
+    python scripts/studies/predictors.py --measure aquarium_methods    # choose and measure again, then the table
+
+The kept results name the selection of each cell by a hash, and do not list its images. So `--measure NAME` chooses the
+images again with configs/NAME.yaml, says how many selections have the same hash, and keeps all measures in
+docs/results/measures/NAME.json. Methods that learn from a proxy training are left out: their log is not kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import spearmanr
+
+from detreduce.dataset.load import load_dataset, load_split
+from detreduce.errors import InputError
+from detreduce.experiment.config import ExperimentConfig, load_config
+from detreduce.features import FeatureTable, extract_features
+from detreduce.features.table import SEPARATE_BLOCKS
+from detreduce.reducers import reducer_class
+from detreduce.representativeness import measure_representativeness, object_similarity
+from detreduce.representativeness.measurement import Measurement
+from detreduce.selection.choose import select
+from detreduce.selection.record import Selection
+from detreduce.training.facts import selection_hash
+from detreduce.vocabulary.keeps import keep_in_words, keep_key
+from detreduce.vocabulary.labels import with_former_defaults
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RESULTS = REPOSITORY / "docs" / "results"
+MEASURES = RESULTS / "measures"
+MEASURE = "mAP50"
+RANDOM = "srs"
+DRAWS, LEAST = 2000, 5
+"""Number of bootstrap samples, and the least number of selections for a correlation."""
+Row = Mapping[str, Any]
+Key = tuple[str, str, int]
+
+
+def key_of(row: Row) -> Key:
+    """Return label, keep and selection seed, which name a selection."""
+    return row["label"], keep_key(row["keep"]), int(row["selection_seed"])
+
+
+def gains(cells: Iterable[Row], measure: str = MEASURE) -> dict[str, dict[Key, float]]:
+    """Return `keep_key` -> selection -> mean mAP over its trainings, minus the mean of random selections at that keep.
+
+    Keeps without random selections are left out.
+    """
+    values: dict[str, dict[Key, list[float]]] = {}
+    for row in {row["key"]: row for row in cells if row["selection_seed"] is not None}.values():
+        values.setdefault(keep_key(row["keep"]), {}).setdefault(key_of(row), []).append(row[measure])
+    found = {}
+    for keep, of_keep in values.items():
+        means = {key: math.fsum(some) / len(some) for key, some in of_keep.items()}
+        drawn = [mean for key, mean in means.items() if key[0] == RANDOM]
+        if drawn:
+            found[keep] = {key: mean - math.fsum(drawn) / len(drawn) for key, mean in means.items()}
+    return found
+
+
+def correlate(
+    predictor: npt.ArrayLike, gain: npt.ArrayLike, labels: Sequence[str], seed: int = 0
+) -> tuple[float, float, float] | None:
+    """Return Spearman's rho with its 95 % interval, or None if it is not defined.
+
+    The interval is that of a percentile bootstrap over methods: all selections of a method are drawn together, because
+    they resemble each other.
+    """
+    x, y = np.asarray(predictor, float), np.asarray(gain, float)
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y, of = x[known], y[known], np.asarray(labels)[known]
+    if len(x) < LEAST or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    rng, names = np.random.default_rng(seed), np.unique(of)
+    places = [np.flatnonzero(of == name) for name in names]
+    drawn = []
+    for _ in range(DRAWS):
+        rows = np.concatenate([places[place] for place in rng.integers(len(names), size=len(names))])
+        if np.ptp(x[rows]) and np.ptp(y[rows]):
+            drawn.append(spearmanr(x[rows], y[rows]).statistic)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(spearmanr(x, y).statistic), float(low), float(high)
+
+
+def table(cells: Sequence[Row], measured: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return one row per keep and measure: rho, its interval, and the numbers of selections and methods.
+
+    `cells` and `measured` are of one dataset.
+    """
+    values = {key_of(row): row["measures"] for row in measured}
+    names = list(dict.fromkeys(name for row in measured for name in row["measures"]))
+    found = []
+    for keep, of_keep in sorted(gains(cells).items()):
+        keys = [key for key in of_keep if key in values]
+        for name in names:
+            predictor = [math.nan if values[key].get(name) is None else values[key][name] for key in keys]
+            result = correlate(predictor, [of_keep[key] for key in keys], [key[0] for key in keys])
+            if result is not None:
+                rho, low, high = result
+                methods = len({key[0] for key in keys})
+                row = {"keep": keep, "measure": name, "rho": rho, "low": low, "high": high}
+                found.append({**row, "selections": len(keys), "methods": methods})
+    return found
+
+
+def measure_again(config: ExperimentConfig, cells: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    """Choose each selection of the cells again, and yield its key, its measures, and whether its hash is the same."""
+    dataset = load_dataset(config.dataset, split="train")
+    features = extract_features(dataset, config.features.backbone, blocks=config.features.blocks)
+    other = next(name for name in ("val", "test") if name in dataset.source.splits)
+    target = extract_features(load_split(dataset.source, other), config.features.backbone, blocks=("objects",)).objects
+    for row in {key_of(cell): cell for cell in cells if cell["selection_seed"] is not None}.values():
+        if set(SEPARATE_BLOCKS) & set(reducer_class(row["method"]).needs):
+            continue
+        selection = _choose(row, features, config.reduce.categories)
+        with tempfile.TemporaryDirectory() as folder:
+            selection.save(Path(folder) / "selection.json")
+            same = selection_hash(Path(folder), selection.image_ids) == row["selection"]
+        measures = _measures(features, selection, config.reduce.categories)
+        if features.objects is not None and target is not None:
+            kept = features.objects.take(np.searchsorted(features.rows, np.sort(selection.indices)))
+            similarity = object_similarity(kept, target)
+            measures |= {"object_similarity": similarity.value, "classes_without_objects": len(similarity.lost)}
+        name = {part: row[part] for part in ("label", "keep", "selection_seed")}
+        yield {**name, "same_hash": same, "measures": measures}
+
+
+def _choose(row: Row, features: FeatureTable, categories: Any) -> Selection:
+    """Return the selection of a cell: a prefix of a larger one, if the cell's was."""
+    method, parameters = row["method"], with_former_defaults(row["method"], row["parameters"])
+    fitted = row.get("selection_fitted_at") or row["keep"]
+    steps = {**parameters, **row["composition"]}
+    found = select(features, method, fitted, row["selection_seed"], categories, **steps)
+    return found if keep_key(fitted) == keep_key(row["keep"]) else found.prefix(row["keep"])
+
+
+def _measures(features: FeatureTable, selection: Selection, categories: Any) -> dict[str, float | None]:
+    """Return the value of each measure; None if it is infinite, as epsilon of a lost category is."""
+    result = measure_representativeness(features, selection, categories)
+    dataset, rows = features.dataset, np.sort(selection.indices)
+    counts = dataset.class_counts[rows].sum(axis=0)
+    values = {name: getattr(result, name) for name in result.__slots__}
+    measures = {name: float(one.value) for name, one in values.items() if isinstance(one, Measurement)}
+    shares = counts[counts > 0] / max(1, counts.sum())
+    measures |= {
+        "boxes": float(counts.sum()),
+        "classes": float((counts > 0).sum()),
+        "rarest class, boxes": float(counts.min()),
+        "class entropy, bits": float(-(shares * np.log2(shares)).sum()),
+        "lost categories": float(len(result.lost)),
+    }
+    return {name: value if math.isfinite(value) else None for name, value in measures.items()}
+
+
+def _result(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def keep_measures(name: str) -> str:
+    """Measure the selections of a kept result again, and keep the measures. Return what was done, in words."""
+    cells, config = _result(name)["cells"], load_config(REPOSITORY / "configs" / f"{name}.yaml")
+    rows = list(measure_again(config, cells))
+    if not rows:
+        raise InputError(f"{name}: no selection can be chosen again.")
+    content = {"result": name, "data_hash": cells[0]["data_hash"], "selections": rows}
+    MEASURES.mkdir(exist_ok=True)
+    (MEASURES / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    same = sum(row["same_hash"] for row in rows)
+    every = len({key_of(cell) for cell in cells if cell["selection_seed"] is not None})
+    return f"{name}: {len(rows)} of {every} selections measured, {same} of them with the same hash as when trained."
+
+
+def tables() -> Iterator[str]:
+    """Yield the lines of Markdown tables, one for each dataset with measures, the strongest correlation first."""
+    kept = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(MEASURES.glob("*.json"))]
+    for data_hash in dict.fromkeys(one["data_hash"] for one in kept):
+        names = [one["result"] for one in kept if one["data_hash"] == data_hash]
+        cells = [cell for name in names for cell in _result(name)["cells"]]
+        found = table(cells, [row for one in kept if one["result"] in names for row in one["selections"]])
+        keeps = list(dict.fromkeys(row["keep"] for row in found))
+        sizes = {row["keep"]: (row["selections"], row["methods"]) for row in found}
+        yield f"### {', '.join(names)}: Spearman's rho with {MEASURE} minus random"
+        yield ""
+        words = {keep_key(cell["keep"]): keep_in_words(cell["keep"]) for cell in cells}
+        heads = [f"keep {words[keep]}, {sizes[keep][0]} selections by {sizes[keep][1]} methods" for keep in keeps]
+        yield "| measure | " + " | ".join(heads) + " |"
+        yield "|---|" + "---|" * len(keeps)
+        by_name: dict[str, dict[str, Row]] = {}
+        for row in found:
+            by_name.setdefault(row["measure"], {})[row["keep"]] = row
+        for name, of_name in sorted(by_name.items(), key=lambda item: -abs(_mean(item[1].values()))):
+            texts = [
+                f"{row['rho']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})" if row else ""
+                for row in (of_name.get(keep) for keep in keeps)
+            ]
+            yield f"| {name.replace('_', ' ')} | " + " | ".join(texts) + " |"
+        yield ""
+
+
+def _mean(rows: Iterable[Row]) -> float:
+    values = [row["rho"] for row in rows]
+    return math.fsum(values) / len(values)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--measure", nargs="+", default=(), metavar="NAME", help="kept results to measure again")
+    options = parser.parse_args(arguments)
+    for name in options.measure:
+        print(keep_measures(name), flush=True)
+    print(*tables(), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -160,7 +160,7 @@ class EvaluateConfig(Section):
     """Splits to evaluate on. null: val and test together if both exist, but test alone with `choose: best`."""
     choose: Literal["last", "best"] = "last"
     """`last`: the last epoch, without validation during training. `best`: the best epoch on val."""
-    corruptions: list[Literal["noise", "blur", "brightness", "jpeg"]] = []
+    corruptions: list[Literal["noise", "blur", "brightness", "jpeg"]] = Field(default=[])
     """Also evaluate on images that are made worse, in three severities: a list of names, or `all`."""
 
     @field_validator("corruptions", mode="before")

@@ -66,7 +66,7 @@ class CentredPoints:
     def settled(self, squared: FloatArray, others: IntArray, row: int) -> FloatArray:
         """Recompute the distances in `squared` that have large rounding errors. Change and return `squared`.
 
-        `squared` (m,) holds the squared distances from `row` to `others`.
+        `squared` (m,) contains the squared distances from `row` to `others`.
         """
         doubtful = np.flatnonzero(squared < CANCELLED * (self.squares[others] + self.squares[row]))
         for start in range(0, len(doubtful), 4096):

@@ -36,7 +36,7 @@ class ProxyLog:
     order. Each box is matched to one prediction of the detector. E is the number of epochs, and B is the number of
     boxes.
 
-    The file is a compressed ``.npz`` with the arrays below. Its array ``facts`` (uint8) holds all other values as JSON
+    The file is a compressed ``.npz`` with the arrays below. Its array ``facts`` (uint8) has all other values as JSON
     text in UTF-8. Before compression, the measures take 12 bytes per box and epoch.
 
     Attributes

@@ -95,7 +95,7 @@ NoOutside = Annotated[
     typer.Option(
         "--no-outside",
         callback=_refuse_outside,
-        help="Leave out images and labels that links or paths take from outside the dataset's folder.",
+        help="Leave out images and labels that are outside the dataset's folder and reached through links or paths.",
         rich_help_panel=DATA,
     ),
 ]
@@ -143,7 +143,7 @@ AllowLeaks = Annotated[
     bool,
     typer.Option(
         "--allow-leaks",
-        help="Train although images of val or test are also in train. The mAP is then too good.",
+        help="Train although images of val or test are also in train. The mAP is then too high.",
         rich_help_panel=DATA,
     ),
 ]

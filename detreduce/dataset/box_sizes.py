@@ -16,7 +16,7 @@ DIGITS = 9
 AT_EDGE = 1e-6
 """A box that reaches less than this past the edge counts as ending at the edge. Annotation files round numbers."""
 FARTHEST = 1e15
-"""Boxes that reach farther than this end here. Rounded numbers above have no digits left, and the largest overflow."""
+"""Coordinates are clipped to this value. Larger numbers cannot be rounded to `DIGITS` decimals, and may overflow."""
 
 Floats = npt.NDArray[np.float64]
 

@@ -26,7 +26,7 @@ from detreduce.ultralytics_bridge.shown_size import shown_size
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TINY = 8 / 640
-"""A box whose sqrt(box area / image area) is smaller is tiny."""
+"""A box counts as tiny if its sqrt(box area / image area) is below this."""
 # ultralytics skips images with a shorter side
 SMALLEST_SIDE = 10
 

@@ -17,7 +17,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 DATA = "DETREDUCE_DATA"
 """The environment variable with the folder of all datasets that are not part of detreduce."""
 _MATERIAL = "DETREDUCE_SHARED"
-"""The environment variable of contributors: a folder whose folder ``data`` holds the datasets."""
+"""The environment variable of contributors: a folder whose folder ``data`` contains the datasets."""
 
 
 def expand(text: str) -> str:

@@ -48,7 +48,7 @@ class Leak:
     how: How
 
     def __str__(self) -> str:
-        return f"{self.split} {self.name} is {self.other_split} {self.other_name} ({self.how})"
+        return f"{self.split} {self.name} matches {self.other_split} {self.other_name} ({self.how})"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Leaks:
     splits
         Name of a split (train, val, test) -> number of its images.
     pairs
-        One entry for each image of a later split and each earlier split that has the same file or the same bytes.
+        One entry for each image of a later split that an earlier split also contains, as the same file or with the same
+        bytes.
     alike
         Images with the same name and size as an image of an earlier split, but with other bytes. They are not leaks.
     """
@@ -151,10 +152,10 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> N
     data = shlex.quote(str(dataset.source.path))
     out = "Give the dataset other images for val"
     if not whole:
-        out = f"Take them out of train (detreduce reduce {data} --keep all --drop-leaked --output clean)"
+        out = f"Remove them from train (detreduce reduce {data} --keep all --drop-leaked --output clean)"
         out = f"{easier}, {out[0].lower()}{out[1:]}" if easier else out
     raise InputError(
-        f"{dataset.source.path}: train leaks into the images that measure it, so the mAP would be too good.\n"
+        f"{dataset.source.path}: images of val or test are also in train, so the mAP would be too high.\n"
         + "\n".join(told)
         + f"\n{out}, or train anyway (--allow-leaks). Look at them: {inspect_command(dataset)}"
     )
@@ -170,6 +171,7 @@ class _Files:
 
     @classmethod
     def of(cls, split: DetectionDataset) -> _Files:
+        """Return the image files of a split, with one status call for each file."""
         states = [_state(record.path) for record in split]
         files = {(state.st_dev, state.st_ino): row for row, state in enumerate(states) if state and state.st_ino}
         return cls(split, states, files)

@@ -22,9 +22,9 @@ def find_files(
     Upper-case suffixes of files match too. Links are followed, and each folder is visited once. As in ultralytics,
     hidden files and folders are skipped. The paths are relative to `folder`, with ``/``, and sorted.
 
-    If `problems` is given, entries that are not files (a link to a missing file, a pipe, a folder called a.jpg without
-    such files) are left out and added to `problems`. If `with_folders` is True, folders with one of the suffixes are
-    returned too, so that they are not taken for missing files. Raise OSError if the folder cannot be read.
+    If `problems` is given, entries that are not files are left out and added to `problems`. Examples are a link to a
+    missing file, a pipe, and an empty folder called a.jpg. If `with_folders` is True, folders with one of the suffixes
+    are returned too, so that they are not taken for missing files. Raise OSError if the folder cannot be read.
     """
     found: list[str] = []
     unusable: dict[str, str] = {}

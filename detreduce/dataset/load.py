@@ -51,7 +51,7 @@ def load_dataset(
         ultralytics ships (``coco8.yaml``). The page on formats lists all formats.
     split
         ``train``, ``val`` (also ``valid``, ``validation``), ``test`` or another split of the dataset. Default:
-        ``train``. For a COCO JSON, the default is the split that the file holds.
+        ``train``. For a COCO JSON, the default is the split that the file contains.
     images
         Folder of the images, for an annotation file that does not name this folder (COCO, CVAT, Label Studio).
         Default for COCO: the JSON's own folder. For ``instances_train2017.json``, ``../train2017`` and

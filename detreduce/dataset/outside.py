@@ -18,17 +18,17 @@ from detreduce.ultralytics_bridge.config_folder import is_shipped
 VARIABLE = "DETREDUCE_NO_OUTSIDE"
 YAMLS = frozenset({".yaml", ".yml"})
 MARKS = {".xml": b"<annotation", ".json": b'"shapes"'}
-"""Text that a label file of this kind holds."""
+"""Text that a label file of this kind contains."""
 
 
 def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDataset:
     """Return the dataset without images that are outside its folder and may not be used.
 
-    A dataset has up to two folders: the folder of the file that the caller named, and the folder that ``path:`` in a
-    dataset YAML names. A file is outside if its path, with all links followed, is below neither folder. A hostile
-    dataset could name any file of the computer in this way, and the written subset would contain this file. So an image
-    outside both folders is used only if it has the first bytes of an image. In the folder of ``path:``, the suffix of
-    an image is enough. A label file behind a link is used only if it parses as labels.
+    A dataset has up to two folders: the folder of the file that the caller named, and the folder in ``path:`` of a
+    dataset YAML. A file is outside if its path, with all links followed, is below neither folder. A hostile dataset
+    could name any file of the computer in this way, and the written subset would contain this file. So an image outside
+    both folders is used only if it has the first bytes of an image. In the folder of ``path:``, the suffix of an image
+    is enough. A label file behind a link is used only if it parses as labels.
 
     Parameters
     ----------
@@ -107,9 +107,8 @@ class Extras:
         return False
 
     def allow_text(self, path: Path) -> bool:
-        """Return whether a text file may be copied.
-
-        No text file outside may, because any text could be a list of names.
+        """Return whether a text file may be copied. A text file outside is refused, because any text could be a list of
+        names.
         """
         if self._inside.locate(path) is not Place.OUTSIDE:
             return True
@@ -121,7 +120,7 @@ class Extras:
         if not self._refused:
             return ""
         return (
-            f"{len(self._refused)} files that links take from outside the folder of the dataset were not copied whole "
+            f"{len(self._refused)} files outside the dataset's folder, reached through links, were not fully copied "
             f"(the first: {self._refused[0]}). Replace the links by copies if you trust the files."
         )
 
@@ -186,7 +185,7 @@ def _find_fault(files: Mapping[Path, Place], record: ImageRecord) -> Problem | N
         is_image = path == record.path
         if not (_is_image(path, place) if is_image else _is_labels(path)):
             what = "an image" if is_image else "a label file"
-            return Problem(path, f"lies or leads outside the dataset's folder and is not {what}; the image is left out")
+            return Problem(path, f"is outside the dataset's folder, but is not {what}; the image is left out")
     return None
 
 
@@ -209,7 +208,7 @@ def _starts_like_image(path: Path, *, missing: bool = False) -> bool:
             head = file.read(HEAD)
     except OSError as error:
         return missing and error.errno == errno.ENOENT
-    # an empty file has nothing to hide; that it is damaged is listed elsewhere
+    # an empty file discloses nothing; another check lists it as damaged
     return not head or starts_like_image(head)
 
 
@@ -233,7 +232,7 @@ def _is_labels(path: Path) -> bool:
         return error.errno == errno.ENOENT
     mark = MARKS.get(path.suffix.lower())
     if mark is not None:
-        return mark in data.replace(b"\0", b"")  # UTF-16 has a NUL byte beside each letter
+        return mark in data.replace(b"\0", b"")  # UTF-16 has a NUL byte next to each letter
     try:
         text = data.decode("utf-8-sig")
         return all(len([float(field) for field in line.split()]) >= 5 for line in text.splitlines() if line.strip())

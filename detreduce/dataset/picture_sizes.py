@@ -38,12 +38,12 @@ class SizeConflicts:
         """Return one sentence about each kind of conflict. `command` is the command that lists all conflicts."""
         texts = []
         for records, size, done in (
-            (self.corrected, self.sizes[0], "Their boxes were converted with the size of the picture"),
+            (self.corrected, self.sizes[0], "Their boxes were converted with the size of the image file"),
             (
                 self.resized,
                 self.sizes[1],
-                "The pictures are smaller copies, because boxes reach past them, so the boxes were converted with the "
-                "size in the annotations",
+                "The image files seem to be smaller copies, because boxes reach past them. So the boxes were converted "
+                "with the size in the annotations",
             ),
         ):
             if records and size is not None:
@@ -62,8 +62,8 @@ def with_picture_sizes(dataset: DetectionDataset) -> tuple[DetectionDataset, Siz
     The header of every image with boxes is read, with its EXIF rotation, if boxes are in pixels. Boxes in pixels refer
     to the image as programs show it, so the size of the image file counts. Pycocotools and torchvision also ignore the
     size in the annotation file. There is one exception: images that were made smaller after annotation, with the same
-    proportions. If a box of the split reaches past such a smaller image, but not past the size in the annotation file,
-    the annotation file's size is used for all of them.
+    proportions. Such images are recognised by a box that reaches past the image, but not past the size in the
+    annotation file. If the split has such a box, the annotation file's size is used for all smaller images.
 
     An image that cannot be read keeps the size in the annotation file.
     """

@@ -327,7 +327,7 @@ class DetectionDataset:
     def box_sizes(self) -> npt.NDArray[np.float64]:
         """(B,) float64: sqrt(box area / image area) of every box, in the order of `box_rows`.
 
-        Only the part of a box inside its image counts. Sizes are rounded to nine decimals, so that equal boxes at
+        Only the part of a box inside its image is measured. Sizes are rounded to nine decimals, so that equal boxes at
         different positions have equal sizes. As for `boxes_xyxyn`, image headers may be read, and a size may be NaN.
         """
         fractions = self.box_format == "cxcywhn"

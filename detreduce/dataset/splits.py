@@ -19,6 +19,8 @@ def canonical_split(name: str) -> str:
 
     Return other names unchanged.
     """
+    # a caller of Python may pass anything
+    name = str(name)
     lower = name.lower()
     return ALIASES.get(lower, lower if lower in CANONICAL else name)
 
@@ -44,4 +46,4 @@ def choose_split(asked: str, known: Iterable[str], where: Path) -> str:
     if split in names:
         return split
     known_names = ", ".join(names) if names else "none"
-    raise InputError(f"{where}: there is no split {asked!r}. Known splits: {known_names}.{nearest(asked, names)}")
+    raise InputError(f"{where}: there is no split {asked!r}. Known splits: {known_names}.{nearest(str(asked), names)}")

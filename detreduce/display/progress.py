@@ -214,7 +214,7 @@ class _Board:
                 try:
                     print(text, file=sys.stderr, flush=True)
                 except BrokenPipeError:
-                    # nobody reads the messages any more: the work goes on without them
+                    # the reader of stderr has ended: continue without messages
                     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
                 return
             from rich.console import Console

@@ -13,7 +13,7 @@ REACH = 8
 """Descriptors use frequencies below this number of half waves per side. A crop changes higher frequencies too much."""
 
 FLAT = 1.0
-"""Smallest standard deviation of the grey values of a picture that can match. Other pictures are plain."""
+"""Pictures whose grey values have a smaller standard deviation are plain, and match no other picture."""
 
 _ROWS = 512
 

@@ -63,8 +63,8 @@ class ImageCheck:
     def with_files(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
         """Return the findings of this check and of the check of files, worst first.
 
-        The comparison of pixels also finds every copy of a file. So from the checks that compare files, only leaks with
-        the verdict wrong are kept.
+        The comparison of pixels also finds every copy of a file. So the findings of `BY_FILES` are left out, unless
+        their verdict is ``wrong``.
         """
         kept = [one for one in findings if one.check not in BY_FILES or one.verdict == "wrong"]
         return worst_first((*self.findings, *kept))
@@ -88,7 +88,8 @@ def _damage(found: ImageCheck) -> Finding:
     files = len({problem.file for problem in found.damaged})
     if not files:
         return Finding("images", "good", f"Every image of {found.split} can be decoded.")
-    what = f"{files:,} image{' is' if files == 1 else 's are'} damaged, or not what the annotations say."
+    images = "1 image is damaged, or does" if files == 1 else f"{files:,} images are damaged, or do"
+    what = f"{images} not match the annotations."
     return Finding("images", "wrong", what, files, "The problems below name them. Repair or remove them.")
 
 
@@ -135,8 +136,8 @@ def _leaks(found: LeakageReport) -> Iterator[Finding]:
             twice += both
             shared.append(f"{told} have an equal or nearly equal image in {earlier}.")
     if count:
-        what = f"Equal or nearly equal to an image of train: {'; '.join(in_train)}. The mAP is then too good."
-        yield Finding("leaks by pixels", "wrong", what, count, "reduce --drop-leaked takes them out of train.")
+        what = f"Equal or nearly equal to an image of train: {'; '.join(in_train)}. The mAP is then too high."
+        yield Finding("leaks by pixels", "wrong", what, count, "reduce --drop-leaked removes them from train.")
     else:
         what = "No image of val or test is equal or nearly equal to an image of train."
         yield Finding("leaks by pixels", "good", what)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEASURING = CANONICAL[1:]
-"""The splits that measure a detector: val and test."""
+"""The splits on which a detector is evaluated: val and test."""
 IntArray = npt.NDArray[np.int64]
 
 

@@ -244,7 +244,7 @@ def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str)
     """Return the cells of a control: one cell for every training seed and keep. The control `full` has only the keep
     1.0.
 
-    `context` holds everything that affects all cells of the experiment.
+    `context` contains everything that affects all cells of the experiment.
     """
     control = CONTROLS[name]
     drawn = control.chooser is not None and not reducer_class(control.chooser).deterministic
@@ -305,7 +305,7 @@ def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool
 def _with_key(cell: Cell, context: dict[str, Any]) -> Cell:
     """Return a copy of the cell with the field `key`.
 
-    `context` holds everything that affects the result, except the fields of the cell.
+    `context` contains everything that affects the result, except the fields of the cell.
     """
     own = {
         "method": cell.method,

@@ -22,7 +22,7 @@ from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
 FIT = "fit"
-"""Key in the provenance of a selection. The value holds the keeps that share the fit, and the cost of the fit."""
+"""Key in the provenance of a selection. The value contains the keeps that share the fit, and the cost of the fit."""
 
 
 class Choices:
@@ -130,5 +130,5 @@ class Choices:
         return max([cell.chosen_keep, *self._keeps.get(name, ())], key=size)
 
     def _file(self, name: str) -> Path:
-        """Return the path of the file in the ledger that holds the selection of a fit."""
+        """Return the path of the file in the ledger that contains the selection of a fit."""
         return self.ledger.path / SELECTIONS / f"{name}.json"

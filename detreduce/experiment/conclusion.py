@@ -22,7 +22,7 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 BETTER, WORSE, OPEN, UNKNOWN = "better", "worse", "open", "unknown"
 ENOUGH_SEEDS = 3
-"""Fewer seeds cannot show anything but the largest differences."""
+"""With fewer seeds than this, only very large differences can be shown."""
 CONFIRMING_SEEDS = 7
 """Number of new seeds of an experiment that confirms the best method."""
 NAME = ACCURACIES[MEASURE]
@@ -202,7 +202,7 @@ def is_cleaned(outcome: Outcome, subset: Summary) -> bool:
     near = outcome.near_duplicates
     if "redundant" in near and subset.images == near["images"] - near["redundant"]:
         return True
-    # random choices with different seeds agree only if nothing was left to choose
+    # random choices with different seeds are equal only if all images were kept
     chosen = {cell.selection.get("set_hash") for cell in cells}
     random = all(cell.cell.get("method") in RANDOM_METHODS for cell in cells)
     return random and len({cell.cell.get("selection_seed") for cell in cells}) > 1 and len(chosen - {None}) == 1

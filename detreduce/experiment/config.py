@@ -63,7 +63,7 @@ class ExperimentConfig(Section):
     energy: EnergyConfig = EnergyConfig()
     """Country whose electricity mix converts energy to CO2."""
     allow_leaks: bool = False
-    """true: train although images of val or test are also in train. The results then carry a warning."""
+    """true: train although images of val or test are also in train. The results then have a warning."""
 
     @model_validator(mode="after")
     def _trains_something(self) -> ExperimentConfig:

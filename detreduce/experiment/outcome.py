@@ -171,8 +171,8 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
 def energy_by_method(outcome: Outcome) -> list[tuple[Summary, dict[str, float]]]:
     """Return each method at each keep with the mean energy of every phase, in Wh.
 
-    Only cells that ran alone on their machine count. Cells whose energy of training or choosing is not known are left
-    out, and so are phases that took no energy.
+    Only cells that ran alone on their machine are used. Cells whose energy of training or choosing is not known are
+    left out, and so are phases that took no energy.
     """
     groups: dict[tuple[str, str], list[tuple[Row, FinishedCell]]] = {}
     for row, cell in zip(outcome.rows, outcome.cells, strict=True):

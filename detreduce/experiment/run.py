@@ -498,7 +498,7 @@ class _Experiment:
             country=self.config.energy.country,
             images_per_epoch=settings.images_per_epoch,
             recipe=None if recipe is None else PreparedRecipe(recipe, settings, data),
-            allow_leaks=True,  # `check_leaks` has looked at the dataset
+            allow_leaks=True,  # `check_leaks` has already checked the dataset
             **settings.arguments,
         )
         # remove the images, because a ledger must not grow with the dataset

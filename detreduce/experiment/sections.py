@@ -52,11 +52,11 @@ class ReduceConfig(CompositionConfig, Section):
     categories: CategoryRule = "rarest"
     """How an image gets its category: `rarest`, `dominant`, `combination`, `none`, or a list of rules."""
     methods: list[MethodConfig] = Field(default=[])
-    """Names of methods, or `{name: mms, start: center}` to set parameters and steps of a method."""
+    """Names of methods, or mappings such as `{name: mms, start: center}` to set parameters and steps of a method."""
     keep: list[Keep | Literal["all"]] = Field(default=[])
     """Fractions (0.25 or 25%), numbers of images (500), or `all`: all that remain without duplicates and exclusions."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
-    """Selection seeds; the i-th selection seed is paired with the i-th training seed."""
+    """Selection seeds. The i-th selection seed is combined with the i-th training seed."""
     drop_leaked: bool = False
     """true: no training, controls included, uses images of train that are also in val or test (exact and near)."""
 
@@ -82,9 +82,9 @@ class ReduceConfig(CompositionConfig, Section):
         return self.model_copy(update={"keep": list({repr(keep): keep for keep in keeps}.values())})
 
     def with_images(self, files: Mapping[tuple[str, str], list[Any]]) -> ReduceConfig:
-        """Return the section with each file name under a key of `IMAGE_LISTS` replaced by the images in that file.
+        """Return a copy of the section that has lists of images instead of the names of files with such lists.
 
-        `files` maps (key, file name) to the images, for instance ``("must_keep", "names.txt")``.
+        `files` maps (key, file name) to the images in the file, for instance the key ``("must_keep", "names.txt")``.
         """
 
         def named(part: Any) -> Any:

@@ -39,7 +39,7 @@ from detreduce.training.proxy import PHASE, log_proxy_training
 PROXY_FILE = "proxy.npz"
 FEATURES_PHASE = "features"
 VECTORS = "image"
-"""Name of a table that holds only the vectors of whole images.
+"""Name of a table that contains only the vectors of whole images.
 
 The search for duplicates by features uses this table if the table of features does not have these vectors.
 """
@@ -78,7 +78,7 @@ class Sources:
     def choose_from(self, cell: Cell) -> tuple[Source, dict[str, PhaseEnergy], dict[str, int]]:
         """Return the dataset or feature table from which a cell's method chooses, the cost by phase, and counts.
 
-        The phases are ``features`` and ``proxy training``. The counts hold the number of images whose features came
+        The phases are ``features`` and ``proxy training``. The counts have the number of images whose features came
         from the cache.
         """
         choosing: dict[str, PhaseEnergy] = {}
@@ -172,7 +172,7 @@ class Sources:
 
     @property
     def _proxy_log(self) -> Path:
-        """The path of the file in the ledger that holds the log of the proxy training."""
+        """The path of the file in the ledger that contains the log of the proxy training."""
         return self.ledger.path / f"proxy-{self._proxy_identity[:10]}" / PROXY_FILE
 
     def _train_proxy(self, wanted: ProxyConfig, log: Path) -> None:
@@ -253,7 +253,7 @@ class Sources:
         return Extraction(blocks=(kind,), proxy=self.proxy)
 
     def _cost_file(self, kind: str) -> Path:
-        """Return the path of the file in the ledger that holds the cost of a table."""
+        """Return the path of the file in the ledger that contains the cost of a table."""
         by_backbone = kind in (FEATURES, VECTORS)
         identity = features_identity(self.config.features) if by_backbone else self._proxy_identity
         return self.ledger.path / f"{kind}-{identity[:10]}.json"

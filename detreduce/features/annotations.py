@@ -13,7 +13,7 @@ GRID = 4
 SHORTEST_SIDE = 1e-4  # fraction of the image; with it, every box has a finite aspect ratio
 _PAIRS_AT_ONCE = 1 << 20
 MOST_PAIRED = 20_000
-"""Most boxes of one image whose pairs are all compared. The time grows with the square of this number."""
+"""Up to this number of boxes in an image, all pairs are compared. The time grows with the square of this number."""
 # rows and columns of a tile of pairs in a crowded image, so that its arrays fit into a processor's cache
 _TILE = (32, 2048)
 
@@ -45,7 +45,7 @@ def annotation_features(
     - the cover of each cell of a 4x4 grid, row by row from the top left. Each box adds the area that it covers in the
       cell, divided by the area of the cell;
     - the mean IoU of all pairs of boxes in the image, of any class. The value is 0 for a single box. In an image with
-    more than 20,000 boxes, only the pairs among 20,000 random boxes are used.
+      more than 20,000 boxes, only the pairs among 20,000 random boxes are used.
 
     Widths, heights and areas are fractions of the image. The row of an image without boxes is all zeros.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -63,8 +64,8 @@ class Extraction:
 
         This check does not open images, weights or a proxy log.
         """
-        names = check_blocks(dataset, self.backbone, self.blocks)
         self.check_options()
+        names = check_blocks(dataset, self.backbone, self.blocks)
         if not len(dataset):
             raise InputError(f"{dataset.source.path} has no images to extract features from.")
         check_cache_apart(self.cache, dataset)
@@ -76,8 +77,13 @@ class Extraction:
         if self.unreadable not in ("skip", "raise"):
             raise InputError(f"unreadable={self.unreadable!r} is not known. Use 'skip' or 'raise'.")
         for option, value in (("batch", self.batch), ("workers", self.workers)):
-            if value is not None and value < 1:
-                raise InputError(f"{option}={value} is not allowed. Use a whole number of at least 1.")
+            if value is not None and (not isinstance(value, numbers.Integral) or value < 1):
+                raise InputError(f"{option}={value!r} is not allowed. Use a whole number of at least 1.")
+        if not isinstance(self.blocks, Iterable | None):
+            raise InputError(f"blocks={self.blocks!r} is not a list. Pass names of blocks, such as blocks=('image',).")
+        if not isinstance(self.proxy, str | Path | None):
+            raise InputError(f"proxy={self.proxy!r} is not a path. Pass the path of the log of a proxy training.")
+        cache_folder(self.cache)
         self.make_backbone()
 
     def make_backbone(self) -> Backbone | None:

@@ -27,7 +27,7 @@ from detreduce.machine.hashes import Digest, file_hash
 from detreduce.machine.regular_files import RECORDS, read_regular
 
 _BLOCKS = ("image", "objects", "annotations")
-# parts of a store's key that must be those of the selection
+# parts of a store's key that must equal the values in the selection
 _DECISIVE = ("weights_sha256", "layers", "preprocessing", "precision")
 
 

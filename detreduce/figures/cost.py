@@ -116,7 +116,7 @@ def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) ->
         if all(abs(place[0] - other[0]) > CROWDED[0] or abs(place[1] - other[1]) > CROWDED[1] for other in named):
             named.append(place)
             text = _label(title_of(str(row["label"])), row)
-            # below the point there is no room for the name of a point on the axis
+            # a point on the axis has no room for its name below it
             down = -11 if place[1] - axes.bbox.y0 > 14 * axes.figure.dpi / 72 else 6
             axes.annotate(text, (x, y), (5, down), textcoords="offset points", fontsize=8.5)
 
@@ -260,7 +260,7 @@ def energy_by_phase(
                 color=COLOURS[number % len(COLOURS)],
                 label=short(phase),
                 hatch=hatch,
-                # this is the colour of the hatch
+                # matplotlib uses the edge colour for the hatch
                 edgecolor="white",
                 linewidth=0,
             )

@@ -21,11 +21,11 @@ class Difference(Protocol):
 
     @property
     def method(self) -> str:
-        """The label of the method."""
+        """The name of the method with its parameters."""
 
     @property
     def keep(self) -> float | int:
-        """The keep of the method."""
+        """The fraction or number of images that the method kept."""
 
     @property
     def difference(self) -> float:

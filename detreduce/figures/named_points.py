@@ -23,15 +23,15 @@ GAP = 7.0
 RING = 11.0
 """The same distance for the chosen point, which has a ring."""
 MARK = 5.0
-"""Half the side of the square around a point that names stay away from, in points."""
+"""Half the side, in points, of the square around a point that no name may cover."""
 LINE = 12.0
 """Height of a line of text, in points."""
 PLACES = tuple((side, lines) for lines in (0, 1, -1, 2, -2, 3, -3, 4, -4) for side in (1, -1))
-"""Where a name may stand: side of the point, and lines above it. The first free place is taken."""
+"""Possible positions of a name: side of the point, and number of lines above it. The first free position is used."""
 
 
 LEADER = {"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 4}
-"""The line that leads from a point to a name that does not stand beside it."""
+"""The line from a point to a name that is not directly next to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def named_points(
 ) -> tuple[Figure, int]:
     """Draw points with their names. Return the figure and the number of points without a name, for lack of room.
 
-    `axes` holds the names of the horizontal and the vertical axis. `size` is the width and the height in inches. Names
+    `axes` has the names of the horizontal and the vertical axis. `size` is the width and the height in inches. Names
     are placed in the order of the points. A name that has no room is shown as a tooltip.
     """
     with styled():

@@ -205,7 +205,7 @@ class ImageJob(Generic[T]):
         try:
             self.memo.flush()
         except DetreduceError as error:
-            self._kept = math.inf  # not again before the end
+            self._kept = math.inf  # `keep` writes the digests again at the end
             if all(vectors.store.writable for vectors in self.vectors):
                 warn_unwritable(error)
 

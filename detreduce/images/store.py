@@ -198,7 +198,7 @@ class DigestMemo:
     """Stored content digests of files, so that a second run does not open unchanged files.
 
     A file counts as unchanged if its size, mtime and ctime are the same. A file that changed just before the read is
-    not remembered, because a second change at nearly the same time might not change its mtime and ctime.
+    not remembered. A second change at nearly the same time might leave its mtime and ctime unchanged.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -66,9 +66,9 @@ def _read_array(file: IO[bytes], size: int) -> npt.NDArray[Any]:
         if math.prod(shape) * kind.itemsize > size - header.tell() or min(shape, default=0) < 0:
             raise ValueError("it is shorter than its array")
         file.seek(0)
-        # a file object that np.load does not take for a file of the system is read in parts
+        # np.load reads this file object in parts, because it is not a file of the operating system
         return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
     except (OSError, ValueError):
         raise
-    except Exception as error:  # the header is a Python literal, and a damaged one raises errors of any kind
+    except Exception as error:  # the header is a Python literal, so a damaged header can raise any kind of error
         raise ValueError(str(error) or type(error).__name__) from None

@@ -1,4 +1,4 @@
-"""Find the cache folder. It holds files that detreduce can compute again."""
+"""Find the cache folder. It contains files that detreduce can compute again."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from detreduce.errors import InputError
+
 
 def cache_folder(cache: str | Path | None = None) -> Path:
     """Return the cache folder.
 
-    This is `cache` if given, else ``$DETREDUCE_CACHE`` if set, else the user's cache folder on this system.
+    This is `cache` if given, else ``$DETREDUCE_CACHE`` if set, else the user's cache folder on this system. Raise
+    InputError if `cache` is not a path.
     """
+    if not isinstance(cache, str | Path | None):
+        raise InputError(f"cache={cache!r} is not a path. Pass the path of a folder.")
     chosen = cache or os.environ.get("DETREDUCE_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("detreduce", appauthor=False)

@@ -76,7 +76,7 @@ def refuse(file: Path, what: str, fault: str) -> InputError:
 def first_fault(error: ValidationError) -> str:
     """Return the field and the message of the first fault that pydantic found."""
     fault = error.errors(include_url=False)[0]
-    # a union lists its members after the field: their names are no part of the file
+    # for a union, pydantic adds the names of its members, which are not part of the file
     place = ".".join(str(part) for part in fault["loc"] if not (isinstance(part, str) and "[" in part))
     return f"{place or 'the whole file'}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
 

@@ -95,7 +95,7 @@ def _acquire(file: Path, path: Path, *, wait: bool) -> int:
         try:
             descriptor, fresh = _open(file)
         except FileNotFoundError:
-            # another process deleted the file, or the folder that it had made; or there can be no file, as in /proc
+            # another process deleted the file or its folder, or the file system does not allow files, such as /proc
             folders_made += 1
             if folders_made > _MOST_FOLDERS_MADE:
                 raise
@@ -112,7 +112,7 @@ def _acquire(file: Path, path: Path, *, wait: bool) -> int:
             if locked is False or (locked is None and not fresh):
                 raise DetreduceError(_in_use(descriptor, file, path, without_locks=locked is None))
             if locked and not _is_at(descriptor, file):
-                # its owner deleted it after this process opened it
+                # the other process deleted the file after this process opened it
                 os.close(descriptor)
                 continue
             owner = f"{_MARK}process {os.getpid()} on {platform.node()}\n".encode()

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 DEEPEST = 100
-"""Most levels of nested lists and mappings in a YAML, with aliases followed."""
+"""Largest number of nested levels in a YAML, with aliases followed."""
 _GROWTH, _FREE = 10, 1_000_000
 # the parser in C is ten times faster, but its messages differ
 _LONG = 100_000
@@ -59,7 +59,7 @@ def load_yaml(text: str) -> Any:
 def _load(text: str) -> Any:
     loader: Any
     if len(text) > _LONG and yaml.__with_libyaml__:
-        # the composer in C calls itself for each level, and ends the process if there are too many
+        # the composer in C is recursive, and crashes the process if there are too many levels
         _check_levels(text)
         loader = yaml.CSafeLoader(text)
     else:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 178_956_970
 """Default of the limit. Pillow, and so ultralytics too, refuses larger images."""
 LONGEST_SIDE = 1 << 20
-"""Longest side in pixels, the limit of OpenCV, and so of ultralytics too. Pillow takes far more memory for each row."""
+"""Longest side in pixels: the limit of OpenCV, and so of ultralytics. Pillow would use far more memory for each row."""
 VARIABLE = "DETREDUCE_MAX_PIXELS"
 
 # Pillow knows more formats, but no trainer reads them, and one of them starts another program to decode (EPS)
@@ -73,7 +73,7 @@ def check_pixels(width: int, height: int) -> None:
     if width * height > limit:
         raise ImageReadError(
             f"{width} x {height} pixels are above the limit of {limit:,} pixels; "
-            f"if the image is what it should be, raise the limit (--max-pixels or {VARIABLE})"
+            f"if the image is correct, raise the limit (--max-pixels or {VARIABLE})"
         )
 
 
@@ -170,4 +170,7 @@ class _Budget:
 
 
 decoding = _Budget().take
-"""A context manager around the decoding of an image with this number of pixels. It waits while others decode much."""
+"""A context manager around the decoding of an image with this number of pixels.
+
+It waits if other threads use the budget.
+"""

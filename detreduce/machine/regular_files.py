@@ -94,7 +94,7 @@ def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
             raise _too_large(path, limit)
         wanted = min(status.st_size, limit) + 1
         data = _read(descriptor, wanted)
-        # the file grew while it was read, or it is a file of the kernel, whose status has no size
+        # the file grew while it was read, or it is a kernel file, which reports a size of 0
         while len(data) == wanted:
             if len(data) > limit:
                 raise _too_large(path, limit)

@@ -43,7 +43,7 @@ def _rename(source: Path, target: Path, flags: int) -> bool:
     call = _renameat2()
     if call is None:
         return False
-    # programs that watch or test this package see the call like one of os.rename
+    # audit hooks see this call as os.rename
     sys.audit("os.rename", source, target, -1, -1)
     if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags) == 0:
         return True

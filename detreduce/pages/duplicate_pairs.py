@@ -100,7 +100,7 @@ def duplicate_searches(
 def _search(
     words: str, pairs: Iterable[Mapping[str, Any]], dataset: DetectionDataset, kept: Collection[int], shown: int
 ) -> DuplicateSearch:
-    """Return the result of a search from its `pairs`; `words` describes the search and `kept` holds the kept rows."""
+    """Return the result of a search from its `pairs`. `words` describes the search, and `kept` has the kept rows."""
     groups: dict[int, dict[int, str]] = {}
     for pair in pairs:
         leader, copy = _row(dataset, pair.get("kept")), _row(dataset, pair.get("copy"))

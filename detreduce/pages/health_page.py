@@ -39,7 +39,7 @@ from detreduce.pages.pictures import Album
 
 HEALTH_PAGE = "health.html"
 PAIRS, PROBLEMS, CLASSES, FOLDED = 12, 100, 20, 400
-"""Largest number of pairs of a kind, of problems, of classes shown at once, and of classes in all."""
+"""Largest number of pairs of each kind, of problems, of classes shown at first, and of classes in total."""
 TOGETHER, MAPS = 12, 7
 """Largest number of classes in the table of classes that occur together, and of maps of positions of one class."""
 LEVELS = 8
@@ -206,7 +206,10 @@ def _leaks(source: HealthSource, albums: _Albums) -> Iterator[Pairs]:
             (item.split, item.image, item.other_split, item.other, pair_in_words(_words(item))) for item in leaked
         ]
         yield Pairs(
-            title, "Equal or nearly equal pixels; turned and mirrored copies count.", len(wanted), albums.pairs(wanted)
+            title,
+            "Equal or nearly equal pixels, also turned or mirrored.",
+            len(wanted),
+            albums.pairs(wanted),
         )
         return
     wanted = [(leak.split, leak.image, leak.other_split, leak.other, leak.how) for leak in source.leaks.pairs]
@@ -221,7 +224,7 @@ def _duplicates(source: HealthSource, albums: _Albums) -> Iterator[Pairs]:
     for title, exact in ((f"Equal images in {split}", True), (f"Near-duplicates in {split}", False)):
         pairs = [pair for pair in source.images.duplicates.pairs if pair.exact is exact]
         wanted = [(split, pair.copy, split, pair.kept, pair_in_words(pair_to_dict(pair))) for pair in pairs]
-        yield Pairs(title, "The left image would stay.", len(wanted), albums.pairs(wanted))
+        yield Pairs(title, "The left image would be kept.", len(wanted), albums.pairs(wanted))
 
 
 def _words(item: LeakedImage) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from detreduce.pages.class_colours import MOST, Looks, looks_of
 from detreduce.selection.record import Selection
 
 PLAIN = ""
-"""The look of images without a label of their own."""
+"""The look of images without a label."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def image_labels(selection: Selection | None, dataset: DetectionDataset, looks: 
     if selection is not None and selection.category_codes is not None and len(names) > 1:
         of_class = dict(zip(category_names(dataset.class_names), looks.of_class, strict=True))
         own = looks_of(names, list(selection.categories["full"].values())).of_class
-        # the looks of many classes are shared, but the largest categories should have looks of their own
+        # many classes share a look, but each of the largest categories should have its own look
         as_classes = len(of_class) <= MOST and all(name in of_class or name == "background" for name in names)
         shown = tuple(of_class.get(name, PLAIN) for name in names) if as_classes else own
         return ImageLabels("category", names, selection.category_codes, shown)

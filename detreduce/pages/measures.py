@@ -37,7 +37,8 @@ def measures_of(
 ) -> tuple[Measure, ...]:
     """Return the measures that the selection stores, or else the measures that are fast to compute.
 
-    `kept` is (n,) bool by dataset row. `detreduce.measure_representativeness` computes all measures.
+    `kept` (n,) is True for the dataset rows of kept images. `detreduce.measure_representativeness` computes all
+    measures.
     """
     stored = tuple(_stored(selection.representativeness))
     return stored or tuple(_computed(selection, dataset, kept, table))

@@ -23,7 +23,7 @@ IntArray = npt.NDArray[np.int64]
 ON_A_SHEET = 8
 SPREAD = "spread evenly over the dataset"
 SHORT = 12
-"""Largest number of rows of a table of shares that stands beside two others."""
+"""Largest number of rows of a table of shares that is shown next to two others."""
 COMPARED = 20_000
 """Largest number of dropped images that are compared with the kept images."""
 
@@ -61,9 +61,9 @@ class SelectionView:
     order
         Dataset rows of the kept images, in the order of selection; by name if all remaining images are kept.
     sheets
-        Groups of images: images that were kept first, images that were kept last, and dropped images that are
-        nearest to a kept image or furthest from all kept images. Without an order, or if the method used no features,
-        the images of a group are spread evenly over the dataset.
+        Groups of images: images that were kept first or last, and dropped images nearest to a kept image or furthest
+        from all kept images. Without an order, or if the method used no features, the images of a group are spread
+        evenly over the dataset.
     measures
         The measures of representativeness.
     lost
@@ -160,7 +160,7 @@ def _sheets(
     table: FeatureTable | None,
     size: int,
 ) -> list[Sheet]:
-    """Return the groups of images to show, with at most `size` images each; `kept` is (n,) bool by dataset row."""
+    """Return the groups of images to show, with at most `size` images each. `kept` (n,) is True for kept rows."""
     sheets = (
         [Sheet("Kept", SPREAD, _spread(kept, size))] if selection.keeps_all else _first_and_last(selection, order, size)
     )
@@ -176,7 +176,7 @@ def _sheets(
     near = np.argsort(distances, kind="stable")
     for title, about, places in (
         ("Dropped, nearest to a kept image", "best represented by the kept images", near[:size]),
-        ("Dropped, furthest from all kept images", "what may be missing", near[::-1][:size]),
+        ("Dropped, furthest from all kept images", "content that the subset may lack", near[::-1][:size]),
     ):
         notes = tuple(f"distance {significant(distances[place])}" for place in places if looks)
         sheets.append(Sheet(title, about + by, tuple(gaps[places].tolist()), notes))

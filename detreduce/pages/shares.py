@@ -75,7 +75,10 @@ class Shares:
 
 
 def class_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
-    """Return the boxes of each class; None if the dataset has no boxes. `kept` is (n,) by dataset row."""
+    """Return the numbers of boxes of each class.
+
+    Return None if the dataset has no boxes. `kept` (n,) is True for kept rows.
+    """
     counts = dataset.class_counts
     if not counts.sum():
         return None
@@ -84,7 +87,7 @@ def class_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shar
 
 
 def size_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
-    """Return the boxes of each size; None if no size is known. `kept` is (n,) by dataset row."""
+    """Return the numbers of boxes of each size. Return None if no size is known. `kept` (n,) is True for kept rows."""
     sizes = single_box_sizes(dataset)
     known = np.isfinite(sizes)
     if not known.any():
@@ -98,19 +101,16 @@ def size_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Share
 
 
 def category_shares(selection: Selection, dataset: DetectionDataset) -> Shares | None:
-    """Return the images of each category; None if there is only one category."""
+    """Return the numbers of images of each category. Return None if there is only one category."""
     full, kept = (selection.categories.get(part, {}) for part in ("full", "kept"))
     if len(full) < 2:
         return None
-    about = (
-        f"The category of an image (rule: {selection.categories.get('rule')}) is what the choice of images is "
-        "stratified by."
-    )
+    about = f"The choice of images is stratified by the image category (rule: {selection.categories.get('rule')})."
     return _table("Categories", "images", about, list(full), list(full.values()), [kept.get(name, 0) for name in full])
 
 
 def group_shares(selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
-    """Return the images of each group; None without groups.
+    """Return the numbers of images of each group. Return None if there are no groups.
 
     The groups come from the selection. Without a rule for groups, the folders of the images are used as groups, if
     there are several folders and most of them have several images.

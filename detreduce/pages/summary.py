@@ -33,12 +33,12 @@ def sentences(view: SelectionView, dataset: DetectionDataset) -> Iterator[str]:
     place = dataset.source.path
     where = f"the {dataset.split} split of {place.parent.name}/{place.name}"
     if selection.keeps_all:
-        yield f"Asked: all images that remain of {where}."
+        yield f"Request: all remaining images of {where}."
     else:
         asked = keep_in_words(selection.keep)
         if isinstance(selection.keep, float):
             asked = f"{asked} of all {view.of:,} images"
-        yield f"Asked: {asked} of {where}, chosen by {method} with seed {selection.seed}."
+        yield f"Request: {asked} of {where}, chosen by {method} with seed {selection.seed}."
     if found := ", ".join(_outcome(view)):
         yield f"{found[0].upper()}{found[1:]}."
     if estimates := estimates_in_words(selection.provenance):

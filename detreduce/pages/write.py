@@ -36,7 +36,7 @@ def write_selection_page(
     selection
         A ``selection.json``, or the folder of a reduced dataset.
     output
-        The HTML file; default ``selection.html`` beside the selection.
+        The HTML file; default ``selection.html`` next to the selection.
     dataset
         The dataset of the selection, or its path if it was moved. By default, it is loaded from the path in the
         selection.

@@ -6,7 +6,7 @@ Three terms are used in all reducers:
 
 - A *stratum* is a set of images that gets its own share of the selection. Normally it is an image category.
 - The *quota* of a stratum is the number of images to choose from it. A *seat* is one place in a quota.
-- A *pool* holds the images of one stratum. A method ranks one pool at a time.
+- A *pool* contains the images of one stratum. A method ranks one pool at a time.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 RECOMMENDED = {
-    "herding": "with boxes: the first choice; at 10 % better than random on one dataset, and no method was better",
+    "herding": "with boxes: recommended first; at 10 % better than random on one dataset, and no method was better",
     "csod": "with boxes: nearly as good as herding, and balanced by class",
-    "class_coverage": "with labels and without time: it reads only the labels, and takes seconds",
-    "facility": "without boxes: the best method that needs none, but not shown to be better than random",
-    "srs": "random: what every other method must beat",
+    "class_coverage": "with labels but little time: it reads only the labels, and takes seconds",
+    "facility": "without boxes: the best method in our trials, but not shown to be better than random",
+    "srs": "random images: the baseline that every other method must beat",
 }
 """Method -> when to use it. docs/results.md has the evidence."""
 EVIDENCE = "docs/results.md"

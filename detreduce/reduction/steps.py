@@ -235,7 +235,7 @@ class Reduction:
         If the search was not requested, but comes from the method `auto`, warn instead, and keep the duplicates.
         """
         if found is None:
-            # `check` has looked at the other steps already
+            # `check` has already checked the other steps
             return None
         selection = self._sized(self.dataset, found)
         composition = replace(selection.composition, drop_duplicates=found)

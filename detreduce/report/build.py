@@ -157,7 +157,7 @@ def write_report(
 
 
 def _ranked(outcome: Outcome, conclusion: Conclusion) -> list[tuple[str, str]]:
-    """Return the label and the keep of each subset, best first; the subset of the conclusion is the first."""
+    """Return the label and the keep of each subset, best first. The first is the subset that the conclusion names."""
     subsets = sorted(ranked_subsets(outcome), key=lambda item: item is not conclusion.best)
     return [(item.method, keep_key(item.keep)) for item in subsets]
 
@@ -172,7 +172,7 @@ def _gather_images(
 ) -> _Chosen:
     """Return the images and selections to show.
 
-    `cells` holds the cells to show. `given` is the dataset at the path that the user passed, or None. `capacity` is the
+    `cells` has the cells to show. `given` is the dataset at the path that the user passed, or None. `capacity` is the
     largest number of characters of all pictures. If images or features cannot be read, the notes say so.
     """
     found = _Chosen()
@@ -256,7 +256,7 @@ def _picture(
 ) -> tuple[Album, int] | None:
     """Return the album and the row of an image in a split; None if the image cannot be shown.
 
-    `albums` holds the album of each split. If the album of the split is missing, it is added.
+    `albums` contains the album of each split. If the album of the split is missing, it is added.
     """
     if split not in albums:
         try:

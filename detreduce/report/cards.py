@@ -99,7 +99,7 @@ def _why_no_share(full: Summary | None) -> str:
         return "No training on all images is finished."
     if math.isnan(full.mean[MEASURE]):
         return f"{NAME} on all images was not measured."
-    # an mAP that is shown as 0.000 gives shares of any size
+    # an mAP of nearly 0 would give meaningless shares
     if full.mean[MEASURE] < LEAST_MAP:
         return f"{NAME} on all images is 0, so there is no share. Train longer."
     return ""

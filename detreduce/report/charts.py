@@ -151,7 +151,7 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
             title = f"mAP50-95: method minus {words}"
             about = (
                 "Lines are unadjusted 95 % intervals. A triangle marks a difference that remains after Holm's "
-                "adjustment for all methods at that keep. A circle marks a difference that is not shown."
+                "adjustment for all methods at that keep. A circle means that no difference is shown."
             )
             shown = found[:MOST_BARS]
             svg = inline_svg(difference_intervals(shown, title), f"differences-{reference}", title)

@@ -17,8 +17,8 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 def headline(outcome: Outcome) -> list[str]:
     """Return the main results as sentences: one sentence for the full set, and sentences for each keep.
 
-    The sentences for a keep give its mAP, the lost mAP and the saved energy compared with the full set, and the
-    comparison of its methods with random subsets. If no training learnt anything, one sentence says so instead.
+    The sentences for a keep have its mAP, and the lost mAP and the saved energy compared with the full set. They also
+    compare its methods with random subsets. If no training learnt anything, one sentence says so instead.
     """
     if outcome.nothing_learnt:
         return [outcome.nothing_learnt]
@@ -41,7 +41,7 @@ def headline(outcome: Outcome) -> list[str]:
 
 
 def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | None) -> str:
-    """Return the sentences for one keep; `group` holds the summaries of its methods."""
+    """Return the sentences for one keep; `group` contains the summaries of its methods."""
     random = next((item for item in group if item.method == outcome.random), None)
     shown = random or group[0]
     of = f" of {full.images}" if full else ""

@@ -44,7 +44,7 @@ def shown_cells(
     """Return the cells whose selections the report shows, and the number of selections that are left out.
 
     Each method at each keep is shown by the cell with the lowest seeds. The cell comes with the number of cells of that
-    method and keep. `ranked` holds the label and the `keep_key` of each subset, best first. The best subset comes
+    method and keep. `ranked` contains the label and the `keep_key` of each subset, best first. The best subset comes
     first. The others are sorted by keep, largest first, and by rank within a keep. If there are more than `limit`
     selections, first one method of each keep is taken, then a second method of each keep, and so on.
     """

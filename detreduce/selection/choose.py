@@ -56,9 +56,10 @@ def select(
 ) -> Selection:
     """Choose which images to keep.
 
-    The steps, in this order: leave out the images of `exclude`, drop duplicates, keep the images of `must_keep` and
-    `initial`, add images until every class reaches its `class_floor`, and let the method choose the rest. `keep` is the
-    final number of images. If it is a fraction, it refers to all images, including duplicates and excluded images.
+    The steps are, in this order: leave out the images of `exclude`, drop duplicates, and keep the images of `must_keep`
+    and `initial`. Then images are added until every class reaches its `class_floor`, and the method chooses the rest.
+    `keep` is the final number of images. If it is a fraction, it refers to all images, including duplicates and
+    excluded images.
 
     Parameters
     ----------
@@ -266,7 +267,7 @@ def _images_to_keep(keep: float | int, table: FeatureTable) -> int:
     images = len(table) + len(table.problems)
     k = resolve_keep(keep, images)
     if k > len(table):
-        raise InputError(f"{k} images are to be kept, but only {len(table)} of {images} could be read. Keep fewer.")
+        raise InputError(f"{k} images should be kept, but only {len(table)} of {images} could be read. Keep fewer.")
     return k
 
 

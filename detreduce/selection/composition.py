@@ -125,7 +125,7 @@ def compose(
             + ["duplicates"] * (len(positions) < len(table))
         )
         raise InputError(
-            f"{k} images are to be kept, but only {len(positions)} of {images} images remain without {without}. "
+            f"{k} images should be kept, but only {len(positions)} of {images} images remain without {without}. "
             f"Keep at most {len(positions)}."
         )
     for what, rows in (("must_keep", named), ("initial", earlier)):
@@ -188,7 +188,7 @@ def check_composition(dataset: DetectionDataset, k: int, request: CompositionReq
             ["excluded images"] * bool(request.exclude) + ["images of val and test"] * bool(request.leaked)
         )
         raise InputError(
-            f"{k} images are to be kept, but only {len(table)} of {len(dataset)} images remain without {without}. "
+            f"{k} images should be kept, but only {len(table)} of {len(dataset)} images remain without {without}. "
             f"Keep at most {len(table)}."
         )
     if groups is not None:
@@ -274,4 +274,4 @@ def _check_room(k: int, named: int, reserved: int) -> None:
         [f"{named} images are named (must_keep, initial)"] * bool(named)
         + [f"class_floor needs {reserved} images"] * bool(reserved)
     )
-    raise InputError(f"{k} images are to be kept, but {parts}. Keep at least {named + reserved}.")
+    raise InputError(f"{k} images should be kept, but {parts}. Keep at least {named + reserved}.")

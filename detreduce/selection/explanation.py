@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.groups import assign_groups
-from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
 from detreduce.features.backbones import make_backbone
 from detreduce.features.extract import extract_features
@@ -55,7 +55,8 @@ class Explanation:
         Whether the image was kept.
     step
         The step that kept or dropped the image. A kept image has ``must_keep``, ``initial``, ``class_floor`` or
-        ``method``. A dropped image has ``exclude``, ``drop_duplicates``, ``unreadable`` or ``method``.
+        ``method``. A dropped image has ``exclude``, ``drop_leaked``, ``drop_duplicates``, ``unreadable``,
+        ``no_features`` (the method got no features of the image) or ``method``.
     rank
         Position of the image in the order of choice, starting at 1; None for a dropped image.
     of
@@ -183,7 +184,9 @@ def explain(
     chosen[[data.row_of[item] for item in selection.image_ids]] = True
     near_kept, near_dropped = (None, None) if table is None else _nearest(table, row, chosen)
     if table is not None and row not in table.rows:
-        notes.append("The nearest images are not known, because this image could not be read.")
+        unread = any(problem.file == data[row].path for problem in table.problems)
+        why = "could not be read" if unread else "is not in the features"
+        notes.append(f"The nearest images are not known, because this image {why}.")
     record = data[row]
     pairs = [_with_names(pair, data) for pair in selection.provenance.get("duplicates", {}).get("pairs", ())]
     counts = data.class_counts
@@ -197,7 +200,7 @@ def explain(
         image=record.id,
         name=record.name,
         kept=bool(chosen[row]),
-        step=_step(selection, record.id, bool(chosen[row]), row),
+        step=_step(selection, record, bool(chosen[row]), row),
         rank=selection.image_ids.index(record.id) + 1 if chosen[row] else None,
         of=len(selection),
         **_score(selection, row),
@@ -230,7 +233,7 @@ def find_image(dataset: DetectionDataset, image: ImageId) -> int:
         hint = _names_with(text, dataset) or nearest(text, [record.name for record in dataset])
         raise InputError(f"{dataset.source.path}: the {dataset.split} split has no image {image!r}.{hint}")
     ids = ", ".join(repr(dataset[row].id) for row in ends[:3])
-    raise InputError(f"{len(ends)} images are called {image!r}. Use the id of one image: {ids}.")
+    raise InputError(f"{len(ends)} images have the name {image!r}. Use the id of one image: {ids}.")
 
 
 def _names_with(text: str, dataset: DetectionDataset) -> str:
@@ -313,8 +316,9 @@ def _with_names(pair: Mapping[str, Any], dataset: DetectionDataset) -> dict[str,
     return {**pair, **{f"{part}_name": dataset[dataset.row_of[pair[part]]].name for part in ("copy", "kept")}}
 
 
-def _step(selection: Selection, image: ImageId, kept: bool, row: int) -> str:
+def _step(selection: Selection, record: ImageRecord, kept: bool, row: int) -> str:
     """Return the step that kept or dropped the image; see `Explanation.step`."""
+    image = record.id
     for step in selection.steps:
         taken = step.get("images")
         if kept and isinstance(taken, list) and image in taken:
@@ -329,7 +333,12 @@ def _step(selection: Selection, image: ImageId, kept: bool, row: int) -> str:
     if dropped and any(pair["copy"] == image for pair in pairs):
         return "drop_duplicates"
     codes = selection.category_codes
-    return "unreadable" if codes is not None and codes[row] < 0 else "method"
+    if codes is None or codes[row] >= 0:
+        return "method"
+    # the dataset may have been moved, so that only the end of the path is the same
+    skipped = selection.provenance.get("skipped_images")
+    unread = skipped is None or any(f"{record.name}: " in text for text in skipped)
+    return "unreadable" if unread else "no_features"
 
 
 def _score(selection: Selection, row: int) -> dict[str, Any]:

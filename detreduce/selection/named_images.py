@@ -57,16 +57,16 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "ke
             rows = rows_of_name.get(str(absolute(item)), [])
         if not rows and str(item) in _unreadable_names(table):
             raise InputError(
-                f"The image {item!r} is to be {fate}, but it could not be read. Repair it or leave it out."
+                f"The image {item!r} should be {fate}, but it could not be read. Repair it or leave it out."
             )
         if not rows:
             names = [name for row in table.rows.tolist() for name in _names_of(table, row)[:2]]
             hint = nearest(str(item), names)
-            raise InputError(f"The image {item!r} is to be {fate}, but the dataset does not have it.{hint}")
+            raise InputError(f"The image {item!r} should be {fate}, but the dataset does not have it.{hint}")
         if len(rows) > 1:
             ids = ", ".join(repr(table.dataset[int(table.rows[row])].id) for row in rows[:3])
             raise InputError(
-                f"{len(rows)} images are called {item!r}. Use the id of the image that is to be {fate}: {ids}."
+                f"{len(rows)} images have the name {item!r}. Use the id of the image that is to be {fate}: {ids}."
             )
         found.append(rows[0])
     return np.array(list(dict.fromkeys(found)), np.int64)
@@ -108,15 +108,15 @@ def leave_out_excluded(
         for row in image_rows(table, request.must_keep).tolist():
             if found := leaked.get(ids[row]):
                 raise InputError(
-                    f"The image {found.name!r} is in must_keep, but it is also in {found.other_split}. Take it out of "
-                    "must_keep, or keep such images (without drop_leaked)."
+                    f"The image {found.name!r} is in must_keep, but it is also in {found.other_split}. Remove it "
+                    "from must_keep, or keep such images (without drop_leaked)."
                 )
         out = np.union1d(out, np.array([row for row in everything.tolist() if ids[row] in leaked], np.int64))
     if not len(out):
         return table, everything, request
     if both := np.intersect1d(out, image_rows(table, request.must_keep)).tolist():
         name = table.dataset[int(table.rows[both[0]])].name
-        raise InputError(f"The image {name!r} is in must_keep and in exclude. Take it out of one of them.")
+        raise InputError(f"The image {name!r} is in must_keep and in exclude. Remove it from one of the two.")
     names = {name for row in out for name in _names_of(table, int(table.rows[row]))}
     rows = np.setdiff1d(everything, out)
     groups = request.groups

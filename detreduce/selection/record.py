@@ -69,8 +69,8 @@ class Selection(SelectionData):
 
         The method must be nested: its smaller selections are prefixes of larger ones. The scores are those of this
         selection. If `select` runs again with the smaller `keep`, a greedy method may give dropped images other scores.
-        Raises InputError if the method is not nested, if `keep` is larger than this selection, or if `keep` is smaller
-        than the number of images that were kept before the method chose.
+        Raises InputError if the method is not nested, or if `keep` is larger than this selection. Also raises
+        InputError if `keep` is smaller than the number of images that were kept before the method chose.
         """
         from detreduce.reducers import reducer_class
 

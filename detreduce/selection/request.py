@@ -1,4 +1,4 @@
-"""Objects that hold the options of a selection.
+"""Objects with the options of a selection.
 
 They are built once, from the keywords of `select`, the command line or the YAML, and then passed as one object.
 """

@@ -61,7 +61,7 @@ class CompositionConfig(BaseModel):
         from detreduce.selection.request import DuplicateSearch
 
         search = DuplicateSearch.of(value)
-        # `features` and `{by: features}` ask for the same search, so they must give the same cell
+        # `features` and `{by: features}` are the same search, so they must give the same cell
         return search.shortest() if isinstance(value, dict) and search is not None else value
 
     @field_validator("class_floor", mode="before")

@@ -62,8 +62,8 @@ def train(
 ) -> TrainingRecord:
     """Train a detector with ultralytics, meter its energy, and evaluate it with ultralytics and with pycocotools.
 
-    The files of the dataset are not changed, because ultralytics uses links to the images and copies of the labels,
-    which are in the run folder. After the training, the run folder contains
+    The files of the dataset are not changed. Ultralytics uses links to the images and copies of the labels in the run
+    folder. After the training, the run folder contains
 
     - ultralytics' own files and ``weights/last.pt`` (or ``best.pt``),
     - ``evidence.npz`` for a detection model (see `Evidence`),
@@ -120,7 +120,7 @@ def train(
     InputError
         An argument is unknown or contradicts the recipe, the recipe or the data cannot be used, or the output folder
         is not empty. Also if images of val or
-        test are in train (the same file, or the same bytes), because the mAP would be too good.
+        test are in train (the same file, or the same bytes), because the mAP would be too high.
     MissingFileError
         The weights or the dataset do not exist.
     DetreduceError

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _ORIENTATION = 274
 _TURNED = (5, 6, 7, 8)
-# whether these are turned depends on the format alone; for others (TIFF, WebP) it depends on the version of OpenCV
+# for these formats, the rotation depends only on the format; for TIFF and WebP, also on the version of OpenCV
 _ALWAYS_TURNED = ("JPEG", "MPO", "PNG", "AVIF")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 ACCURACIES = {"mAP50": "mAP50", "mAP50_95": "mAP50-95"}
 MAIN_ACCURACY = "mAP50_95"
 LEAST_MAP = 0.0005
-"""A mAP below this is shown as 0.000. A training that gives it is too short, and no mAP can be divided by it."""
+"""An mAP below this is shown as 0.000. The training was too short, and shares of such an mAP have no meaning."""
 COSTS = {"Wh": "Wh", "g_co2": "g CO2", "minutes": "minutes", "TFLOPs": "TFLOPs"}
 METERED = ("Wh", "g_co2", "minutes")
 """Costs that change if another training runs on the same machine at the same time."""

@@ -13,6 +13,6 @@ SELECTIONS_SHOWN = 24
 """Maximum number of selections that a report shows with images."""
 
 ALL = "all"
-"""The `keep` of every image that remains without excluded images and duplicates."""
+"""The value of `keep` for all images except excluded images and duplicates."""
 AUTO = "auto"
-"""The method that leaves out near-duplicates and takes what the results support."""
+"""The method that leaves out near-duplicates and then uses the recommended method."""

@@ -44,12 +44,12 @@ def test_each_kind_of_shared_image_is_found(tmp_path):
     (tmp_path / "test/images/link.jpg").symlink_to(tmp_path / "train/images/d.jpg")
     found = leaks_of(data)
     assert described(found) == [
-        "val b.jpg is train b.jpg (same bytes)",
-        "val e.jpg is train c.jpg (same bytes)",
-        "val z.jpg is train a.jpg (same file)",
-        "test link.jpg is train d.jpg (same file)",
+        "val b.jpg matches train b.jpg (same bytes)",
+        "val e.jpg matches train c.jpg (same bytes)",
+        "val z.jpg matches train a.jpg (same file)",
+        "test link.jpg matches train d.jpg (same file)",
     ]
-    assert [str(leak) for leak in found.alike] == ["val d.jpg is train d.jpg (same name and size)"]
+    assert [str(leak) for leak in found.alike] == ["val d.jpg matches train d.jpg (same name and size)"]
     assert found.counts == {("train", "val"): 3, ("train", "test"): 1, ("val", "test"): 0}
     assert found.sentences() == [
         "3 of the 5 images of val are also in train",
@@ -63,7 +63,7 @@ def test_bytes_are_compared_at_the_ends_of_files(tmp_path):
     data = dataset_with(tmp_path, train={"a.jpg": one, "b.jpg": b"1" * 5000}, val={"b.jpg": b"1" * 4999 + b"2"})
     assert not leaks_of(data).pairs
     (tmp_path / "val/images/a.jpg").write_bytes(other)
-    assert described(leaks_of(data)) == ["val a.jpg is train a.jpg (same bytes)"]
+    assert described(leaks_of(data)) == ["val a.jpg matches train a.jpg (same bytes)"]
 
 
 def test_many_files_of_equal_size_and_other_names_are_not_opened(tmp_path, monkeypatch):
@@ -71,7 +71,7 @@ def test_many_files_of_equal_size_and_other_names_are_not_opened(tmp_path, monke
         tmp_path, train={"a.jpg": b"a" * 50, "b.jpg": b"b" * 50}, val={"c.jpg": b"a" * 50, "b.jpg": b"b" * 50}
     )
     monkeypatch.setattr("detreduce.dataset.leaks.MOST_RENAMED", 1)
-    assert described(leaks_of(data)) == ["val b.jpg is train b.jpg (same bytes)"]
+    assert described(leaks_of(data)) == ["val b.jpg matches train b.jpg (same bytes)"]
 
 
 def test_missing_and_empty_files_are_no_leaks(tmp_path):
@@ -106,7 +106,7 @@ def test_the_refusal_names_the_first_pairs_and_what_to_do(tmp_path):
         refuse_leaks(load_dataset(data), leaks_of(data))
     lines = str(error.value).splitlines()
     assert lines[1] == "5 of the 5 images of val are also in train."
-    assert lines[2] == "  val 0.jpg is train 0.jpg (same bytes)"
+    assert lines[2] == "  val 0.jpg matches train 0.jpg (same bytes)"
     assert lines[5] == "  ... and 2 more"
     assert f"detreduce reduce {data} --keep all --drop-leaked" in lines[6]
     assert "--allow-leaks" in lines[6]

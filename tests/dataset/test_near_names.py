@@ -48,7 +48,7 @@ def yolo(root: Path, named: str, there: str) -> Path:
 @pytest.mark.parametrize(("named", "there", "how"), SPELLINGS, ids=["case", "form"])
 def test_the_namesake_is_said(tmp_path: Path, make: object, named: str, there: str, how: str) -> None:
     dataset = load_dataset(make(tmp_path, named, there))  # type: ignore[operator]
-    (problem,) = [str(one) for one in dataset.problems if "is there; the names differ in" in str(one)]
+    (problem,) = [str(one) for one in dataset.problems if "exists; the names differ in" in str(one)]
     assert how in problem and len(dataset) == 1
 
 

@@ -343,7 +343,7 @@ def test_a_keep_that_leaves_no_room_is_refused_before_the_first_cell(
     content = yaml.safe_load(config.read_text())
     for change, said in (
         ({"drop_duplicates": "exact", "keep": [0.9]}, "11 images cannot be kept.*6 of 12"),
-        ({"class_floor": 4}, "srs at keep 3: 3 images are to be kept, but class_floor needs 8 images"),
+        ({"class_floor": 4}, "srs at keep 3: 3 images should be kept, but class_floor needs 8 images"),
         ({"must_keep": ["x.jpg"]}, "'x.jpg'"),
         ({"class_floor": {"c": 1}}, "'c'"),
     ):

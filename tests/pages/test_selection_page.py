@@ -260,7 +260,7 @@ def test_the_command_chooses_again(made: dr.ReductionResult, data: Path, tmp_pat
 def test_all_images_that_remain_have_no_method_order_or_score(data: Path, tmp_path: Path) -> None:
     made = dr.reduce(data, tmp_path / "out", keep="all")
     page = read(made.page)
-    assert "Asked: all images that remain of the train split of" in page.text
+    assert "Request: all remaining images of the train split of" in page.text
     assert "have similar boxes" in page.text and "look alike" not in page.text
     assert not any(word in page.text for word in ("srs", "score", "seed", "distance", "First kept", "order of choice"))
     full = dr.load_dataset(data, split="train")

@@ -78,7 +78,7 @@ def test_too_few_images_are_found_before_features_are_extracted(
 ) -> None:
     data = make_data(tmp_path / "set", 1)
     monkeypatch.setattr(steps, "extract", lambda *_: pytest.fail("features were extracted first"))
-    with pytest.raises(InputError, match="10 images are to be kept, but only 8"):
+    with pytest.raises(InputError, match="10 images should be kept, but only 8"):
         dr.reduce(data, tmp_path / "out", "mms", 10, drop_duplicates=True, cache=tmp_path / "cache")
 
 

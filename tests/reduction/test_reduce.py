@@ -98,6 +98,11 @@ def test_must_keep_and_initial_may_be_files(data: Path, tmp_path: Path) -> None:
         ({"data": None}, "None"),
         ({"output": None}, "None"),
         ({"categories": "rarst"}, "rarst"),
+        ({"split": 3}, "no split '3'"),
+        ({"cache": 3}, "cache=3"),
+        ({"proxy": 3, "method": "vps"}, "proxy=3"),
+        ({"blocks": 3, "method": "mms"}, "blocks=3"),
+        ({"say": 3}, "say=3"),
     ],
 )
 def test_what_is_wrong_for_every_dataset_is_refused_before_anything_is_written(

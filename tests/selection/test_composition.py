@@ -151,7 +151,7 @@ def test_dropped_images_have_no_score_and_are_never_chosen(pictures: DetectionDa
 
 
 def test_more_than_is_left_cannot_be_kept(pictures: DetectionDataset) -> None:
-    with pytest.raises(InputError, match=r"11 images are to be kept, but only 10 of 12 images.*at most 10"):
+    with pytest.raises(InputError, match=r"11 images should be kept, but only 10 of 12 images.*at most 10"):
         select(pictures, "srs", keep=11, drop_duplicates=True)
     with pytest.raises(InputError, match="at most 10"):
         select(pictures, "srs", keep=1.0, drop_duplicates=0.8)
@@ -272,7 +272,7 @@ def test_the_floor_does_not_depend_on_the_order_of_the_rows() -> None:
 def test_names_that_fit_several_images_are_refused() -> None:
     dataset = dataset_of([[0], [1]])
     twins = replace(dataset, records=tuple(replace(record, name="same.png") for record in dataset))
-    with pytest.raises(InputError, match="2 images are called"):
+    with pytest.raises(InputError, match="2 images have the name"):
         image_rows(table_of(twins), ["same.png"])
 
 
@@ -320,7 +320,7 @@ def test_a_fraction_is_of_all_images_also_of_those_that_cannot_be_read() -> None
     dataset = dataset_of([[row % 3] for row in range(12)])
     table = table_without(dataset, [2, 7])
     assert len(select(table, "mms", keep=0.5)) == len(select(dataset, "srs", keep=0.5)) == 6
-    with pytest.raises(InputError, match="11 images are to be kept, but only 10 of 12 could be read"):
+    with pytest.raises(InputError, match="11 images should be kept, but only 10 of 12 could be read"):
         select(table, "mms", keep=11)
 
 

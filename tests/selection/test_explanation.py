@@ -11,7 +11,7 @@ from PIL import Image
 
 from detreduce.arrays.proxy_log import MEASURES, ProxyLog
 from detreduce.dataset import load_dataset
-from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.errors import InputError, MissingFileError
 from detreduce.features.extract import extract_features
 from detreduce.selection.choose import select
@@ -180,13 +180,18 @@ def test_features_given_are_used(data: DetectionDataset) -> None:
     assert explain(selection, "0.png", features=table).nearest_kept is not None
 
 
-def test_an_unreadable_image_is_explained(data: DetectionDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("damaged", "step", "note"), [(True, "unreadable", "read"), (False, "no_features", "features")]
+)
+def test_an_image_without_features_is_explained(data: DetectionDataset, damaged: bool, step: str, note: str) -> None:
     vectors = data.source.path.parents[1] / "vectors.csv"
     table = extract_features(data, f"file:{vectors}", ("image",)).take(np.array([0, 1, 3, 4, 5, 6, 7]))
+    if damaged:
+        table = replace(table, problems=(Problem(data[2].path, "skipped: the file is empty"),))
     selection = select(table, "mms", keep=2)
     found = explain(selection, "2.png", features=table)
-    assert (found.step, found.score, found.category) == ("unreadable", None, None)
-    assert "could not be read" in found.notes[0]
+    assert (found.step, found.score, found.category) == (step, None, None)
+    assert note in found.notes[0].rpartition("because")[2]
 
 
 def test_a_dataset_that_moved_is_looked_for_and_can_be_given(data: DetectionDataset, tmp_path: Path) -> None:
@@ -255,7 +260,7 @@ def test_images_are_found_by_id_name_or_the_end_of_their_path(data: DetectionDat
             replace(record, name=name, path=Path("/d") / name) for record, name in zip(data, folders, strict=True)
         ),
     )
-    with pytest.raises(InputError, match="8 images are called"):
+    with pytest.raises(InputError, match="8 images have the name"):
         find_image(twins, "same.png")
 
 

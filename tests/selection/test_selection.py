@@ -132,7 +132,7 @@ def test_ambiguous_names_and_reserved_parameters_are_refused() -> None:
     dataset = make_dataset(4)
     twins = tuple(replace(record, name="same.jpg") if row < 2 else record for row, record in enumerate(dataset))
     table = make_table(replace(dataset, records=twins))
-    with pytest.raises(InputError, match="2 images are called"):
+    with pytest.raises(InputError, match="2 images have the name"):
         select(table, method="srs", keep=3, must_keep=["same.jpg"])
     assert select(table, method="srs", keep=3, must_keep="images/01.jpg").image_ids[0] == "images/01.jpg"
     with pytest.raises(InputError, match="seed="):

@@ -192,7 +192,7 @@ def test_best_validates_each_epoch_apart_from_training(tiny: Path, tmp_path: Pat
     assert record.evaluation.splits == ["val", "test"]
     assert record.evaluation.images == 12
     assert record.evaluation.boxes == 20
-    assert any("too good" in line for line in record.warnings)
+    assert any("too high" in line for line in record.warnings)
 
 
 @pytest.mark.train

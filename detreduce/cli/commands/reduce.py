@@ -53,8 +53,8 @@ Method = Annotated[
         metavar="NAME",
         autocompletion=completion.methods,
         help=(
-            "Method that chooses the images. auto leaves out near-duplicates and takes the method that the results "
-            "support. `detreduce methods` lists all methods."
+            "Method that chooses the images. auto leaves out near-duplicates and uses the recommended "
+            "method. `detreduce methods` lists all methods."
         ),
         rich_help_panel=CHOICE,
     ),
@@ -66,8 +66,8 @@ Keep = Annotated[
         "-k",
         metavar="NUMBER",
         help=(
-            "How many images to keep: a fraction of all images, with a point (0.25), a number (500), or all that "
-            "remain without near-duplicates (all)."
+            "How many images to keep: a fraction with a decimal point (0.25), a number (500), or all images "
+            "except near-duplicates (all)."
         ),
         rich_help_panel=CHOICE,
     ),

@@ -28,7 +28,7 @@ def show_duplicates(
     if found.pairs:
         out.print(f"In {dataset.split}, the kept image and its duplicate:", style="bold")
     names = {record.id: record.name for record in dataset}
-    # what is surest comes first
+    # the most certain pairs come first
     for pair in sorted(found.pairs, key=lambda pair: (not pair.exact, -pair.similarity))[:shown]:
         _show_pair(out, names[pair.kept], names[pair.copy], alike(pair.exact, pair.transformation, pair.similarity))
     _show_more(out, len(found.pairs), shown)

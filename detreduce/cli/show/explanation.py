@@ -70,6 +70,8 @@ def _reason(found: Explanation, selection: Selection) -> str:
         return f"{before}because it is also in val or test"
     if found.step == "unreadable":
         return "because it could not be read"
+    if found.step == "no_features":
+        return f"because {selection.method} got no features of this image"
     if found.step == "drop_duplicates" and (pair := found.duplicate_of):
         how = alike(pair["exact"], pair["transformation"], pair["similarity"])
         return f"{before}because it is a duplicate of {pair['kept_name']} ({how})"
@@ -85,7 +87,8 @@ def _why_unscored(found: Explanation, selection: Selection) -> str:
 def _nearest(found: Explanation) -> Iterator[str]:
     """Yield a sentence about the nearest images.
 
-    For features that only count boxes there is no sentence, because images with equal counts may look different.
+    If the features describe only boxes, the sentence does not mention the look, because images with similar boxes may
+    look different.
     """
     if found.nearest_by == ("annotations",):
         names = ["not known" if one is None else one.name for one in (found.nearest_kept, found.nearest_dropped)]

@@ -10,7 +10,7 @@ from detreduce.display.numbers import fixed
 from detreduce.vocabulary.controls import FULL
 from detreduce.vocabulary.measures import ACCURACIES
 
-# a smaller difference than this part of the energy of full is no difference
+# differences below this fraction of the energy of `full` count as equal
 SAME_ENERGY = 0.005
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
     say(_describe_cost(best, full), "  ")
     if budget_wh is not None and budget_wh >= found.most_wh:
         say(
-            f"The budget of {budget_wh:g} Wh is above every recipe: the most expensive one that was "
-            f"compared needs {fixed(found.most_wh, 2)} Wh. So the budget does not limit the choice."
+            f"The budget of {budget_wh:g} Wh is more than any recipe needs: the most expensive recipe "
+            f"needs {fixed(found.most_wh, 2)} Wh. So the budget does not limit the choice."
         )
     if found.energy_note:
         say(found.energy_note)

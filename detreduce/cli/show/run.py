@@ -81,8 +81,8 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in outcome.rows):
         show_status(
             out,
-            "Warning: The epochs were chosen on val, and the results are from val too. All results are therefore too "
-            "good.",
+            "Warning: The epochs were chosen on val, and the mAP is also measured on val. So the mAP values are too "
+            "high.",
             WARNING,
         )
     found = outcome.near_duplicates

@@ -97,7 +97,7 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
     method = f"{selection.method} ({match})" if match else selection.method
     kept = f"{len(selection):,} of {len(selection.scores):,} images kept"
     if selection.keeps_all:
-        yield f"{kept}: all that remain."
+        yield f"{kept}: all remaining images."
     else:
         yield f"{kept} by {method}."
     lost = [row.name for row in classes if not row.images_kept]

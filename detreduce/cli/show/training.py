@@ -17,7 +17,7 @@ from detreduce.display.terminal_text import WARNING
 # more classes than this do not fit a screen
 SHOWN = 30
 FEW_STEPS = 50
-"""A detector learns nearly nothing in fewer optimiser steps."""
+"""With fewer optimiser steps than this, a detector learns almost nothing."""
 
 if TYPE_CHECKING:
     from detreduce.arrays.proxy_log import ProxyLog
@@ -32,7 +32,7 @@ def show_record(record: TrainingRecord) -> None:
         show_text(
             out,
             f"Measured on {splits}: {evaluation.images:,} images with {evaluation.boxes:,} boxes. The weights are "
-            f"those of the {record.choose} epoch.",
+            f"from the {record.choose} epoch.",
             style="bold",
         )
         _show_classes(out, evaluation)

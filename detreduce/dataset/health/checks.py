@@ -14,22 +14,22 @@ from detreduce.display.numbers import percent
 
 MEASURING = ("val", "test")
 FEW_IMAGES = 30
-"""Fewer images in val or test give an mAP that changes much from one set of images to the next."""
+"""With fewer images than this in val or test, the mAP depends strongly on the choice of these images."""
 UNEVEN = 20.0
-"""Boxes of the most common class for each box of the rarest class, from which classes count as uneven."""
+"""Lowest ratio of boxes, most common class to rarest class, at which classes count as imbalanced."""
 FEW_OF_CLASS = 20
-"""A class in fewer train images is hard to learn."""
+"""A class in fewer train images than this is hard to learn."""
 TINY_SHARE = 0.1
-"""Share of tiny boxes from which they are worth a look."""
+"""Smallest share of tiny boxes that gives the verdict ``look``."""
 MUCH_BACKGROUND = 0.5
 NAMED = 5
 SHARED = "shared by val and test"
 SHARED_ADVICE = (
-    "They count twice in val+test, and epochs chosen on val make the result on test too good. "
+    "They count twice in val+test. If epochs are chosen on val, the mAP on test is too high. "
     "Remove them from one of the two by hand: detreduce duplicates DATA lists them."
 )
 BY_FILES = frozenset({"leaks", SHARED, "equal names"})
-"""The checks that compare files, and that a comparison of pixels replaces."""
+"""The checks that compare files. A comparison of pixels replaces them."""
 
 
 def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset], leaks: Leaks) -> tuple[Finding, ...]:
@@ -63,12 +63,12 @@ def _splits(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]) -> 
     if not summary.labelled:
         return Finding("splits", "good", f"Splits: {sizes}.", sum(summary.splits.values()))
     if not measured:
-        advice = "Take some images out of train, so that a training can be measured."
+        advice = "Move some images from train to val, so that a training can be evaluated."
         return Finding("splits", "look", f"There is no val and no test split. Splits: {sizes}.", 0, advice)
     small = [name for name in measured if summary.splits[name] < FEW_IMAGES]
     if small:
         what = f"Few images in {', '.join(small)}. Splits: {sizes}."
-        advice = f"With fewer than {FEW_IMAGES} images, the mAP depends much on which images they are."
+        advice = f"With fewer than {FEW_IMAGES} images, the mAP depends strongly on the choice of these images."
         return Finding("splits", "look", what, sum(summary.splits[name] for name in small), advice)
     return Finding("splits", "good", f"Splits: {sizes}.", sum(summary.splits.values()))
 
@@ -80,8 +80,8 @@ def _leaks(leaks: Leaks) -> Iterator[Finding]:
     if found := leaks.in_train:
         told = "; ".join(leaks.sentences(found))
         whole = any(leaks.is_whole(TRAIN, later) for later in MEASURING if later in leaks.splits)
-        advice = "Give the dataset other images for val." if whole else "reduce --drop-leaked takes them out of train."
-        yield Finding("leaks", "wrong", f"{_sentence(told)} The mAP is then too good.", len(found), advice)
+        advice = "Give the dataset other images for val." if whole else "reduce --drop-leaked removes them from train."
+        yield Finding("leaks", "wrong", f"{_sentence(told)} The mAP is then too high.", len(found), advice)
     else:
         what = "No file of val or test is also in train. Pixels were not compared: use --check-images."
         yield Finding("leaks", "good", what)
@@ -89,9 +89,9 @@ def _leaks(leaks: Leaks) -> Iterator[Finding]:
     if others:
         yield Finding(SHARED, "look", _sentence("; ".join(leaks.sentences(others))), len(others), SHARED_ADVICE)
     if leaks.alike:
-        what = f"{_images(len(leaks.alike))} with the name and the size of an image of another split, but other bytes."
+        what = f"{_images(len(leaks.alike))} have the same name and size as images of other splits, but other bytes."
         yield Finding(
-            "equal names", "look", what, len(leaks.alike), "Look whether they show the same (--check-images)."
+            "equal names", "look", what, len(leaks.alike), "Check whether they show the same scene (--check-images)."
         )
 
 
@@ -109,16 +109,18 @@ def _classes(splits: Mapping[str, DetectionDataset]) -> Iterator[Finding]:
     unused = [one for one, images in train.items() if not any(found.get(one) for found in counts.values())]
     never = sorted({one for names in unseen.values() for one in names})
     if never:
-        advice = "A detector cannot find a class that it has not seen. Add images of it to train."
+        advice = "A detector cannot find a class that it has not seen. Add images of this class to train."
         yield Finding("classes", "wrong", f"In val or test, but not in train: {_named(never)}.", len(never), advice)
     elif absent := {name: names for name, names in missing.items() if names}:
         told = "; ".join(f"{name} lacks {_named(names)}" for name, names in absent.items())
         count = len({one for names in absent.values() for one in names})
-        yield Finding("classes", "look", _sentence(told), count, "What a split lacks is not measured there.")
+        yield Finding(
+            "classes", "look", _sentence(told), count, "A class that is missing in a split is not measured there."
+        )
     else:
         yield Finding("classes", "good", f"Every split has {_all_classes(len(train) - len(unused))}.")
     if unused:
-        what = f"Named, but without a box in any split: {_named(unused)}."
+        what = f"Classes without a box in any split: {_named(unused)}."
         yield Finding("unused classes", "look", what, len(unused), "Check the class names, or leave them as they are.")
     used = {one: images for one, images in train.items() if images}
     if len(used) > 1:
@@ -154,7 +156,7 @@ def _boxes(summary: DatasetSummary) -> Iterator[Finding]:
         yield Finding("background", "good", what, summary.background)
     if summary.side_quantiles:
         low, middle, high = (summary.side_quantiles[part] for part in (0.05, 0.5, 0.95))
-        what = f"Boxes take {low:.1%} to {high:.1%} of the image's side, half of them more than {middle:.1%}."
+        what = f"Box sizes are {low:.1%} to {high:.1%} of the image's side, with a median of {middle:.1%}."
         tiny = summary.tiny
         if tiny > TINY_SHARE * summary.boxes:
             advice = (
@@ -213,7 +215,7 @@ def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:
 
 
 def _all_classes(count: int) -> str:
-    return "the one class that is used" if count == 1 else f"all {count} classes that are used"
+    return "the only used class" if count == 1 else f"all {count} used classes"
 
 
 def _images(count: int) -> str:

@@ -17,7 +17,7 @@ CELLS = 24
 SIDES = (0.0, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 """Bounds of box sizes, as sqrt(box area / image area)."""
 PER_IMAGE = (0, 1, 2, 3, 5, 9, 17, 33, 65)
-"""First numbers of boxes in the groups of images by their number of boxes."""
+"""Lower bounds of the bins for the number of boxes in an image."""
 
 
 @dataclass(frozen=True, slots=True)

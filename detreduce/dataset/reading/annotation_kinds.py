@@ -46,7 +46,7 @@ COCO = Kind("coco", "COCO JSON", _PASS)
 COCO_RESULTS = Kind("coco_results", "COCO results (detections)", "Pass the file with the annotations")
 LABEL_STUDIO = Kind("label_studio", "a Label Studio export", _PASS)
 CREATEML = Kind("createml", "CreateML JSON", _PASS)
-LABELME = Kind("labelme", "LabelMe JSON", "Pass the folder that holds the JSON files and the images")
+LABELME = Kind("labelme", "LabelMe JSON", "Pass the folder that contains the JSON files and the images")
 VOC = Kind(
     "voc", "Pascal VOC XML", "Put the XML files into a folder Annotations next to a folder JPEGImages of the images"
 )
@@ -91,7 +91,7 @@ def _kind_of_json(file: Path) -> Kind | None:
     for kind, keys in _OBJECTS:
         if all(re.search(key, head) for key in keys):
             return kind
-    # COCO: the images may follow a long list of other things
+    # COCO: the list of images may come after other long lists
     return COCO if file.stat().st_size > _HEAD and _has_images(file) else None
 
 
@@ -137,7 +137,7 @@ def find_unread(folder: Path) -> list[Unread]:
     stems = {_stem(name) for name in files if _suffix(name) in IMAGE_SUFFIXES}
     by_suffix: dict[str, list[str]] = {}
     for name in files:
-        # most text files are no labels: labels have the name of their image
+        # only text files with the name of an image can be labels
         if _suffix(name) in SUFFIXES and (_suffix(name) != ".txt" or _stem(name) in stems):
             by_suffix.setdefault(_suffix(name), []).append(name)
     found: dict[Kind, Unread] = {}
@@ -154,7 +154,7 @@ def find_unread(folder: Path) -> list[Unread]:
     return list(found.values())
 
 
-# the first format of which every pattern occurs
+# the first format whose patterns all occur
 _OBJECTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (LABELME, (r'"shapes"\s*:\s*\[', r'"image(Path|Data|Height|Width)"\s*:')),
     (VIA, (r'"_via_(img_metadata|settings|attributes)"\s*:',)),

@@ -98,7 +98,7 @@ def split_entries(description: Description) -> Iterator[tuple[str, Any]]:
 def split_values(description: Description) -> dict[str, Any]:
     """Return the value of each split by canonical name.
 
-    If a split has several aliases in the YAML, the first alias in `SPLIT_KEYS` counts.
+    If a split has several aliases in the YAML, the first alias in `SPLIT_KEYS` is used.
     """
     values: dict[str, Any] = {}
     for key, value in split_entries(description):

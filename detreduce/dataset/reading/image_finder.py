@@ -27,7 +27,7 @@ def path_in(reference: str) -> str:
     """Return the path in a reference: x of ``/data/local-files/?d=x``, the path of a URL, or the whole reference."""
     try:
         parts = urlsplit(reference.replace("\\", "/"))
-    except ValueError:  # for instance an address with brackets that is no IPv6 address
+    except ValueError:  # for instance an invalid IPv6 address in brackets
         return reference.replace("\\", "/")
     if local := parse_qs(parts.query).get("d"):
         found = local[0]
@@ -48,8 +48,8 @@ class ImageFinder:
     def find(self, reference: str) -> str | None:
         """Return the image's path relative to the folder, with ``/``, or None if no image or several images match.
 
-        Three matches are tried in order: the path of the reference, a single image with that file name, and a single
-        image with that file name without hash prefixes. Files outside the folder are never used.
+        Three matches are tried in order: an image at the path of the reference, a single image with this file name, and
+        a single image with this file name without hash prefixes. Files outside the folder are never used.
         """
         path = path_in(reference)
         name = safe_name(path)

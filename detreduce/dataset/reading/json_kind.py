@@ -1,4 +1,4 @@
-"""Find out from the first bytes of a JSON file whether the file holds a list."""
+"""Find out from the first bytes of a JSON file whether the file contains a list."""
 
 from __future__ import annotations
 

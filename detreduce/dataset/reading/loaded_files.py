@@ -89,13 +89,13 @@ class LoadedFiles:
             self._sorted = paths[order].copy(), stamps[order].copy()
         paths, stamps = self._sorted
         key = np.uint64(_key(path))
-        # of several states of one file, the last one counts
+        # if a file has several states, the last state is used
         place = int(np.searchsorted(paths, key, side="right")) - 1
         return int(stamps[place]) if place >= 0 and paths[place] == key else None
 
 
 _CHANGED = "changed after the dataset was loaded. Nothing was written. Load the dataset again when no program edits it."
-_VANISHED = "was there when the dataset was loaded, and is missing now. Nothing was written. Load the dataset again."
+_VANISHED = "existed when the dataset was loaded, but is missing now. Nothing was written. Load the dataset again."
 
 
 def _key(path: str | os.PathLike[str]) -> int:

@@ -23,7 +23,7 @@ class NearNames:
                 self._by_look.setdefault(look_of(known), []).append(known)
         for known in self._by_look.get(look_of(name), ()):
             if (what := describe_difference(name, known)) is not None:
-                return f" ({known!a} is there; the names differ in {what})"
+                return f" ({known!a} exists; the names differ in {what})"
         return ""
 
 

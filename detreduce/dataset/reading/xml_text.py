@@ -43,7 +43,7 @@ def decode_xml(data: bytes) -> tuple[str, list[str]]:
         encoding = match[1].decode("ascii") if match else "utf-8"
         if encoding.lower().replace("_", "-").startswith(("utf-16", "ucs-2", "utf-32")):
             # the declaration itself is ASCII, so the file cannot be UTF-16
-            found.append(f"declares {encoding}, but is not; read as UTF-8")
+            found.append(f"declares {encoding}, but has another encoding; read as UTF-8")
             encoding = "utf-8"
     text = data.decode(encoding)
     if not isinstance(text, str):

@@ -70,7 +70,7 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
             relative = _place_of_reduced(choice, how, relative, list(splits), set(places.values()))
             placer.write_pieces(relative, how.filtered(old.annotations))
         elif split == own or not together:
-            # pycocotools reads no JSON with a byte-order mark
+            # pycocotools cannot read a JSON with a byte-order mark
             mark = codecs.BOM_UTF8 if old.annotations.suffix.lower() == ".json" else b""
             placer.copy(old.annotations, relative, without=mark)
         images = str(folder)

@@ -12,5 +12,5 @@ def list_line(path: object) -> str:
     """
     text = str(path)
     if len(text.splitlines()) > 1 or (text and text.splitlines()[0] != text):
-        raise InputError(f"{text!r} has a line end in its name, so a list cannot hold it. Rename the file.")
+        raise InputError(f"{text!r} has a line break in its name, so a list cannot contain it. Rename the file.")
     return f"{text}\n"

@@ -49,7 +49,7 @@ def staged(output: Path, *, overwrite: bool = False, discard_changes: bool = Fal
             yield stage.new
             stage.publish(old)
         finally:
-            # what cannot be removed now is removed by the next run
+            # the next run removes files that cannot be removed now
             with suppress(OSError):
                 stage.clear(lambda folder: old.everything)
 
@@ -81,7 +81,7 @@ def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = 
     here = _real(Path.cwd())
     for taken in (here, _real(Path.home())):
         if output == taken or output in taken.parents:
-            raise InputError(f"Output {output} is or contains the working or home folder {taken}. Choose a new folder.")
+            raise InputError(f"Output {output} would replace the working or home folder {taken}. Choose a new folder.")
     if not any(output.iterdir()):
         return Contents()
     if not overwrite:
@@ -166,7 +166,7 @@ class _Stage:
             except OSError as error:
                 if os.path.lexists(self.output):
                     raise InputError(
-                        f"Output {self.output} appeared while the new one was written, and was left as it is. "
+                        f"Output {self.output} appeared while the new output was written, and was not changed. "
                         "Choose another output."
                     ) from error
                 raise
@@ -222,7 +222,7 @@ def _remove_stale(output: Path) -> None:
         with suppress(OSError):
             journal = _read_journal(folder / _JOURNAL)
             if journal is None:
-                # killed before anything was written
+                # the process was killed before it wrote anything
                 with suppress(FileNotFoundError):
                     (folder / _NEW).rmdir()
                 _remove_empty(folder)

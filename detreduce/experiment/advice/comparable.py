@@ -19,9 +19,9 @@ OWN = ("epochs", "patience", "seed")
 def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
     """Return tidy rows of finished cells that differ only in images, epochs and seeds.
 
-    The cells may come from any plan of the ledger, but all of them have the same setting (see `setting_of`): the most
-    common setting among the finished cells of the latest plan. If that plan has no finished cell, it is the most common
-    setting in the ledger. Raise InputError if the plan or a cell cannot be read.
+    The cells may come from any plan of the ledger, but all of them have the same setting (see `setting_of`). This is
+    the most common setting among the finished cells of the latest plan or, if it has none, among all finished cells.
+    Raise InputError if the plan or a cell cannot be read.
     """
     cells = {cell.key: setting_of(cell) for cell in ledger}
     planned = [cells[row["key"]] for row in finished_rows(ledger)] or list(cells.values())

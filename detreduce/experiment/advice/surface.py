@@ -31,7 +31,7 @@ SHARED = ("A", "n0", "a", "s0", "b")
 RUN_SPREAD = 0.015
 """Prior standard deviation between seeds."""
 MISFIT = 0.01
-"""Prior standard deviation of configurations around the surface. A smaller mAP cannot be told from 0."""
+"""Prior standard deviation of configurations around the surface. An mAP below this cannot be distinguished from 0."""
 WORTH = 4.0
 """Degrees of freedom of the two prior standard deviations."""
 SAMPLES = 250
@@ -179,7 +179,7 @@ def _priors(largest: float, total: int, most_seen: float, methods: int) -> tuple
 def _surface(theta: FloatArray, places: npt.ArrayLike, images: Any, seen: Any, total: int) -> FloatArray:
     """Return the (S, m) mAP of S sets of parameters at m configurations.
 
-    `places` holds, for each configuration, the index of its method in `Surface.methods`. The index is -1 if the method
+    `places` has, for each configuration, the index of its method in `Surface.methods`. The index is -1 if the method
     does not have its own parameter m.
     """
     places = np.asarray(places)

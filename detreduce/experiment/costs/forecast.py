@@ -87,7 +87,7 @@ class Forecast:
         """Return the expected cost of choosing the images of a cell; None if no finished cell shows this cost.
 
         A nested method has the same cost at every keep, because its smaller selections are prefixes of its larger
-        selections. For any other method, only cells with the same keep count.
+        selections. For any other method, only cells with the same keep are used.
         """
         known = self.choosing.get(cell.label, {})
         if repr(cell.chosen_keep) in known:

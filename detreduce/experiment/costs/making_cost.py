@@ -34,10 +34,10 @@ class MakingCost:
 def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEnergy) -> PhaseEnergy:
     """Return the energy used to compute the features of all `images`, including images from the cache.
 
-    This run computed the features of `made` images and used `energy`. Each image from the cache is charged the energy
-    per image of this run or, if `made` is less than `LEAST_IMAGES`, the energy per image that the cache stores. If this
-    is not known, the returned energy has ``wh`` None, and ``unavailable`` gives the reason. `pixels` is the provenance
-    of the features; its entry ``store`` is the path of the cache.
+    This run computed the features of `made` images and used `energy`. For each image from the cache, the energy per
+    image of this run is added. If `made` is less than `LEAST_IMAGES`, the energy per image that the cache stores is
+    added instead. If this is not known, the returned energy has ``wh`` None, and ``unavailable`` gives the reason.
+    `pixels` is the provenance of the features; its entry ``store`` is the path of the cache.
     """
     store = Path(str(pixels["store"])) if pixels.get("store") else None
     if store is None:
@@ -64,8 +64,8 @@ def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str
 def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
     """Store the energy used to compute the features or signatures of `made` images as the rate of a cache folder.
 
-    The rate is not stored if it is not reliable (too few images, unknown energy, overlap with another training), if the
-    stored rate is from more images, or if the folder cannot be written.
+    The rate is not stored if it is not reliable: too few images, unknown energy, or overlap with another training. It
+    is not stored either if the stored rate is from more images, or if the folder cannot be written.
     """
     known = known_rate(store)
     useless = made < LEAST_IMAGES or energy.wh is None or energy.overlapped

@@ -298,7 +298,7 @@ class Ledger:
 def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[dict[str, Any]]:
     """Return the tidy rows of the finished cells among `cells`. By default, `cells` is the latest plan of the ledger.
 
-    Without a plan, all finished cells count. Raise InputError if the plan or a cell cannot be read.
+    Without a plan, all finished cells are used. Raise InputError if the plan or a cell cannot be read.
     """
     if cells is not None:
         wanted = {cell.key for cell in cells}

@@ -106,7 +106,7 @@ def comparisons_frame(rows: Sequence[dict[str, Any]], evidence: Load) -> pd.Data
 
 
 def _with_keep(frame: pd.DataFrame, keeps: Sequence[float | int]) -> pd.DataFrame:
-    """Return the frame with a `keep` column that holds both int and float.
+    """Return the frame with a `keep` column that contains both int and float.
 
     Otherwise pandas would convert a count of 1 (one image) to a fraction of 1.0 (all images).
     """

@@ -63,7 +63,7 @@ class LeakWarning:
     @property
     def title(self) -> str:
         """The warning in a few words."""
-        return "The data has leaks, so the mAP is too good"
+        return "The data has leaks, so the mAP is too high"
 
     @property
     def text(self) -> str:

@@ -13,7 +13,10 @@ from detreduce.training.concurrent_runs import present
 
 NEAR_DUPLICATES_FILE = "near-duplicates.json"
 MOST_IMAGES = 200_000
-"""Largest number of images to compare with each other. The search takes minutes; with ten times more images, hours."""
+"""Largest number of images to compare with each other.
+
+The search takes minutes. With ten times more images it takes hours.
+"""
 
 
 def keep_near_duplicates(

@@ -101,7 +101,7 @@ class Redundancy:
         self.ledger.write_json(file.name, content)
 
     def _cost_file(self, composition: dict[str, Any]) -> Path:
-        """Return the path of the file in the ledger that holds the cost of a search."""
+        """Return the path of the file in the ledger that contains the cost of a search."""
         return self.ledger.path / f"{PHASE}-{self._key(composition)}.json"
 
     def _key(self, composition: dict[str, Any]) -> str:

@@ -50,7 +50,7 @@ def choosing_wh(rows: Sequence[Mapping[str, Any]]) -> float | None:
     """Return the energy of choosing the images once, in Wh, summed over all phases.
 
     The result is the mean over `rows`, the cells of one method at one keep. If some cells ran alone on their machine,
-    only those cells count. Cells with a phase of unknown energy are left out. Return None if no cell remains.
+    only these cells are used. Cells with a phase of unknown energy are left out. Return None if no cell remains.
     """
     alone = [row for row in rows if not row.get("overlapped")]
     known = [wh for row in alone or rows if (wh := _choosing_wh_of(row)) is not None]

@@ -198,7 +198,7 @@ def _compared(
 def _judged(family: Sequence[tuple[Comparison, PairedDifference]]) -> list[Comparison]:
     """Return the comparisons with their verdicts, adjusted by Holm for the number of methods.
 
-    `family` holds the comparisons with the same keep, reference and measure.
+    `family` contains the comparisons with the same keep, reference and measure.
     """
     doubts = holm([pair.doubt() if comparison.low is not None else None for comparison, pair in family])
     adjusted = holm([comparison.p for comparison, _ in family])

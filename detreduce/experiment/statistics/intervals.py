@@ -21,8 +21,8 @@ seeds resampled, Gaussian                17 - 52  27 - 76  23 - 82  18 - 89
 seeds and images resampled, Gaussian     52 - 96  76 - 95  82 - 95  89 - 94
 =======================================  =======  =======  =======  =======
 
-The interval over seeds alone holds only for the given test images. The interval over images alone holds only for the
-given trainings.
+The interval over seeds alone is valid only for the given test images. The interval over images alone is valid only for
+the trainings.
 """
 
 from __future__ import annotations

@@ -59,7 +59,8 @@ def group_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Group]:
 def paired_differences(ours: Sequence[Row], theirs: Sequence[Row], measure: str) -> tuple[list[Group], list[float]]:
     """Return the groups of cells that have the measure, and for each group the difference `ours` minus `theirs`.
 
-    `group_by_seed` makes the groups. If one side of a group has several cells, their mean counts.
+    `group_by_seed` makes the groups. If `ours` or `theirs` has several cells in a group, the mean over these cells is
+    used.
     """
     groups = group_by_seed(*([row for row in side if row.get(measure) is not None] for side in (ours, theirs)))
     return groups, [_mean(own, measure) - _mean(other, measure) for own, other in groups]
@@ -107,7 +108,7 @@ def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
 def sides_against_full(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
     """Yield every comparison with the control `full`.
 
-    Each item holds the rows of another method or control at one keep, the rows of `full`, and the name ``full``.
+    Each item contains the rows of another method or control at one keep, the rows of `full`, and the name ``full``.
     """
     full = [row for row in rows if row["control"] == FULL]
     groups: dict[tuple[str, str], list[Row]] = {}

@@ -70,8 +70,8 @@ def rank_methods(
 ) -> MethodRanks | None:
     """Rank the methods of tidy rows within each block: one dataset, keep and training seed.
 
-    If a method has several rows in a block, their mean counts. Controls that train on all images are left out. Return
-    None if there are fewer than two methods, or if no block contains every method.
+    If a method has several rows in a block, the mean over these rows is used. Controls that train on all images are
+    left out. Return None if there are fewer than two methods, or if no block contains every method.
     """
     blocks: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for row in rows:

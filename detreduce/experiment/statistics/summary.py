@@ -73,7 +73,7 @@ def _flatten(groups: Mapping[Any, Sequence[Mapping[str, Any]]]) -> list[Mapping[
 
 
 def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, Any]]) -> Summary:
-    """Return the summary of the rows of one method at one keep; `full` holds the rows of the control `full`."""
+    """Return the summary of the rows of one method at one keep; `full` contains the rows of the control `full`."""
     mean = {name: _mean(_values(group, name)) for name in MEASURES}
     spread = {name: _spread(_values(group, name)) for name in MEASURES}
     against: dict[str, float] = {}

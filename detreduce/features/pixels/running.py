@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Running:
     """How to run a network on images. `batch`, `device` and `workers` are parameters of `extract_features`.
 
-    The vector of an image must not depend on the other images in its batch. But the order of summation in a kernel
-    depends on the batch size and on the number of threads, and sometimes on the position in the batch. So a CPU
-    computes one image at a time on one thread, and runs several such computations in parallel. Other devices need
-    batches to be fast. On these devices all batches have the same size, and the last batch is padded.
+    The vector of an image must not depend on the other images in its batch. But rounding errors depend on the batch
+    size and on the number of threads, and sometimes on the position in the batch. So a CPU computes one image at a time
+    on one thread, and runs several such computations in parallel. Other devices need batches to be fast. On these
+    devices all batches have the same size, and the last batch is padded.
 
     `stop_at_failure` says whether to raise ImageReadError at the first image that cannot be read.
     """

@@ -176,10 +176,10 @@ def _explain_unreadable(opened: ProxyBlocks) -> dict[int, str]:
 def fill_missing(
     block: npt.NDArray[np.float32], X: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Fill the rows of NaN in a block `dynamics` from the nearest images that have boxes and scores.
+    """Fill missing rows (NaN) of a block `dynamics` from the nearest images that have boxes and scores.
 
-    The mean and the maximum of a score become the average over the nearest images (see `extrapolate`). The sum of a
-    score becomes its filled mean times the number of boxes in the image.
+    Missing means and maxima become the average over the nearest images (see `extrapolate`). A missing sum becomes the
+    filled mean times the number of boxes in the image.
 
     Parameters
     ----------

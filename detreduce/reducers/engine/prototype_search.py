@@ -21,7 +21,7 @@ SCREENED = 1e-7
 WIDE_BYTES = 2 * 2**30
 """If kernel columns take more bytes than this in float32, they are stored in 16 bits."""
 MANY = 50_000_000
-"""From this number of kernel values, threads are faster in spite of the time to start them."""
+"""Threads are used from this number of kernel values on. For fewer values, starting threads takes too long."""
 LEVELS = 65535
 """Largest value of a kernel column that is stored in 16 bits."""
 SPREADS = 6.0

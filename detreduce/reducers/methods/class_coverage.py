@@ -27,9 +27,9 @@ class ClassCoverage(ObjectReducer):
     method only reads labels. Images without boxes add nothing and come last. To keep some of them, name them in
     ``must_keep``.
 
-    scores_ is the increase at the step in which the image was chosen. For an image that is not chosen, scores_ is the
-    increase that the image would give after the last step. Image categories are not used. Only the classes of boxes are
-    used.
+    scores_ of a chosen image is the increase at the step in which the image was chosen. scores_ of a dropped image is
+    the increase that the image would give after the last step. Image categories are not used. Only the classes of boxes
+    are used.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
     total = np.bincount(table.classes, table.counts, table.n_classes)
     counted = table.counts * np.isin(table.images, task.chosen)
     kept = np.bincount(table.classes, counted, table.n_classes)
-    # a few boxes of one class add the same in every image: there are few such pairs of a class and a number
+    # equal numbers of boxes of a class give equal increases, so each pair (class, number) is computed once
     base = int(table.counts.max(initial=0)) + 1
     pairs, kinds = np.unique(table.classes * base + table.counts, return_inverse=True)
     classes, more = pairs // base, pairs % base

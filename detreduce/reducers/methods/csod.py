@@ -37,14 +37,14 @@ class ClasswiseObjects(ObjectReducer):
     some of them, name them in ``must_keep``.
 
     scores_ is minus the position in the order of choice (0, -1, -2, ...). Images that are not chosen follow, sorted by
-    their criterion after the last choice. If an image has several classes, the largest criterion counts. Image
+    their criterion after the last choice. If an image has several classes, its largest criterion is used. Image
     categories are not used. Only the classes of boxes are used.
 
     Parameters
     ----------
     balance
         Weight of the first term, which is high for typical images (lambda in the paper). At least 0. With 0, only the
-        second term counts.
+        second term is used.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
 

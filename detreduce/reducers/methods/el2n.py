@@ -10,7 +10,8 @@ class ErrorNorm(DynamicsReducer):
 
     Each box is matched with a prediction. The error of the box is the L2 norm of the predicted class confidences minus
     the one-hot label. The score of the box is the mean error over the first half of the epochs. scores_ of an image is
-    the sum, mean or maximum of the scores of its boxes (see `over`). The largest scores come first, as in the paper.
+    the sum, mean or maximum of the scores of its boxes (see `over`). The images with the largest scores come first, as
+    in the paper.
     """
 
     name = "el2n"

@@ -24,14 +24,15 @@ class FacilityLocation(BaseReducer):
     """Facility location: keep images so that every image is similar to at least one kept image.
 
     Let ``s_ij`` be the similarity of images i and j. In each step, the method adds the image that increases ``sum_i
-    max_{j kept} s_ij`` most. The sum is over all images i of an image category. Each image i counts with its similarity
-    to the most similar kept image j. The similarity is ``s_ij = exp(-d_ij^2 / (2 sigma^2))`` if one of the two images
-    is among the nearest neighbours of the other image (see `neighbours`). Otherwise the similarity is 0. ``d_ij`` is
-    the distance between the two images, and ``sigma`` is the median distance from an image to the last of its nearest
-    neighbours. Most similarities are 0, so memory grows only in proportion to n.
+    max_{j kept} s_ij`` most. The sum is over all images i of an image category. So each image i contributes its
+    similarity to the most similar kept image j. The similarity is ``s_ij = exp(-d_ij^2 / (2 sigma^2))`` if one of the
+    two images is among the nearest neighbours of the other image (see `neighbours`). Otherwise the similarity is 0.
+    ``d_ij`` is the distance between the two images. ``sigma`` is the median, over all images, of the distance to the
+    farthest of the nearest neighbours. Most similarities are 0, so memory grows only in proportion to the number of
+    images.
 
-    scores_ is the increase of the sum at the step in which the image was chosen. For an image that is not chosen,
-    scores_ is the increase that the image would give after the last step.
+    scores_ of a chosen image is the increase of the sum at the step in which the image was chosen. scores_ of a dropped
+    image is the increase that the image would give after the last step.
 
     Parameters
     ----------

@@ -31,17 +31,16 @@ class MaxMin(BaseReducer):
     """MaxMin (farthest point, k-centre greedy): in each step, add the image that is farthest from the chosen images.
 
     Each image category is treated separately. The distance of an image is its distance to the nearest chosen image.
-    scores_ of a chosen image is this distance just before the image was chosen. This distance equals the covering
-    radius (largest gap) of the images chosen earlier. The first image of a category scores +inf. scores_ of an image
-    that is not chosen is the distance after the last step.
+    scores_ of a chosen image is its distance to the nearest image that was chosen before it. This value equals the
+    covering radius (largest gap) of the images chosen before. The first image of a category has the score +inf. scores_
+    of a dropped image is its distance to the nearest chosen image after the last step.
 
     Parameters
     ----------
     start
         First image of each category. ``"center"`` takes the image nearest to the mean of the category. A row number
-        sets the first image of one category, and the other categories use ``"center"``. A list of row numbers sets the
-        first image of several categories, one row for each. `start` has no effect on categories with images that must
-        be kept (`initial`).
+        sets the first image of one category, and the other categories use ``"center"``. A list has one row number for
+        each category. `start` has no effect on categories with images that must be kept (`initial`).
     keep, random_state
         See BaseReducer. The seed only breaks ties.
     """

@@ -52,7 +52,7 @@ class PersistentHomologyLandmarks(ScoringReducer):
         Radius of a neighbourhood, in units of the features. ``"auto"`` is the median distance of an image to the 10th
         nearest image of its category.
     max_neighbours
-        Largest number of neighbours. If more images are within `radius`, only the nearest images count.
+        Largest number of neighbours. If more images are within `radius`, only the nearest images are used.
     as_released
         Whether to use radius 0, as in the released code. Then every image is a super-outlier, and the order is random.
     keep, random_state
@@ -148,8 +148,8 @@ def neighbourhood_persistence(
 ) -> FloatArray:
     """Return (n,): for each image, the largest finite persistence in the Vietoris-Rips diagram of its neighbours.
 
-    Only holes of the dimensions `dims` count. If there are no such holes, the persistence is 0. Neighbourhoods are
-    computed in threads, because GUDHI releases Python's lock.
+    Only holes of the dimensions `dims` are considered. If there are no such holes, the persistence is 0. Neighbourhoods
+    are computed in threads, because GUDHI releases Python's lock.
     """
     # fewer than 2k + 2 points cannot have a hole of dimension k
     busy = np.array([i for i, near in enumerate(neighbours) if len(near) >= 2 * min(dims) + 2], np.int64)

@@ -27,11 +27,12 @@ class ProtoDash(BaseReducer):
     Means are compared in the space of the Gaussian kernel ``K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2))``. Let ``mu_i =
     mean_j K_ij`` be the mean kernel of image i, S the set of chosen images, and w their weights. The method repeats two
     steps. First, it adds the image with the largest gradient ``mu_i - sum_{j in S} K_ij w_j``. Then it sets w to the
-    non-negative weights that maximise ``w.mu_S - w'K_SS w / 2``, where mu_S and K_SS are the parts of mu and K for S.
+    non-negative weights that maximise ``w.mu_S - w'K_SS w / 2``. mu_S and K_SS are the parts of mu and K for the images
+    in S.
 
-    scores_ is the gradient of an image at the step in which the image was chosen. For an image that is not chosen,
-    scores_ is the gradient after the last step. Scores never rise along the order of choice: a gradient that is larger
-    than the previous score is replaced by the previous score.
+    scores_ of a chosen image is its gradient at the step in which it was chosen. scores_ of a dropped image is its
+    gradient after the last step. In the order of choice, scores never rise: a gradient that is larger than the previous
+    score is replaced by this score.
 
     Parameters
     ----------

@@ -18,9 +18,9 @@ class RepresentativeKMeans(ScoringReducer):
     """Representative k-means: compute a few clusters of images, and keep the images nearest to each cluster centre.
 
     k-means runs on all images together. The number of clusters is the number of image categories, but the clusters do
-    not depend on the categories. All clusters get the same number of images to keep. If a cluster is too small, the
-    other clusters get the rest. The kept images are often near-duplicates. The method is included for comparison,
-    because arXiv 2403.15150 uses it on images.
+    not depend on the categories. All clusters get the same number of images to keep. If a cluster has too few images,
+    the other clusters get the remaining number. The kept images are often near-duplicates. The method is included for
+    comparison, because arXiv 2403.15150 uses it on images.
 
     scores_ is minus the distance of an image to the centre of its cluster. Scores can only be compared within a
     cluster. `strata_` has the cluster of each image, and `ranking_` is the overall order.

@@ -17,9 +17,9 @@ class Stride(BaseReducer):
 
     With `groups`, each group (a video) is a sequence in row order, and each sequence gets its share of the selection.
     Without `groups`, all images are one sequence. To keep k of n frames, the method takes the frames ``floor(i * n /
-    k)`` for i = 0, 1, ..., k - 1. If a frame must be kept (`initial`), it takes the place of the nearest of these
-    frames. The chosen frames of a sequence have the scores_ 0, -1, -2, and so on, in their order. Other frames have
-    NaN. Image categories are not used.
+    k)`` for i = 0, 1, ..., k - 1. If a frame must be kept (`initial`), it replaces the nearest of these frames. In
+    their order, the chosen frames of a sequence have the scores_ 0, -1, -2, and so on. scores_ of other frames is NaN.
+    Image categories are not used.
 
     Parameters
     ----------

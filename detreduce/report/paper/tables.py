@@ -128,7 +128,7 @@ def paper_tables(ledger: Ledger, dataset: str | Path | None = None) -> PaperTabl
         row["epsilon"] = 0.0 if epsilon and row["control"] == FULL else epsilon.get(cell.key, math.nan)
         row["total_minutes"], row["total_g_co2"] = _totals(row, cell)
     keeps = _keeps(rows)
-    # NaN is not at least an hour
+    # with NaN, the comparison is False
     hours = any(row["total_minutes"] >= HOUR for row in rows)
     tables = [
         _table("mAP50", "", "mAP50", rows, keeps),

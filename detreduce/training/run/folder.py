@@ -38,8 +38,8 @@ VIEW_FOLDER = "data"
 class EvaluationPlan:
     """The arguments of `train` for the evaluation.
 
-    `evaluate_on` has the splits to evaluate on, `choose` is ``last`` or ``best`` weights, and `allow_leaks` says
-    whether images of val and test may also be in train.
+    `evaluate_on` has the splits to evaluate on. `choose` is ``last`` or ``best`` weights. If `allow_leaks` is True,
+    images of val and test may also be in train.
     """
 
     evaluate_on: str = "auto"
@@ -205,7 +205,7 @@ def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], c
     if not evaluated:
         return [f"Nothing was evaluated, because {unusable['val']}, and {unusable['test']}."]
     if choose == "best" and "val" in evaluated:
-        return ['The metrics are too good, because choose="best" chose the weights on the same split (val).']
+        return ['The metrics are too high, because choose="best" chose the weights on the same split (val).']
     # with evaluate_on="auto", val would silently replace a test split that cannot be used
     return (
         [f"The model was evaluated on val instead of test, because {lost}."] if lost and evaluated == ("val",) else []
@@ -220,7 +220,7 @@ def _leak_warnings(dataset: DetectionDataset, others: dict[str, DetectionDataset
     leaks = find_leaks({dataset.split: dataset, **others})
     if not allowed:
         refuse_leaks(dataset, leaks)
-    return [f"The metrics are too good: {sentence}." for sentence in leaks.sentences(leaks.in_train)]
+    return [f"The metrics are too high: {sentence}." for sentence in leaks.sentences(leaks.in_train)]
 
 
 def _find_link_targets(view: Path) -> dict[str, Path]:

@@ -14,14 +14,14 @@ from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.searches.leaks import LEAKS_FILE
 
 FOUND = {"counts": {"train / val": {"leaked": 3, "of": 9, "whole": False}}}
-BANNER = "The data has leaks, so the mAP is too good: 3 of the 9 images of val are also in train (3 equal)"
+BANNER = "The data has leaks, so the mAP is too high: 3 of the 9 images of val are also in train (3 equal)"
 
 
 def test_train_refuses_before_it_makes_a_folder(copies: Path, tmp_path: Path) -> None:
     result = detreduce("train", copies, "--model", "yolov8n.yaml", "-o", tmp_path / "run", "epochs=1", "imgsz=32")
     assert result.exit_code == 2
     assert "1 of the 2 images of val is also in train." in result.output
-    assert "val 0.png is train 0.png (same bytes)" in result.output
+    assert "val 0.png matches train 0.png (same bytes)" in result.output
     assert "--drop-leaked" in result.output and "--allow-leaks" in result.output
     assert not (tmp_path / "run").exists()
 
@@ -44,7 +44,7 @@ def test_run_refuses_with_exit_code_2_and_its_plan_shows_why(copies: Path, tmp_p
     config.write_text(yaml.safe_dump({**content, "train": {"model": "yolov8n.yaml", "epochs": 1}}))
     result = detreduce("run", config, "-o", tmp_path / "ledger")
     assert result.exit_code == 2, result.output
-    assert "val 0.png is train 0.png (same bytes)" in result.output
+    assert "val 0.png matches train 0.png (same bytes)" in result.output
     assert not (tmp_path / "ledger").exists()
     planned = detreduce("run", config, "--dry-run", "-o", tmp_path / "ledger")
     assert planned.exit_code == 0

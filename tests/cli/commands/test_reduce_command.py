@@ -334,7 +334,7 @@ def test_a_fraction_is_of_all_images(copies: Path, tmp_path: Path) -> None:
 
 def test_the_first_sentence_says_what_came_out(yolo_folder: Path, tmp_path: Path) -> None:
     result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1.0", "-o", tmp_path / "all", "--drop-duplicates")
-    assert "8 of 8 images kept: all that remain. All 2 classes present; 1 of 1 background images." in result.stdout, (
-        result.output
-    )
+    assert (
+        "8 of 8 images kept: all remaining images. All 2 classes present; 1 of 1 background images." in result.stdout
+    ), result.output
     assert "covering radius" not in result.stdout

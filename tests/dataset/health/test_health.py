@@ -72,7 +72,7 @@ def test_of_a_healthy_dataset_every_line_is_good(tmp_path):
         ({"train": {f"t{n:03}": box(0) + box(1) + (box(2) if n < 3 else "") for n in range(30)}},
          "imbalance", "look", "cat has 30 boxes, owl has 3: 10.0 to 1. In fewer than 20 images of train: owl."),
         ({"train": {**healthy("t", 30), **{f"u{n}": "" for n in range(40)}}}, "background", "look", "40 of 70 images"),
-        ({"train": {f"t{n:03}": box(0, 0.01) + box(1) + box(2) for n in range(30)}}, "box sizes", "look", "Boxes take"),
+        ({"train": {f"t{n:03}": box(0, 0.01) + box(1) + box(2) for n in range(30)}}, "box sizes", "look", "Box sizes"),
         ({"train": {**healthy("t", 30), "odd": "7 0.5 0.5 0.1 0.1\n"}}, "files", "wrong", "Ultralytics will leave out"),
     ],
 )  # fmt: skip
@@ -104,7 +104,7 @@ def test_lines_for_people_are_exact(tmp_path):
     labels = {f"t{n:03}": box(0) for n in range(300)} | {"empty": ""}
     data = dataset_with(tmp_path, "[cat]", train=labels, val={f"v{n}": box(0) for n in range(30)})
     found = by_check(findings_of(data))
-    assert found["classes"].what == "Every split has the one class that is used."
+    assert found["classes"].what == "Every split has the only used class."
     assert found["background"].what == "1 of 301 images of train has no boxes (0.3%)."
     assert "--check-images" in found["leaks"].what, "files alone do not show that a set is clean"
 

@@ -60,8 +60,8 @@ def test_where_the_best_is_one_whose_choosing_is_not_known() -> None:
 def test_a_budget_that_limits_nothing_and_one_that_nothing_fits(ledger: Path) -> None:
     shown = plan(ledger, "--budget-wh", 5000).stdout
     most = json.loads(plan(ledger, "--budget-wh", 5000, "--json").stdout)["most_wh"]
-    assert f"above every recipe: the most expensive one that was compared needs {most:.2f} Wh" in shown
-    assert "above every recipe" not in plan(ledger, "--budget-wh", 4).stdout
+    assert f"more than any recipe needs: the most expensive recipe needs {most:.2f} Wh" in shown
+    assert "more than any recipe" not in plan(ledger, "--budget-wh", 4).stdout
     assert "No recipe needs at most 0.001 Wh. The cheapest recipe needs" in plan(ledger, "--budget-wh", 0.001).stdout
 
 

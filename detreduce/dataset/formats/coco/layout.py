@@ -35,7 +35,7 @@ class CocoLayout:
     root
         The dataset's folder.
     own_split
-        The split that the JSON holds.
+        The split that the JSON contains.
     splits
         All splits, including the JSON's own split.
     tried
@@ -104,7 +104,7 @@ def split_of_json(file: Path) -> str | None:
 
 
 def _find_in_split_folders(file: Path) -> dict[str, Path]:
-    """Return the JSONs of splits that have one folder each: train/_annotations.coco.json, valid/_annotations.coco.json.
+    """Return the JSONs of a dataset with one folder per split, such as train/_annotations.coco.json.
 
     A JSON with another name is used if it is the only COCO JSON in the folder of its split.
     """

@@ -22,14 +22,14 @@ from detreduce.errors import InputError, MissingFileError
 
 NAME_IT = "Pass the images folder as images=."
 Box = tuple[float, float, float, float]
-# what no box is made from, and what takes most of a file
+# these values are not used for boxes, but take most of a file
 _UNUSED = ("segmentation", "keypoints")
 
 
 def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> DetectionDataset:
     """Load the instances JSON of one split.
 
-    Images without a file are left out and listed in `problems`. The same holds for annotations with an unknown image,
+    Images without a file are left out and listed in `problems`. The same applies to annotations with an unknown image,
     an unknown category or an invalid box. Classes are the JSON's categories in the order of their ids. Categories with
     the same name stay separate.
 
@@ -212,7 +212,7 @@ def _read_side(value: Any) -> int | None:
 def other_spelling(key: ImageId | None) -> ImageId | None:
     """Return the other form of an id: the text "7" for the number 7, and the number 7 for the text "7", else None."""
     if isinstance(key, str):
-        # Python converts no numbers of thousands of digits
+        # Python does not convert numbers with thousands of digits
         return int(key) if len(key) < 1000 and key.isascii() and key.isdigit() and str(int(key)) == key else None
     return str(key) if key is not None else None
 

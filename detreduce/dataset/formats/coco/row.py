@@ -77,7 +77,7 @@ def _train_first(file: Path) -> tuple[bool, bool, str]:
 
 
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load a COCO JSON. The default split is the split that the JSON holds. Raise the errors of `load_coco`."""
+    """Load a COCO JSON. The default split is the split that the JSON contains. Raise the errors of `load_coco`."""
     layout = find_layout(file, images)
     chosen = choose_split(split, layout.splits, file) if split is not None else layout.own_split
     tried = layout.tried if chosen == layout.own_split else ()

@@ -21,7 +21,7 @@ from detreduce.dataset.splits import choose_split
 
 
 def accepts_file(file: Path) -> bool:
-    """Return whether a file holds a JSON list that is not known to be of another format."""
+    """Return whether a file contains a JSON list that is not known to be of another format."""
     return holds_list(file) and kind_of_json(file) in (LABEL_STUDIO_JSON, None)
 
 

@@ -21,7 +21,7 @@ from detreduce.errors import InputError
 from detreduce.machine.documents import parse_json
 from detreduce.machine.regular_files import LABELS, is_regular, read_regular
 
-# shapes without an area; no set, because a file may give a list as its type, which has no hash
+# shapes without an area; not a set, because a file may give a list as the type, which cannot be hashed
 _NO_BOXES = ("point", "points", "line", "linestrip")
 
 
@@ -81,7 +81,7 @@ def load_labelme(source: Source, split: str) -> DetectionDataset:
         if note.image is None:
             problems.append(Problem(note.path, "the image does not exist; left out"))
         elif note.image in rows:
-            problems.append(Problem(note.path, f"{note.image} has several JSON files; {rows[note.image].path} counts"))
+            problems.append(Problem(note.path, f"{note.image} has several JSON files; {rows[note.image].path} is used"))
         else:
             rows[note.image] = note
             problems += [Problem(note.path, what) for what in note.findings]

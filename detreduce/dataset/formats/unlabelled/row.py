@@ -26,8 +26,8 @@ def load_path(folder: Path, split: str | None, images: Path | None) -> Detection
     for unread in find_unread(folder):
         files = f"{unread.files} that look" if unread.more or unread.opened > 1 else "a file that looks"
         raise InputError(
-            f"{folder}: the folder has {files} like {unread.kind.title} (for instance {unread.first}), which cannot be "
-            f"read as part of a folder of images. {unread.kind.advice}. To choose from the images without "
+            f"{folder}: the folder has {files} like {unread.kind.title} (for instance {unread.first}), which "
+            f"detreduce cannot read in a folder of images. {unread.kind.advice}. To choose from the images without "
             f"labels, pass a YAML with 'format: images' and 'path: {folder}'."
         )
     return dataset

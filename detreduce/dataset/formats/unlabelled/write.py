@@ -22,9 +22,9 @@ def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
     `placer` writes to a temporary folder, which the caller then renames to `target`. ``<split>.txt`` lists the chosen
-    images in the order chosen, with paths relative to the output. data.yaml (``format: images``) names the folder of
-    each split, or a list if the folder also holds images of other splits. With link='list', only lists and data.yaml
-    are written, with absolute paths of the source.
+    images in the order chosen, with paths relative to the output. The data.yaml (``format: images``) names the folder
+    of each split. If this folder also has images of other splits, it names a list instead. With link='list', only lists
+    and data.yaml are written, with absolute paths of the source.
     """
     source, own = choice.dataset.source, choice.dataset.split
     splits = choice.load_records()
@@ -62,7 +62,7 @@ def _find_places(source: Source, split: str, records: Sequence[ImageRecord]) -> 
 def _find_folder(
     source: Source, split: str, places: Mapping[str, Mapping[Path, PurePosixPath]]
 ) -> PurePosixPath | None:
-    """Return the output folder that holds exactly the images of a split, or None."""
+    """Return the output folder that contains exactly the images of a split, or None."""
     images = source.splits[split].images
     if len(images) != 1 or not images[0].is_dir():
         return None

@@ -105,7 +105,7 @@ def _has_xml(folder: Path) -> bool:
 
 
 def _has_pair(folder: Path) -> bool:
-    """Return whether a folder directly holds a VOC XML file and an image of the same name."""
+    """Return whether a folder directly contains a VOC XML file and an image of the same name."""
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208
     except OSError:

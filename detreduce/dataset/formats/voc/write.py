@@ -139,11 +139,11 @@ def _write_lists(
             test = is_kept
         else:
             test = is_not_removed
-        # is_regular would take a list that the machine does not show for a missing list
+        # is_regular would report a list that cannot be accessed as missing
         if not file.is_file():
             continue
         if not extras.allow_text(file):
-            # every text looks like names of images
+            # any text could be a list of image names
             placer.write(place, filter_lines(read_regular(file, LISTS_LIMIT), is_in_output))
         elif choice.everything:
             placer.copy(file, place)

@@ -26,7 +26,7 @@ from detreduce.machine.regular_files import read_regular
 IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
 
 MOST_UNNAMED = 10_000
-"""Most classes without names. Each class takes memory for each image."""
+"""Largest number of classes without names, because each class needs memory for each image."""
 
 
 def load_yolo(description: Description, split: str) -> DetectionDataset:
@@ -284,7 +284,7 @@ def _label_file(image: str, found: SplitFiles) -> str | None:
     for folder, files in found.label_roots.items():
         if label.startswith(folder):
             return label if label in files else None
-    # what exists and is no file is a label that cannot be read, and not a missing label
+    # a path that exists but is not a file is an unreadable label, not a missing label
     return label if os.path.lexists(label) else None
 
 

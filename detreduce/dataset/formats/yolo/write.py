@@ -155,7 +155,7 @@ def _make_entries(
     """Return the new value of a split's key (``train:``) in data.yaml, and write the lists that this value names.
 
     The source's folders and lists are used if they give exactly the split's images in the output. Otherwise, a new list
-    is written, for instance if a folder also holds images of another split.
+    is written, for instance if a folder also contains images of another split.
     """
     records = splits[split]
     wanted = {mirror(record.path) for record in records}
@@ -167,7 +167,7 @@ def _make_entries(
     listed = {path: _filter_list(path, records, mirror) for path in lists}
     for path in lists:
         if any(image is None for image, _ in listed[path]) and not extras.allow_text(path):
-            # every text looks like comments
+            # any text could be a list with comments
             listed[path] = [(image, line) for image, line in listed[path] if image is not None]
     covered |= {image for lines in listed.values() for image, _ in lines if image is not None}
     if len(folders) + len(lists) == len(sources) and covered == wanted:
@@ -202,9 +202,9 @@ def _filter_list(
     """Return the lines of a list file for the images in `records`, each with the output path of its image.
 
     A line that does not name an image (a blank line, a comment) stays unchanged, and its output path is None. A line
-    that starts with ``./`` stays unchanged if ultralytics finds the image in the output: the path is correct, and there
-    are no blanks around it. Other lines are rewritten to start with ``./``, because ultralytics reads only such lines
-    relative to the list. The lines are UTF-8.
+    that starts with ``./`` stays unchanged if ultralytics finds the image in the output. This is the case if the path
+    is correct, without blanks around it. Other lines are rewritten to start with ``./``, because ultralytics reads only
+    such lines relative to the list. The lines are UTF-8.
     """
     places = {str(absolute(record.path)): mirror(record.path) for record in records}
     home = mirror(path).parent

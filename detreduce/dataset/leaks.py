@@ -139,7 +139,7 @@ def find_leaks(splits: Mapping[str, DetectionDataset]) -> Leaks:
 def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> None:
     """Raise InputError if images of val or test are also in train. The message names the first pairs and what to do.
 
-    `easier` is another way to train without these images, such as ``Do this``. The message names it first.
+    `easier` is advice on another way to train without these images. The message gives this advice first.
     """
     found = leaks.in_train
     if not found:

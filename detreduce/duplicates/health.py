@@ -36,7 +36,7 @@ class ImageCheck:
     leakage
         Images that several splits have in common.
     redundancy
-        How many different images the split has.
+        The number of different images in the split.
     """
 
     split: str

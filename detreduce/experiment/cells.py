@@ -50,8 +50,8 @@ class Cell:
     recipe
         The recipe of the training, as a dict without defaults. None for a method or a control.
 
-    A recipe that trains on all images has the method ``recipe``. The `keep` of a recipe tells how many images the
-    training sees: as many as ``full_equal_iterations`` at this keep.
+    A recipe that trains on all images has the method ``recipe``. The `keep` of a recipe gives the number of images seen
+    in training: the same number as ``full_equal_iterations`` at this keep.
     """
 
     key: str
@@ -76,7 +76,10 @@ class Cell:
 
     @property
     def chosen_keep(self) -> float | int:
-        """The images to choose. It differs from `keep` if a recipe sees its images more or less than once an epoch."""
+        """The fraction or number of images to choose.
+
+        It differs from `keep` if a recipe does not use each image once per epoch.
+        """
         recipe = self.parsed_recipe
         return recipe.subset.keep if recipe is not None and recipe.subset is not None else self.keep
 
@@ -225,7 +228,7 @@ def _recipe_cells(
 
 
 def _choice(config: ExperimentConfig, identity: Identity, method: MethodConfig) -> tuple[Cell, dict[str, Any]]:
-    """Return a cell with what chooses its images, and what else affects the choice."""
+    """Return a cell with the settings that choose its images."""
     reducer = make_reducer(method.name, **method.parameters)
     context: dict[str, Any] = {}
     composition = method.composition(config.reduce)

@@ -94,7 +94,7 @@ class ExperimentConfig(Section):
 
     @property
     def choosers(self) -> list[MethodConfig]:
-        """The methods that choose images, those of recipes included."""
+        """The methods that choose images, including the methods of recipes."""
         return [*self.reduce.methods, *(recipe.subset for recipe in self.recipes if recipe.subset is not None)]
 
     @model_validator(mode="after")

@@ -70,7 +70,7 @@ class Outcome:
     near_duplicates
         Near-duplicates in the train split, from ``near-duplicates.json`` in the ledger; empty if there was no search.
     dropped
-        A sentence on the images that no training used, because val or test has them too; empty without a search.
+        A sentence about the images that no training used, because they are also in val or test. Empty without a search.
     """
 
     cells: Sequence[FinishedCell]
@@ -96,7 +96,7 @@ class Outcome:
 
     @cached_property
     def nothing_learnt(self) -> str:
-        """A sentence that stands in place of all comparisons, if every mAP is 0; else an empty text."""
+        """A sentence that replaces all comparisons if every mAP is 0. Otherwise an empty text."""
         if not self.summaries or not all(item.mean[MEASURE] < LEAST_MAP for item in self.summaries):
             return ""
         return (
@@ -106,7 +106,7 @@ class Outcome:
 
     @cached_property
     def robustness(self) -> RobustnessTable:
-        """The table of mAP on images that were made worse. It has no rows if no cell was evaluated with corruptions."""
+        """The table of mAP on corrupted images. It has no rows if no cell was evaluated with corruptions."""
         return robustness_table(self.rows)
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:

@@ -1,4 +1,4 @@
-"""The table of mAP on images that were made worse, which the terminal and the report show."""
+"""The table of mAP on corrupted images, which the terminal and the report show."""
 
 from __future__ import annotations
 

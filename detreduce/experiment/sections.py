@@ -171,7 +171,10 @@ class EvaluateConfig(Section):
         return list(check_corruptions(value)) if isinstance(value, str | list) else value
 
     def identity(self) -> dict[str, Any]:
-        """Return what the key of a cell depends on. Without corruptions, it is that of versions without them."""
+        """Return the values that the key of a cell depends on.
+
+        Without corruptions, they are the same as in earlier versions.
+        """
         content = self.model_dump()
         return content if content["corruptions"] else {name: content[name] for name in ("on", "choose")}
 

@@ -62,10 +62,10 @@ def json_text(content: Any, *, indent: int | None = 1) -> str:
 
 
 def _dumps(content: Any, indent: int | None) -> str:
-    """Return the JSON text of content. Raise ValueError or TypeError for what JSON does not have.
+    """Return the JSON text of content. Raise ValueError or TypeError for values that JSON does not have.
 
     ``json.dumps`` with an indent is ten times slower for a long list of numbers, because it runs in Python. Without an
-    indent it runs in C, and its separator can hold the line end.
+    indent it runs in C, and its separator can contain the line break.
     """
     long_list = indent is not None and isinstance(content, list | tuple) and set(map(type, content)) <= _SCALARS
     if not long_list and not (indent is not None and isinstance(content, dict) and set(map(type, content)) <= {str}):

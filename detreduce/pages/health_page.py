@@ -60,7 +60,7 @@ class HealthSource:
     pictures
         False leaves out all pictures of the dataset, for confidential data.
     advice
-        What was found for data like this. None leaves it out.
+        Results that were found for similar data. None leaves this part out.
     """
 
     summary: DatasetSummary

@@ -1,4 +1,4 @@
-"""How similar the objects of another split are to the kept objects of the same class."""
+"""The similarity of the objects of another split to the kept objects of the same class."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ROWS = 4096
 
 @dataclass(frozen=True)
 class ObjectSimilarity:
-    """The similarity of objects, and that of each class.
+    """The similarity of objects: over all classes, and for each class.
 
     Attributes
     ----------
     value
-        Mean over the classes that the other split has, from -1 to 1. Each class counts once.
+        Mean over the classes of the other split, from -1 to 1. Each class has the same weight.
     by_class
         Number of the class -> its similarity. 0 for a class without a kept object.
     lost
@@ -38,10 +38,10 @@ class ObjectSimilarity:
 def object_similarity(kept: ObjectTable, target: ObjectTable) -> ObjectSimilarity:
     """Measure how similar the objects of `target`, such as those of val, are to the kept objects of the same class.
 
-    For each class and each image of `target` with the class, it is the cosine of the vector of its boxes and the
-    nearest kept vector of the class, after the mean vector of `target` is subtracted from both. A class is the mean of
-    its images. Cf. the object-based set similarity of Kassem Sbeyti et al. (arXiv 2508.19906), which also compares
-    crops by class, with other features.
+    First, the mean vector of `target` is subtracted from all vectors. The similarity of an image of `target`, for one
+    of its classes, is the cosine of the mean vector of its boxes and the nearest kept vector of the class. The
+    similarity of a class is the mean over its images. Cf. the object-based set similarity of Kassem Sbeyti et al.
+    (arXiv 2508.19906), which also compares crops by class, with other features.
 
     Parameters
     ----------

@@ -301,7 +301,9 @@ def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
 
 
 def _facts(reducer: Any) -> dict[str, Any]:
-    """Return what a method says about its fit, such as how good its estimates are, as ``method_facts``."""
+    """Return the facts that a method reports about its fit, such as the quality of its estimates, as
+    ``method_facts``.
+    """
     facts = getattr(reducer, "facts_", {})
     return {"method_facts": dict(facts)} if facts else {}
 

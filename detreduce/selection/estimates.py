@@ -1,4 +1,4 @@
-"""How good the estimated scores of a selection are, in words."""
+"""The quality of the estimated scores of a selection, in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 def estimates_in_words(provenance: Mapping[str, Any]) -> str:
     """Return a sentence on the scores that the method estimated. Empty if it did not estimate scores.
 
-    `provenance` is that of a `Selection`; its ``method_facts`` are those of the method `extrapolate`.
+    `provenance` is the provenance of a `Selection`. Its ``method_facts`` come from the method `extrapolate`.
     """
     facts = provenance.get("method_facts") or {}
     if not isinstance(facts, Mapping) or not facts.get("held_back"):

@@ -44,8 +44,8 @@ class Selection(SelectionData):
     provenance
         The dataset (path, split, content hash), the features (backbone, weights hash, preprocessing), the duplicates,
         the versions, and the time of the choice in seconds. For methods that use a proxy training, ``proxy_training``
-        has the seconds and energy of this training. ``method_facts`` has what the method says about its fit, such as
-        ``facts_`` of `extrapolate`.
+        has the seconds and energy of this training. ``method_facts`` has the facts that the method reports about its
+        fit, such as ``facts_`` of `extrapolate`.
     representativeness
         How well the chosen images represent the full set, in the format of `Representativeness.to_dict`. Empty if it
         was not measured.

@@ -1,4 +1,4 @@
-"""The parts of a YAML that say how images are chosen, as pydantic models: a method, and the steps before it."""
+"""The parts of a YAML about the choice of images, as pydantic models: a method, and the steps before it."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Evaluation(_Part):
 
 
 class CorruptedEvaluation(_Part):
-    """Metrics on the images of the evaluation, made worse by a corruption in one severity, without the single classes.
+    """Metrics on the images of the evaluation after one corruption in one severity, without the metrics of each class.
 
     `severity` counts from 1 to 5, and 5 is the worst.
     """
@@ -229,7 +229,7 @@ class TrainingRecord(_Part):
     warnings
         Problems that did not stop the training.
     corrupted
-        Metrics on images that were made worse, one for each corruption and severity. Empty without `corruptions`.
+        Metrics on corrupted images, one entry for each corruption and severity. Empty without `corruptions`.
     """
 
     schema_version: int = SCHEMA

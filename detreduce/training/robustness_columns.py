@@ -1,4 +1,4 @@
-"""What a training keeps of its mAP on images that were made worse (Michaelis et al., arXiv 1907.07484)."""
+"""The mAP on corrupted images, and its ratio to the mAP on clean images (Michaelis et al., arXiv 1907.07484)."""
 
 from __future__ import annotations
 

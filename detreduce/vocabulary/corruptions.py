@@ -1,4 +1,4 @@
-"""The ways in which test images are made worse, to see how robust a detector is."""
+"""The corruptions of test images, which show how robust a detector is."""
 
 from __future__ import annotations
 

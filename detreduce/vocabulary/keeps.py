@@ -24,7 +24,7 @@ def from_percent(text: str) -> float:
 
 
 def how_to_write(keep: float) -> str:
-    """Return a sentence on how to write what a number above 1 with a decimal point probably stands for."""
+    """Return advice for a `keep` above 1 with a decimal point: how to write the value that was probably meant."""
     whole, share = keep > 1 and float(keep).is_integer(), f"{keep / 100:.10g} for {keep:.10g} %"
     if whole:
         return f"Write {int(keep)} for {int(keep)} images{f', or {share}' if keep <= 100 else ''}."

@@ -55,7 +55,8 @@ def inspect(
     """Check the health of a dataset: what is good, what to look at, and what is wrong.
 
     The check reads the annotations of all splits, and opens no image. It finds images that are in two splits, empty
-    splits, missing and rare classes, and faults in the files. Last, it says what was found for data like this.
+    splits, missing and rare classes, and faults in the files. At the end, the command shows which results were found
+    for similar data.
 
     Example: detreduce inspect data.yaml --check-images --page
     """

@@ -67,7 +67,10 @@ def show_break_even(out: Console, table: ResultTable) -> None:
 
 
 def show_robustness(out: Console, table: RobustnessTable) -> None:
-    """Print mAP under each corruption. Print nothing if no cell was evaluated with corruptions."""
+    """Print the mAP on corrupted images, for each corruption.
+
+    Print nothing if no cell was evaluated with corruptions.
+    """
     from detreduce.experiment.robustness import ROBUSTNESS_EXPLAINED
 
     if not table.rows:

@@ -31,7 +31,9 @@ def show_findings(summary: DatasetSummary, findings: Sequence[Finding]) -> None:
 
 
 def show_advice(advice: Advice) -> None:
-    """Print how many different images there are, how uneven classes are, and what was found for data like this."""
+    """Print the number of different images, the imbalance of the classes, and the results that were found for similar
+    data.
+    """
     out = terminal.console()
     out.print("For a training:")
     for sentence in advice.sentences:
@@ -41,7 +43,7 @@ def show_advice(advice: Advice) -> None:
 def show_next(given: str, findings: Sequence[Finding], *, opened: bool) -> None:
     """Print the next command to type.
 
-    `given` is the dataset as the user typed it, because the path of its file can be long, as in the cache folder.
+    `given` is the dataset as the user typed it, because the full path can be long, for instance in the cache folder.
     `opened` is True if the command has opened the images.
     """
     out, data = terminal.console(), shlex.quote(given)

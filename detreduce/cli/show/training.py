@@ -107,7 +107,7 @@ def _show_classes(out: Console, evaluation: Evaluation) -> None:
 
 
 def _show_corrupted(out: Console, record: TrainingRecord) -> None:
-    """Print mAP50-95 under each corruption and severity. Print nothing without corruptions."""
+    """Print mAP50-95 for each corruption and severity. Print nothing if there are no corruptions."""
     if not record.corrupted:
         return
     row, found = record.row(), {(one.corruption, one.severity): one.evaluation for one in record.corrupted}

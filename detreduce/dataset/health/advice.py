@@ -1,4 +1,4 @@
-"""What the results of this repository support for a dataset, from its redundancy and its classes."""
+"""Advice for a dataset: results of this repository that were found for data with similar redundancy and classes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ It is the geometric mean of the two datasets with results: 1.7 on blood cells an
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found on one dataset: a sentence, and the heading of its table in the results."""
+    """A result on one dataset: a sentence, and the heading of its table on the page of results."""
 
     sentence: str
     heading: str
 
     @property
     def link(self) -> str:
-        """The place of the table, such as ``docs/results.md#the-heading``."""
+        """The link to the table, such as ``docs/results.md#the-heading``."""
         return f"{RESULTS}#{self.heading}"
 
 
@@ -51,7 +51,7 @@ EVEN = Evidence(
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The properties of a dataset that should decide how to train on it, and what was found for data like it.
+    """The properties of a dataset that matter for training, and results that were found for similar data.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Advice:
 
     @property
     def evidence(self) -> Evidence | None:
-        """What was found for data like this. None without labels."""
+        """The result for the most similar data. None without labels."""
         if self.class_ratio is None:
             return None
         if self.redundancy is not None and self.redundancy.unevenness >= UNEVEN_CLUSTERS:
@@ -114,7 +114,7 @@ class Advice:
             yield f"{evidence.sentence} See {evidence.link}."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the numbers and the evidence as JSON-able values. What is unknown is None."""
+        """Return the numbers and the evidence as JSON-able values. Unknown values are None."""
         evidence = self.evidence
         return {
             "redundancy": None if self.redundancy is None else self.redundancy.to_dict(),
@@ -126,7 +126,7 @@ class Advice:
 
 
 def class_ratio(images: Mapping[str, int]) -> float | None:
-    """Return the images of the most common class / the images of the rarest, over classes with an image.
+    """Return (images of the most common class) / (images of the rarest class), without classes that no image has.
 
     Return None if no class has an image.
     """

@@ -1,4 +1,4 @@
-"""How many different images a dataset has, from the sizes of its clusters of near-duplicates."""
+"""The number of different images of a dataset, computed from the sizes of its clusters of near-duplicates."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Redundancy:
-    """How many different images a dataset has. A cluster is an image together with all its near-duplicates.
+    """The number of different images of a dataset. A cluster is an image together with all its near-duplicates.
 
     Attributes
     ----------
     images
         Number of images.
     clusters
-        Number of clusters. An image without near-duplicates is a cluster of its own.
+        Number of clusters. An image without near-duplicates is also a cluster.
     largest
         Number of images in the largest cluster.
     effective
-        Effective number of images, n^2 / sum of squared cluster sizes (Kish 1965). It is the number of equally large
-        clusters among which a uniform draw of images is spread as evenly as among these clusters.
+        Effective number of images, n^2 / sum of squared cluster sizes (Kish 1965). Data with this number of equally
+        large clusters would be as diverse as these clusters.
     """
 
     images: int
@@ -33,11 +33,14 @@ class Redundancy:
 
     @property
     def unevenness(self) -> float:
-        """Clusters for each effective image: 1 if all clusters have the same size, and more if a few are large."""
+        """Clusters per effective image.
+
+        It is 1 if all clusters have the same size, and larger if a few clusters are large.
+        """
         return self.clusters / self.effective if self.effective else 1.0
 
     def passes(self, epochs: float) -> float:
-        """Return how often a training of `epochs` epochs shows each effective image."""
+        """Return the number of passes over the effective images in a training of `epochs` epochs."""
         return self.images * epochs / self.effective if self.effective else 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,7 +55,10 @@ class Redundancy:
 
 
 def measure_redundancy(sizes: npt.ArrayLike) -> Redundancy:
-    """Return the redundancy of clusters with these `sizes` (k,), in images. Without clusters, all numbers are 0."""
+    """Return the redundancy of clusters.
+
+    `sizes` (k,) are the numbers of images of the clusters. Without clusters, all numbers are 0.
+    """
     counts = np.asarray(sizes, np.float64)
     if not len(counts):
         return Redundancy(0, 0, 0, 0.0)

@@ -243,7 +243,7 @@ def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
 
 
 def _line(path: str, entry: Entry) -> str:
-    """Return the line of a file. `asdict` would copy every value, for 100,000 files."""
+    """Return the line of a file. This is faster than `asdict`, because there may be 100,000 files."""
     return json.dumps({"path": path, **{name: getattr(entry, name) for name in entry.__slots__}})
 
 

@@ -1,4 +1,4 @@
-"""One finished cell of a ledger: what its folder holds, and its row in the table of results."""
+"""One finished cell of a ledger: the content of its folder, and its row in the table of results."""
 
 from __future__ import annotations
 

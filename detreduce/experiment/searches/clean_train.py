@@ -1,4 +1,4 @@
-"""Make the train split of an experiment without images of val or test, so that no training sees them.
+"""Remove images of val or test from the train split of an experiment, so that no training uses them.
 
 The images that remain are a dataset of links in the cache folder. Every cell uses it: methods, random subsets, and the
 controls that train on all images.
@@ -38,10 +38,10 @@ _NO_TRAIN_LEFT = (
 def drop_leaks(
     config: ExperimentConfig, dataset: DetectionDataset
 ) -> tuple[ExperimentConfig, DetectionDataset, DroppedLeaks | None]:
-    """Return a configuration and its train split without images of val and test, and the images that are left out.
+    """Return the configuration with a train split without images of val and test, this split, and the images left out.
 
     `dataset` is the train split of the configuration. Without ``reduce.drop_leaked``, nothing changes, and nothing is
-    searched. All images are opened once; the cache keeps what the search computes.
+    searched. All images are opened once, and the results of the search are cached.
 
     Raises InputError if no image remains, if ``must_keep`` names an image that is left out, or if the dataset has
     neither val nor test.

@@ -1,4 +1,4 @@
-"""The images of train that an experiment leaves out because val or test has them too, as its ledger keeps them."""
+"""The images of train that an experiment leaves out because they are also in val or test. The ledger stores them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ DROPPED_FILE = "dropped-leaks.json"
 
 @dataclass(frozen=True)
 class DroppedLeaks:
-    """The images of train that no training of an experiment uses, because val or test has them too.
+    """The images of train that no training of an experiment uses, because they are also in val or test.
 
     Attributes
     ----------
     images
         Ids of the images that are left out, in the order of the dataset.
     of
-        Number of images of train, including those.
+        Number of images of train, including the images that are left out.
     line
         The search in one sentence.
     """
@@ -35,7 +35,7 @@ class DroppedLeaks:
 
 
 def without_dropped(dataset: DetectionDataset, ledger: Ledger) -> DetectionDataset:
-    """Return the train split as the trainings of a ledger saw it: without the images that the ledger left out."""
+    """Return the train split that the trainings of a ledger used, without the images that were left out."""
     out = set(map(str, read_dropped(ledger).get("images", ())))
     if not out:
         return dataset
@@ -43,7 +43,7 @@ def without_dropped(dataset: DetectionDataset, ledger: Ledger) -> DetectionDatas
 
 
 def keep_dropped(ledger: Ledger, dropped: DroppedLeaks | None) -> None:
-    """Write what was left out into the ledger. Without a search, a file of an earlier run loses its content."""
+    """Write the images that were left out into the ledger. Without a search, the file of an earlier run is emptied."""
     if dropped is not None or read_dropped(ledger):
         ledger.write_json(DROPPED_FILE, dropped.to_dict() if dropped is not None else {})
 

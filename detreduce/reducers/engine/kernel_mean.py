@@ -1,4 +1,6 @@
-"""How far the mean kernel features of the kept objects are from those of all objects (maximum mean discrepancy)."""
+"""The maximum mean discrepancy: the distance between the mean kernel features of the kept objects and of all
+objects.
+"""
 
 from __future__ import annotations
 

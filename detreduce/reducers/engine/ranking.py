@@ -1,4 +1,4 @@
-"""What a method is given, and what it returns: the checked arguments of `fit`, and the ranking of one pool."""
+"""The input and the output of a method: the checked arguments of `fit`, and the ranking of one pool."""
 
 from __future__ import annotations
 

@@ -55,10 +55,10 @@ class Extrapolated(ScoringReducer):
     known_ : (n,) bool
         True if the score of the image was computed by the scorer or passed in `scores`.
     facts_ : dict
-        How good the estimates are. A tenth of the known scores, but at least 20 and at most half, are estimated from
-        the others. ``rank_correlation`` is Spearman's correlation of these estimates with the known scores (None if
-        all are equal), ``held_back`` is their number, and ``scored`` is the number of known scores. Empty if nothing
-        is estimated or fewer than 6 scores are known.
+        The quality of the estimates. A tenth of the known scores, but at least 20 and at most half, are held back and
+        estimated from the others. ``rank_correlation`` is Spearman's correlation of these estimates with the known
+        scores (None if all are equal). ``held_back`` is the number of estimates, and ``scored`` is the number of known
+        scores. Empty if nothing is estimated or fewer than 6 scores are known.
     """
 
     name = "extrapolate"
@@ -162,7 +162,7 @@ class Extrapolated(ScoringReducer):
         return filled
 
     def _try_out(self, scores: FloatArray, problem: FitInput) -> dict[str, Any]:
-        """Estimate some known scores as if they were unknown, and return how well their order was found.
+        """Estimate some known scores as if they were unknown, and return the quality of the estimates.
 
         The result is empty if no score needs an estimate, or if too few scores are known.
         """

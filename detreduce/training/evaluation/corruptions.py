@@ -1,4 +1,4 @@
-"""Make an image worse: noise, blur, brightness or JPEG artefacts, each in three severities.
+"""Corrupt an image: noise, blur, brightness or JPEG artefacts, each in three severities.
 
 The formulas and constants are those of Hendrycks and Dietterich (arXiv 1903.12261: Gaussian noise, defocus blur,
 brightness, JPEG), which Michaelis et al. (arXiv 1907.07484) use for detectors, on images of their original size.
@@ -46,7 +46,7 @@ def check_corruptions(given: Iterable[str] | str | None) -> tuple[Corruption, ..
 
 
 def corrupt(image: Pixels, corruption: Corruption, severity: int, name: str = "") -> Pixels:
-    """Return a worse copy of an image.
+    """Return a corrupted copy of an image.
 
     Parameters
     ----------

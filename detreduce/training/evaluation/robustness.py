@@ -1,4 +1,4 @@
-"""Evaluate trained weights on images that were made worse. The copies lie in the run folder for that time only."""
+"""Evaluate trained weights on corrupted images. The copies are in the run folder only during the evaluation."""
 
 from __future__ import annotations
 
@@ -92,7 +92,10 @@ def evaluate_corrupted(
 def _write_copies(
     clean: CleanImages, folder: Path, corruption: Corruption, severity: int
 ) -> tuple[Path, list[DetectionDataset]]:
-    """Write worse copies of all images, with their label files. Return the data.yaml and the splits of the copies."""
+    """Write corrupted copies of all images, with their label files.
+
+    Return the data.yaml and the splits of the copies.
+    """
     import cv2
 
     content = load_yaml(read_text(clean.data_yaml, YAMLS))
@@ -131,7 +134,7 @@ def check_channels(data_yaml: Path) -> None:
 
 
 def _flag(content: Mapping[str, Any]) -> int:
-    """Return the flag by which OpenCV decodes the images of a data.yaml, as ultralytics chooses it."""
+    """Return the flag with which OpenCV decodes the images of a data.yaml. Ultralytics chooses the same flag."""
     import cv2
 
     channels = content.get("channels") or 3
@@ -144,7 +147,10 @@ def _flag(content: Mapping[str, Any]) -> int:
 
 
 def _splits_of(datasets: Sequence[DetectionDataset], copies: Sequence[ImageRecord | None]) -> list[DetectionDataset]:
-    """Return the splits with the records of the copies. `copies` are those of all splits, one after the other."""
+    """Return the splits with the records of the copies.
+
+    `copies` has the copies of all splits, one split after the other.
+    """
     found, start = [], 0
     for dataset in datasets:
         records = tuple(one for one in copies[start : start + len(dataset)] if one is not None)

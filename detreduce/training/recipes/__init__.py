@@ -1,1 +1,1 @@
-"""Recipes: what a training sees, for how long, and with which settings, as one object."""
+"""Recipes: the images, the length and the settings of a training, as one object."""

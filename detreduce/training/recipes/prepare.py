@@ -34,7 +34,7 @@ _ARGUMENTS = {
 
 @dataclass(frozen=True)
 class RecipeData:
-    """What a recipe is prepared for: a dataset with its folder of images (COCO), a model, and a seed."""
+    """The input for preparing a recipe: a dataset with its folder of images (COCO), a model, and a seed."""
 
     data: str | Path
     images: str | Path | None
@@ -88,7 +88,7 @@ def prepared_recipe(
 
 
 def check_contradictions(recipe: Recipe, arguments: Mapping[str, Any], images_per_epoch: int | None) -> None:
-    """Raise InputError if an argument of the caller says something else than the recipe."""
+    """Raise InputError if an argument of the caller contradicts the recipe."""
     for key, names in _ARGUMENTS.items():
         wanted = getattr(recipe, key)
         for name in names if wanted is not None else ():

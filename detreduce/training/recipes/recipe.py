@@ -1,4 +1,4 @@
-"""A recipe: everything that decides what a training costs and gives, except the data and the model."""
+"""A recipe: all settings that affect the cost and the result of a training, except the data and the model."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Subset(MethodConfig):
 
 
 class Recipe(BaseModel):
-    """Which images a training sees, in which order, for how long, and with which settings.
+    """The images that a training uses, their order, the length of the training, and its settings.
 
-    A key that is left out means what the training does without a recipe: in an experiment, what the section `train`
-    says.
+    A missing key has the value of a training without a recipe. In an experiment, this is the value in the section
+    `train`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -106,7 +106,7 @@ class Recipe(BaseModel):
 
     @property
     def without_name(self) -> Recipe:
-        """The recipe without its name. Recipes that differ only in their names train alike."""
+        """The recipe without its name. Recipes that differ only in their names give the same training."""
         return self.model_copy(update={"name": None})
 
     @property
@@ -116,7 +116,7 @@ class Recipe(BaseModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What differs from a training without a recipe, apart from the images and their number."""
+        """The settings that differ from a training without a recipe, except the images and their number."""
         return self.model_dump(exclude_defaults=True, exclude={"name", "subset", "stream", "images_seen"})
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Recipe(BaseModel):
         return {**self.model_dump(mode="json", exclude_defaults=True), "name": self.label}
 
     def identity(self) -> dict[str, Any]:
-        """Return what decides the result of a training with the recipe, without its method and composition.
+        """Return the values that affect the result of a training with the recipe, without its method and composition.
 
         Fields with their default are left out, so a new field does not change the identity of earlier recipes.
         """

@@ -1,4 +1,4 @@
-"""The ultralytics arguments and the length of an epoch that a recipe asks for."""
+"""Compute the ultralytics arguments and the length of an epoch for a recipe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EPOCHS, BATCH, MOSAIC = 100, 16, 1.0
 
 @dataclass(frozen=True)
 class RecipeSettings:
-    """What a recipe means for one training.
+    """The settings of one training with a recipe.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class RecipeSettings:
 
 
 def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int, chosen: int) -> RecipeSettings:
-    """Return what a recipe means for a training that has ultralytics' `arguments` without the recipe.
+    """Return the settings of a training with a recipe. `arguments` are ultralytics' arguments without the recipe.
 
     The learning rate decays to the end of the images seen. Ultralytics counts in epochs, so the number of epochs stays,
     and an epoch gets ``images_seen / epochs`` images, rounded: the training sees the multiple of `epochs` that is

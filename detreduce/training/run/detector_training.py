@@ -36,7 +36,7 @@ class DetectorTraining:
     images_per_epoch
         Number of images in one epoch. If None, as many as the training has.
     stream
-        Which image comes when, and how often.
+        The order of the images, and how often each image is used.
     phase
         Name of the energy phase.
     observers

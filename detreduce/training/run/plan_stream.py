@@ -15,8 +15,9 @@ PHASE = "stream"
 def plan_stream(stream: Stream, run: RunFolder, meter: EnergyMeter) -> StreamPlan | None:
     """Return the stream for the images of a run folder. None for a uniform stream, which needs no preparation.
 
-    The energy phase ``stream`` has what it takes to look at images: near-duplicates for ``cluster_balanced``, features
-    and an order for ``core_first``. Raise InputError if the stream does not fit the dataset.
+    The energy phase ``stream`` is the energy of this preparation: the search for near-duplicates for
+    ``cluster_balanced``, and the features and the order for ``core_first``. Raise InputError if the stream does not fit
+    the dataset.
     """
     if stream.by == "uniform":
         return None

@@ -1,7 +1,8 @@
 """Read the used parts of a COCO JSON with msgspec, which skips polygons without making objects of them.
 
-The json module takes five times longer and more memory. Msgspec refuses everything that is not valid JSON, also in what
-it skips. Whatever it refuses, including NaN, is read by the json module, whose messages have a line and a column.
+The json module takes five times longer and more memory. Msgspec refuses invalid JSON, also in the parts that it skips.
+A text that it refuses, for example because of NaN, is read again with the json module, whose errors have a line and a
+column.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class _Content(TypedDict, total=False):
 
 @cache
 def _decoder() -> tuple[Any, tuple[type[Exception], ...]] | None:
-    """Return the decoder and its errors, or None without msgspec."""
+    """Return the decoder and the types of its errors. Return None if msgspec is not installed."""
     try:
         msgspec = importlib.import_module("msgspec")
     except ImportError:

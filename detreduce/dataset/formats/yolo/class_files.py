@@ -24,8 +24,7 @@ _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
 def class_file_problems(file: Path, root: Path, places: Iterable[Path], names: Sequence[str]) -> list[Problem]:
     """Return a problem for each class file below `root` that gives a class another name than `names`.
 
-    `names` are the class names in `file`. `names` are the class names in `file`. `places` are the images folders of a
-    split.
+    `names` are the class names in `file`. `places` are the images folders of a split.
     """
     problems = []
     for other, theirs in _find_class_files(file, root, places).items():

@@ -76,7 +76,10 @@ def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None 
 
 
 def _plain_box(row: tuple[float, ...], n_classes: int) -> Box | None:
-    """Return the box of a line without faults, or None for every other line. There may be millions of lines."""
+    """Return the box of a line without faults, or None for any other line.
+
+    It is fast, because there may be millions of lines.
+    """
     if len(row) != 5:
         return None
     number, x, y, width, height = row
@@ -95,7 +98,7 @@ def _plain_box(row: tuple[float, ...], n_classes: int) -> Box | None:
 def _check_row(
     row: tuple[float, ...], n_classes: int, kpt_shape: tuple[int, int] | None, line: tuple[int, str], labels: Labels
 ) -> Box | None:
-    """Return the box of a line (its number and text), or None for an unusable line. Add the line's faults."""
+    """Return the box of a line, or None if the line is unusable. Add the faults of the line to the findings."""
     number, text = line
     if not isfinite(sum(row)):
         labels.findings.append((number, f"not a finite number in {text.strip()[:60]!r}; {_LINE_LEFT_OUT}"))

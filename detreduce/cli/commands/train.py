@@ -35,6 +35,7 @@ _OWN_OPTIONS = (
     "evaluation_plots",
     "allow_leaks",
     "corruptions",
+    "recipe",
 )
 
 
@@ -42,6 +43,15 @@ def train(
     data: Data,
     arguments: UltralyticsArguments = None,
     model: Model = "yolo11n.pt",
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML file with a recipe: subset, stream, images_seen, batch, freeze and more. Default: all images, "
+            "once per epoch.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         output_option("Folder for the results. Default: a new folder in runs/train.", "FOLDER"),
@@ -103,6 +113,7 @@ def train(
     record = run_training(
         locate_dataset(data),
         model=model,
+        recipe=recipe,
         output=output,
         seed=seed,
         choose=choose,

@@ -13,6 +13,7 @@ import yaml
 
 from detreduce.display.numbers import fixed
 from detreduce.experiment.outcome import Outcome
+from detreduce.experiment.recipe_advice import advise_recipes
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, title_of
@@ -79,7 +80,23 @@ class Conclusion:
 
 
 def conclude(outcome: Outcome) -> Conclusion:
-    """Return the conclusion of an experiment."""
+    """Return the conclusion of an experiment: about its subsets, and about its recipes."""
+    recipes, subsets = advise_recipes(outcome), _conclude_subsets(outcome)
+    if recipes is None or outcome.nothing_learnt:
+        return subsets
+    if ranked_subsets(outcome):
+        return replace(subsets, sentence=f"{subsets.sentence} {recipes.sentence}")
+    found = recipes.found
+    judged = found is not None and _is_judged(found)
+    kind = next((word for word in (BETTER, WORSE) if _starts(found, word)), OPEN if judged else UNKNOWN)
+    more = "" if kind in (BETTER, WORSE) else "More seeds show smaller differences; finished trainings are used again."
+    again = _more_seeds((found.seeds if found else 0) + 4)[1:] if more else ()
+    verdict = found.verdict if found else "not known"
+    return Conclusion(kind, recipes.sentence, verdict, verdict, recipes.best, more, again, against="the control")
+
+
+def _conclude_subsets(outcome: Outcome) -> Conclusion:
+    """Return the conclusion about the subsets that methods chose."""
     ranked = ranked_subsets(outcome)
     if not ranked:
         return Conclusion(
@@ -119,7 +136,9 @@ def ranked_subsets(outcome: Outcome) -> list[Summary]:
     subsets = [
         item
         for item in outcome.summaries
-        if item.method not in ON_ALL_IMAGES and (not item.is_control or item.method in RANDOM_METHODS)
+        if item.method not in ON_ALL_IMAGES
+        and not item.is_recipe
+        and (not item.is_control or item.method in RANDOM_METHODS)
     ]
 
     def place(item: Summary) -> tuple[int, int, float, str]:
@@ -283,7 +302,11 @@ def _more_seeds(seeds: int) -> tuple[str, ...]:
 
 def _only_random(outcome: Outcome, best: Summary) -> Conclusion:
     """Return the conclusion if no method has a random subset with the same keep and the same seeds."""
-    methods = [item for item in outcome.summaries if not item.is_control and item.method != outcome.random]
+    methods = [
+        item
+        for item in outcome.summaries
+        if not item.is_control and not item.is_recipe and item.method != outcome.random
+    ]
     if methods:
         text = "No method has random images with the same keep and training seeds, so no method can be judged yet."
         more = "Finish the experiment, or give all methods the same keeps and seeds."

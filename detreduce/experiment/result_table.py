@@ -10,7 +10,7 @@ from detreduce.display.numbers import change, fixed, fixed_with_spread, with_spr
 from detreduce.experiment.statistics.break_even import BreakEven
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.summary import Summary
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, explain_names, title_of
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, RECIPE_CONTROLS, explain_names, title_of
 from detreduce.vocabulary.keeps import keep_key, keep_of
 from detreduce.vocabulary.measures import ACCURACIES, COSTS
 
@@ -80,8 +80,8 @@ class ResultRow:
 
     Attributes
     ----------
-    is_control
-        Whether the row shows a control.
+    is_control, is_recipe
+        Whether the row shows a control, and whether it shows a recipe.
     overlapped
         Number of trainings in this row that shared their machine with another training.
     method, keep, images
@@ -114,6 +114,7 @@ class ResultRow:
     choosing_wh: ResultCell = NO_CELL
     saved_wh: ResultCell = NO_CELL
     pays_after: ResultCell = NO_CELL
+    is_recipe: bool = False
 
     def difference(self, against: str | None, measure: str) -> DifferenceCell:
         """Return the difference to a reference; an empty cell if there is no comparison."""
@@ -161,9 +162,14 @@ def result_table(
     return ResultTable(
         rows=tuple(rows),
         costs=tuple(name for name in COSTS if any(row.means[name].text for row in rows)),
-        references=tuple(sorted(references, key=lambda name: name == EQUAL_ITERATIONS)),
+        references=tuple(sorted(references, key=_place)),
         notes=tuple(_notes(summaries)),
     )
+
+
+def _place(reference: str) -> int:
+    """Return the place of a reference in the order: random subsets, the equal-steps control, controls of recipes."""
+    return 1 if reference == EQUAL_ITERATIONS else 2 if reference in RECIPE_CONTROLS else 0
 
 
 def _row(summary: Summary, compared: Sequence[tuple[Comparison, DifferenceCell]], paid: BreakEven | None) -> ResultRow:
@@ -189,6 +195,7 @@ def _row(summary: Summary, compared: Sequence[tuple[Comparison, DifferenceCell]]
         choosing_wh=_wh(cost.choosing_wh) if cost else NO_CELL,
         saved_wh=_wh(cost.saved_wh) if cost else NO_CELL,
         pays_after=ResultCell(cost.after, cost.trainings) if cost else NO_CELL,
+        is_recipe=summary.is_recipe,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from detreduce.display.numbers import fixed, fixed_with_spread, less_or_more
 from detreduce.experiment.conclusion import is_cleaned
 from detreduce.experiment.outcome import Outcome
+from detreduce.experiment.recipe_advice import advise_recipes
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES
 from detreduce.vocabulary.keeps import keep_in_words, keep_key
@@ -23,7 +24,7 @@ def headline(outcome: Outcome) -> list[str]:
     if outcome.nothing_learnt:
         return [outcome.nothing_learnt]
     full = next((item for item in outcome.summaries if item.method == FULL), None)
-    reduced = [item for item in outcome.summaries if item.method not in ON_ALL_IMAGES]
+    reduced = [item for item in outcome.summaries if item.method not in ON_ALL_IMAGES and not item.is_recipe]
     sentences = []
     if full is not None:
         sentences.append(f"All {full.images} images give {_figure(full)}{_evaluated(outcome)}.")
@@ -35,7 +36,9 @@ def headline(outcome: Outcome) -> list[str]:
     for _, example in sorted(keeps.items(), key=lambda entry: -entry[1].images):
         group = [item for item in reduced if keep_key(item.keep) == keep_key(example.keep)]
         sentences.append(_keep_sentence(outcome, group, full))
-    if not reduced:
+    if (recipes := advise_recipes(outcome)) is not None:
+        sentences.append(recipes.sentence)
+    elif not reduced:
         sentences.append(f"{_plural(len(outcome.rows), 'training')} finished, but no training on fewer images.")
     return sentences
 

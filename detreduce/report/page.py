@@ -20,7 +20,7 @@ from detreduce.pages.environment import make_environment, part
 from detreduce.pages.image_data import pack_images
 from detreduce.pages.image_labels import image_labels
 from detreduce.report.cards import chip_of
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS_EXPLAINED, title_of
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS_EXPLAINED, RECIPE_CONTROLS, title_of
 from detreduce.vocabulary.measures import ACCURACIES, COSTS
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
@@ -135,6 +135,8 @@ def _columns(table: ResultTable) -> list[Column]:
         title, words = "random", "a random subset"
         if against == EQUAL_ITERATIONS:
             title, words = title_of(against), EQUAL_STEPS_EXPLAINED
+        elif against in RECIPE_CONTROLS:
+            title = words = RECIPE_CONTROLS[against]
         cell = partial(ResultRow.difference, against=against, measure=MEASURE)
         columns.append(Column(f"vs {title}", cell, f"{main} minus {main} of {words}"))
     for name in table.costs:

@@ -10,7 +10,7 @@ from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.pages.selection_view import SelectionView
 from detreduce.selection.record import Selection
-from detreduce.vocabulary.controls import ON_ALL_IMAGES
+from detreduce.vocabulary.controls import is_on_all
 from detreduce.vocabulary.keeps import keep_key
 
 
@@ -50,7 +50,7 @@ def shown_cells(
     """
     groups: dict[tuple[str, str], list[FinishedCell]] = {}
     for cell in cells:
-        if cell.cell["control"] not in ON_ALL_IMAGES:
+        if not is_on_all(cell.cell):
             groups.setdefault((cell.cell["label"], keep_key(cell.cell["keep"])), []).append(cell)
     place_of = {name: place for place, name in enumerate(ranked)}
     names = sorted(

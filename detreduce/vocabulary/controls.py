@@ -67,6 +67,19 @@ RANDOM_METHODS = tuple(
     name for row in CONTROLS.values() if row.role is Role.RANDOM and row.chooser for name in (row.chooser, row.name)
 )
 """Names of cells that train on random subsets. Comparisons use the first name that is present."""
+DATA_CLAIM, RECIPE_CLAIM = "data", "recipe"
+CLAIMS = {
+    DATA_CLAIM: "all settings equal, only the images differ",
+    RECIPE_CLAIM: "equal TFLOPs, the settings may differ",
+}
+"""What a comparison claims -> the claim in words."""
+RANDOM_TWIN, UNIFORM_TWIN, BEST_UNIFORM = "random_subset", "uniform_stream", "best_uniform"
+RECIPE_CONTROLS = {
+    RANDOM_TWIN: "random images with the same settings",
+    UNIFORM_TWIN: "a uniform stream with the same settings",
+    BEST_UNIFORM: "the best other uniform recipe",
+}
+"""Controls of a recipe that are recipes themselves -> their name in sentences."""
 EQUAL_STEPS_EXPLAINED = "all images, with the same number of batches and optimiser steps as a subset at that keep"
 
 
@@ -105,4 +118,11 @@ def role_of(row: Mapping[str, Any]) -> Role:
 
 def title_of(label: str) -> str:
     """Return the name to show for a method or control in tables and legends."""
-    return CONTROLS[label].title if label in CONTROLS else label
+    return CONTROLS[label].title if label in CONTROLS else RECIPE_CONTROLS.get(label, label)
+
+
+def words_of(reference: str) -> str:
+    """Return the name of a reference in sentences. Labels of random subsets become ``random``."""
+    if reference in CONTROLS:
+        return CONTROLS[reference].words
+    return RECIPE_CONTROLS.get(reference, "random")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from detreduce.cli.show.terminal import fits, plain_table, show_status, show_text
 from detreduce.display.terminal_text import ERROR, GOOD
-from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, RANDOM_METHODS
+from detreduce.vocabulary.controls import CLAIMS, CONTROLS, EQUAL_ITERATIONS, RANDOM_METHODS, RECIPE_CONTROLS, words_of
 from detreduce.vocabulary.measures import ACCURACIES, MAIN_ACCURACY
 
 if TYPE_CHECKING:
@@ -40,12 +40,16 @@ def show_differences(
 
     for against in table.references:
         rows = [row for row in table.rows if any(name == against for name, _ in row.differences)]
-        words = CONTROLS[against].words if against == EQUAL_ITERATIONS else f"random ({against})"
-        out.print(f"\nCompared with {words}: difference, 95 % interval, verdict", style="bold")
+        known = against in CONTROLS or against in RECIPE_CONTROLS
+        words = words_of(against) if known else f"random ({against})"
+        claims = dict.fromkeys(item.claim for item in comparisons if item.against == against)
+        claim = "".join(f" ({name} claim: {CLAIMS[name]})" for name in claims if name)
+        out.print(f"\nCompared with {words}{claim}: difference, 95 % interval, verdict", style="bold")
         measures = [name for name in ACCURACIES if any((against, name) in row.differences for row in rows)]
         for shown in [measures] if out.width >= WIDE else [[name] for name in measures]:
             _show_table(out, rows, against, shown)
-    if not cleaning and all(item.against == EQUAL_ITERATIONS for item in comparisons):
+    methods = any(not row.is_control and not row.is_recipe for row in table.rows)
+    if methods and not cleaning and all(item.against == EQUAL_ITERATIONS for item in comparisons):
         show_text(out, _why_not_random(table))
     if not comparisons:
         return
@@ -59,7 +63,7 @@ def show_differences(
 
 def _why_not_random(table: ResultTable) -> str:
     """Return a sentence with the reason why no method is compared with random subsets."""
-    trained = {row.method.text.partition("(")[0] for row in table.rows if not row.is_control}
+    trained = {row.method.text.partition("(")[0] for row in table.rows if not row.is_control and not row.is_recipe}
     random = {row.method.text.partition("(")[0] for row in table.rows} & set(RANDOM_METHODS)
     if trained and trained <= random:
         return "Only random subsets were trained. Add a method to compare it with random subsets."

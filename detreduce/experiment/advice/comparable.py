@@ -11,6 +11,7 @@ from detreduce.errors import InputError
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.ledger.unfinished import check_started, missing_full
+from detreduce.vocabulary.controls import is_recipe
 
 OWN = ("epochs", "patience", "seed")
 """Training arguments that may differ between comparable cells."""
@@ -23,8 +24,8 @@ def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
     the most common setting among the finished cells of the latest plan or, if it has none, among all finished cells.
     Raise InputError if the plan or a cell cannot be read.
     """
-    cells = {cell.key: setting_of(cell) for cell in ledger}
-    planned = [cells[row["key"]] for row in finished_rows(ledger)] or list(cells.values())
+    cells = {cell.key: setting_of(cell) for cell in ledger if not is_recipe(cell.cell)}
+    planned = [cells[row["key"]] for row in finished_rows(ledger) if row["key"] in cells] or list(cells.values())
     if not planned:
         return []
     setting = Counter(planned).most_common(1)[0][0]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detreduce.vocabulary.controls import FULL, RANDOM_METHODS
+from detreduce.vocabulary.controls import FULL, RANDOM_METHODS, RECIPE
 from detreduce.vocabulary.keeps import keep_key
 from detreduce.vocabulary.measures import CHOOSING_PHASES
 
@@ -80,7 +80,7 @@ def break_even(rows: Iterable[Mapping[str, Any]]) -> list[BreakEven]:
     full = [float(row["Wh"]) for row in known if row["control"] == FULL]
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in known:
-        if row["control"] is None:
+        if row["control"] is None and row["method"] != RECIPE:
             groups.setdefault((row["label"], keep_key(row["keep"])), []).append(row)
     if not full:
         return []

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.experiment.statistics.claims import Claim, claims_of
 from detreduce.experiment.statistics.intervals import LEVEL, PairedDifference
 from detreduce.experiment.statistics.pairs import (
     Group,
@@ -20,12 +21,14 @@ from detreduce.experiment.statistics.pairs import (
 from detreduce.experiment.statistics.resampled import Load, ResampledFigures
 from detreduce.experiment.statistics.same_images import SAME_IMAGES, share_images
 from detreduce.experiment.statistics.significance import holm, sign_flip_p
-from detreduce.vocabulary.controls import CONTROLS
+from detreduce.vocabulary.controls import DATA_CLAIM, is_recipe, words_of
 from detreduce.vocabulary.keeps import keep_key
 from detreduce.vocabulary.measures import ACCURACIES
 
 FIGURES = tuple(ACCURACIES)
 RESAMPLES = 1000
+LOSS = "loss"
+"""What a comparison with ``full`` shows: what a cheaper training loses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,9 @@ class Comparison:
         A limit of the comparison, such as seeds without a counterpart. Empty if there is no limit.
     spread
         Standard deviation (n - 1) of the differences of the groups. None if there is only one group.
+    claim
+        What the comparison claims: ``data`` (all settings equal, only the images differ), ``recipe`` (equal TFLOPs,
+        the settings may differ), or empty for ``full`` and for recipes that do not cost the same.
     """
 
     method: str
@@ -94,6 +100,7 @@ class Comparison:
     verdict: str = ""
     note: str = ""
     spread: float | None = None
+    claim: str = ""
 
     def row(self) -> dict[str, Any]:
         """Return the comparison as a flat dict."""
@@ -131,18 +138,20 @@ def compare_methods(
         The differences come from the rows. The evidence only shows how much the differences vary with the test images.
     """
     rows = list(rows)
-    sides = [*sides_of(rows), *(sides_against_full(rows) if full else ())]
-    keys = (row["key"] for ours, theirs, _ in sides for row in [*ours, *theirs])
+    claims = [*(Claim(*side, DATA_CLAIM, "") for side in sides_of(rows)), *claims_of(rows)]
+    claims += [Claim(*side, LOSS, "") for side in sides_against_full(rows)] if full else []
+    keys = (row["key"] for claim in claims for row in [*claim.ours, *claim.theirs])
     resampled = ResampledFigures(evidence, keys, resamples, seed)
     compared: list[tuple[Comparison, PairedDifference]] = []
     families: dict[tuple[Any, ...], list[int]] = {}
-    for ours, theirs, against in sides:
+    for claim in claims:
         for measure in FIGURES:
-            groups, differences = paired_differences(ours, theirs, measure)
+            groups, differences = paired_differences(claim.ours, claim.theirs, measure)
             if groups:
-                family = (against, keep_key(ours[0]["keep"]), measure, ours[0]["control"])
-                families.setdefault(family, []).append(len(compared))
-                compared.append(_compared(ours, against, measure, groups, differences, resampled))
+                first = claim.ours[0]
+                kind = first["control"], is_recipe(first), claim.claim
+                families.setdefault((claim.against, keep_key(first["keep"]), measure, *kind), []).append(len(compared))
+                compared.append(_compared(claim, measure, groups, differences, resampled))
     judged = [comparison for comparison, _ in compared]
     for places in families.values():
         for place, comparison in zip(places, _judged([compared[place] for place in places]), strict=True):
@@ -151,8 +160,7 @@ def compare_methods(
 
 
 def _compared(
-    ours: Sequence[Row],
-    against: str,
+    claim: Claim,
     measure: str,
     groups: Sequence[Group],
     differences: Sequence[float],
@@ -162,10 +170,14 @@ def _compared(
     drawn, missing = resampled.differences(groups, FIGURES.index(measure))
     pair = PairedDifference(np.array(differences, np.float64), drawn)
     both, seeds, images = pair.interval(), pair.over_seeds(), pair.over_images()
+    ours, verdict = claim.ours, claim.verdict
+    if not verdict and not is_recipe(ours[0]) and share_images(groups):
+        verdict = SAME_IMAGES
     trained = {row["training_seed"] for row in ours}
     paired = {row["training_seed"] for own, _ in groups for row in own}
     unpaired = len(trained) - len(paired)
     notes = [
+        claim.note,
         missing,
         f"{unpaired} of {len(trained)} training seeds have no counterpart" if unpaired else "",
         f"{len(paired)} training seeds share selections and count as {len(groups)}"
@@ -176,7 +188,7 @@ def _compared(
         method=ours[0]["label"],
         keep=ours[0]["keep"],
         images=ours[0]["images"],
-        against=against,
+        against=claim.against,
         measure=measure,
         seeds=len(groups),
         difference=pair.mean,
@@ -190,7 +202,8 @@ def _compared(
         p=sign_flip_p(pair.differences),
         note="; ".join(note for note in notes if note),
         spread=None if len(groups) < 2 else pair.spread,
-        verdict=SAME_IMAGES if share_images(groups) else "",
+        verdict=verdict,
+        claim="" if claim.claim == LOSS else claim.claim,
     )
     return comparison, pair
 
@@ -221,8 +234,7 @@ def _verdict(found: Comparison, doubt: float | None) -> str:
     if doubt is None or found.detectable is None or found.low is None or found.high is None:
         return f"no spread between {found.seeds} seeds: nothing can be said"
     if doubt < 1 - LEVEL:
-        words = CONTROLS[found.against].words if found.against in CONTROLS else "random"
-        return f"{'better' if found.difference > 0 else 'worse'} than {words}"
+        return f"{'better' if found.difference > 0 else 'worse'} than {words_of(found.against)}"
     tried = f"{found.seeds} seeds"
     if not found.low <= 0 <= found.high:
         # the unadjusted interval excludes zero

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, is_recipe
 from detreduce.vocabulary.keeps import keep_key
 
 Row = Mapping[str, Any]
@@ -23,7 +23,7 @@ def random_reference(rows: Iterable[Row]) -> str | None:
         (name, row["label"] != name, row["label"])
         for row in rows
         for name in RANDOM_METHODS
-        if row["method"] == name and row["control"] not in ON_ALL_IMAGES
+        if row["method"] == name and row["control"] not in ON_ALL_IMAGES and not is_recipe(row)
     ]
     return min(labels, key=lambda item: (RANDOM_METHODS.index(item[0]), *item[1:]))[2] if labels else None
 
@@ -87,11 +87,13 @@ def _is_drawn(rows: Sequence[Row]) -> bool:
 def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
     """Yield every comparison of a method with random subsets, then with the equal-steps control, at the same keep.
 
+    Recipes are left out: `claims_of` compares them.
+
     Each item has the rows of the method, the rows of the reference, and the name of the reference.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if row["control"] not in ON_ALL_IMAGES:
+        if row["control"] not in ON_ALL_IMAGES and not is_recipe(row):
             groups.setdefault((row["label"], keep_key(row["keep"])), []).append(row)
     ordered = sorted(groups.items(), key=lambda item: (-item[1][0]["images"], item[0]))
     random = random_reference(rows)

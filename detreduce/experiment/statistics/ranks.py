@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from detreduce.vocabulary.controls import ON_ALL_IMAGES
+from detreduce.vocabulary.controls import ON_ALL_IMAGES, is_recipe
 from detreduce.vocabulary.keeps import keep_key
 
 
@@ -70,12 +70,12 @@ def rank_methods(
 ) -> MethodRanks | None:
     """Rank the methods of tidy rows within each block: one dataset, keep and training seed.
 
-    If a method has several rows in a block, the mean over these rows is used. Controls that train on all images are
-    left out. Return None if there are fewer than two methods, or if no block contains every method.
+    If a method has several rows in a block, the mean over these rows is used. Recipes and controls that train on all
+    images are left out. Return None if there are fewer than two methods, or if no block contains every method.
     """
     blocks: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for row in rows:
-        if row["control"] in ON_ALL_IMAGES or row.get(measure) is None:
+        if row["control"] in ON_ALL_IMAGES or is_recipe(row) or row.get(measure) is None:
             continue
         block = (row.get("dataset"), keep_key(row["keep"]), row["training_seed"])
         blocks.setdefault(block, {}).setdefault(row["label"], []).append(float(row[measure]))

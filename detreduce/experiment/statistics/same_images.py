@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from detreduce.experiment.statistics.pairs import Group, Row
-from detreduce.vocabulary.controls import ON_ALL_IMAGES, title_of
+from detreduce.vocabulary.controls import ON_ALL_IMAGES, is_recipe, title_of
 from detreduce.vocabulary.keeps import keep_key, keep_of
 
 SAME_IMAGES = "the same images were chosen"
@@ -25,7 +25,7 @@ def same_choices(rows: Iterable[Row]) -> list[tuple[float | int, tuple[str, ...]
     chosen: dict[tuple[str, str], set[tuple[int, str | None]]] = {}
     keeps: dict[str, float | int] = {}
     for row in rows:
-        if row["control"] not in ON_ALL_IMAGES:
+        if row["control"] not in ON_ALL_IMAGES and not is_recipe(row):
             keeps[keep_key(row["keep"])] = row["keep"]
             found = chosen.setdefault((keep_key(row["keep"]), row["label"]), set())
             found |= _chosen([row])

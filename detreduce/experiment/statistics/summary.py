@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detreduce.experiment.statistics.pairs import group_by_seed, paired_differences
-from detreduce.vocabulary.controls import FULL
+from detreduce.vocabulary.controls import FULL, is_recipe
 from detreduce.vocabulary.keeps import keep_key
 from detreduce.vocabulary.measures import ACCURACIES, COSTS, METERED
 
@@ -25,8 +25,8 @@ class Summary:
         The label of the method, and its keep.
     images, cells
         Number of images that each cell trained on, and number of cells.
-    is_control
-        Whether the cells are a control.
+    is_control, is_recipe
+        Whether the cells are a control, and whether a recipe trained them.
     mean
         The mean of each of the MEASURES.
     spread
@@ -51,6 +51,7 @@ class Summary:
     against_full: Mapping[str, float]
     overlapped: int = 0
     paired: bool = True
+    is_recipe: bool = False
 
 
 def summarise_cells(rows: Iterable[Mapping[str, Any]]) -> list[Summary]:
@@ -90,7 +91,9 @@ def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, A
     overlapped = sum(bool(row.get("overlapped")) for row in group)
     control = first["control"] is not None
     label, keep, images = first["label"], first["keep"], first["images"]
-    return Summary(label, keep, images, len(group), control, mean, spread, against, overlapped, paired)
+    return Summary(
+        label, keep, images, len(group), control, mean, spread, against, overlapped, paired, is_recipe(first)
+    )
 
 
 def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:

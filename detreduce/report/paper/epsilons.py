@@ -23,7 +23,7 @@ from detreduce.selection.dataset import check_selection
 from detreduce.selection.explanation import find_features
 from detreduce.selection.record import Selection
 from detreduce.selection.row_categories import categories_of_rows
-from detreduce.vocabulary.controls import ON_ALL_IMAGES
+from detreduce.vocabulary.controls import is_on_all
 
 _CATEGORIES = "rarest"
 
@@ -37,7 +37,7 @@ def epsilons_of(
     experiment. Weights that a selection names are not loaded. Selections that cannot be measured are left out, and a
     note gives the reason. Raise MissingFileError or InputError only if the given `dataset` cannot be read.
     """
-    chosen = [cell for cell in cells if cell.cell["control"] not in ON_ALL_IMAGES]
+    chosen = [cell for cell in cells if not is_on_all(cell.cell)]
     if not chosen:
         return {}, []
     given = None if dataset is None else load_dataset(locate_dataset(dataset), split="train")

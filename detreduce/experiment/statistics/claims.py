@@ -1,0 +1,179 @@
+"""What a comparison of a recipe claims, and which control it is compared with.
+
+*Data claim*: all training settings and the number of images seen are equal, only the images differ. *Recipe claim*: the
+training costs the same (TFLOPs), anything may differ, and the control is the best uniform recipe on all images at this
+cost, as it has the same freedom.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from detreduce.experiment.statistics.pairs import Row
+from detreduce.vocabulary.controls import (
+    BEST_UNIFORM,
+    DATA_CLAIM,
+    EQUAL_ITERATIONS,
+    ON_ALL_IMAGES,
+    RANDOM_METHODS,
+    RANDOM_TWIN,
+    RECIPE_CLAIM,
+    UNIFORM_TWIN,
+    is_recipe,
+)
+from detreduce.vocabulary.keeps import keep_key
+from detreduce.vocabulary.measures import MAIN_ACCURACY
+
+EQUAL_COST = 0.02
+"""Trainings whose TFLOPs differ by at most this share cost the same."""
+_IMAGES = ("name", "subset", "stream", "images_seen")
+"""Keys of a recipe that say which images a training sees, and how many. All others are settings."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The two sides of a comparison, with what it claims.
+
+    Attributes
+    ----------
+    ours, theirs
+        The rows of a recipe, and the rows of its control.
+    against
+        Name of the control.
+    claim
+        ``data``, ``recipe``, or empty if the two sides neither have equal settings nor cost the same.
+    note
+        Which recipe the control is, and by how much the costs differ.
+    """
+
+    ours: Sequence[Row]
+    theirs: Sequence[Row]
+    against: str
+    claim: str
+    note: str
+
+    @property
+    def verdict(self) -> str:
+        """The verdict if the two sides may not be compared; otherwise empty."""
+        return "" if self.claim else f"not compared: {self.note}"
+
+
+def claims_of(rows: Sequence[Row]) -> Iterator[Claim]:
+    """Yield every comparison of a recipe with a control.
+
+    A recipe is compared with the equal-steps control of as many images seen, with random images and with a uniform
+    stream under its own settings, and with the best other uniform recipe of equal TFLOPs.
+    """
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["label"], keep_key(row["keep"])), []).append(row)
+    every = list(groups.values())
+    ordered = sorted((group for group in every if is_recipe(group[0])), key=lambda group: -_mean(group, "images_seen"))
+    for group in ordered:
+        if (control := _control(group, every)) is not None:
+            yield _claim(group, control, EQUAL_ITERATIONS)
+        for against, fits in ((RANDOM_TWIN, _is_random), (UNIFORM_TWIN, _is_uniform)):
+            twin = _twin(group, every, fits)
+            if twin is not None:
+                yield _claim(group, twin, against)
+        if (best := _best_uniform(group, every)) is not None:
+            yield _claim(group, best, BEST_UNIFORM)
+
+
+def tflops_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
+    """Return the TFLOPs of one side divided by those of the other, minus 1; NaN if they are not known."""
+    return _ratio(ours, theirs, "TFLOPs")
+
+
+def _claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Claim:
+    difference = tflops_differ_by(ours, theirs)
+    same_settings = _settings(ours[0]) == _settings(theirs[0]) and _seen(ours) == _seen(theirs)
+    claim = DATA_CLAIM if same_settings else RECIPE_CLAIM if abs(difference) <= EQUAL_COST else ""
+    notes = []
+    if against in (BEST_UNIFORM, UNIFORM_TWIN, RANDOM_TWIN):
+        notes.append(f"the control is {theirs[0]['label']}")
+    if claim != DATA_CLAIM:
+        cost = "TFLOPs are not known" if math.isnan(difference) else f"TFLOPs {difference:+.0%}"
+        notes.append(cost if abs(difference) > EQUAL_COST or math.isnan(difference) else "equal TFLOPs")
+        alone = [row for row in (*ours, *theirs) if not row.get("overlapped")]
+        if claim and len(alone) == len(ours) + len(theirs) and not math.isnan(wh := _ratio(ours, theirs, "Wh")):
+            notes.append(f"Wh {wh:+.0%}")
+    return Claim(ours, theirs, against, claim, ", ".join(notes))
+
+
+def _control(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[Row] | None:
+    """Return the equal-steps control that sees as many images as a recipe."""
+    keep = keep_key(group[0]["keep"])
+    found = [one for one in groups if one[0]["control"] == EQUAL_ITERATIONS and keep_key(one[0]["keep"]) == keep]
+    return found[0] if found else None
+
+
+def _twin(group: Sequence[Row], groups: Sequence[Sequence[Row]], fits: Any) -> Sequence[Row] | None:
+    """Return the recipe with the settings and the images seen of another one, on other images."""
+    if fits(group[0], group[0]):
+        return None
+    wanted = _settings(group[0]), keep_key(group[0]["keep"])
+    same = [one for one in groups if (_settings(one[0]), keep_key(one[0]["keep"])) == wanted]
+    found = [one for one in same if one[0]["control"] not in ON_ALL_IMAGES and fits(one[0], group[0])]
+    return found[0] if found else None
+
+
+def _best_uniform(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[Row] | None:
+    """Return the other uniform training on all images with the highest mean mAP, among those of equal TFLOPs.
+
+    Only seeds that the recipe has too count. As the best is taken, its mean is a little too good, in its favour.
+    """
+    seeds = {row["training_seed"] for row in group}
+    found = []
+    for one in groups:
+        uniform = one[0]["control"] in ON_ALL_IMAGES or (is_recipe(one[0]) and _is_uniform(one[0], group[0]))
+        known = [row for row in one if row["training_seed"] in seeds and row.get(MAIN_ACCURACY) is not None]
+        if one is not group and uniform and known and abs(tflops_differ_by(group, one)) <= EQUAL_COST:
+            found.append((_mean(known, MAIN_ACCURACY), one))
+    return max(found, key=lambda item: item[0])[1] if found else None
+
+
+def _is_uniform(row: Row, _: Row) -> bool:
+    """Return whether a recipe trains on all images, on each of them equally often."""
+    recipe = row.get("recipe")
+    return bool(recipe) and not recipe.get("subset") and not recipe.get("stream")
+
+
+def _is_random(row: Row, ours: Row) -> bool:
+    """Return whether a cell trains on a random subset of the size of a recipe's subset, in the same stream.
+
+    A recipe without a subset has no random twin, so for its own row the result is true.
+    """
+    other = ours["recipe"].get("subset")
+    if not other:
+        return row is ours
+    recipe = row.get("recipe") or {}
+    subset = recipe.get("subset") if recipe else {"name": row["method"], "keep": row["keep"]}
+    same_stream = recipe.get("stream") == ours["recipe"].get("stream")
+    same_size = bool(subset) and keep_key(subset["keep"]) == keep_key(other["keep"])
+    return same_size and same_stream and subset["name"] in RANDOM_METHODS
+
+
+def _settings(row: Row) -> str:
+    """Return the settings of a cell's recipe as text. Cells without a recipe have the settings of the experiment."""
+    recipe: Mapping[str, Any] = row.get("recipe") or {}
+    return json.dumps({name: value for name, value in recipe.items() if name not in _IMAGES}, sort_keys=True)
+
+
+def _seen(rows: Sequence[Row]) -> set[Any]:
+    return {row.get("images_seen") for row in rows}
+
+
+def _ratio(ours: Sequence[Row], theirs: Sequence[Row], name: str) -> float:
+    reference = _mean(theirs, name)
+    return _mean(ours, name) / reference - 1 if reference else math.nan
+
+
+def _mean(rows: Sequence[Row], name: str) -> float:
+    """Return the mean of a column; NaN if a value is missing."""
+    values = [row.get(name) for row in rows]
+    return math.fsum(map(float, values)) / len(values) if values and None not in values else math.nan  # type: ignore[arg-type]

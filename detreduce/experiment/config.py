@@ -29,6 +29,7 @@ from detreduce.training.recipes.recipe import Recipe
 from detreduce.training.recipes.settings import EPOCHS
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL
 from detreduce.vocabulary.keeps import keep_key
+from detreduce.vocabulary.option_values import ALL
 
 if TYPE_CHECKING:
     Control = str
@@ -64,14 +65,6 @@ class ExperimentConfig(Section):
     """Country whose electricity mix converts energy to CO2."""
     allow_leaks: bool = False
     """true: train although images of val or test are also in train. The results then have a warning."""
-
-    @model_validator(mode="after")
-    def _trains_something(self) -> ExperimentConfig:
-        if not self.reduce.methods and not self.recipes:
-            raise ValueError("reduce.methods: missing. Name methods, or write a list of recipes")
-        if self.reduce.methods and not self.reduce.keep:
-            raise ValueError("reduce.keep: missing. Write for example keep: [0.25]")
-        return self
 
     @model_validator(mode="after")
     def _tells_recipes_apart(self) -> ExperimentConfig:
@@ -171,12 +164,12 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
 
     Paths are relative to the folder `beside`. `file` is the name of the YAML in error messages.
     """
-    problems: list[str] = []
+    problems = _missing_keys(content)
     config = None
     try:
         config = ExperimentConfig.model_validate(content)
     except ValidationError as error:
-        problems = [describe_fault(item, ExperimentConfig) for item in error.errors()]
+        problems += [describe_fault(item, ExperimentConfig) for item in error.errors()]
     resolved = _resolve_paths(content, beside, problems)
     files = _read_images(config.reduce, beside, problems) if config is not None else {}
     recipes = _read_recipes(config.recipes, beside, problems) if config is not None else []
@@ -197,6 +190,23 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
             "proxy": proxy,
         }
     )
+
+
+def _missing_keys(content: Mapping[str, Any]) -> list[str]:
+    """Return a problem for each key that an experiment without recipes, or with methods, needs in `reduce`."""
+    reduce = content.get("reduce", {})
+    if "reduce" not in content:
+        return [] if content.get("recipes") else ["reduce: missing. Write this section, or a list of recipes"]
+    if not isinstance(reduce, dict):
+        return []
+    needed = [] if content.get("recipes") and not reduce.get("methods") else ["methods", "keep"]
+    if not needed and ALL in (reduce.get("keep") or ()):
+        return [f"reduce.keep: {ALL!r} needs a method. Write a number, or name a method in reduce.methods"]
+    return [
+        f"reduce.{key}: missing" if key not in reduce else f"reduce.{key}: empty. Write at least one"
+        for key in needed
+        if reduce.get(key) in (None, [], ())
+    ]
 
 
 def resolve_weights(name: str, beside: Path | None = None) -> str:

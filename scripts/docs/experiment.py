@@ -13,11 +13,13 @@ from typing import Any
 
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.reducers.registry import BUILT_IN
+from detreduce.training.streams.stream import KINDS
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGE, SCHEMA = DOCS / "experiment.md", DOCS / "experiment.schema.json"
 BEGIN, END = "<!-- keys: scripts/docs/experiment.py -->", "<!-- /keys -->"
 
+PERCENTAGE = {"type": "string", "pattern": r"^\d+(\.\d+)?%$"}
 ARGUMENTS = ("epochs", "imgsz", "batch", "freeze")
 SECTIONS = ("features", "reduce", "proxy", "train", "evaluate", "energy")
 NAMES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
@@ -33,6 +35,10 @@ def schema() -> dict[str, Any]:
     reduce["keep"]["anyOf"] = [keep, *keep["items"]["anyOf"]]
     corruptions = found["$defs"]["EvaluateConfig"]["properties"]["corruptions"]
     corruptions["anyOf"] = [{key: corruptions.pop(key) for key in ("type", "items")}, {"enum": ["all"]}]
+    recipe, subset = (found["$defs"][name]["properties"] for name in ("Recipe", "Subset"))
+    recipe["stream"] = {**recipe["stream"], "anyOf": [{"enum": list(KINDS)}, {"$ref": recipe["stream"].pop("$ref")}]}
+    for entry in (recipe["images_seen"], subset["keep"]):
+        entry["anyOf"] = [*entry["anyOf"], PERCENTAGE]
     return found
 
 
@@ -55,6 +61,10 @@ def reference(found: dict[str, Any]) -> str:
     own += f"{', '.join(f'`{name}`' for name in sorted(composing))}. For this method, these keys replace the keys of "
     own += "the section `reduce`."
     lines += ["", "### Settings of one method", "", *textwrap.wrap(own, 120)]
+    for title, name in (("One recipe", "Recipe"), ("The stream of a recipe", "Stream")):
+        section = found["$defs"][name]
+        words = textwrap.wrap(_plain(section["description"]), 120)
+        lines += ["", f"### {title}", "", *words, "", *_table(section, found)]
     return "\n".join(lines)
 
 

@@ -279,7 +279,7 @@ def test_an_experiment_may_have_recipes_alone_and_is_stored_as_it_is_read(minima
 @pytest.mark.parametrize(
     ("recipes", "words"),
     [
-        ([], "reduce.methods: missing"),
+        ([], "reduce: missing"),
         ([{"btch": 4}], "recipes.0.btch: unknown key. Did you mean 'batch'?"),
         ([{"stream": {"by": "class_uniform", "powr": 1}}], "recipes.0.stream.powr: unknown key. Did you mean 'power'?"),
         ([{"images_seen": 0}], "recipes.0.images_seen: 0 is not above 0"),

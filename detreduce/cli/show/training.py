@@ -37,6 +37,9 @@ def show_record(record: TrainingRecord) -> None:
         )
         _show_classes(out, evaluation)
     _show_corrupted(out, record)
+    if record.recipe is not None:
+        keys = ", ".join(f"{name}: {value}" for name, value in record.recipe.items() if name != "name")
+        show_text(out, f"Recipe {record.recipe.get('name', '')}{f' ({keys})' if keys else ''}")
     row = record.row()
     table = table_of("measure", "value", right=1)
     for label, value, digits in (

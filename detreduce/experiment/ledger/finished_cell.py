@@ -13,6 +13,7 @@ from detreduce.machine.checked_json import read_checked, refuse
 from detreduce.machine.json_values import json_text
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.record import TrainingRecord
+from detreduce.vocabulary.controls import is_recipe
 from detreduce.vocabulary.labels import FORMER_DEFAULTS, make_label
 
 CELL_FILE = "cell.json"
@@ -98,7 +99,7 @@ class FinishedCell:
 
 def _relabelled(cell: dict[str, Any]) -> dict[str, Any]:
     """Return a recorded cell. Its label names the former default values that the cell used."""
-    if cell["method"] not in FORMER_DEFAULTS:
+    if cell["method"] not in FORMER_DEFAULTS or is_recipe(cell):
         return cell
     return {**cell, "label": make_label(cell["method"], cell.get("parameters", {}), cell.get("composition", {}))}
 

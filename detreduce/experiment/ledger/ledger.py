@@ -301,8 +301,7 @@ def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[d
     Without a plan, all finished cells are used. Raise InputError if the plan or a cell cannot be read.
     """
     if cells is not None:
-        wanted = {cell.key for cell in cells}
-        return [row for row in ledger.rows() if row["key"] in wanted]
+        return _rows_of(ledger, cells)
     plan = ledger.path / "plan.json"
     try:
         planned = read_checked(plan, list[PlannedCell], "a plan")[1] if os.path.lexists(plan) else None
@@ -310,5 +309,11 @@ def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[d
         raise InputError(
             f"{error} If you remove this file, every finished cell counts, and the next run writes the file again."
         ) from error
-    keys = None if planned is None else {cell.key for cell in planned}
-    return [row for row in ledger.rows() if keys is None or row["key"] in keys]
+    return ledger.rows() if planned is None else _rows_of(ledger, planned)
+
+
+def _rows_of(ledger: Ledger, cells: Iterable[Cell | PlannedCell]) -> list[dict[str, Any]]:
+    """Return the tidy rows of the finished cells among `cells`, recipes with the names that they have now."""
+    names = {cell.key: (cell.recipe or {}).get("name") for cell in cells}
+    rows = [row for row in ledger.rows() if row["key"] in names]
+    return [{**row, "label": names[row["key"]]} if names[row["key"]] else row for row in rows]

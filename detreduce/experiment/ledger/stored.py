@@ -11,9 +11,10 @@ from detreduce.training.energy import PhaseEnergy
 
 
 class PlannedCell(Stored):
-    """A cell in ``plan.json``. Only its key is used."""
+    """A cell in ``plan.json``. Only its key and the name of its recipe are used."""
 
     key: str
+    recipe: dict[str, Any] | None = None
 
 
 class _Cell(PlannedCell):

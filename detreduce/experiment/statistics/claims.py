@@ -91,8 +91,8 @@ def tflops_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
 
 def _claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Claim:
     difference = tflops_differ_by(ours, theirs)
-    same_settings = _settings(ours[0]) == _settings(theirs[0]) and _seen(ours) == _seen(theirs)
-    claim = DATA_CLAIM if same_settings else RECIPE_CLAIM if abs(difference) <= EQUAL_COST else ""
+    same = _settings(ours[0]) == _settings(theirs[0]) and _seen(ours) == _seen(theirs)
+    claim = DATA_CLAIM if same and against != BEST_UNIFORM else RECIPE_CLAIM if abs(difference) <= EQUAL_COST else ""
     notes = []
     if against in (BEST_UNIFORM, UNIFORM_TWIN, RANDOM_TWIN):
         notes.append(f"the control is {theirs[0]['label']}")

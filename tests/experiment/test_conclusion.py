@@ -41,6 +41,8 @@ def outcome(levels: dict[tuple[str, float], float], seeds: int = 6, *, cleaned: 
                     "selection_seed": seed,
                     "mAP50": value,
                     "mAP50_95": value,
+                    "TFLOPs": 4.0,
+                    "recipe": {"name": label, "batch": 4} if label.startswith("batch") else None,
                 }
             )
     compared = compare_methods(rows, full=True)
@@ -156,3 +158,32 @@ def test_evidence_ranks_before_a_higher_mean_and_the_first_images_do_not_rank() 
         ("srs", 0.1),
         ("mms", 0.5),
     ]
+
+
+@pytest.mark.parametrize(
+    ("level", "kind", "said"),
+    [
+        (
+            0.6,
+            "better",
+            "Train with the recipe batch4: mAP50-95 is shown to be higher at equal TFLOPs than with",
+        ),
+        (0.4, "worse", "No recipe helps: batch4, the best, is shown to be worse at equal TFLOPs"),
+        (0.5, "open", "No recipe is shown to be better"),
+    ],
+)
+def test_the_best_recipe_is_advised_by_its_control(level: float, kind: str, said: str) -> None:
+    found = conclude(outcome({(EQUAL, 0.1): 0.5, ("batch4", 0.1): level, ("batch2", 0.1): level - 0.1}))
+    assert found.kind == kind
+    assert said in found.sentence
+    assert found.best is not None and found.best.method == "batch4"
+    assert bool(found.next) == (kind == "open")
+
+
+def test_recipes_are_no_subsets_and_their_advice_comes_after_that_on_subsets() -> None:
+    both = outcome({**RANDOM, ("csod", 0.1): 0.4, (EQUAL, 0.1): 0.5, ("batch4", 0.1): 0.6})
+    assert [item.method for item in ranked_subsets(both)] == ["csod", "srs"]
+    found = conclude(both)
+    assert found.best is not None and found.best.method == "csod"
+    assert "that csod chose" in found.sentence and "Train with the recipe batch4" in found.sentence
+    assert "Train with the recipe batch4" in " ".join(headline(both))

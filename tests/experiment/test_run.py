@@ -707,3 +707,65 @@ def test_an_experiment_on_labels_that_the_trainer_refuses_does_not_start(config:
         file.write_text("0 32 24 20 20\n")
     with pytest.raises(InputError, match="all 12 images"):
         run_experiment(config, config.parent / "ledger")
+
+
+def test_recipes_train_with_their_own_settings_and_images(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def counted(data: Any, **arguments: Any) -> Any:
+        calls.append({**arguments, "images": len(load_dataset(data, split="train"))})
+        return stand_in_train(data, **arguments)
+
+    monkeypatch.setattr(run_module, "train", counted)
+    content = yaml.safe_load(config.read_text())
+    del content["reduce"]
+    content["train"] |= {"epochs": 2, "batch": 3, "lr0": 0.01, "optimizer": "SGD", "seeds": [5]}
+    content["recipes"] = [
+        {"batch": 2, "lr0": "sqrt", "images_seen": 0.5, "stream": "class_uniform"},
+        {"name": "herded", "subset": {"name": "mms", "keep": 4}, "batch": 4, "images_seen": 24},
+    ]
+    content["controls"] = ["full_equal_iterations"]
+    config.write_text(yaml.safe_dump(content))
+    ledger = run_experiment(config, config.parent / "ledger")
+    half, all_of_them, stream, subset = calls
+    assert (half["images_per_epoch"], half["images"], half["recipe"]) == (6, 12, None)
+    assert (all_of_them["images_per_epoch"], all_of_them["images"]) == (12, 12)
+    assert (stream["images_per_epoch"], stream["images"], stream["batch"], stream["nbs"]) == (6, 12, 2, 2)
+    assert stream["lr0"] == pytest.approx(0.01 * (2 / 3) ** 0.5)
+    assert stream["recipe"].recipe.stream.by == "class_uniform"
+    assert (subset["images_per_epoch"], subset["images"], subset["batch"]) == (12, 4, 4)
+    rows = {row["label"]: row for row in finished_rows(ledger)}
+    assert rows["herded"]["images"] == 4 and rows["herded"]["keep"] == 12 and rows["herded"]["selection_hash"]
+    assert rows["class_uniform-batch2-sqrt"]["recipe"]["stream"] == {"by": "class_uniform"}
+    content["recipes"][1]["name"] = "renamed"
+    config.write_text(yaml.safe_dump(content))
+    again = run_experiment(config, ledger.path)
+    assert len(calls) == 4, "a new name trains nothing again"
+    assert "renamed" in {row["label"] for row in finished_rows(again)}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({"batch": 13}, "recipes.0: batch: 13 images are more than the 12"),
+        ({"freeze": 30}, "no 30 layers"),
+        ({"images_seen": 5, "batch": 6}, "5 images are less than one batch of 6"),
+        ({"subset": {"name": "srs", "keep": 13}, "batch": 4}, "keep=13 is more than the 12 images"),
+        ({"stream": {"by": "weights", "file": "nan.csv"}, "batch": 4}, "'nan' is not a weight"),
+        ({"batch": 4, "imgsz": 32, "mosaic": 0.5}, ""),
+    ],
+)
+def test_recipes_that_cannot_be_trained_are_refused_before_the_first_cell(
+    config: Path, recipe: dict[str, Any], said: str
+) -> None:
+    (config.parent / "nan.csv").write_text("image,weight\n" + "".join(f"{row:02}.jpg,nan\n" for row in range(12)))
+    content = {**yaml.safe_load(config.read_text()), "recipes": [recipe]}
+    config.write_text(yaml.safe_dump(content))
+    if not said:
+        prepare_experiment(config, config.parent / "ledger")
+        return
+    with pytest.raises(InputError) as caught:
+        prepare_experiment(config, config.parent / "ledger")
+    assert said in str(caught.value)

@@ -139,7 +139,7 @@ def _best_uniform(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequ
 
 def _is_uniform(row: Row, _: Row) -> bool:
     """Return whether a recipe trains on all images, on each of them equally often."""
-    recipe = row.get("recipe")
+    recipe: Mapping[str, Any] = row.get("recipe") or {}
     return bool(recipe) and not recipe.get("subset") and not recipe.get("stream")
 
 
@@ -151,11 +151,11 @@ def _is_random(row: Row, ours: Row) -> bool:
     other = ours["recipe"].get("subset")
     if not other:
         return row is ours
-    recipe = row.get("recipe") or {}
-    subset = recipe.get("subset") if recipe else {"name": row["method"], "keep": row["keep"]}
-    same_stream = recipe.get("stream") == ours["recipe"].get("stream")
-    same_size = bool(subset) and keep_key(subset["keep"]) == keep_key(other["keep"])
-    return same_size and same_stream and subset["name"] in RANDOM_METHODS
+    recipe: Mapping[str, Any] = row.get("recipe") or {}
+    subset = (recipe.get("subset") or {}) if recipe else {"name": row["method"], "keep": row["keep"]}
+    if subset.get("name") not in RANDOM_METHODS or recipe.get("stream") != ours["recipe"].get("stream"):
+        return False
+    return keep_key(subset["keep"]) == keep_key(other["keep"])
 
 
 def _settings(row: Row) -> str:

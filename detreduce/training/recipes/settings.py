@@ -57,8 +57,9 @@ def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int
     """
     before = arguments.get("batch", BATCH)
     batch = recipe.batch or before
-    _check_batch(batch, chosen)
-    epochs, per_epoch = _epochs(recipe, int(arguments.get("epochs") or EPOCHS), batch, images)
+    _check_batch(recipe.batch, chosen)
+    # ultralytics makes a batch of all images if there are fewer than in a batch
+    epochs, per_epoch = _epochs(recipe, int(arguments.get("epochs") or EPOCHS), min(batch, chosen), images)
     found = {**arguments}
     if epochs != arguments.get("epochs", EPOCHS):
         found["epochs"] = epochs
@@ -77,9 +78,9 @@ def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int
     return RecipeSettings(found, None if plain else (per_epoch or chosen))
 
 
-def _check_batch(batch: Any, chosen: int) -> None:
-    """Raise InputError if a batch has more images than the training."""
-    if batch > chosen:
+def _check_batch(batch: int | None, chosen: int) -> None:
+    """Raise InputError if the batch of a recipe has more images than the training."""
+    if batch is not None and batch > chosen:
         raise InputError(f"batch: {batch} images are more than the {chosen} images to train on. Use a smaller batch.")
 
 

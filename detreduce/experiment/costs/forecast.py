@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
@@ -19,6 +21,9 @@ from detreduce.training.recipes.settings import EPOCHS
 
 # training arguments that change the cost of an image
 COSTLY = ("imgsz", "batch", "freeze", "device", "workers", "amp", "multi_scale", "rect", "cache")
+
+Line = tuple[float, float]
+"""A constant part, and a part for each image seen."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Forecast:
         (constant part, part for each image seen) of the time and of the energy; None if not known.
     choosing
         Label of a cell -> keep -> mean cost of one selection from `images` images.
+    of_recipes
+        Settings of a recipe that change the cost of an image -> (`seconds`, `wh`) of the finished cells with them.
     """
 
     cells: int
@@ -56,6 +63,7 @@ class Forecast:
     seconds: tuple[float, float] | None
     wh: tuple[float, float] | None
     choosing: dict[str, dict[str, Estimate]]
+    of_recipes: dict[str, tuple[Line | None, Line | None]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
@@ -76,12 +84,14 @@ class Forecast:
             _fit(seen, [_seconds(cell) for cell in alike]),
             _fit(seen, [_wh(cell) for cell in alike]),
             _choosing(cell for cell in here if cell.selection.get("of", images) == images),
+            _lines_of_recipes([cell for cell in here if _alike(cell, config, cell.cell.get("recipe"))]),
         )
 
     def training(self, cell: Cell) -> Estimate:
         """Return the expected cost of a cell without the cost of choosing its images."""
         seen = self.epochs * images_of(cell.keep, self.images)
-        return Estimate(*(None if line is None else line[0] + line[1] * seen for line in (self.seconds, self.wh)))
+        lines = self.of_recipes.get(_costly(cell.recipe), (self.seconds, self.wh))
+        return Estimate(*(None if line is None else line[0] + line[1] * seen for line in lines))
 
     def selection(self, cell: Cell) -> Estimate | None:
         """Return the expected cost of choosing the images of a cell; None if no finished cell shows this cost.
@@ -95,11 +105,34 @@ class Forecast:
         return _mean(list(known.values())) if known and reducer_class(cell.chooser).nested else None
 
 
-def _alike(cell: FinishedCell, config: ExperimentConfig) -> bool:
-    """Return whether a cell has the model and the `COSTLY` arguments of a configuration."""
+def _costly(recipe: Mapping[str, Any] | None) -> str:
+    """Return the settings of a recipe that change the cost of an image, as text. Empty if there are none."""
+    found = {name: (recipe or {})[name] for name in COSTLY if name in (recipe or {})}
+    return json.dumps(found, sort_keys=True) if found else ""
+
+
+def _lines_of_recipes(cells: Sequence[FinishedCell]) -> dict[str, tuple[Line | None, Line | None]]:
+    """Return the time and the energy by images seen, for the settings of each finished recipe that change the cost."""
+    groups: dict[str, list[FinishedCell]] = {}
+    for cell in cells:
+        if costly := _costly(cell.cell.get("recipe")):
+            groups.setdefault(costly, []).append(cell)
+    found = {}
+    for costly, group in groups.items():
+        alone = _preferred(group, lambda cell: not cell.ran.get("overlapped"))
+        seen = [float(cell.training.counts.images_seen) for cell in alone]
+        found[costly] = _fit(seen, [_seconds(cell) for cell in alone]), _fit(seen, [_wh(cell) for cell in alone])
+    return found
+
+
+def _alike(cell: FinishedCell, config: ExperimentConfig, recipe: Mapping[str, Any] | None = None) -> bool:
+    """Return whether a cell has the model and the `COSTLY` arguments of a configuration.
+
+    Arguments that the `recipe` of the cell sets are not compared.
+    """
     wanted, had = config.train.arguments, cell.training.arguments
     same_model = cell.training.model.name == Path(config.train.model).name
-    return same_model and all(had.get(name) == wanted.get(name) for name in COSTLY)
+    return same_model and all(had.get(name) == wanted.get(name) for name in COSTLY if name not in (recipe or {}))
 
 
 def _preferred(cells: list[FinishedCell], good: Callable[[FinishedCell], bool]) -> list[FinishedCell]:

@@ -154,3 +154,15 @@ def test_shards_share_a_plan_out_whole_and_evenly() -> None:
     assert sorted(cell.key for shard in shards for cell in shard) == [cell.key for cell in cells]
     assert [len(shard) for shard in shards] == [4, 3, 3]
     assert shard_of(cells, "1/1") == shard_of(cells, None) == cells
+
+
+def test_recipes_cost_what_cells_of_their_settings_cost(
+    config: ExperimentConfig, finished: Callable[..., FinishedCell]
+) -> None:
+    small = replace(finished(400, 40, 1.0, imgsz=32), cell={"label": "small", "recipe": {"imgsz": 32, "batch": 4}})
+    found = Forecast.of([finished(400, 80, 2.0), small], config, images=80)
+    recipe = Cell("b", "recipe", 0, keep=0.5, recipe={"name": "x", "imgsz": 32, "batch": 4})
+    assert found.training(HALF) == Estimate(80, 2.0)
+    assert found.training(recipe) == Estimate(40, 1.0)
+    assert found.training(replace(recipe, keep=2.0)) == Estimate(160, 4.0)
+    assert found.training(replace(recipe, recipe={"imgsz": 96})) == Estimate(80, 2.0), "no cell shows its cost"

@@ -30,7 +30,7 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY
 
 EQUAL_COST = 0.02
 """Trainings whose TFLOPs differ by at most this share cost the same."""
-_IMAGES = ("name", "subset", "stream", "images_seen")
+_IMAGES = ("name", "subset", "stream", "images_seen", "skip_learnt")
 """Keys of a recipe that say which images a training sees, and how many. All others are settings."""
 
 
@@ -140,7 +140,7 @@ def _best_uniform(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequ
 def _is_uniform(row: Row, _: Row) -> bool:
     """Return whether a recipe trains on all images, on each of them equally often."""
     recipe: Mapping[str, Any] = row.get("recipe") or {}
-    return bool(recipe) and not recipe.get("subset") and not recipe.get("stream")
+    return bool(recipe) and not any(recipe.get(name) for name in ("subset", "stream", "skip_learnt"))
 
 
 def _is_random(row: Row, ours: Row) -> bool:

@@ -103,7 +103,7 @@ def is_recipe(row: Mapping[str, Any]) -> bool:
 
 def is_on_all(row: Mapping[str, Any]) -> bool:
     """Return whether a cell (``control``, ``method``) trains on all images, as a control or by a recipe."""
-    return row["control"] in ON_ALL_IMAGES or row["method"] == RECIPE
+    return row["control"] in ON_ALL_IMAGES or row.get("method") == RECIPE
 
 
 def role_of(row: Mapping[str, Any]) -> Role:

@@ -80,7 +80,7 @@ def break_even(rows: Iterable[Mapping[str, Any]]) -> list[BreakEven]:
     full = [float(row["Wh"]) for row in known if row["control"] == FULL]
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in known:
-        if row["control"] is None and row["method"] != RECIPE:
+        if row["control"] is None and row.get("method") != RECIPE:
             groups.setdefault((row["label"], keep_key(row["keep"])), []).append(row)
     if not full:
         return []

@@ -36,7 +36,8 @@ def schema() -> dict[str, Any]:
     corruptions = found["$defs"]["EvaluateConfig"]["properties"]["corruptions"]
     corruptions["anyOf"] = [{key: corruptions.pop(key) for key in ("type", "items")}, {"enum": ["all"]}]
     recipe, subset = (found["$defs"][name]["properties"] for name in ("Recipe", "Subset"))
-    recipe["stream"] = {**recipe["stream"], "anyOf": [{"enum": list(KINDS)}, {"$ref": recipe["stream"].pop("$ref")}]}
+    options = {"$ref": recipe["stream"].pop("$ref")}
+    recipe["stream"]["anyOf"] = [{"enum": list(KINDS)}, options]
     for entry in (recipe["images_seen"], subset["keep"]):
         entry["anyOf"] = [*entry["anyOf"], PERCENTAGE]
     return found

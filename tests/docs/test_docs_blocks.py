@@ -32,6 +32,7 @@ AROUND = "name: page\ndataset: data.yaml\nreduce: {methods: [srs], keep: [0.25]}
 READ = {
     "experiment": "from detreduce.experiment.config import load_config as read",
     "data": "from detreduce.dataset import load_dataset as read",
+    "recipe": "from detreduce.training.recipes.reading import read_recipe as read",
     "categories": "from detreduce.cli.values import read_categories as read",
 }
 READING = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import socket
 import time
@@ -15,34 +14,28 @@ from typing import Any
 
 import yaml
 
-from detreduce.dataset import load_dataset
-from detreduce.dataset.checks import load_all_splits
-from detreduce.dataset.leaks import Leaks, find_leaks, refuse_leaks
-from detreduce.dataset.problem_counts import ProblemCounts, count_problems
-from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.leaks import refuse_leaks
+from detreduce.dataset.problem_counts import ProblemCounts
 from detreduce.display.listener import Listener, listening, say
-from detreduce.display.numbers import fixed
 from detreduce.display.progress import progress
-from detreduce.errors import DetreduceError, InputError
-from detreduce.experiment.cells import Cell, Identity, make_plan, training_arguments, uses_features
-from detreduce.experiment.choices import FIT, Choices
+from detreduce.errors import DetreduceError
+from detreduce.experiment.cell_lines import describe_cell, describe_outcome
+from detreduce.experiment.cells import Cell
+from detreduce.experiment.choices import FIT
 from detreduce.experiment.config import ExperimentConfig, load_config
-from detreduce.experiment.costs.forecast import Forecast
-from detreduce.experiment.costs.limits import Limits, Spent
+from detreduce.experiment.costs.limits import Limits
 from detreduce.experiment.data_problems import keep_problems
 from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
-from detreduce.experiment.ledger.identity import data_identity, features_identity, file_identity
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.experiment.overview import Costing, Overview, PlannedCells, overview, shard_of
+from detreduce.experiment.overview import Overview, PlannedCells, overview, shard_of
 from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.searches.clean_train import drop_leaks
 from detreduce.experiment.searches.dropped_leaks import DroppedLeaks, keep_dropped
-from detreduce.experiment.searches.leakage import has_leakage, keep_leakage, read_leakage
+from detreduce.experiment.searches.leakage import keep_leakage, read_leakage
 from detreduce.experiment.searches.leaks import LeakWarning, keep_leaks, leak_warning
-from detreduce.experiment.searches.near_duplicates import has_near_duplicates, keep_near_duplicates
-from detreduce.experiment.searches.redundancy import Redundancy
+from detreduce.experiment.searches.near_duplicates import keep_near_duplicates
 from detreduce.experiment.searches.remaining import with_counts
-from detreduce.experiment.sources import Sources, proxy_identity
+from detreduce.experiment.shared_parts import SharedParts
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 from detreduce.reduction.request import Output, ReductionRequest
@@ -55,8 +48,8 @@ from detreduce.training.recipes.prepare import PreparedRecipe
 from detreduce.training.recipes.recipe import images_of
 from detreduce.training.recipes.settings import RecipeSettings, recipe_settings
 from detreduce.training.record import TrainingRecord
-from detreduce.training.run.folder import VIEW_FOLDER, EvaluateOn
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
+from detreduce.training.run.folder import VIEW_FOLDER
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS
 
 POLL_SECONDS = 5.0
 
@@ -294,128 +287,8 @@ class PreparedExperiment:
         say(left.cost_in_words())
 
 
-def describe_cell(cell: Cell) -> str:
-    """Return the method, the keep and the seeds of a cell as text."""
-    if cell.control == FULL:
-        return f"{cell.label}, training seed {cell.training_seed}"
-    if cell.control == EQUAL_ITERATIONS:
-        return f"{cell.label} to keep {cell.keep}, training seed {cell.training_seed}"
-    if cell.selection_seed is None:
-        return f"{cell.label}, as many images as keep {cell.keep}, training seed {cell.training_seed}"
-    seeds = f"selection seed {cell.selection_seed}, training seed {cell.training_seed}"
-    return f"{cell.label}, keep {cell.keep}, {seeds}"
-
-
-def describe_outcome(finished: FinishedCell) -> str:
-    """Return the result and the cost of a finished cell as one line of text."""
-    row = finished.row()
-    parts = [f"{row['images']} images"]
-    for name, label in (("mAP50", "mAP50"), ("mAP50_95", "mAP50-95")):
-        parts.append(f"{label} not known" if row[name] is None else f"{label} {fixed(row[name], 3)}")
-    parts.append(
-        "energy not known" if row["Wh"] is None else f"{fixed(row['Wh'], 2)} Wh, {fixed(row['g_co2'], 2)} g CO2"
-    )
-    return ", ".join([*parts, f"{row['minutes']:.1f} min"])
-
-
-class _Experiment:
-    """The dataset, features, searches and fits that the cells of one run share. Each part is made at its first use."""
-
-    def __init__(self, config: ExperimentConfig, ledger: Ledger) -> None:
-        self.config = config
-        self.ledger = ledger
-        self.spent = Spent()
-
-    @cached_property
-    def finished(self) -> list[FinishedCell]:
-        """The finished cells of the ledger, for estimates of cost; cells that cannot be read are left out."""
-        found = []
-        for key in self.ledger.cell_keys():
-            with contextlib.suppress(InputError):
-                found.append(self.ledger[key])
-        return found
-
-    def costing(self) -> Costing:
-        """Return a `Costing` that estimates the cost of cells from the cells that are finished now."""
-        forecast = Forecast.of(self.finished, self.config, len(self.dataset))
-        return Costing(forecast, self.choices, self.sources)
-
-    @cached_property
-    def dataset(self) -> DetectionDataset:
-        """The train split."""
-        return load_dataset(self.config.dataset, split="train")
-
-    @cached_property
-    def problems(self) -> ProblemCounts:
-        """How many problems the data has, and how many images of the train split ultralytics leaves out."""
-        return count_problems(self.dataset)
-
-    @cached_property
-    def leaks(self) -> Leaks:
-        """The images that splits share, as far as this can be found without opening an image."""
-        return find_leaks(load_all_splits(self.dataset)[0])
-
-    @cached_property
-    def evaluate_on(self) -> EvaluateOn:
-        """The splits to evaluate on.
-
-        The YAML can set the splits. The default is val and test together. If val is used to choose the epoch, the
-        default is test alone.
-        """
-        both = {"val", "test"} <= set(self.dataset.source.splits) and self.config.evaluate.choose == "last"
-        return self.config.evaluate.on or ("val+test" if both else "auto")
-
-    @cached_property
-    def redundancy(self) -> Redundancy:
-        """The searches for the duplicates that cells drop."""
-        return Redundancy(self.sources, paid=self.spent.add, wait=self.wait_for_search)
-
-    def wait_for_search(self) -> None:
-        """Print that this process waits for a search."""
-        say("Waiting for another process's search for duplicates.")
-
-    def is_searched(self, missing: list[Cell]) -> bool:
-        """Return whether every search for duplicates that the missing cells need is done."""
-        kept = (has(self.ledger, self.identity.data) for has in (has_leakage, has_near_duplicates))
-        return all(kept) and all(self.redundancy.is_searched(cell) for cell in missing)
-
-    @cached_property
-    def identity(self) -> Identity:
-        """The hashes of the data, the model, the features and the proxy."""
-        config = self.config
-        needs_features = any(uses_features(one.name, one.composition(config.reduce)) for one in config.choosers)
-        data, model = data_identity(self.dataset), file_identity(config.train.model)
-        proxy = file_identity(config.proxy.model) if config.proxy and config.proxy.model else model
-        return Identity(
-            data=data,
-            model=model,
-            features=features_identity(config.features) if needs_features else "",
-            proxy=proxy_identity(config, data, proxy),
-        )
-
-    @cached_property
-    def arguments(self) -> dict[str, Any]:
-        """The ultralytics arguments of every cell."""
-        return training_arguments(self.config, images=len(self.dataset), classes=len(self.dataset.class_names))
-
-    @cached_property
-    def plan(self) -> list[Cell]:
-        """All cells of the experiment."""
-        return make_plan(self.config, self.identity, self.arguments)
-
-    @cached_property
-    def sources(self) -> Sources:
-        """The feature tables from which methods choose."""
-        return Sources(self.config, self.ledger, self.dataset, self.identity.proxy, self.spent.add)
-
-    @cached_property
-    def choices(self) -> Choices:
-        """The selections of the cells."""
-
-        def wait() -> None:
-            say("Waiting for another process's selection.")
-
-        return Choices(self.config, self.ledger, self.plan, self.identity, paid=self.spent.add, wait=wait)
+class _Experiment(SharedParts):
+    """Runs the cells of one experiment, with the parts that they share."""
 
     def run_alone(self, cell: Cell, work: Path) -> FinishedCell:
         """Run a cell. Record the machine, the time, and whether another training ran at the same time."""

@@ -23,10 +23,10 @@ from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment import run as run_module
 from detreduce.experiment import sources
 from detreduce.experiment.costs.forecast import Estimate
-from detreduce.experiment.ledger.identity import features_identity
+from detreduce.experiment.ledger.identity import data_identity, features_identity
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.ledger.merge import merge_ledgers
-from detreduce.experiment.run import data_identity, prepare_experiment, run_experiment
+from detreduce.experiment.run import prepare_experiment, run_experiment
 from detreduce.experiment.sections import FeaturesConfig
 from detreduce.reduction import steps
 from detreduce.selection.choose import select

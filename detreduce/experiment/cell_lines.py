@@ -1,0 +1,32 @@
+"""The lines that a run prints about a cell."""
+
+from __future__ import annotations
+
+from detreduce.display.numbers import fixed
+from detreduce.experiment.cells import Cell
+from detreduce.experiment.ledger.finished_cell import FinishedCell
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
+
+
+def describe_cell(cell: Cell) -> str:
+    """Return the method, the keep and the seeds of a cell as text."""
+    if cell.control == FULL:
+        return f"{cell.label}, training seed {cell.training_seed}"
+    if cell.control == EQUAL_ITERATIONS:
+        return f"{cell.label} to keep {cell.keep}, training seed {cell.training_seed}"
+    if cell.selection_seed is None:
+        return f"{cell.label}, as many images as keep {cell.keep}, training seed {cell.training_seed}"
+    seeds = f"selection seed {cell.selection_seed}, training seed {cell.training_seed}"
+    return f"{cell.label}, keep {cell.keep}, {seeds}"
+
+
+def describe_outcome(finished: FinishedCell) -> str:
+    """Return the result and the cost of a finished cell as one line of text."""
+    row = finished.row()
+    parts = [f"{row['images']} images"]
+    for name, label in (("mAP50", "mAP50"), ("mAP50_95", "mAP50-95")):
+        parts.append(f"{label} not known" if row[name] is None else f"{label} {fixed(row[name], 3)}")
+    parts.append(
+        "energy not known" if row["Wh"] is None else f"{fixed(row['Wh'], 2)} Wh, {fixed(row['g_co2'], 2)} g CO2"
+    )
+    return ", ".join([*parts, f"{row['minutes']:.1f} min"])

@@ -13,7 +13,6 @@ from detreduce.training.recipes.settings import recipe_settings
 from detreduce.training.run.arguments import check_arguments
 from detreduce.training.run.detector_training import load_network
 from detreduce.training.run.model import find_model
-from detreduce.training.streams.resolve import image_weights
 from detreduce.training.streams.stream import Stream
 
 
@@ -34,6 +33,9 @@ def check_recipe(recipe: Recipe, arguments: Mapping[str, Any], dataset: Detectio
 def _check_stream(stream: Stream, dataset: DetectionDataset) -> None:
     """Raise InputError if a stream does not fit a dataset: no labels, or a table of weights with a fault."""
     if stream.by in ("class_uniform", "weights"):
+        # it imports features and duplicates
+        from detreduce.training.streams.resolve import image_weights
+
         image_weights(dataset, stream)
     elif (stream.by == "core_first" or stream.times_classes) and not dataset.labelled:
         raise InputError(f"{dataset.source.path}: the stream {stream.by} needs labels, but the images have none.")

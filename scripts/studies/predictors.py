@@ -74,23 +74,27 @@ def correlate(
 ) -> tuple[float, float, float] | None:
     """Return Spearman's rho with its 95 % interval, or None if it is not defined.
 
-    The interval is that of a percentile bootstrap over methods: all selections of a method are drawn together, because
-    they resemble each other.
+    Infinite values have the largest rank. The interval is that of a percentile bootstrap over methods: all selections
+    of a method are drawn together, because they resemble each other.
     """
     x, y = np.asarray(predictor, float), np.asarray(gain, float)
-    known = np.isfinite(x) & np.isfinite(y)
+    known = ~np.isnan(x) & ~np.isnan(y)
     x, y, of = x[known], y[known], np.asarray(labels)[known]
-    if len(x) < LEAST or np.ptp(x) == 0 or np.ptp(y) == 0:
+    if len(x) < LEAST or not (_differ(x) and _differ(y)):
         return None
     rng, names = np.random.default_rng(seed), np.unique(of)
     places = [np.flatnonzero(of == name) for name in names]
     drawn = []
     for _ in range(DRAWS):
         rows = np.concatenate([places[place] for place in rng.integers(len(names), size=len(names))])
-        if np.ptp(x[rows]) and np.ptp(y[rows]):
+        if _differ(x[rows]) and _differ(y[rows]):
             drawn.append(spearmanr(x[rows], y[rows]).statistic)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return float(spearmanr(x, y).statistic), float(low), float(high)
+
+
+def _differ(values: npt.NDArray[np.float64]) -> bool:
+    return bool((values != values[0]).any())
 
 
 def table(cells: Sequence[Row], measured: Sequence[Row]) -> list[dict[str, Any]]:
@@ -104,7 +108,8 @@ def table(cells: Sequence[Row], measured: Sequence[Row]) -> list[dict[str, Any]]
     for keep, of_keep in sorted(gains(cells).items()):
         keys = [key for key in of_keep if key in values]
         for name in names:
-            predictor = [math.nan if values[key].get(name) is None else values[key][name] for key in keys]
+            # JSON has infinity as the text inf
+            predictor = [float(values[key].get(name, math.nan)) for key in keys]
             result = correlate(predictor, [of_keep[key] for key in keys], [key[0] for key in keys])
             if result is not None:
                 rho, low, high = result
@@ -145,8 +150,8 @@ def _choose(row: Row, features: FeatureTable, categories: Any) -> Selection:
     return found if keep_key(fitted) == keep_key(row["keep"]) else found.prefix(row["keep"])
 
 
-def _measures(features: FeatureTable, selection: Selection, categories: Any) -> dict[str, float | None]:
-    """Return the value of each measure; None if it is infinite, as epsilon of a lost category is."""
+def _measures(features: FeatureTable, selection: Selection, categories: Any) -> dict[str, float | str]:
+    """Return the value of each measure, or the text inf if it is infinite, as epsilon of a lost category is."""
     result = measure_representativeness(features, selection, categories)
     dataset, rows = features.dataset, np.sort(selection.indices)
     counts = dataset.class_counts[rows].sum(axis=0)
@@ -160,7 +165,7 @@ def _measures(features: FeatureTable, selection: Selection, categories: Any) -> 
         "class entropy, bits": float(-(shares * np.log2(shares)).sum()),
         "lost categories": float(len(result.lost)),
     }
-    return {name: value if math.isfinite(value) else None for name, value in measures.items()}
+    return {name: value if math.isfinite(value) else "inf" for name, value in measures.items()}
 
 
 def _result(name: str) -> dict[str, Any]:

@@ -76,7 +76,12 @@ def test_the_table_joins_cells_and_measures_by_selection(script: ModuleType) -> 
     labels = ["srs", *"abcdef"]
     cells = [cell(label, 0.1, 0, seed, place / 10) for place, label in enumerate(labels) for seed in (0, 1)]
     measured = [
-        {"label": label, "keep": 0.1, "selection_seed": 0, "measures": {"good": place, "lost": None, "bad": -place}}
+        {
+            "label": label,
+            "keep": 0.1,
+            "selection_seed": 0,
+            "measures": {"good": place if place < 6 else "inf", "bad": -place, **({"few": 1.0} if place else {})},
+        }
         for place, label in enumerate(labels)
     ]
     found = {row["measure"]: row for row in script.table(cells, [*measured, measured[0] | {"keep": 0.25}])}

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from detreduce.training.energy_callback import energy_callback
     from detreduce.training.harness import train
     from detreduce.training.proxy import log_proxy_training
+    from detreduce.training.recipes.recipe import Recipe
     from detreduce.training.record import TrainingRecord
 
 keep_former_modules()
@@ -42,6 +43,7 @@ __getattr__ = import_at_first_use(
         "DetreduceError": "detreduce.errors",
         "FeatureTable": "detreduce.features.table",
         "Ledger": "detreduce.experiment.ledger.ledger",
+        "Recipe": "detreduce.training.recipes.recipe",
         "ReductionResult": "detreduce.reduction",
         "Selection": "detreduce.selection",
         "TrainingRecord": "detreduce.training.record",
@@ -70,6 +72,7 @@ __all__ = [
     "DetreduceError",
     "FeatureTable",
     "Ledger",
+    "Recipe",
     "ReductionResult",
     "Selection",
     "TrainingRecord",

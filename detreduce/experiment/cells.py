@@ -267,7 +267,8 @@ def _with_budgets(config: ExperimentConfig) -> list[float | int]:
     """Return the keeps of the experiment, and the budgets of its recipes that ``full`` does not have already."""
     epochs = int(config.train.arguments.get("epochs") or EPOCHS)
     budgets = [recipe.budget(epochs) for recipe in config.recipes]
-    others = [budget for budget in budgets if not (isinstance(budget, float) and budget == 1.0)]
+    has_full = FULL in config.controls
+    others = [budget for budget in budgets if not (has_full and isinstance(budget, float) and budget == 1.0)]
     return list({keep_key(keep): keep for keep in [*config.reduce.keeps, *others]}.values())
 
 

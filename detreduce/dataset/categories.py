@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import (
+    as_sparse,
+    boxes_of_classes,
+    boxes_of_images,
+    images_of_classes,
+    leading_classes,
+    rows_of_entries,
+)
 from detreduce.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 RULES = ("rarest", "combination", "dominant", "none")
 ALL, BACKGROUND, OTHER, MERGED = "all", "background", "other", "other combinations"
 CONDITIONS = ("any", "all", "only", "none", "min_boxes", "max_boxes")
 Rule = str | Sequence[Mapping[str, Any]] | Mapping[str, Mapping[str, Any]]
-_Counts = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ class Categories:
 
 
 def assign_categories(
-    class_counts: npt.ArrayLike,
+    class_counts: npt.ArrayLike | csr_array,
     class_names: Sequence[str],
     rule: Rule = "rarest",
     *,
@@ -49,8 +60,8 @@ def assign_categories(
     Parameters
     ----------
     class_counts
-        (n, C) number of boxes of each class in each image, without crowd regions. If C = 0 (unlabelled images), all
-        images form the category ``all``.
+        (n, C) number of boxes of each class in each image, without crowd regions: an array, or a sparse array such as
+        `DetectionDataset.sparse_class_counts`. If C = 0 (unlabelled images), all images form the category ``all``.
     class_names
         C names. Classes with the same name stay separate.
     rule
@@ -73,22 +84,22 @@ def assign_categories(
     InputError
         The rule, a condition or a class is unknown, or `class_counts` is not (n, C).
     """
-    counts = np.asarray(class_counts)
-    if counts.ndim != 2 or counts.shape[1] != len(class_names):
-        raise InputError(f"class_counts has shape {counts.shape}. It needs {len(class_names)} columns, one per class.")
-    if counts.dtype.kind not in "iu":  # a copy of a large table would double the memory
-        counts = counts.astype(np.int64)
+    shape = np.shape(class_counts)
+    if len(shape) != 2 or shape[1] != len(class_names):
+        raise InputError(f"class_counts has shape {shape}. It needs {len(class_names)} columns, one per class.")
+    counts = as_sparse(class_counts)
     if not isinstance(rule, str):
         matchers = _read_rules(rule, class_names)
-        return _apply_rules(counts, matchers) if len(class_names) else _join_all(len(counts))
+        return _apply_rules(counts, matchers) if len(class_names) else _join_all(shape[0])
     if rule not in RULES:
         raise InputError(f"Unknown category rule {rule!r}. Use one of: {', '.join(RULES)}.{nearest(rule, RULES)}")
     if rule == "none" or not len(class_names):
-        return _join_all(len(counts))
+        return _join_all(shape[0])
     if rule == "combination":
         return _combine_classes(counts, class_names, min_images)
-    classes = _find_rarest(counts) if rule == "rarest" else _find_dominant(counts)
-    return _renumber(classes, [*category_names(class_names), BACKGROUND])
+    rank = np.argsort(rarity_order(counts))
+    classes = leading_classes(counts, rank, by_boxes=rule == "dominant")
+    return _renumber(np.where(classes < 0, shape[1], classes), [*category_names(class_names), BACKGROUND])
 
 
 def _join_all(n: int) -> Categories:
@@ -96,44 +107,33 @@ def _join_all(n: int) -> Categories:
     return Categories(np.zeros(n, np.int64), (ALL,) if n else ())
 
 
-def rarity_order(class_counts: npt.ArrayLike) -> npt.NDArray[np.int64]:
+def rarity_order(class_counts: npt.ArrayLike | csr_array) -> npt.NDArray[np.int64]:
     """Return (C,) int64 classes, rarest first: sorted by number of images, then number of boxes, then class number."""
-    counts = np.asarray(class_counts)
-    return np.lexsort((np.arange(counts.shape[1]), counts.sum(axis=0), (counts > 0).sum(axis=0))).astype(np.int64)
+    counts = as_sparse(class_counts)
+    keys = (np.arange(counts.shape[1]), boxes_of_classes(counts), images_of_classes(counts))
+    return np.lexsort(keys).astype(np.int64)
 
 
-def _find_rarest(counts: _Counts) -> npt.NDArray[np.int64]:
-    """Return the rarest class in each image (n,), or C for an image without boxes."""
-    order = rarity_order(counts)
-    present = (counts > 0)[:, order]
-    return np.where(present.any(axis=1), order[present.argmax(axis=1)], counts.shape[1])
-
-
-def _find_dominant(counts: _Counts) -> npt.NDArray[np.int64]:
-    """Return the class with the most boxes in each image (n,), or C for an image without boxes."""
-    order = rarity_order(counts)
-    # argmax takes the first of equal values: the rarer class in this order
-    return np.where(counts.any(axis=1), order[counts[:, order].argmax(axis=1)], counts.shape[1])
-
-
-def _combine_classes(counts: _Counts, class_names: Sequence[str], min_images: int | None) -> Categories:
+def _combine_classes(counts: csr_array, class_names: Sequence[str], min_images: int | None) -> Categories:
     """Return one category per set of classes. All sets in fewer than `min_images` images form one category."""
-    n = len(counts)
+    n = counts.shape[0]
     least = min_images if min_images is not None else max(2, min(10, -(-n // 100)))
     labels = category_names(class_names)
-    sets, set_of_image, sizes = np.unique(counts > 0, axis=0, return_inverse=True, return_counts=True)
-    set_of_image = set_of_image.reshape(-1)
-    members = [tuple(np.flatnonzero(row).tolist()) for row in sets]
+    numbers: dict[tuple[int, ...], int] = {}
+    classes, ends = counts.indices.tolist(), counts.indptr.tolist()
+    sets = (tuple(classes[start:end]) for start, end in pairwise(ends))
+    set_of_image = np.array([numbers.setdefault(one, len(numbers)) for one in sets], np.int64)
+    members, sizes = list(numbers), np.bincount(set_of_image, minlength=len(numbers)).tolist()
     order = sorted(range(len(members)), key=lambda place: members[place])
     small = [bool(members[place]) and sizes[place] < least for place in order]
     names = [
         MERGED if merged else "+".join(labels[c] for c in members[place]) or BACKGROUND
         for place, merged in zip(order, small, strict=True)
     ]
-    kept = sorted({name for name in names if name not in (MERGED, BACKGROUND)}, key=names.index)
-    final = [*kept, MERGED, BACKGROUND]
+    final = [*dict.fromkeys(name for name in names if name not in (MERGED, BACKGROUND)), MERGED, BACKGROUND]
+    code_of_name = {name: code for code, name in enumerate(final)}
     code_of_set = np.empty(len(members), np.int64)
-    code_of_set[order] = [final.index(name) for name in names]
+    code_of_set[order] = [code_of_name[name] for name in names]
     return _renumber(code_of_set[set_of_image], final)
 
 
@@ -152,18 +152,18 @@ class _Matcher:
     min_boxes: int | None = None
     max_boxes: int | None = None
 
-    def matches(self, counts: _Counts) -> npt.NDArray[np.bool_]:
+    def matches(self, counts: csr_array) -> npt.NDArray[np.bool_]:
         """Return (n,) bool: True for the images that meet all conditions."""
-        present, total = counts > 0, counts.sum(axis=1)
-        matched = np.ones(len(counts), bool)
+        total = boxes_of_images(counts)
+        matched = np.ones(len(total), bool)
         if self.any is not None:
-            matched &= present[:, self.any].any(axis=1)
+            matched &= _count_present(counts, self.any) > 0
         if self.all is not None:
-            matched &= present[:, self.all].all(axis=1)
+            matched &= _count_present(counts, self.all) == len(self.all)
         if self.only is not None:
-            matched &= counts[:, self.only].sum(axis=1) == total
+            matched &= _count_present(counts, self.only) == np.diff(counts.indptr)
         if self.none is not None:
-            matched &= ~present[:, self.none].any(axis=1)
+            matched &= _count_present(counts, self.none) == 0
         if self.min_boxes is not None:
             matched &= total >= self.min_boxes
         if self.max_boxes is not None:
@@ -171,13 +171,20 @@ class _Matcher:
         return matched
 
 
-def _apply_rules(counts: _Counts, matchers: Sequence[_Matcher]) -> Categories:
+def _count_present(counts: csr_array, classes: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Return (n,): for each image, how many of the `classes` it has."""
+    wanted = np.zeros(counts.shape[1], bool)
+    wanted[list(classes)] = True
+    return np.bincount(rows_of_entries(counts)[wanted[counts.indices]], minlength=counts.shape[0])
+
+
+def _apply_rules(counts: csr_array, matchers: Sequence[_Matcher]) -> Categories:
     """Return the category of each image: the name of the first matcher that matches."""
     names = list(dict.fromkeys([*(matcher.name for matcher in matchers), OTHER, BACKGROUND]))
-    codes = np.full(len(counts), names.index(OTHER), np.int64)
+    codes = np.full(counts.shape[0], names.index(OTHER), np.int64)
     for matcher in reversed(matchers):
         codes[matcher.matches(counts)] = names.index(matcher.name)
-    codes[~counts.any(axis=1)] = names.index(BACKGROUND)
+    codes[np.diff(counts.indptr) == 0] = names.index(BACKGROUND)
     return _renumber(codes, names)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import boxes_of_classes, boxes_of_images, count_boxes
 from detreduce.dataset.box_sizes import inside_sides, relative_sizes
 from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.machine.image_files import opened_image
@@ -22,6 +23,7 @@ from detreduce.ultralytics_bridge.shown_size import shown_size
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from scipy.sparse import csr_array
 
 ImageId = int | str
 BoxFormat = Literal["cxcywhn", "xywh", "xyxy"]
@@ -220,12 +222,12 @@ class DetectionDataset:
             "split": self.split,
             "images": len(self),
         }
-        counts = self.class_counts
+        counts = self.sparse_class_counts
         if self.labelled:
             content["boxes"] = int(counts.sum())
             if crowd := int(self.box_crowd.sum()):
                 content["crowd regions"] = crowd
-            content["images without boxes"] = int((~counts.any(axis=1)).sum())
+            content["images without boxes"] = int((boxes_of_images(counts) == 0).sum())
         content["problems"] = len(self.problems)
         rows = np.unique(np.linspace(0, len(self) - 1, min(6, len(self))).astype(int))
         return dataset_html(content, self.class_names, counts, self.problems, self.examples(rows.tolist()))
@@ -245,7 +247,9 @@ class DetectionDataset:
         """
         from detreduce.dataset.views.notebook import dataset_figure
 
-        return dataset_figure(self.class_names, self.class_counts.sum(axis=0), self.box_sizes[~self.box_crowd])
+        return dataset_figure(
+            self.class_names, boxes_of_classes(self.sparse_class_counts), self.box_sizes[~self.box_crowd]
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per image: ``image_id``, ``name``, ``path``, ``width``, ``height``, ``boxes``, ``crowd``.
@@ -257,7 +261,7 @@ class DetectionDataset:
 
         return images_frame(
             [(record.id, record.name, record.path, record.width, record.height) for record in self],
-            boxes=self.class_counts.sum(axis=1),
+            boxes=boxes_of_images(self.sparse_class_counts),
             crowd=np.bincount(self.box_rows[self.box_crowd], minlength=len(self)),
         )
 
@@ -369,11 +373,18 @@ class DetectionDataset:
 
     @cached_property
     def class_counts(self) -> npt.NDArray[np.int32]:
-        """(n, C) int32: number of boxes of each class in each image. Crowd regions do not count."""
-        counts = np.zeros((len(self.records), len(self.class_names)), np.int32)
+        """(n, C) int32: number of boxes of each class in each image. Crowd regions do not count.
+
+        The memory grows with the number of images times the number of classes; see `sparse_class_counts`.
+        """
+        return self.sparse_class_counts.toarray()
+
+    @cached_property
+    def sparse_class_counts(self) -> csr_array:
+        """(n, C) int32: the table `class_counts` as a sparse array, whose memory grows with the number of boxes."""
         single = ~self.box_crowd
-        np.add.at(counts, (self.box_rows[single], self.box_classes[single]), 1)
-        return counts
+        shape = len(self.records), len(self.class_names)
+        return count_boxes(self.box_rows[single], self.box_classes[single], shape)
 
 
 def read_image_size(path: Path) -> tuple[int, int]:

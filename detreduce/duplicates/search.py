@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import boxes_of_images
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.dataset.writing.apart import check_cache_apart
 from detreduce.duplicates.matching import Comparison, FeatureComparison, Match, PixelComparison, star_groups
@@ -222,7 +223,7 @@ class _Images:
         wanted = set(prefer)
         records = [dataset[row] for row in rows.tolist()]
         preferred = np.array([record.id in wanted for record in records], bool)
-        boxes = dataset.class_counts.sum(axis=1)[rows].astype(np.int64)
+        boxes = boxes_of_images(dataset.sparse_class_counts)[rows]
         if signatures is None:
             pixels = np.array([(record.width or 0) * (record.height or 0) for record in records], np.int64)
         else:

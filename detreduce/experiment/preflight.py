@@ -57,7 +57,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
             "yet. Write a number, or compare pixels: drop_duplicates: true"
         )
     rule = config.reduce.categories
-    attempt("reduce.categories", lambda: assign_categories(dataset.class_counts, dataset.class_names, rule))
+    attempt("reduce.categories", lambda: assign_categories(dataset.sparse_class_counts, dataset.class_names, rule))
     problems += _unequal(config)
     attempt("train.model", lambda: find_model(config.train.model))
     for place, recipe in enumerate(config.recipes):

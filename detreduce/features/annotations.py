@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from detreduce.arrays.class_counts import count_boxes
+from detreduce.features.class_columns import class_column_names, class_columns
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 GRID = 4
@@ -20,10 +27,13 @@ _TILE = (32, 2048)
 Floats = npt.NDArray[np.float64]
 
 
-def annotation_columns(class_names: Sequence[str]) -> list[str]:
-    """Return the column names of `annotation_features`, in order."""
+def annotation_columns(class_names: Sequence[str], counts: csr_array | None = None) -> list[str]:
+    """Return the column names of `annotation_features`, in order.
+
+    `counts` is the (n, C) number of boxes of each class in each image. Without it, each class has a column.
+    """
     return [
-        *(f"log1p_count[{name}]" for name in class_names),
+        *class_column_names(class_names, counts),
         "boxes",
         *(f"sqrt_area_q{round(100 * q)}" for q in QUANTILES),
         *(f"log_aspect_q{round(100 * q)}" for q in QUANTILES),
@@ -39,7 +49,7 @@ def annotation_features(
 
     The columns are, in this order:
 
-    - log(1 + number of boxes), for each class;
+    - log(1 + number of boxes), for each class. With more than 2,000 classes, `class_columns` describes the columns;
     - the number of boxes;
     - the quantiles 0, 25, 50, 75 and 100 % of sqrt(area), then of log(width / height);
     - the cover of each cell of a 4x4 grid, row by row from the top left. Each box adds the area that it covers in the
@@ -64,7 +74,7 @@ def annotation_features(
 
     Returns
     -------
-    (n_images, n_classes + 28) float32
+    (n_images, n_classes + 28) float32. With more than 2,000 classes, at most 2,028 columns
     """
     corners = np.clip(np.asarray(boxes, np.float64).reshape(-1, 4), 0.0, 1.0)
     image = np.asarray(rows, np.int64)
@@ -73,10 +83,9 @@ def annotation_features(
     corners, image, kind = corners[order], image[order], kind[order]
     sides = np.maximum(corners[:, 2:] - corners[:, :2], 0.0)
     counts = np.bincount(image, minlength=n_images)
-    per_class = np.bincount(image * n_classes + kind, minlength=n_images * n_classes).reshape(n_images, n_classes)
     bounded = np.maximum(sides, SHORTEST_SIDE)
     columns = [
-        np.log1p(per_class),
+        class_columns(count_boxes(image, kind, (n_images, n_classes))),
         counts[:, None],
         _grouped_quantiles(np.sqrt(sides[:, 0] * sides[:, 1]), image, counts),
         _grouped_quantiles(np.log(bounded[:, 0] / bounded[:, 1]), image, counts),

@@ -107,7 +107,8 @@ class Extraction:
             self._add_vectors(extracted, dataset, running, objects="objects" in names)
         if "annotations" in names:
             extracted.blocks["annotations"] = _annotations_block(dataset)
-            extracted.provenance["annotations"] = {"columns": annotation_columns(dataset.class_names)}
+            columns = annotation_columns(dataset.class_names, dataset.sparse_class_counts)
+            extracted.provenance["annotations"] = {"columns": columns}
         if proxy:
             alike = [name for name in names if name not in SEPARATE_BLOCKS]
             proxy.add_to(extracted, alike, cache_folder(self.cache), running)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.errors import InputError
+from detreduce.features.annotations import annotation_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,8 @@ class FeatureTable:
         """
         from detreduce.features.views import features_frame
 
-        return features_frame(self.blocks, block, self.image_ids, self.dataset.class_names)
+        names = annotation_columns(self.dataset.class_names, self.dataset.sparse_class_counts)
+        return features_frame(self.blocks, block, self.image_ids, names)
 
     @property
     def image_ids(self) -> list[ImageId]:
@@ -134,13 +136,17 @@ def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.fl
     `standardise` is True, each column is first scaled to unit variance. This is for blocks whose columns have different
     units. Constant columns become 0. The computation is in float64 and the result is (n, d) float32.
     """
-    values = np.asarray(block, np.float64)
+    values = np.array(block, np.float64)
     if values.size == 0:
         return values.astype(np.float32)
-    values = values - values.mean(axis=0)
+    # in place, because a block may have thousands of columns
+    values -= values.mean(axis=0)
     if standardise:
         spread = values.std(axis=0)
-        constant = spread <= 1e-12 * max(1.0, float(np.abs(values).max()))
-        values = np.where(constant, 0.0, values / np.where(constant, 1.0, spread))
+        constant = spread <= 1e-12 * max(1.0, float(values.max()), -float(values.min()))
+        values /= np.where(constant, 1.0, spread)
+        values[:, constant] = 0.0
     norm = np.sqrt(np.einsum("ij,ij->", values, values) / len(values))
-    return (values / norm if norm > 0 else values).astype(np.float32)
+    if norm > 0:
+        values /= norm
+    return values.astype(np.float32)

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS
 from detreduce.dataset.views.frames import id_column
 from detreduce.errors import InputError, nearest
-from detreduce.features.annotations import annotation_columns
 from detreduce.features.projection import principal_plane
 
 if TYPE_CHECKING:
@@ -34,11 +33,11 @@ def features_frame(
     blocks: Mapping[str, npt.NDArray[np.float32]],
     block: str | None,
     image_ids: Iterable[int | str],
-    class_names: Sequence[str],
+    annotation_names: Sequence[str],
 ) -> pd.DataFrame:
     """Return a frame with one row per image and one column per feature of `block`.
 
-    If `block` is None, use all blocks.
+    If `block` is None, use all blocks. `annotation_names` are the names of the columns of the block ``annotations``.
     """
     import pandas as pd
 
@@ -48,14 +47,14 @@ def features_frame(
     index = pd.Index(id_column(image_ids), name="image_id")
     wanted = blocks if block is None else {block: blocks[block]}
     frames = [
-        pd.DataFrame(values, index=index, columns=_columns(name, values.shape[1], class_names))
+        pd.DataFrame(values, index=index, columns=_columns(name, values.shape[1], annotation_names))
         for name, values in wanted.items()
     ]
     return pd.concat(frames, axis=1) if frames else pd.DataFrame(index=index)
 
 
-def _columns(block: str, width: int, class_names: Sequence[str]) -> list[str]:
+def _columns(block: str, width: int, annotation_names: Sequence[str]) -> list[str]:
     """Return the column names of a block. If no names are known, use the name of the block and a number."""
-    named = {"annotations": annotation_columns(class_names), "dynamics": list(DYNAMICS_COLUMNS)}
+    named = {"annotations": list(annotation_names), "dynamics": list(DYNAMICS_COLUMNS)}
     names = named.get(block, [])
     return names if len(names) == width else [f"{block}_{number}" for number in range(width)]

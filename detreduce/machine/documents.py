@@ -5,8 +5,10 @@ Files that are nested too deeply, or that expand without end, are refused.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -46,7 +48,8 @@ def load_yaml(text: str) -> Any:
     printed or copied.
     """
     try:
-        return _load(text)
+        # a command reads the same file several times, and a text of 50,000 names takes seconds
+        return copy.deepcopy(_load_long(text)) if len(text) > _LONG else _load(text)
     except yaml.YAMLError:
         raise
     except RecursionError:
@@ -54,6 +57,20 @@ def load_yaml(text: str) -> Any:
     # PyYAML lets through the errors of date, int, float and dict: ValueError, OverflowError, KeyError, TypeError, …
     except Exception as error:
         raise yaml.MarkedYAMLError(problem=f"a value cannot be read ({error})") from None
+
+
+@lru_cache(maxsize=2)
+def _load_long(text: str) -> Any:
+    """Return the content of a YAML text. The last texts are remembered."""
+    return _load(text)
+
+
+def compose_yaml(text: str) -> Any:
+    """Return the root node of a YAML text that `load_yaml` can read. Its marks are positions in the text."""
+    # the parser in C does not count a byte order mark
+    fast = len(text) > _LONG and yaml.__with_libyaml__ and not text.startswith("\ufeff")
+    loader: Any = yaml.CSafeLoader if fast else yaml.SafeLoader
+    return yaml.compose(text, Loader=loader)
 
 
 def _load(text: str) -> Any:

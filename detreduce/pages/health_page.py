@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.arrays.class_counts import boxes_of_classes
 from detreduce.dataset.checks import DatasetSummary
 from detreduce.dataset.health.advice import Advice
 from detreduce.dataset.health.finding import VERDICTS, Finding, in_words
@@ -121,7 +122,7 @@ def health_page(source: HealthSource) -> bytes:
     source = replace(source, splits={name: name_classes_apart(one) for name, one in source.splits.items()})
     summary, split = source.summary, source.split
     with step("making the page"):
-        looks = looks_of(split.class_names, split.class_counts.sum(axis=0)) if split.labelled else None
+        looks = looks_of(split.class_names, boxes_of_classes(split.sparse_class_counts)) if split.labelled else None
         albums = _Albums(source)
         pairs = [one for one in (*_leaks(source, albums), *_duplicates(source, albums)) if one.found]
         classes = class_counts(source.splits) if split.labelled else []
@@ -141,7 +142,7 @@ def health_page(source: HealthSource) -> bytes:
             pairs=pairs,
             albums=list(albums.made.values()),
             looks=looks,
-            classes=[_class_row(one, classes) for one in classes[:FOLDED]],
+            classes=_class_rows(classes),
             classes_left_out=max(0, len(classes) - FOLDED),
             classes_shown=CLASSES,
             splits=list(source.splits),
@@ -231,14 +232,24 @@ def _words(item: LeakedImage) -> dict[str, Any]:
     return {"exact": item.exact, "similarity": item.similarity, "transformation": item.transformation}
 
 
-def _class_row(one: ClassCounts, every: Sequence[ClassCounts]) -> dict[str, Any]:
-    """Return the counts of a class, and its share of the boxes of each split with the length of a bar."""
-    bars = []
-    for split, boxes in one.boxes.items():
-        total = sum(row.boxes[split] for row in every)
-        longest = max((row.boxes[split] for row in every), default=0)
-        bars.append((split, boxes, 100 * boxes / max(total, 1), 100 * boxes / max(longest, 1)))
-    absent = [split for split, boxes in one.boxes.items() if not boxes and any(row.boxes[split] for row in every)]
+def _class_rows(every: Sequence[ClassCounts]) -> list[dict[str, Any]]:
+    """Return the counts of the first classes, and their shares of the boxes of each split with the lengths of bars."""
+    splits = list(every[0].boxes) if every else []
+    totals = {split: sum(row.boxes[split] for row in every) for split in splits}
+    longest = {split: max(row.boxes[split] for row in every) for split in splits}
+    return [_class_row(one, totals, longest) for one in every[:FOLDED]]
+
+
+def _class_row(one: ClassCounts, totals: Mapping[str, int], longest: Mapping[str, int]) -> dict[str, Any]:
+    """Return the counts of a class, and its share of the boxes of each split with the length of a bar.
+
+    `totals` and `longest` are the sum and the largest number of boxes over all classes of each split.
+    """
+    bars = [
+        (split, boxes, 100 * boxes / max(totals[split], 1), 100 * boxes / max(longest[split], 1))
+        for split, boxes in one.boxes.items()
+    ]
+    absent = [split for split, boxes in one.boxes.items() if not boxes and totals[split]]
     return {
         "name": one.name,
         "images": sum(one.images.values()),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import rows_of_entries
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.terminal_text import visible
 from detreduce.pages.feature_map import FeatureMap
@@ -104,13 +105,11 @@ def _boxes(dataset: DetectionDataset, rows: npt.NDArray[np.int64]) -> list[list[
     """Return for each row: a class, its number of boxes, the next class, and so on; most boxes first."""
     if not dataset.labelled:
         return [[] for _ in rows]
-    counts = dataset.class_counts[rows]
-    place, kind = np.nonzero(counts)
-    number = counts[place, kind]
+    counts = dataset.sparse_class_counts[rows]
+    place, kind, number = rows_of_entries(counts), counts.indices, counts.data
     order = np.lexsort((kind, -number, place))
     pairs = np.stack([kind[order], number[order]], axis=1).ravel().tolist()
-    ends = (2 * np.cumsum(np.bincount(place, minlength=len(rows)))).tolist()
-    return [pairs[start:end] for start, end in pairwise([0, *ends])]
+    return [pairs[start:end] for start, end in pairwise((2 * counts.indptr).tolist())]
 
 
 def _look(css: str) -> list[int]:

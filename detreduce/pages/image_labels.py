@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import leading_classes
 from detreduce.dataset.categories import category_names
 from detreduce.dataset.records import DetectionDataset
 from detreduce.pages.class_colours import MOST, Looks, looks_of
@@ -51,8 +52,7 @@ def image_labels(selection: Selection | None, dataset: DetectionDataset, looks: 
         as_classes = len(of_class) <= MOST and all(name in of_class or name == "background" for name in names)
         shown = tuple(of_class.get(name, PLAIN) for name in names) if as_classes else own
         return ImageLabels("category", names, selection.category_codes, shown)
-    counts = dataset.class_counts
-    if dataset.labelled and counts.size and len(dataset.class_names) > 1:
-        codes = np.where(counts.sum(axis=1) > 0, counts.argmax(axis=1), -1).astype(np.int64)
+    if dataset.labelled and len(dataset) and len(dataset.class_names) > 1:
+        codes = leading_classes(dataset.sparse_class_counts)
         return ImageLabels("class", dataset.class_labels, codes, looks.of_class)
     return ImageLabels("", (), np.full(len(dataset), -1, np.int64), ())

@@ -113,7 +113,7 @@ def _computed(
     if kept.any() and dataset.labelled and len(dataset.box_rows):
         rows = np.flatnonzero(kept)
         about = "difference between the class shares of the kept boxes and all boxes; 0 means equal"
-        value = f"{significant(class_divergence(dataset.class_counts, rows))} bit"
+        value = f"{significant(class_divergence(dataset.sparse_class_counts, rows))} bit"
         yield Measure("class divergence", value, "", about)
         sizes = single_box_sizes(dataset)
         known = np.isfinite(sizes)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detreduce.arrays.class_counts import entries_of_image
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.views.thumbnails import BOXES_DRAWN, as_jpeg, small_image
 from detreduce.display.progress import progress
@@ -113,10 +114,10 @@ class Album:
 
     def _classes(self, row: int) -> tuple[tuple[str, int], ...]:
         """Return the classes in the image of a row, with their number of boxes."""
-        counts = self.dataset.class_counts[row]
-        order = [place for place in np.argsort(-counts, kind="stable").tolist() if counts[place]]
-        named = [(self.dataset.class_labels[place], int(counts[place])) for place in order[:CLASSES_NAMED]]
-        others = int(counts[order[CLASSES_NAMED:]].sum())
+        classes, boxes = (part.tolist() for part in entries_of_image(self.dataset.sparse_class_counts, row))
+        pairs = zip(classes[:CLASSES_NAMED], boxes, strict=False)
+        named = [(self.dataset.class_labels[place], count) for place, count in pairs]
+        others = sum(boxes[CLASSES_NAMED:])
         return (*named, *([("other classes", others)] if others else []))
 
     def _boxes(self, row: int) -> tuple[Box, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from detreduce.arrays.class_counts import boxes_of_classes
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import step
 from detreduce.features.table import FeatureTable
@@ -58,7 +59,7 @@ def selection_page(source: PageSource) -> bytes:
     selection, dataset = source.selection, source.dataset
     with step("making the page of pictures"):
         view = view_selection(selection, dataset, source.table, on_a_sheet=ON_A_SHEET, pairs=PAIRS)
-        looks = looks_of(dataset.class_labels, dataset.class_counts.sum(axis=0))
+        looks = looks_of(dataset.class_labels, boxes_of_classes(dataset.sparse_class_counts))
         drawn = None if source.table is None else feature_map_of(source.table, view.order, MOST_IMAGES)
         album = Album(dataset, capacity=CAPACITY if source.images else 0)
         album.add(view.shown_rows)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import boxes_of_classes
 from detreduce.dataset.groups import FOLDER, assign_groups
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
@@ -79,11 +80,12 @@ def class_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shar
 
     Return None if the dataset has no boxes. `kept` (n,) is True for kept rows.
     """
-    counts = dataset.class_counts
-    if not counts.sum():
+    counts = dataset.sparse_class_counts
+    if not counts.nnz:
         return None
     about = "Share of each class among all boxes and among the kept boxes."
-    return _table("Classes", "boxes", about, dataset.class_labels, counts.sum(axis=0), counts[kept].sum(axis=0))
+    full, part = boxes_of_classes(counts), boxes_of_classes(counts[kept])
+    return _table("Classes", "boxes", about, dataset.class_labels, full, part)
 
 
 def size_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from detreduce.arrays.class_counts import boxes_of_classes
 from detreduce.dataset.finding import locate_dataset
 from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
@@ -182,7 +183,7 @@ def _gather_images(
     except DetreduceError as error:
         found.notes.append(f"The images are not shown: {error} If the dataset was moved, pass its path (--data).")
         return found
-    found.looks = looks_of(found.dataset.class_labels, found.dataset.class_counts.sum(axis=0))
+    found.looks = looks_of(found.dataset.class_labels, boxes_of_classes(found.dataset.sparse_class_counts))
     selections = _readable(ledger, cells, found)
     if not selections:
         return found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import as_sparse
 from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
@@ -17,6 +18,9 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, derive_rng
 from detreduce.reducers.engine.validation import check_features, check_rows, resolve_seed
 from detreduce.representativeness.checks import check_count, check_sigma
 from detreduce.representativeness.measurement import Measurement
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 SIGMA_ROWS = 2000
 IMAGES = 4096
@@ -168,7 +172,8 @@ def class_divergence(class_counts: Any, selected_idx: Any) -> float:
     Parameters
     ----------
     class_counts
-        (n, C) number of boxes of each class in each image.
+        (n, C) number of boxes of each class in each image: an array, or a sparse array such as
+        `DetectionDataset.sparse_class_counts`.
     selected_idx
         Kept rows.
 
@@ -178,12 +183,12 @@ def class_divergence(class_counts: Any, selected_idx: Any) -> float:
         The counts are negative or do not have the shape (n, C), or a kept row is out of range.
     """
     try:
-        counts = np.asarray(class_counts)
+        counts = as_sparse(class_counts)
     except ValueError as error:
         raise InputError("class_counts must be a table (n, C), but its rows have different lengths.") from error
-    if counts.ndim != 2 or counts.dtype.kind not in "biu" or (counts.size and counts.min() < 0):
+    if counts.ndim != 2 or counts.dtype.kind not in "biu" or (counts.nnz and counts.data.min() < 0):
         raise InputError("class_counts must have the shape (n, C) and contain integers of at least 0.")
-    return histogram_divergence(counts, check_rows(selected_idx, len(counts), "selected_idx"))
+    return histogram_divergence(counts, check_rows(selected_idx, counts.shape[0], "selected_idx"))
 
 
 def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: int = 10) -> float:
@@ -244,17 +249,19 @@ def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> Int
     return np.bincount(rows * width + bin_, minlength=n * width).reshape(n, width).astype(np.int64)
 
 
-def histogram_divergence(counts: npt.NDArray[Any], chosen: IntArray) -> float:
+def histogram_divergence(counts: npt.NDArray[Any] | csr_array, chosen: IntArray) -> float:
     """Return the Jensen-Shannon divergence in bits between all rows and the chosen rows.
 
-    `counts` is (n, b). The two distributions are the column sums of the rows.
+    `counts` is (n, b), dense or sparse. The two distributions are the column sums of the rows.
     """
     return _jensen_shannon(counts.sum(axis=0, dtype=np.float64), counts[chosen].sum(axis=0, dtype=np.float64))
 
 
-def divergence_at_random(counts: npt.NDArray[Any], k: int, rng: np.random.Generator, draws: int = 20) -> float:
+def divergence_at_random(
+    counts: npt.NDArray[Any] | csr_array, k: int, rng: np.random.Generator, draws: int = 20
+) -> float:
     """Return the mean `histogram_divergence` of `draws` random selections of k rows."""
-    picks = (rng.choice(len(counts), k, replace=False) for _ in range(draws))
+    picks = (rng.choice(counts.shape[0], k, replace=False) for _ in range(draws))
     return float(np.mean([histogram_divergence(counts, rows) for rows in picks]))
 
 

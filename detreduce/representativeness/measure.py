@@ -232,8 +232,8 @@ def _box_measures(
     unknown = int(np.isnan(sizes).sum())
     by_size = size_histogram(sizes, np.searchsorted(rows, dataset.box_rows[single]), len(rows))
     measures: dict[str, Any] = {"unknown_sizes": unknown}
-    for name, counts in (("class_divergence", dataset.class_counts[rows]), ("size_divergence", by_size)):
-        if not counts.any():
+    for name, counts in (("class_divergence", dataset.sparse_class_counts[rows]), ("size_divergence", by_size)):
+        if not counts.sum():
             absent[name] = "no image has a known size"
             continue
         rng = derive_rng(seed, name)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import images_of_classes
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import step
@@ -208,7 +209,8 @@ def class_floors(dataset: DetectionDataset, value: ClassFloor | None) -> IntArra
         raise InputError(f"class_floor needs boxes, but {dataset.source.path} does not have labels. Leave it out.")
     if not isinstance(value, Mapping):
         return np.full(len(dataset.class_names), value, np.int64)
-    unknown = [name for name in value if name not in dataset.class_names]
+    known = set(dataset.class_names)
+    unknown = [name for name in value if name not in known]
     if unknown:
         hint = nearest(str(unknown[0]), dataset.class_names)
         raise InputError(f"class_floor names the class {unknown[0]!r}, which the dataset does not have.{hint}")
@@ -224,18 +226,17 @@ def _reserve(
     groups: Groups | None = None,
 ) -> IntArray:
     """Return the rows to add to `first` so that every class reaches its floor."""
-    present = table.dataset.class_counts[table.rows[positions]] > 0
+    counts = table.dataset.sparse_class_counts[table.rows[positions]]
     draw = draw_by_id(ids_of_rows(table, positions), seed, "class floor")
     limited = groups if groups is not None and groups.most is not None else None
     if limited is not None:
         limited = replace(limited, codes=limited.codes[positions])
-    return positions[floor_rows(present, floors, np.searchsorted(positions, first), draw, limited)]
+    return positions[floor_rows(counts, floors, np.searchsorted(positions, first), draw, limited)]
 
 
 def _images_with(table: FeatureTable, rows: IntArray) -> IntArray:
     """Return (C,): for each class, the number of `rows` that have a box of this class."""
-    found: IntArray = (table.dataset.class_counts[table.rows[rows]] > 0).sum(axis=0)
-    return found
+    return images_of_classes(table.dataset.sparse_class_counts[table.rows[rows]])
 
 
 def _by_name(dataset: DetectionDataset, values: IntArray, floors: IntArray) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import entries_of_image, images_of_classes
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
@@ -189,10 +190,12 @@ def explain(
         notes.append(f"The nearest images are not known, because this image {why}.")
     record = data[row]
     pairs = [_with_names(pair, data) for pair in selection.provenance.get("duplicates", {}).get("pairs", ())]
-    counts = data.class_counts
+    counts = data.sparse_class_counts
     others = chosen.copy()
     others[row] = False
-    lacking = ~(counts[others] > 0).any(axis=0)
+    held = images_of_classes(counts[others])
+    own = zip(*(part.tolist() for part in entries_of_image(counts, row)), strict=True)
+    boxes = dict(sorted(own))
     group = _group(selection, data, row, chosen)
     if group.get("group_limit") is not None and group.get("group") is None:
         notes.append("It is not known whether the group was full, because the groups were not made by a rule.")
@@ -210,8 +213,8 @@ def explain(
         nearest_kept=near_kept,
         nearest_dropped=near_dropped,
         nearest_by=() if table is None else _alike_by(table.blocks),
-        classes=_boxes(data, counts[row], counts[row] > 0),
-        alone=_boxes(data, counts[row], (counts[row] > 0) & lacking),
+        classes=_boxes_by_name(data, boxes),
+        alone=_boxes_by_name(data, {c: count for c, count in boxes.items() if not held[c]}),
         notes=tuple(notes),
         **group,
     )
@@ -380,6 +383,6 @@ def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: np
     return {"group": labels[row], "group_kept": kept, "group_limit": int(limit)}
 
 
-def _boxes(dataset: DetectionDataset, counts: npt.NDArray[np.int32], wanted: npt.NDArray[np.bool_]) -> dict[str, int]:
-    """Return class name -> number of boxes, for the `wanted` classes."""
-    return {dataset.class_labels[c]: int(counts[c]) for c in np.flatnonzero(wanted)}
+def _boxes_by_name(dataset: DetectionDataset, boxes: Mapping[int, int]) -> dict[str, int]:
+    """Return class name -> number of boxes. `boxes` has the number of boxes by class number."""
+    return {dataset.class_labels[c]: count for c, count in boxes.items()}

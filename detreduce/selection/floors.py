@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import as_sparse, images_of_classes, rows_of_entries
 from detreduce.reducers.engine.groups import Groups
 
-BoolArray = npt.NDArray[np.bool_]
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 IntArray = npt.NDArray[np.int64]
 
 
 def floor_rows(
-    present: BoolArray,
+    counts: npt.ArrayLike | csr_array,
     floors: IntArray,
     held: IntArray,
     draw: npt.NDArray[np.uint64],
@@ -35,8 +39,8 @@ def floor_rows(
 
     Parameters
     ----------
-    present
-        (n, C): whether each row has each class.
+    counts
+        (n, C), dense or sparse: the number of boxes of each class in each row.
     floors
         (C,): minimum number of rows of each class. If a class has fewer rows, all of them are chosen.
     held
@@ -46,28 +50,28 @@ def floor_rows(
     groups
         Groups with a limit. A group never gets more rows than the limit, even if a class then stays below its floor.
     """
-    reachable = present.sum(axis=0) if groups is None else groups.reachable(present, held)
+    table = as_sparse(counts)
+    reachable = images_of_classes(table) if groups is None else groups.reachable(table, held)
     goal = np.minimum(floors, reachable)
-    chosen = _greedy(present, goal, held, draw, groups)
+    chosen = _greedy(table, goal, held, draw, groups)
     if groups is not None:
-        chosen = _Exchange(present, goal, held, draw, groups, chosen).improved()
+        chosen = _Exchange(table, goal, held, draw, groups, chosen).improved()
     return np.array(chosen, np.int64)
 
 
 def _greedy(
-    present: BoolArray, goal: IntArray, held: IntArray, draw: npt.NDArray[np.uint64], groups: Groups | None
+    counts: csr_array, goal: IntArray, held: IntArray, draw: npt.NDArray[np.uint64], groups: Groups | None
 ) -> list[int]:
     """Return the rows to add. Each step adds the row that helps the most classes below their goal."""
-    missing = goal - present[held].sum(axis=0)
+    missing = goal - images_of_classes(counts[held])
     left = None if groups is None else groups.remaining(held)
-    gain = present[:, missing > 0].sum(axis=1)
+    gain = _count_wanted(counts, missing > 0)
     gain[held] = 0
     helpful = np.flatnonzero(gain)
     # gains only decrease. If the gain at the top of the heap is current, its row is the best.
     heap = list(zip((-gain[helpful]).tolist(), draw[helpful].tolist(), helpful.tolist(), strict=True))
     heapq.heapify(heap)
-    classes = [np.flatnonzero(row) for row in present[helpful]]
-    place = dict(zip(helpful.tolist(), classes, strict=True))
+    place = {row: counts.indices[counts.indptr[row] : counts.indptr[row + 1]] for row in helpful.tolist()}
     chosen: list[int] = []
     while heap and (missing > 0).any():
         known, tie, row = heapq.heappop(heap)
@@ -84,6 +88,11 @@ def _greedy(
     return chosen
 
 
+def _count_wanted(counts: csr_array, wanted: npt.NDArray[np.bool_]) -> IntArray:
+    """Return (n,): for each row, the number of its classes that are `wanted` (C,)."""
+    return np.bincount(rows_of_entries(counts)[wanted[counts.indices]], minlength=counts.shape[0]).astype(np.int64)
+
+
 class _Exchange:
     """Swap rows within groups, so that more classes reach their goal.
 
@@ -93,21 +102,23 @@ class _Exchange:
 
     def __init__(
         self,
-        present: BoolArray,
+        counts: csr_array,
         goal: IntArray,
         held: IntArray,
         draw: npt.NDArray[np.uint64],
         groups: Groups,
         chosen: list[int],
     ) -> None:
-        self.present, self.goal, self.codes, self.chosen = present, goal, groups.codes, chosen
+        self.present, self.goal, self.codes, self.chosen = counts.astype(bool), goal, groups.codes, chosen
+        self.by_class = self.present.tocsc()
         taken = np.concatenate([held, np.array(chosen, np.int64)])
-        self.free = np.ones(len(present), bool)
+        self.free = np.ones(counts.shape[0], bool)
         self.free[taken] = False
         self.left = groups.remaining(taken)
-        self.count = present[taken].sum(axis=0)
+        self.count = images_of_classes(self.present[taken])
         # the best rows are last, because an assignment by index keeps the last row of each group
-        self.order = np.lexsort((draw, -present[:, goal > 0].sum(axis=1)))[::-1]
+        self.order = np.lexsort((draw, -_count_wanted(counts, goal > 0)))[::-1]
+        self.place = np.argsort(self.order)
 
     def improved(self) -> list[int]:
         """Make all swaps that bring a class nearer to its goal, and return the chosen rows."""
@@ -129,27 +140,41 @@ class _Exchange:
         seen, queue = {start}, deque([start])
         while queue:
             label = queue.popleft()
-            rows = self.order[self.present[self.order, label] & self.free[self.order]]
+            rows = self._rows_with(label)
+            owners = rows
+            rows = rows[self.free[rows]]
+            rows = rows[np.argsort(self.place[rows])]
             open_rows = rows[self.left[self.codes[rows]] > 0]
             if len(open_rows):
                 return *_back(came, label, [int(open_rows[-1])], []), seen
             best = np.full(len(self.left), -1)
             best[self.codes[rows]] = rows
             removable = np.array(self.chosen, np.int64)
-            removable = removable[(best[self.codes[removable]] >= 0) & ~self.present[removable, label]]
+            removable = removable[(best[self.codes[removable]] >= 0) & ~np.isin(removable, owners)]
             instead = best[self.codes[removable]]
-            lost = self.present[removable] & (self.count <= self.goal) & ~self.present[instead]
-            losses = lost.sum(axis=1)
+            lost = self._lost(removable, instead)
+            losses = np.diff(lost.indptr)
             if len(removable) and losses.min() == 0:
                 place = int(losses.argmin())
                 return *_back(came, label, [int(instead[place])], [int(removable[place])]), seen
             for place in np.flatnonzero(losses == 1).tolist():
-                other = int(lost[place].argmax())
+                other = int(lost.indices[lost.indptr[place]])
                 if other not in seen and other not in closed:
                     seen.add(other)
                     queue.append(other)
                     came[other] = (label, int(instead[place]), int(removable[place]))
         return [], [], seen
+
+    def _rows_with(self, label: int) -> IntArray:
+        """Return the rows that have a class."""
+        column = self.by_class.indices[self.by_class.indptr[label] : self.by_class.indptr[label + 1]]
+        return np.asarray(column, np.int64)
+
+    def _lost(self, removed: IntArray, instead: IntArray) -> csr_array:
+        """Return (m, C) bool: the classes below their goal after a row of `instead` replaces one of `removed`."""
+        tight = self.present[removed]
+        tight.data &= (self.count <= self.goal)[tight.indices]
+        return as_sparse(tight > self.present[instead])
 
     def _apply(self, into: list[int], out: list[int]) -> bool:
         """Make the swaps of a chain and return True.
@@ -157,7 +182,7 @@ class _Exchange:
         Return False and do not swap if a row occurs twice in the chain, or if the chain does not reduce the number of
         missing rows.
         """
-        count = self.count + self.present[into].sum(axis=0) - self.present[out].sum(axis=0)
+        count = self.count + images_of_classes(self.present[into]) - images_of_classes(self.present[out])
         before, after = (np.maximum(self.goal - held, 0).sum() for held in (self.count, count))
         if len(set(into)) < len(into) or len(set(out)) < len(out) or after >= before:
             return False

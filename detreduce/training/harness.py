@@ -311,7 +311,7 @@ def _data_facts(job: _Job, run: RunFolder, watch: Watch) -> DataFacts:
         selection_hash=selection_hash(place, run.source.image_ids),
         splits={split: len(dataset) for split, dataset in run.datasets.items()},
         train_images=len(watch.image_files),
-        train_boxes=int(training.class_counts[rows].sum()),
+        train_boxes=int(training.sparse_class_counts[rows].sum()),
         class_names=list(training.class_names),
         problems=run.problems,
     )

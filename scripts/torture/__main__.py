@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-KINDS = ("kills", "faults", "ledger_kills", "fuzz", "same_answer", "load")
+KINDS = ("kills", "faults", "ledger_kills", "fuzz", "same_answer", "load", "many_classes")
 
 
 def main() -> None:

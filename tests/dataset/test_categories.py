@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.sparse import coo_array, csr_array
 
 from detreduce.dataset.categories import RULES, assign_categories
 from detreduce.errors import InputError
@@ -176,3 +177,46 @@ def test_rarest_against_a_plain_loop(values):
         rarest = min(present, key=lambda c: (sum(values[:, c] > 0), sum(values[:, c]), c), default=None)
         expected = "all" if not names else "background" if rarest is None else names[rarest]
         assert found.names[code] == expected
+
+
+def dense_categories(counts: np.ndarray, rule: str) -> list[str]:
+    """The rules on a dense table, one image at a time."""
+    order = sorted(range(counts.shape[1]), key=lambda c: ((counts[:, c] > 0).sum(), counts[:, c].sum(), c))
+    found = []
+    for row in counts.tolist():
+        present = [c for c in order if row[c]]
+        if not present:
+            found.append("background")
+        elif rule == "combination":
+            found.append("+".join(str(c) for c in sorted(present)))
+        else:
+            found.append(str(present[0] if rule == "rarest" else max(present, key=lambda c: row[c])))
+    return found
+
+
+@given(
+    arrays(np.int64, st.tuples(st.integers(1, 9), st.integers(1, 6)), elements=st.sampled_from([0, 0, 1, 2, 5])),
+    st.sampled_from(["rarest", "dominant", "combination"]),
+)
+def test_sparse_and_dense_tables_have_the_categories_of_the_rule(counts: np.ndarray, rule: str) -> None:
+    names = [str(number) for number in range(counts.shape[1])]
+    options = {"min_images": 1} if rule == "combination" else {}
+    for table in (counts, counts.tolist(), csr_array(counts), coo_array(counts)):
+        assert named(table, rule, names, **options) == dense_categories(counts, rule)
+
+
+@given(arrays(np.int64, st.tuples(st.integers(1, 9), st.just(3)), elements=st.sampled_from([0, 0, 1, 2])))
+def test_conditions_hold_for_sparse_and_dense_tables(counts: np.ndarray) -> None:
+    rules = [
+        {"name": "pair", "all": ["cat", "dog"], "max_boxes": 3},
+        {"name": "one", "only": ["emu"]},
+        {"name": "many", "any": ["cat", "emu"], "none": ["dog"], "min_boxes": 2},
+    ]
+    expected = []
+    for cat, dog, emu in counts.tolist():
+        boxes = cat + dog + emu
+        matched = ["background"] * (not boxes)
+        matched += ["pair"] * bool(cat and dog and boxes <= 3) + ["one"] * bool(emu == boxes)
+        matched += ["many"] * bool((cat or emu) and not dog and boxes >= 2) + ["other"]
+        expected.append(matched[0])
+    assert named(counts, rules) == named(csr_array(counts), rules) == expected

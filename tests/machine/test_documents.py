@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detreduce.machine import documents
-from detreduce.machine.documents import DEEPEST, load_yaml, parse_json
+from detreduce.machine.documents import DEEPEST, compose_yaml, load_yaml, parse_json
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text("abcß ,:[]{}&*#'\"\n", max_size=8),
@@ -90,3 +90,26 @@ def test_each_fault_of_a_json_is_a_value_error(text: str | bytes) -> None:
 @given(PLAIN)
 def test_a_good_json_is_read(content: Any) -> None:
     assert parse_json(json.dumps(content)) == content
+
+
+def test_who_changes_the_content_of_a_long_yaml_changes_no_later_reading() -> None:
+    text = "names: [" + ", ".join(f"class {number}" for number in range(20_000)) + "]\n"
+    content = load_yaml(text)
+    content["names"][0] = content["other"] = "changed"
+    assert load_yaml(text) == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff", "# \u00fc\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_marks_of_a_long_yaml_are_those_of_a_short_one(
+    start: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"{start}path: \u00e9 # c{end}train:{end}  - 'a'{end}  - b{end}val: |{end}  c{end}names: {{0: d}}{end}"
+
+    def marks(node: yaml.Node) -> list[tuple[int, int]]:
+        own = [(node.start_mark.index, node.end_mark.index)]
+        return own + [mark for child in documents._children(node) for mark in marks(child)]
+
+    expected = marks(compose_yaml(text))
+    monkeypatch.setattr(documents, "_LONG", 0)
+    assert marks(compose_yaml(text)) == expected

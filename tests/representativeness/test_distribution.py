@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist, jensenshannon, pdist
 
 from detreduce.errors import InputError
 from detreduce.representativeness import class_divergence, maximum_mean_discrepancy, size_divergence
+from detreduce.representativeness.distribution import divergence_at_random
 
 
 def plain_mmd(X: np.ndarray, kept: np.ndarray, sigma: float) -> float:
@@ -51,6 +53,17 @@ def test_class_divergence_by_hand_and_against_scipy() -> None:
     assert class_divergence(np.array([[1, 0], [0, 1]]), [0]) == pytest.approx(expected)
     theirs = jensenshannon(counts.sum(axis=0), counts[[0, 2]].sum(axis=0), base=2) ** 2
     assert class_divergence(counts, [0, 2]) == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_class_divergence_of_a_sparse_table_is_that_of_the_dense_one(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts, kept = rng.poisson(0.3, (30, 7)), rng.choice(30, 9, replace=False)
+    assert class_divergence(csr_array(counts), kept) == class_divergence(counts, kept)
+    at_random = [divergence_at_random(table, 9, np.random.default_rng(0)) for table in (csr_array(counts), counts)]
+    assert at_random[0] == at_random[1] > 0
+    with pytest.raises(InputError, match="at least 0"):
+        class_divergence(csr_array(-counts), kept)
 
 
 def test_size_divergence() -> None:

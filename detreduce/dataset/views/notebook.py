@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import boxes_of_classes, images_of_classes
 from detreduce.dataset.views.thumbnails import thumbnail
 from detreduce.display.html import block, facts, folded, picture, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from scipy.sparse import csr_array
 
 Example = tuple[str, Path, npt.NDArray[np.float64]]
 """An image's name, its file, and its (m, 4) box corners as fractions of the image."""
@@ -26,7 +28,7 @@ PICTURE_BYTES = 100_000
 def dataset_html(
     content: Mapping[str, object],
     class_names: Sequence[str],
-    counts: npt.NDArray[np.int32],
+    counts: csr_array,
     problems: Sequence[object],
     examples: Iterable[Example],
 ) -> str:
@@ -39,13 +41,13 @@ def dataset_html(
     class_names
         C class names. C = 0 if the dataset is not labelled.
     counts
-        (n, C) number of boxes of each class in each image, without crowd regions.
+        (n, C) number of boxes of each class in each image, without crowd regions, as a sparse table.
     problems
         Problems to show in a folded list.
     examples
         Images to show. Images that no longer fit into `PICTURE_BYTES` are skipped.
     """
-    boxes, images = counts.sum(axis=0), (counts > 0).sum(axis=0)
+    boxes, images = boxes_of_classes(counts), images_of_classes(counts)
     order = np.argsort(-boxes, kind="stable")
     rows = [(class_names[place], int(images[place]), int(boxes[place])) for place in order.tolist()]
     return block(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from detreduce.arrays.class_counts import boxes_of_classes, images_of_classes
 from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError, nearest
 
 NEARLY_ALL = 0.95
 FEW_BOXES = 5
+NAMED = 20
+"""Most classes that a warning names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,20 @@ class SubsetReport:
         """At most two sentences, about classes that lost all boxes and classes that lost nearly all boxes."""
         lines = []
         if lost := [item for item in self.classes if item.lost]:
-            names = ", ".join(f"{item.name} ({item.boxes_full})" for item in lost)
+            names = _list([f"{item.name} ({item.boxes_full})" for item in lost])
             lines.append(
                 f"The subset has no box of {names}. A detector trained on the subset cannot find these classes."
             )
         if nearly := [item for item in self.classes if item.nearly_lost]:
-            names = ", ".join(f"{item.name} ({item.boxes_kept} of {item.boxes_full})" for item in nearly)
+            names = _list([f"{item.name} ({item.boxes_kept} of {item.boxes_full})" for item in nearly])
             lines.append(f"The subset has lost nearly all boxes of {names}.")
         return tuple(lines)
+
+
+def _list(names: Sequence[str]) -> str:
+    """Return the first names as a text, with the number of further names."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def subset_report(dataset: DetectionDataset, image_ids: Iterable[ImageId]) -> SubsetReport:
@@ -100,15 +109,16 @@ def subset_report(dataset: DetectionDataset, image_ids: Iterable[ImageId]) -> Su
             hint = nearest(str(image_id), map(str, dataset.image_ids))
             raise InputError(f"Image {image_id!r} is not in {dataset.source.path}.{hint}")
     rows = np.unique(np.array([dataset.row_of[image_id] for image_id in ids], np.int64))
-    counts = dataset.class_counts
+    counts = dataset.sparse_class_counts
+    kept = counts[rows]
     classes = tuple(
-        ClassReport(name, int(full), int(kept), int(images_full), int(images_kept))
-        for name, full, kept, images_full, images_kept in zip(
+        ClassReport(name, int(full), int(left), int(images_full), int(images_kept))
+        for name, full, left, images_full, images_kept in zip(
             dataset.class_labels,
-            counts.sum(0),
-            counts[rows].sum(0),
-            (counts > 0).sum(0),
-            (counts[rows] > 0).sum(0),
+            boxes_of_classes(counts),
+            boxes_of_classes(kept),
+            images_of_classes(counts),
+            images_of_classes(kept),
             strict=True,
         )
     )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import boxes_of_images
 from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, SCORES, ProxyLog
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
@@ -98,7 +99,7 @@ def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
 
     Such an image needs the scores of similar images. This function opens images until it finds such an image.
     """
-    boxes = dataset.class_counts.sum(axis=1) > 0
+    boxes = boxes_of_images(dataset.sparse_class_counts) > 0
     return any(boxes[row] and not why_unreadable(dataset[row].path) for row in unseen(log, dataset))
 
 
@@ -137,7 +138,7 @@ def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> 
     _check_boxes(log, rows, dataset)
     scores = box_scores(log, **options)
     parts = [image_scores(scores[name], log.box_images, len(log.image_ids)) for name in SCORES]
-    counts = dataset.class_counts.sum(axis=1)
+    counts = boxes_of_images(dataset.sparse_class_counts)
     block = np.full((len(dataset), len(DYNAMICS_COLUMNS)), np.nan, np.float32)
     block[rows[rows >= 0], :-1] = np.hstack(parts)[rows >= 0]
     block[counts == 0] = 0.0

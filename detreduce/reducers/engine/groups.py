@@ -5,14 +5,18 @@ from __future__ import annotations
 import numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.class_counts import as_sparse, images_of_classes, rows_of_entries
 from detreduce.errors import InputError
 from detreduce.reducers.engine.pool import IntArray, Pool
 from detreduce.reducers.engine.validation import encode_categories
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True)
@@ -55,19 +59,21 @@ class Groups:
         allowed = np.minimum(sizes, self.remaining(chosen)[pairs % len(self.labels)])
         return np.bincount(pairs // len(self.labels), allowed, count).astype(np.int64)
 
-    def reachable(self, present: npt.NDArray[np.bool_], chosen: IntArray) -> IntArray:
+    def reachable(self, counts: npt.ArrayLike | csr_array, chosen: IntArray) -> IntArray:
         """Return (C,) the largest number of rows with each class that can be chosen, including the rows in `chosen`.
 
-        `present` (n, C) is True if the image of a row has boxes of a class.
+        `counts` (n, C), dense or sparse, has the number of boxes of each class in the image of a row.
         """
-        remaining = self.remaining(chosen)
-        free = np.ones(len(present), bool)
+        table, groups = as_sparse(counts), len(self.labels)
+        rows = rows_of_entries(table)
+        free = np.ones(table.shape[0], bool)
         free[chosen] = False
-        reachable = present[chosen].sum(axis=0)
-        for label in range(present.shape[1]):
-            sizes = np.bincount(self.codes[free & present[:, label]], minlength=len(remaining))
-            reachable[label] += np.minimum(sizes, remaining).sum()
-        return reachable
+        entries = free[rows]
+        keys = table.indices[entries].astype(np.int64) * groups + self.codes[rows[entries]]
+        pairs, sizes = np.unique(keys, return_counts=True)
+        allowed = np.minimum(sizes, self.remaining(chosen)[pairs % groups])
+        more = np.bincount(pairs // groups, allowed, table.shape[1]).astype(np.int64)
+        return images_of_classes(table[chosen]) + more
 
     def check(self, k: int, initial: IntArray) -> None:
         """Raise InputError if the limit allows fewer than `k` images, or if `initial` exceeds the limit."""

@@ -156,7 +156,8 @@ class _Sums:
             for start in range(place.start, place.stop, BLOCK):
                 block = rows.pairs[start : min(start + BLOCK, place.stop)]
                 self.total[number] += rows.exact(block).sum(axis=0)
-        self.kept = np.zeros_like(self.total)
+        # unlike `zeros_like`, `zeros` takes no memory for the classes that are not kept
+        self.kept = np.zeros(self.total.shape)
         self.kept_size = np.zeros(table.n_classes, np.int64)
 
     def keep(self, image: int) -> None:

@@ -105,7 +105,8 @@ class ClassMeans:
         self.pairs = np.argsort(table.classes, kind="stable")
         self.class_starts = np.searchsorted(table.classes[self.pairs], np.arange(table.n_classes + 1))
         self.means = np.zeros((table.n_classes, table.vectors.shape[1]))
-        self.sums, self.kept = np.zeros_like(self.means), np.zeros(table.n_classes)
+        # unlike `zeros_like`, `zeros` takes no memory for the classes that do not occur or are not kept
+        self.sums, self.kept = np.zeros(self.means.shape), np.zeros(table.n_classes)
         self.scale = 1.0
         self.offsets = [
             np.empty((self.means.shape[1], size), np.float32) for size in np.diff(self.class_starts).tolist()
@@ -185,7 +186,9 @@ class ClassMeans:
         for number, start in blocks:
             block = self._block(number, start)
             self.means[number] += self.table.counts[block] @ self.table.vectors[block].astype(np.float64)
-        self.means /= np.maximum(1, np.bincount(self.table.classes, self.table.counts, self.table.n_classes))[:, None]
+        boxes = np.bincount(self.table.classes, self.table.counts, self.table.n_classes)
+        for number in np.flatnonzero(boxes).tolist():
+            self.means[number] /= boxes[number]
         for number, start in blocks:
             largest.append(float(np.square(self._offsets_of(self._block(number, start))).sum(axis=1).max()))
         scale = float(np.sqrt(max(largest)))

@@ -12,7 +12,7 @@ import yaml
 from detreduce.dataset.formats.format import LicenceOf
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
-from detreduce.machine.documents import load_yaml
+from detreduce.machine.documents import compose_yaml, load_yaml
 from detreduce.machine.regular_files import YAMLS, read_text
 
 _FORBIDDEN = re.compile("[^\\x09\\x0A\\x0D\\x20-\\x7E\\x85\\xA0-\\uD7FF\\uE000-\\uFFFD\\U00010000-\\U0010ffff]+")
@@ -98,7 +98,7 @@ def _plain(value: str | Sequence[str]) -> str | list[str]:
 
 def _edit_text(text: str, changes: Mapping[str, Change]) -> str:
     """Return the text with the changed values."""
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = compose_yaml(text)
     if not isinstance(root, yaml.MappingNode):
         raise InputError("The data.yaml is not a mapping of keys to values.")
     edits: list[_Edit] = []

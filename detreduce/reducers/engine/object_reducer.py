@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -83,14 +83,20 @@ def signatures(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> list[by
     columns
         (m,) or (m, w) arrays with one row per pair, for instance the counts.
     """
+    return list(_signatures(table, columns))
+
+
+def _signatures(table: ObjectTable, columns: Sequence[npt.NDArray[np.generic]]) -> Iterator[bytes]:
+    """Yield the signature of each image. All signatures together are as large as the columns."""
     starts = table.starts
     parts = []
     for column in (table.classes, *columns):
         rows = np.ascontiguousarray(column)
         raw = rows.data.cast("B") if rows.size else memoryview(b"")
         ends = (starts * rows.itemsize * (rows.shape[1] if rows.ndim > 1 else 1)).tolist()
-        parts.append([bytes(raw[start:end]) for start, end in pairwise(ends)])
-    return [b"".join(image) for image in zip(*parts, strict=True)]
+        parts.append((raw, ends))
+    for place in range(len(table)):
+        yield b"".join(raw[ends[place] : ends[place + 1]] for raw, ends in parts)
 
 
 def content_column(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> FloatArray:
@@ -100,5 +106,5 @@ def content_column(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> Flo
 
     The parameters are the same as for `signatures`.
     """
-    digests = (hashlib.blake2b(signature, digest_size=6).digest() for signature in signatures(table, *columns))
+    digests = (hashlib.blake2b(signature, digest_size=6).digest() for signature in _signatures(table, columns))
     return np.array([float(int.from_bytes(digest, "big")) for digest in digests]).reshape(-1, 1)

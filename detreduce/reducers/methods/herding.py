@@ -264,8 +264,9 @@ def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> 
         values.append(objective.value)
         task.advance(1)
     remaining = np.full(len(openings.mask), -np.inf)
-    for start in range(0, len(candidates), BLOCK):
-        block = candidates[start : start + BLOCK]
+    # an image has the vectors of several classes, so fewer images than vectors are computed together
+    for start in range(0, len(candidates), BLOCK // 8):
+        block = candidates[start : start + BLOCK // 8]
         remaining[block] = -objective.exact(block)[0]
     return np.array(order, np.int64), np.array(values), remaining
 

@@ -124,9 +124,12 @@ def scaled_blocks(blocks: Mapping[str, npt.ArrayLike], n: int) -> npt.NDArray[np
 
     Return (n, d) float32. Return (n, 0) if there are no blocks.
     """
-    if not blocks:
-        return np.zeros((n, 0), np.float32)
-    return np.hstack([scale_block(block, standardise=name == "annotations") for name, block in blocks.items()])
+    ends = np.cumsum([0, *(np.shape(block)[1] for block in blocks.values())]).tolist()
+    # filled block by block, so that no second copy of all blocks is in memory
+    X = np.zeros((n, ends[-1]), np.float32)
+    for (name, block), start, end in zip(blocks.items(), ends[:-1], ends[1:], strict=True):
+        X[:, start:end] = scale_block(block, standardise=name == "annotations")
+    return X
 
 
 def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.float32]:

@@ -58,21 +58,21 @@ def run(*arguments: str | Path) -> str:
 
 
 def test_commands_need_no_dense_table(many: Path, tmp_path: Path) -> None:
+    options = ["--categories", "combination", "--method", "srs", "--class-floor", "1", "--keep", "1.0"]
+    run("reduce", many, *options, "--output", tmp_path / "out")
+    run("explain", tmp_path / "out", "--image", "20.png", "--json")
     run("inspect", many, "--page", "--output", tmp_path / "health.html")
-    for number, options in enumerate(
-        (
-            ["--categories", "combination", "--method", "srs", "--class-floor", "1", "--keep", "1.0"],
-            ["--method", "class_coverage"],
-            ["--method", "mms", "--blocks", "annotations", "--categories", "none"],
-        )
-    ):
-        run("reduce", many, "--keep", "0.5", *options, "--output", tmp_path / f"out{number}")
-    kept = tmp_path / "out2"
-    first = json.loads((kept / "selection.json").read_text())
-    assert len(first["image_ids"]) == 18
-    run("explain", kept, "--image", "20.png", "--json")
-    run("export", kept / "selection.json", "--as", "csv", "--output", tmp_path / "kept.csv")
-    run("report", kept, "--output", tmp_path / "page.html")
+
+
+def test_methods_need_no_dense_table(many: Path, tmp_path: Path) -> None:
+    table = dr.extract_features(dr.load_dataset(many), blocks=("annotations",))
+    assert table.blocks["annotations"].shape[1] < 200
+    for method, rule in (("mms", "none"), ("srs", "dominant"), ("class_coverage", "rarest")):
+        selection = dr.select(table, method, keep=0.5, categories=rule)
+        assert len(selection) == 18
+        measures = dr.measure_representativeness(selection, table.dataset, categories=rule)
+        assert measures.class_divergence.value > 0
+    dr.export_selection(table.dataset, selection, tmp_path / "kept.csv", form="csv")
 
 
 def test_a_warning_names_a_few_of_many_lost_classes(many: Path) -> None:

@@ -70,7 +70,7 @@ def test_methods_need_no_dense_table(many: Path, tmp_path: Path) -> None:
     for method, rule in (("mms", "none"), ("srs", "dominant"), ("class_coverage", "rarest")):
         selection = dr.select(table, method, keep=0.5, categories=rule)
         assert len(selection) == 18
-        measures = dr.measure_representativeness(selection, table.dataset, categories=rule)
+        measures = dr.measure_representativeness(table.dataset, selection, categories=rule)
         assert measures.class_divergence.value > 0
     dr.export_selection(table.dataset, selection, tmp_path / "kept.csv", form="csv")
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from detreduce.arrays.class_counts import as_sparse
 from detreduce.pages.image_data import _boxes
 
 
@@ -21,4 +22,4 @@ def test_classes_of_a_row_are_listed_with_most_boxes_first(counts: npt.NDArray[n
     for row in rows:
         pairs = sorted((-number, kind) for kind, number in enumerate(counts[row].tolist()) if number)
         wanted.append([value for number, kind in pairs for value in (kind, -number)])
-    assert _boxes(SimpleNamespace(labelled=True, class_counts=counts), rows) == wanted
+    assert _boxes(SimpleNamespace(labelled=True, sparse_class_counts=as_sparse(counts)), rows) == wanted

@@ -275,8 +275,7 @@ class Reduction:
     def make_page(self, source: Source, selection: Selection) -> bytes:
         """Return the page of pictures of a selection.
 
-        If the method does not use features, the map shows statistics of the boxes, because the page alone is no reason
-        to run a network.
+        If the method does not use features, the map shows statistics of the boxes. No network runs only for the page.
         """
         if not isinstance(source, FeatureTable) and self.dataset.labelled:
             source = extract_features(self.dataset, blocks=("annotations",))

@@ -66,7 +66,9 @@ class FinishedCell:
         try:
             content, checked = read_checked(folder / CELL_FILE, CellFile, "a finished cell")
             if checked.cell.key != folder.name:
-                raise refuse(folder / CELL_FILE, "a finished cell", f"cell.key: it is not {folder.name!r}, the folder")
+                raise refuse(
+                    folder / CELL_FILE, "a finished cell", f"cell.key: it differs from the folder name {folder.name!r}"
+                )
             training = TrainingRecord.load(folder / TRAIN_FOLDER)
         except InputError as error:
             raise InputError(f"{error} Remove the folder {folder} to run the cell again.") from error

@@ -117,6 +117,7 @@ def test_every_keyword_of_reduce_reaches_the_request(monkeypatch: pytest.MonkeyP
         "must_keep": ("<must_keep>",),
         "exclude": ("<exclude>",),
         "class_floor": {"<class_floor>": 7},
+        "say": print,
     }
     dr.reduce(**{**given, "drop_duplicates": {"by": "features", "threshold": 0.125}, "special": 3})  # type: ignore[arg-type]
     (request,) = caught

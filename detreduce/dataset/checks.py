@@ -62,7 +62,8 @@ class DatasetSummary:
     crowd
         Number of crowd regions.
     background
-        Number of images without boxes. Crowd regions do not count as boxes.
+        Number of images without boxes. Crowd regions do not count as boxes. Images with unreadable labels are not
+        counted.
     classes
         One summary per class.
     sizes
@@ -146,7 +147,7 @@ def summarise(
         images=len(dataset),
         boxes=int(boxes.sum()),
         crowd=int(dataset.box_crowd.sum()),
-        background=len(dataset) - len(np.unique(rows)),
+        background=int(dataset.background.sum()),
         classes=tuple(
             ClassSummary(key, name, int(images[number]), int(boxes[number]))
             for number, (key, name) in enumerate(zip(dataset.class_keys, dataset.class_names, strict=True))

@@ -386,6 +386,12 @@ class DetectionDataset:
         shape = len(self.records), len(self.class_names)
         return count_boxes(self.box_rows[single], self.box_classes[single], shape)
 
+    @cached_property
+    def background(self) -> npt.NDArray[np.bool_]:
+        """(n,) bool: True for images without boxes. Neither crowd regions nor unreadable labels count."""
+        empty = np.bincount(self.box_rows[~self.box_crowd], minlength=len(self.records)) == 0
+        return empty & ~np.array([record.unreadable for record in self.records], np.bool_)
+
 
 def read_image_size(path: Path) -> tuple[int, int]:
     """Return (width, height) in pixels from an image's header, after EXIF rotation. Raise OSError if this fails.

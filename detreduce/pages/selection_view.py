@@ -133,7 +133,7 @@ def view_selection(
     kept = np.zeros(len(dataset), bool)
     kept[order] = True
     classes = class_shares(dataset, kept)
-    empty = (np.bincount(dataset.box_rows, minlength=len(dataset)) == 0) if dataset.labelled else None
+    empty = dataset.background if dataset.labelled else None
     shares = (
         classes,
         size_shares(dataset, kept),

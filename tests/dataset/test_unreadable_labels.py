@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from detreduce.dataset import load_dataset
+from detreduce.dataset.checks import summarise
 from detreduce.dataset.reading.xml_text import parse_xml
-from detreduce.dataset.write import SubsetWarning, write_subset, write_yolo_view
+from detreduce.dataset.write import SubsetWarning, subset_report, write_subset, write_yolo_view
 from detreduce.errors import InputError
 
 BOX = "<bndbox><xmin>5</xmin><ymin>6</ymin><xmax>25</xmax><ymax>21</ymax></bndbox>"
@@ -216,3 +217,11 @@ def test_cvat_in_another_encoding_is_one_error(tmp_path: Path) -> None:
     file.write_bytes(("<?xml version='1.0' encoding='gbk'?>" + file.read_text()).encode("gbk"))
     with pytest.raises(InputError, match="not UTF-8"):
         load_dataset(file)
+
+
+def test_an_unreadable_label_is_not_counted_as_background(tmp_path: Path) -> None:
+    dataset = load_dataset(make_voc(tmp_path / "set", "<annotation"))
+    assert [record.name for record, empty in zip(dataset, dataset.background, strict=True) if empty] == ["b.jpg"]
+    assert summarise(dataset).background == 1
+    report = subset_report(dataset, dataset.image_ids)
+    assert (report.background_full, report.background_kept) == (1, 1)

@@ -18,7 +18,6 @@ from detreduce.vocabulary.keeps import keep_in_words
 if TYPE_CHECKING:
     from detreduce.reduction import ReductionResult
     from detreduce.representativeness import Representativeness
-    from detreduce.representativeness.result import CategoryMeasures
     from detreduce.selection.record import Selection
 
 # field of Representativeness -> name of the measure
@@ -65,7 +64,7 @@ def show_reduced(result: ReductionResult, *, details: bool = False) -> None:
     if details:
         _show_categories(out, measured)
         show_representativeness(out, measured)
-    if (background := _background(measured)) is not None and not background.kept:
+    if report.background_full and not report.background_kept:
         show_text(out, KEEP_BACKGROUND + PIN_ON_PAGE * (result.page is not None), style="dim")
     for line in _copies_kept(selection):
         show_text(out, line, style="yellow")
@@ -101,8 +100,8 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
     else:
         yield f"{kept} by {method}."
     lost = [row.name for row in classes if not row.images_kept]
-    background = _background(result.representativeness)
-    images = f"{background.kept:,} of {background.images:,} background images." if background else ""
+    kept_empty, empty = result.report.background_kept, result.report.background_full
+    images = f"{kept_empty:,} of {empty:,} background images." if empty else ""
     if lost:
         named = ", ".join(lost[:MOST_NAMES]) + f" and {len(lost) - MOST_NAMES} more" * (len(lost) > MOST_NAMES)
         yield f"{len(classes) - len(lost)} of {len(classes)} classes present; without {named}."
@@ -120,11 +119,6 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
         kind = "copies" if step["what"].startswith("equal") else "near-duplicates"
         before = "" if selection.keeps_all else " before choosing"
         yield f"{step['dropped']:,} {kind} left out{before}{_of_all(selection)}."
-
-
-def _background(measured: Representativeness) -> CategoryMeasures | None:
-    """Return the category of the images without boxes. None if there are no such images."""
-    return next((one for one in measured.categories if one.name == "background"), None)
 
 
 def _of_all(selection: Selection) -> str:

@@ -69,12 +69,17 @@ class SubsetReport:
         One entry per class, in the dataset's order. Classes with the same name stay separate.
     licences
         (licence, number of images in the subset), most frequent first. Empty if the dataset does not state a licence.
+    background_full, background_kept
+        Number of images without boxes in the full set and in the subset. Images with unreadable labels are not counted.
+        0 without labels.
     """
 
     images_full: int
     images_kept: int
     classes: tuple[ClassReport, ...]
     licences: tuple[tuple[str, int], ...]
+    background_full: int = 0
+    background_kept: int = 0
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -125,4 +130,7 @@ def subset_report(dataset: DetectionDataset, image_ids: Iterable[ImageId]) -> Su
     licences = get_format(dataset.source.format).read_licences(dataset)
     tally = Counter(licences(dataset[int(row)].id) for row in rows) if licences else Counter()
     ordered = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
-    return SubsetReport(len(dataset), len(rows), classes, tuple(ordered))
+    background = dataset.background & dataset.labelled
+    return SubsetReport(
+        len(dataset), len(rows), classes, tuple(ordered), int(background.sum()), int(background[rows].sum())
+    )

@@ -338,3 +338,11 @@ def test_the_first_sentence_says_what_came_out(yolo_folder: Path, tmp_path: Path
         "8 of 8 images kept: all remaining images. All 2 classes present; 1 of 1 background images." in result.stdout
     ), result.output
     assert "covering radius" not in result.stdout
+
+
+def test_an_unreadable_label_is_no_background_image(yolo_folder: Path, tmp_path: Path) -> None:
+    (yolo_folder.parent / "labels/5.txt").write_text("cat 0.5 0.5 0.1 0.1\n")
+    result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1.0", "-o", tmp_path / "all")
+    assert "1 of 1 background images." in result.stdout, result.output
+    page = (tmp_path / "all/selection.html").read_text(encoding="utf-8")
+    assert "1 of 1 background images" in page

@@ -15,6 +15,7 @@ from detreduce.machine.array_files import read_npz
 from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text
+from detreduce.machine.regular_files import is_regular
 
 FORMAT_VERSION = 2
 SUFFIX = ".npz"
@@ -142,7 +143,7 @@ class ProxyLog:
         Raise MissingFileError if the file does not exist. Raise InputError if the file is damaged or not a proxy log.
         """
         file = Path(path)
-        if not file.is_file():
+        if not is_regular(file):
             raise MissingFileError(f"There is no proxy log at {file}. Create one with `detreduce proxy`.")
         try:
             content = read_npz(file, ("facts", *_ARRAYS))

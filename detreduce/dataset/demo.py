@@ -22,6 +22,7 @@ from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.claims import claimed
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
+from detreduce.machine.regular_files import is_regular
 
 VERSION = 3  # part of the cache key: increase it if the same parameters give different pixels or labels
 
@@ -106,7 +107,7 @@ def demo_data_yaml(parameters: Mapping[str, object] | None = None, *, cache: str
     key = json_hash([VERSION, known])[:16]
     # pages and messages show the name of the folder
     folder = cache_folder(cache) / "datasets" / key / "demo"
-    if not (folder / "data.yaml").is_file():
+    if not is_regular(folder / "data.yaml"):
         make_demo(folder, **known)
     return folder / "data.yaml"
 
@@ -159,7 +160,7 @@ def make_demo(
         raise InputError(f"{target} is not empty. Pass a new folder for the demo dataset.")
     with writing(target), claimed(target, wait=True):
         # another process may have just made the same dataset
-        if not (target / "data.yaml").is_file():
+        if not is_regular(target / "data.yaml"):
             with staged(target) as unfinished:
                 _write(unfinished, design)
     return target / "data.yaml"

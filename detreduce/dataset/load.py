@@ -22,7 +22,7 @@ from detreduce.dataset.records import DetectionDataset, Source
 from detreduce.dataset.splits import canonical_split, choose_split
 from detreduce.display.progress import step
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
-from detreduce.machine.regular_files import watched_reads
+from detreduce.machine.regular_files import is_regular, watched_reads
 from detreduce.ultralytics_bridge.config_folder import nearest_dataset, shipped_dataset
 
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
@@ -157,7 +157,7 @@ def _dataset_in(path: Path) -> Path:
     if _is_labelled_folder(path):
         return path
     for file in _candidates(path):
-        if file.is_file():
+        if is_regular(file):
             return file
     nested = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and _is_labelled_folder(folder)]
     if len(nested) > 1:
@@ -186,7 +186,7 @@ def datasets_below(folder: Path, levels: int = LEVELS) -> Iterator[Path]:
     """Yield the dataset YAMLs in a folder, then the datasets in its subfolders, down to `levels` levels."""
     entries = sorted(folder.iterdir())
     for file in entries:
-        if file.suffix.lower() in YAML_SUFFIXES and file.is_file() and _describes_dataset(file):
+        if file.suffix.lower() in YAML_SUFFIXES and is_regular(file) and _describes_dataset(file):
             yield file
     for below in entries if levels else ():
         if not below.is_dir() or below.is_symlink():
@@ -209,7 +209,7 @@ def _describes_dataset(file: Path) -> bool:
 def _find_described(folder: Path) -> Path | None:
     """Return the YAML with the key ``format:`` in a folder, or None."""
     for name in YAML_NAMES:
-        if (folder / name).is_file():
+        if is_regular(folder / name):
             with suppress(InputError):
                 if "format" in read_description(folder / name).values:
                     return folder / name

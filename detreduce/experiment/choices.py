@@ -14,6 +14,7 @@ from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.ledger.ledger import SELECTIONS, Ledger
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.machine.hashes import json_hash
+from detreduce.machine.regular_files import is_regular
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.steps import Reduction, Source
@@ -82,7 +83,7 @@ class Choices:
 
     def is_fitted(self, cell: Cell) -> bool:
         """Return whether the ledger has a file with the fit of the cell."""
-        return self._file(self.fit_of(cell)).is_file()
+        return is_regular(self._file(self.fit_of(cell)))
 
     def choose(
         self, cell: Cell, reduction: Reduction, source: Source, duplicates: Duplicates | None
@@ -95,7 +96,7 @@ class Choices:
         name = self.fit_of(cell)
         with self.ledger.exclusive(f"selection-{name}", self._wait):
             file = self._file(name)
-            found = Selection.load(file) if file.is_file() else None
+            found = Selection.load(file) if is_regular(file) else None
             if found is None or len(found) < resolve_keep(cell.chosen_keep, len(source)):
                 largest = self._largest(name, cell, len(source))
                 found = self._fit(cell, reduction.at_keep(largest), source, duplicates)

@@ -22,7 +22,7 @@ from detreduce.experiment.sections import (
 )
 from detreduce.machine.documents import load_yaml
 from detreduce.machine.faults import describe_fault
-from detreduce.machine.regular_files import YAMLS, read_text
+from detreduce.machine.regular_files import YAMLS, is_regular, read_text
 from detreduce.selection.sections import IMAGE_LISTS, MethodConfig, Section
 from detreduce.training.recipes.reading import read_images, with_files
 from detreduce.training.recipes.recipe import Recipe
@@ -215,7 +215,7 @@ def resolve_weights(name: str, beside: Path | None = None) -> str:
     If the file is in neither folder, a name without a folder is returned unchanged, because ultralytics may know it.
     """
     expanded = expand(name)
-    if "/" not in expanded and not any((folder / expanded).is_file() for folder in (beside, Path.cwd()) if folder):
+    if "/" not in expanded and not any(is_regular(folder / expanded) for folder in (beside, Path.cwd()) if folder):
         return expanded
     return str(find(expanded, beside, what="weights file"))
 

@@ -27,7 +27,7 @@ from detreduce.features.request import Extraction
 from detreduce.features.table import FeatureTable
 from detreduce.machine.documents import parse_json
 from detreduce.machine.hashes import json_hash
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.steps import Source, extract, image_vectors
@@ -113,9 +113,9 @@ class Sources:
         if cell.drops_by_features and self._vectors_kind not in kinds:
             kinds.append(self._vectors_kind)
         for kind in kinds:
-            if kind not in (FEATURES, VECTORS) and not self._proxy_log.is_file():
+            if kind not in (FEATURES, VECTORS) and not is_regular(self._proxy_log):
                 found.append((PHASE, PHASE))
-            if not self._cost_file(kind).is_file():
+            if not is_regular(self._cost_file(kind)):
                 found.append((FEATURES_PHASE, f"{kind} table"))
         return found
 
@@ -163,7 +163,7 @@ class Sources:
         log = self._proxy_log
         folder = log.parent
         with self.ledger.exclusive(folder.name, lambda: say("Waiting for another process's proxy training.")):
-            if log.is_file():
+            if is_regular(log):
                 return log
             # a folder without a log comes from a run that was killed
             shutil.rmtree(folder, ignore_errors=True)
@@ -265,7 +265,7 @@ class Sources:
         if "gradients" in table.blocks:
             made = int(table.provenance["gradients"]["embedded"])
         file = self._cost_file(kind)
-        if file.is_file() and not made:
+        if is_regular(file) and not made:
             return
         content = {
             "energy": charged(pixels, made, len(table), energy).model_dump(),

@@ -24,7 +24,7 @@ from detreduce.images.store import DigestMemo, VectorStore
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.documents import parse_json
 from detreduce.machine.hashes import Digest, file_hash
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 
 _BLOCKS = ("image", "objects", "annotations")
 # parts of a store's key that must equal the values in the selection
@@ -116,7 +116,7 @@ class _Stored(Extraction):
         own = Extraction(name)
         path = own.vectors_file
         assert path is not None
-        if path.is_file() and file_hash(path) != facts.get("vectors_sha256"):
+        if is_regular(path) and file_hash(path) != facts.get("vectors_sha256"):
             raise InputError(f"The features changed since the selection (vectors_sha256 of {name}).")
         extracted.blocks["image"], extracted.provenance["image"] = own.read_file(dataset)
 

@@ -16,7 +16,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.array_files import read_npy
-from detreduce.machine.regular_files import open_regular
+from detreduce.machine.regular_files import is_regular, open_regular
 
 
 def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
@@ -35,7 +35,7 @@ def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float3
     MissingFileError
         The file does not exist.
     """
-    if not path.is_file():
+    if not is_regular(path):
         raise MissingFileError(f"{path} does not exist. It should contain the vectors.")
     if path.suffix.lower() == ".npy":
         return _read_npy(path, dataset)

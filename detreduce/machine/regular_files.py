@@ -34,6 +34,7 @@ _KINDS = (
     (stat.S_ISCHR, "it is a device, not a file"),
     (stat.S_ISBLK, "it is a device, not a file"),
 )
+_NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 # without O_NONBLOCK, a FIFO that replaces the file between stat and open would wait for a writer
 _FLAGS = (
     os.O_RDONLY
@@ -117,8 +118,20 @@ def read_text(path: str | os.PathLike[str], limit: int, encoding: str = "utf-8",
 
 
 def is_regular(path: str | os.PathLike[str]) -> bool:
-    """Return whether a path leads to a regular file. Links are followed."""
-    return os.path.isfile(path)  # noqa: PTH113 (100,000 calls, and an odd text must not raise)
+    """Return whether a path leads to a regular file. Links are followed.
+
+    Return False if nothing can be there: a part of the path is missing or no folder, links go round in a circle, or the
+    text is no path. Raise OSError if the machine cannot look, such as without permission or on a broken disk: a file
+    that is there must never be taken for a missing one. ``Path.is_file`` differs between versions of Python.
+    """
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (100,000 calls)
+    except ValueError:  # a NUL byte, or a letter that the file system does not have
+        return False
+    except OSError as error:
+        if error.errno in _NOTHING_THERE:
+            return False
+        raise
 
 
 def _read(descriptor: int, size: int) -> bytes:

@@ -32,6 +32,7 @@ from detreduce.duplicates.health import ImageCheck
 from detreduce.duplicates.leakage import LeakedImage
 from detreduce.duplicates.result import pair_to_dict
 from detreduce.machine.files import write_atomically
+from detreduce.machine.regular_files import is_regular
 from detreduce.pages.class_colours import looks_of, name_classes_apart
 from detreduce.pages.duplicate_pairs import pair_in_words
 from detreduce.pages.environment import make_environment, part
@@ -159,7 +160,7 @@ def health_page(source: HealthSource) -> bytes:
 
 def _name(path: Path) -> str:
     """Return a short name of a dataset. If its file has a common name such as data.yaml, use the name of the folder."""
-    usual = path.is_file() and path.stem in ("data", "dataset", "annotations", "_annotations.coco")
+    usual = is_regular(path) and path.stem in ("data", "dataset", "annotations", "_annotations.coco")
     return path.parent.name if usual else path.name if path.is_dir() else path.stem
 
 

@@ -11,6 +11,7 @@ from detreduce.dataset.writing.dataset_yaml import SELECTION_FILE
 from detreduce.dataset.writing.manifest import record_file
 from detreduce.errors import DetreduceError, MissingFileError
 from detreduce.machine.files import write_atomically
+from detreduce.machine.regular_files import is_regular
 from detreduce.pages.own_file import check_target
 from detreduce.pages.selection_page import SELECTION_PAGE, PageSource, selection_page
 from detreduce.selection.dataset import check_dataset, find_dataset
@@ -82,6 +83,6 @@ def write_selection_page(
 def selection_file(place: Path) -> Path:
     """Return the ``selection.json`` at a path: the file itself, or the file in a folder."""
     file = place / str(SELECTION_FILE) if place.is_dir() else place
-    if not file.is_file():
+    if not is_regular(file):
         raise MissingFileError(f"{place} has no selection. Pass a selection.json, or a folder of `detreduce reduce`.")
     return file

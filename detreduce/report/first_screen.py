@@ -8,6 +8,7 @@ from pathlib import Path
 
 from detreduce.experiment.conclusion import OPEN, UNKNOWN, Conclusion, is_cleaned
 from detreduce.experiment.outcome import Outcome
+from detreduce.machine.regular_files import is_regular
 from detreduce.pages.selection_view import ON_A_SHEET
 from detreduce.report.cards import Card, Chip, cards_of, chip_of
 from detreduce.report.charts import FirstChart, first_chart
@@ -73,7 +74,7 @@ def first_screen(
     return FirstScreen(
         conclusion=conclusion,
         chips=tuple(_chips(conclusion)),
-        command=conclusion.command(ledger) if (ledger / "config.yaml").is_file() else "",
+        command=conclusion.command(ledger) if is_regular(ledger / "config.yaml") else "",
         subject=subject,
         cards=tuple(cards_of(outcome, best)),
         chart=None if outcome.nothing_learnt else first_chart(outcome, best),

@@ -12,6 +12,7 @@ from detreduce.errors import MissingFileError
 from detreduce.machine.checked_json import read_checked
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text, json_value
+from detreduce.machine.regular_files import is_regular
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.robustness_columns import robustness_columns
 
@@ -358,7 +359,7 @@ class TrainingRecord(_Part):
         source = Path(path)
         if source.is_dir():
             source = source / RECORD_NAME
-        if not source.is_file():
+        if not is_regular(source):
             raise MissingFileError(
                 f"{source} does not exist. The training is not finished, or its record is in another folder. Pass the "
                 "folder of a finished training."

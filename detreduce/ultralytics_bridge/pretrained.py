@@ -14,6 +14,7 @@ from pathlib import Path
 from detreduce.errors import MissingFileError, nearest
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.files import writing
+from detreduce.machine.regular_files import is_regular
 from detreduce.ultralytics_bridge.config_folder import private_config_folder
 
 CONNECT_SECONDS = 3.0
@@ -56,12 +57,12 @@ def find_weights(name: str | Path) -> Path:
     is downloaded to the cache. Raise MissingFileError if the download fails. The message says where to put the file.
     """
     given = Path(name).expanduser()
-    if given.is_file():
+    if is_regular(given):
         return given
     if given.parent != Path():
         raise MissingFileError(f"{given} does not exist. Put the weights there, or pass the path of the weights file.")
     kept = cache_folder() / "weights" / given.name
-    return kept if kept.is_file() else _download(given.name, kept)
+    return kept if is_regular(kept) else _download(given.name, kept)
 
 
 def _download(name: str, target: Path) -> Path:
@@ -82,7 +83,7 @@ def _download(name: str, target: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(ConnectionError, OSError):
         attempt_download_asset(target, retry=0, progress=False)
-    if not target.is_file():
+    if not is_regular(target):
         raise MissingFileError(f"{name} is not in this folder and could not be downloaded. {advice}")
     return target
 

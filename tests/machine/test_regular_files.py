@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import socket
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import detreduce
-from detreduce.machine.regular_files import open_regular, read_regular, read_text
+from detreduce.machine.regular_files import is_regular, open_regular, read_regular, read_text
 
 # files of the package, of the system and of the run itself, whose paths no dataset or ledger names
 OWN = {
@@ -141,3 +142,40 @@ def _reads(node: ast.Call) -> bool:
 
 def _is_mode(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 4
+
+
+@pytest.mark.parametrize("kind", SPECIAL)
+def test_what_is_no_regular_file_is_none(tmp_path: Path, kind: str) -> None:
+    assert not is_regular(make_special(tmp_path / "a.txt", kind))
+
+
+def test_a_text_that_is_no_path_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    assert is_regular(tmp_path / "a.txt")
+    for text in ("b.txt", "a.txt/b.txt", "x" * 5000, "a\0b", "\ud800"):
+        assert not is_regular(f"{tmp_path}/{text}")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE])
+def test_a_file_that_the_machine_does_not_show_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def stat(path: str, **_: object) -> os.stat_result:
+        raise OSError(number, os.strerror(number), path)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError) as caught:
+        patch.setattr(os, "stat", stat)
+        is_regular(tmp_path / "a.txt")
+    assert caught.value.errno == number
+
+
+def test_one_function_says_what_a_file_is() -> None:
+    """`Path.is_file` raises or hides errors, depending on the version of Python, and `os.path.isfile` hides them."""
+    root = Path(detreduce.__file__).parent
+    others = []
+    for file in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in ("is_file", "isfile"):
+                others.append(ast.unparse(node))
+    # an entry of os.scandir says it without a call of the system
+    assert set(others) == {"entry.is_file"}

@@ -11,6 +11,7 @@ import typer
 from detreduce.cli.help import CONTENT, DATA
 from detreduce.cli.options import Cache, Images, Json
 from detreduce.cli.output import print_json, say_file
+from detreduce.machine.regular_files import is_regular
 
 if TYPE_CHECKING:
     from detreduce.dataset.records import DetectionDataset
@@ -74,7 +75,7 @@ def _open_page(file: Path, dataset: DetectionDataset | None, cache: Path | None,
     from detreduce.pages.write import write_selection_page
 
     page = file.with_name(SELECTION_PAGE)
-    if not page.is_file() or not is_own(page) or page.stat().st_mtime < file.stat().st_mtime:
+    if not is_regular(page) or not is_own(page) or page.stat().st_mtime < file.stat().st_mtime:
         page = write_selection_page(file, dataset=dataset, cache=cache)
     if as_json:
         print_json({"page": str(page)})

@@ -12,6 +12,7 @@ from detreduce.cli.ledger_argument import open_ledger
 from detreduce.cli.options import Json, LedgerFolder, output_option
 from detreduce.cli.output import print_json, say, say_file
 from detreduce.errors import InputError
+from detreduce.machine.regular_files import is_regular
 from detreduce.vocabulary.option_values import SELECTIONS_SHOWN, ReportForm
 
 
@@ -117,9 +118,9 @@ def _give_tables(place: Path, output: Path | None, data: Path | None, *, as_json
 
 def is_reduced(place: Path) -> bool:
     """Return whether a path is a selection, or the folder of a reduced dataset, and not a ledger."""
-    if place.is_file():
+    if is_regular(place):
         return place.suffix == ".json"
-    return (place / "selection.json").is_file() and not (place / "cells").is_dir()
+    return is_regular(place / "selection.json") and not (place / "cells").is_dir()
 
 
 def _write_page(

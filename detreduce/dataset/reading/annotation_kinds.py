@@ -12,7 +12,7 @@ from typing import NamedTuple
 from detreduce.dataset.listing import find_files
 from detreduce.dataset.reading.text_lines import is_utf16
 from detreduce.dataset.records import IMAGE_SUFFIXES
-from detreduce.machine.regular_files import open_regular
+from detreduce.machine.regular_files import is_regular, open_regular
 
 SUFFIXES = frozenset({".json", ".xml", ".csv", ".txt", ".jsonl", ".ndjson", ".manifest"})
 _HEAD = 1 << 16
@@ -65,7 +65,7 @@ DOTA = Kind("dota", "DOTA labels", "Convert the labels to YOLO: ultralytics.data
 def kind_of_file(file: Path) -> Kind | None:
     """Return the annotation format of a file, or None if it is unknown or the file cannot be read."""
     read = _READERS.get(file.suffix.lower())
-    if read is None or not file.is_file():
+    if read is None or not is_regular(file):
         return None
     try:
         return read(file)

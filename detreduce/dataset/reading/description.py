@@ -19,7 +19,7 @@ from detreduce.dataset.records import Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.documents import load_yaml
-from detreduce.machine.regular_files import YAMLS, read_regular
+from detreduce.machine.regular_files import YAMLS, is_regular, read_regular
 from detreduce.ultralytics_bridge.config_folder import datasets_folders, is_shipped
 
 SPLIT_KEYS = ("train", "val", "test", "minival", "valid", "validation")
@@ -137,7 +137,7 @@ def annotated_splits(
         if not isinstance(entry, Mapping) or not isinstance(entry.get("annotations"), str):
             raise InputError(f"{file}: {split!r} must be {{annotations: train.json, images: folder}}, not {value!r}.")
         annotations = named_path(description, root, entry["annotations"])
-        if not annotations.is_file():
+        if not is_regular(annotations):
             how = description.how_to_get()
             raise MissingFileError(f"{annotations}: the annotations of {split!r} do not exist.{how}")
         folder = entry.get("images")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -10,6 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from detreduce.dataset.listing import find_files
 from detreduce.dataset.records import IMAGE_SUFFIXES
+from detreduce.machine.regular_files import is_regular
 
 # Label Studio puts such hashes in front of the names of uploads and downloads
 _HASH = re.compile(r"^[0-9a-f]{8}(?:-|__)")
@@ -53,7 +53,7 @@ class ImageFinder:
         """
         path = path_in(reference)
         name = safe_name(path)
-        if name is not None and os.path.isfile(self.folder / name):  # noqa: PTH113 (an odd text must not raise)
+        if name is not None and is_regular(self.folder / name):
             return name
         last = path.rsplit("/", 1)[-1]
         if not last:

@@ -13,7 +13,7 @@ from detreduce.dataset.splits import in_order
 from detreduce.dataset.writing.links import require_images
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError, nearest
-from detreduce.machine.regular_files import LABELS, read_regular
+from detreduce.machine.regular_files import LABELS, is_regular, read_regular
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Choice:
 
 def records_on_disk(dataset: DetectionDataset) -> tuple[ImageRecord, ...]:
     """Return the records whose image file exists. Warn about missing files."""
-    there = tuple(record for record in dataset if record.path.is_file())
+    there = tuple(record for record in dataset if is_regular(record.path))
     if len(there) < len(dataset):
         missing = len(dataset) - len(there)
         warn_about_subset(f"{missing} images of the {dataset.split} split are missing and were not written.")

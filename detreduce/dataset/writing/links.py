@@ -15,7 +15,7 @@ from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.writing.manifest import Entry, HardLink, SymbolicLink, Written, write_manifest
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError, nearest
-from detreduce.machine.regular_files import ANNOTATIONS, open_regular, read_regular
+from detreduce.machine.regular_files import ANNOTATIONS, is_regular, open_regular, read_regular
 
 LinkMode = Literal["list", "symlink", "hardlink", "copy"]
 
@@ -105,7 +105,7 @@ class Placer:
 
     def has(self, source: Path) -> bool:
         """Return whether a file of the source exists, or existed when it was loaded. `copy` refuses a vanished file."""
-        return source in self.loaded or source.is_file()
+        return source in self.loaded or is_regular(source)
 
     def copy(self, source: Path, relative: PurePosixPath, without: bytes = b"") -> None:
         """Copy `source` byte for byte to `relative`, except for the bytes `without` at its start."""
@@ -206,7 +206,7 @@ def require_images(paths: Iterable[Path]) -> None:
 
     The message names the first missing image and the number of other missing images.
     """
-    missing = [path for path in paths if not path.is_file()]
+    missing = [path for path in paths if not is_regular(path)]
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise InputError(

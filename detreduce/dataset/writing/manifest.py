@@ -13,7 +13,7 @@ from typing import Any
 
 from detreduce.machine.files import write_atomically
 from detreduce.machine.hashes import file_hash
-from detreduce.machine.regular_files import RECORDS, open_regular, read_regular
+from detreduce.machine.regular_files import RECORDS, is_regular, open_regular, read_regular
 
 MANIFEST = ".detreduce-files"
 _HEADER = {"detreduce": "files", "version": 2}
@@ -60,7 +60,7 @@ class HardLink:
             return True
         # a copy of the whole output has other times
         source = Path(self.hardlink)
-        return source.is_file() and source.stat().st_size == self.size and file_hash(file) == file_hash(source)
+        return is_regular(source) and source.stat().st_size == self.size and file_hash(file) == file_hash(source)
 
 
 Entry = Written | SymbolicLink | HardLink
@@ -205,7 +205,7 @@ def stamp_of(status: os.stat_result) -> Stamp:
 
 def _starts_with(file: Path, mark: bytes) -> bool:
     """Return whether a file is a regular file that starts with `mark`."""
-    if file.is_symlink() or not file.is_file():
+    if file.is_symlink() or not is_regular(file):
         return False
     with open_regular(file) as handle:
         return handle.read(len(mark)) == mark

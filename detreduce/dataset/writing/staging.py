@@ -18,7 +18,7 @@ from detreduce.errors import InputError
 from detreduce.machine.claims import claimed, hidden
 from detreduce.machine.documents import parse_json
 from detreduce.machine.files import writing
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 from detreduce.machine.renames import exchange, rename_new
 
 _HIDDEN, _JOURNAL, _NEW, _OLD = "new-", "journal.json", "new", "old"
@@ -88,7 +88,7 @@ def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = 
         raise InputError(
             f"Output {output} exists and is not empty. Choose another output, or pass overwrite (--overwrite)."
         )
-    found = compare(output) if (output / "selection.json").is_file() else None
+    found = compare(output) if is_regular(output / "selection.json") else None
     if found is None:
         raise InputError(
             f"Output {output} was not written by detreduce (selection.json or {MANIFEST} is missing), so it is not "

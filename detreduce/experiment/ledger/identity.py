@@ -17,6 +17,7 @@ from detreduce.features.pixels.roi_pooling import WORDS
 from detreduce.images.store import DigestMemo
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.hashes import file_hash, json_hash
+from detreduce.machine.regular_files import is_regular
 
 
 def data_identity(dataset: DetectionDataset) -> str:
@@ -65,4 +66,4 @@ def features_identity(features: FeaturesConfig) -> str:
 
 def file_identity(name: str) -> str:
     """Return the hash of a file. Return `name` if the file does not exist."""
-    return file_hash(name) if Path(name).is_file() else name
+    return file_hash(name) if is_regular(name) else name

@@ -19,7 +19,7 @@ from detreduce.machine.checked_json import read_checked
 from detreduce.machine.documents import parse_json
 from detreduce.machine.files import remove_partial, write_atomically, writing
 from detreduce.machine.json_values import json_text
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Ledger:
         return [folder.name for folder in self._folders()]
 
     def __contains__(self, key: str) -> bool:
-        return Path(key).name == key and (self._cells / key / CELL_FILE).is_file()
+        return Path(key).name == key and is_regular(self._cells / key / CELL_FILE)
 
     def __getitem__(self, key: str) -> FinishedCell:
         return FinishedCell.read(self.cell_folder(key))
@@ -170,7 +170,7 @@ class Ledger:
         Return None if the cell did not store its matches.
         """
         file = self._cells / key / TRAIN_FOLDER / EVIDENCE_NAME
-        return Evidence.load(file) if file.is_file() else None
+        return Evidence.load(file) if is_regular(file) else None
 
     @contextmanager
     def claim(self, key: str) -> Iterator[Path | None]:
@@ -292,7 +292,7 @@ class Ledger:
         """Return the folders of the finished cells, sorted by key."""
         if not self._cells.is_dir():
             return iter(())
-        return iter(sorted(folder for folder in self._cells.iterdir() if (folder / CELL_FILE).is_file()))
+        return iter(sorted(folder for folder in self._cells.iterdir() if is_regular(folder / CELL_FILE)))
 
 
 def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from detreduce.experiment.ledger.finished_cell import CELL_FILE, TRAIN_FOLDER
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.machine.documents import parse_json
 from detreduce.machine.files import writing
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 from detreduce.training.record import RECORD_NAME
 
 # two cells with the same key are equal if these files are equal; all other files are derived or large
@@ -87,7 +87,7 @@ def _check_inside(folder: Path) -> None:
                         f"{path} is a link to {target}, which is outside the ledger or does not exist. Nothing is "
                         "merged. Replace the link with the file, or remove it."
                     )
-            elif not (path.is_dir() or path.is_file()):
+            elif not (path.is_dir() or is_regular(path)):
                 raise InputError(f"{path} is neither a file nor a folder. Nothing is merged. Remove it.")
 
 

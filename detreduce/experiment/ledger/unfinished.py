@@ -9,7 +9,7 @@ from typing import Any
 from detreduce.errors import InputError
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.machine.documents import parse_json
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 from detreduce.vocabulary.controls import FULL
 
 
@@ -19,7 +19,7 @@ def run_command(ledger: Ledger) -> str:
     If the ledger has no configuration, the command contains a placeholder.
     """
     config = ledger.path / "config.yaml"
-    file = str(config) if config.is_file() else "experiment.yaml"
+    file = str(config) if is_regular(config) else "experiment.yaml"
     return shlex.join(["detreduce", "run", file, "--output", str(ledger.path)])
 
 

@@ -24,6 +24,7 @@ from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.claims import claimed
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
+from detreduce.machine.regular_files import is_regular
 from detreduce.selection.choose import bare_table
 from detreduce.selection.named_images import ids_of_rows, image_rows
 from detreduce.selection.sections import IMAGE_LISTS
@@ -79,7 +80,7 @@ def _write(dataset: DetectionDataset, leaked: set[ImageId]) -> Path:
     folder = cache_folder() / "datasets" / key / name
     with writing(folder), claimed(folder, wait=True):
         # another process may have just written the same dataset
-        if not (folder / DATA_YAML).is_file():
+        if not is_regular(folder / DATA_YAML):
             write_subset(dataset, kept, folder, link="symlink")
     return folder / DATA_YAML
 

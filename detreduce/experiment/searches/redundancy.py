@@ -16,7 +16,7 @@ from detreduce.experiment.ledger.ledger import SEARCH
 from detreduce.experiment.sources import Sources
 from detreduce.machine.documents import parse_json
 from detreduce.machine.hashes import content_digest
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.duplicate_search import duplicates_to_drop
 from detreduce.selection.request import CompositionRequest
@@ -65,7 +65,7 @@ class Redundancy:
 
     def is_searched(self, cell: Cell) -> bool:
         """Return whether the search for a cell is done, or the cell does not drop duplicates."""
-        return not cell.composition.get("drop_duplicates") or self._cost_file(cell.composition).is_file()
+        return not cell.composition.get("drop_duplicates") or is_regular(self._cost_file(cell.composition))
 
     def _search(self, composition: dict[str, Any]) -> Duplicates | None:
         """Return the duplicates that a cell drops; None if the cell does not drop duplicates."""
@@ -92,7 +92,7 @@ class Redundancy:
         """
         file = self._cost_file(composition)
         cached = int(found.provenance.get("from_cache", 0))
-        if file.is_file() and cached >= found.images:
+        if is_regular(file) and cached >= found.images:
             return
         if cached:
             # the cost of a search includes the cost of the signatures that were in the cache

@@ -12,6 +12,7 @@ from detreduce.errors import InputError, MissingFileError, nearest
 from detreduce.features.backbones.base import Backbone
 from detreduce.features.backbones.registry import register, torchvision_classifiers
 from detreduce.images.decode import Preprocess
+from detreduce.machine.regular_files import is_regular
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +70,7 @@ class Torchvision(Backbone):
     def weights(self) -> Path:
         """The file after ``@``, or the default weights in torch's hub cache."""
         if self.state:
-            if not (path := Path(self.state).expanduser()).is_file():
+            if not is_regular(path := Path(self.state).expanduser()):
                 raise MissingFileError(f"{self.state} does not exist. It should contain the weights of {self.name}.")
             return path
         import torch
@@ -79,7 +80,7 @@ class Torchvision(Backbone):
         with contextlib.suppress(AttributeError):
             url = get_model_weights(self.model).DEFAULT.url
         path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-        if not path.is_file():
+        if not is_regular(path):
             raise MissingFileError(
                 f"The weights of {self.name} are missing. Download {url} to {path}, "
                 f"or use a local file: torchvision:{self.model}@state.pt"

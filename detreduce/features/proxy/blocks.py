@@ -30,6 +30,7 @@ from detreduce.features.proxy.head_gradients import GradientOptions
 from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
 from detreduce.images.decode import why_unreadable
 from detreduce.machine.hashes import file_hash
+from detreduce.machine.regular_files import is_regular
 
 NEIGHBOURS = 10
 """For an image that is missing from the proxy log, the scores of this number of nearest images are averaged."""
@@ -133,7 +134,7 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
         raise InputError(f"proxy={str(proxy)!r} is used only by the blocks {known}. Add one of these blocks.")
     path = Path(proxy).expanduser()
     opened = ProxyBlocks(needing, path, ProxyLog.load(path), dataset)
-    if "gradients" in needing and not opened.weights.is_file():
+    if "gradients" in needing and not is_regular(opened.weights):
         raise MissingFileError(
             f"{opened.weights} does not exist. The block 'gradients' needs the proxy's weights next to the log."
         )

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.array_files import read_npz
 from detreduce.machine.files import write_atomically
+from detreduce.machine.regular_files import is_regular
 
 EVIDENCE_NAME = "evidence.npz"
 THRESHOLDS = 10
@@ -116,7 +117,7 @@ class Evidence:
 
         Raise MissingFileError if the file does not exist. Raise InputError if the file is not readable evidence.
         """
-        if not path.is_file():
+        if not is_regular(path):
             raise MissingFileError(
                 f"{path} does not exist. Older versions of detreduce did not write this file. Train again to get it."
             )

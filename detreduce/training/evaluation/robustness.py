@@ -17,7 +17,7 @@ from detreduce.errors import InputError
 from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import writing
 from detreduce.machine.parallel import in_threads
-from detreduce.machine.regular_files import YAMLS, read_text
+from detreduce.machine.regular_files import YAMLS, is_regular, read_text
 from detreduce.training.evaluation.corruptions import corrupt
 from detreduce.training.evaluation.evaluate import evaluate
 from detreduce.training.record import CorruptedEvaluation
@@ -110,7 +110,7 @@ def _write_copies(
         path = folder / "images" / f"{number:08}.png"
         with writing(path):
             cv2.imencode(".png", worse, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tofile(path)
-            if record.label_path is not None and record.label_path.is_file():
+            if record.label_path is not None and is_regular(record.label_path):
                 shutil.copyfile(record.label_path, folder / "labels" / f"{number:08}.txt")
         return replace(record, path=path)
 

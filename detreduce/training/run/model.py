@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detreduce.errors import InputError, MissingFileError, nearest
+from detreduce.machine.regular_files import is_regular
 from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralytics
 
 
@@ -24,7 +25,7 @@ def find_model(model: str | Path) -> str:
     """
     given = Path(model).expanduser()
     if given.suffix in {".yaml", ".yml"}:
-        return str(given) if given.is_file() else _known_description(str(model))
+        return str(given) if is_regular(given) else _known_description(str(model))
     if given.suffix != ".pt":
         raise InputError(f"model={str(model)!r} must be a weights file (.pt) or a model description (.yaml).")
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import json
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from detreduce.dataset.reading.image_finder import path_in, safe_name
 from detreduce.dataset.records import SplitSource
 from detreduce.dataset.splits import ALIASES, CANONICAL, canonical_split, in_order
 from detreduce.errors import MissingFileError
-from detreduce.machine.regular_files import open_regular
+from detreduce.machine.regular_files import is_regular, open_regular
 
 ROBOFLOW = "_annotations.coco.json"
 FOLDERS = ("annotations", "annotation")
@@ -57,7 +56,7 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
     `images` is used if their images are not in any other folder. A JSON without a split in its name is the ``train``
     split. Raise MissingFileError if the JSON or `images` does not exist.
     """
-    if not file.is_file():
+    if not is_regular(file):
         raise MissingFileError(f"{file}: the annotation file does not exist.")
     jsons = find_jsons(file)
     own = next(split for split, other in jsons.items() if other == file)
@@ -87,7 +86,7 @@ def find_jsons(file: Path) -> dict[str, Path]:
     if match is not None:
         for word in (*CANONICAL, *ALIASES):
             other = file.with_name(f"{match[1]}{word}{match[3]}{file.suffix}")
-            if other.is_file():
+            if is_regular(other):
                 found.setdefault(canonical_split(word), other)
         for other in sorted(file.parent.glob(f"{glob.escape(match[1])}*{file.suffix}")):
             split = split_of_json(other)
@@ -113,7 +112,7 @@ def _find_in_split_folders(file: Path) -> dict[str, Path]:
         split = canonical_split(folder.name)
         if split not in CANONICAL or split in found or folder == file.parent or not folder.is_dir():
             continue
-        if (folder / file.name).is_file():
+        if is_regular(folder / file.name):
             found[split] = folder / file.name
         elif len(others := [other for other in sorted(folder.glob("*.json")) if kind_of_json(other) == COCO]) == 1:
             found[split] = others[0]
@@ -158,7 +157,7 @@ def find_images_folder(
     last_parts = [path_in(reference).rsplit("/", 1)[-1] for reference in references]
     for options in (names, last_parts):
         for folder in candidates:
-            if folder.is_dir() and any(os.path.isfile(folder / name) for name in options if name):  # noqa: PTH113
+            if folder.is_dir() and any(is_regular(folder / name) for name in options if name):
                 return folder, candidates
     return None, candidates
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from detreduce.dataset.reading.near_names import FolderNames
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem, Source
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.regular_files import is_regular
 
 NAME_IT = "Pass the images folder as images=."
 Box = tuple[float, float, float, float]
@@ -173,7 +173,7 @@ def _read_images(
             problems.append(Problem(file, f"image {key!r} has no file_name; left out"))
             continue
         given, name = name, safe_name(name)
-        if name is None or not os.path.isfile(folder / name):  # noqa: PTH113 (100,000 calls)
+        if name is None or not is_regular(folder / name):
             found = finder.find(given)
             if found is not None:
                 elsewhere.append((key, given, found))
@@ -351,7 +351,7 @@ def _read_box(value: Any) -> Box | None:
 
 def _keep_existing(rows: list[_Image], file: Path, tried: Sequence[Path], problems: list[Problem]) -> list[_Image]:
     """Return the images whose file exists. Add missing files to `problems`. Raise an error if all are missing."""
-    there = [image for image in rows if os.path.isfile(image.path)]  # noqa: PTH113 (100,000 calls)
+    there = [image for image in rows if is_regular(image.path)]
     if rows and not there:
         raise MissingFileError(
             f"{file}: none of its {len(rows)} images (the first: {rows[0].name}) exists. "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, So
 from detreduce.dataset.splits import canonical_split, in_order, unnamed_is_train
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.regular_files import ANNOTATIONS as ANNOTATIONS_LIMIT
-from detreduce.machine.regular_files import read_regular
+from detreduce.machine.regular_files import is_regular, read_regular
 
 ANNOTATIONS, IMAGES = "annotations.xml", "images"
 # shapes without an area, or shapes that are not a region of the image
@@ -180,7 +179,7 @@ def find_place(image: CvatImage, finder: ImageFinder) -> str | None:
         if name is None:
             return None
         for option in (f"{image.subset}/{name}", name) if image.subset else (name,):
-            if safe_name(option) is not None and os.path.isfile(finder.folder / option):  # noqa: PTH113 (an odd text must not raise)
+            if safe_name(option) is not None and is_regular(finder.folder / option):
                 return option
     return finder.find(image.name)
 

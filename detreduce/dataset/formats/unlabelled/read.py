@@ -11,6 +11,7 @@ from detreduce.dataset.reading.annotation_kinds import find_unread
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import InputError
+from detreduce.machine.regular_files import is_regular
 
 _UNREAD = "Labels are not read here, and are not written to a subset"
 
@@ -41,7 +42,7 @@ def load_unlabelled(source: Source, split: str) -> DetectionDataset:
     )
     problems += _find_labels(paths)
     # a path that is a folder was checked before: its labels are an error
-    for folder in source.splits[split].images if source.path.is_file() else ():
+    for folder in source.splits[split].images if is_regular(source.path) else ():
         for unread in find_unread(folder) if folder.is_dir() else ():
             problems.append(UnreadLabels(unread.first, f"looks like {unread.kind.title} ({unread.files}). {_UNREAD}"))
     return DetectionDataset(records, (), (), "cxcywhn", split, source, tuple(problems), labelled=False)
@@ -64,7 +65,7 @@ def _find_labels(paths: list[str]) -> list[UnreadLabels]:
     """Return a problem for each kind of file that looks like labels of the images."""
     problems = []
     for kind, of in (("YOLO labels", label_path_of), ("XML files", lambda path: path.rsplit(".", 1)[0] + ".xml")):
-        labels = [label for label in map(of, paths) if os.path.isfile(label)]  # noqa: PTH113 (100,000 calls)
+        labels = [label for label in map(of, paths) if is_regular(label)]
         if labels:
             what = f"{len(labels)} images seem to have {kind}. {_UNREAD}. To read them, load the dataset's own file"
             problems.append(UnreadLabels(Path(labels[0]), what))

@@ -22,7 +22,7 @@ from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.machine.regular_files import LISTS as LISTS_LIMIT
-from detreduce.machine.regular_files import read_regular
+from detreduce.machine.regular_files import is_regular, read_regular
 
 # CVAT writes the classes to this file
 LABEL_MAP = "labelmap.txt"
@@ -50,10 +50,10 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
     removed = _find_removed(choice, others, kept)
     records = {record.name: record for record in choice.kept}
     for dataset in others.values():
-        records |= {r.name: r for r in dataset if r.name not in removed and r.path.is_file()}
+        records |= {r.name: r for r in dataset if r.name not in removed and is_regular(r.path)}
     extras = Extras(source)
     _place_files(source.root, list(records.values()), extras, placer)
-    if (labels := source.root / LABEL_MAP).is_file() and extras.allow_text(labels):
+    if is_regular(labels := source.root / LABEL_MAP) and extras.allow_text(labels):
         placer.copy(labels, PurePosixPath(LABEL_MAP))
     _write_lists(choice, others, removed, records, extras, placer)
     if notice := extras.notice():
@@ -96,7 +96,7 @@ def _place_files(root: Path, records: Sequence[ImageRecord], extras: Extras, pla
                 )
             for folder, place in masks:
                 name = PurePosixPath(record.name).with_suffix(".png")
-                if (place / name).is_file() and extras.allow_image(place / name):
+                if is_regular(place / name) and extras.allow_image(place / name):
                     placer.image(place / name, folder / name)
             advance()
     placer.make_folder(PurePosixPath(layout.images))
@@ -139,8 +139,7 @@ def _write_lists(
             test = is_kept
         else:
             test = is_not_removed
-        # is_regular would report a list that cannot be accessed as missing
-        if not file.is_file():
+        if not is_regular(file):
             continue
         if not extras.allow_text(file):
             # any text could be a list of image names

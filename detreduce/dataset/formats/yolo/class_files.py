@@ -15,7 +15,7 @@ import yaml
 from detreduce.dataset.records import Problem
 from detreduce.errors import InputError
 from detreduce.machine.documents import load_yaml
-from detreduce.machine.regular_files import LISTS, YAMLS, read_regular
+from detreduce.machine.regular_files import LISTS, YAMLS, is_regular, read_regular
 
 _LISTS = ("classes.txt", "obj.names")
 _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
@@ -64,7 +64,7 @@ def _find_class_files(file: Path, root: Path, places: Iterable[Path]) -> dict[Pa
         for folder in dict.fromkeys([labels, *labels.parents, place, *place.parents]):
             if not folder.is_relative_to(root):
                 continue
-            other = next((folder / name for name in (*_LISTS, *_YAMLS) if (folder / name).is_file()), None)
+            other = next((folder / name for name in (*_LISTS, *_YAMLS) if is_regular(folder / name)), None)
             if other == file:
                 break
             if other is not None and (names := _read_names(other)):

@@ -16,7 +16,7 @@ from detreduce.dataset.reading.description import SPLIT_KEYS, Description, read_
 from detreduce.dataset.splits import canonical_split
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.documents import parse_json
-from detreduce.machine.regular_files import LISTS, read_regular
+from detreduce.machine.regular_files import LISTS, is_regular, read_regular
 
 CLASSES, NOTES = "classes.txt", "notes.json"
 DARKNET, DARKNET_SUFFIX = "obj.data", ".data"
@@ -44,7 +44,7 @@ def as_data_yaml(description: Description) -> str:
 def list_other_files(file: Path) -> list[Path]:
     """Return the files of an export, starting with `file`, that are not images, labels or lists."""
     if file.name == CLASSES:
-        return [path for path in (file, file.with_name(NOTES)) if path.is_file()]
+        return [path for path in (file, file.with_name(NOTES)) if is_regular(path)]
     return [file, _find_names_file(file, _read_pairs(file))]
 
 
@@ -115,7 +115,7 @@ def _strip_prefix(file: Path, value: str) -> str:
     """
     folder = file.parent
     bare = value.removeprefix(PREFIX)
-    found = bare if not os.path.isfile(folder / value) and os.path.isfile(folder / bare) else value  # noqa: PTH113
+    found = bare if not is_regular(folder / value) and is_regular(folder / bare) else value
     home = os.path.realpath(folder)
     if "\0" in found or below(os.path.realpath(folder / found), home) is None:
         raise InputError(f"{file}: {value!r} is outside {folder}. Put the file next to {file.name}, and name it there.")

@@ -10,7 +10,7 @@ from detreduce.dataset.reading.near_names import FolderNames
 from detreduce.dataset.reading.text_lines import is_utf16, text_lines
 from detreduce.dataset.records import IMAGE_SUFFIXES, Problem
 from detreduce.errors import MissingFileError
-from detreduce.machine.regular_files import LISTS, read_regular
+from detreduce.machine.regular_files import LISTS, is_regular, read_regular
 
 PREFIX = "data/"
 
@@ -68,7 +68,7 @@ def listed_places(entry: str, file: Path, root: Path) -> list[str]:
 
 def _first_file(places: Iterable[str]) -> str | None:
     """Return the first path that is a file, or None."""
-    return next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
+    return next((place for place in places if is_regular(place)), None)
 
 
 def _describe_form(file: Path, data: bytes, lines: list[str], backslashes: list[int]) -> list[Problem]:

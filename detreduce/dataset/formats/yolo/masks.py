@@ -8,6 +8,7 @@ from typing import Any
 
 from detreduce.dataset.formats.yolo.mirror import label_place
 from detreduce.dataset.records import ImageRecord
+from detreduce.machine.regular_files import is_regular
 
 KEY = "masks_dir"
 DEFAULT = "masks"
@@ -35,4 +36,4 @@ def mask_places(record: ImageRecord, relative: PurePosixPath, folder: str) -> tu
     source = Path(label_place(PurePosixPath(record.path), folder, ".png"))
     target = label_place(relative, folder, ".png")
     # without a folder `images` in its path, an image would be its own mask
-    return (source, target) if target != relative and source != record.path and source.is_file() else None
+    return (source, target) if target != relative and source != record.path and is_regular(source) else None

@@ -29,7 +29,7 @@ from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.list_lines import list_line
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
-from detreduce.machine.regular_files import LISTS, YAMLS, read_regular
+from detreduce.machine.regular_files import LISTS, YAMLS, is_regular, read_regular
 
 
 def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool = False) -> Reload:
@@ -161,7 +161,7 @@ def _make_entries(
     wanted = {mirror(record.path) for record in records}
     everything = {mirror(record.path) for others in splits.values() for record in others}
     folders = [path for path in sources if path.is_dir()]
-    lists = [path for path in sources if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES]
+    lists = [path for path in sources if is_regular(path) and path.suffix.lower() not in IMAGE_SUFFIXES]
     prefixes = tuple(_prefix(mirror(folder)) for folder in folders)
     covered = {image for image in everything if str(image).startswith(prefixes)}
     listed = {path: _filter_list(path, records, mirror) for path in lists}

@@ -44,6 +44,12 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
             f"dataset: ultralytics would leave out all {len(dataset)} images of the train split because of their label "
             f"files. List the problems: {inspect_command(dataset)}"
         )
+    if not {"val", "test"} & set(dataset.source.splits):
+        # ultralytics needs `val:`, so the folder of a reduced cell would name train, and its mAP would be that of train
+        problems.append(
+            f"dataset: {dataset.source.path} has neither a val nor a test split, so no mAP can be measured. Name a "
+            "folder of labelled images that no training sees, for instance 'val: images/val'"
+        )
     attempt("dataset", lambda: join_classes(load_all_splits(dataset)[0]))
     for split in evaluate_on.split("+"):
         if split != "auto" and split not in dataset.source.splits:

@@ -1,4 +1,4 @@
-"""An experiment does not start on splits whose classes cannot be joined."""
+"""An experiment does not start on splits whose classes cannot be joined, or without images to measure on."""
 
 from __future__ import annotations
 
@@ -34,3 +34,27 @@ def test_classes_that_cannot_be_joined_are_found_before_the_first_cell(tmp_path:
     )
     with pytest.raises(InputError, match="cannot be joined by class name"):
         check_experiment(config, dataset, "auto")
+
+
+@pytest.mark.parametrize("other", ["", "val: images\n", "test: images\n"])
+def test_without_val_and_test_nothing_can_be_measured(tmp_path: Path, other: str) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    for row in range(2):
+        Image.new("RGB", (64, 32), (row, 0, 0)).save(tmp_path / f"images/{row}.png")
+        (tmp_path / f"labels/{row}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (tmp_path / "data.yaml").write_text(f"train: images\n{other}names: [a]\n")
+    config = ExperimentConfig.model_validate(
+        {
+            "name": "x",
+            "dataset": str(tmp_path / "data.yaml"),
+            "reduce": {"methods": ["srs"], "keep": [0.5], "seeds": [0]},
+            "train": {"model": "yolo11n.yaml", "epochs": 1, "seeds": [0]},
+        }
+    )
+    dataset = load_dataset(tmp_path / "data.yaml")
+    if other:
+        check_experiment(config, dataset, "auto")
+    else:
+        with pytest.raises(InputError, match="neither a val nor a test split"):
+            check_experiment(config, dataset, "auto")

@@ -8,6 +8,7 @@ subtracted before.
     python scripts/torture/load.py                # all cases: 200,000 images, 400 MB of JSON; 30 minutes, 2 GB of disk
     python scripts/torture/load.py crowded coco   # some cases
     python scripts/torture/load.py --short        # 100 times smaller, as in the tests
+    python scripts/torture/load.py yolo --size 50000 --only "reduce srs"   # one command, with a size of its own
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -249,9 +250,9 @@ def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
     return over / sum((x - mean_x) ** 2 for x in xs)
 
 
-def run_case(case: Case, folder: Path, short: bool) -> list[str]:
-    """Run one case and print its table. Return one line for each failure."""
-    whole = case.size // SMALLER if short else case.size
+def run_case(case: Case, folder: Path, short: bool, size: int | None = None) -> list[str]:
+    """Run one case and print its table. `size` replaces its size. Return one line for each failure."""
+    whole = size if size is not None else case.size // SMALLER if short else case.size
     sizes = [whole // 4, whole // 2, whole]
     smallest = case.make(folder / "smallest", min(10, whole // 4))
     base = {name: measure(arguments, smallest, folder / "out") for name, arguments in case.commands.items()}
@@ -279,13 +280,14 @@ def run_case(case: Case, folder: Path, short: bool) -> list[str]:
     return failures
 
 
-def main(short: bool, names: Sequence[str] = ()) -> list[str]:
-    """Run the cases. Return one line for each failure."""
+def main(short: bool, names: Sequence[str] = (), size: int | None = None, only: Sequence[str] = ()) -> list[str]:
+    """Run the cases in `names` (default: all), with the commands in `only`. Return one line for each failure."""
     failures: list[str] = []
     for case in CASES:
-        if not names or case.name in names:
+        chosen = {name: arguments for name, arguments in case.commands.items() if not only or name in only}
+        if chosen and (not names or case.name in names):
             with tempfile.TemporaryDirectory() as folder:
-                failures += run_case(case, Path(folder), short)
+                failures += run_case(replace(case, commands=chosen), Path(folder), short, size)
     return failures
 
 
@@ -293,7 +295,16 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", help="names of cases; default: all")
     parser.add_argument("--short", action="store_true", help=f"{SMALLER} times smaller")
+    parser.add_argument("--size", type=int, help="size of the largest dataset of one case; at least 40")
+    parser.add_argument("--only", action="append", default=[], metavar="COMMAND", help="measure this command only")
     options = parser.parse_args()
-    found = main(options.short, options.cases)
+    known = {name for case in CASES if not options.cases or case.name in options.cases for name in case.commands}
+    if unknown := set(options.cases) - {case.name for case in CASES}:
+        parser.error(f"unknown cases: {', '.join(sorted(unknown))}. Use {', '.join(case.name for case in CASES)}")
+    if unknown := set(options.only) - known:
+        parser.error(f"unknown commands: {', '.join(sorted(unknown))}. Use {', '.join(sorted(known))}")
+    if options.size is not None and (len(options.cases) != 1 or options.size < 40):
+        parser.error("--size needs one case and at least 40")
+    found = main(options.short, options.cases, options.size, options.only)
     print("\n".join(found) or "no failures", file=sys.stderr)
     sys.exit(bool(found))

@@ -124,3 +124,21 @@ def test_the_workers_of_a_campaign_find_their_modules(tmp_path: Path) -> None:
     command = [sys.executable, TORTURE / "fuzz", "labels", "--inputs", "3"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "labels: 3 inputs (3 read)" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["nothing"], "unknown cases"), (["yolo", "--only", "x"], "reduce srs"), (["--size", "100"], "one case")],
+)
+def test_load_names_what_it_does_not_know(arguments: list[str], said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, TORTURE / "load.py", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and said in done.stderr
+
+
+def test_load_measures_one_command_at_one_size() -> None:
+    command = [sys.executable, TORTURE / "load.py", "crowded", "--size", "40", "--only", "inspect"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "crowded: 40 boxes in one image" in done.stdout, done.stderr
+    assert done.stdout.count("| inspect |") == 1 and "reduce" not in done.stdout

@@ -62,6 +62,7 @@ def main(short: bool, names: Sequence[str] = (), inputs: int | None = None, firs
                 one.ended["faults" if fault else how] += 1
                 if fault:
                     one.faults.setdefault(re.sub(r"\d+|'[^']*'", "…", how), []).append(number)
+                    print(f"{name} {number}: {how}", flush=True)
                 if how.startswith(("the process", "longer than")) and (how[-1] != "s" or not worker.process.is_alive()):
                     worker.process.kill()
                     worker = workers[place] = Worker.start()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from fuzz.kitchen import SECONDS, Kitchen
+from fuzz.kitchen import SECONDS, WAIT, Kitchen
 from fuzz.parsers import parsers
 from fuzz.workers import Worker
 
@@ -52,7 +52,7 @@ def main(short: bool, names: Sequence[str] = (), inputs: int | None = None, firs
                     except (EOFError, OSError):
                         how, seconds, memory = "the process ended", 0.0, 0
                 # the first task of a worker includes all imports
-                elif time.monotonic() - worker.since > SECONDS + 90:
+                elif time.monotonic() - worker.since > WAIT + 90:
                     how, seconds, memory = f"longer than {SECONDS} s, in code that no signal interrupts", 0.0, 0
                 else:
                     continue

@@ -15,7 +15,9 @@ from fuzz.mutations import mutate
 from fuzz.parsers import Parser
 
 SECONDS = 5
-"""Longest time of one input. Code that no signal interrupts is killed a little later."""
+"""Longest processor time of one input, which does not depend on other programs."""
+WAIT = 60
+"""Longest time of one input that waits and does nothing. Code that no signal interrupts is killed a little later."""
 
 
 class Hang(BaseException):
@@ -53,7 +55,9 @@ class Kitchen:
         target = self.place(parser) / parser.target
         target.write_bytes(self.make(parser, number))
         signal.signal(signal.SIGALRM, _stop)
-        signal.alarm(SECONDS)
+        signal.signal(signal.SIGPROF, _stop)
+        signal.alarm(WAIT)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
             with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
                 warnings.simplefilter("error")
@@ -70,6 +74,7 @@ class Kitchen:
         except BaseException as error:
             end = f"{type(error).__name__}: {str(error)[:120]}", traceback.format_exc()
         finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
         return end
 

@@ -107,7 +107,7 @@ def _prepared(settings: str, ledger: str) -> PreparedExperiment:
 
 def _work_off(ray: Any, prepared: PreparedExperiment, task: Any) -> None:
     """Run the missing cells, and wait until other processes have finished their cells."""
-    settings, ledger = prepared.settings.model_dump_json(), str(prepared.ledger.path)
+    settings, ledger = json.dumps(prepared.settings.model_dump(mode="json")), str(prepared.ledger.path)
     missing = prepared.begin()
     while missing:
         pending = [task.remote(settings, ledger, cell.key) for cell in missing]

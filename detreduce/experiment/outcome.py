@@ -26,6 +26,7 @@ from detreduce.experiment.statistics.pairs import random_reference
 from detreduce.experiment.statistics.ranks import MethodRanks, rank_methods
 from detreduce.experiment.statistics.same_images import same_choices, same_images_notes
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
+from detreduce.machine.json_values import json_text
 from detreduce.training.energy import PhaseEnergy
 from detreduce.vocabulary.controls import FULL
 from detreduce.vocabulary.keeps import keep_key
@@ -209,7 +210,7 @@ def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
         if row.get("overlapped"):
             continue
         for phase, energy in _phases(cell).items():
-            made = f"{phase} {energy.model_dump_json()}"
+            made = f"{phase} {json_text(energy.model_dump(mode='json'), indent=None)}"
             again = phase in cell.choosing and made in counted
             counted.add(made)
             for name, part in energy.components.items():

@@ -81,3 +81,11 @@ def test_what_serves_several_cells_counts_once(outcome: Outcome) -> None:
     one = Outcome(cells, rows, [], [], None, [], None, {}, [])
     features = next(item for item in energy_provenance(one) if item["phase"] == "features")
     assert len(cells) > 1 and (features["wh"], features["cells"]) == (0.5, len(cells))
+
+
+def test_a_text_of_a_damaged_ledger_that_utf_8_does_not_have_is_shown(outcome: Outcome) -> None:
+    for cell in outcome.cells:
+        part = ComponentEnergy(wh=0.5, provenance="constant", method="\ud800")
+        cell.training.energy["training"].components.update(ram=part)
+    found = [item for item in energy_provenance(outcome) if item["method"] == "\ud800"]
+    assert [item["cells"] for item in found] == [len(outcome.cells)]

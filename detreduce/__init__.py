@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from detreduce.errors import DetreduceError
     from detreduce.experiment.ledger.ledger import Ledger
     from detreduce.experiment.run import run_experiment
-    from detreduce.exports import export_selection
+    from detreduce.exports import StreamWeights, export_selection, stream_weights
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
     from detreduce.pages.write import write_selection_page
@@ -46,6 +46,7 @@ __getattr__ = import_at_first_use(
         "Recipe": "detreduce.training.recipes.recipe",
         "ReductionResult": "detreduce.reduction",
         "Selection": "detreduce.selection",
+        "StreamWeights": "detreduce.exports",
         "TrainingRecord": "detreduce.training.record",
         "energy_callback": "detreduce.training.energy_callback",
         "exact_duplicates": "detreduce.duplicates",
@@ -60,6 +61,7 @@ __getattr__ = import_at_first_use(
         "reduce": "detreduce.reduction",
         "run_experiment": "detreduce.experiment.run",
         "select": "detreduce.selection",
+        "stream_weights": "detreduce.exports",
         "train": "detreduce.training.harness",
         "write_report": "detreduce.report",
         "write_selection_page": "detreduce.pages.write",
@@ -75,6 +77,7 @@ __all__ = [
     "Recipe",
     "ReductionResult",
     "Selection",
+    "StreamWeights",
     "TrainingRecord",
     "__version__",
     "energy_callback",
@@ -90,6 +93,7 @@ __all__ = [
     "reduce",
     "run_experiment",
     "select",
+    "stream_weights",
     "train",
     "write_report",
     "write_selection_page",

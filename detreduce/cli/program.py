@@ -21,6 +21,7 @@ from detreduce.cli.commands import (
     report,
     run,
     train,
+    weights,
 )
 from detreduce.cli.exit_codes import CODES, Program
 from detreduce.cli.help import CHOOSE, CLEAN, TRAIN, Commands
@@ -60,6 +61,7 @@ app.command(rich_help_panel=CHOOSE)(methods.methods)
 app.command(rich_help_panel=CHOOSE)(explain.explain)
 app.command(rich_help_panel=CHOOSE)(export.export)
 app.command(rich_help_panel=TRAIN)(train.train)
+app.command(rich_help_panel=TRAIN)(weights.weights)
 app.command(rich_help_panel=TRAIN)(proxy.proxy)
 app.command(rich_help_panel=TRAIN)(run.run)
 app.command(rich_help_panel=TRAIN)(plan.plan)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol, runtime_checkable
 
 from detreduce.dataset.formats.format import Write
 from detreduce.dataset.formats.registry import all_formats, get_format
 from detreduce.dataset.formats.yolo.convert import convert_to_yolo
+from detreduce.dataset.formats.yolo.write import write_yolo
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.outside import outside_notice
@@ -32,6 +35,7 @@ __all__ = [
     "SubsetWarning",
     "check_output",
     "subset_report",
+    "write_repeated_list",
     "write_subset",
     "write_yolo_view",
 ]
@@ -117,8 +121,8 @@ def write_subset(
     choice = Choice(dataset, tuple(chosen), load_split, others or {})
     check_choice(choice)
     target = _target(output)
-    replace = {"overwrite": overwrite, "discard_changes": discard_changes}
-    with step("writing the reduced dataset"), _open_output(target, choice, mode, **replace) as placer:
+    replacing = {"overwrite": overwrite, "discard_changes": discard_changes}
+    with step("writing the reduced dataset"), _open_output(target, choice, mode, **replacing) as placer:
         reload = write(choice, placer, target)
         if mode == "list":
             choice.check_unchanged()
@@ -131,6 +135,47 @@ def write_subset(
         if warning:
             warn_about_subset(warning)
     return reload()
+
+
+def write_repeated_list(
+    dataset: DetectionDataset,
+    image_ids: Sequence[ImageId],
+    output: str | Path,
+    *,
+    overwrite: bool = False,
+    discard_changes: bool = False,
+) -> Path:
+    """Write a list of images, in which an image may be several times, and a data.yaml that trains on the list.
+
+    The folder has no images and no labels: its lists name those of the source. Return the path of the data.yaml. Raise
+    InputError if the dataset is not YOLO, if the output may not be replaced, or if an image is missing.
+    """
+    _check_listed(dataset)
+    choice = Choice(dataset, tuple(image_ids), load_split)
+    check_choice(replace(choice, image_ids=tuple(dict.fromkeys(image_ids))))
+    target = _target(output)
+    replacing = {"overwrite": overwrite, "discard_changes": discard_changes}
+    with step("writing the list"), _open_output(target, choice, "list", **replacing) as placer:
+        write_yolo(choice, placer, target)
+        choice.check_unchanged()
+        placer.finish()
+    return target / DATA_YAML
+
+
+def check_repeated_list(dataset: DetectionDataset, output: str | Path, *, overwrite: bool = False) -> None:
+    """Check the arguments of `write_repeated_list` before the images are weighed. Raise InputError."""
+    _check_listed(dataset)
+    check_output(dataset, output, link="list", overwrite=overwrite)
+
+
+def _check_listed(dataset: DetectionDataset) -> None:
+    """Raise InputError if ultralytics would not find the labels of listed images."""
+    if dataset.source.format != "yolo":
+        raise InputError(
+            f"{dataset.source.path}: a list needs a YOLO label file for each image, but this dataset is "
+            f"{dataset.source.format}. Convert it first: detreduce reduce {shlex.quote(str(dataset.source.path))} "
+            "--method first --keep 1.0 --format yolo --output converted/"
+        )
 
 
 def check_output(

@@ -1,6 +1,7 @@
-"""Write selections for other programs: as a list, a table, a COCO JSON, or a folder for FiftyOne or LightlyStudio."""
+"""Write selections and weights for other programs: lists, tables, a COCO JSON, folders of FiftyOne or LightlyStudio."""
 
 from detreduce.exports.export import FORMS, export_selection
+from detreduce.exports.stream_weights import StreamWeights, stream_weights
 from detreduce.vocabulary.option_values import ExportForm
 
-__all__ = ["FORMS", "ExportForm", "export_selection"]
+__all__ = ["FORMS", "ExportForm", "StreamWeights", "export_selection", "stream_weights"]

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
 from detreduce.dataset.listing import absolute
-from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset
-from detreduce.dataset.writing.apart import check_apart_from, check_file_apart
+from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link, require_images
-from detreduce.dataset.writing.manifest import is_in_output
 from detreduce.dataset.writing.staging import staged
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
 from detreduce.exports.coco import coco_pieces
 from detreduce.exports.fiftyone import DATA, fiftyone_files
 from detreduce.exports.lightly_studio import IMAGES, by_tag, lightly_files
+from detreduce.exports.one_file import check_file, write_file
 from detreduce.exports.rows import ImageRow, image_places, image_rows
 from detreduce.exports.text import csv_text, list_text
-from detreduce.machine.documents import parse_json
-from detreduce.machine.files import write_atomically
-from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.selection.dataset import check_selection
 from detreduce.selection.record import Selection
 from detreduce.vocabulary.option_values import ExportForm
@@ -100,11 +94,11 @@ def export_selection(
     rows = image_rows(dataset, selection)
     target = absolute(Path(output).expanduser())
     if form not in FOLDERS:
-        _check_file(target, dataset, overwrite=overwrite)
+        check_file(target, dataset, overwrite=overwrite)
         if form == "coco":
             with dataset.loaded.compared():
-                return _write_file(target, coco_pieces(dataset, rows))
-        return _write_file(target, [list_text(rows) if form == "list" else csv_text(rows)])
+                return write_file(target, coco_pieces(dataset, rows))
+        return write_file(target, [list_text(rows) if form == "list" else csv_text(rows)])
     if mode == "list":
         raise InputError(
             f"link='list' does not put images into the folder, but {form} needs images there. Use link='symlink'."
@@ -160,46 +154,3 @@ def _folder_content(
     files[SELECTION] = selection.to_json().encode()
     files[TABLE] = csv_text(rows, [str(path) for path in images])
     return FolderContent([(row.record.path, path) for row, path in zip(rows, images, strict=True)], files)
-
-
-def _check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> None:
-    """Raise InputError if a file may not be written: it is part of a dataset or a selection, or it exists."""
-    if target.is_dir():
-        raise InputError(f"Output {target} is a folder. Pass the path of a file.")
-    check_file_apart(target, dataset)
-    if not os.path.lexists(target):
-        return
-    if not overwrite:
-        raise InputError(f"Output {target} exists. Choose another path, or pass overwrite (--overwrite).")
-    if os.path.realpath(target) in _files_of(dataset):
-        raise InputError(f"Output {target} is a file of the dataset itself. Choose another path.")
-    if is_in_output(target):
-        raise InputError(f"Output {target} is a file of a reduced dataset. Choose another path.")
-    if _is_selection(target):
-        raise InputError(f"Output {target} is a selection. Choose another path.")
-
-
-def _files_of(dataset: DetectionDataset) -> set[str]:
-    """Return the real paths of all files of a dataset, of every split."""
-    source = dataset.source
-    found: set[Path | None] = {source.path}
-    for split, place in source.splits.items():
-        found |= {place.annotations, *place.images}
-        with suppress(InputError, OSError):
-            part = dataset if split == dataset.split else load_split(source, split)
-            found |= {path for record in part for path in (record.path, record.label_path)}
-    return {os.path.realpath(path) for path in found if path is not None}
-
-
-def _is_selection(file: Path) -> bool:
-    """Return whether a file is a selection.json."""
-    try:
-        content = parse_json(read_regular(file, RECORDS).decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) and "image_ids" in content
-
-
-def _write_file(target: Path, pieces: Iterable[bytes]) -> Path:
-    write_atomically(target, lambda file: file.writelines(pieces))
-    return target

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Literal
 
 ExportForm = Literal["list", "csv", "coco", "fiftyone", "lightly-studio"]
+WeightsBy = Literal["class_uniform", "cluster_balanced", "weights"]
+WeightsForm = Literal["csv", "list"]
 ReportForm = Literal["page", "paper"]
 SELECTIONS_SHOWN = 24
 """Maximum number of selections that a report shows with images."""

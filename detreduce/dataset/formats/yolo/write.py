@@ -109,7 +109,7 @@ def _write_lists(choice: Choice, placer: Placer) -> None:
             entries[split] = _write_list_of_split(choice, split, placer)
     _write_data_yaml(source.path, {split: entry for split, entry in entries.items() if entry}, placer)
     warn_about_subset(
-        "link='list' points ultralytics to the source: training writes labels.cache next to the source's labels, and "
+        "The list points ultralytics to the source: training writes labels.cache next to the source's labels, and "
         "may rewrite JPEG files without an end marker in place."
     )
 

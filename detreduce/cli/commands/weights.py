@@ -1,0 +1,130 @@
+"""The command `weights`: how often each image comes in a stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from detreduce.cli.help import DUPLICATES, OUTPUT, TRAINING
+from detreduce.cli.options import Cache, Data, Images, Json, MaxPixels, NoOutside, Split
+from detreduce.cli.output import print_json
+from detreduce.vocabulary.option_values import WeightsBy, WeightsForm
+
+
+def weights(
+    data: Data,
+    by: Annotated[
+        WeightsBy,
+        typer.Option(
+            help=(
+                "class_uniform: each class in about as many drawn images. cluster_balanced: each cluster of "
+                "near-duplicates equally often. weights: those of --file."
+            ),
+            rich_help_panel=TRAINING,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="The CSV file, or the folder of the list.", rich_help_panel=OUTPUT
+        ),
+    ],
+    form: Annotated[
+        WeightsForm,
+        typer.Option(
+            "--as",
+            help="csv: a table to edit or to train on with detreduce. list: repeated lines to train on with `yolo`.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = "csv",
+    power: Annotated[
+        float,
+        typer.Option(
+            metavar="NUMBER",
+            help="Power of the weights: 1, or less for weights that differ less. 0.5 is common.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = 1.0,
+    times_classes: Annotated[
+        bool,
+        typer.Option(
+            "--times-classes",
+            help="With cluster_balanced: multiply by the weights of class_uniform.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="With cluster_balanced: lowest similarity of near-duplicates. 0.6 also finds frames of a video. "
+            "Default: 0.85.",
+            rich_help_panel=DUPLICATES,
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With weights: a CSV file with the columns image and weight.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    lines: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="With --as list: number of lines. Default: every image at least once, but at most 10 lines an image.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    split: Split = None,
+    images: Images = None,
+    max_pixels: MaxPixels = None,
+    no_outside: NoOutside = False,
+    cache: Cache = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file or folder.", rich_help_panel=OUTPUT)
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Weigh the images for a training in which some come more often than others.
+
+    A training draws each image in proportion to its weight. No image is dropped, unless its weight is 0.
+
+    Example: detreduce weights data.yaml --by class_uniform --output weights.csv
+    """
+    from detreduce.dataset.finding import locate_dataset
+    from detreduce.errors import InputError
+    from detreduce.training.streams.stream import Stream
+
+    if lines is not None and form != "list":
+        raise InputError("--lines belongs to --as list. Add --as list, or leave --lines out.")
+    if by == "weights" and file is None:
+        raise InputError("--by weights needs the table of weights. Add --file FILE.")
+    stream = Stream.of(
+        {
+            "by": by,
+            "power": power,
+            "times_classes": times_classes,
+            "threshold": threshold,
+            "file": None if file is None else str(file),
+        }
+    )
+    place = locate_dataset(data)
+    from detreduce.dataset import load_dataset
+    from detreduce.exports.stream_weights import check_weights_output, stream_weights
+
+    dataset = load_dataset(place, split=split, images=images)
+    check_weights_output(dataset, output, form, overwrite=overwrite)
+    found = stream_weights(dataset, stream, cache=cache)
+    counts = found.lines(lines) if form == "list" else None
+    written = found.write(output, form, lines=counts, overwrite=overwrite)
+    from detreduce.cli.show.weights import show_weights, weights_json
+
+    if as_json:
+        print_json(weights_json(found, written, counts))
+        return
+    show_weights(found, written, counts)

@@ -1,0 +1,171 @@
+"""The weights of a stream, to look at, to edit, or to train on with other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.load import load_dataset
+from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.write import check_repeated_list, write_repeated_list
+from detreduce.errors import InputError, nearest
+from detreduce.exports.one_file import check_file, write_file
+from detreduce.training.streams.draw import systematic_counts
+from detreduce.training.streams.resolve import image_weights
+from detreduce.training.streams.stream import Stream
+from detreduce.training.streams.table import image_names, weights_csv
+from detreduce.training.streams.weights import effective_sample_size
+from detreduce.vocabulary.option_values import WeightsForm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMS: tuple[WeightsForm, ...] = ("csv", "list")
+LONGEST = 10
+"""A list has at most this many lines for each image, unless the caller asks for more."""
+
+
+def stream_weights(
+    data: str | Path | DetectionDataset,
+    stream: Stream | str | dict[str, Any] = "class_uniform",
+    *,
+    split: str | None = None,
+    images: str | Path | None = None,
+    cache: str | Path | None = None,
+) -> StreamWeights:
+    """Return the weight of each image in a stream: how often a training draws it.
+
+    Parameters
+    ----------
+    data, split, images
+        The dataset, as in `load_dataset`.
+    stream
+        ``class_uniform``: each class is in about as many drawn images. ``cluster_balanced``: each cluster of
+        near-duplicates is drawn equally often. Or a dict with options, as ``{"by": "class_uniform", "power": 0.5}``,
+        or ``{"by": "weights", "file": "weights.csv"}``.
+    cache
+        Folder of the search for near-duplicates, as in `near_duplicates`.
+
+    Raises
+    ------
+    InputError
+        The stream is unknown, has an order instead of weights (``core_first``), or needs labels that are missing.
+    """
+    dataset = data if isinstance(data, DetectionDataset) else load_dataset(data, split=split, images=images)
+    options = Stream.of(stream)
+    if not len(dataset):
+        raise InputError(f"{dataset.source.path} has no images to weigh.")
+    return StreamWeights(dataset, options, image_weights(dataset, options, cache))
+
+
+def check_weights_output(dataset: DetectionDataset, output: str | Path, form: str, *, overwrite: bool = False) -> None:
+    """Raise the errors of `StreamWeights.write` before images are weighed."""
+    if form not in FORMS:
+        raise InputError(f"form={form!r} is not one of {', '.join(FORMS)}.{nearest(str(form), FORMS)}")
+    if form == "csv":
+        check_file(absolute(Path(output).expanduser()), dataset, overwrite=overwrite)
+    else:
+        check_repeated_list(dataset, output, overwrite=overwrite)
+
+
+@dataclass(frozen=True)
+class StreamWeights:
+    """The weights of a dataset's images in a stream.
+
+    Attributes
+    ----------
+    dataset
+        The images.
+    stream
+        The options of the stream.
+    weights
+        (n,) float64: the share of the draws of each image, with sum 1.
+    """
+
+    dataset: DetectionDataset
+    stream: Stream
+    weights: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.dataset)
+
+    def __repr__(self) -> str:
+        return f"StreamWeights({self.stream.by}, {len(self)} images, effective size {self.effective_size:.1f})"
+
+    @property
+    def effective_size(self) -> float:
+        """Effective sample size (Kish): from 1 (only one image is drawn) to n (all images come equally often)."""
+        return effective_sample_size(self.weights)
+
+    @property
+    def times(self) -> npt.NDArray[np.float64]:
+        """(n,) float64: how often each image comes in n draws, on average. It is 1 in a uniform stream."""
+        return self.weights * len(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a frame with one row per image: ``image``, ``weight`` and ``times`` (see `times`)."""
+        import pandas as pd
+
+        return pd.DataFrame({"image": image_names(self.dataset), "weight": self.weights, "times": self.times})
+
+    def lines(self, count: int | None = None, seed: int = 0) -> npt.NDArray[np.int64]:
+        """Return how often each image is in a list of `count` lines, (n,) int64.
+
+        An image is floor or ceil of its expected number of times in the list, by systematic resampling. Without
+        `count`, the list is so long that every image with a weight is expected at least once, but not longer than ten
+        lines for each image, and not shorter than the number of images.
+        """
+        if count is None:
+            least = float(self.times[self.times > 0].min())
+            count = int(np.ceil(len(self) * min(LONGEST, max(1.0, 1 / least)) - 1e-6))
+        if count < 1:
+            raise InputError(f"lines={count} is not a number of lines. Use a whole number of at least 1.")
+        return systematic_counts(self.weights * count, np.random.default_rng(seed))
+
+    def write(
+        self,
+        output: str | Path,
+        form: WeightsForm = "csv",
+        *,
+        lines: npt.NDArray[np.int64] | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the weights, and return the path of the CSV file or of the data.yaml.
+
+        Parameters
+        ----------
+        output
+            The file (csv) or the folder (list) to write.
+        form
+            ``csv``: a table with the columns `image` and `weight`, which a stream ``weights`` reads. ``list``: a list
+            of images with repeated lines and a data.yaml, for ultralytics' own ``yolo detect train``.
+        lines
+            How often each image is in the list. Default: `lines` of this object.
+        overwrite
+            Replace an existing file, or a folder that detreduce wrote and nobody changed.
+
+        Raises
+        ------
+        InputError
+            The form is unknown, the output may not be replaced, or a list is asked for a dataset that is not YOLO.
+        """
+        check_weights_output(self.dataset, output, form, overwrite=overwrite)
+        if form == "csv":
+            return write_file(absolute(Path(output).expanduser()), [weights_csv(self.dataset, self.weights)])
+        counts = self.lines() if lines is None else lines
+        return write_repeated_list(self.dataset, self._repeated(counts), output, overwrite=overwrite)
+
+    def _repeated(self, counts: npt.NDArray[np.int64]) -> Sequence[int | str]:
+        """Return the ids of the images, each as often as it is in the list."""
+        return [
+            image_id
+            for image_id, count in zip(self.dataset.image_ids, counts.tolist(), strict=True)
+            for _ in range(count)
+        ]

@@ -10,9 +10,11 @@ from detreduce.training.record import Flops
 METHOD = "torch.utils.flop_counter on the network as trained, one square image"
 
 
-def training_flops(trainer: Any) -> Flops | None:
+def training_flops(trainer: Any, relative_cost: float = 1.0) -> Flops | None:
     """Return the operations per image of a finished ultralytics trainer. Return None if counting fails.
 
+    `relative_cost` is the mean operations of an image relative to an image of full size, for trainings whose image size
+    grows.
     The network runs on torch's meta device, which computes only shapes. As in the training, frozen layers have no
     backward pass.
     """
@@ -24,7 +26,8 @@ def training_flops(trainer: Any) -> Flops | None:
         for kept, parameter in zip(trainer.model.parameters(), network.parameters(), strict=True):
             parameter.requires_grad_(kept.requires_grad)
         channels = int(trainer.data.get("channels", 3))
-        return count_flops(network, torch.empty(2, channels, size, size, device="meta"))
+        full = count_flops(network, torch.empty(2, channels, size, size, device="meta"))
+        return Flops(forward=full.forward * relative_cost, backward=full.backward * relative_cost, method=full.method)
     except (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError):
         return None
 

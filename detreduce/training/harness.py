@@ -210,7 +210,7 @@ def _train(job: _Job, run: RunFolder, meter: EnergyMeter) -> TrainingRecord:
         seed=job.where.seed,
         images_per_epoch=training.images_per_epoch,
         recipe=None if recipe is None else recipe.to_dict(),
-        flops=training_flops(watch.trainer),
+        flops=training_flops(watch.trainer, watch.relative_cost),
         imgsz=watch.trainer.args.imgsz,
         arguments=dict(job.given),
         resolved=_resolved_settings(watch.trainer),

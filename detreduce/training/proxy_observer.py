@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from detreduce.errors import DetreduceError
 from detreduce.training.box_matching import match
 from detreduce.training.evaluation.ground_truth import file_key
 from detreduce.training.run.folder import RunFolder
+from detreduce.training.run.plain_loader import plain_loader
 from detreduce.training.run.source_rows import rows_by_file
 from detreduce.ultralytics_bridge.detector import raw_predictions
 
@@ -96,15 +96,7 @@ class Observer:
     def _images(self, trainer: Any) -> Any:
         """Return ultralytics' validation loader for the training images. The loader is made on the first call."""
         if self._loader is None:
-            own = trainer.args
-            # the training loader has already cached the images in memory
-            trainer.args = copy(own)
-            trainer.args.cache = False
-            try:
-                size = max(1, int(trainer.batch_size)) * 2
-                self._loader = trainer.get_dataloader(trainer.data["train"], batch_size=size, rank=-1, mode="val")
-            finally:
-                trainer.args = own
+            self._loader = plain_loader(trainer)
         return self._loader
 
     def _truth(

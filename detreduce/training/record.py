@@ -121,12 +121,15 @@ class Counts(_Part):
         Number of images in these batches. An image that is used in three epochs counts three times.
     epochs
         Number of finished epochs.
+    images_scored
+        Number of forward passes without a backward pass, which measured what the detector had learnt.
     """
 
     optimiser_steps: int
     batches: int
     images_seen: int
     epochs: int
+    images_scored: int = 0
 
 
 class Flops(_Part):
@@ -263,7 +266,8 @@ class TrainingRecord(_Part):
         """The number of operations in all forward and backward passes, in units of 10^12. None if it is unknown."""
         if self.flops is None:
             return None
-        return (self.flops.forward + self.flops.backward) * self.counts.images_seen / 1e12
+        trained = (self.flops.forward + self.flops.backward) * self.counts.images_seen
+        return (trained + self.flops.forward * self.counts.images_scored) / 1e12
 
     @property
     def plots(self) -> list[Path]:

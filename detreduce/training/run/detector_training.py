@@ -14,12 +14,15 @@ from detreduce.errors import DetreduceError, InputError
 from detreduce.machine.hashes import file_hash
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.facts import weights_hash
+from detreduce.training.progressive_size import ProgressiveSize
 from detreduce.training.record import ModelFacts
+from detreduce.training.run.feed import Feed
 from detreduce.training.run.folder import RunFolder
 from detreduce.training.run.offline import offline_session
 from detreduce.training.run.plan_stream import plan_stream
 from detreduce.training.run.trainer import Watch, watched
 from detreduce.training.run.warm_up import warm_up
+from detreduce.training.streams.learnt import SkipLearnt
 from detreduce.training.streams.stream import UNIFORM, Stream
 
 
@@ -37,6 +40,11 @@ class DetectorTraining:
         Number of images in one epoch. If None, as many as the training has.
     stream
         The order of the images, and how often each image is used.
+    sizes
+        Image sizes that grow during the training. If None, all images have full size.
+    skip
+        Which learnt images an epoch leaves out. If None, no image is left out. It excludes a stream and
+        `images_per_epoch`.
     phase
         Name of the energy phase.
     observers
@@ -48,6 +56,8 @@ class DetectorTraining:
     arguments: Mapping[str, Any]
     images_per_epoch: int | None = None
     stream: Stream = UNIFORM
+    sizes: ProgressiveSize | None = None
+    skip: SkipLearnt | None = None
     phase: str = "training"
     observers: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
 
@@ -63,6 +73,7 @@ class TrainedDetector:
 
 def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter) -> TrainedDetector:
     """Train a network in a run folder. The trained weights are then in the folder ``weights`` of the run folder."""
+    _check_together(training)
     plan = plan_stream(training.stream, run, meter)
     with offline_session() as messages:
         network = load_network(training.weights)
@@ -70,8 +81,7 @@ def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter)
             meter,
             validate=bool(training.arguments["val"]),
             messages=messages,
-            images_per_epoch=training.images_per_epoch,
-            plan=plan,
+            feed=Feed(training.images_per_epoch, plan, training.sizes, training.skip),
         )
         for event, callback in [*watch.callbacks().items(), *training.observers.items()]:
             network.add_callback(event, callback)
@@ -103,6 +113,20 @@ def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter)
             weights_file=str(kept.relative_to(run.path)),
         )
         return TrainedDetector(watch, facts, tuple(messages))
+
+
+def _check_together(training: DetectorTraining) -> None:
+    """Raise InputError if the settings exclude each other."""
+    streamed = bool(training.images_per_epoch) or training.stream.by != "uniform"
+    if training.arguments.get("rect") and (streamed or training.skip):
+        raise InputError(
+            "rect=True puts images of one shape into each batch, but a stream and images_per_epoch mix the images. "
+            "Leave rect out."
+        )
+    if training.skip and streamed:
+        raise InputError(
+            "Leaving out learnt images decides how many images an epoch has. Leave out the stream and images_per_epoch."
+        )
 
 
 def load_network(weights: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -13,11 +14,14 @@ import numpy as np
 from detreduce.display.progress import progress, step
 from detreduce.errors import InputError
 from detreduce.training.energy import EnergyMeter
+from detreduce.training.progressive_size import resized
 from detreduce.training.record import Counts
 from detreduce.training.run.batch_stream import BatchStream
+from detreduce.training.run.feed import Feed
+from detreduce.training.run.image_scores import score_images
 from detreduce.training.streams.draw import WeightedDraws
+from detreduce.training.streams.learnt import SkippingStream
 from detreduce.training.streams.partners import draw_partners_from_stream
-from detreduce.training.streams.plan import StreamPlan
 
 # time between two printed progress lines if stderr is not a terminal
 LINE_SECONDS = 60.0
@@ -26,8 +30,8 @@ LINE_SECONDS = 60.0
 class Watch:
     """The counts, the history and the progress line of one training.
 
-    `watched` returns a trainer class. Trainers of this class report to a `Watch`. If `images_per_epoch` or a `plan` is
-    given, the training takes its batches from a `BatchStream`.
+    `watched` returns a trainer class. Trainers of this class report to a `Watch`. The `feed` says where the images come
+    from.
     """
 
     def __init__(
@@ -36,14 +40,14 @@ class Watch:
         *,
         validate: bool,
         messages: list[str],
-        images_per_epoch: int | None = None,
-        plan: StreamPlan | None = None,
+        feed: Feed | None = None,
     ) -> None:
         self.meter = meter
         self.validate = validate
         self.messages = messages
-        self.images_per_epoch = images_per_epoch
-        self.plan = plan
+        self.feed = feed or Feed()
+        self.images_scored = 0
+        self._work = 0.0
         self.optimiser_steps = self.batches = self.images_seen = self.epochs = 0
         self.history: list[dict[str, float | None]] = []
         self.trainer: Any = None
@@ -61,6 +65,7 @@ class Watch:
             batches=self.batches,
             images_seen=self.images_seen,
             epochs=self.epochs,
+            images_scored=self.images_scored,
         )
 
     def callbacks(self) -> dict[str, Callable[[Any], None]]:
@@ -80,13 +85,23 @@ class Watch:
         """Remove the progress line."""
         self._stack.close()
 
-    def batch_made(self, images: int) -> None:
-        """Store the number of images in the next batch."""
+    @property
+    def relative_cost(self) -> float:
+        """The operations so far, relative to images of full size. It is 1 without progressive sizes."""
+        return self._work / self.images_seen if self.images_seen and self.feed.sizes else 1.0
+
+    def batch_made(self, images: int, work: float = 1.0) -> None:
+        """Store the number of images in the next batch, and the operations of one relative to full size."""
         self._batch_images = images
+        self._work += images * work
+
+    def share_done(self) -> float:
+        """Return the share of the batches that are done."""
+        return self.batches / (len(self.trainer.train_loader) * self.trainer.epochs)
 
     @property
     def _total(self) -> int:
-        return (self.images_per_epoch or len(self.image_files)) * self.trainer.epochs
+        return (self.feed.images_per_epoch or len(self.image_files)) * self.trainer.epochs
 
     def say(self, note: str) -> None:
         """Show a note in the progress line."""
@@ -108,6 +123,18 @@ class Watch:
 
     def _epoch_started(self, trainer: Any) -> None:
         self._epoch_start = time.perf_counter()
+        if isinstance(trainer.stream, SkippingStream):
+            self._skip_learnt(trainer, trainer.stream)
+
+    def _skip_learnt(self, trainer: Any, stream: SkippingStream) -> None:
+        """Set the epoch of the stream. If the scores are old, score the images again and restart the loader."""
+        stream.running = trainer.epoch
+        refresh = stream.options.refresh
+        if trainer.epoch not in stream.whole and (trainer.epoch - stream.first) % refresh == 0:
+            self.say(f"epoch {trainer.epoch + 1}/{trainer.epochs}: looking for learnt images")
+            stream.refresh(score_images(trainer))
+            trainer.train_loader.reset()
+            self.images_scored += stream.images
 
     def _batch_ended(self, trainer: Any) -> None:
         self.batches += 1
@@ -136,7 +163,7 @@ class _WatchedTrainer:
     """A mixin for ultralytics' trainer class of a task. The function `watched` sets the attribute `watch`."""
 
     watch: Watch
-    stream: BatchStream | None = None
+    stream: BatchStream | SkippingStream | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -149,21 +176,29 @@ class _WatchedTrainer:
     def get_dataloader(self, dataset_path: Any, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
         """Return ultralytics' loader. If there is a stream, the training loader takes its batches from the stream."""
         loader = super().get_dataloader(dataset_path, batch_size, rank, mode)  # type: ignore[misc]
-        if mode == "train" and (self.watch.images_per_epoch or self.watch.plan):
+        if mode == "train" and not self.watch.feed.is_own_loader:
             self.stream = self._make_stream(loader.dataset, batch_size)
             # ultralytics' loader repeats this sampler forever, and gets the length of an epoch from the sampler
             loader.batch_sampler.sampler = self.stream
         return loader
 
-    def _make_stream(self, dataset: Any, batch_size: int) -> BatchStream:
+    def _make_stream(self, dataset: Any, batch_size: int) -> BatchStream | SkippingStream:
         """Return the batches of the training. A stream that is not uniform also chooses the partners of mosaic."""
-        plan, seed = self.watch.plan, self.args.seed  # type: ignore[attr-defined]
-        per_epoch = self.watch.images_per_epoch or len(dataset)
-        if plan is None:
+        feed, seed = self.watch.feed, self.args.seed  # type: ignore[attr-defined]
+        if feed.skip is not None:
+            return SkippingStream(len(dataset), batch_size, self._whole_epochs(), feed.skip, seed)
+        per_epoch = feed.images_per_epoch or len(dataset)
+        if feed.plan is None:
             return BatchStream(WeightedDraws(np.ones(len(dataset)), seed), per_epoch, batch_size)
         draw_partners_from_stream(dataset)
         total = per_epoch * self.epochs  # type: ignore[attr-defined]
-        return BatchStream(plan.draws(dataset.im_files, total, seed), per_epoch, batch_size)
+        return BatchStream(feed.plan.draws(dataset.im_files, total, seed), per_epoch, batch_size)
+
+    def _whole_epochs(self) -> set[int]:
+        """Return the epochs of the warm-up and those without mosaic at the end, at least the first and the last."""
+        args, epochs = self.args, self.epochs  # type: ignore[attr-defined]
+        warm, last = max(1, math.ceil(args.warmup_epochs)), max(1, args.close_mosaic or 0)
+        return {*range(min(warm, epochs)), *range(max(0, epochs - last), epochs)}
 
     def _close_dataloader_mosaic(self) -> None:
         """Close the mosaic as ultralytics does, and set the stream back to the current epoch.
@@ -175,9 +210,13 @@ class _WatchedTrainer:
         super()._close_dataloader_mosaic()  # type: ignore[misc]
 
     def preprocess_batch(self, batch: Any) -> Any:
-        """Preprocess the batch as ultralytics does, and count its images."""
+        """Preprocess the batch as ultralytics does, resize it to the size of this step, and count its images."""
         batch = super().preprocess_batch(batch)  # type: ignore[misc]
-        self.watch.batch_made(len(batch["img"]))
+        watch, images = self.watch, batch["img"]
+        if watch.feed.sizes is not None:
+            full = self.args.imgsz  # type: ignore[attr-defined]
+            batch["img"] = resized(images, watch.feed.sizes.size(watch.share_done(), full), full)
+        watch.batch_made(len(images), batch["img"][0, 0].numel() / images[0, 0].numel())
         return batch
 
     def validate(self) -> tuple[Any, Any]:

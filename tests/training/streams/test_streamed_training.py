@@ -16,9 +16,11 @@ from detreduce.training.run import trainer
 from detreduce.training.run.arguments import check_arguments
 from detreduce.training.run.detector_training import DetectorTraining, TrainedDetector, run_training
 from detreduce.training.run.folder import make_run_folder
+from detreduce.training.run.image_scores import score_images
 from detreduce.training.streams.draw import GrowingDraws, WeightedDraws
+from detreduce.training.streams.learnt import SkipLearnt
 from detreduce.training.streams.partners import RecentImages
-from detreduce.training.streams.stream import Stream
+from detreduce.training.streams.stream import UNIFORM, Stream
 
 SMALL = {"imgsz": 64, "batch": 4, "nbs": 4, "optimizer": "SGD", "lr0": 0.001, "mosaic": 1.0}
 
@@ -43,11 +45,14 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
     return seen
 
 
-def trained(data: Path, output: Path, stream: Stream, **options: Any) -> TrainedDetector:
+def trained(
+    data: Path, output: Path, stream: Stream = UNIFORM, skip: SkipLearnt | None = None, **options: Any
+) -> TrainedDetector:
     per_epoch = options.pop("images_per_epoch", None)
     arguments = {**check_arguments({**SMALL, **options}), "seed": 3, "val": False}
     run = make_run_folder(data, output, label="a")
-    return run_training(DetectorTraining("yolov8n.yaml", arguments, per_epoch, stream), run, EnergyMeter())
+    training = DetectorTraining("yolov8n.yaml", arguments, per_epoch, stream, skip=skip)
+    return run_training(training, run, EnergyMeter())
 
 
 @pytest.fixture
@@ -116,6 +121,43 @@ def test_the_core_comes_first(
     assert drawn == [draws.image(place) for place in range(32)]
     assert set(drawn[:6]) <= set(order[:8].tolist())
     assert "stream" in done.watch.meter.phases
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("workers", [0, 2])
+def test_learnt_images_are_left_out(
+    tmp_path: Path, watched: dict[str, list[list[str]]], monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    asked = []
+
+    def scores(trainer: Any) -> Any:
+        asked.append(trainer.epoch)
+        found = score_images(trainer)
+        assert found.shape == (12,) and ((found >= 0) & (found <= 1)).all()
+        return np.where(np.arange(12) < 8, 0.95, 0.1)
+
+    monkeypatch.setattr(trainer, "score_images", scores)
+    data = make_tiny(tmp_path / "tiny", {"train": 12, "val": 2})
+    skip = SkipLearnt(refresh=2)
+    done = trained(data, tmp_path / "run", skip=skip, epochs=6, close_mosaic=2, warmup_epochs=1, workers=workers)
+    # epoch 0 is the warm-up, epochs 4 and 5 have no mosaic; in between, the four hard images are a batch
+    assert [len(batch) for batch in watched["batches"]] == [4] * (3 + 1 + 1 + 1 + 3 + 3)
+    assert [sorted(batch) for batch in watched["batches"][3:6]] == [[f"{row:03d}.jpg" for row in range(8, 12)]] * 3
+    assert asked == [1, 3]
+    assert (done.watch.counts.images_seen, done.watch.counts.images_scored) == (48, 24)
+
+
+def test_what_decides_the_length_of_an_epoch_twice_is_refused(tmp_path: Path) -> None:
+    data = make_tiny(tmp_path / "tiny", {"train": 6, "val": 2})
+    with pytest.raises(InputError, match="learnt images"):
+        trained(data, tmp_path / "run", skip=SkipLearnt(), epochs=1, images_per_epoch=4)
+
+
+@pytest.mark.parametrize("options", [{"images_per_epoch": 4}, {"stream": Stream(by="class_uniform")}])
+def test_batches_of_one_shape_stop_before_the_training(tmp_path: Path, options: dict[str, Any]) -> None:
+    data = make_tiny(tmp_path / "tiny", {"train": 6, "val": 2})
+    with pytest.raises(InputError, match="rect=True"):
+        trained(data, tmp_path / "run", **options, epochs=1, rect=True)
 
 
 def test_a_stream_that_does_not_fit_stops_before_the_training(tmp_path: Path, table: Path) -> None:

@@ -1,0 +1,54 @@
+"""Train on small images first, and on images of full size at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+STRIDE = 32
+"""The sizes are multiples of this number of pixels, the largest stride of a YOLO network."""
+
+
+class ProgressiveSize(BaseModel):
+    """Image sizes that grow during a training (EfficientTrain++, arXiv 2405.08768). True means the defaults.
+
+    The loader makes images of full size as always. Before a batch enters the network, its images are interpolated to
+    the size of this step. A small batch costs less, in proportion to the square of its size.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    start: float = Field(default=0.6, gt=0, le=1)
+    """Size in the first step, as a share of the full size."""
+    end: float = Field(default=0.6, ge=0, le=1)
+    """Share of the steps after which images have full size."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switched_on(cls, value: Any) -> Any:
+        return {} if value is True else value
+
+    def size(self, share: float, full: int) -> int:
+        """Return the image size in pixels after a `share` of the steps, a multiple of 32 and at most `full`."""
+        growth = min(1.0, share / self.end) if self.end else 1.0
+        wanted = full * (self.start + (1 - self.start) * growth)
+        return min(full, max(STRIDE, round(wanted / STRIDE) * STRIDE))
+
+    def relative_cost(self, full: int, steps: int = 10_000) -> float:
+        """Return the operations of a training relative to one of as many `steps` at full size.
+
+        A training with the same operations in all sees the images of full size, divided by this number.
+        """
+        sizes = np.array([self.size(step / steps, full) for step in range(steps)], np.float64)
+        return float(np.square(sizes / full).mean())
+
+
+def resized(images: Any, size: int, full: int) -> Any:
+    """Return a batch of images (b, c, h, w) with both sides times ``size / full``, as multiples of 32."""
+    from torch.nn.functional import interpolate
+
+    shape = [max(STRIDE, round(side * size / full / STRIDE) * STRIDE) for side in images.shape[2:]]
+    if shape == list(images.shape[2:]):
+        return images
+    return interpolate(images, size=shape, mode="bilinear", align_corners=False)

@@ -1,0 +1,36 @@
+"""What the network sees in a training: which images, how many in an epoch, and at what size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detreduce.training.progressive_size import ProgressiveSize
+from detreduce.training.streams.learnt import SkipLearnt
+from detreduce.training.streams.plan import StreamPlan
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What the network sees. None everywhere means ultralytics' own loader.
+
+    Attributes
+    ----------
+    images_per_epoch
+        Number of images in one epoch. If None, as many as the training has.
+    plan
+        The stream, if it is not uniform.
+    sizes
+        Image sizes that grow during the training.
+    skip
+        Which learnt images an epoch leaves out.
+    """
+
+    images_per_epoch: int | None = None
+    plan: StreamPlan | None = None
+    sizes: ProgressiveSize | None = None
+    skip: SkipLearnt | None = None
+
+    @property
+    def is_own_loader(self) -> bool:
+        """Whether batches come from ultralytics' own sampler."""
+        return not (self.images_per_epoch or self.plan or self.skip)

@@ -1,0 +1,74 @@
+"""Measure how well a detector has learnt each training image: its precision and recall on the image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.training.run.plain_loader import plain_loader
+
+if TYPE_CHECKING:
+    import torch
+
+CONFIDENCE, IOU = 0.25, 0.5
+"""Smallest confidence of a detection, and smallest IoU with a box that it finds."""
+
+
+def score_images(trainer: Any) -> npt.NDArray[np.float64]:
+    """Return the score of each training image of ultralytics' trainer: the smaller of precision and recall.
+
+    The detector is the trainer's averaged one (EMA). Images are read as in a validation, without augmentation. The
+    score of an image without boxes is 1 if nothing is detected, else 0. Returns (n,) float64 in the loader's order.
+    """
+    import torch
+    from ultralytics.utils.nms import non_max_suppression
+
+    model, device = trainer.ema.ema, trainer.device
+    loader = plain_loader(trainer)
+    of_file: dict[str, float] = {}
+    for batch in loader:
+        images = batch["img"].to(device).float() / 255
+        with torch.no_grad(), torch.autocast(device.type, enabled=bool(trainer.amp)):
+            found = non_max_suppression(
+                model(images), CONFIDENCE, 0.7, nc=len(trainer.data["names"]), end2end=getattr(model, "end2end", False)
+            )
+        height, width = images.shape[2:]
+        scale = torch.tensor([width, height, width, height])
+        for number, file in enumerate(batch["im_file"]):
+            own = batch["batch_idx"] == number
+            centred = batch["bboxes"][own] * scale
+            corners = torch.cat([centred[:, :2] - centred[:, 2:] / 2, centred[:, :2] + centred[:, 2:] / 2], 1)
+            classes = batch["cls"][own].flatten()
+            of_file[file] = smaller_of_precision_and_recall(found[number].float().cpu(), corners, classes)
+    loader.close()
+    return np.array([of_file[file] for file in trainer.train_loader.dataset.im_files])
+
+
+def smaller_of_precision_and_recall(found: torch.Tensor, corners: torch.Tensor, classes: torch.Tensor) -> float:
+    """Return the smaller of precision and recall on one image, at IoU 0.5.
+
+    The more confident detections choose first, each the free box of its class with the largest IoU.
+
+    Parameters
+    ----------
+    found
+        (d, 6) detections: corners x1, y1, x2, y2, confidence and class.
+    corners, classes
+        (g, 4) and (g,): the boxes of the image in the same pixels, and their classes.
+    """
+    from torchvision.ops import box_iou
+
+    if not len(found) or not len(corners):
+        return float(len(found) == len(corners))
+    found = found[found[:, 4].argsort(descending=True, stable=True)]
+    overlap = box_iou(found[:, :4], corners) * (found[:, 5:6] == classes[None, :])
+    hits = 0
+    for row in overlap:
+        best = int(row.argmax())
+        if row[best] >= IOU:
+            hits += 1
+            # a box is found once
+            overlap[:, best] = 0
+    return hits / max(len(found), len(corners))

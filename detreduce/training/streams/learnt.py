@@ -1,0 +1,147 @@
+"""Skip images that the detector has learnt: most of them in most epochs, but never for long (AFSS)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+class SkipLearnt(BaseModel):
+    """Which images an epoch leaves out, by the score of an image: the smaller of its precision and its recall.
+
+    The method is AFSS (CVPR 2026, arXiv 2603.17684), for trainings of 100 epochs and more. True means the defaults.
+    Images below `moderate` are in every epoch. All images are in the epochs of the warm-up and in the last epochs,
+    which have no mosaic.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    easy: float = Field(default=0.85, ge=0, le=1)
+    """Images with a larger score are easy."""
+    moderate: float = Field(default=0.55, ge=0, le=1)
+    """Images with a score from here to `easy` are moderate."""
+    easy_share: float = Field(default=0.02, ge=0, le=1)
+    """Share of the easy images in an epoch."""
+    moderate_share: float = Field(default=0.4, ge=0, le=1)
+    """Share of the moderate images in an epoch."""
+    easy_every: int = Field(default=10, ge=1)
+    """An easy image is at least in one of so many epochs."""
+    moderate_every: int = Field(default=3, ge=1)
+    """A moderate image is at least in one of so many epochs."""
+    refresh: int = Field(default=5, ge=1)
+    """Number of epochs after which the scores are measured again."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switched_on(cls, value: Any) -> Any:
+        return {} if value is True else value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> SkipLearnt:
+        if self.moderate > self.easy:
+            raise ValueError(f"moderate is {self.moderate}, but it must not be above easy, which is {self.easy}.")
+        return self
+
+
+def choose_images(
+    scores: FloatArray, waiting: IntArray, options: SkipLearnt, random: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Return which images are in an epoch, (n,) bool.
+
+    Parameters
+    ----------
+    scores
+        (n,) float64 in [0, 1]: the smaller of precision and recall on the image itself.
+    waiting
+        (n,) int64: number of epochs since the image was last drawn, 1 if it was drawn in the epoch before.
+    options, random
+        The rules, and the generator of the random choices.
+    """
+    chosen = scores < options.moderate
+    easy = scores > options.easy
+    groups = (
+        (easy, options.easy_share, options.easy_every),
+        (~easy & ~chosen, options.moderate_share, options.moderate_every),
+    )
+    for group, share, every in groups:
+        due = group & (waiting >= every)
+        others = np.flatnonzero(group & ~due)
+        more = max(0, round(share * int(group.sum())) - int(due.sum()))
+        chosen = chosen | due
+        chosen[random.choice(others, min(more, len(others)), replace=False)] = True
+    return chosen
+
+
+class SkippingStream:
+    """A batch sampler whose epochs leave out learnt images, in a new random order each. An epoch has at least a batch.
+
+    Parameters
+    ----------
+    images
+        Number of images of the dataset.
+    batch
+        Number of images per batch.
+    whole
+        Epochs with all images.
+    options
+        The rules.
+    seed
+        Seed of the choices and orders. They depend only on the seed, the epoch and the scores.
+
+    Attributes
+    ----------
+    epoch
+        The epoch that is drawn next. Workers fetch batches of later epochs in advance.
+    running
+        The epoch of the training, which `len` is about.
+    """
+
+    def __init__(self, images: int, batch: int, whole: set[int], options: SkipLearnt, seed: int = 0) -> None:
+        self.images, self.batch, self.whole, self.options, self.seed = images, batch, whole, options, seed
+        self.epoch = self.running = 0
+        # the first epoch that may leave out images
+        self.first = next((epoch for epoch in range(len(whole) + 1) if epoch not in whole), 0)
+        self.scores = np.zeros(images)
+        self._epochs: list[IntArray] = []
+
+    def refresh(self, scores: FloatArray) -> None:
+        """Use new scores from the running epoch on. The loader must be restarted, because it has fetched batches."""
+        self.scores = scores
+        del self._epochs[self.running :]
+        self.epoch = self.running
+
+    def images_of(self, epoch: int) -> IntArray:
+        """Return the images of an epoch in their order."""
+        while len(self._epochs) <= epoch:
+            self._epochs.append(self._draw(len(self._epochs)))
+        return self._epochs[epoch]
+
+    def _draw(self, epoch: int) -> IntArray:
+        random = np.random.default_rng([self.seed, epoch])
+        if epoch in self.whole:
+            return random.permutation(self.images)
+        longest = max(self.options.easy_every, self.options.moderate_every)
+        waiting = np.full(self.images, longest, np.int64)
+        for back in range(min(longest, epoch), 0, -1):
+            waiting[self._epochs[epoch - back]] = back
+        chosen = choose_images(self.scores, waiting, self.options, random)
+        others = np.flatnonzero(~chosen)
+        # an epoch is not empty: with few images, the shares may round to none
+        more = random.permutation(others)[: max(0, min(self.batch, self.images) - int(chosen.sum()))]
+        return random.permutation(np.r_[np.flatnonzero(chosen), more])
+
+    def __len__(self) -> int:
+        return -(-len(self.images_of(self.running)) // self.batch)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the batches of the epoch `self.epoch`, and increase `self.epoch` by one."""
+        images = self.images_of(self.epoch).tolist()
+        self.epoch += 1
+        for first in range(0, len(images), self.batch):
+            yield images[first : first + self.batch]

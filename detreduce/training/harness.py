@@ -176,6 +176,8 @@ class _Job:
             {**settings.arguments, "seed": self.where.seed, "val": self.choose == "best"},
             settings.images_per_epoch,
             stream=UNIFORM if recipe is None else recipe.stream,
+            sizes=None if recipe is None else recipe.progressive,
+            skip=None if recipe is None else recipe.skip_learnt,
         )
 
 

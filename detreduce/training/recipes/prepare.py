@@ -28,6 +28,7 @@ _ARGUMENTS = {
     "mosaic": ("mosaic", "close_mosaic"),
     "warmup": ("warmup_epochs",),
     "images_seen": ("time",),
+    "progressive": ("multi_scale",),
 }
 """Key of a recipe -> ultralytics' arguments that say the same."""
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reducers.registry import BUILT_IN
 from detreduce.selection.sections import Keep, MethodConfig, in_range, read_keep
+from detreduce.training.progressive_size import ProgressiveSize
+from detreduce.training.streams.learnt import SkipLearnt
 from detreduce.training.streams.stream import Stream
 from detreduce.vocabulary.controls import CONTROLS, RECIPE
 
@@ -50,6 +52,10 @@ class Recipe(BaseModel):
     """Initial learning rate: `resolved`: as without the recipe; `sqrt`: times sqrt(batch / batch without it)."""
     imgsz: int | None = Field(default=None, ge=32)
     """Image size in training and evaluation, in pixels."""
+    progressive: ProgressiveSize | None = None
+    """true or `{start: 0.6, end: 0.6}`: small images first. The steps that this saves are added at the same FLOPs."""
+    skip_learnt: SkipLearnt | None = None
+    """true, or its rules: epochs leave out most images that the detector has learnt. For 100 epochs and more."""
     freeze: int | list[int] | None = None
     """Number of first layers that do not learn, or a list of layers."""
     mosaic: float | None = Field(default=None, ge=0, le=1)
@@ -63,6 +69,11 @@ class Recipe(BaseModel):
         if value in (*CONTROLS, *BUILT_IN, RECIPE):
             raise ValueError(f"{value!r} is the name of a control or of a method. Use another name")
         return value
+
+    @field_validator("progressive", "skip_learnt", mode="before")
+    @classmethod
+    def _switched_off(cls, value: Any) -> Any:
+        return None if value is False else value
 
     @field_validator("images_seen", mode="before")
     @classmethod
@@ -99,6 +110,14 @@ class Recipe(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _one_length_of_epochs(self) -> Recipe:
+        if self.skip_learnt is not None and (self.images_seen is not None or self.stream.by != "uniform"):
+            raise ValueError(
+                "skip_learnt: it decides which images an epoch has, and how many. Leave out images_seen and stream"
+            )
+        return self
+
     @property
     def label(self) -> str:
         """The name of the recipe; without a name, a short one from its other keys, such as ``batch4-sqrt``."""
@@ -112,7 +131,7 @@ class Recipe(BaseModel):
     @property
     def is_uniform(self) -> bool:
         """Whether the recipe trains on all images, and on each of them equally often."""
-        return self.subset is None and self.stream.by == "uniform"
+        return self.subset is None and self.stream.by == "uniform" and self.skip_learnt is None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -166,9 +185,16 @@ def _parts(recipe: Recipe) -> list[str]:
         value = getattr(recipe, name)
         found += [] if value is None else [words.format(value)]
     found += [] if recipe.warmup is None else [f"warmup{recipe.warmup:g}"]
+    found += [] if recipe.progressive is None else [f"progressive{_changes(recipe.progressive)}"]
+    found += [] if recipe.skip_learnt is None else [f"skip_learnt{_changes(recipe.skip_learnt)}"]
     if recipe.freeze is not None:
         layers = recipe.freeze if isinstance(recipe.freeze, list) else [recipe.freeze]
         found.append("freeze" + "+".join(map(str, layers)))
     if recipe.lr0 != RESOLVED:
         found.append(SQRT if recipe.lr0 == SQRT else f"lr{recipe.lr0:g}")
     return found
+
+
+def _changes(options: BaseModel) -> str:
+    """Return the options that differ from their defaults, such as ``0.5`` or ``0.5+0.8``."""
+    return "+".join(f"{value:g}" for value in options.model_dump(exclude_defaults=True).values())

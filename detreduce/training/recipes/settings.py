@@ -10,7 +10,7 @@ from typing import Any
 from detreduce.errors import InputError
 from detreduce.training.recipes.recipe import RESOLVED, SQRT, Recipe, images_of
 
-EPOCHS, BATCH, MOSAIC = 100, 16, 1.0
+EPOCHS, BATCH, IMGSZ, MOSAIC = 100, 16, 640, 1.0
 """Ultralytics' defaults."""
 
 
@@ -36,6 +36,8 @@ def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int
     The learning rate decays to the end of the images seen. Ultralytics counts in epochs, so the number of epochs stays,
     and an epoch gets ``images_seen / epochs`` images, rounded: the training sees the multiple of `epochs` that is
     nearest to `images_seen`. If an epoch would be smaller than a batch, there are fewer epochs, of about one batch.
+
+    With `progressive`, an epoch gets more images, so that the training has the operations of one at full size.
 
     Shares of the training become ultralytics' arguments. ``close_mosaic`` is the number of epochs without mosaic:
     the epochs minus ``mosaic * epochs``, rounded. ``warmup_epochs`` is ``warmup * epochs``, a number with decimals;
@@ -75,7 +77,15 @@ def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int
     if recipe.warmup is not None:
         found["warmup_epochs"] = recipe.warmup * epochs
     plain = recipe.images_seen is None and recipe.stream.by == "uniform"
+    if recipe.progressive is not None and recipe.skip_learnt is None:
+        plain, per_epoch = False, round((per_epoch or chosen) / recipe.progressive.relative_cost(_full_size(found)))
     return RecipeSettings(found, None if plain else (per_epoch or chosen))
+
+
+def _full_size(arguments: Mapping[str, Any]) -> int:
+    """Return the image size of a training in pixels."""
+    size = arguments.get("imgsz") or IMGSZ
+    return int(max(size) if isinstance(size, (list, tuple)) else size)
 
 
 def _check_batch(batch: int | None, chosen: int) -> None:

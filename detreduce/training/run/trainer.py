@@ -52,7 +52,7 @@ class Watch:
         self.history: list[dict[str, float | None]] = []
         self.trainer: Any = None
         self.image_files: list[str] = []
-        self._batch_images = 0
+        self._batch_images = self._first_batch = 0
         self._epoch_start = self._start = self._last_line = 0.0
         self._advance: Callable[..., None] = lambda *args, **kwargs: None
         self._stack = ExitStack()
@@ -96,8 +96,9 @@ class Watch:
         self._work += images * work
 
     def share_done(self) -> float:
-        """Return the share of the batches that are done."""
-        return self.batches / (len(self.trainer.train_loader) * self.trainer.epochs)
+        """Return the share of the training that is done. Epochs count alike, also if they differ in length."""
+        within = (self.batches - self._first_batch) / len(self.trainer.train_loader)
+        return (self.trainer.epoch + within) / self.trainer.epochs
 
     @property
     def _total(self) -> int:
@@ -123,6 +124,7 @@ class Watch:
 
     def _epoch_started(self, trainer: Any) -> None:
         self._epoch_start = time.perf_counter()
+        self._first_batch = self.batches
         if isinstance(trainer.stream, SkippingStream):
             self._skip_learnt(trainer, trainer.stream)
 

@@ -22,6 +22,7 @@ from detreduce.training.recipes.recipe import Recipe, images_of
         ({"subset": {"name": "herding", "keep": "10%"}, "freeze": [0, 2]}, "herding0.1-freeze0+2"),
         ({"mosaic": 0.5, "warmup": 0.1, "lr0": 0.002, "nbs": 8}, "nbs8-mosaic0.5-warmup0.1-lr0.002"),
         ({"name": "mine", "batch": 4}, "mine"),
+        ({"progressive": True, "skip_learnt": {"easy": 0.9}}, "progressive-skip_learnt0.9"),
     ],
 )
 def test_a_recipe_without_a_name_is_called_by_what_it_changes(recipe: dict[str, Any], label: str) -> None:
@@ -36,7 +37,8 @@ def test_a_recipe_without_a_name_is_called_by_what_it_changes(recipe: dict[str, 
         {"freeze": -1}, {"freeze": [1.5]}, {"mosaic": 1.1}, {"mosaic": float("nan")}, {"warmup": 1}, {"imgsz": 0},
         {"name": "full"}, {"name": "srs"}, {"name": "recipe"}, {"name": "a b"}, {"batch": 8, "nbs": 4}, {"btch": 8},
         {"subset": "herding"}, {"subset": {"name": "herding", "keep": 0.0}}, {"subset": {"name": "no", "keep": 0.1}},
-        {"stream": "no"},
+        {"stream": "no"}, {"progressive": 0.5}, {"progressive": {"start": 0}}, {"skip_learnt": {"easy": 2}},
+        {"skip_learnt": True, "images_seen": 10}, {"skip_learnt": True, "stream": "class_uniform"},
     ],
 )  # fmt: skip
 def test_a_wrong_recipe_is_refused(wrong: dict[str, Any]) -> None:

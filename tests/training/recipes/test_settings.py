@@ -35,6 +35,16 @@ def test_a_stream_that_is_not_uniform_has_the_length_of_its_images() -> None:
     assert settings(stream="class_uniform", chosen=45).images_per_epoch == 45
 
 
+def test_the_steps_that_small_images_save_are_added() -> None:
+    # 96 px: 64 px in 35 % of the steps, so a training costs 0.35 * 4/9 + 0.65 = 0.8056 of one at full size
+    small = {**TRAIN, "imgsz": 96}
+    assert settings(progressive=True, train=small).images_per_epoch == round(448 / 0.80556)
+    assert settings(progressive=True, images_seen=0.25, imgsz=96).images_per_epoch == round(112 / 0.80556)
+    assert settings(progressive={"start": 1}).images_per_epoch == 448
+    assert settings(progressive=False) == RecipeSettings(TRAIN, None)
+    assert settings(progressive=True, skip_learnt=True) == RecipeSettings(TRAIN, None)
+
+
 def test_a_batch_brings_one_step_a_batch() -> None:
     assert settings(batch=4).arguments == {**TRAIN, "batch": 4, "nbs": 4}
     assert settings(batch=4, nbs=64).arguments == {**TRAIN, "batch": 4, "nbs": 64}

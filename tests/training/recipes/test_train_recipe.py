@@ -40,6 +40,16 @@ def test_a_recipe_is_trained_and_its_record_says_which(data: Path, tmp_path: Pat
     assert TrainingRecord.load(tmp_path / "run").recipe == record.recipe
 
 
+def test_growing_images_take_the_operations_of_full_size(data: Path, tmp_path: Path) -> None:
+    record = trained(data, tmp_path / "run", {"progressive": True, "batch": 8}, imgsz=96)
+    # 24 images at 0.8056 of the cost: 30 images an epoch, four batches
+    assert (record.counts.images_seen, record.counts.batches) == (120, 16)
+    # 6 of 16 batches (shares below 0.35) had 64 px; the last batch of an epoch has 6 images instead of 8
+    seen = (46 * (64 / 96) ** 2 + 74) / 120
+    full = record.flops.forward / seen
+    assert full * 96 == pytest.approx(record.flops.forward * 120, rel=0.02)
+
+
 def test_the_subset_of_a_recipe_is_chosen_first(data: Path, tmp_path: Path) -> None:
     recipe = {"subset": {"name": "srs", "keep": 8}, "batch": 4, "images_seen": 40}
     record = trained(data, tmp_path / "run", recipe)

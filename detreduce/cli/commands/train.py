@@ -134,5 +134,6 @@ def train(
 
     show_record(record)
     options = ["--model", model] + (["--images", str(images)] if images else [])
+    options += ["--recipe", str(recipe)] if recipe else []
     options += ["--images-per-epoch", str(images_per_epoch)] if images_per_epoch else []
     show_too_short(record, [str(data), *options, *(arguments or [])])

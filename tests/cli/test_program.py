@@ -138,6 +138,7 @@ def test_help_fits_a_narrow_terminal(words: tuple[str, ...], command: Any) -> No
         (("reduce", "nowhere.yaml", "-o", "out", "-m", "mms", "strat=center"), 2),
         (("reduce", "nowhere.yaml", "-o", "out", "--link", "x"), 2),
         (("train", "nowhere.yaml"), 2),
+        (("weights", "nowhere.yaml", "--by", "class_uniform", "-o", "w.csv"), 2),
         (("proxy", "nowhere.yaml", "-o", "p.npz"), 2),
         (("run", "nowhere.yaml"), 2),
         (("plan", "nowhere"), 2),

@@ -103,13 +103,11 @@ def _missing(path: str | Path, base: Path | None, what: str, hint: str) -> Missi
 
 
 def _suggest_path(expanded: Path, base: Path | None) -> str:
-    """Return a hint with the most similar existing path, or "". If the folder exists, the hint names only the file."""
+    """Return a hint with the most similar existing path, or "". The hint can be typed in place of the path."""
     shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
     for folder in _search_folders(expanded, base, shipped=shipped):
-        found, parts = _correct_path(folder, expanded.parts), expanded.parts
-        if found is not None:
-            alone = found[:-1] == parts[:-1]
-            return f" Did you mean {found[-1] if alone else str(Path(*found))!r}?"
+        if (found := _correct_path(folder, expanded.parts)) is not None:
+            return f" Did you mean {str(Path(*found))!r}?"
     return ""
 
 

@@ -17,6 +17,7 @@ from detreduce.pages.duplicate_pairs import PAIRS_SHOWN, DuplicateSearch, duplic
 from detreduce.pages.feature_map import shows_looks
 from detreduce.pages.measures import Measure, measures_of
 from detreduce.pages.shares import Shares, category_shares, class_shares, group_shares, size_shares
+from detreduce.selection.explanation import repeats_rank
 from detreduce.selection.record import Selection
 
 IntArray = npt.NDArray[np.int64]
@@ -221,6 +222,6 @@ def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, n
 def _rank_in_words(selection: Selection, row: int, rank: int) -> str:
     """Return the rank of an image in the order of choice. Add the score if it is not only the rank."""
     place, score = f"{rank} of {len(selection)}", float(selection.scores[row])
-    if not math.isfinite(score) or -score in (rank, rank - 1):
+    if not math.isfinite(score) or repeats_rank(score, rank):
         return place
     return f"{place}, score {significant(score, 4)}"

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.records import DetectionDataset
-from detreduce.duplicates.leakage import matches_in_words
 from detreduce.errors import DetreduceError
 from detreduce.pages.selection_view import SelectionView
 from detreduce.reducers.catalogue import described
 from detreduce.reducers.description import shown
 from detreduce.selection.estimates import estimates_in_words
 from detreduce.selection.record import Selection
+from detreduce.selection.steps_in_words import steps_in_words
 from detreduce.vocabulary.keeps import keep_in_words
 from detreduce.vocabulary.option_values import ALL
 
@@ -39,41 +39,29 @@ def sentences(view: SelectionView, dataset: DetectionDataset) -> Iterator[str]:
         if isinstance(selection.keep, float):
             asked = f"{asked} of all {view.of:,} images"
         yield f"Request: {asked} of {where}, chosen by {method} with seed {selection.seed}."
-    if found := ", ".join(_outcome(view)):
-        yield f"{found[0].upper()}{found[1:]}."
+    if found := " ".join(_outcome(view)):
+        yield found
     if estimates := estimates_in_words(selection.provenance):
         yield estimates
 
 
 def _outcome(view: SelectionView) -> Iterator[str]:
-    """Yield phrases on the classes, the background images, the duplicates, the groups and the named images."""
+    """Yield sentences on the classes, the background images, the duplicates, the groups and the named images."""
     if classes := next((found for found in view.shares if found.title == "Classes"), None):
         total = len(classes.rows) + classes.left_out
         present = total - len(view.lost)
-        every = "the one class" if total == 1 else f"all {total} classes"
-        yield f"{every} present" if not view.lost else f"{present} of {total} classes present"
+        every = "The one class" if total == 1 else f"All {total} classes"
+        yield f"{every} present." if not view.lost else f"{present} of {total} classes present."
     if view.background is not None and view.background[0]:
-        yield f"{view.background[1]:,} of {view.background[0]:,} background images"
-    before = "" if view.selection.keeps_all else " before choosing"
-    for step in view.selection.steps:
-        if step.get("step") == "drop_duplicates":
-            yield f"{step.get('dropped', 0):,} {_duplicates(str(step.get('what', '')))} left out{before}"
-        elif step.get("step") == "drop_leaked":
-            yield f"left out: {matches_in_words(step.get('pairs', ()), step.get('matched'))}"
-        elif step.get("step") in ("must_keep", "exclude"):
-            count = len(step.get("images", ()))
-            yield f"{count:,} {'kept' if step['step'] == 'must_keep' else 'excluded'} by name"
+        yield f"{view.background[1]:,} of {view.background[0]:,} background images."
+    yield from steps_in_words(view.selection)
     for found in view.shares:
         if found.title.startswith("Images per"):
             with_kept = sum(row.kept > 0 for row in found.rows)
-            yield f"{with_kept:,} of {len(found.rows) + found.left_out:,} {found.title.rpartition(' ')[2]}s represented"
+            kind = found.title.rpartition(" ")[2]
+            yield f"{with_kept:,} of {len(found.rows) + found.left_out:,} {kind}s represented."
     if unread := len(view.selection.provenance.get("skipped_images", ())):
-        yield f"{unread:,} images could not be read"
-
-
-def _duplicates(what: str) -> str:
-    """Return the noun for the duplicates of a search."""
-    return "copies with equal pixels" if what.startswith("equal") else "near-duplicates"
+        yield f"{unread:,} images could not be read."
 
 
 def own_parameters(selection: Selection) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from detreduce.arrays.class_counts import entries_of_image, images_of_classes
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord
-from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
+from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.features.backbones import make_backbone
 from detreduce.features.extract import extract_features
 from detreduce.features.pixels.image_block import kept_precision
@@ -23,10 +23,10 @@ from detreduce.features.stored import stored_features
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.selection.dataset import check_selection, find_dataset
+from detreduce.selection.named_images import find_image
 from detreduce.selection.record import Selection
 
 _ROWS = 4096
-_SUGGESTED = 5
 BACKBONE = "efficientnet-lite0"
 """Backbone of the cached image vectors that are used if the selection did not use features."""
 
@@ -89,6 +89,11 @@ class Explanation:
         Class name -> number of boxes in the image.
     alone
         Class name -> number of boxes in the image, only for classes that no other kept image has.
+    labelled
+        Whether the images of the dataset have labels.
+    leaked_as
+        The pairs of this image and its copies in val or test, with the names of both images. Empty if the image was
+        not dropped as a leak.
     notes
         Sentences that say what is not known, and why.
     group
@@ -123,6 +128,14 @@ class Explanation:
     group: str | None = None
     group_kept: int | None = None
     group_limit: int | None = None
+    labelled: bool = True
+    leaked_as: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def score_is_place(self) -> bool:
+        """Whether the score only repeats the position of the image in the order of choice."""
+        places = (self.rank, self.score_place)
+        return self.score is not None and any(repeats_rank(self.score, place) for place in places if place is not None)
 
     @property
     def group_full(self) -> bool:
@@ -216,44 +229,10 @@ def explain(
         classes=_boxes_by_name(data, boxes),
         alone=_boxes_by_name(data, {c: count for c, count in boxes.items() if not held[c]}),
         notes=tuple(notes),
+        labelled=data.labelled,
+        leaked_as=_leaks_of(selection, record.id),
         **group,
     )
-
-
-def find_image(dataset: DetectionDataset, image: ImageId) -> int:
-    """Return the row of the image that has this id, name or end of path.
-
-    Raise InputError if no image or several images match.
-    """
-    if image in dataset.row_of:
-        return dataset.row_of[image]
-    text = str(image)
-    exact = [row for row, record in enumerate(dataset) if text in (record.name, str(record.id))]
-    ends = exact or [row for row, record in enumerate(dataset) if str(record.path).endswith("/" + text)]
-    if len(ends) == 1:
-        return ends[0]
-    if not ends:
-        hint = _names_with(text, dataset) or nearest(text, [record.name for record in dataset])
-        raise InputError(f"{dataset.source.path}: the {dataset.split} split has no image {image!r}.{hint}")
-    ids = ", ".join(repr(dataset[row].id) for row in ends[:3])
-    raise InputError(f"{len(ends)} images have the name {image!r}. Use the id of one image: {ids}.")
-
-
-def _names_with(text: str, dataset: DetectionDataset) -> str:
-    """Return a sentence that lists the images whose names contain a text. Return "" if there are none.
-
-    If the text is a shortened name (with ``…``), the beginning and the end must match. Upper and lower case and the
-    file name extension do not matter.
-    """
-    parts = [part.strip() for part in (Path(text).stem if "." in text else text).lower().split("…") if part.strip()]
-    if not parts:
-        return ""
-    found = [one.name for one in dataset if all(part in one.name.lower() for part in parts)]
-    if not found:
-        return ""
-    shown = ", ".join(map(repr, found[:_SUGGESTED]))
-    more = f" (and {len(found) - _SUGGESTED} more)" * (len(found) > _SUGGESTED)
-    return f" Did you mean {'one of ' * (len(found) > 1)}{shown}{more}?"
 
 
 def find_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
@@ -342,6 +321,17 @@ def _step(selection: Selection, record: ImageRecord, kept: bool, row: int) -> st
     skipped = selection.provenance.get("skipped_images")
     unread = skipped is None or any(f"{record.name}: " in text for text in skipped)
     return "unreadable" if unread else "no_features"
+
+
+def _leaks_of(selection: Selection, image: ImageId) -> tuple[Mapping[str, Any], ...]:
+    """Return the pairs of an image that was left out and its copies in val or test."""
+    pairs = [pair for step in selection.steps if step.get("step") == "drop_leaked" for pair in step.get("pairs", ())]
+    return tuple(pair for pair in pairs if pair["image"] == image)
+
+
+def repeats_rank(score: float, rank: int) -> bool:
+    """Return whether a score is only minus the position in the order of choice, counted from 0 or from 1."""
+    return -score in (rank, rank - 1)
 
 
 def _score(selection: Selection, row: int) -> dict[str, Any]:

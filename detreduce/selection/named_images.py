@@ -12,13 +12,14 @@ import numpy.typing as npt
 
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.reading.text_lines import text_lines
-from detreduce.dataset.records import ImageId
+from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import DetreduceWarning, InputError, MissingFileError, nearest
 from detreduce.features.table import FeatureTable
 from detreduce.machine.regular_files import LISTS, read_regular
 from detreduce.selection.request import CompositionRequest
 
 IntArray = npt.NDArray[np.int64]
+_SUGGESTED = 5
 
 
 def read_names(file: Path) -> list[str]:
@@ -29,7 +30,11 @@ def read_names(file: Path) -> list[str]:
     try:
         lines = text_lines(read_regular(file, LISTS))
     except FileNotFoundError as error:
-        raise MissingFileError(f"The list of images {file} does not exist.") from error
+        raise MissingFileError(
+            f"The list of images {str(file)!r} does not exist. Looked for: {absolute(file)}. "
+            "A file that was saved from a page is in the browser's folder for downloads: "
+            "move it here, or pass its path."
+        ) from error
     except OSError as error:
         raise InputError(f"The list of images {file} cannot be read: {error}.") from error
     return [line.strip() for line in lines if line.strip()]
@@ -70,6 +75,42 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "ke
             )
         found.append(rows[0])
     return np.array(list(dict.fromkeys(found)), np.int64)
+
+
+def find_image(dataset: DetectionDataset, image: ImageId) -> int:
+    """Return the row of the image that has this id, name or end of path.
+
+    Raise InputError if no image or several images match.
+    """
+    if image in dataset.row_of:
+        return dataset.row_of[image]
+    text = str(image)
+    exact = [row for row, record in enumerate(dataset) if text in (record.name, str(record.id))]
+    ends = exact or [row for row, record in enumerate(dataset) if str(record.path).endswith("/" + text)]
+    if len(ends) == 1:
+        return ends[0]
+    if not ends:
+        hint = _names_with(text, dataset) or nearest(text, [record.name for record in dataset])
+        raise InputError(f"{dataset.source.path}: the {dataset.split} split has no image {image!r}.{hint}")
+    ids = ", ".join(repr(dataset[row].id) for row in ends[:3])
+    raise InputError(f"{len(ends)} images have the name {image!r}. Use the id of one image: {ids}.")
+
+
+def _names_with(text: str, dataset: DetectionDataset) -> str:
+    """Return a sentence that lists the images whose names contain a text. Return "" if there are none.
+
+    If the text is a shortened name (with ``…``), the beginning and the end must match. Upper and lower case and the
+    file name extension do not matter.
+    """
+    parts = [part.strip() for part in (Path(text).stem if "." in text else text).lower().split("…") if part.strip()]
+    if not parts:
+        return ""
+    found = [one.name for one in dataset if all(part in one.name.lower() for part in parts)]
+    if not found:
+        return ""
+    shown = ", ".join(map(repr, found[:_SUGGESTED]))
+    more = f" (and {len(found) - _SUGGESTED} more)" * (len(found) > _SUGGESTED)
+    return f" Did you mean {'one of ' * (len(found) > 1)}{shown}{more}?"
 
 
 def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int = 2) -> tuple[IntArray, IntArray]:

@@ -237,7 +237,7 @@ def test_a_missing_dataset_or_config_names_its_neighbour(tmp_path: Path, command
     extra = ("-o", tmp_path / "o") if command == "reduce" else ()
     result = detreduce(command, tmp_path / "dato.yaml", *extra)
     assert result.exit_code == 2
-    assert "Did you mean 'data.yaml'?" in result.output
+    assert f"Did you mean {str(tmp_path / 'data.yaml')!r}?" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_missing_dataset_or_config_names_its_neighbour(tmp_path: Path, command
         ("../shraed/x/data.yaml", "../shared/x/data.yaml"),
         ("../shraed/x/dta.yaml", "../shared/x/data.yaml"),
         ("../shraed/other/data.yaml", "../shared"),
-        ("../shared/x/dta.yaml", "data.yaml"),
+        ("../shared/x/dta.yaml", "../shared/x/data.yaml"),
         ("../shared/y/zzz.yaml", None),
     ],
 )
@@ -267,7 +267,7 @@ def test_export_names_the_nearest_selection(tmp_path: Path) -> None:
     (tmp_path / "selection.json").write_text("{}")
     result = detreduce("export", tmp_path / "slection.json", "--as", "list", "-o", tmp_path / "kept.txt")
     assert result.exit_code == 2
-    assert "The selection" in result.output and "Did you mean 'selection.json'?" in result.output
+    assert "The selection" in result.output and "selection.json'?" in result.output
 
 
 @pytest.mark.parametrize(

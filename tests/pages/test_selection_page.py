@@ -182,8 +182,8 @@ def test_what_was_pinned_and_excluded_is_pinned_and_excluded_on_the_page(data: P
     held = unpacked(made.page)["selections"][0]
     assert [full[place].name for place in held["pinned"]] == [names[pinned]]
     assert [full[place].name for place in held["excluded"]] == [names[excluded]]
-    assert "1 kept by name, 1 excluded by name" in read(made.page).text.replace(
-        "1 excluded by name, 1 kept by name", "1 kept by name, 1 excluded by name"
+    assert "1 kept by name. 1 excluded by name." in read(made.page).text.replace(
+        "1 excluded by name. 1 kept by name.", "1 kept by name. 1 excluded by name."
     )
 
 

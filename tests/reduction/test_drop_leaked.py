@@ -81,7 +81,7 @@ def test_two_images_of_val_that_match_one_of_train_both_count(leaky, tmp_path):
 def test_explain_says_why(leaky, tmp_path):
     dr.reduce(leaky, tmp_path / "out", "srs", keep=2, drop_leaked=True, page=False)
     done = CliRunner().invoke(app, ["explain", str(tmp_path / "out"), "--image", "train0.png"])
-    assert "because it is also in val or test" in done.output, done.output
+    assert "because it is the same as val val0.png (equal pixels)" in done.output, done.output
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.errors import InputError, MissingFileError
 from detreduce.features.extract import extract_features
 from detreduce.selection.choose import select
-from detreduce.selection.explanation import explain, find_image
+from detreduce.selection.explanation import explain
+from detreduce.selection.named_images import find_image
 from detreduce.selection.record import Selection
 
 # along a line, one image an integer; classes: 5 is the only one with a bee, 6 with a cow

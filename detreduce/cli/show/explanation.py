@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.duplicates import alike
 from detreduce.cli.show.terminal import show_text
 
 if TYPE_CHECKING:
-    from detreduce.selection.explanation import Explanation, Neighbour
+    from detreduce.selection.explanation import Explanation
     from detreduce.selection.record import Selection
 
 STEPS = {
@@ -37,15 +38,18 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
         # the order and the scores are random
         pass
     elif found.score is not None and (found.step == "method" or not found.kept):
-        say(f"Score {found.score:g}: position {found.score_place} of the {found.scored} scored images of its category.")
+        for line in (*_rule(selection), *_score(found)):
+            say(line)
     elif found.step == "method":
+        for line in _rule(selection):
+            say(line)
         say(f"It does not have a score, because {_why_unscored(found, selection)}.")
     for pair in found.copies:
         how = alike(pair["exact"], pair["transformation"], pair["similarity"])
         say(f"It has the duplicate {pair['copy_name']} ({how}).")
     for line in _nearest(found):
         say(line)
-    say(f"Boxes: {_counted(found.classes) or 'none'}.")
+    say(f"Boxes: {_counted(found.classes) or ('none' if found.labelled else 'not labelled')}.")
     if found.alone:
         say(
             f"Without it, no kept image would have: {_counted(found.alone)}."
@@ -67,7 +71,7 @@ def _reason(found: Explanation, selection: Selection) -> str:
         return "because exclude names it"
     before = "" if selection.keeps_all else f"before {selection.method} chose, "
     if found.step == "drop_leaked":
-        return f"{before}because it is also in val or test"
+        return f"{before}because {_copies_in_words(found.leaked_as) or 'it is also in val or test'}"
     if found.step == "unreadable":
         return "because it could not be read"
     if found.step == "no_features":
@@ -76,6 +80,40 @@ def _reason(found: Explanation, selection: Selection) -> str:
         how = alike(pair["exact"], pair["transformation"], pair["similarity"])
         return f"{before}because it is a duplicate of {pair['kept_name']} ({how})"
     return f"by {selection.method}, which kept {found.of} other images"
+
+
+def _copies_in_words(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """Return which images of val and test a leaked image matches, such as ``it is nearly the same as val a.jpg
+    (mirrored, similarity 0.91)``. Return "" without pairs.
+    """
+    named = []
+    for pair in pairs:
+        how = alike(pair["exact"], pair["transformation"], pair["similarity"])
+        named.append(f"{pair['other_split']} {pair['other_name']} ({how})")
+    if not named:
+        return ""
+    same = "the same as" if all(pair["exact"] for pair in pairs) else "nearly the same as"
+    return f"it is {same} {' and '.join(named)}"
+
+
+def _rule(selection: Selection) -> Iterator[str]:
+    """Yield the rule of the method in one sentence."""
+    from detreduce.errors import DetreduceError
+    from detreduce.reducers.catalogue import described
+
+    # the package that has the method may be gone
+    with suppress(DetreduceError):
+        yield f"{selection.method} keeps {described(selection.method).summary}."
+
+
+def _score(found: Explanation) -> Iterator[str]:
+    """Yield a sentence about the score of an image, unless the score only repeats the position of a kept image."""
+    if not found.score_is_place:
+        yield (
+            f"Score {found.score:g}: position {found.score_place} of the {found.scored} scored images of its category."
+        )
+    elif not found.kept:
+        yield f"It was at position {found.score_place} of the {found.scored} images that the method put in order."
 
 
 def _why_unscored(found: Explanation, selection: Selection) -> str:
@@ -90,17 +128,17 @@ def _nearest(found: Explanation) -> Iterator[str]:
     If the features describe only boxes, the sentence does not mention the look, because images with similar boxes may
     look different.
     """
-    if found.nearest_by == ("annotations",):
-        names = ["not known" if one is None else one.name for one in (found.nearest_kept, found.nearest_dropped)]
-        yield f"Kept image with the most similar boxes: {names[0]}. Dropped image: {names[1]}."
-        return
-    by = f" by {', '.join(found.nearest_by)}" if found.nearest_by else ""
-    nearest = _neighbour(found.nearest_kept), _neighbour(found.nearest_dropped)
-    yield f"Nearest kept image{by}: {nearest[0]}. Nearest dropped: {nearest[1]}."
-
-
-def _neighbour(found: Neighbour | None) -> str:
-    return "not known" if found is None else f"{found.name} (distance {found.distance:.3g})"
+    boxes = found.nearest_by == ("annotations",)
+    by = " with the most similar boxes" if boxes else f" by {', '.join(found.nearest_by)}" * bool(found.nearest_by)
+    said = []
+    for kind, near in (("kept", found.nearest_kept), ("dropped", found.nearest_dropped)):
+        # without features, or if there is no other such image, there is nothing to say
+        if near is not None:
+            words = f"{kind} image{by}" if boxes else f"nearest {kind} image{by}"
+            name = near.name if boxes else f"{near.name} (distance {near.distance:.3g})"
+            said.append(f"{words[0].upper()}{words[1:]}: {name}.")
+    if said:
+        yield " ".join(said)
 
 
 def _counted(classes: Mapping[str, int]) -> str:

@@ -11,9 +11,8 @@ from rich.console import Console
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import READABLE, share, show_problems, show_table, show_text, table_of
-from detreduce.duplicates.leakage import matches_in_words
 from detreduce.selection.estimates import estimates_in_words
-from detreduce.vocabulary.keeps import keep_in_words
+from detreduce.selection.steps_in_words import steps_in_words
 
 if TYPE_CHECKING:
     from detreduce.reduction import ReductionResult
@@ -30,10 +29,7 @@ MEASURES = {
     "class_divergence": "class divergence",
     "size_divergence": "size divergence",
 }
-NOT_LOOKED_FOR = (
-    "There was no search for near-duplicates. `detreduce duplicates DATA` lists near-duplicates, and "
-    "--drop-duplicates leaves them out."
-)
+NOT_LOOKED_FOR = "There was no search for near-duplicates. --drop-duplicates leaves them out."
 KEEP_BACKGROUND = "To keep background images, name them in a text file, and add --must-keep FILE."
 PIN_ON_PAGE = ' The page of pictures can write this file: show "no boxes", and pin images.'
 # more names do not fit a sentence
@@ -41,10 +37,11 @@ MOST_NAMES = 12
 SHAPES = {0: "gaps", 1: "loops"}
 
 
-def show_reduced(result: ReductionResult, *, details: bool = False) -> None:
+def show_reduced(result: ReductionResult, *, given: str, details: bool = False) -> None:
     """Print what was kept, the classes in the full set and in the subset, and the next command.
 
-    With `details`, also print the image categories and how well the kept images represent the full set.
+    `given` is the dataset as the user typed it, for the commands that the text names. With `details`, also print the
+    image categories and how well the kept images represent the full set.
     """
     selection, report, measured = result.selection, result.report, result.representativeness
     out = terminal.console()
@@ -72,6 +69,9 @@ def show_reduced(result: ReductionResult, *, details: bool = False) -> None:
         show_text(out, estimates)
     if not _left_out(selection):
         show_text(out, NOT_LOOKED_FOR, style="dim")
+        command = shlex.join(["detreduce", "duplicates", given])
+        # a command stays on one line, so that it can be copied
+        out.print(f"List near-duplicates: {command}", style="dim", soft_wrap=True)
     show_problems(out, result.problems)
     for name, count in report.licences:
         show_text(out, f"Licence: {name}: {count} images")
@@ -112,22 +112,7 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
     if result.groups is not None:
         kept, full = result.groups
         yield f"{f'All {full:,}' if kept == full else f'{kept:,} of {full:,}'} groups represented."
-    for step in selection.steps:
-        if step["step"] == "drop_leaked":
-            yield f"Left out: {matches_in_words(step.get('pairs', ()), step.get('matched'))}."
-    for step in _left_out(selection):
-        kind = "copies" if step["what"].startswith("equal") else "near-duplicates"
-        before = "" if selection.keeps_all else " before choosing"
-        yield f"{step['dropped']:,} {kind} left out{before}{_of_all(selection)}."
-
-
-def _of_all(selection: Selection) -> str:
-    """Return a phrase that names the images that a fraction refers to, if fewer images remained after cleaning."""
-    remaining = selection.images_remaining
-    if not isinstance(selection.keep, float) or remaining == len(selection.scores):
-        return ""
-    fraction, full = keep_in_words(selection.keep), len(selection.scores)
-    return f": {fraction} of all {full:,} images is {len(selection):,} of the {remaining:,} that remain"
+    yield from steps_in_words(selection)
 
 
 def _show_categories(out: Console, measured: Representativeness) -> None:

@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from invocation import detreduce
 
+from detreduce.reducers.catalogue import described
 from detreduce.selection.record import Selection
 
 
@@ -73,7 +75,7 @@ def test_explain_refuses_kindly(copies: Path, tmp_path: Path) -> None:
     for arguments, said in (
         ((tmp_path / "none.json", "--image", "0.png"), "none.json"),
         ((selection, "--image", "0.pngg"), "Did you mean '0.png'"),
-        ((selection, "--image", "0.png", "--data", tmp_path / "set" / "dato.yaml"), "Did you mean 'data.yaml'"),
+        ((selection, "--image", "0.png", "--data", tmp_path / "set" / "dato.yaml"), "set/data.yaml'?"),
     ):
         result = detreduce("explain", *arguments)
         assert result.exit_code == 2 and said in result.output, result.output
@@ -96,3 +98,45 @@ def test_explain_says_why_there_is_no_score(copies: Path, tmp_path: Path) -> Non
     assert "It does not have a score, because stride scores only the images that it keeps." in " ".join(
         said.output.split()
     )
+
+
+def explained(out: Path, image: str) -> str:
+    done = detreduce("explain", out, "--image", image)
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("method", ["class_coverage", "mms", "first"])
+def test_a_score_is_left_out_where_it_repeats_the_rank_and_the_rule_is_said(
+    copies: Path, tmp_path: Path, method: str
+) -> None:
+    out = tmp_path / "out"
+    made = detreduce("reduce", copies, "-m", method, "-k", "3", "-o", out, "--blocks", "annotations")
+    assert made.exit_code == 0, made.output
+    selection = Selection.load(out / "selection.json")
+    for rank, image in enumerate(selection.image_ids, 1):
+        said, score = explained(out, str(image)), float(selection.scores[selection.indices[rank - 1]])
+        assert f"{method} keeps {described(method).summary}." in said
+        assert ("Score" in said) == (-score not in (rank, rank - 1)), (said, score)
+
+
+def test_a_leaked_image_names_its_copy(copies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made = detreduce("reduce", copies, "-m", "srs", "-k", "2", "-o", out, "--drop-leaked")
+    assert made.exit_code == 0, made.output
+    assert "because it is the same as val 0.png (equal pixels)." in explained(out, "train/images/0.png")
+    assert "because it is nearly the same as val 1.png (mirrored, similarity" in explained(out, "train/images/1.png")
+
+
+def test_what_is_not_there_is_not_called_unknown(copies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert detreduce("reduce", copies, "-m", "srs", "-k", "5", "-o", out).exit_code == 0
+    dropped = (
+        {f"train/images/{row}.png" for row in range(6)} - set(Selection.load(out / "selection.json").image_ids)
+    ).pop()
+    said = explained(out, dropped)
+    assert "not known" not in said and "ropped image" not in said and "Kept image" in said
+    bare = tmp_path / "bare"
+    assert detreduce("reduce", copies.parent / "train" / "images", "-m", "srs", "-k", "2", "-o", bare).exit_code == 0
+    said = explained(bare, "0.png")
+    assert "Boxes: not labelled." in said

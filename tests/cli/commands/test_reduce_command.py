@@ -8,6 +8,8 @@ from invocation import detreduce, on_a_terminal
 
 from detreduce.dataset import load_dataset
 from detreduce.display.progress import Work
+from detreduce.selection.record import Selection
+from detreduce.selection.steps_in_words import steps_in_words
 
 
 def test_reduce_keeps_no_more_of_a_group_than_allowed(yolo_folder: Path, tmp_path: Path) -> None:
@@ -259,7 +261,7 @@ def test_how_well_the_kept_stand_for_all_fits_the_terminal(
 ) -> None:
     options = ("-m", "mms", "-k", "2", "--blocks", "annotations", "-o", tmp_path / "out", "--details")
     lines = on_a_terminal(monkeypatch, width, "reduce", yolo_folder, *options)
-    others = ("Next: ", "Pictures of", "List the problems: ", "Written to ")
+    others = ("Next: ", "Pictures of", "List ", "Written to ")
     table = [line for line in lines if not line.startswith(others)]
     assert max(map(len, table)) <= width and "…" not in "".join(lines)
     text = " ".join(" ".join(table).replace("│", " ").split())
@@ -282,7 +284,7 @@ def test_kept_copies_are_reported_when_they_were_not_dropped(copies: Path, tmp_p
 
 
 def test_it_is_said_that_near_duplicates_were_not_looked_for(copies: Path, tmp_path: Path) -> None:
-    said = "no search for near-duplicates. `detreduce duplicates DATA`"
+    said = f"\nList near-duplicates: detreduce duplicates {copies}\n"
     arguments = ("reduce", copies, "-m", "srs", "-k", "2", "-o")
     assert said in detreduce(*arguments, tmp_path / "a").stdout
     assert "no search for" not in detreduce(*arguments, tmp_path / "b", "--drop-duplicates").output
@@ -329,7 +331,25 @@ def test_images_without_labels_are_to_be_labelled(yolo_folder: Path, tmp_path: P
 
 def test_a_fraction_is_of_all_images(copies: Path, tmp_path: Path) -> None:
     result = detreduce("reduce", copies, "-m", "srs", "-k", "0.5", "-o", tmp_path / "out", "--drop-duplicates")
-    assert "before choosing: 50 % of all 6 images is 3 of the 5 that remain." in " ".join(result.stdout.split())
+    assert "before choosing. 50 % of all 6 images is 3 of the 5 that remain." in " ".join(result.stdout.split())
+
+
+def test_terminal_and_page_say_the_same_about_named_and_left_out_images(copies: Path, tmp_path: Path) -> None:
+    for name, image in (("keep", "2.png"), ("out", "3.png")):
+        (tmp_path / f"{name}.txt").write_text(image)
+    lists = ("--must-keep", tmp_path / "keep.txt", "--exclude", tmp_path / "out.txt")
+    made = detreduce("reduce", copies, "-m", "srs", "-k", "0.5", "-o", tmp_path / "out", "--drop-duplicates", *lists)
+    assert made.exit_code == 0, made.output
+    selection = Selection.load(tmp_path / "out" / "selection.json")
+    page = (tmp_path / "out" / "selection.html").read_text()
+    said = list(steps_in_words(selection))
+    assert said == [
+        "1 excluded by name.",
+        "1 near-duplicates left out before choosing.",
+        "1 kept by name.",
+        "50 % of all 6 images is 3 of the 4 that remain.",
+    ]
+    assert " ".join(said) in " ".join(made.output.split()) and " ".join(said) in page
 
 
 def test_the_first_sentence_says_what_came_out(yolo_folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,30 @@
+"""The steps of a selection before its method, in sentences for the terminal and for pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from detreduce.duplicates.leakage import matches_in_words
+from detreduce.selection.record import Selection
+from detreduce.vocabulary.keeps import keep_in_words
+
+
+def steps_in_words(selection: Selection) -> Iterator[str]:
+    """Yield sentences on the images that were left out or kept before the method chose, in the order of the steps.
+
+    The last sentence explains the fraction `keep`, if images were left out.
+    """
+    before = "" if selection.keeps_all else " before choosing"
+    for step in selection.steps:
+        kind = step.get("step")
+        if kind == "drop_duplicates":
+            copies = "copies with equal pixels" if str(step.get("what", "")).startswith("equal") else "near-duplicates"
+            yield f"{step.get('dropped', 0):,} {copies} left out{before}."
+        elif kind == "drop_leaked":
+            yield f"Left out: {matches_in_words(step.get('pairs', ()), step.get('matched'))}."
+        elif kind in ("must_keep", "exclude"):
+            yield f"{len(step.get('images', ())):,} {'kept' if kind == 'must_keep' else 'excluded'} by name."
+    remaining, full = selection.images_remaining, len(selection.scores)
+    if isinstance(selection.keep, float) and remaining != full:
+        fraction = keep_in_words(selection.keep)
+        yield f"{fraction} of all {full:,} images is {len(selection):,} of the {remaining:,} that remain."

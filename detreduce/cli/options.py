@@ -43,7 +43,7 @@ Cache = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Folder for cached features and duplicate searches. Default: the user's cache folder.",
+        help="Folder for cached features and for the small images that are compared. Default: the user's cache folder.",
         rich_help_panel=DATA,
     ),
 ]

@@ -140,7 +140,7 @@ def summarise(
     images = np.bincount(np.unique(rows * classes + kinds) % max(classes, 1), minlength=classes)
     sizes, side_quantiles, tiny = _measure_sizes(dataset)
     return DatasetSummary(
-        path=dataset.source.path,
+        path=dataset.source.typed,
         format=dataset.source.format,
         split=dataset.split,
         labelled=dataset.labelled,
@@ -174,7 +174,7 @@ def load_all_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDatas
         try:
             loaded[split] = load_split(dataset.source, split)
         except InputError as error:
-            problems.append(Problem(dataset.source.path, f"the {split} split cannot be loaded: {error}"))
+            problems.append(Problem(dataset.source.typed, f"the {split} split cannot be loaded: {error}"))
     return in_order(loaded), problems
 
 
@@ -215,7 +215,7 @@ def _find_repeated_names(dataset: DetectionDataset) -> list[Problem]:
     for key, name in zip(dataset.class_keys, dataset.class_names, strict=True):
         keys_of.setdefault(name, []).append(str(key))
     return [
-        Problem(dataset.source.path, f"classes {', '.join(keys)} share the name {name!r}; they stay separate")
+        Problem(dataset.source.typed, f"classes {', '.join(keys)} share the name {name!r}; they stay separate")
         for name, keys in keys_of.items()
         if len(keys) > 1
     ]

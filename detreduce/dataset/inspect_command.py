@@ -14,4 +14,4 @@ def inspect_command(dataset: DetectionDataset) -> str:
     options = ["--images", str(images)] if images is not None else []
     if dataset.split != "train":
         options += ["--split", dataset.split]
-    return shlex.join(["detreduce", "inspect", str(dataset.source.path), *options, "--all"])
+    return shlex.join(["detreduce", "inspect", str(dataset.source.typed), *options, "--all"])

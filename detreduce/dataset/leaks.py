@@ -149,13 +149,13 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> N
     if not whole:
         told += [f"  {leak}" for leak in found[:PAIRS_NAMED]]
         told += [f"  ... and {len(found) - PAIRS_NAMED} more"] * (len(found) > PAIRS_NAMED)
-    data = shlex.quote(str(dataset.source.path))
+    data = shlex.quote(str(dataset.source.typed))
     out = "Give the dataset other images for val"
     if not whole:
         out = f"Remove them from train (detreduce reduce {data} --keep all --drop-leaked --output clean)"
         out = f"{easier}, {out[0].lower()}{out[1:]}" if easier else out
     raise InputError(
-        f"{dataset.source.path}: images of val or test are also in train, so the mAP would be too high.\n"
+        f"{dataset.source.typed}: images of val or test are also in train, so the mAP would be too high.\n"
         + "\n".join(told)
         + f"\n{out}, or train anyway (--allow-leaks). Look at them: {inspect_command(dataset)}"
     )

@@ -85,7 +85,8 @@ def load_split(source: Source, split: str) -> DetectionDataset:
     """
     with _one_error(source.path):
         chosen = choose_split(split, source.splits, source.path)
-        return _remembered(lambda: get_format(source.format).load_split(source, chosen), source.outside)
+        loaded = _remembered(lambda: get_format(source.format).load_split(source, chosen), source.outside)
+        return replace(loaded, source=replace(loaded.source, origin=source.origin))
 
 
 @contextmanager
@@ -234,7 +235,8 @@ def _load_description(description: Description, split: str | None) -> DetectionD
     """Load the dataset of a YAML with the format that the key ``format:`` names."""
     name = description.values.get("format", DEFAULT)
     if name == DEMO:
-        description, name = _make_demo(description), DEFAULT
+        made = _load_description(_make_demo(description), split)
+        return replace(made, source=replace(made.source, origin=description.file))
     rows = {row.name: row for row in all_formats() if row.load_yaml is not None}
     load_yaml = rows[name].load_yaml if isinstance(name, str) and name in rows else None
     if load_yaml is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from detreduce.arrays.class_counts import boxes_of_classes, boxes_of_images, count_boxes
 from detreduce.dataset.box_sizes import inside_sides, relative_sizes
 from detreduce.dataset.reading.loaded_files import LoadedFiles
+from detreduce.dataset.source import Source, SplitSource
 from detreduce.machine.image_files import opened_image
 from detreduce.ultralytics_bridge.shown_size import shown_size
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
     from scipy.sparse import csr_array
+
+__all__ = ["DetectionDataset", "ImageRecord", "Problem", "Source", "SplitSource"]
 
 ImageId = int | str
 BoxFormat = Literal["cxcywhn", "xywh", "xyxy"]
@@ -112,48 +115,6 @@ class ImageRecord:
         if self.width is not None and self.height is not None:
             return self.width, self.height
         return read_image_size(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class SplitSource:
-    """The places of one split's images and annotations.
-
-    Attributes
-    ----------
-    images
-        The images folder. YOLO: every folder, list file or image file that data.yaml names for the split.
-    annotations
-        COCO, CVAT and Label Studio: the file with the split's annotations. VOC: the file that lists the split's images.
-        None in other formats.
-    """
-
-    images: tuple[Path, ...]
-    annotations: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The files that a dataset was loaded from. They are enough to load the other splits and to write a subset.
-
-    Attributes
-    ----------
-    format
-        Name of the format, for example ``coco``.
-    path
-        The file or folder that the caller passed.
-    root
-        The folder to which image ids are relative, if the ids are paths.
-    splits
-        Every known split, in the order train, val, test, others.
-    outside
-        False if files outside the dataset's folder are refused.
-    """
-
-    format: str
-    path: Path
-    root: Path
-    splits: Mapping[str, SplitSource] = field(default_factory=dict)
-    outside: bool = True
 
 
 @dataclass(frozen=True)

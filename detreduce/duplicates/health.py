@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from detreduce.dataset.checks import check_images
-from detreduce.dataset.health.checks import BY_FILES, SHARED, SHARED_ADVICE
+from detreduce.dataset.health.checks import BY_FILES, SHARED, shared_advice
 from detreduce.dataset.health.finding import Finding, worst_first
 from detreduce.dataset.health.redundancy import Redundancy, measure_redundancy
 from detreduce.dataset.leaks import TRAIN
@@ -37,6 +37,8 @@ class ImageCheck:
         Images that several splits have in common.
     redundancy
         The number of different images in the split.
+    data
+        The path of the dataset, for commands.
     """
 
     split: str
@@ -44,6 +46,7 @@ class ImageCheck:
     duplicates: Duplicates
     leakage: LeakageReport
     redundancy: Redundancy
+    data: Path = Path("data.yaml")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-able values. The damaged images are among the problems of the summary."""
@@ -58,7 +61,7 @@ class ImageCheck:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Return one finding for each check."""
-        return (_damage(self), *_copies(self), *_leaks(self.leakage))
+        return (_damage(self), *_copies(self), *_leaks(self.leakage, self.data))
 
     def with_files(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
         """Return the findings of this check and of the check of files, worst first.
@@ -75,7 +78,9 @@ def check_pixels(dataset: DetectionDataset, cache: str | Path | None = None) -> 
     damaged = check_images(dataset)
     duplicates = near_duplicates(dataset, cache=cache)
     leakage = leakage_report(dataset, cache=cache)
-    return ImageCheck(dataset.split, damaged, duplicates, leakage, _redundancy(dataset, duplicates))
+    return ImageCheck(
+        dataset.split, damaged, duplicates, leakage, _redundancy(dataset, duplicates), dataset.source.typed
+    )
 
 
 def _redundancy(dataset: DetectionDataset, duplicates: Duplicates) -> Redundancy:
@@ -120,7 +125,7 @@ def _copies(found: ImageCheck) -> Sequence[Finding]:
     )
 
 
-def _leaks(found: LeakageReport) -> Iterator[Finding]:
+def _leaks(found: LeakageReport, data: Path) -> Iterator[Finding]:
     if len(found.splits) < 2:
         yield Finding("leaks by pixels", "good", "There is only one split.")
         return
@@ -134,7 +139,7 @@ def _leaks(found: LeakageReport) -> Iterator[Finding]:
             in_train.append(told)
         elif both:
             twice += both
-            shared.append(f"{told} have an equal or nearly equal image in {earlier}.")
+            shared.append(f"{told} {'has' if both == 1 else 'have'} an equal or nearly equal image in {earlier}.")
     if count:
         what = f"Equal or nearly equal to an image of train: {'; '.join(in_train)}. The mAP is then too high."
         yield Finding("leaks by pixels", "wrong", what, count, "reduce --drop-leaked removes them from train.")
@@ -142,4 +147,4 @@ def _leaks(found: LeakageReport) -> Iterator[Finding]:
         what = "No image of val or test is equal or nearly equal to an image of train."
         yield Finding("leaks by pixels", "good", what)
     if twice:
-        yield Finding(SHARED, "look", " ".join(shared), twice, SHARED_ADVICE)
+        yield Finding(SHARED, "look", " ".join(shared), twice, shared_advice(data))

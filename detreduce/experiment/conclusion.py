@@ -14,7 +14,7 @@ import yaml
 from detreduce.display.numbers import fixed
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.recipe_advice import advise_recipes
-from detreduce.experiment.statistics.comparison import Comparison
+from detreduce.experiment.statistics.comparison import TOO_FEW, Comparison
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, title_of
 from detreduce.vocabulary.keeps import keep_in_words, keep_key
@@ -176,6 +176,8 @@ def _none_better(outcome: Outcome, ranked: Sequence[Summary], found: Sequence[Co
     best = ranked[0]
     kind, verdict = OPEN, "no method is shown to be better than random"
     text = f"No method is shown to be better than random images, so choose at random ({outcome.random})"
+    if all(TOO_FEW in item.verdict or not _is_judged(item) for item in found):
+        return _not_judged(outcome, best, found)
     candidate = next((item for item in ranked if item.method != outcome.random), best)
     more, overrides = _confirmation(outcome, candidate)
     if all(_starts(item, WORSE) for item in found):
@@ -320,11 +322,14 @@ def _not_judged(outcome: Outcome, best: Summary, found: Sequence[Comparison]) ->
     """Return the conclusion if the seeds do not allow any verdict."""
     seeds = max(item.seeds for item in found)
     reason = "One seed" if seeds == 1 else f"{seeds} seeds without a spread between them"
+    text = f"{reason}: nothing can be said about the methods, so do not choose one by these numbers."
+    if any(TOO_FEW in item.verdict for item in found):
+        text = f"{seeds} seeds are too few to advise: they cannot show a difference between methods and random images."
     verdict = next((item.verdict for item in found if item.method == best.method), found[0].verdict)
     enough = max(ENOUGH_SEEDS, seeds + 2)
     return Conclusion(
         UNKNOWN,
-        f"{reason}: nothing can be said about the methods, so do not choose one by these numbers.",
+        text,
         verdict,
         _against(outcome, best, EQUAL_ITERATIONS),
         best,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from detreduce.dataset.leaks import TRAIN
 from detreduce.dataset.problem_counts import ProblemCounts
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.consistency import inconsistencies
@@ -18,7 +19,7 @@ from detreduce.experiment.result_table import ResultTable, result_table
 from detreduce.experiment.robustness import RobustnessTable, robustness_table
 from detreduce.experiment.searches.dropped_leaks import read_dropped
 from detreduce.experiment.searches.leakage import read_leakage
-from detreduce.experiment.searches.leaks import LeakWarning, leak_warning, read_leaks
+from detreduce.experiment.searches.leaks import LeakWarning, SharedImages, leak_warning, read_leaks, shared_images
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.experiment.statistics.break_even import BreakEven, break_even, choosing_wh
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
@@ -72,6 +73,10 @@ class Outcome:
         Near-duplicates in the train split, from ``near-duplicates.json`` in the ledger; empty if there was no search.
     dropped
         A sentence about the images that no training used, because they are also in val or test. Empty without a search.
+    left_out
+        Number of these images.
+    shared
+        Images that val and test share. They count twice in val+test.
     """
 
     cells: Sequence[FinishedCell]
@@ -88,6 +93,8 @@ class Outcome:
     problems: ProblemCounts | None = None
     leaks: LeakWarning | None = None
     dropped: str = ""
+    left_out: int = 0
+    shared: Sequence[SharedImages] = ()
 
     @cached_property
     def table(self) -> ResultTable:
@@ -148,7 +155,8 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
 
     This takes seconds for hundreds of cells. Raise InputError if the plan or a cell cannot be read.
     """
-    rows, leakage = finished_rows(ledger, cells), read_leakage(ledger)
+    rows, leakage, leaks = finished_rows(ledger, cells), read_leakage(ledger), read_leaks(ledger)
+    dropped = read_dropped(ledger)
     found = [ledger[row["key"]] for row in rows]
     compared = compare_methods(rows, ledger.evidence, full=True)
     return Outcome(
@@ -162,8 +170,10 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
         problems=read_problems(ledger),
         random=random_reference(rows),
         leakage=leakage,
-        leaks=leak_warning(leakage, read_leaks(ledger)),
-        dropped=read_dropped(ledger).get("line", ""),
+        leaks=leak_warning(leakage, leaks),
+        dropped=dropped.get("line", ""),
+        left_out=len(dropped.get("images", ())),
+        shared=[one for one in shared_images(leakage, leaks) if one.earlier != TRAIN],
         near_duplicates=read_near_duplicates(ledger),
         notes=inconsistencies(found),
     )

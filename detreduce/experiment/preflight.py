@@ -38,7 +38,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
             problems.append(f"{where}: {error}")
 
     if not dataset.labelled:
-        problems.append(f"dataset: {dataset.source.path} has no labels to train on")
+        problems.append(f"dataset: {dataset.source.typed} has no labels to train on")
     if len(dataset) and not any(record.trainable for record in dataset):
         problems.append(
             f"dataset: ultralytics would leave out all {len(dataset)} images of the train split because of their label "
@@ -47,7 +47,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
     if not {"val", "test"} & set(dataset.source.splits):
         # ultralytics needs `val:`, so the folder of a reduced cell would name train, and its mAP would be that of train
         problems.append(
-            f"dataset: {dataset.source.path} has neither a val nor a test split, so no mAP can be measured. Name a "
+            f"dataset: {dataset.source.typed} has neither a val nor a test split, so no mAP can be measured. Name a "
             "folder of labelled images that no training sees, for instance 'val: images/val'"
         )
     attempt("dataset", lambda: join_classes(load_all_splits(dataset)[0]))

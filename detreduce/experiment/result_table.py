@@ -264,11 +264,12 @@ def _notes(summaries: Sequence[Summary]) -> Iterable[str]:
 def interval_notes(comparisons: Sequence[Comparison]) -> Iterable[str]:
     """Yield sentences on how intervals and verdicts are computed, and sentences on the limits of the comparisons."""
     over = {item.over for item in comparisons}
+    exact = "; an exact p does not" if any(item.p is not None for item in comparisons) else ""
     what = "seeds and test images" if over == {"seeds and images"} else "seeds alone" if over == {"seeds"} else ""
     yield (
         f"Intervals are over {what or 'seeds and test images, or over seeds alone (*)'}; they are unadjusted. Verdicts "
         "are adjusted for the number of methods at a keep (Holm). Verdicts assume approximately Gaussian differences "
-        "between seeds; an exact p does not."
+        f"between seeds{exact}."
     )
     if any("could detect" in item.verdict for item in comparisons):
         yield '"Could detect" is the true difference that is found with 80 % power.'

@@ -64,7 +64,7 @@ def check_blocks(
         )
     for name in names:
         if name not in possible:
-            reason = f"{dataset.source.path} has no labels"
+            reason = f"{dataset.source.typed} has no labels"
             if dataset.labelled:
                 reason = f"{backbone if isinstance(backbone, str) else backbone.name} does not make a feature map"
             raise InputError(

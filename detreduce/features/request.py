@@ -67,7 +67,7 @@ class Extraction:
         self.check_options()
         names = check_blocks(dataset, self.backbone, self.blocks)
         if not len(dataset):
-            raise InputError(f"{dataset.source.path} has no images to extract features from.")
+            raise InputError(f"{dataset.source.typed} has no images to extract features from.")
         check_cache_apart(self.cache, dataset)
         return names
 

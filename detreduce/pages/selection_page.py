@@ -89,7 +89,7 @@ def selection_page(source: PageSource) -> bytes:
 
 def _name(dataset: DetectionDataset) -> str:
     """Return a short name of a dataset: the name of its file, or of its folder if the file has a common name."""
-    place = dataset.source.path
+    place = dataset.source.typed
     if place.is_dir():
         return place.name
     return (
@@ -136,7 +136,7 @@ def _steps(selection: Selection) -> list[str]:
 def _facts(view: SelectionView, dataset: DetectionDataset) -> Iterator[tuple[str, Any]]:
     """Yield the facts about the selection as (name, value): its options, dataset and features."""
     selection = view.selection
-    yield "dataset", f"{dataset.source.path} ({dataset.split})"
+    yield "dataset", f"{dataset.source.typed} ({dataset.split})"
     if selection.keeps_all:
         yield "keep", f"all images that remain = {view.images:,} images"
     else:

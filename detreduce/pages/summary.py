@@ -30,7 +30,7 @@ def sentences(view: SelectionView, dataset: DetectionDataset) -> Iterator[str]:
     selection = view.selection
     parameters = ", ".join(f"{name}={value}" for name, value in own_parameters(selection).items())
     method = f"{selection.method} ({parameters})" if parameters else selection.method
-    place = dataset.source.path
+    place = dataset.source.typed
     where = f"the {dataset.split} split of {place.parent.name}/{place.name}"
     if selection.keeps_all:
         yield f"Request: all remaining images of {where}."
@@ -87,7 +87,7 @@ def command_again(selection: Selection, dataset: DetectionDataset, output: Path 
 
     The command does not have an earlier selection (``--initial``), because a selection does not store its path.
     """
-    words = ["detreduce", "reduce", str(dataset.source.path)]
+    words = ["detreduce", "reduce", str(dataset.source.typed)]
     place = selection.provenance.get("dataset", {})
     if place.get("image_folder"):
         words += ["--images", str(place["image_folder"])]

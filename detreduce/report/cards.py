@@ -157,18 +157,27 @@ def _data_card(outcome: Outcome) -> Card:
         lines.append(f"Near-duplicates in train: not searched{_because(near)}")
     lines += [outcome.dropped.removesuffix(".")] * bool(outcome.dropped)
     if outcome.leaks is not None:
-        total = sum(one.exact + one.near for one in outcome.leaks.shared)
+        total = sum(one.count for one in outcome.leaks.shared)
         values.append(_counted(total, "leak"))
         lines += [one.sentence for one in outcome.leaks.shared]
         chip = Chip(WORSE, "leaks between splits")
     elif "counts" in outcome.leakage:
-        values.append("0 leaks")
+        values.append("0 leaks" if not outcome.shared else "0 leaks in train")
         lines.append("No image of val or test is in train")
-        chip = Chip(BETTER, "no leaks found")
+        chip = Chip(OPEN, _shared_in_words(outcome)) if outcome.shared else Chip(BETTER, "no leaks found")
     else:
         lines.append(f"Leaks between splits: not searched{_because(outcome.leakage)}")
         chip = Chip(UNKNOWN, "leaks not searched")
+    lines += [f"{one.sentence}: it counts twice in val+test" for one in outcome.shared if one.count == 1]
+    lines += [f"{one.sentence}: they count twice in val+test" for one in outcome.shared if one.count > 1]
     return Card("Duplicates and leaks", ", ".join(values) or "not known", tuple(lines), (chip,))
+
+
+def _shared_in_words(outcome: Outcome) -> str:
+    """Return that train has no leaks, and how many images val and test share."""
+    left_out = f" ({outcome.left_out} left out)" if outcome.left_out else ""
+    shared = "; ".join(f"{one.earlier} and {one.split} share {one.count}" for one in outcome.shared)
+    return f"train: none{left_out}; {shared}"
 
 
 def _because(search: Mapping[str, Any]) -> str:

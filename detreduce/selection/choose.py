@@ -242,7 +242,7 @@ def check_labels(dataset: DetectionDataset, method: str, needs: Iterable[str]) -
     """Raise InputError if a method needs boxes and the dataset does not have labels."""
     if "objects" in needs and not dataset.labelled:
         raise InputError(
-            f"The method {method!r} needs boxes, but {dataset.source.path} does not have labels. "
+            f"The method {method!r} needs boxes, but {dataset.source.typed} does not have labels. "
             f"Use a method that does not need boxes: {', '.join(without_boxes())}."
         )
 

@@ -74,7 +74,7 @@ def check_result(dataset: DetectionDataset, found: Duplicates | DuplicateSearch 
     unknown = [image for pair in pairs for image in (pair.copy, pair.kept) if image not in dataset.row_of]
     if unknown:
         raise InputError(
-            f"drop_duplicates names the image {unknown[0]!r}, which {dataset.source.path} does not have. "
+            f"drop_duplicates names the image {unknown[0]!r}, which {dataset.source.typed} does not have. "
             "Pass the result of a search in this dataset."
         )
 

@@ -91,7 +91,7 @@ def find_image(dataset: DetectionDataset, image: ImageId) -> int:
         return ends[0]
     if not ends:
         hint = _names_with(text, dataset) or nearest(text, [record.name for record in dataset])
-        raise InputError(f"{dataset.source.path}: the {dataset.split} split has no image {image!r}.{hint}")
+        raise InputError(f"{dataset.source.typed}: the {dataset.split} split has no image {image!r}.{hint}")
     ids = ", ".join(repr(dataset[row].id) for row in ends[:3])
     raise InputError(f"{len(ends)} images have the name {image!r}. Use the id of one image: {ids}.")
 

@@ -190,7 +190,7 @@ def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tu
         return data, images
     if data.split != "train":
         raise InputError(
-            f"{data.source.path}: a proxy needs the train split, but this dataset is the split {data.split!r}."
+            f"{data.source.typed}: a proxy needs the train split, but this dataset is the split {data.split!r}."
         )
     return data.source.path, images or images_to_give(data)
 

@@ -22,7 +22,7 @@ FACTS = (
     ("recall", "recall", 3),
     ("Wh", "Wh", 2),
     ("g CO2", "g_co2", 2),
-    ("minutes", "minutes", 1),
+    ("training minutes", "minutes", 1),
     ("epochs", "epochs", 0),
     ("images seen", "images_seen", 0),
     ("optimiser steps", "optimiser_steps", 0),

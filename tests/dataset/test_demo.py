@@ -11,8 +11,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from detreduce.dataset import demo
+from detreduce.dataset import demo, load_dataset, load_split
 from detreduce.dataset.demo import demo_data_yaml, make_demo
+from detreduce.dataset.inspect_command import inspect_command
 from detreduce.errors import InputError
 
 SMALL = {"scenes": 12, "size": 48, "digits": 3, "seed": 5}
@@ -223,3 +224,13 @@ def test_parameters_out_of_range_are_named(parameters: dict[str, object], words:
     with pytest.raises(InputError, match=words):
         demo_data_yaml(parameters, cache=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_commands_name_the_yaml_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DETREDUCE_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "small.yaml"
+    file.write_text(yaml.safe_dump({"format": "demo", "make": SMALL}))
+    train = load_dataset(file)
+    for dataset in (train, load_split(train.source, "val")):
+        assert dataset.source.path != dataset.source.typed == file
+    assert inspect_command(train) == f"detreduce inspect {file} --all"

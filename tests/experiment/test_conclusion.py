@@ -11,7 +11,7 @@ import pytest
 
 from detreduce.experiment.conclusion import conclude, only_cleans, ranked_subsets
 from detreduce.experiment.outcome import Outcome
-from detreduce.experiment.statistics.comparison import compare_methods
+from detreduce.experiment.statistics.comparison import TOO_FEW, compare_methods
 from detreduce.experiment.statistics.pairs import random_reference
 from detreduce.experiment.statistics.summary import summarise_cells
 from detreduce.report.headline import headline
@@ -102,6 +102,14 @@ def test_a_lead_that_is_not_shown_is_compared_again_with_new_seeds_in_another_le
     command = found.command(Path("runs/a"))
     assert "'reduce.methods=[srs,{name: herding, match: class_means}]'" in command
     assert "'train.seeds=[6,7,8,9,10,11,12]'" in command and command.endswith("--output runs/a-confirm")
+
+
+def test_seeds_that_could_show_nothing_give_no_advice() -> None:
+    found = outcome({**RANDOM, ("csod", 0.1): 0.2995, ("mms", 0.1): 0.2998}, seeds=2)
+    few = [replace(item, verdict=f"no difference shown (2 seeds; {TOO_FEW})") for item in found.comparisons]
+    said = conclude(replace(found, comparisons=few))
+    assert said.kind == "unknown" and said.sentence.startswith("2 seeds are too few to advise")
+    assert "choose at random" not in said.sentence and "train.seeds=[0,1,2,3]" in said.overrides
 
 
 def test_methods_that_are_worse_than_random_are_advised_against() -> None:

@@ -13,7 +13,7 @@ from detreduce.cli.show.run import show_outcome
 from detreduce.experiment.conclusion import conclude
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.outcome import Outcome, outcome_of
-from detreduce.experiment.searches.leaks import leak_warning
+from detreduce.experiment.searches.leaks import SharedImages, leak_warning
 from detreduce.report.cards import cards_of, chip_of
 from detreduce.report.charts import first_chart
 from detreduce.report.first_screen import FirstScreen, first_screen
@@ -99,6 +99,11 @@ def test_leaks_and_duplicates_are_counted(tmp_path: Path) -> None:
     assert any("3 of the 9 images of val are also in train" in line for line in card.lines)
     (card,) = cards_of(replace(outcome, leaks=None), None)
     assert card.value == "1 duplicate, 0 leaks" and card.chips[0].kind == "better"
+    shared = [SharedImages("test", 0, 1, 72, "val")]
+    (card,) = cards_of(replace(outcome, leaks=None, shared=shared, left_out=1), None)
+    assert (card.chips[0].kind, card.chips[0].words) == ("open", "train: none (1 left out); val and test share 1")
+    assert card.lines[-1].startswith("1 of the 72 images of test is also in val (1 similar)")
+    assert "no leaks" not in str(card)
 
 
 def test_chips_have_the_words_of_the_verdict() -> None:

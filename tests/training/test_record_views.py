@@ -29,7 +29,12 @@ def record() -> TrainingRecord:
 def test_the_table_has_figures_cost_and_how_it_was_obtained(record: TrainingRecord) -> None:
     page = record._repr_html_()
     assert "TrainingRecord: n.pt on 5 images" in page
-    for name, value in (("evaluated on", "val+test"), ("mAP50-95", "0.250"), ("Wh", "3.00"), ("minutes", "1.5")):
+    for name, value in (
+        ("evaluated on", "val+test"),
+        ("mAP50-95", "0.250"),
+        ("Wh", "3.00"),
+        ("training minutes", "1.5"),
+    ):
         assert f'<th scope="row">{name}</th><td dir="auto">{value}</td>' in page
     assert "gpu: 2.00 Wh, measured (NVML)" in page and "ram: 1.00 Wh, constant (slots)" in page
     assert "&lt;script&gt;</td>" in page and "<script" not in page

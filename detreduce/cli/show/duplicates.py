@@ -114,7 +114,9 @@ def leakage_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
         earlier, _, later = pair.partition(" / ")
         if both := count["exact"] + count["near"]:
             equal = f", {count['exact']} of them equal in every pixel" if count["exact"] else ""
-            lines.append(f"  {both} of the {count['of']} images of {later} are in {earlier}{equal}.")
+            lines.append(
+                f"  {both} of the {count['of']} images of {later} {'is' if both == 1 else 'are'} in {earlier}{equal}."
+            )
     return ["Leakage between splits:", *lines] if lines else ["Leakage between splits: none found."]
 
 

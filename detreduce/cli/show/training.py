@@ -47,7 +47,7 @@ def show_record(record: TrainingRecord) -> None:
         ("recall", row["recall"], 3),
         ("energy (Wh)", row["Wh"], 2),
         ("CO2 (g)", row["g_co2"], 2),
-        ("minutes", row["minutes"], 1),
+        ("training minutes", row["minutes"], 1),
         ("optimiser steps", row["optimiser_steps"], 0),
         ("images seen", row["images_seen"], 0),
     ):

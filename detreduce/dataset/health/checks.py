@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -24,12 +26,16 @@ TINY_SHARE = 0.1
 MUCH_BACKGROUND = 0.5
 NAMED = 5
 SHARED = "shared by val and test"
-SHARED_ADVICE = (
-    "They count twice in val+test. If epochs are chosen on val, the mAP on test is too high. "
-    "Remove them from one of the two by hand: detreduce duplicates DATA lists them."
-)
 BY_FILES = frozenset({"leaks", SHARED, "equal names"})
 """The checks that compare files. A comparison of pixels replaces them."""
+
+
+def shared_advice(data: Path) -> str:
+    """Return what to do about images that val and test share. `data` is the path of the dataset."""
+    return (
+        "They count twice in val+test. If epochs are chosen on val, the mAP on test is too high. Remove them from one "
+        f"of the two by hand: {shlex.join(['detreduce', 'duplicates', str(data)])} lists them."
+    )
 
 
 def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset], leaks: Leaks) -> tuple[Finding, ...]:
@@ -40,7 +46,7 @@ def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]
     return worst_first(
         [
             _splits(summary, splits),
-            *_leaks(leaks),
+            *_leaks(leaks, summary.path),
             *(_classes(splits) if summary.labelled else ()),
             *_boxes(summary),
             _files(summary),
@@ -73,7 +79,7 @@ def _splits(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]) -> 
     return Finding("splits", "good", f"Splits: {sizes}.", sum(summary.splits.values()))
 
 
-def _leaks(leaks: Leaks) -> Iterator[Finding]:
+def _leaks(leaks: Leaks, data: Path) -> Iterator[Finding]:
     """Yield a finding about images that are in two splits."""
     if len(leaks.splits) < 2:
         return
@@ -87,7 +93,7 @@ def _leaks(leaks: Leaks) -> Iterator[Finding]:
         yield Finding("leaks", "good", what)
     others = [leak for leak in leaks.pairs if leak not in leaks.in_train]
     if others:
-        yield Finding(SHARED, "look", _sentence("; ".join(leaks.sentences(others))), len(others), SHARED_ADVICE)
+        yield Finding(SHARED, "look", _sentence("; ".join(leaks.sentences(others))), len(others), shared_advice(data))
     if leaks.alike:
         what = f"{_images(len(leaks.alike))} have the same name and size as images of other splits, but other bytes."
         yield Finding(

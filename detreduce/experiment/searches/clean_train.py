@@ -62,7 +62,9 @@ def drop_leaks(
     reduce, recipes = _lists(config, dataset, found)
     clean = config.model_copy(update={"dataset": str(file), "reduce": reduce, "recipes": recipes})
     # the links to the images lead out of the cache folder, which is no news to the user
-    return clean, replace(load_dataset(file, split=dataset.split), outside=dataset.outside), dropped
+    train = load_dataset(file, split=dataset.split)
+    source = replace(train.source, origin=dataset.source.typed)
+    return clean, replace(train, outside=dataset.outside, source=source), dropped
 
 
 def _in_words(found: LeakageReport, count: int) -> str:

@@ -20,32 +20,40 @@ PAIRS_KEPT = 50
 
 @dataclass(frozen=True, slots=True)
 class SharedImages:
-    """The number of images of a split that are also in train.
+    """The number of images of a split that are also in an earlier split. The order is train, val, test.
 
     Attributes
     ----------
     split
-        The split: val or test.
+        The later split: val or test.
     exact
-        Number of images of the split that are also in train, with equal pixels or as the same file.
+        Number of images of the split that are also in the earlier split, with equal pixels or as the same file.
     near
-        Number of further images of the split that have only a near-duplicate in train.
+        Number of further images of the split that have only a near-duplicate in the earlier split.
     of
         Number of images of the split.
+    earlier
+        The earlier split: train or val.
     """
 
     split: str
     exact: int
     near: int
     of: int
+    earlier: str = TRAIN
+
+    @property
+    def count(self) -> int:
+        """Number of images of the split that are also in the earlier split."""
+        return self.exact + self.near
 
     @property
     def sentence(self) -> str:
-        """The numbers of leaks as a sentence, without a full stop."""
-        count = self.exact + self.near
+        """The numbers of shared images as a sentence, without a full stop."""
         kinds = [f"{self.exact} equal"] * bool(self.exact) + [f"{self.near} similar"] * bool(self.near)
-        verb = "is" if count == 1 else "are"
-        return f"{count} of the {self.of} images of {self.split} {verb} also in train ({', '.join(kinds)})"
+        verb = "is" if self.count == 1 else "are"
+        words = f"{verb} also in {self.earlier} ({', '.join(kinds)})"
+        return f"{self.count} of the {self.of} images of {self.split} {words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,15 @@ class LeakWarning:
 def leak_warning(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> LeakWarning | None:
     """Return the warning for a ledger. Return None if no image of val or test is known to be in train.
 
+    The parameters are those of `shared_images`.
+    """
+    shared = tuple(one for one in shared_images(leakage, leaks) if one.earlier == TRAIN)
+    return LeakWarning(shared) if shared else None
+
+
+def shared_images(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> tuple[SharedImages, ...]:
+    """Return one entry for each pair of splits with common images.
+
     Parameters
     ----------
     leakage
@@ -101,9 +118,9 @@ def leak_warning(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> LeakWa
         # the quick search also finds files that cannot be decoded
         exact = max(slow.get("exact", 0), fast.get("leaked", 0))
         near = max(0, slow.get("exact", 0) + slow.get("near", 0) - exact)
-        if earlier == TRAIN and exact + near:
-            shared.append(SharedImages(later, exact, near, {**slow, **fast}.get("of", 0)))
-    return LeakWarning(tuple(shared)) if shared else None
+        if exact + near:
+            shared.append(SharedImages(later, exact, near, {**slow, **fast}.get("of", 0), earlier))
+    return tuple(shared)
 
 
 def _counts(found: Mapping[str, Any]) -> dict[str, dict[str, int]]:

@@ -27,6 +27,8 @@ from detreduce.vocabulary.measures import ACCURACIES
 
 FIGURES = tuple(ACCURACIES)
 RESAMPLES = 1000
+TOO_FEW = "too few to detect anything"
+"""The part of a verdict that says that the seeds could not show any difference of mAP."""
 LOSS = "loss"
 """What a comparison with ``full`` shows: what a cheaper training loses."""
 
@@ -235,12 +237,10 @@ def _verdict(found: Comparison, doubt: float | None) -> str:
         return f"no spread between {found.seeds} seeds: nothing can be said"
     if doubt < 1 - LEVEL:
         return f"{'better' if found.difference > 0 else 'worse'} than {words_of(found.against)}"
-    tried = f"{found.seeds} seeds"
-    if not found.low <= 0 <= found.high:
-        # the unadjusted interval excludes zero
-        tried += f", {found.methods} methods tried"
-    limit = f"could detect {_rounded_up(found.detectable)}" if found.detectable < 1 else "too few to detect anything"
-    return f"no difference shown ({tried}; {limit})"
+    # the printed interval is not adjusted, so it may exclude zero
+    adjusted = f" after adjusting for {found.methods} methods" * (not found.low <= 0 <= found.high)
+    limit = f"could detect {_rounded_up(found.detectable)}" if found.detectable < 1 else TOO_FEW
+    return f"no difference shown{adjusted} ({found.seeds} seeds; {limit})"
 
 
 def _rounded_up(value: float) -> str:

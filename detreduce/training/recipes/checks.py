@@ -38,7 +38,7 @@ def _check_stream(stream: Stream, dataset: DetectionDataset) -> None:
 
         image_weights(dataset, stream)
     elif (stream.by == "core_first" or stream.times_classes) and not dataset.labelled:
-        raise InputError(f"{dataset.source.path}: the stream {stream.by} needs labels, but the images have none.")
+        raise InputError(f"{dataset.source.typed}: the stream {stream.by} needs labels, but the images have none.")
 
 
 def count_layers(model: str) -> int:

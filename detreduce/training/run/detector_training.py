@@ -153,7 +153,7 @@ def explain_failure(error: Exception, run: RunFolder) -> Exception:
         return DetreduceError(f"The training in {run.path} cannot continue: {text}")
     refused = isinstance(error, ValueError) and _raised_by_ultralytics(error)
     if refused or isinstance(error, (SyntaxError, FileNotFoundError)) or any(word in text for word in about_data):
-        return InputError(f"Ultralytics cannot train on {run.source.source.path}: {text}")
+        return InputError(f"Ultralytics cannot train on {run.source.source.typed}: {text}")
     return error
 
 

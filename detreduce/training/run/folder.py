@@ -231,14 +231,14 @@ def _find_link_targets(view: Path) -> dict[str, Path]:
 def _check_trainable(dataset: DetectionDataset) -> None:
     """Raise InputError if the train split does not have labels, images or boxes."""
     if not dataset.labelled:
-        raise InputError(f"{dataset.source.path}: the images do not have labels, so a detector cannot be trained.")
+        raise InputError(f"{dataset.source.typed}: the images do not have labels, so a detector cannot be trained.")
     if not len(dataset):
-        raise InputError(f"{dataset.source.path}: the train split does not have images.")
+        raise InputError(f"{dataset.source.typed}: the train split does not have images.")
     if not any(len(record.class_ids) for record in dataset):
-        raise InputError(f"{dataset.source.path}: none of the {len(dataset)} images of the train split has a box.")
+        raise InputError(f"{dataset.source.typed}: none of the {len(dataset)} images of the train split has a box.")
     if not any(record.trainable for record in dataset):
         raise InputError(
-            f"{dataset.source.path}: ultralytics would leave out all {len(dataset)} images of the train split because "
+            f"{dataset.source.typed}: ultralytics would leave out all {len(dataset)} images of the train split because "
             f"of their label files. List the problems: {inspect_command(dataset)}"
         )
 

@@ -78,4 +78,4 @@ def _by_class(dataset: DetectionDataset, stream: Stream) -> FloatArray:
 
 def _check_labelled(dataset: DetectionDataset, by: str) -> None:
     if not dataset.labelled:
-        raise InputError(f"{dataset.source.path}: the stream {by} needs labels, but the images have none.")
+        raise InputError(f"{dataset.source.typed}: the stream {by} needs labels, but the images have none.")

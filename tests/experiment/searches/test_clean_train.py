@@ -168,3 +168,10 @@ def test_the_refusal_names_it_and_the_command_follows_it(settings, monkeypatch):
     done = CliRunner().invoke(app, ["run", str(settings), "reduce.drop_leaked=true"])
     assert done.exit_code == 0, done.output
     assert "They are left out of all trainings." in done.output
+
+
+def test_messages_name_the_data_that_the_settings_name(settings, leaky):
+    with (leaky.parent / "train" / "labels" / "train4.txt").open("a") as file:
+        file.write("9 0.5 0.5 0.2 0.2\n")
+    prepared = prepare_experiment(settings)
+    assert prepared.problems.problems and prepared.problems.command == f"detreduce inspect {leaky} --all"

@@ -102,7 +102,7 @@ def test_trying_many_methods_takes_more() -> None:
         table += rows(f"m{number}", [0.40 + 0.01 * number, 0.42, 0.41 - 0.01 * number])
     found = only(compare_methods(table), method="mms", measure="mAP50")
     assert found.low > 0 and found.methods == 6, "m0 has no spread and claims nothing"
-    assert found.verdict.startswith("no difference shown (3 seeds, 6 methods tried; could detect 0.0")
+    assert found.verdict.startswith("no difference shown after adjusting for 6 methods (3 seeds; could detect 0.0")
     alone = compare_methods(rows("srs", [0.40, 0.42, 0.41]) + rows("mms", [0.42, 0.45, 0.44]))[0]
     assert (alone.low, alone.verdict) == (found.low, "better than random")
     assert found.detectable > 2 * alone.detectable

@@ -207,7 +207,8 @@ class Reduction:
         found = leaked_images(self.dataset, cache=selection.cache)
         left_out = len({item.image for item in found.leaked})
         words = matches_in_words(found.to_dict()["leaked"], found.provenance["matched"])
-        say(f"Leaks: {words}{'. They are left out' if left_out else ''}")
+        who = "It is" if left_out == 1 else "They are"
+        say(f"Leaks: {words}{f'. {who} left out' if left_out else ''}")
         if left_out == len(self.dataset):
             raise InputError("All images are also in val or test, so none remains. Give the dataset another val split.")
         composition = replace(composition, drop_leaked=found)

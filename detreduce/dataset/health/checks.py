@@ -33,8 +33,8 @@ BY_FILES = frozenset({"leaks", SHARED, "equal names"})
 def shared_advice(data: Path) -> str:
     """Return what to do about images that val and test share. `data` is the path of the dataset."""
     return (
-        "They count twice in val+test. If epochs are chosen on val, the mAP on test is too high. Remove them from one "
-        f"of the two by hand: {shlex.join(['detreduce', 'duplicates', str(data)])} lists them."
+        "Each of them counts twice in val+test. If epochs are chosen on val, the mAP on test is too high. Remove them "
+        f"from one of the two by hand: {shlex.join(['detreduce', 'duplicates', str(data)])} lists them."
     )
 
 

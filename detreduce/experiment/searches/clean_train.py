@@ -69,7 +69,8 @@ def drop_leaks(
 
 def _in_words(found: LeakageReport, count: int) -> str:
     words = matches_in_words(found.to_dict()["leaked"], found.provenance["matched"])
-    return f"Leaks: {words}{'. They are left out of all trainings' if count else ''}."
+    who = "It is" if count == 1 else "They are"
+    return f"Leaks: {words}{f'. {who} left out of all trainings' if count else ''}."
 
 
 def _write(dataset: DetectionDataset, leaked: set[ImageId]) -> Path:

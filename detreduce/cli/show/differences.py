@@ -48,7 +48,7 @@ def show_differences(
         measures = [name for name in ACCURACIES if any((against, name) in row.differences for row in rows)]
         for shown in [measures] if out.width >= WIDE else [[name] for name in measures]:
             _show_table(out, rows, against, shown)
-    methods = any(not row.is_control and not row.is_recipe for row in table.rows)
+    methods = not table.rows or any(not row.is_control and not row.is_recipe for row in table.rows)
     if methods and not cleaning and all(item.against == EQUAL_ITERATIONS for item in comparisons):
         show_text(out, _why_not_random(table))
     if not comparisons:

@@ -35,13 +35,14 @@ def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDatase
     dataset
         A dataset as its reader returns it.
     follow
-        If False, all files outside are refused. The environment variable DETREDUCE_NO_OUTSIDE has the same effect.
+        If False, all files outside the dataset's folder are refused. The environment variable DETREDUCE_NO_OUTSIDE has
+        the same effect.
 
     Returns
     -------
     DetectionDataset
-        The dataset. Its `outside` is the number of files outside that are used. Images that are left out are listed in
-        `problems`.
+        The dataset. Its `outside` is the number of used files that are outside its folder. Images that are left out are
+        listed in `problems`.
     """
     follow = follow and not os.environ.get(VARIABLE)
     inside = _Inside(dataset.source)
@@ -99,7 +100,9 @@ class Extras:
         self._refused: list[Path] = []
 
     def allow_image(self, path: Path) -> bool:
-        """Return whether an image, for instance a mask, may be copied. A file outside must start like an image."""
+        """Return whether an image, for instance a mask, may be copied. A file outside the dataset's folder must have
+        the first bytes of an image.
+        """
         place = self._inside.locate(path)
         if place is Place.OWN or ((place is Place.NAMED or self._follow) and _starts_like_image(path)):
             return True
@@ -107,8 +110,9 @@ class Extras:
         return False
 
     def allow_text(self, path: Path) -> bool:
-        """Return whether a text file may be copied. A text file outside is refused, because any text could be a list of
-        names.
+        """Return whether a text file may be copied.
+
+        A text file outside the dataset's folder is refused, because any text could be a list of names.
         """
         if self._inside.locate(path) is not Place.OUTSIDE:
             return True
@@ -190,9 +194,10 @@ def _find_fault(files: Mapping[Path, Place], record: ImageRecord) -> Problem | N
 
 
 def _is_image(path: Path, place: Place) -> bool:
-    """Return whether a file starts like an image. In the folder of ``path:``, the suffix of an image is enough.
+    """Return whether a file has the first bytes of an image.
 
-    A missing file counts as an image here, because another check lists it.
+    In the folder of ``path:``, the suffix of an image is enough. A missing file counts as an image here,
+    because another check lists it.
     """
     if place is Place.NAMED:
         true = os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
@@ -202,7 +207,7 @@ def _is_image(path: Path, place: Place) -> bool:
 
 
 def _starts_like_image(path: Path, *, missing: bool = False) -> bool:
-    """Return whether a file is empty or starts like an image. Return `missing` if the file does not exist."""
+    """Return whether a file is empty or begins as an image file does. Return `missing` if the file does not exist."""
     try:
         with open_regular(path) as file:
             head = file.read(HEAD)

@@ -1,4 +1,4 @@
-"""Cells of CSV tables that a spreadsheet may open."""
+"""Protect CSV tables: a spreadsheet must not run a text in a cell as a formula."""
 
 from __future__ import annotations
 

@@ -209,10 +209,10 @@ def leaked_images(
     start = time.perf_counter()
     names = [name for name in MEASURING if name in dataset.source.splits and name != dataset.split]
     if not names:
-        raise InputError(f"{dataset.source.typed} has no val or test split that images of {dataset.split} could be in.")
+        raise InputError(f"{dataset.source.typed} has no val or test split to compare {dataset.split} with.")
     with step("looking for images that are also in val or test"):
         parts = [*(load_split(dataset.source, name) for name in names), dataset]
-        # the search the other way counts the images of val and test, of which several can match one image
+        # the search the other way counts the images of val and test; several of them can match one image
         pairs = [pair for place in range(len(names)) for pair in ((len(names), place), (place, len(names)))]
         found, signatures = _find_leaks(parts, "pixels", limit, cache, workers, pairs)
         leaked = [item for item in found if item.split == dataset.split]

@@ -25,8 +25,8 @@ class DuplicatePair:
     similarity
         1.0 if the pixels are equal. Otherwise the similarity that `near_duplicates` measures.
     transformation
-        Flip or turn that changes `kept` into `copy`: ``same way up``, ``mirrored``, ``turned by 90 degrees clockwise``,
-        ...
+        Flip or rotation that changes `kept` into `copy`: ``same way up``, ``mirrored``, ``turned by 90 degrees
+        clockwise``, ...
     exact
         True if the decoded pixels are equal. With ``by="boxes"``, only the pixels inside the box are compared.
     """

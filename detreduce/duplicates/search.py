@@ -46,7 +46,7 @@ def near_duplicates(
     cache: str | Path | None = None,
     workers: int | None = None,
 ) -> Duplicates:
-    """Find images that are re-encoded, resized, brightened, slightly cropped, flipped or turned copies of others.
+    """Find images that are re-encoded, resized, brightened, slightly cropped, flipped or rotated copies of others.
 
     Each group keeps one image, and every other image of the group is similar to the kept image. So a chain of small
     changes, as in a video, does not join very different images. The kept image is the image with the most boxes, then
@@ -62,16 +62,16 @@ def near_duplicates(
         - ``pixels``: two images are aligned and compared in all eight orientations. Black bars from letterboxing are
           cut off first. Colour is ignored.
         - ``boxes``: the same comparison, but only inside the largest box of each image. It finds objects that were
-          turned inside their box or moved to another background. An image is not compared if a side of its largest box
+          rotated inside their box or moved to another background. An image is not compared if a side of its largest box
           is shorter than 32 pixels.
-        - ``features``: the cosine of two rows of the table. The images are not opened. Flipped and turned copies are
+        - ``features``: the cosine of two rows of the table. The images are not opened. Flipped and rotated copies are
           found only if their features are similar.
     threshold
         Lowest similarity at which images count as duplicates.
 
         - ``pixels`` and ``boxes``, default 0.85: the correlation of the details of two pictures after alignment, at 64
           pixels per side. It is about 1 for an image that was saved again, and about 0.9 for an image that was cropped
-          by 5 %, brightened and turned. It is 0.5 to 0.8 for consecutive video frames, or for two photographs of one
+          by 5 %, brightened and rotated. It is 0.5 to 0.8 for consecutive video frames, or for two photographs of one
           scene from the same place. The lowest threshold is 0.4.
         - ``features``, default 0.95: the cosine of the scaled features.
     prefer

@@ -135,7 +135,7 @@ class Identity:
     model, features
         Hash of the model's weights, and hash of the features.
     proxy
-        Hash of the proxy training; empty without a proxy.
+        Hash of the proxy training; empty if there is no proxy.
     """
 
     data: str

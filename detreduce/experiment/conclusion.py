@@ -39,13 +39,13 @@ class Conclusion:
         The result for the best subset compared with random subsets: ``better``, ``worse``, ``open`` (no difference is
         shown) or ``unknown`` (no verdict is possible, for example with one seed).
     sentence
-        The advice.
+        The advice in words.
     verdict
         The verdict about the best subset compared with `against`, in a few words.
     against_equal
-        The verdict about the best subset compared with the equal-steps control. Empty without this control.
+        The verdict about the best subset compared with the equal-steps control. Empty if this control was not run.
     best
-        The subset that the advice is about; None without a training on a subset.
+        The subset that the advice is about; None if no training used a subset.
     next
         What to run next, as a sentence; empty if nothing is missing.
     overrides

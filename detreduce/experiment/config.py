@@ -74,8 +74,8 @@ class ExperimentConfig(Section):
             key = recipe.label, keep_key(recipe.budget(epochs))
             if key in seen:
                 raise ValueError(
-                    f"recipes.{place}: it has the same name as recipes.{seen[key]}, {recipe.label!r}, and sees as many "
-                    "images. Give both a name, or remove one"
+                    f"recipes.{place}: this recipe has the same name and the same number of images seen as "
+                    f"recipes.{seen[key]}, {recipe.label!r}. Give both a name, or remove one"
                 )
             seen[key] = place
             same = [other for other in self.recipes[:place] if other.without_name == recipe.without_name]

@@ -57,13 +57,13 @@ class Outcome:
     paid
         The break-even of each method: the number of trainings until choosing has paid for itself.
     random
-        The label of the random subsets that methods are compared with; None without random subsets.
+        The label of the random subsets that methods are compared with; None if there are no random subsets.
     leakage
         Images that several splits have in common, from ``leakage.json`` in the ledger. Empty if there was no search.
     notes
         Warnings about differences between cells that should be equal, such as versions of packages.
     lost
-        Comparisons of all other methods and controls with `full`; empty without `full`.
+        Comparisons of all other methods and controls with `full`; empty if `full` was not run.
     problems
         Number of problems in the data, from ``problems.json`` in the ledger. None if the ledger does not have this
         file.
@@ -72,7 +72,8 @@ class Outcome:
     near_duplicates
         Near-duplicates in the train split, from ``near-duplicates.json`` in the ledger; empty if there was no search.
     dropped
-        A sentence about the images that no training used, because they are also in val or test. Empty without a search.
+        A sentence about the images that no training used, because they are also in val or test. Empty if there was no
+        search.
     left_out
         Number of these images.
     shared

@@ -36,7 +36,7 @@ class Share:
     reused, to_run
         Number of cells that are finished in the ledger, and number of cells to run.
     seconds, wh
-        Expected time and energy of the cells to run; None without an estimate.
+        Expected time and energy of the cells to run; None if there is no estimate.
     """
 
     method: str

@@ -19,17 +19,17 @@ _NAME = ACCURACIES[MEASURE]
 
 @dataclass(frozen=True)
 class RecipeAdvice:
-    """The best recipe, and what is shown about it.
+    """The best recipe, and its comparison with a control.
 
     Attributes
     ----------
     best
         The best recipe: recipes that are shown to be better than their control come first, then the mean mAP counts.
     found
-        The comparison of `best` with the equal-steps control of as many images seen, or with the best other uniform
-        recipe; None if there is none.
+        The comparison of `best` with the equal-steps control that sees the same number of images, or else with the
+        best other uniform recipe. None if there is no such comparison.
     sentence
-        The advice.
+        The advice in words.
     """
 
     best: Summary
@@ -38,7 +38,7 @@ class RecipeAdvice:
 
 
 def advise_recipes(outcome: Outcome) -> RecipeAdvice | None:
-    """Return what is shown about the recipes of an experiment; None without a recipe that has a mAP."""
+    """Return the advice on the recipes of an experiment. Return None if no recipe has a mAP."""
     recipes = [item for item in outcome.summaries if item.is_recipe and math.isfinite(item.mean[MEASURE])]
     if not recipes:
         return None
@@ -48,7 +48,7 @@ def advise_recipes(outcome: Outcome) -> RecipeAdvice | None:
 
 
 def _against(outcome: Outcome, recipe: Summary) -> Comparison | None:
-    """Return the comparison of a recipe with today's control, or else with the best other uniform recipe."""
+    """Return the comparison of a recipe with the equal-steps control, or else with the best other uniform recipe."""
     for against in (EQUAL_ITERATIONS, BEST_UNIFORM, FULL):
         if (item := outcome.difference(recipe, against, MEASURE)) is not None:
             return item

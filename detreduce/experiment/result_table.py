@@ -46,9 +46,9 @@ class DifferenceCell:
     p
         p after Holm's adjustment; empty if it is not known.
     verdict
-        The verdict in words; empty without a comparison.
+        The verdict in words; empty if there is no comparison.
     kind
-        The verdict as one word: ``better``, ``worse`` or ``open``; empty without a comparison.
+        The verdict as one word: ``better``, ``worse`` or ``open``; empty if there is no comparison.
     """
 
     text: str = ""

@@ -125,7 +125,7 @@ class PreparedExperiment:
     ledger
         The ledger of the experiment. Its folder may not exist yet.
     dropped
-        The images that no training uses, because they are also in val or test; None without a search for them.
+        The images that no training uses, because they are also in val or test; None if there was no search for them.
     """
 
     def __init__(

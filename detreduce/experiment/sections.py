@@ -77,7 +77,7 @@ class ReduceConfig(CompositionConfig, Section):
         return [keep for keep in self.keep if not isinstance(keep, str)]
 
     def with_all(self, images: int) -> ReduceConfig:
-        """Return the section with `all` replaced by a number of images."""
+        """Return the section with the number `images` in place of the keep `all`."""
         keeps = [images if isinstance(keep, str) else keep for keep in self.keep]
         return self.model_copy(update={"keep": list({repr(keep): keep for keep in keeps}.values())})
 
@@ -161,7 +161,7 @@ class EvaluateConfig(Section):
     choose: Literal["last", "best"] = "last"
     """`last`: the last epoch, without validation during training. `best`: the best epoch on val."""
     corruptions: list[Literal["noise", "blur", "brightness", "jpeg"]] = Field(default=[])
-    """Also evaluate on images that are made worse, in three severities: a list of names, or `all`."""
+    """Also evaluate on corrupted images, in three severities: a list of names, or `all`."""
 
     @field_validator("corruptions", mode="before")
     @classmethod

@@ -46,7 +46,7 @@ def stream_weights(
     data, split, images
         The dataset, as in `load_dataset`.
     stream
-        ``class_uniform``: each class is in about as many drawn images. ``cluster_balanced``: each cluster of
+        ``class_uniform``: each class is in about the same number of drawn images. ``cluster_balanced``: each cluster of
         near-duplicates is drawn equally often. Or a dict with options, as ``{"by": "class_uniform", "power": 0.5}``,
         or ``{"by": "weights", "file": "weights.csv"}``.
     cache

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 MOST_CLASSES = 2000
-"""Most classes that have a column each. 118,000 images with so many columns need 1 GB."""
+"""Highest number of classes for which each class has its own column. 118,000 images with 2000 columns need 1 GB."""
 PROJECTED = 512
 """Number of columns if more classes than `MOST_CLASSES` occur. Distances then have a standard error of about 3 %."""
 
@@ -23,7 +23,7 @@ def class_columns(counts: csr_array) -> npt.NDArray[np.float64]:
     """Return the columns that count the boxes of each class in each image.
 
     - At most `MOST_CLASSES` classes: log(1 + number of boxes) of each class.
-    - More classes, of which at most `MOST_CLASSES` occur: the same for each class that occurs. All other columns would
+    - More classes, but at most `MOST_CLASSES` that occur: the same for each class that occurs. All other columns would
       be 0.
     - More classes occur: `PROJECTED` columns. The columns of all classes are brought to unit variance and multiplied by
       a random matrix of +1 and -1, which is always the same. So distances between images stay nearly the same

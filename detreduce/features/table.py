@@ -60,7 +60,7 @@ class FeatureTable:
         return f"FeatureTable({len(self.rows)} images, {blocks}{skipped})"
 
     def plot(self) -> Figure:
-        """Draw all images in the plane of the first two principal components of `X`. Return the matplotlib figure.
+        """Draw each image as a point, at its first two principal components of `X`. Return the matplotlib figure.
 
         Raise InputError if `X` has no columns. For a selection, use ``selection.plot(features)``.
         """

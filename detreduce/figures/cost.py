@@ -138,7 +138,7 @@ def cost_of(row: Row, cost: str) -> float | None:
 
 
 def _label(name: str, row: Row) -> str:
-    """Return a name with the keep of the row; the control `full` has no keep."""
+    """Return `name` followed by the keep of the row. For the control `full`, return `name` alone."""
     if row["control"] == FULL:
         return name
     return f"{short(name)} {keep_in_words(row['keep'])}".strip()

@@ -33,11 +33,11 @@ class Difference(Protocol):
 
     @property
     def low(self) -> float | None:
-        """The lower end of the interval; None without an interval."""
+        """The lower end of the interval; None if there is no interval."""
 
     @property
     def high(self) -> float | None:
-        """The upper end of the interval; None without an interval."""
+        """The upper end of the interval; None if there is no interval."""
 
     @property
     def verdict(self) -> str:

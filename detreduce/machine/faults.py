@@ -52,7 +52,7 @@ def _keys_beside(location: list[str], model: type[BaseModel]) -> list[str]:
 
 
 def _section_of(annotation: Any) -> Any:
-    """Return the model in the type of a field, such as `A` in ``list[A]`` and in ``A | None``; None without a model."""
+    """Return the model in the type of a field, such as `A` in ``list[A]`` and in ``A | None``; None if it has none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _section_of(part))), None)

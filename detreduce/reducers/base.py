@@ -266,7 +266,8 @@ class BaseReducer(BaseEstimator):
     def _within_groups(self, problem: FitInput, orders: list[IntArray], length: int) -> tuple[IntArray, list[int]]:
         """Return the rows that fill the quotas, and the strata that have too few ranked rows.
 
-        The quotas of these strata in `problem.seats` are about doubled, so that the next ranking is longer.
+        The next ranking must be longer, so this function sets the quotas of these strata in `problem.seats` to about
+        twice their value.
         """
         groups, (counts, taken) = problem.groups, self._counts(problem)
         assert groups is not None

@@ -63,7 +63,7 @@ class ReductionResult:
     page
         The page of pictures, ``selection.html`` in the output. None if the request does not include a page.
     groups
-        Number of groups (cameras, videos) with a kept image, and number of all groups; None without groups.
+        Number of groups (cameras, videos) with a kept image, and number of all groups; None if there are no groups.
     """
 
     selection: Selection
@@ -210,7 +210,9 @@ class Reduction:
         who = "It is" if left_out == 1 else "They are"
         say(f"Leaks: {words}{f'. {who} left out' if left_out else ''}")
         if left_out == len(self.dataset):
-            raise InputError("All images are also in val or test, so none remains. Give the dataset another val split.")
+            raise InputError(
+                "All images are also in val or test, so no image remains. Use a val and a test split with other images."
+            )
         composition = replace(composition, drop_leaked=found)
         keep: float | int = selection.keep
         if isinstance(keep, float):
@@ -266,7 +268,7 @@ class Reduction:
         return measure_representativeness(source, selection, self._for_rows(source).categories)
 
     def count_groups(self, selection: Selection) -> tuple[int, int] | None:
-        """Return the number of groups with a kept image, and the number of all groups. Return None without groups."""
+        """Return the number of groups with a kept image, and the number of all groups; None if there are none."""
         groups = self.request.selection.composition.groups
         if groups is None:
             return None

@@ -60,7 +60,7 @@ class _Chosen:
     shown
         The selections to show, with their cells.
     map
-        The feature map; None without features.
+        The feature map; None if there are no features.
     left_out
         Number of selections that are not shown.
     album

@@ -68,7 +68,7 @@ class FirstChart:
 
 
 def first_chart(outcome: Outcome, best: Summary | None) -> FirstChart | None:
-    """Return the chart of mAP against the cost of training, with a name at each point; None without costs.
+    """Return the chart of mAP against the cost of training, with a name at each point; None if no cost is known.
 
     The cost is computation, or energy if the computation is not known. `best` is the subset that the chart marks.
     """
@@ -115,7 +115,7 @@ def _with_cost(outcome: Outcome, cost: str) -> list[Summary]:
 
 
 def _short_label(item: Summary, outcome: Outcome) -> str:
-    """Return a short name for a point: without the parameters of the method if no other method has its name."""
+    """Return a short name for a point. It has the method's parameters only if several sets of them were run."""
     if item.method == FULL:
         return CONTROLS[FULL].words
     if item.method == EQUAL_ITERATIONS:

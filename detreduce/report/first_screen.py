@@ -21,22 +21,23 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 @dataclass(frozen=True)
 class FirstScreen:
-    """The facts of the first screen.
+    """The content of the first screen of a report.
 
     Attributes
     ----------
     conclusion
-        The advice.
+        The advice, and the comparisons that it is based on.
     chips
-        The verdicts on the best subset compared with random subsets and with the equal-steps control.
+        Labels with the verdicts on the best subset, compared with random subsets and with the equal-steps control.
     command
         The command of the next run; empty if nothing is missing.
     subject
-        The subset that the cards and pictures show, and that has a ring in the chart. Empty without a subset.
+        The name of the subset that the cards and pictures show, and that has a ring in the chart. Empty if no subset
+        was trained.
     cards
-        The cards.
+        Boxes with one key number each, in the order of the page.
     chart
-        The chart of mAP against cost; None without costs.
+        The chart of mAP against cost. None if no cost is known.
     pictures, pictures_by
         Dataset rows of the images that the best subset kept first, and the name of its method. Empty if no image can be
         shown.
@@ -55,7 +56,7 @@ class FirstScreen:
 def first_screen(
     outcome: Outcome, conclusion: Conclusion, shown: Sequence[ShownSelection], ledger: Path
 ) -> FirstScreen:
-    """Return the facts of the first screen.
+    """Return the content of the first screen.
 
     `shown` has the selections of the page. `ledger` is the folder of the ledger.
     """
@@ -84,7 +85,7 @@ def first_screen(
 
 
 def _chips(conclusion: Conclusion) -> list[Chip]:
-    """Return the verdicts on the best subset as chips."""
+    """Return the labels with the verdicts on the best subset."""
     found = [Chip(conclusion.kind, conclusion.verdict, f"vs {conclusion.against}")]
     if conclusion.against_equal:
         found.append(chip_of(conclusion.against_equal, f"vs {title_of(EQUAL_ITERATIONS)}"))

@@ -65,7 +65,7 @@ def _unbroken(text: str) -> Markup:
 
 
 def _packed(chosen: Any) -> str | None:
-    """Return the packed images of the map for the page's script. Return None without selections."""
+    """Return the packed images of the map for the page's script. Return None if there are no selections."""
     if not chosen.shown:
         return None
     views = [one.view for one in chosen.shown]
@@ -90,7 +90,7 @@ class Column:
     hint
         An explanation of the heading, shown as a tooltip.
     below
-        Function that returns a second cell, which is shown below the first cell. None without a second cell.
+        Function that returns a second cell, which is shown below the first cell. None if there is no second cell.
     is_main
         Whether the column shows the main measure, which narrow screens show first.
     """

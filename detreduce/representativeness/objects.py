@@ -55,7 +55,8 @@ def object_similarity(kept: ObjectTable, target: ObjectTable) -> ObjectSimilarit
     """
     if kept.vectors is None or target.vectors is None:
         raise InputError(
-            "The similarity of objects needs vectors of boxes: extract_features(..., blocks=('objects',))."
+            "The similarity of objects needs object vectors. "
+            "Compute them with extract_features(..., blocks=('objects',))."
         )
     if kept.n_classes != target.n_classes or kept.vectors.shape[1] != target.vectors.shape[1]:
         raise InputError(

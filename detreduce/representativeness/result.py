@@ -38,7 +38,7 @@ class CategoryMeasures:
         Largest Euclidean distance from an image to the nearest kept image. It is inf if no image is kept, and None
         without features.
     coverage
-        Share of the images that have a kept image among their nearest images. None without features.
+        Share of the images that have a kept image among their nearest images. None if there are no features.
     """
 
     name: str

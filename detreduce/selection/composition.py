@@ -199,7 +199,7 @@ def check_composition(dataset: DetectionDataset, k: int, request: CompositionReq
 
 
 def class_floors(dataset: DetectionDataset, value: ClassFloor | None) -> IntArray | None:
-    """Return (C,) int64: the minimum number of kept images of each class; None without a floor.
+    """Return (C,) int64: the minimum number of kept images of each class; None if there is no floor.
 
     If several classes have the same name, each of them gets the floor of this name.
     """

@@ -68,7 +68,9 @@ class DuplicateSearch:
         if isinstance(value, Mapping):
             if unknown := [key for key in value if key not in ("by", "threshold")]:
                 hint = nearest(str(unknown[0]), ("by", "threshold"))
-                raise InputError(f"drop_duplicates has the unknown key {unknown[0]!r}. Use by and threshold.{hint}")
+                raise InputError(
+                    f"drop_duplicates has the unknown key {unknown[0]!r}. Known keys: 'by', 'threshold'.{hint}"
+                )
             return cls(**value)
         return cls(threshold=value)
 

@@ -100,7 +100,7 @@ def in_range(keep: int | float) -> int | float:
 class MethodConfig(CompositionConfig):
     """A method and its settings.
 
-    Other keys are parameters of the method, or replace values of the section `reduce` for this method.
+    Each key except `name` is a parameter of the method, or replaces a value of the section `reduce` for this method.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)

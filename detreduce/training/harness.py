@@ -80,8 +80,8 @@ def train(
     recipe
         Which images the training sees, in which order, for how long, and with which settings: a `Recipe`, a dict, or
         the path of a YAML file. Without a recipe, each image is used once per epoch. ``epochs`` and all other
-        arguments that the recipe does not set are given beside it. The optimiser and the learning rate are those of a
-        training without the recipe. If the recipe has a number of `images_seen`, the epochs are of
+        arguments that the recipe does not set are passed to `train` as usual. The optimiser and the learning rate
+        are those of a training without the recipe. If the recipe has a number of `images_seen`, the epochs are of
         ``images_seen / epochs`` images, so the learning rate decays to the end of them.
     output
         A new or empty folder for the run. Default: ``runs/train/<dataset>-<model>-<number>``.
@@ -109,7 +109,7 @@ def train(
     allow_leaks
         Whether to train although images of val or test are also in train. The record then has a warning.
     corruptions
-        Also evaluate on images that are made worse: ``noise``, ``blur``, ``brightness``, ``jpeg``, or ``all``, each in
+        Also evaluate on corrupted images: ``noise``, ``blur``, ``brightness``, ``jpeg``, or ``all``, each in
         three severities. The copies lie in the run folder during the evaluation only. They are metered as a phase of
         their own, ``robustness``.
     **ultralytics_arguments
@@ -267,7 +267,7 @@ def _evaluate(
 def _evaluate_corrupted(
     run: RunFolder, training: DetectorTraining, watch: Watch, meter: EnergyMeter, corruptions: Sequence[Corruption]
 ) -> list[CorruptedEvaluation]:
-    """Evaluate the trained weights on images that are made worse. Return one evaluation a corruption and severity."""
+    """Evaluate the trained weights on corrupted images. Return one evaluation for each corruption and severity."""
     if not run.truths or not corruptions:
         return []
     weights, clean = _weights(run, watch), CleanImages(run.data_yaml, list(run.truths.values()))

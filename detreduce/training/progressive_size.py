@@ -36,9 +36,10 @@ class ProgressiveSize(BaseModel):
         return min(full, max(STRIDE, round(wanted / STRIDE) * STRIDE))
 
     def relative_cost(self, full: int, steps: int = 10_000) -> float:
-        """Return the operations of a training relative to one of as many `steps` at full size.
+        """Return the operations of a training, divided by the operations of a training with equal `steps` at full size.
 
-        A training with the same operations in all sees the images of full size, divided by this number.
+        With the same total of operations, a training sees more images than at full size: their number is divided by
+        this result.
         """
         sizes = np.array([self.size(step / steps, full) for step in range(steps)], np.float64)
         return float(np.square(sizes / full).mean())

@@ -220,7 +220,7 @@ class TrainingRecord(_Part):
         Number of images in one epoch, as an argument of `train` or by the recipe. If None, each image is used once per
         epoch.
     recipe
-        The recipe as a dict of the keys that differ from their defaults. None without a recipe.
+        The recipe as a dict of the keys that differ from their defaults. None if there is no recipe.
     flops
         Floating-point operations for one image. None if counting failed.
     energy
@@ -233,7 +233,7 @@ class TrainingRecord(_Part):
     warnings
         Problems that did not stop the training.
     corrupted
-        Metrics on corrupted images, one entry for each corruption and severity. Empty without `corruptions`.
+        Metrics on corrupted images, one entry for each corruption and severity. Empty if `corruptions` is empty.
     """
 
     schema_version: int = SCHEMA

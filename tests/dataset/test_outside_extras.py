@@ -80,7 +80,7 @@ def test_classes_of_label_studio(tmp_path: Path, secret: Path, name: str) -> Non
     (tmp_path / "set/classes.txt").write_text("x\n")
     (tmp_path / "set" / name).unlink(missing_ok=True)
     link(tmp_path / "set" / name, secret)
-    with pytest.raises(InputError, match=f"{name}: leads out of"):
+    with pytest.raises(InputError, match=f"{name} leads to a file outside"):
         load_dataset(tmp_path / "set")
 
 

@@ -50,7 +50,7 @@ def test_the_objects_themselves_are_fully_similar_and_more_objects_are_never_les
 def test_what_cannot_be_compared_is_refused():
     target = objects(0, 3)
     for other, says in (
-        (replace(target, vectors=None), "needs vectors"),
+        (replace(target, vectors=None), "needs object vectors"),
         (objects(0, 3, classes=4), "4 and 3 classes"),
         (replace(target, vectors=target.vectors[:, :2]), "2 and 4 numbers"),
     ):

@@ -55,8 +55,8 @@ def duplicates(
 ) -> None:
     """List duplicates and near-duplicates, and images that are in more than one split.
 
-    The command finds copies that were saved again, resized, brightened, cropped by up to 5 percent, flipped, or turned
-    by 90, 180 or 270 degrees. `--by boxes` also finds objects that were turned inside their box or that have another
+    The command finds copies that were saved again, resized, brightened, cropped by up to 5 percent, flipped, or rotated
+    by 90, 180 or 270 degrees. `--by boxes` also finds objects that were rotated inside their box or that have another
     background. `--by features` compares images of one split by the cosine similarity of their features. The dataset
     does not change. To leave duplicates out, use `detreduce reduce --drop-duplicates`.
 

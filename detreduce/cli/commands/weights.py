@@ -19,8 +19,8 @@ def weights(
         WeightsBy,
         typer.Option(
             help=(
-                "class_uniform: each class in about as many drawn images. cluster_balanced: each cluster of "
-                "near-duplicates equally often. weights: those of --file."
+                "class_uniform: each class is in about the same number of drawn images. cluster_balanced: each cluster "
+                "of near-duplicates is drawn equally often. weights: the weights in --file."
             ),
             rich_help_panel=TRAINING,
         ),

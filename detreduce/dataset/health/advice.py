@@ -60,7 +60,7 @@ class Advice:
     redundancy
         Clusters of near-duplicates. None if the images were not opened.
     class_ratio
-        Images of the most common class / images of the rarest class that is used. None without labels.
+        Images of the most common class / images of the rarest class that is used. None if there are no labels.
     epochs
         Number of planned epochs. None if it was not given.
     """
@@ -81,7 +81,7 @@ class Advice:
 
     @property
     def evidence(self) -> Evidence | None:
-        """The result for the most similar data. None without labels."""
+        """The result for the most similar data. None if there are no labels."""
         if self.class_ratio is None:
             return None
         if self.redundancy is not None and self.redundancy.unevenness >= UNEVEN_CLUSTERS:

@@ -122,7 +122,10 @@ def positions(split: DetectionDataset, most: int) -> list[Positions]:
 
 
 def _positions(name: str, corners: npt.NDArray[np.float64]) -> Positions:
-    """Return the positions of boxes. `corners` (B, 4) are fractions of the image."""
+    """Return the number of boxes that cover each cell of a grid, and the share of boxes with a centre in the middle.
+
+    `corners` (B, 4) are fractions of the image.
+    """
     first = np.minimum((corners[:, :2] * CELLS).astype(np.int64), CELLS - 1)
     last = np.clip(np.ceil(corners[:, 2:] * CELLS).astype(np.int64), first + 1, CELLS)
     # each box is added at its four corners; sums along both sides then fill the boxes

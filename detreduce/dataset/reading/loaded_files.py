@@ -15,11 +15,11 @@ from detreduce.machine.regular_files import watched_reads
 
 
 class LoadedFiles:
-    """The state of a dataset's files at the time of loading: size, time of change, and hash of the content.
+    """The state of a dataset's files at the time of loading: size, modification time, and hash of the content.
 
     The content is hashed for files that the loader reads, such as labels and annotation files. The loader does not open
-    images, so only their size and time of change are recorded. A file takes 16 bytes of memory: a hash of its path and
-    a hash of its state.
+    images, so only their size and modification time are recorded. A file takes 16 bytes of memory: a hash of its path
+    and a hash of its state.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ def _key(path: str | os.PathLike[str]) -> int:
 
 
 def _stamp(status: os.stat_result, data: bytes | None) -> int:
-    """Return a hash of a file's size, time of change and content."""
+    """Return a hash of a file's size, modification time and content."""
     state = blake2b(b"%d %d " % (status.st_size, status.st_mtime_ns), digest_size=8)
     if data is not None:
         state.update(data)

@@ -15,7 +15,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
 Span = tuple[int, int]
-"""Start and end of a part of a text."""
+"""Start and end positions in a text."""
 Advance = Callable[[], None]
 
 
@@ -49,7 +49,7 @@ def read_text(path: Path) -> str:
 
 
 def to_bytes(text: str) -> bytes:
-    """Return the bytes of a part of a text from `read_text`."""
+    """Return the bytes of `text` in the file. `text` is the result of `read_text`, or a part of it."""
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -46,7 +46,7 @@ class SymbolicLink:
 
 @dataclass(frozen=True, slots=True)
 class HardLink:
-    """A hard link to a file of the source: the path, the size and the time of change of that file."""
+    """A hard link to a file of the source: the path, the size and the modification time of that file."""
 
     hardlink: str
     size: int
@@ -65,7 +65,7 @@ class HardLink:
 
 Entry = Written | SymbolicLink | HardLink
 Stamp = tuple[int, int, int]
-"""Inode, size and time of change of a file."""
+"""Inode, size and modification time of a file."""
 
 
 @dataclass
@@ -212,7 +212,7 @@ def _starts_with(file: Path, mark: bytes) -> bool:
 
 
 def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
-    """Return the entries of a manifest (path -> entry, or None without a hash) and its folders.
+    """Return the entries of a manifest (path -> entry, or None if it has no hash) and its folders.
 
     Return None if it is not usable.
     """

@@ -100,7 +100,7 @@ class FinishedCell:
 
 
 def _relabelled(cell: dict[str, Any]) -> dict[str, Any]:
-    """Return a recorded cell. Its label names the former default values that the cell used."""
+    """Return a recorded cell. If a default of its method has changed since, the label states the former value."""
     if cell["method"] not in FORMER_DEFAULTS or is_recipe(cell):
         return cell
     return {**cell, "label": make_label(cell["method"], cell.get("parameters", {}), cell.get("composition", {}))}

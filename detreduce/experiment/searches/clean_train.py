@@ -31,8 +31,8 @@ from detreduce.selection.sections import IMAGE_LISTS
 from detreduce.training.recipes.recipe import Recipe
 
 _NO_TRAIN_LEFT = (
-    "reduce.drop_leaked: all images of train are also in val or test, so none remains. Give the dataset another val "
-    "split."
+    "reduce.drop_leaked: all images of train are also in val or test, so no image remains. Use a val and "
+    "a test split with other images."
 )
 
 

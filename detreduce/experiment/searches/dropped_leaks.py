@@ -43,7 +43,10 @@ def without_dropped(dataset: DetectionDataset, ledger: Ledger) -> DetectionDatas
 
 
 def keep_dropped(ledger: Ledger, dropped: DroppedLeaks | None) -> None:
-    """Write the images that were left out into the ledger. Without a search, the file of an earlier run is emptied."""
+    """Record in ``dropped-leaks.json`` of the ledger which images were left out.
+
+    If there was no search (`dropped` is None), empty the file of an earlier run.
+    """
     if dropped is not None or read_dropped(ledger):
         ledger.write_json(DROPPED_FILE, dropped.to_dict() if dropped is not None else {})
 

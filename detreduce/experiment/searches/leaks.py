@@ -146,5 +146,5 @@ def read_leaks(ledger: Ledger) -> dict[str, Any]:
 
 
 def ledger_warning(ledger: Ledger) -> LeakWarning | None:
-    """Return the warning for the results of a ledger, or None without leaks."""
+    """Return the warning for the results of a ledger, or None if there are no leaks."""
     return leak_warning(read_leakage(ledger), read_leaks(ledger))

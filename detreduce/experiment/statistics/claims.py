@@ -65,8 +65,8 @@ class Claim:
 def claims_of(rows: Sequence[Row]) -> Iterator[Claim]:
     """Yield every comparison of a recipe with a control.
 
-    A recipe is compared with the equal-steps control of as many images seen, with random images and with a uniform
-    stream under its own settings, and with the best other uniform recipe of equal TFLOPs.
+    A recipe is compared with the equal-steps control that sees the same number of images, with random images and
+    with a uniform stream under its own settings, and with the best other uniform recipe of equal TFLOPs.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -106,7 +106,7 @@ def _claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Claim:
 
 
 def _control(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[Row] | None:
-    """Return the equal-steps control that sees as many images as a recipe."""
+    """Return the equal-steps control that sees the same number of images as a recipe."""
     keep = keep_key(group[0]["keep"])
     found = [one for one in groups if one[0]["control"] == EQUAL_ITERATIONS and keep_key(one[0]["keep"]) == keep]
     return found[0] if found else None

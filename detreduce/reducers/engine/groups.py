@@ -195,7 +195,7 @@ def fill_seats(
     chosen
         Rows that are already chosen.
     length
-        Number of seats to fill. If the limit does not allow so many images, fewer seats are filled.
+        Number of seats to fill. If the limit allows fewer images, fewer seats are filled.
 
     Returns
     -------

@@ -34,7 +34,7 @@ def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
             "X is not a table, because its rows have different lengths. Give every row the same length."
         ) from error
     if array.ndim != 2:
-        raise InputError(f"X has shape {array.shape}, but expected one row for each image: (n, d).")
+        raise InputError(f"X has shape {array.shape}, but must have one row for each image: (n, d).")
     if len(array) == 0:
         raise InputError("X has no rows, so there are no images to choose from.")
     if not needed:
@@ -56,7 +56,7 @@ def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
     if native in (np.float32, np.float64):
         return np.asarray(array, native)
     if array.dtype.kind not in "fiubO":
-        raise InputError(f"X has dtype {array.dtype}, but expected real numbers.")
+        raise InputError(f"X has dtype {array.dtype}, but must contain real numbers.")
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -96,7 +96,7 @@ def encode_categories(categories: Any, n: int, name: str = "categories") -> tupl
         return np.zeros(n, np.int64), [0]
     array = np.asarray(categories)
     if array.shape != (n,):
-        raise InputError(f"{name} has shape {array.shape}, but expected one label for each image: ({n},).")
+        raise InputError(f"{name} has shape {array.shape}, but must have one label for each image: ({n},).")
     if isinstance(categories, list | tuple) or array.dtype.kind in "OfcmM":
         # NumPy converts a NaN among strings to text, so the original list is checked
         for row, label in enumerate(categories if isinstance(categories, list | tuple) else array.tolist()):
@@ -183,7 +183,7 @@ def check_objects(objects: Any, n: int, method: str, *, vectors: bool) -> Object
         raise InputError(f"The method {method!r} needs boxes. Pass objects=, for instance {source}.")
     if not isinstance(objects, ObjectTable):
         raise InputError(
-            f"objects has type {type(objects).__name__}, but expected an ObjectTable, for instance {source}."
+            f"objects has type {type(objects).__name__}, but must be an ObjectTable, for instance {source}."
         )
     if len(objects) != n:
         raise InputError(
@@ -193,7 +193,7 @@ def check_objects(objects: Any, n: int, method: str, *, vectors: bool) -> Object
         return objects
     if objects.vectors is not None and objects.vectors.ndim != 2:
         raise InputError(
-            f"objects has vectors of shape {objects.vectors.shape}, but expected one vector for each pair: (m, d)."
+            f"objects has vectors of shape {objects.vectors.shape}, but must have one vector for each pair: (m, d)."
         )
     if objects.vectors is None or not objects.vectors.shape[1]:
         raise InputError(

@@ -134,7 +134,7 @@ class Extrapolated(ScoringReducer):
             )
         if not issubclass(cls, ScoringReducer) or not {"features"} <= set(cls.needs) <= {"features", "categories"}:
             raise InputError(
-                f"scorer={self.scorer!r} is not possible, because it does not score every image from its features.  "
+                f"scorer={self.scorer!r} is not possible, because it does not score every image from its features. "
                 "Use a method that does, such as fes, or pass your own scores=."
             )
         if issubclass(cls, Extrapolated):
@@ -184,7 +184,7 @@ class Extrapolated(ScoringReducer):
         if self.scores is not None:
             scores = check_scores(self.scores, n)
             if scores.ndim != 1:
-                raise InputError(f"scores has shape {scores.shape}, but expected one number for each image: ({n},).")
+                raise InputError(f"scores has shape {scores.shape}, but must have one number for each image: ({n},).")
             return scores
         rows = self._share_rows(problem)
         costly = self._costly(problem.seed).fit(problem.X[rows], problem.codes[rows])

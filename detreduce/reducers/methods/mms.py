@@ -94,7 +94,7 @@ class MaxMin(BaseReducer):
         rows = check_rows([self.start] if single else self.start, len(problem.X), "start")
         codes = problem.codes[rows]
         if not single and sorted(codes) != list(range(len(problem.labels))):
-            raise InputError(f"start has {len(codes)} rows, but expected one row of each category {problem.labels}.")
+            raise InputError(f"start has {len(codes)} rows, but must have one row of each category {problem.labels}.")
         return rows
 
     def _rank(self, pool: Pool) -> Ranking:

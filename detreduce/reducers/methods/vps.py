@@ -1,4 +1,4 @@
-"""Variance-based prediction score (vps): boxes whose predictions vary much during a proxy training."""
+"""Variance-based prediction score (vps): boxes whose predictions vary strongly during a proxy training."""
 
 from __future__ import annotations
 

@@ -124,4 +124,4 @@ def refused(text: str, subject: Subject, *args: Any, **params: Any) -> None:
     except InputError as error:
         assert text in str(error), f"the error does not contain {text!r}: {error}"
     else:
-        raise AssertionError(f"no error was raised, but expected an InputError with {text!r}")
+        raise AssertionError(f"`fit` must raise an InputError with {text!r}, but raised no error")

@@ -160,7 +160,7 @@ def _splits_of(datasets: Sequence[DetectionDataset], copies: Sequence[ImageRecor
 
 
 def _read(path: Path, flag: int) -> Any:
-    """Return the pixels as ultralytics decodes them, turned by EXIF. Return None if the file cannot be read."""
+    """Return the pixels as ultralytics decodes them, rotated by EXIF. Return None if the file cannot be read."""
     from ultralytics.utils.patches import imread
 
     image = imread(path, flag)

@@ -114,7 +114,8 @@ class Recipe(BaseModel):
     def _one_length_of_epochs(self) -> Recipe:
         if self.skip_learnt is not None and (self.images_seen is not None or self.stream.by != "uniform"):
             raise ValueError(
-                "skip_learnt: it decides which images an epoch has, and how many. Leave out images_seen and stream"
+                "skip_learnt: this key chooses the images of each epoch, so it cannot be combined with images_seen or "
+                "stream. Leave them out"
             )
         return self
 
@@ -157,8 +158,8 @@ class Recipe(BaseModel):
     def budget(self, epochs: int) -> Keep:
         """Return the images seen in units of `keep`.
 
-        A training on all images with this `keep` for the same steps sees as many images: a fraction of all images, or
-        a number of images per epoch.
+        A training on a subset of this `keep` sees the same number of images as the recipe. The result is a fraction of
+        all images, or a number of images per epoch.
         """
         if isinstance(self.images_seen, int):
             return max(1, round(self.images_seen / epochs))

@@ -37,7 +37,7 @@ class DetectorTraining:
     arguments
         Checked arguments of ultralytics, including ``val`` and ``seed``.
     images_per_epoch
-        Number of images in one epoch. If None, as many as the training has.
+        Number of images in one epoch. If None, all images of the training.
     stream
         The order of the images, and how often each image is used.
     sizes

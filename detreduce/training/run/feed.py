@@ -16,7 +16,7 @@ class Feed:
     Attributes
     ----------
     images_per_epoch
-        Number of images in one epoch. If None, as many as the training has.
+        Number of images in one epoch. If None, all images of the training.
     plan
         The stream, if it is not uniform.
     sizes

@@ -31,9 +31,9 @@ class SkipLearnt(BaseModel):
     moderate_share: float = Field(default=0.4, ge=0, le=1)
     """Share of the moderate images in an epoch."""
     easy_every: int = Field(default=10, ge=1)
-    """An easy image is at least in one of so many epochs."""
+    """Each easy image is in at least one of this number of consecutive epochs."""
     moderate_every: int = Field(default=3, ge=1)
-    """A moderate image is at least in one of so many epochs."""
+    """Each moderate image is in at least one of this number of consecutive epochs."""
     refresh: int = Field(default=5, ge=1)
     """Number of epochs after which the scores are measured again."""
 

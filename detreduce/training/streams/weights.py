@@ -10,7 +10,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 def class_uniform(images: IntArray, classes: IntArray, count: int, power: float = 1.0) -> FloatArray:
-    """Return weights with which each class is in about as many drawn images.
+    """Return weights for drawing images, so that each class is in about the same number of drawn images.
 
     The weight of image i is p_i^power with p_i = (1/C) sum over its classes c of 1/n_c. Here n_c is the number of
     images with the class, and C is the number of classes that have images. An image without boxes has p = 1/n. Several

@@ -1,8 +1,8 @@
 """Read the used parts of a COCO JSON with msgspec, which skips polygons without making objects of them.
 
-The json module takes five times longer and more memory. Msgspec refuses invalid JSON, also in the parts that it skips.
-A text that it refuses, for example because of NaN, is read again with the json module, whose errors have a line and a
-column.
+The json module takes five times as long, and needs more memory. Msgspec refuses invalid JSON, also in the parts that
+it skips. A text that msgspec refuses, for example because of NaN, is read again with the json module, whose errors
+have a line and a column.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
     """
     if placer.link == "list":
         raise InputError(
-            "link='list' cannot be used for a VOC folder, because its lists need the other folders. "
-            "Use symlink (takes no disk space), hardlink or copy."
+            "link='list' cannot be used for a VOC folder, because a list can be loaded only "
+            "if the images and annotations are in the same folder. Use symlink (takes no disk space), hardlink or copy."
         )
     source, others = choice.dataset.source, choice.load_others()
     kept = {record.name for record in choice.kept}

@@ -49,10 +49,15 @@ def list_other_files(file: Path) -> list[Path]:
 
 
 def _read_label_studio(file: Path) -> Description:
-    """Read Label Studio's classes.txt, and the class numbers in notes.json. Links out of their folder are refused."""
+    """Read Label Studio's classes.txt, and the class numbers in notes.json.
+
+    Raise InputError for a link to a file outside their folder.
+    """
     for path in (file, file.with_name(NOTES)):
         if below(os.path.realpath(path), os.path.realpath(file.parent)) is None:
-            raise InputError(f"{path}: leads out of {file.parent}. Replace the link by a copy if you trust the file.")
+            raise InputError(
+                f"{path} leads to a file outside {file.parent}. Replace the link by a copy if you trust the file."
+            )
     names = [line.strip() for line in _read_text(file).splitlines() if line.strip()]
     numbered = _read_numbers(file.with_name(NOTES)) or dict(enumerate(names))
     if not numbered:
@@ -110,8 +115,8 @@ def _find_names_file(file: Path, pairs: Mapping[str, str]) -> Path:
 def _strip_prefix(file: Path, value: str) -> str:
     """Return a path of obj.data without the prefix ``data/``, if only the path without prefix exists.
 
-    CVAT writes this prefix, but CVAT's archives do not have a folder ``data``. Raise InputError if the path, with links
-    followed, leads out of the folder of obj.data.
+    CVAT writes this prefix, but CVAT's archives do not have a folder ``data``. Raise InputError if the path leads to a
+    file outside the folder of obj.data, directly or through links.
     """
     folder = file.parent
     bare = value.removeprefix(PREFIX)

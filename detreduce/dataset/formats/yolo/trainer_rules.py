@@ -50,7 +50,7 @@ def why_refused(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None =
 
 
 def _bounds(row: Values) -> Values:
-    """Return class, cx, cy, w, h of a line with the points of a polygon."""
+    """Return class, cx, cy, w, h: the bounding box of a polygon. `row` is the class and the points of the polygon."""
     points = row[1:].reshape(-1, 2)
     low, high = points.min(axis=0), points.max(axis=0)
     return np.concatenate([row[:1], (low + high) / 2, high - low])

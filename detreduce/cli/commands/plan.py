@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,6 +14,10 @@ from detreduce.cli.ledger_argument import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
 from detreduce.cli.output import print_json
 
+if TYPE_CHECKING:
+    from detreduce.experiment.advice.answer import Advice
+    from detreduce.experiment.ledger.ledger import Ledger
+
 
 def plan(
     ledger: LedgerFolder,
@@ -18,7 +25,7 @@ def plan(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Target mAP, as a fraction of the mAP with all images. Default: 0.95 if there is no --budget-wh.",
+            help="Target mAP, as a fraction of the mAP with all images. Default: 0.95 without a budget.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -27,6 +34,30 @@ def plan(
         typer.Option(
             metavar="NUMBER",
             help="Energy budget in watt-hours, for choosing images and one training.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
+    budget_tflops: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Budget of one training in TFLOPs (10^12 operations). Choosing images is not counted.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Time budget in minutes, for choosing images and one training.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
+    recipe_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the recipe as a YAML file for `detreduce train --recipe`.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -43,26 +74,63 @@ def plan(
     ] = 0.5,
     as_json: Json = False,
 ) -> None:
-    """Recommend the cheapest training that reaches a target, or the best training for an energy budget.
+    """Recommend the cheapest training that reaches a target, or the best training for a budget.
+
+    The recipe has a subset, the images seen, and the batch, the image size and the frozen layers if these differ among
+    the finished trainings.
 
     Example: detreduce plan runs/demo --target 0.95
     """
     opened = open_ledger(ledger)
-    from detreduce.experiment.advice.comparable import check_reference, comparable_rows
+    from detreduce.experiment.advice.comparable import check_reference, comparable_rows, rows_with_recipes
     from detreduce.experiment.advice.recipes import advise
     from detreduce.experiment.searches.leaks import ledger_warning
 
-    if target is None and budget_wh is None:
+    budgets: dict[str, Any] = {"budget_wh": budget_wh, "budget_tflops": budget_tflops, "minutes": minutes}
+    if target is None and not any(value is not None for value in budgets.values()):
         target = 0.95
     rows = comparable_rows(opened)
     check_reference(opened, rows)
-    found = advise(rows, target=target, budget_wh=budget_wh, measure=measure, confidence=confidence)
+    rows = rows_with_recipes(opened, rows)
+    found = advise(rows, target=target, **budgets, measure=measure, confidence=confidence)
+    command = _write(opened, rows, found, recipe_file) if recipe_file is not None and found.best is not None else None
     leaks = ledger_warning(opened)
     if as_json:
-        print_json({**found.to_dict(), "leaks": leaks.to_dict() if leaks else None})
+        print_json({**found.to_dict(), "leaks": leaks.to_dict() if leaks else None, "next": command})
         return
     from detreduce.cli.show.leaks import show_leaks
-    from detreduce.cli.show.plan import show_advice
+    from detreduce.cli.show.plan import show_advice, show_unwritten, show_written
 
     show_leaks(leaks)
-    show_advice(found, target=target, budget_wh=budget_wh, confidence=confidence)
+    budget = next((value for value in budgets.values() if value is not None), None)
+    show_advice(found, target=target, budget=budget, confidence=confidence)
+    if command is not None:
+        show_written(str(recipe_file), command)
+    elif found.best is not None:
+        show_unwritten(_again(ledger, target, budgets, measure, confidence))
+
+
+def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Advice, file: Path) -> str:
+    """Write the best recipe of an advice, and return the command that trains with it."""
+    from detreduce.display.numbers import fixed
+    from detreduce.experiment.advice.recipe_file import train_command, training_recipe, write_recipe
+    from detreduce.vocabulary.measures import ACCURACIES
+
+    best = found.best
+    assert best is not None
+    about = (
+        f"Planned from {ledger.path}: expected {ACCURACIES[found.measure]} {fixed(best.expected, 3)}, 9 of 10 times "
+        f"{best.low:.3f} to {best.high:.3f}"
+    )
+    write_recipe(file, training_recipe(best, rows), about)
+    return train_command(ledger, rows, best, file, found.full.epochs)
+
+
+def _again(
+    ledger: Path, target: float | None, budgets: Mapping[str, float | None], measure: str, confidence: float
+) -> str:
+    """Return the command that gives the same advice and writes the recipe."""
+    asked = {"target": target, **budgets}
+    words = [f"--{name.replace('_', '-')} {value:g}" for name, value in asked.items() if value is not None]
+    words += [f"--measure {measure}"] * (measure != "mAP50_95") + [f"--confidence {confidence:g}"] * (confidence != 0.5)
+    return " ".join(["detreduce plan", shlex.quote(str(ledger)), *words, "--recipe-file recipe.yaml"])

@@ -1,23 +1,25 @@
-"""Recipes: which method, keep and number of epochs to train with.
+"""Recipes: which method, keep, settings and number of epochs to train with.
 
 The expected mAP comes from a surface fitted to the finished cells (`detreduce.experiment.advice.surface`). The expected
-energy comes from the energy of the same cells.
+energy, operations and time come from the same cells (`detreduce.experiment.advice.costs`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError
+from detreduce.experiment.advice.answer import Advice, Effect, Recipe
+from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH, Costs
+from detreduce.experiment.advice.settings import Setting
 from detreduce.experiment.advice.surface import MISFIT, Surface, configurations, fit_surface
-from detreduce.experiment.statistics.break_even import choosing_wh
-from detreduce.machine.json_values import json_value
 from detreduce.vocabulary.controls import FULL, RANDOM_METHODS
 from detreduce.vocabulary.measures import ACCURACIES
 
@@ -27,116 +29,29 @@ KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 EPOCHS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 """Numbers of epochs to try, divided by the most common number of epochs among the cells on all images."""
 INTERVAL = (0.05, 0.95)
-ALL_OVERLAPPED = (
-    "Every finished cell overlapped another training on its machine, so its Wh include energy of the other training."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """A way to train, and its expected result.
-
-    Attributes
-    ----------
-    method
-        The label of the method. The label ``full`` means a training on all images.
-    keep, images, epochs
-        The fraction of images to keep, the number of images to keep, and the number of epochs.
-    expected
-        Expected mAP of one training.
-    low, high
-        Ends of the interval that contains the mAP of one training with probability 0.9.
-    chance
-        Probability that the mean mAP of this recipe reaches the target; NaN without a target.
-    wh
-        Expected energy of one training, in Wh.
-    choosing_wh
-        Expected energy of choosing the images once, in Wh; None if it is not known.
-    """
-
-    method: str
-    keep: float
-    images: int
-    epochs: int
-    expected: float
-    low: float
-    high: float
-    chance: float
-    wh: float
-    choosing_wh: float | None
-
-    @property
-    def total_wh(self) -> float | None:
-        """Energy of choosing and one training together, in Wh; None if the energy of choosing is not known."""
-        return None if self.choosing_wh is None else self.wh + self.choosing_wh
-
-    @property
-    def least_wh(self) -> float:
-        """Lower bound of the energy, in Wh: `total_wh` if it is known, otherwise the energy of training alone."""
-        return self.wh + (self.choosing_wh or 0.0)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as a dict for JSON. Values that are not known are None."""
-        return {name: json_value(value) for name, value in {**asdict(self), "total_wh": self.total_wh}.items()}
 
 
 @dataclass(frozen=True)
-class Advice:
-    """The result of `advise`.
+class Question:
+    """What `advise` is asked.
 
     Attributes
     ----------
-    full
-        The training on all images, with the number of epochs that is most common in the ledger.
-    best
-        The best recipe; None if no recipe is good enough or cheap enough.
-    others
-        The next best recipes: at most one recipe for each of the other methods.
-    surer
-        The training that would reduce the uncertainty of `best` most; None if there is no uncertainty to reduce.
-    surer_by
-        Fraction of the variance of `best` that `surer` would remove.
-    measure
-        The fitted measure: ``mAP50`` or ``mAP50_95``.
-    configurations
-        Number of configurations that the surface is fitted to. Cells of one configuration differ only in their seeds.
-    misfit, run_spread
-        Standard deviation of configurations around the surface, and standard deviation between runs of a configuration.
-    energy_note
-        Reason why the energy values are not exact or not complete. Empty if they are.
-    least_wh, most_wh
-        Energy of the cheapest and of the most expensive recipe that was compared, in Wh.
+    target
+        mAP to reach, divided by the mAP of a training on all images; None for a question about a budget.
+    cost
+        The cost that is limited, or that recipes are ordered by.
+    budget
+        The largest cost; infinite for a question about a target.
+    measure, confidence
+        The mAP, and the smallest acceptable probability that a recipe reaches the target.
     """
 
-    full: Recipe
-    best: Recipe | None
-    others: tuple[Recipe, ...]
-    surer: Recipe | None
-    surer_by: float
+    target: float | None
+    cost: str
+    budget: float
     measure: str
-    configurations: int
-    misfit: float
-    run_spread: float
-    energy_note: str = ""
-    least_wh: float = 0.0
-    most_wh: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the advice as a dict for JSON."""
-        return {
-            "measure": self.measure,
-            "configurations": self.configurations,
-            "misfit": self.misfit,
-            "run_spread": self.run_spread,
-            "full": self.full.to_dict(),
-            "best": self.best.to_dict() if self.best else None,
-            "others": [recipe.to_dict() for recipe in self.others],
-            "surer": self.surer.to_dict() if self.surer else None,
-            "surer_by": self.surer_by,
-            "energy_note": self.energy_note,
-            "least_wh": self.least_wh,
-            "most_wh": self.most_wh,
-        }
+    confidence: float
 
 
 def advise(
@@ -144,20 +59,24 @@ def advise(
     *,
     target: float | None = None,
     budget_wh: float | None = None,
+    budget_tflops: float | None = None,
+    minutes: float | None = None,
     measure: str = "mAP50_95",
     confidence: float = 0.5,
     others: int = 4,
 ) -> Advice:
-    """Find the cheapest recipe that reaches a target mAP, or the best recipe within an energy budget.
+    """Find the cheapest recipe that reaches a target mAP, or the best recipe within a budget.
 
     Parameters
     ----------
     rows
-        Tidy rows of finished cells of one dataset and model, including ``full``.
+        Tidy rows of finished cells of one dataset and model, including ``full``. Rows of recipes have a ``setting``
+        (see `detreduce.experiment.advice.comparable.rows_with_recipes`).
     target
         mAP to reach, divided by the mAP of a training on all images: above 0, at most 2.
-    budget_wh
-        Largest energy of choosing and one training together, in Wh.
+    budget_wh, budget_tflops, minutes
+        Largest energy in Wh, operations in TFLOPs, or time in minutes, of one training together with choosing. The
+        operations of choosing are not counted.
     measure
         ``mAP50_95`` or ``mAP50``.
     confidence
@@ -168,37 +87,31 @@ def advise(
     Raises
     ------
     InputError
-        `target` and `budget_wh` are both given or both missing, a value is out of range, there are too few cells, or
-        the mAP on all images is (nearly) 0.
+        Not exactly one of the target and the budgets is given, a value is out of range, there are too few cells, or the
+        mAP on all images is (nearly) 0.
     """
     rows = list(rows)
-    _check(target, budget_wh, measure, confidence)
-    whole = [row for row in rows if row.get("control") == FULL and row.get(measure) is not None]
-    if not whole:
-        raise InputError("No finished cell trained on all images: add `controls: [full]` to the experiment and run it.")
-    if max(float(row[measure]) for row in whole) < MISFIT:
-        raise InputError(
-            f"{ACCURACIES[measure]} on all images is below {MISFIT} in every finished training, too low to plan from: "
-            "train for more epochs."
-        )
+    question = _question(target, {"budget_wh": budget_wh, "budget_tflops": budget_tflops, "minutes": minutes}, measure)
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence={confidence} is not between 0 and 1: use for example 0.5.")
+    question = Question(question.target, question.cost, question.budget, measure, confidence)
+    whole = _whole(rows, measure)
     total = int(whole[0]["images"])
     # the most common number of epochs; if two numbers are equally common, the larger number
     lengths = Counter(int(row["epochs"]) for row in whole)
     epochs = max(lengths, key=lambda count: (lengths[count], count))
     found = configurations(rows, measure)
-    surface = fit_surface(found, total)
-    energy = _Energy.of(rows)
-    goal = None if target is None else target * surface.means(FULL, total, total * epochs)
-    recipes = [
-        _recipe(surface, energy, goal, method, images, count)
-        for method, images, count in _candidates(surface, rows, total, epochs)
-    ]
-    full = next(recipe for recipe in recipes if recipe.images == total and recipe.epochs == epochs)
-    ordered = _ordered(recipes, budget_wh, confidence)
+    model = _Model.of(rows, fit_surface(found, total, reference=whole[0].get("setting")))
+    _check_known(model.costs, question.cost)
+    goal = None if target is None else target * model.surface.means(FULL, total, total * epochs)
+    recipes = [model.recipe(goal, *one) for one in _candidates(model, rows, total, epochs)]
+    full = next(item for item in recipes if (item.images, item.epochs, item.settings) == (total, epochs, ()))
+    ordered = order(recipes, question)
     best = ordered[0] if ordered else None
-    first_of = {recipe.method: recipe for recipe in reversed(ordered)}
-    rest = [recipe for recipe in ordered[1:] if recipe is first_of[recipe.method]]
-    surer, share = _surer(surface, best, full, target or 1.0, recipes) if best else (None, 0.0)
+    first_of = {(recipe.method, recipe.settings): recipe for recipe in reversed(ordered)}
+    rest = [recipe for recipe in ordered[1:] if recipe is first_of[recipe.method, recipe.settings]]
+    surer, share = _surer(model, best, full, target or 1.0, recipes) if best else (None, 0.0)
+    costs = [cost for recipe in recipes if (cost := recipe.least(question.cost)) is not None]
     return Advice(
         full,
         best,
@@ -207,149 +120,185 @@ def advise(
         share,
         measure,
         len(found),
-        surface.misfit,
-        surface.run_spread,
-        energy.note,
-        min(recipe.least_wh for recipe in recipes),
-        max(recipe.least_wh for recipe in recipes),
+        model.surface.misfit,
+        model.surface.run_spread,
+        question.cost,
+        min(costs),
+        max(costs),
+        model.costs.note,
+        _effects(model.surface),
     )
 
 
-def _check(target: float | None, budget_wh: float | None, measure: str, confidence: float) -> None:
-    """Raise InputError for wrong arguments of `advise`."""
-    if (target is None) == (budget_wh is None):
-        raise InputError("Pass either a target (a fraction of the full mAP, for example 0.95) or a budget in Wh.")
+def _question(target: float | None, budgets: Mapping[str, float | None], measure: str) -> Question:
+    """Return the question. Raise InputError for wrong arguments of `advise`."""
+    given = {name: value for name, value in budgets.items() if value is not None}
+    if len(given) + (target is not None) != 1:
+        raise InputError(
+            "Pass either a target (a fraction of the full mAP, for example 0.95) or one budget: in Wh, TFLOPs or "
+            "minutes."
+        )
     if target is not None and not 0 < target <= 2:
         raise InputError(f"target={target} is not above 0 and at most 2: use a fraction of full mAP, such as 0.95.")
-    if budget_wh is not None and not budget_wh > 0:
-        raise InputError(f"budget_wh={budget_wh} is not above 0: use a number of Wh, for example 50.")
+    units = {"budget_wh": WH, "budget_tflops": TFLOPS, "minutes": MINUTES}
+    for name, value in given.items():
+        if not value > 0:
+            raise InputError(f"{name}={value} is not above 0: use a number of {units[name]}, for example 50.")
     if measure not in ("mAP50", "mAP50_95"):
         raise InputError(f"measure={measure!r} is not known: use mAP50 or mAP50_95.")
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence={confidence} is not between 0 and 1: use for example 0.5.")
+    name, budget = next(iter(given.items()), ("budget_wh", float("inf")))
+    return Question(target, units[name], budget, measure, 0.5)
+
+
+def _whole(rows: Sequence[Mapping[str, Any]], measure: str) -> list[Mapping[str, Any]]:
+    """Return the rows of trainings on all images. Raise InputError if there are none, or if their mAP is nearly 0."""
+    whole = [row for row in rows if row.get("control") == FULL and row.get(measure) is not None]
+    if not whole:
+        raise InputError("No finished cell trained on all images: add `controls: [full]` to the experiment and run it.")
+    if max(float(row[measure]) for row in whole) < MISFIT:
+        raise InputError(
+            f"{ACCURACIES[measure]} on all images is below {MISFIT} in every finished training, too low to plan from: "
+            "train for more epochs."
+        )
+    return whole
+
+
+def _check_known(costs: Costs, cost: str) -> None:
+    """Raise InputError if no finished cell shows a cost."""
+    known = costs.operations if cost == TFLOPS else costs.lines[cost]
+    if known:
+        return
+    if cost == WH:
+        raise InputError(
+            "No finished cell has a known energy, but a recipe needs it. Run cells on a machine whose energy "
+            "can be measured or modelled, or use a budget in TFLOPs or minutes."
+        )
+    raise InputError(f"No finished cell has known {cost}. Use another budget.")
 
 
 @dataclass(frozen=True)
-class _Energy:
-    """The expected energy of training and of choosing, from finished cells.
+class _Model:
+    """What the finished cells tell about recipes: mAP and costs.
 
     Attributes
     ----------
-    constant, per_image
-        Energy of a training, in Wh: a constant part, and a part for each image seen.
-    choosing
-        Method -> number of images -> energy of choosing, in Wh.
-    note
-        Why these values are not exact or not complete. Empty if there is no such limit.
+    surface, costs
+        The expected mAP, and the expected cost.
+    settings
+        The settings of the finished cells, the reference first. It is None if all cells have the same setting.
     """
 
-    constant: float
-    per_image: float
-    choosing: Mapping[str, Mapping[int, float]]
-    note: str = ""
+    surface: Surface
+    costs: Costs
+    settings: tuple[Setting | None, ...]
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]]) -> _Energy:
-        """Fit the expected energy to tidy rows. Raise InputError if no row has a known energy."""
-        from scipy.optimize import nnls
+    def of(cls, rows: Sequence[Mapping[str, Any]], surface: Surface) -> _Model:
+        """Return the model of tidy rows with a fitted surface."""
+        reference = surface.factors.reference
+        known = {row["setting"] for row in rows if row.get("setting") is not None} - {reference}
+        return cls(surface, Costs.of(rows, reference), (reference, *sorted(known)))
 
-        known = [row for row in rows if row.get("Wh") is not None and row.get("images_seen")]
-        # the measured energy of an overlapped cell includes energy of the other training
-        alone = [row for row in known if not row.get("overlapped")]
-        if not known:
-            raise InputError(
-                "No finished cell has a known energy, but a recipe needs it. Run cells on a machine whose energy "
-                "can be measured or modelled."
-            )
-        note = "" if alone else ALL_OVERLAPPED
-        known = alone or known
-        seen = np.array([float(row["images_seen"]) for row in known])
-        wh = np.array([float(row["Wh"]) for row in known])
-        constant, per_image = nnls(np.column_stack([np.ones(len(seen)), seen]), wh)[0]
-        groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
-        for row in rows:
-            groups.setdefault((str(row["label"]), int(row["images"])), []).append(row)
-        choosing: dict[str, dict[int, float]] = {}
-        for (name, images), group in groups.items():
-            cost = choosing_wh(group)
-            choosing.setdefault(name, {}).update({} if cost is None else {images: cost})
-        if unknown := sorted({str(row["label"]) for row in rows} - {name for name, costs in choosing.items() if costs}):
-            unmetered = f"The energy of choosing by {', '.join(unknown)} is not known, so these recipes come last."
-            note = " ".join(filter(None, [note, unmetered]))
-        return cls(float(constant), float(per_image), choosing, note)
+    @property
+    def combined(self) -> list[Setting | None]:
+        """The settings of the finished cells and all their combinations, the reference first."""
+        known = [setting for setting in self.settings if setting is not None]
+        batches = dict.fromkeys((setting.batch, setting.nbs) for setting in known)
+        sizes = dict.fromkeys(setting.imgsz for setting in known)
+        freezes = dict.fromkeys(setting.freeze for setting in known)
+        found = product(batches, sizes, freezes)
+        return [Setting(batch, nbs, size, freeze) for (batch, nbs), size, freeze in found] or [None]
 
-    def of_choosing(self, method: str, images: int) -> float | None:
-        """Return the expected energy of choosing `images` images with a method, in Wh. Return None if it is not known.
-
-        Values between known keeps are interpolated.
-        """
-        costs = self.choosing.get(method)
-        if costs is None and method in (FULL, *RANDOM_METHODS):
-            # all images need no choosing, and a random choice takes too little energy to matter
-            return 0.0
-        if not costs:
-            return None
-        known = sorted(costs)
-        return float(np.interp(images, known, [costs[count] for count in known]))
+    def recipe(self, goal: FloatArray | None, method: str, images: int, epochs: int, setting: Setting | None) -> Recipe:
+        """Return a recipe with its expected mAP and costs. `goal` has the mAP to reach in each posterior sample."""
+        seen, reference = images * epochs, self.surface.factors.reference
+        means = self.surface.means(method, images, seen, setting)
+        low, high = np.quantile(self.surface.runs(method, images, seen, setting=setting), INTERVAL).clip(0.0, 1.0)
+        return Recipe(
+            method,
+            images / self.surface.total,
+            images,
+            epochs,
+            float(means.mean()),
+            float(low),
+            float(high),
+            float("nan") if goal is None else float((means >= goal).mean()),
+            self.costs.of_training(WH, seen, setting),
+            self.costs.of_choosing(method, images),
+            self.costs.of_training(TFLOPS, seen, setting),
+            self.costs.of_training(MINUTES, seen, setting),
+            self.costs.of_choosing(method, images, MINUTES),
+            () if setting is None or reference is None else tuple(setting.changes(reference).items()),
+        )
 
 
 def _candidates(
-    surface: Surface, rows: Sequence[Mapping[str, Any]], total: int, epochs: int
-) -> list[tuple[str, int, int]]:
-    """Return the triples (method, images, epochs) to compare: a grid within or near the range of the finished cells."""
+    model: _Model, rows: Sequence[Mapping[str, Any]], total: int, epochs: int
+) -> list[tuple[str, int, int, Setting | None]]:
+    """Return what to compare as (method, images, epochs, setting): a grid within or near the finished cells."""
     labels = {str(row["label"]) for row in rows}
     random = next((name for name in RANDOM_METHODS if name in labels), RANDOM_METHODS[0])
     least = min(int(row["images"]) for row in rows)
     images = sorted({max(1, round(keep * total)) for keep in KEEPS} | {int(row["images"]) for row in rows} - {total})
     counts = sorted({max(1, round(share * epochs)) for share in EPOCHS})
-    names = [random, *surface.methods]
-    reduced = [(name, k, count) for name in names for k in images if least <= k < total for count in counts]
-    return [*reduced, *((FULL, total, count) for count in counts)]
+    names = [random, *model.surface.methods]
+    reduced = [
+        (name, k, count, setting)
+        for setting in model.settings
+        for name in names
+        for k in images
+        if least <= k < total
+        for count in counts
+    ]
+    return [*reduced, *((FULL, total, count, setting) for setting in model.combined for count in counts)]
 
 
-def _recipe(
-    surface: Surface, energy: _Energy, goal: FloatArray | None, method: str, images: int, epochs: int
-) -> Recipe:
-    """Return a recipe with its expected mAP and energy. `goal` has the mAP to reach in each posterior sample."""
-    seen = images * epochs
-    means, runs = surface.means(method, images, seen), surface.runs(method, images, seen)
-    low, high = np.quantile(runs, INTERVAL).clip(0.0, 1.0)
-    return Recipe(
-        method,
-        images / surface.total,
-        images,
-        epochs,
-        float(means.mean()),
-        float(low),
-        float(high),
-        float("nan") if goal is None else float((means >= goal).mean()),
-        energy.constant + energy.per_image * seen,
-        energy.of_choosing(method, images),
-    )
-
-
-def _ordered(recipes: Sequence[Recipe], budget_wh: float | None, confidence: float) -> list[Recipe]:
+def order(recipes: Sequence[Recipe], question: Question) -> list[Recipe]:
     """Return the recipes that fit the budget, best first. Without a budget, return the recipes that reach the target.
 
-    Recipes whose energy of choosing is not known come last.
+    Recipes whose cost of choosing is not known come last. A recipe without a known cost of training fits no budget.
     """
-    if budget_wh is not None:
-        affordable = [recipe for recipe in recipes if recipe.least_wh <= budget_wh]
-        return sorted(affordable, key=lambda recipe: (recipe.total_wh is None, -recipe.expected, recipe.least_wh))
-    enough = [recipe for recipe in recipes if recipe.chance >= confidence]
-    return sorted(enough, key=lambda recipe: (recipe.total_wh is None, recipe.least_wh, -recipe.expected))
+    cost = question.cost
+
+    def least(recipe: Recipe) -> float:
+        found = recipe.least(cost)
+        return float("inf") if found is None else found
+
+    if question.target is None:
+        affordable = [recipe for recipe in recipes if least(recipe) <= question.budget]
+        return sorted(affordable, key=lambda item: (item.total(cost) is None, -item.expected, least(item)))
+    enough = [recipe for recipe in recipes if recipe.chance >= question.confidence]
+    return sorted(enough, key=lambda item: (item.total(cost) is None, least(item), -item.expected))
+
+
+def _effects(surface: Surface) -> tuple[Effect, ...]:
+    """Return what each setting does that varies among the finished cells."""
+    factors, reference = surface.factors, surface.factors.reference
+    if reference is None:
+        return ()
+    tried = [("batch", step, reference.step) for step in factors.steps]
+    tried += [("imgsz", size, reference.imgsz) for size in factors.sizes]
+    tried += [("freeze", freeze, reference.freeze) for freeze in factors.freezes]
+    found = []
+    for key, value, before in tried:
+        times = surface.worth(reference.changed([(key, value)]))
+        low, high = np.quantile(times, INTERVAL)
+        found.append(Effect(key, value, before, float(np.median(times)), float(low), float(high)))
+    return tuple(found)
 
 
 def _surer(
-    surface: Surface, best: Recipe, full: Recipe, target: float, recipes: Sequence[Recipe]
+    model: _Model, best: Recipe, full: Recipe, target: float, recipes: Sequence[Recipe]
 ) -> tuple[Recipe | None, float]:
     """Return the training that would make the advice most certain, and the fraction of the variance that it removes.
 
     This is the variance of (mAP of `best`) - `target` * (mAP of `full`).
     """
+    surface, reference = model.surface, model.surface.factors.reference
 
     def draws(recipe: Recipe) -> FloatArray:
-        means = surface.means(recipe.method, recipe.images, recipe.images * recipe.epochs)
+        setting = None if reference is None else reference.changed(recipe.settings)
+        means = surface.means(recipe.method, recipe.images, recipe.images * recipe.epochs, setting)
         return np.asarray(means - means.mean(), np.float64)
 
     wanted = draws(best) - target * draws(full)

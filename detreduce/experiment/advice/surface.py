@@ -4,7 +4,8 @@ The surface is mAP(n, s) = A g(n_eff / n0, a) g(s / s0, b) with g(x, a) = 1 - (1
 in both n and s, like the power laws of learning curves (Hestness et al. 2017, arXiv 1712.00409). n is the number of
 different images. s is the number of images that went through the network. N is the number of all images. n_eff = n
 exp(m (1 - n / N)) is the number of random images that would give the same mAP as the n images of a method. Each method
-has its own m, and m is 0 for random subsets. The advantage of a method disappears as n approaches N.
+has its own m, and m is 0 for random subsets. The advantage of a method disappears as n approaches N. Where cells differ
+in batch, image size or frozen layers, s is multiplied by a factor (see `detreduce.experiment.advice.settings`).
 
 A few cells do not determine all parameters, so each parameter has a prior. The result is a sample of the posterior by
 randomise-then-optimise (Bardsley et al. 2014): the fit is repeated with random noise on the cells and on the priors.
@@ -13,13 +14,14 @@ randomise-then-optimise (Bardsley et al. 2014): the fit is repeated with random 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError
+from detreduce.experiment.advice.settings import Factors, Setting
 from detreduce.vocabulary.controls import ON_ALL_IMAGES, RANDOM_METHODS
 
 FloatArray = npt.NDArray[np.float64]
@@ -50,12 +52,15 @@ class Configuration:
         Number of images kept, and number of images that went through the network.
     values
         The mAP of each cell.
+    setting
+        Batch, image size and frozen layers; None if all cells have the same.
     """
 
     method: str
     images: int
     images_seen: float
     values: tuple[float, ...]
+    setting: Setting | None = None
 
 
 @dataclass(frozen=True)
@@ -69,13 +74,15 @@ class Surface:
     total
         Number of images in the full set.
     samples
-        (S, 5 + methods) posterior samples of the parameters, on their unbounded scales.
+        (S, 5 + methods + factors) posterior samples of the parameters, on their unbounded scales.
     misfit
         Standard deviation of the mean of a configuration around the surface.
     run_spread
         Standard deviation of one run around the mean of its configuration.
     freedom
         Degrees of freedom of the two standard deviations.
+    factors
+        The factors of settings on the images seen. Without settings, there are none.
     """
 
     methods: tuple[str, ...]
@@ -84,8 +91,9 @@ class Surface:
     misfit: float
     run_spread: float
     freedom: float
+    factors: Factors = field(default_factory=Factors)
 
-    def means(self, method: str, images: int, images_seen: float) -> FloatArray:
+    def means(self, method: str, images: int, images_seen: float, setting: Setting | None = None) -> FloatArray:
         """Return the (S,) posterior samples of the mean mAP at a configuration.
 
         Raise InputError for a method without finished cells.
@@ -93,29 +101,49 @@ class Surface:
         if method not in RANDOM and method not in self.methods:
             raise InputError(f"No finished cell has the method {method!r}. There are: {', '.join(self.methods)}.")
         place = self.methods.index(method) if method in self.methods else -1
-        return _surface(self.samples, np.array([place]), np.array([images]), np.array([images_seen]), self.total)[:, 0]
+        seen = images_seen * self.worth(setting)[:, None]
+        return _surface(self.samples, np.array([place]), np.array([images]), seen, self.total)[:, 0]
 
-    def runs(self, method: str, images: int, images_seen: float, seed: int = 0) -> FloatArray:
+    def worth(self, setting: Setting | None) -> FloatArray:
+        """Return (S,) posterior samples of the factor of a setting on the images seen: 2 is worth twice the images."""
+        first = len(SHARED) + len(self.methods)
+        return _factor(self.samples[:, first:] @ self.factors.row(setting))
+
+    def runs(
+        self, method: str, images: int, images_seen: float, seed: int = 0, setting: Setting | None = None
+    ) -> FloatArray:
         """Return (S,) random samples of the mAP of one new training at a configuration."""
         rng = np.random.default_rng(seed)
         # Student's t, because few cells determine the standard deviations
         noise = np.hypot(self.misfit, self.run_spread) * rng.standard_t(self.freedom, len(self.samples))
-        return self.means(method, images, images_seen) + noise
+        return self.means(method, images, images_seen, setting) + noise
 
 
 def configurations(rows: Iterable[Mapping[str, Any]], measure: str) -> list[Configuration]:
     """Group tidy rows into configurations. Rows that do not have the measure are left out."""
-    groups: dict[tuple[str, int, float], list[float]] = {}
+    groups: dict[tuple[str, int, float], dict[Setting | None, list[float]]] = {}
     for row in rows:
         if row.get(measure) is not None and row.get("images_seen"):
             key = (str(row["label"]), int(row["images"]), float(row["images_seen"]))
-            groups.setdefault(key, []).append(float(row[measure]))
-    return [Configuration(*key, tuple(values)) for key, values in sorted(groups.items())]
+            groups.setdefault(key, {}).setdefault(row.get("setting"), []).append(float(row[measure]))
+    return [
+        Configuration(*key, tuple(values), setting)
+        for key, settings in sorted(groups.items())
+        for setting, values in settings.items()
+    ]
 
 
-def fit_surface(found: Sequence[Configuration], total: int, *, samples: int = SAMPLES, seed: int = 0) -> Surface:
+def fit_surface(
+    found: Sequence[Configuration],
+    total: int,
+    *,
+    reference: Setting | None = None,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> Surface:
     """Fit the surface to configurations of a dataset of `total` images.
 
+    `reference` is the setting whose factor on the images seen is 1; needed only if the configurations have settings.
     Raise InputError for fewer than three configurations.
     """
     from scipy.optimize import least_squares
@@ -131,12 +159,16 @@ def fit_surface(found: Sequence[Configuration], total: int, *, samples: int = SA
     seen = np.array([item.images_seen for item in found])
     mean = np.array([np.mean(item.values) for item in found])
     counts = np.array([len(item.values) for item in found], float)
-    centre, width = _priors(mean.max(), total, seen.max(), len(methods))
+    factors = Factors.of((item.setting for item in found), reference)
+    design = np.array([factors.row(item.setting) for item in found]).reshape(len(found), -1)
+    centre, width = _priors(mean.max(), total, seen.max(), len(methods), factors.widths)
+    first = len(centre) - len(factors.widths)
     run_spread = _pooled(found)
 
     def solve(target: FloatArray, middle: FloatArray, start: FloatArray, spread: FloatArray) -> Any:
         def residuals(theta: FloatArray) -> FloatArray:
-            fitted = _surface(theta[None], places, images, seen, total)[0]
+            worth = _factor(design @ theta[first:])
+            fitted = _surface(theta[None], places, images, seen * worth, total)[0]
             return np.concatenate([(fitted - target) / spread, (theta - middle) / width])
 
         return least_squares(residuals, start, method="lm", max_nfev=1000)
@@ -165,15 +197,22 @@ def fit_surface(found: Sequence[Configuration], total: int, *, samples: int = SA
         ).x
         for _ in range(samples)
     ]
-    return Surface(methods, total, np.array(drawn), misfit, run_spread, WORTH + free)
+    return Surface(methods, total, np.array(drawn), misfit, run_spread, WORTH + free, factors)
 
 
-def _priors(largest: float, total: int, most_seen: float, methods: int) -> tuple[FloatArray, FloatArray]:
+def _priors(
+    largest: float, total: int, most_seen: float, methods: int, factors: Sequence[float]
+) -> tuple[FloatArray, FloatArray]:
     """Return the prior mean and standard deviation of each parameter on its unbounded scale."""
     top = float(np.clip(largest * 1.1, 0.05, 0.95))
     centre = [np.log(top / (1 - top)), np.log(total / 10), np.log(0.7), np.log(most_seen / 10), np.log(0.7)]
     width = [0.7, 1.5, 0.6, 1.5, 0.6]
-    return np.array([*centre, *[0.0] * methods]), np.array([*width, *[0.6] * methods])
+    return np.array([*centre, *[0.0] * (methods + len(factors))]), np.array([*width, *[0.6] * methods, *factors])
+
+
+def _factor(logarithm: FloatArray) -> FloatArray:
+    """Return the factor with this logarithm, limited to numbers that no fit overflows with."""
+    return np.asarray(np.exp(np.clip(logarithm, -10, 10)), np.float64)
 
 
 def _surface(theta: FloatArray, places: npt.ArrayLike, images: Any, seen: Any, total: int) -> FloatArray:

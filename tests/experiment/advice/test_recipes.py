@@ -6,7 +6,9 @@ import pytest
 from test_surface import EPOCHS, TOTAL, grid
 
 from detreduce.errors import InputError
-from detreduce.experiment.advice.recipes import Advice, Recipe, _Energy, _ordered, advise
+from detreduce.experiment.advice.answer import Advice, Recipe
+from detreduce.experiment.advice.costs import Costs
+from detreduce.experiment.advice.recipes import Question, advise, order
 
 
 def rows() -> list[dict[str, Any]]:
@@ -78,8 +80,8 @@ def test_the_best_for_a_budget() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({}, "either a target"),
-        ({"target": 0.9, "budget_wh": 3}, "either a target"),
+        ({}, "one budget"),
+        ({"target": 0.9, "budget_wh": 3}, "one budget"),
         ({"target": 0}, "target=0"),
         ({"budget_wh": -1}, "budget_wh=-1"),
         ({"target": 0.9, "measure": "mAP75"}, "measure='mAP75'"),
@@ -121,13 +123,15 @@ def recipe(method: str, expected: float, wh: float, choosing_wh: float | None) -
 
 
 @pytest.mark.parametrize(
-    ("budget_wh", "order"),
+    ("budget_wh", "expected"),
     [(5.0, ["dear", "cheap", "unknown"]), (2.5, ["unknown"]), (None, ["cheap", "dear", "unknown"])],
 )
-def test_a_recipe_whose_choosing_is_not_known_comes_after_the_others(budget_wh: float | None, order: list[str]) -> None:
+def test_unknown_costs_of_choosing_come_last(budget_wh: float | None, expected: list[str]) -> None:
     """It would be the best and the cheapest were its choosing for nothing, and is left where no other fits."""
     found = [recipe("unknown", 0.6, 2.0, None), recipe("cheap", 0.4, 2.5, 0.5), recipe("dear", 0.5, 3.0, 1.0)]
-    assert [item.method for item in _ordered(found, budget_wh, 0.5)] == order
+    target = 0.9 if budget_wh is None else None
+    question = Question(target, "Wh", budget_wh or float("inf"), "mAP50_95", 0.5)
+    assert [item.method for item in order(found, question)] == expected
     assert found[0].total_wh is None and found[1].total_wh == 3.0
     assert (found[0].to_dict()["choosing_wh"], found[0].to_dict()["total_wh"]) == (None, None)
 
@@ -142,9 +146,7 @@ def test_what_choosing_took_may_not_be_known(found: Advice) -> None:
 
 def test_what_choosing_costs_goes_by_the_keep() -> None:
     dear = {40: 0.2, 100: 0.8, 200: 1.0}
-    energy = _Energy.of(
-        [row | {"features_Wh": dear[row["images"]]} if row["label"] == "good" else row for row in rows()]
-    )
+    energy = Costs.of([row | {"features_Wh": dear[row["images"]]} if row["label"] == "good" else row for row in rows()])
     costs = [energy.of_choosing("good", count) for count in (20, 70, 100, 300)]
     assert costs == pytest.approx([0.3, 0.6, 0.9, 1.1]), "features and selection"
     assert energy.of_choosing("full", 400) == energy.of_choosing("srs", 70) == 0.0
@@ -152,10 +154,10 @@ def test_what_choosing_costs_goes_by_the_keep() -> None:
 
 def test_a_random_draw_costs_nothing_where_it_was_not_metered() -> None:
     drawn = {"method": "srs", "selection_seconds": 0.01, "selection_Wh": None}
-    energy = _Energy.of([row | drawn if row["label"] == "srs" else row for row in rows()])
+    energy = Costs.of([row | drawn if row["label"] == "srs" else row for row in rows()])
     assert energy.of_choosing("srs", 100) == 0.0 and energy.note == ""
-    assert _Energy.of([row for row in rows() if row["label"] != "srs"]).of_choosing("srs", 100) == 0.0
-    assert _Energy.of(without_choosing("good")).of_choosing("good", 100) is None
+    assert Costs.of([row for row in rows() if row["label"] != "srs"]).of_choosing("srs", 100) == 0.0
+    assert Costs.of(without_choosing("good")).of_choosing("good", 100) is None
 
 
 def test_what_has_no_number_is_null_in_json() -> None:

@@ -1,0 +1,182 @@
+"""The answer of `plan`: recipes with their expected result and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH
+from detreduce.machine.json_values import json_value
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A way to train, and its expected result.
+
+    Attributes
+    ----------
+    method
+        The label of the method. The label ``full`` means a training on all images.
+    keep, images, epochs
+        The fraction of images to keep, the number of images to keep, and the number of epochs.
+    expected
+        Expected mAP of one training.
+    low, high
+        Ends of the interval that contains the mAP of one training with probability 0.9.
+    chance
+        Probability that the mean mAP of this recipe reaches the target; NaN without a target.
+    wh, choosing_wh
+        Expected energy of one training, and of choosing the images once, in Wh; None if it is not known.
+    tflops
+        Operations of one training, in units of 10^12; None if they are not known.
+    minutes, choosing_minutes
+        Expected time of one training, and of choosing the images once, in minutes; None if it is not known.
+    settings
+        Batch, nbs, imgsz and freeze that differ from the trainings without a recipe, as keys of a recipe.
+    """
+
+    method: str
+    keep: float
+    images: int
+    epochs: int
+    expected: float
+    low: float
+    high: float
+    chance: float
+    wh: float | None
+    choosing_wh: float | None
+    tflops: float | None = None
+    minutes: float | None = None
+    choosing_minutes: float | None = None
+    settings: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def images_seen(self) -> int:
+        """The number of images that go through the network."""
+        return self.images * self.epochs
+
+    @property
+    def total_wh(self) -> float | None:
+        """Energy of choosing and one training together, in Wh; None if one of them is not known."""
+        return self.total(WH)
+
+    def total(self, cost: str) -> float | None:
+        """Return the cost (``Wh``, ``TFLOPs`` or ``minutes``) of choosing and one training; None if it is not known.
+
+        The operations of choosing are not counted.
+        """
+        training, choosing = self._parts(cost)
+        return None if training is None or choosing is None else training + choosing
+
+    def least(self, cost: str) -> float | None:
+        """Return a lower bound of the cost: `total` if it is known, otherwise the cost of training alone."""
+        training, choosing = self._parts(cost)
+        return None if training is None else training + (choosing or 0.0)
+
+    def _parts(self, cost: str) -> tuple[float | None, float | None]:
+        """Return the cost of training and the cost of choosing."""
+        parts = {
+            WH: (self.wh, self.choosing_wh),
+            TFLOPS: (self.tflops, 0.0),
+            MINUTES: (self.minutes, self.choosing_minutes),
+        }
+        return parts[cost]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as a dict for JSON. Values that are not known are None."""
+        content = {**asdict(self), "total_wh": self.total_wh, "images_seen": self.images_seen}
+        return {name: json_value(value) for name, value in content.items() if name != "settings"} | {
+            "settings": dict(self.settings)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one setting does: the number of times that an image seen counts, compared with the reference.
+
+    Attributes
+    ----------
+    key, value, reference
+        The key of a recipe, its value, and the value without a recipe.
+    times
+        Median factor on the images seen. Above 1, the setting gives more mAP for as many images seen.
+    low, high
+        Ends of the interval that contains the factor with probability 0.9.
+    """
+
+    key: str
+    value: int
+    reference: int
+    times: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The result of `advise`.
+
+    Attributes
+    ----------
+    full
+        The training on all images, with the number of epochs that is most common in the ledger.
+    best
+        The best recipe; None if no recipe is good enough or cheap enough.
+    others
+        The next best recipes: at most one recipe for each other method and each other setting.
+    surer
+        The training that would reduce the uncertainty of `best` most; None if there is no uncertainty to reduce.
+    surer_by
+        Fraction of the variance of `best` that `surer` would remove.
+    measure
+        The fitted measure: ``mAP50`` or ``mAP50_95``.
+    configurations
+        Number of configurations that the surface is fitted to. Cells of one configuration differ only in their seeds.
+    misfit, run_spread
+        Standard deviation of configurations around the surface, and standard deviation between runs of a configuration.
+    cost
+        The cost that recipes are ordered by or limited by: ``Wh``, ``TFLOPs`` or ``minutes``.
+    least, most
+        Cost of the cheapest and of the most expensive recipe that was compared, in units of `cost`.
+    energy_note
+        Reason why the energy values are not exact or not complete. Empty if they are.
+    effects
+        What each setting does that varies among the finished cells.
+    """
+
+    full: Recipe
+    best: Recipe | None
+    others: tuple[Recipe, ...]
+    surer: Recipe | None
+    surer_by: float
+    measure: str
+    configurations: int
+    misfit: float
+    run_spread: float
+    cost: str
+    least: float
+    most: float
+    energy_note: str = ""
+    effects: tuple[Effect, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the advice as a dict for JSON."""
+        limits: Mapping[str, float] = {"least_wh": self.least, "most_wh": self.most} if self.cost == WH else {}
+        return {
+            "measure": self.measure,
+            "configurations": self.configurations,
+            "misfit": self.misfit,
+            "run_spread": self.run_spread,
+            "full": self.full.to_dict(),
+            "best": self.best.to_dict() if self.best else None,
+            "others": [recipe.to_dict() for recipe in self.others],
+            "surer": self.surer.to_dict() if self.surer else None,
+            "surer_by": self.surer_by,
+            "cost": self.cost,
+            "least": self.least,
+            "most": self.most,
+            "energy_note": self.energy_note,
+            **limits,
+            "effects": [asdict(effect) for effect in self.effects],
+        }

@@ -1,0 +1,84 @@
+"""Write a recommended recipe as a file for `detreduce train`, and the command that trains with it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from detreduce.errors import InputError
+from detreduce.experiment.advice.answer import Recipe
+from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.machine.documents import load_yaml
+from detreduce.machine.files import write_atomically
+from detreduce.machine.regular_files import YAMLS, is_regular, read_text
+from detreduce.training.recipes.recipe import Recipe as TrainingRecipe
+from detreduce.vocabulary.controls import CONTROLS, FULL
+from detreduce.vocabulary.labels import with_former_defaults
+
+
+def training_recipe(planned: Recipe, rows: Sequence[Mapping[str, Any]]) -> TrainingRecipe:
+    """Return the recipe that trains as planned. `rows` are the finished cells, whose methods the recipe names."""
+    content: dict[str, Any] = {"images_seen": planned.images_seen, **dict(planned.settings)}
+    if planned.method != FULL:
+        alone: Mapping[str, Any] = {"method": planned.method}
+        row = next((row for row in rows if row["label"] == planned.method), alone)
+        method = str(row["method"])
+        control = CONTROLS.get(method)
+        content["subset"] = {
+            "name": control.chooser if control is not None else method,
+            "keep": planned.images,
+            **with_former_defaults(method, row.get("parameters") or {}),
+            **(row.get("composition") or {}),
+        }
+    return TrainingRecipe.model_validate(content)
+
+
+def write_recipe(path: Path, recipe: TrainingRecipe, about: str) -> None:
+    """Write a recipe as YAML, with a comment above. Raise DetreduceError if writing fails."""
+    if path.suffix not in (".yaml", ".yml"):
+        raise InputError(f"{path} is not a name of a YAML file. Use for example recipe.yaml.")
+    content = {name: value for name, value in recipe.to_dict().items() if name != "name"}
+    text = f"# {about}\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def train_command(ledger: Ledger, rows: Sequence[Mapping[str, Any]], planned: Recipe, file: Path, epochs: int) -> str:
+    """Return the command that trains with a recipe file as the cells of a ledger were trained.
+
+    `epochs` is the number of epochs of the cells on all images.
+    """
+    whole = next(row for row in rows if row.get("control") == FULL)
+    training = ledger[str(whole["key"])].training
+    config = _config(ledger)
+    evaluate, train = config.get("evaluate") or {}, config.get("train") or {}
+    words = ["detreduce", "train", str(config.get("dataset") or training.data.path)]
+    words += ["--model", str(train.get("model") or training.model.name), "--recipe", str(file)]
+    if (split := evaluate.get("on", "auto")) != "auto":
+        words += ["--on", str(split)]
+    if training.choose != "last":
+        words += ["--choose", training.choose]
+    words += ["--allow-leaks"] * bool(config.get("allow_leaks"))
+    changed = {name for name, _ in planned.settings}
+    arguments = {name: value for name, value in training.arguments.items() if name not in changed}
+    if "batch" in changed:
+        # a recipe with a batch sets nbs
+        arguments.pop("nbs", None)
+    arguments["epochs"] = epochs
+    return shlex.join([*words, *(f"{name}={_in_yaml(value)}" for name, value in arguments.items())])
+
+
+def _config(ledger: Ledger) -> Mapping[str, Any]:
+    """Return the configuration of the latest run in a ledger; empty if there is none."""
+    file = ledger.path / "config.yaml"
+    content = load_yaml(read_text(file, YAMLS)) if is_regular(file) else None
+    return content if isinstance(content, dict) else {}
+
+
+def _in_yaml(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
+    return text.removesuffix("\n").removesuffix("\n...")

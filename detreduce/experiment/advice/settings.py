@@ -1,0 +1,123 @@
+"""The settings of a training that `plan` compares: batch, image size and frozen layers.
+
+In the surface, a setting multiplies the images seen: s_eff = s (step / step0)^-beta exp(gamma_imgsz + gamma_freeze).
+`step` is the number of images per optimiser step, and step0 is its value in the reference setting, the one of the
+trainings without a recipe. Each other image size and each other number of frozen layers has its own gamma. All these
+parameters have priors that are centred on 0, no effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.training.recipes.settings import BATCH, IMGSZ
+
+FloatArray = npt.NDArray[np.float64]
+
+NBS = 64
+"""Ultralytics' default of nbs, the images per optimiser step."""
+BATCH_WIDTH, OTHER_WIDTH = 0.6, 0.7
+"""Prior standard deviations of beta, and of each gamma. With beta = 1, only the number of steps matters."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Setting:
+    """The settings of a training.
+
+    Attributes
+    ----------
+    batch, nbs
+        Images in a batch, and ultralytics' nominal batch size.
+    imgsz
+        Image size in pixels.
+    freeze
+        Number of frozen layers.
+    """
+
+    batch: int
+    nbs: int
+    imgsz: int
+    freeze: int
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Setting | None:
+        """Return the setting in ultralytics' arguments; None if a value is not a single number of at least 0."""
+        found = {"batch": BATCH, "nbs": NBS, "imgsz": IMGSZ, "freeze": 0}
+        found |= {name: arguments[name] for name in found if arguments.get(name) is not None}
+        whole = all(isinstance(value, int) and not isinstance(value, bool) for value in found.values())
+        if not whole or found["batch"] < 1 or found["imgsz"] < 1 or found["freeze"] < 0:
+            return None
+        return cls(**found)
+
+    @property
+    def step(self) -> int:
+        """The images per optimiser step. Ultralytics adds up the gradients of several batches to about `nbs` images."""
+        return self.batch * max(round(self.nbs / self.batch), 1)
+
+    def changed(self, changes: Iterable[tuple[str, int]]) -> Setting:
+        """Return the setting of a recipe with these keys. A batch without nbs means one optimiser step per batch."""
+        given = dict(changes)
+        if "batch" in given:
+            given.setdefault("nbs", given["batch"])
+        return replace(self, **given)
+
+    def changes(self, reference: Setting) -> dict[str, int]:
+        """Return the keys of a recipe that change `reference` into this setting."""
+        found = {}
+        if (self.batch, self.nbs) != (reference.batch, reference.nbs):
+            # a recipe with a batch makes one optimiser step per batch, unless it has nbs
+            found = {"batch": self.batch, "nbs": self.nbs} if self.nbs > self.batch else {"batch": self.batch}
+        names = [name for name in ("imgsz", "freeze") if getattr(self, name) != getattr(reference, name)]
+        return found | {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """The factors on the images seen that a surface has parameters for: only those that vary among the finished cells.
+
+    Attributes
+    ----------
+    reference
+        The setting whose factor is 1; None if no cell has a setting.
+    steps
+        The images per optimiser step that are not those of `reference`. They have one parameter together.
+    sizes, freezes
+        The image sizes and the numbers of frozen layers that are not those of `reference`.
+    """
+
+    reference: Setting | None = None
+    steps: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()
+    freezes: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Iterable[Setting | None], reference: Setting | None) -> Factors:
+        """Return the factors that vary among `settings`. A cell without a setting counts as `reference`."""
+        known = {setting for setting in settings if setting is not None}
+        if reference is None:
+            return cls()
+        return cls(
+            reference,
+            tuple(sorted({setting.step for setting in known} - {reference.step})),
+            tuple(sorted({setting.imgsz for setting in known} - {reference.imgsz})),
+            tuple(sorted({setting.freeze for setting in known} - {reference.freeze})),
+        )
+
+    @property
+    def widths(self) -> list[float]:
+        """The prior standard deviation of each parameter."""
+        return [BATCH_WIDTH] * bool(self.steps) + [OTHER_WIDTH] * (len(self.sizes) + len(self.freezes))
+
+    def row(self, setting: Setting | None) -> FloatArray:
+        """Return the (parameters,) row whose product with the parameters is the log factor of a setting."""
+        if self.reference is None or setting is None:
+            return np.zeros(len(self.widths))
+        batch = [-np.log(setting.step / self.reference.step)] * bool(self.steps)
+        sizes = [float(setting.imgsz == size) for size in self.sizes]
+        freezes = [float(setting.freeze == freeze) for freeze in self.freezes]
+        return np.array([*batch, *sizes, *freezes], float)

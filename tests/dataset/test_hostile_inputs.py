@@ -290,7 +290,7 @@ def test_groups_are_those_that_the_expression_matches() -> None:
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
 def test_a_name_with_a_line_end_is_refused_by_a_list(end: str) -> None:
     for name in (f"a{end}b.jpg", f"a.jpg{end}", f"{end}a.jpg"):
-        with pytest.raises(InputError, match="line end"):
+        with pytest.raises(InputError, match="line break"):
             list_line(name)
     assert list_line("a b.jpg") == "a b.jpg\n"
 
@@ -300,7 +300,7 @@ def test_a_name_with_a_line_end_is_written_only_where_no_list_is_needed(tmp_path
     picture(tmp_path / "set/a.png")
     picture(tmp_path / "set/b\nc.png")
     dataset = dr.load_dataset(tmp_path / "set")
-    with pytest.raises(InputError, match="line end"):
+    with pytest.raises(InputError, match="line break"):
         dr.write_subset(dataset, dataset.image_ids, tmp_path / "out", link="list")
     assert not (tmp_path / "out").exists()
 

@@ -29,5 +29,5 @@ LOOKS = {
     Role.FULL: Look(CONTROLS[FULL].words, INK, "s"),
     Role.EQUAL_STEPS: Look(CONTROLS[EQUAL_ITERATIONS].title, MUTED, "D"),
     Role.RANDOM: Look("random subsets", ORANGE, "^"),
-    Role.METHOD: Look("chosen by a method", BLUE, "o"),
+    Role.METHOD: Look("subset or recipe", BLUE, "o"),
 }

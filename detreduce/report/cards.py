@@ -19,6 +19,7 @@ from detreduce.vocabulary.measures import ACCURACIES, LEAST_MAP
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 NAME = ACCURACIES[MEASURE]
+NO_FULL = "No training on all images for all epochs (the control full) is finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,10 @@ def _accuracy_card(outcome: Outcome, best: Summary) -> Card:
     full = _summary(outcome, FULL)
     if not math.isfinite(mean):
         return Card(title, "not known", (f"{NAME} was not measured.",))
+    if full is None:
+        return Card(NAME, own, (NO_FULL,))
     if reason := _why_no_share(full):
         return Card(title, "not known", (f"{NAME} {own}.", reason))
-    assert full is not None
     lines = [f"{NAME} {own} vs {_figure(full)} on all {full.images} images"]
     chips = []
     item = outcome.difference(best, FULL, MEASURE)
@@ -93,10 +95,8 @@ def _accuracy_card(outcome: Outcome, best: Summary) -> Card:
     return Card(title, _percent(mean / full.mean[MEASURE]), tuple(lines), tuple(chips))
 
 
-def _why_no_share(full: Summary | None) -> str:
+def _why_no_share(full: Summary) -> str:
     """Return the reason why the mAP cannot be given as a share of the mAP on all images, or "" if it can."""
-    if full is None:
-        return "No training on all images is finished."
     if math.isnan(full.mean[MEASURE]):
         return f"{NAME} on all images was not measured."
     # an mAP of nearly 0 would give meaningless shares
@@ -110,11 +110,13 @@ def _saving_card(outcome: Outcome, best: Summary) -> Card:
     if outcome.nothing_learnt:
         return Card("Compute saved", "not known", ("No training learnt anything, so nothing was saved. Train longer.",))
     full = _summary(outcome, FULL)
+    if full is None:
+        return _cost_card(outcome, best)
     lines, value = [], ""
     for name, words, unit in (("TFLOPs", "computation", "TFLOPs"), ("Wh", "energy", "Wh")):
         ratio = best.against_full.get(name, math.nan)
-        if full is None or not math.isfinite(ratio):
-            lines.append(_unknown(outcome, words, full is None))
+        if not math.isfinite(ratio):
+            lines.append(_unknown(outcome, words))
             continue
         pair = f"{significant(best.mean[name])} vs {significant(full.mean[name])} {unit} a training"
         if value:
@@ -122,11 +124,22 @@ def _saving_card(outcome: Outcome, best: Summary) -> Card:
         else:
             value = _percent(1 - ratio) if ratio <= 1 else f"−{_percent(ratio - 1)}"
             lines.append(f"{words.capitalize()}: {pair}" + (", which is more" if ratio > 1 else ""))
-    lines += _choosing(outcome, best)
-    equal = next((one for one in outcome.summaries if one.method == EQUAL_ITERATIONS and _at_keep(one, best)), None)
-    if equal is not None:
-        lines.append(f"All images with the same number of steps: {NAME} {_figure(equal)}")
+    lines += [*_choosing(outcome, best), *_equal_steps(outcome, best)]
     return Card("Compute saved", value or "not known", tuple(lines))
+
+
+def _cost_card(outcome: Outcome, best: Summary) -> Card:
+    """Return the card of the computation of a training, for an experiment that cannot say what is saved."""
+    flops = best.mean.get("TFLOPs", math.nan)
+    value = f"{significant(flops)} TFLOPs a training" if math.isfinite(flops) else "not known"
+    lines = ("What is saved is not known without the control full", *_choosing(outcome, best))
+    return Card("Computation", value, (*lines, *_equal_steps(outcome, best)))
+
+
+def _equal_steps(outcome: Outcome, best: Summary) -> list[str]:
+    """Return a sentence about the equal-steps control at the keep of a subset, if the control is finished."""
+    equal = next((one for one in outcome.summaries if one.method == EQUAL_ITERATIONS and _at_keep(one, best)), None)
+    return [] if equal is None else [f"The equal-steps control: {NAME} {_figure(equal)}"]
 
 
 def _choosing(outcome: Outcome, best: Summary) -> list[str]:
@@ -138,10 +151,8 @@ def _choosing(outcome: Outcome, best: Summary) -> list[str]:
     return [f"Choosing takes {significant(paid.choosing_wh)} Wh once and pays for itself {after}"]
 
 
-def _unknown(outcome: Outcome, words: str, no_full: bool) -> str:
+def _unknown(outcome: Outcome, words: str) -> str:
     """Return a sentence with the reason why a saving is not known."""
-    if no_full:
-        return f"{words.capitalize()}: not known without a training on all images"
     if words == "energy" and outcome.rows and all(row.get("overlapped") for row in outcome.rows):
         return "Energy: not comparable, because the trainings overlapped others on their machine"
     return f"{words.capitalize()}: not known"

@@ -87,6 +87,7 @@ def first_screen(
 def _chips(conclusion: Conclusion) -> list[Chip]:
     """Return the labels with the verdicts on the best subset."""
     found = [Chip(conclusion.kind, conclusion.verdict, f"vs {conclusion.against}")]
-    if conclusion.against_equal:
+    # the best control of a recipe can be the equal-steps control itself
+    if conclusion.against_equal and conclusion.against_equal != conclusion.verdict:
         found.append(chip_of(conclusion.against_equal, f"vs {title_of(EQUAL_ITERATIONS)}"))
     return found

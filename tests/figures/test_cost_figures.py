@@ -48,7 +48,7 @@ def test_the_trade_off_has_each_cell_each_mean_and_the_front() -> None:
     assert any(point == pytest.approx([25, 0.45]) for point in points), "the mean of mms"
     assert curve(axes) == ([pytest.approx(25), 100], [pytest.approx(0.45), 0.6]), "srs is beaten by a cheaper one"
     assert set(annotations(figure)) == {"full", "mms 25 %"}
-    assert set(legend_of(figure)) == {"all images", "random subsets", "chosen by a method", "Pareto front"}
+    assert set(legend_of(figure)) == {"all images", "random subsets", "subset or recipe", "Pareto front"}
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("TFLOPs of training", "mAP50-95")
     assert axes.get_xscale() == "log"
 
@@ -85,7 +85,7 @@ def test_learning_curves_are_means_over_seeds_in_a_panel_a_keep() -> None:
     drawn = [curve(quarter, place) for place in range(2)]
     assert ([5, 10], [3.0, 1.5]) in drawn, "as far as the shortest goes"
     assert ([40], [5.0]) in drawn, "full is in every panel"
-    assert set(legend_of(figure)) == {"all images", "random subsets", "chosen by a method"}
+    assert set(legend_of(figure)) == {"all images", "random subsets", "subset or recipe"}
     assert learning_curves([(row("mms", 0.5, 1, 1, images_seen=3), [])]) is None
 
 

@@ -35,7 +35,10 @@ from detreduce.vocabulary.measures import ACCURACIES, LEAST_MAP
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 Row = Mapping[str, Any]
-PHASES = ("duplicates", "features", "proxy training", "selection", "training", "validation", "evaluation", "robustness")
+PHASES = (
+    "duplicates", "features", "proxy training", "selection", "stream", "training", "validation", "evaluation",
+    "robustness",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from detreduce.machine.checked_json import read_checked
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text, json_value
 from detreduce.machine.regular_files import is_regular
-from detreduce.training.energy import PhaseEnergy
+from detreduce.training.energy import PhaseEnergy, phase_columns
 from detreduce.training.robustness_columns import robustness_columns
+from detreduce.vocabulary.measures import CHOOSING_PHASES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -225,7 +226,8 @@ class TrainingRecord(_Part):
         Floating-point operations for one image. None if counting failed.
     energy
         Energy of each phase: ``training``, ``validation`` (during the training, only with ``choose="best"``),
-        ``evaluation`` and, with `corruptions`, ``robustness``.
+        ``evaluation`` and, with `corruptions`, ``robustness``. With a recipe, also ``selection`` (choosing its subset)
+        and ``stream`` (the weights or the order of its stream, if this decodes images).
     resolved
         Settings that ultralytics chose or used: optimiser, lr0, batch, nbs, warm-up and so on.
     history
@@ -275,7 +277,10 @@ class TrainingRecord(_Part):
         return sorted(Path(self.run, PLOTS_FOLDER).glob("*.png"))
 
     def row(self) -> dict[str, Any]:
-        """Return the record as one table row. Wh, g_co2 and minutes are values of the phase ``training`` only."""
+        """Return the record as one table row. Wh, g_co2 and minutes are values of the phase ``training`` only.
+
+        Each phase of `CHOOSING_PHASES` that the recipe has is in two more columns: ``<phase>_Wh``, ``<phase>_seconds``.
+        """
         figures = self.evaluation
         training = self.energy.get("training", PhaseEnergy())
         measured = sum(part.wh for part in training.components.values() if part.provenance == "measured")
@@ -299,6 +304,7 @@ class TrainingRecord(_Part):
             "epochs": self.counts.epochs,
             "passes": self.counts.images_seen / self.data.train_images if self.data.train_images else None,
             "TFLOPs": self.training_tflops,
+            **phase_columns({phase: energy for phase, energy in self.energy.items() if phase in CHOOSING_PHASES}),
             **self._robustness_row(),
         }
 

@@ -22,6 +22,8 @@ FACTS = (
     ("recall", "recall", 3),
     ("Wh", "Wh", 2),
     ("g CO2", "g_co2", 2),
+    ("Wh of choosing the subset", "selection_Wh", 2),
+    ("Wh of the stream", "stream_Wh", 2),
     ("training minutes", "minutes", 1),
     ("epochs", "epochs", 0),
     ("images seen", "images_seen", 0),

@@ -9,5 +9,6 @@ LEAST_MAP = 0.0005
 COSTS = {"Wh": "Wh", "g_co2": "g CO2", "minutes": "minutes", "TFLOPs": "TFLOPs"}
 METERED = ("Wh", "g_co2", "minutes")
 """Costs that change if another training runs on the same machine at the same time."""
-CHOOSING_PHASES = ("features", "selection", "proxy_training", "duplicates")
-"""Phases of choosing images. The tidy table has two columns for each phase: ``<phase>_Wh`` and ``<phase>_seconds``."""
+CHOOSING_PHASES = ("features", "selection", "proxy_training", "duplicates", "stream")
+"""Phases of choosing images, or of computing their stream. The tidy table has two columns for each phase:
+``<phase>_Wh`` and ``<phase>_seconds``."""

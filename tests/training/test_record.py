@@ -9,6 +9,8 @@ import pytest
 
 from detreduce.errors import InputError, MissingFileError
 from detreduce.training.energy import ComponentEnergy, PhaseEnergy
+from detreduce.experiment.statistics.break_even import choosing_wh
+from detreduce.figures.cost import cost_of
 from detreduce.training.record import Counts, DataFacts, Evaluation, ModelFacts, TrainingRecord
 
 
@@ -77,6 +79,18 @@ def test_row() -> None:
     assert all(not isinstance(value, (dict, list)) for value in row.values())
     without = make_record(energy={"training": PhaseEnergy(seconds=1, unavailable="why")}, evaluation=None).row()
     assert without["Wh"] is None and without["Wh_measured"] is None and without["mAP50"] is None
+
+
+def test_the_energy_of_a_recipe_is_in_the_row() -> None:
+    assert "stream_Wh" not in make_record().row()
+    phases = {**make_record().energy, "stream": PhaseEnergy(seconds=5, wh=0.5), "selection": PhaseEnergy(seconds=2)}
+    row = make_record(energy=phases).row()
+    assert (row["stream_Wh"], row["stream_seconds"], row["Wh"]) == (0.5, 5, 3.0)
+    # it was not metered, and so it is not 0
+    assert (row["selection_Wh"], row["selection_seconds"]) == (None, 2)
+    assert choosing_wh([{**row, "method": "herding"}]) is None
+    assert choosing_wh([{**row, "selection_Wh": 0.25}]) == 0.75
+    assert cost_of({**row, "selection_Wh": 0.25}, "Wh") == 3.75
 
 
 def test_what_is_no_record(tmp_path: Path) -> None:

@@ -47,6 +47,11 @@ def show_record(record: TrainingRecord) -> None:
         ("recall", row["recall"], 3),
         ("energy (Wh)", row["Wh"], 2),
         ("CO2 (g)", row["g_co2"], 2),
+        *(
+            (f"energy of {what} (Wh)", row[f"{phase}_Wh"], 2)
+            for phase, what in (("selection", "choosing the subset"), ("stream", "the stream"))
+            if phase in record.energy
+        ),
         ("training minutes", row["minutes"], 1),
         ("optimiser steps", row["optimiser_steps"], 0),
         ("images seen", row["images_seen"], 0),

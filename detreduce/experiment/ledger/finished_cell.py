@@ -11,7 +11,7 @@ from detreduce.errors import InputError
 from detreduce.experiment.ledger.stored import CellFile
 from detreduce.machine.checked_json import read_checked, refuse
 from detreduce.machine.json_values import json_text
-from detreduce.training.energy import PhaseEnergy
+from detreduce.training.energy import PhaseEnergy, phase_columns
 from detreduce.training.record import TrainingRecord
 from detreduce.vocabulary.controls import is_recipe
 from detreduce.vocabulary.labels import FORMER_DEFAULTS, make_label
@@ -80,17 +80,11 @@ class FinishedCell:
 
         If ``overlapped`` is true, energy and seconds include part of another training. Comparisons exclude such values.
         """
-        cost = {
-            f"{phase.replace(' ', '_')}_{name}": value
-            for phase, energy in self.choosing.items()
-            # the energy of an overlapped phase includes energy of another training
-            for name, value in (("Wh", None if energy.overlapped else energy.wh), ("seconds", energy.seconds))
-        }
         where = {name: self.ran.get(name) for name in ("started", "ended", "host", "machine", "overlapped")}
         return {
             **self.cell,
             **self.training.row(),
-            **cost,
+            **phase_columns(self.choosing),
             # the hash of earlier versions also depends on the order in which the images were chosen
             "selection_hash": self.selection.get("set_hash") or self.selection.get("hash"),
             "selection_fitted_at": self.selection.get("fitted_at"),

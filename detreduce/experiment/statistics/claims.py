@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from detreduce.experiment.statistics.break_even import choosing_wh
 from detreduce.experiment.statistics.pairs import Row
 from detreduce.vocabulary.controls import (
     BEST_UNIFORM,
@@ -48,6 +49,9 @@ class Claim:
         ``data``, ``recipe``, or empty if the two sides neither have equal settings nor cost the same.
     note
         Which recipe the control is, and by how much the costs differ.
+    budget
+        Comparisons at different budgets are adjusted separately. It is the keep, which gives the images seen; for the
+        best uniform recipe, the number of a group of recipes of equal TFLOPs.
     """
 
     ours: Sequence[Row]
@@ -55,6 +59,7 @@ class Claim:
     against: str
     claim: str
     note: str
+    budget: str
 
     @property
     def verdict(self) -> str:
@@ -72,6 +77,7 @@ def claims_of(rows: Sequence[Row]) -> Iterator[Claim]:
     for row in rows:
         groups.setdefault((row["label"], keep_key(row["keep"])), []).append(row)
     every = list(groups.values())
+    cost_of = _budgets(every)
     ordered = sorted((group for group in every if is_recipe(group[0])), key=lambda group: -_mean(group, "images_seen"))
     for group in ordered:
         if (control := _control(group, every)) is not None:
@@ -81,12 +87,13 @@ def claims_of(rows: Sequence[Row]) -> Iterator[Claim]:
             if twin is not None:
                 yield _claim(group, twin, against)
         if (best := _best_uniform(group, every)) is not None:
-            yield _claim(group, best, BEST_UNIFORM)
+            yield replace(_claim(group, best, BEST_UNIFORM), budget=f"equal TFLOPs {cost_of[group[0]['key']]}")
 
 
 def tflops_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
     """Return the TFLOPs of one side divided by those of the other, minus 1; NaN if they are not known."""
-    return _ratio(ours, theirs, "TFLOPs")
+    reference = _mean(theirs, "TFLOPs")
+    return _mean(ours, "TFLOPs") / reference - 1 if reference else math.nan
 
 
 def _claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Claim:
@@ -100,9 +107,24 @@ def _claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Claim:
         cost = "TFLOPs are not known" if math.isnan(difference) else f"TFLOPs {difference:+.0%}"
         notes.append(cost if abs(difference) > EQUAL_COST or math.isnan(difference) else "equal TFLOPs")
         alone = [row for row in (*ours, *theirs) if not row.get("overlapped")]
-        if claim and len(alone) == len(ours) + len(theirs) and not math.isnan(wh := _ratio(ours, theirs, "Wh")):
+        if claim and len(alone) == len(ours) + len(theirs) and not math.isnan(wh := _wh_differ_by(ours, theirs)):
             notes.append(f"Wh {wh:+.0%}")
-    return Claim(ours, theirs, against, claim, ", ".join(notes))
+    return Claim(ours, theirs, against, claim, ", ".join(notes), keep_key(ours[0]["keep"]))
+
+
+def _budgets(groups: Sequence[Sequence[Row]]) -> dict[str, int]:
+    """Return the budget of each group: key of its first row -> number of the budget, 0 for the cheapest groups.
+
+    A group begins a new budget if it costs so much more than the next cheaper group that their TFLOPs differ by over
+    `EQUAL_COST`. So groups that are
+    compared at equal TFLOPs have the same budget, also if they see different numbers of images.
+    """
+    costs = sorted((cost, group[0]["key"]) for group in groups if not math.isnan(cost := _mean(group, "TFLOPs")))
+    found, number = dict[str, int](), 0
+    for place, (cost, key) in enumerate(costs):
+        number += place > 0 and cost * (1 - EQUAL_COST) > costs[place - 1][0]
+        found[key] = number
+    return found
 
 
 def _control(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[Row] | None:
@@ -168,9 +190,14 @@ def _seen(rows: Sequence[Row]) -> set[Any]:
     return {row.get("images_seen") for row in rows}
 
 
-def _ratio(ours: Sequence[Row], theirs: Sequence[Row], name: str) -> float:
-    reference = _mean(theirs, name)
-    return _mean(ours, name) / reference - 1 if reference else math.nan
+def _wh_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
+    """Return the Wh of one side divided by those of the other, minus 1. Wh include choosing the images; NaN: unknown."""
+    mine, other = (_mean(side, "Wh") + _number(choosing_wh(side)) for side in (ours, theirs))
+    return mine / other - 1 if other else math.nan
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _mean(rows: Sequence[Row], name: str) -> float:

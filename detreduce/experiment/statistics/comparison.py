@@ -64,7 +64,7 @@ class Comparison:
         Exact two-sided p of the sign-flip test; None for fewer than 6 groups.
     p_holm
         `p` after Holm's adjustment for the methods with the same keep, reference and measure. Each control is adjusted
-        separately.
+        separately. Comparisons with the best uniform recipe are adjusted for all recipes of equal TFLOPs.
     methods
         Number of methods in the adjustment.
     detectable
@@ -140,8 +140,8 @@ def compare_methods(
         The differences come from the rows. The evidence only shows how much the differences vary with the test images.
     """
     rows = list(rows)
-    claims = [*(Claim(*side, DATA_CLAIM, "") for side in sides_of(rows)), *claims_of(rows)]
-    claims += [Claim(*side, LOSS, "") for side in sides_against_full(rows)] if full else []
+    claims = [*(_by_keep(side, DATA_CLAIM) for side in sides_of(rows)), *claims_of(rows)]
+    claims += [_by_keep(side, LOSS) for side in sides_against_full(rows)] if full else []
     keys = (row["key"] for claim in claims for row in [*claim.ours, *claim.theirs])
     resampled = ResampledFigures(evidence, keys, resamples, seed)
     compared: list[tuple[Comparison, PairedDifference]] = []
@@ -152,13 +152,18 @@ def compare_methods(
             if groups:
                 first = claim.ours[0]
                 kind = first["control"], is_recipe(first), claim.claim
-                families.setdefault((claim.against, keep_key(first["keep"]), measure, *kind), []).append(len(compared))
+                families.setdefault((claim.against, claim.budget, measure, *kind), []).append(len(compared))
                 compared.append(_compared(claim, measure, groups, differences, resampled))
     judged = [comparison for comparison, _ in compared]
     for places in families.values():
         for place, comparison in zip(places, _judged([compared[place] for place in places]), strict=True):
             judged[place] = comparison
     return judged
+
+
+def _by_keep(side: tuple[Sequence[Row], Sequence[Row], str], claim: str) -> Claim:
+    """Return the claim of two sides that are not a recipe and its control."""
+    return Claim(*side, claim, "", keep_key(side[0][0]["keep"]))
 
 
 def _compared(
@@ -213,7 +218,7 @@ def _compared(
 def _judged(family: Sequence[tuple[Comparison, PairedDifference]]) -> list[Comparison]:
     """Return the comparisons with their verdicts, adjusted by Holm for the number of methods.
 
-    `family` contains the comparisons with the same keep, reference and measure.
+    `family` contains the comparisons with the same budget, reference and measure.
     """
     doubts = holm([pair.doubt() if comparison.low is not None else None for comparison, pair in family])
     adjusted = holm([comparison.p for comparison, _ in family])

@@ -1,7 +1,7 @@
 """Meter the energy and CO2 of each phase and component, and state the provenance of each number."""
 
 from detreduce.training.energy.country import carbon_intensity, check_country
-from detreduce.training.energy.figures import ComponentEnergy, PhaseEnergy, scaled, together
+from detreduce.training.energy.figures import ComponentEnergy, PhaseEnergy, phase_columns, scaled, together
 from detreduce.training.energy.meter import EnergyMeter
 from detreduce.training.energy.tracker import SAMPLE_SECONDS
 
@@ -12,6 +12,7 @@ __all__ = [
     "PhaseEnergy",
     "carbon_intensity",
     "check_country",
+    "phase_columns",
     "scaled",
     "together",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -62,6 +62,18 @@ class PhaseEnergy(BaseModel):
     country: str = ""
     unavailable: str | None = None
     overlapped: bool | None = None
+
+
+def phase_columns(phases: Mapping[str, PhaseEnergy]) -> dict[str, float | None]:
+    """Return the columns ``<phase>_Wh`` and ``<phase>_seconds`` of a table row, for each phase.
+
+    The Wh of an overlapped phase are None, because they include energy of another process.
+    """
+    return {
+        f"{phase.replace(' ', '_')}_{name}": value
+        for phase, energy in phases.items()
+        for name, value in (("Wh", None if energy.overlapped else energy.wh), ("seconds", energy.seconds))
+    }
 
 
 def together(parts: Sequence[PhaseEnergy]) -> PhaseEnergy:

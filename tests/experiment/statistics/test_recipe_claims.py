@@ -121,3 +121,25 @@ def test_verdicts_and_holm_go_by_claim() -> None:
     assert batch8.difference == pytest.approx(0.32 / 3)
     assert batch8.verdict == "better than the equal-steps control"
     assert "equal TFLOPs" in batch8.note and "Wh +0%" in batch8.note
+
+
+def test_recipes_of_equal_tflops_are_one_family_also_if_they_see_different_numbers_of_images() -> None:
+    # half the operations an image and twice the images, and twice the operations and half the images
+    fine = rows("fine", (0.36, 0.34, 0.35), {"imgsz": 448}, keep=0.05, images_seen=450, tflops=4.02)
+    coarse = rows("coarse", (0.34, 0.33, 0.35), {"imgsz": 224}, keep=0.2, images_seen=1800, tflops=3.96)
+    dear = rows("dear", (0.5, 0.52, 0.51), {"batch": 2}, keep=0.4, images_seen=3600, tflops=16.0)
+    dearer = rows("dearer", (0.4, 0.42, 0.45), {"batch": 1}, keep=0.4, images_seen=3600, tflops=16.1)
+    found = compare_methods(CONTROL + BATCH8 + fine + coarse + dear + dearer)
+    best = {
+        item.method: item.methods for item in found if (item.against, item.measure) == ("best_uniform", "mAP50_95")
+    }
+    assert best == {"batch8": 3, "fine": 3, "coarse": 3, "dear": 2, "dearer": 2}
+
+
+def test_wh_of_a_recipe_claim_include_choosing() -> None:
+    costly = [{**row, "stream_Wh": 1.0, "stream_seconds": 9.0} for row in STREAM8]
+    [claim] = [item for item in claims_of(CONTROL + costly) if item.against == "full_equal_iterations"]
+    assert claim.note == "equal TFLOPs, Wh +25%"
+    unknown = [{**row, "stream_Wh": None} for row in costly]
+    [claim] = [item for item in claims_of(CONTROL + unknown) if item.against == "full_equal_iterations"]
+    assert claim.note == "equal TFLOPs"

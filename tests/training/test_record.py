@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from detreduce.errors import InputError, MissingFileError
-from detreduce.training.energy import ComponentEnergy, PhaseEnergy
 from detreduce.experiment.statistics.break_even import choosing_wh
 from detreduce.figures.cost import cost_of
+from detreduce.training.energy import ComponentEnergy, PhaseEnergy
 from detreduce.training.record import Counts, DataFacts, Evaluation, ModelFacts, TrainingRecord
 
 

@@ -87,7 +87,13 @@ def show_too_short(record: TrainingRecord, arguments: Sequence[str]) -> None:
     epochs = max(FEW_STEPS, math.ceil(FEW_STEPS * record.counts.epochs / max(steps, 1)))
     out = terminal.console()
     count = f"{steps} optimiser step{'' if steps == 1 else 's'}"
-    show_status(out, f"Warning: {count}: too few to learn, so a mAP near 0 is expected. Use epochs={epochs}.", WARNING)
+    few = f"Warning: {count}: too few to learn, so a mAP near 0 is expected."
+    if isinstance(seen := (record.recipe or {}).get("images_seen"), int):
+        # with more epochs, each epoch would have fewer images
+        more = math.ceil(seen * FEW_STEPS / max(steps, 1))
+        show_status(out, f"{few} Set images_seen to at least {more} in the recipe.", WARNING)
+        return
+    show_status(out, f"{few} Use epochs={epochs}.", WARNING)
     again = [one for one in arguments if not one.startswith("epochs=")]
     out.print(f"Next: {shlex.join(['detreduce', 'train', *again, f'epochs={epochs}'])}", soft_wrap=True)
 

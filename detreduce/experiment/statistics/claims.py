@@ -191,7 +191,7 @@ def _seen(rows: Sequence[Row]) -> set[Any]:
 
 
 def _wh_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
-    """Return the Wh of one side divided by those of the other, minus 1. Wh include choosing the images; NaN: unknown."""
+    """Return the Wh of one side divided by those of the other, minus 1, choosing included; or NaN."""
     mine, other = (_mean(side, "Wh") + _number(choosing_wh(side)) for side in (ours, theirs))
     return mine / other - 1 if other else math.nan
 

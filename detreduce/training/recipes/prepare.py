@@ -103,6 +103,11 @@ def check_contradictions(recipe: Recipe, arguments: Mapping[str, Any], images_pe
             f"lr0={arguments['lr0']!r} contradicts the recipe {recipe.label!r}, which has lr0: {recipe.lr0}. Leave out "
             "one of them."
         )
+    if recipe.batch is not None and recipe.nbs is None and arguments.get("nbs", recipe.batch) != recipe.batch:
+        raise InputError(
+            f"nbs={arguments['nbs']!r} contradicts the recipe {recipe.label!r}: its batch of {recipe.batch} is also "
+            "nbs. Set nbs in the recipe."
+        )
     if images_per_epoch is not None:
         raise InputError(
             f"images_per_epoch={images_per_epoch!r} cannot be used with a recipe. Set images_seen in the recipe."

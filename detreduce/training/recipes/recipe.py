@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -70,6 +71,13 @@ class Recipe(BaseModel):
             raise ValueError(f"{value!r} is the name of a control or of a method. Use another name")
         return value
 
+    @field_validator("batch", "nbs", "imgsz", mode="before")
+    @classmethod
+    def _is_a_number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError(f"{value!r} is not a number")
+        return value
+
     @field_validator("progressive", "skip_learnt", mode="before")
     @classmethod
     def _switched_off(cls, value: Any) -> Any:
@@ -88,6 +96,10 @@ class Recipe(BaseModel):
     @field_validator("lr0", mode="before")
     @classmethod
     def _rate(cls, value: Any) -> Any:
+        if isinstance(value, str) and value not in (RESOLVED, SQRT):
+            # YAML reads 1e-3 as a text
+            with suppress(ValueError):
+                value = float(value)
         number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
         if not number and value not in (RESOLVED, SQRT):
             raise ValueError(f"{value!r} is not {RESOLVED}, {SQRT} or a number above 0")

@@ -55,11 +55,13 @@ def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int
     Raises
     ------
     InputError
-        The batch is larger than the images, `images_seen` is less than a batch, or an argument contradicts the recipe.
+        The batch is larger than the images or than `nbs`, `images_seen` is less than a batch, or an argument
+        contradicts the recipe.
     """
     before = arguments.get("batch", BATCH)
     batch = recipe.batch or before
     _check_batch(recipe.batch, chosen)
+    _check_nbs(recipe.nbs, batch)
     # ultralytics makes a batch of all images if there are fewer than in a batch
     epochs, per_epoch = _epochs(recipe, int(arguments.get("epochs") or EPOCHS), min(batch, chosen), images)
     found = {**arguments}
@@ -92,6 +94,15 @@ def _check_batch(batch: int | None, chosen: int) -> None:
     """Raise InputError if the batch of a recipe has more images than the training."""
     if batch is not None and batch > chosen:
         raise InputError(f"batch: {batch} images are more than the {chosen} images to train on. Use a smaller batch.")
+
+
+def _check_nbs(nbs: int | None, batch: Any) -> None:
+    """Raise InputError if an optimiser step has fewer images than a batch: ultralytics would raise the weight decay."""
+    if nbs is not None and nbs < batch:
+        raise InputError(
+            f"nbs: {nbs} images per optimiser step are fewer than the {batch} images of a batch. Use a smaller batch, "
+            "or a larger nbs."
+        )
 
 
 def _epochs(recipe: Recipe, epochs: int, batch: Any, images: int) -> tuple[int, int | None]:

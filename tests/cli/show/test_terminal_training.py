@@ -73,3 +73,18 @@ def test_a_training_of_too_few_steps_is_called_so(
     else:
         assert f"{steps} optimiser step" in text and f"Use epochs={wanted}" in text
         assert text.splitlines()[-1] == f"Next: detreduce train d.yaml --model x.pt imgsz=64 epochs={wanted}"
+
+
+def test_a_number_of_images_is_not_raised_by_more_epochs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = record(tmp_path)
+    counts = found.counts.model_copy(update={"optimiser_steps": 10})
+    show_too_short(found.model_copy(update={"counts": counts, "recipe": {"images_seen": 41}}), ["d.yaml"])
+    text = capsys.readouterr().out
+    assert "Set images_seen to at least 205" in text and "epochs=" not in text
+
+
+def test_the_energy_of_the_stream_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = record(tmp_path)
+    assert "stream" not in (show_record(found), capsys.readouterr().out)[1]
+    show_record(found.model_copy(update={"energy": {**found.energy, "stream": PhaseEnergy(seconds=1, wh=0.25)}}))
+    assert "energy of the stream (Wh) │   0.25" in capsys.readouterr().out

@@ -130,9 +130,7 @@ def test_recipes_of_equal_tflops_are_one_family_also_if_they_see_different_numbe
     dear = rows("dear", (0.5, 0.52, 0.51), {"batch": 2}, keep=0.4, images_seen=3600, tflops=16.0)
     dearer = rows("dearer", (0.4, 0.42, 0.45), {"batch": 1}, keep=0.4, images_seen=3600, tflops=16.1)
     found = compare_methods(CONTROL + BATCH8 + fine + coarse + dear + dearer)
-    best = {
-        item.method: item.methods for item in found if (item.against, item.measure) == ("best_uniform", "mAP50_95")
-    }
+    best = {item.method: item.methods for item in found if (item.against, item.measure) == ("best_uniform", "mAP50_95")}
     assert best == {"batch8": 3, "fine": 3, "coarse": 3, "dear": 2, "dearer": 2}
 
 

@@ -38,12 +38,19 @@ def test_a_recipe_without_a_name_is_called_by_what_it_changes(recipe: dict[str, 
         {"name": "full"}, {"name": "srs"}, {"name": "recipe"}, {"name": "a b"}, {"batch": 8, "nbs": 4}, {"btch": 8},
         {"subset": "herding"}, {"subset": {"name": "herding", "keep": 0.0}}, {"subset": {"name": "no", "keep": 0.1}},
         {"stream": "no"}, {"progressive": 0.5}, {"progressive": {"start": 0}}, {"skip_learnt": {"easy": 2}},
+        {"batch": True}, {"nbs": True}, {"imgsz": True}, {"lr0": "nan"}, {"lr0": "-1e-3"}, {"lr0": True},
         {"skip_learnt": True, "images_seen": 10}, {"skip_learnt": True, "stream": "class_uniform"},
     ],
 )  # fmt: skip
 def test_a_wrong_recipe_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Recipe.model_validate(wrong)
+
+
+@given(st.floats(1e-9, 1e3))
+def test_a_rate_that_yaml_reads_as_text_is_a_number(rate: float) -> None:
+    # YAML 1.1 reads 1e-3 as text
+    assert Recipe.model_validate({"lr0": repr(rate)}) == Recipe(lr0=rate)
 
 
 def test_the_identity_leaves_out_the_name_and_the_defaults() -> None:

@@ -86,6 +86,8 @@ def test_a_batch_that_the_recipe_does_not_set_may_be_larger_than_the_images() ->
     [
         ({"batch": 449}, "449 images are more than the 448"),
         ({"batch": 50, "chosen": 45}, "more than the 45"),
+        # the arguments have no batch, so it is 16
+        ({"nbs": 15}, "nbs: 15 images per optimiser step are fewer than the 16"),
         ({"images_seen": 7, "batch": 8}, "7 images are less than one batch of 8"),
     ],
 )

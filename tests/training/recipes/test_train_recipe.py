@@ -70,6 +70,7 @@ def test_the_subset_of_a_recipe_is_chosen_first(data: Path, tmp_path: Path) -> N
         ({"images_seen": 0}, {}, "0 is not above 0"),
         ({"btch": 3}, {}, "Did you mean 'batch'"),
         ({"batch": 4}, {"batch": 8}, "batch=8 contradicts the recipe 'batch4'"),
+        ({"batch": 4}, {"nbs": 64}, "nbs=64 contradicts the recipe 'batch4': its batch of 4 is also nbs"),
         ({"mosaic": 0.5}, {"close_mosaic": 2}, "close_mosaic=2 contradicts"),
         ({"lr0": 0.1}, {"lr0": 0.2}, "lr0=0.2 contradicts"),
         ({"batch": 4}, {"images_per_epoch": 12}, "images_per_epoch=12 cannot be used"),

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from detreduce.errors import InputError
+from detreduce.training.progressive_size import ProgressiveSize
 from detreduce.training.recipes.recipe import RESOLVED, SQRT, Recipe, images_of
 
 EPOCHS, BATCH, IMGSZ, MOSAIC = 100, 16, 640, 1.0
 """Ultralytics' defaults."""
+ITERATIONS, MOST_STEPS = 5, 10_000
+"""With more steps than these, the mean cost of the sizes no longer depends on their number."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,21 @@ def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int
         found["warmup_epochs"] = recipe.warmup * epochs
     plain = recipe.images_seen is None and recipe.stream.by == "uniform"
     if recipe.progressive is not None and recipe.skip_learnt is None:
-        plain, per_epoch = False, round((per_epoch or chosen) / recipe.progressive.relative_cost(_full_size(found)))
+        full_size = per_epoch or chosen
+        plain, per_epoch = False, _lengthened(recipe.progressive, full_size, min(batch, chosen), epochs, found)
     return RecipeSettings(found, None if plain else (per_epoch or chosen))
+
+
+def _lengthened(sizes: ProgressiveSize, per_epoch: int, batch: Any, epochs: int, arguments: Mapping[str, Any]) -> int:
+    """Return the images per epoch that have the operations of `per_epoch` images at full size.
+
+    The sizes depend on the number of steps, and this number on the images, so the result is found by iteration.
+    """
+    full, found = _full_size(arguments), per_epoch
+    for _ in range(ITERATIONS):
+        steps = epochs * math.ceil(found / batch) if batch >= 1 else MOST_STEPS
+        found = round(per_epoch / sizes.relative_cost(full, min(steps, MOST_STEPS)))
+    return found
 
 
 def _full_size(arguments: Mapping[str, Any]) -> int:

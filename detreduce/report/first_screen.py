@@ -66,6 +66,8 @@ def first_screen(
         of = f" of {shown[0].view.of}" if shown else ""
         keep = f", keep {keep_in_words(best.keep)}" if isinstance(best.keep, float) else ""
         subject = f"{title_of(best.method)}{keep} ({best.images}{of} images)"
+        if best.is_recipe:
+            subject = f"the recipe {best.method} on {best.images} images"
         if is_cleaned(outcome, best):
             subject = f"the {best.images}{of} images without near-duplicates"
         if conclusion.kind in (OPEN, UNKNOWN) and len(outcome.summaries) > 3 and not outcome.nothing_learnt:

@@ -160,7 +160,7 @@ def test_the_line_of_a_command_names_the_work_that_ended_last(monkeypatch: pytes
         until(terminal, "loading libraries")
         with step("choosing by mms"):
             anew(terminal, "choosing by mms")
-        anew(terminal, "choosing by mms: finishing 0 s")
+        anew(terminal, "choosing by mms: finishing")  # a busy machine may miss the first second
 
 
 def test_a_step_that_is_alone_waits_for_its_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def show_advice(found: Advice, *, target: float | None, budget: float | None, co
             f"The budget of {budget:g} {found.cost} is more than any recipe needs: the most expensive recipe "
             f"needs {fixed(found.most, 2)} {found.cost}. So the budget does not limit the choice."
         )
-    if found.energy_note:
+    if found.energy_note and found.cost != "TFLOPs":
         say(found.energy_note)
     if found.others:
         show_table(out, _table(found, chance=target is not None))

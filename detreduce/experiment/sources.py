@@ -23,10 +23,10 @@ from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.sections import ProxyConfig
 from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
 from detreduce.features.proxy.dynamics import needs_neighbours
-from detreduce.features.request import Extraction
+from detreduce.features.request import Extraction, TensorProxyExtraction
 from detreduce.features.table import FeatureTable
 from detreduce.machine.documents import parse_json
-from detreduce.machine.hashes import json_hash
+from detreduce.machine.hashes import file_hash, json_hash
 from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
@@ -34,7 +34,9 @@ from detreduce.reduction.steps import Source, extract, image_vectors
 from detreduce.selection.choose import select
 from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
-from detreduce.training.proxy import PHASE, log_proxy_training
+from detreduce.training.proxy import PHASE, WEIGHTS_SUFFIX, log_proxy_training
+from detreduce.training.run.model import find_model
+from detreduce.ultralytics_bridge.tensor_weights import SUFFIX, save_tensors
 
 PROXY_FILE = "proxy.npz"
 FEATURES_PHASE = "features"
@@ -113,7 +115,7 @@ class Sources:
         if cell.drops_by_features and self._vectors_kind not in kinds:
             kinds.append(self._vectors_kind)
         for kind in kinds:
-            if kind not in (FEATURES, VECTORS) and not is_regular(self._proxy_log):
+            if kind not in (FEATURES, VECTORS) and not self._has_proxy(kind == "gradients"):
                 found.append((PHASE, PHASE))
             if not is_regular(self._cost_file(kind)):
                 found.append((FEATURES_PHASE, f"{kind} table"))
@@ -163,12 +165,35 @@ class Sources:
         log = self._proxy_log
         folder = log.parent
         with self.ledger.exclusive(folder.name, lambda: say("Waiting for another process's proxy training.")):
-            if is_regular(log):
+            if self._has_proxy(self._uses_weights):
                 return log
+            if is_regular(log):
+                former = folder.with_name(f"former-{folder.name}")
+                say(_why_trained_again(log, former))
+                shutil.rmtree(former, ignore_errors=True)
+                folder.rename(former)
             # a folder without a log comes from a run that was killed
             shutil.rmtree(folder, ignore_errors=True)
             self._train_proxy(self.config.proxy, log)
         return log
+
+    @property
+    def _uses_weights(self) -> bool:
+        """Whether a method uses the weights of the proxy, and not only its log."""
+        return any("gradients" in reducer_class(method.name).needs for method in self.config.choosers)
+
+    def _has_proxy(self, weights: bool) -> bool:
+        """Return whether the ledger has the log of the proxy training and, if `weights`, its weights as tensors.
+
+        Weights in a pickle do not count, because the ledger may come from another person.
+        """
+        return is_regular(self._proxy_log) and (not weights or is_regular(self._proxy_log.with_suffix(SUFFIX)))
+
+    @property
+    def _proxy_start(self) -> str:
+        """The model from which the proxy training starts, as the configuration names it."""
+        assert self.config.proxy is not None
+        return self.config.proxy.model or self.config.train.model
 
     @property
     def _proxy_log(self) -> Path:
@@ -177,8 +202,9 @@ class Sources:
 
     def _train_proxy(self, wanted: ProxyConfig, log: Path) -> None:
         """Train the proxy and write its log. If `share` is less than all images, train on a random subset."""
-        model = wanted.model or self.config.train.model
+        model = self._proxy_start
         data: str | Path = self.config.dataset
+        made = log.parent / "trained" / PROXY_FILE
         share = log.parent / "share"
         if self._is_part(wanted):
             drawn = select(self.dataset, "srs", wanted.share, wanted.seed, self.config.reduce.categories)
@@ -187,15 +213,16 @@ class Sources:
         log_proxy_training(
             data,
             model,
-            output=log,
+            output=made,
             epochs=wanted.epochs,
             imgsz=wanted.imgsz,
             seed=wanted.seed,
             country=self.config.energy.country,
             **wanted.arguments,
         )
-        self._paid(PhaseEnergy.model_validate(ProxyLog.load(log).facts["energy"]))
-        shutil.rmtree(share, ignore_errors=True)
+        self._paid(_keep_proxy(made, log))
+        for folder in (share, made.parent):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _fills_by_features(self, kind: str) -> bool:
         """Return whether a table needs features to find the neighbours of images that the proxy training left out."""
@@ -250,7 +277,7 @@ class Sources:
             return image_vectors(features)
         if self._fills_by_features(kind):
             return replace(features, blocks=(*self._blocks, kind), proxy=self.proxy)
-        return Extraction(blocks=(kind,), proxy=self.proxy)
+        return TensorProxyExtraction(blocks=(kind,), proxy=self.proxy, start=find_model(self._proxy_start))
 
     def _cost_file(self, kind: str) -> Path:
         """Return the path of the file in the ledger that contains the cost of a table."""
@@ -274,6 +301,25 @@ class Sources:
             "provenance": table.provenance,
         }
         self.ledger.write_json(file.name, content)
+
+
+def _keep_proxy(made: Path, log: Path) -> PhaseEnergy:
+    """Keep the log and the weights of a new proxy training, the weights as tensors only. Return the energy."""
+    proxy = ProxyLog.load(made)
+    weights, tensors = made.with_suffix(WEIGHTS_SUFFIX), log.with_suffix(SUFFIX)
+    if is_regular(weights):
+        save_tensors(weights, tensors)
+        proxy = replace(proxy, facts={**proxy.facts, "weights_sha256": file_hash(tensors)})
+    # the log is written last, so that a log always has its weights
+    proxy.save(log)
+    return PhaseEnergy.model_validate(proxy.facts["energy"])
+
+
+def _why_trained_again(log: Path, former: Path) -> str:
+    """Return why the proxy is trained again although the ledger has its log."""
+    weights = log.with_suffix(WEIGHTS_SUFFIX)
+    why = f"{weights} is a pickle, and loading it can run code" if is_regular(weights) else f"{weights} is missing"
+    return f"{why}, so the proxy is trained again. Its former files are in {former.name}."
 
 
 def _costs_alike(log: ProxyLog, wanted: ProxyConfig, model: str) -> bool:

@@ -26,7 +26,7 @@ from detreduce.features.pixels.image_block import image_block
 from detreduce.features.pixels.objects import PairedBoxes
 from detreduce.features.pixels.precision import Precision, check_precision
 from detreduce.features.pixels.running import Running
-from detreduce.features.proxy.blocks import open_proxy
+from detreduce.features.proxy.blocks import ProxyBlocks, open_proxy
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.features.vectors import read_vectors
 from detreduce.machine.cache_folder import cache_folder
@@ -100,7 +100,7 @@ class Extraction:
     def run(self, dataset: DetectionDataset) -> FeatureTable:
         """Extract the features of a dataset. `extract_features` documents the result and the errors."""
         names = self.check(dataset)
-        proxy = open_proxy(names, self.proxy, dataset)
+        proxy = self._open_proxy(names, dataset)
         running = Running(self.batch, self.device, self.workers, stop_at_failure=self.unreadable == "raise")
         extracted = Extracted(failures=_find_unsized(dataset) if "objects" in names or "annotations" in names else {})
         if "image" in names or "objects" in names:
@@ -113,6 +113,9 @@ class Extraction:
             alike = [name for name in names if name not in SEPARATE_BLOCKS]
             proxy.add_to(extracted, alike, cache_folder(self.cache), running)
         return self._table(dataset, names, extracted)
+
+    def _open_proxy(self, names: Collection[str], dataset: DetectionDataset) -> ProxyBlocks | None:
+        return open_proxy(names, self.proxy, dataset)
 
     @property
     def vectors_file(self) -> Path | None:
@@ -175,6 +178,19 @@ class Extraction:
             problems=problems,
             objects=objects,
         )
+
+
+@dataclass(frozen=True)
+class TensorProxyExtraction(Extraction):
+    """A request whose proxy's weights are tensors only, so that reading them cannot run code.
+
+    `start` is the model from which the proxy training started, as the argument of ultralytics' ``YOLO(...)``.
+    """
+
+    start: str | None = None
+
+    def _open_proxy(self, names: Collection[str], dataset: DetectionDataset) -> ProxyBlocks | None:
+        return open_proxy(names, self.proxy, dataset, self.start)
 
 
 def _annotations_block(dataset: DetectionDataset) -> npt.NDArray[np.float32]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from detreduce.dataset.problem_counts import ProblemCounts
 from detreduce.errors import MissingFileError
-from detreduce.machine.checked_json import read_checked
+from detreduce.machine.checked_json import Int64, read_checked
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text, json_value
 from detreduce.machine.regular_files import is_regular
@@ -37,9 +37,9 @@ class ClassMetrics(_Part):
     """Metrics of one class. ``images`` and ``boxes`` count the ground truth."""
 
     name: str
-    class_id: int
-    boxes: int
-    images: int
+    class_id: Int64
+    boxes: Int64
+    images: Int64
     precision: float
     recall: float
     AP50: float
@@ -57,10 +57,10 @@ class CocoFigures(_Part):
 
     mAP50: float
     mAP50_95: float
-    max_det: int
-    images: int
-    boxes: int
-    doubled_boxes: int = 0
+    max_det: Int64
+    images: Int64
+    boxes: Int64
+    doubled_boxes: Int64 = 0
 
 
 class Agreement(_Part):
@@ -85,8 +85,8 @@ class Evaluation(_Part):
     """
 
     splits: list[str]
-    images: int
-    boxes: int
+    images: Int64
+    boxes: Int64
     mAP50: float
     mAP50_95: float
     precision: float
@@ -104,7 +104,7 @@ class CorruptedEvaluation(_Part):
     """
 
     corruption: str
-    severity: int
+    severity: Int64
     evaluation: Evaluation
 
 
@@ -126,11 +126,11 @@ class Counts(_Part):
         Number of forward passes without a backward pass, which measured what the detector had learnt.
     """
 
-    optimiser_steps: int
-    batches: int
-    images_seen: int
-    epochs: int
-    images_scored: int = 0
+    optimiser_steps: Int64
+    batches: Int64
+    images_seen: Int64
+    epochs: Int64
+    images_scored: Int64 = 0
 
 
 class Flops(_Part):
@@ -174,8 +174,8 @@ class DataFacts(_Part):
     hash: str
     selection_hash: str | None = None
     splits: dict[str, int]
-    train_images: int
-    train_boxes: int
+    train_images: Int64
+    train_boxes: Int64
     class_names: list[str]
     problems: ProblemCounts | None = None
 
@@ -202,7 +202,7 @@ class ModelFacts(_Part):
 
     name: str
     task: str
-    parameters: int
+    parameters: Int64
     weights_before: str | None
     weights_after: str
     weights_file: str
@@ -246,17 +246,17 @@ class TrainingRecord(_Part):
     data: DataFacts
     model: ModelFacts
     choose: Literal["last", "best"]
-    seed: int
-    images_per_epoch: int | None = None
+    seed: Int64
+    images_per_epoch: Int64 | None = None
     recipe: dict[str, Any] | None = None
     flops: Flops | None = None
-    imgsz: int | list[int]
+    imgsz: Int64 | list[Int64]
     arguments: dict[str, Any]
     resolved: dict[str, Any]
     history: list[dict[str, float | None]]
     device: str
     cpu: str
-    threads: int
+    threads: Int64
     versions: dict[str, str]
     started: str
     run: str

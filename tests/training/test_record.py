@@ -104,3 +104,19 @@ def test_what_is_no_record(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text(json.dumps({**content, "extra": 1}))
     with pytest.raises(InputError, match="not a training record"):
         TrainingRecord.load(tmp_path)
+
+
+@pytest.mark.parametrize("number", [10**40, 10**400, -(10**40)])
+def test_whole_numbers_that_no_float_holds_are_refused(tmp_path: Path, number: int) -> None:
+    make_record().save(tmp_path)
+    content = json.loads((tmp_path / "record.json").read_text())
+    parts = (content, *(content[name] for name in ("counts", "data", "model", "evaluation")))
+    places = [(part, name) for part in parts for name in part]
+    whole = [(part, name) for part, name in places if type(part[name]) is int and name != "schema_version"]
+    assert len(whole) >= 10
+    for part, name in whole:
+        former, part[name] = part[name], number
+        (tmp_path / "record.json").write_text(json.dumps(content))
+        with pytest.raises(InputError, match=name):
+            TrainingRecord.load(tmp_path).row()
+        part[name] = former

@@ -31,6 +31,7 @@ from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
 from detreduce.images.decode import why_unreadable
 from detreduce.machine.hashes import file_hash
 from detreduce.machine.regular_files import is_regular
+from detreduce.ultralytics_bridge.tensor_weights import SUFFIX
 
 NEIGHBOURS = 10
 """For an image that is missing from the proxy log, the scores of this number of nearest images are averaged."""
@@ -53,6 +54,8 @@ class ProxyBlocks:
         The dataset whose images the blocks describe.
     dynamics
         The result of `dynamics_block`. None if the block is not requested.
+    start
+        The model from which the proxy training started, if its weights are stored as tensors only. Otherwise None.
     failures
         Row -> reason, for images that are missing from the log and cannot be read. Empty if another block reads the
         images, because that block records the unreadable images.
@@ -62,13 +65,14 @@ class ProxyBlocks:
     path: Path
     log: ProxyLog
     dataset: DetectionDataset
+    start: str | None = None
     dynamics: npt.NDArray[np.float32] | None = None
     failures: dict[int, str] = field(default_factory=dict)
 
     @property
     def weights(self) -> Path:
         """The file with the weights after the last epoch of the proxy training."""
-        return self.path.with_suffix(".pt")
+        return self.path.with_suffix(".pt" if self.start is None else SUFFIX)
 
     def add_to(self, extracted: Extracted, alike: Sequence[str], folder: Path, running: Running) -> None:
         """Add the blocks, their provenance and their failures to `extracted`.
@@ -80,7 +84,8 @@ class ProxyBlocks:
         if "gradients" in self.names:
             imgsz = self.log.facts.get("imgsz")
             size = int(max(imgsz) if isinstance(imgsz, list) else imgsz or GradientOptions.imgsz)
-            made = gradient_block(self.dataset, self.weights, folder, GradientOptions(size, running=running))
+            options = GradientOptions(size, running=running, start=self.start)
+            made = gradient_block(self.dataset, self.weights, folder, options)
             extracted.blocks["gradients"] = made.vectors
             extracted.provenance |= made.provenance
             extracted.failures = {**made.failures, **extracted.failures}
@@ -109,8 +114,12 @@ class ProxyBlocks:
         return {"path": str(self.path), "sha256": sha256, **{name: self.log.facts.get(name) for name in _FACTS}}
 
 
-def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: DetectionDataset) -> ProxyBlocks | None:
+def open_proxy(
+    names: Collection[str], proxy: str | Path | None, dataset: DetectionDataset, start: str | None = None
+) -> ProxyBlocks | None:
     """Read and check the proxy log that the blocks `names` need. Return None if these blocks need no proxy log.
+
+    `start` is the model from which the proxy training started. If given, the weights next to the log are tensors only.
 
     Raises
     ------
@@ -133,7 +142,7 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
         known = " and ".join(SEPARATE_BLOCKS)
         raise InputError(f"proxy={str(proxy)!r} is used only by the blocks {known}. Add one of these blocks.")
     path = Path(proxy).expanduser()
-    opened = ProxyBlocks(needing, path, ProxyLog.load(path), dataset)
+    opened = ProxyBlocks(needing, path, ProxyLog.load(path), dataset, start)
     if "gradients" in needing and not is_regular(opened.weights):
         raise MissingFileError(
             f"{opened.weights} does not exist. The block 'gradients' needs the proxy's weights next to the log."

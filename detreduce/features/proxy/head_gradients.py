@@ -14,7 +14,7 @@ from detreduce.errors import InputError
 from detreduce.features.pixels.running import Running
 from detreduce.images.batches import NetworkInput
 from detreduce.ultralytics_bridge.detector import branch, check_head
-from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
+from detreduce.ultralytics_bridge.tensor_weights import GAINS, load_tensors, open_model
 
 if TYPE_CHECKING:
     import torch
@@ -38,12 +38,16 @@ class GradientOptions:
         Seed of the random projection.
     running
         Device, batch size and threads.
+    start
+        The model from which the training of the weights started. If given, the file of the weights has only tensors
+        (see `load_tensors`). If None, it is a pickle of ultralytics.
     """
 
     imgsz: int = 320
     dimensions: int = DIMENSIONS
     seed: int = 0
     running: Running = field(default_factory=Running)
+    start: str | None = None
 
 
 class HeadGradients:
@@ -58,14 +62,12 @@ class HeadGradients:
     @cached_property
     def model(self) -> Any:
         """The ultralytics network in eval mode. Its `args` have the loss gains of the training."""
-        quiet_ultralytics()
-        from ultralytics import YOLO
+        if self.options.start is None:
+            network = open_model(str(self.weights))
+        else:
+            network = load_tensors(self.weights, self.options.start, self.n_classes)
         from ultralytics.cfg import get_cfg
 
-        try:
-            network: Any = YOLO(str(self.weights))
-        except Exception as error:  # unpickling raises errors of any kind
-            raise InputError(f"{self.weights} is not an ultralytics model: {str(error)[:120]}.") from error
         check_head(network, self.weights.name)
         model = network.model.float().to(self.device).eval().requires_grad_(False)
         count = int(model.model[-1].nc)
@@ -75,7 +77,7 @@ class HeadGradients:
                 "trained on the classes of the dataset, for example the proxy's weights."
             )
         given = model.args if isinstance(model.args, dict) else vars(model.args)
-        model.args = get_cfg(overrides={name: given[name] for name in ("box", "cls", "dfl") if name in given})
+        model.args = get_cfg(overrides={name: given[name] for name in GAINS if name in given})
         return model
 
     @cached_property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,8 +25,17 @@ from detreduce.images.decode import Preprocess
 from detreduce.images.frame import Frame
 from detreduce.ultralytics_bridge.detector import branch
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
+from detreduce.ultralytics_bridge.tensor_weights import save_tensors
 
 OPTIONS = GradientOptions(imgsz=64)
+
+
+class Evil:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.mark,)
 
 
 @pytest.fixture(scope="module", params=["yolov8n", "yolo26n"])
@@ -176,3 +187,45 @@ def test_weights_of_other_classes_are_refused(weights: Path, dataset: DetectionD
     (tmp_path / "bad.pt").write_bytes(b"no weights")
     with pytest.raises(InputError, match=r"bad\.pt"):
         gradient_block(dataset, tmp_path / "bad.pt", tmp_path / "cache", OPTIONS)
+
+
+def test_tensors_give_the_same_gradients_as_the_pickle(
+    weights: Path, dataset: DetectionDataset, tmp_path: Path
+) -> None:
+    save_tensors(weights, tmp_path / "proxy.tensors")
+    start = f"{weights.stem}.yaml"
+    made = gradient_block(dataset, weights, tmp_path / "a", OPTIONS).vectors
+    again = gradient_block(dataset, tmp_path / "proxy.tensors", tmp_path / "b", replace(OPTIONS, start=start)).vectors
+    np.testing.assert_array_equal(made, again)
+    # gains of the loss that are not the default
+    content = torch.load(tmp_path / "proxy.tensors", weights_only=True)
+    torch.save({**content, "gains": {**content["gains"], "cls": 2.0}}, tmp_path / "proxy.tensors")
+    other = gradient_block(dataset, tmp_path / "proxy.tensors", tmp_path / "b", replace(OPTIONS, start=start)).vectors
+    assert not np.allclose(made, other)
+
+
+@pytest.mark.parametrize("start", ["yolov8n.yaml", "yolo26s.yaml"])
+def test_tensors_of_another_model_are_refused(
+    weights: Path, dataset: DetectionDataset, tmp_path: Path, start: str
+) -> None:
+    file = tmp_path / "proxy.tensors"
+    save_tensors(weights, file)
+    if start != f"{weights.stem}.yaml":
+        with pytest.raises(InputError, match=rf"proxy\.tensors.*{start}"):
+            gradient_block(dataset, file, tmp_path / "cache", replace(OPTIONS, start=start))
+    content = torch.load(file, weights_only=True)
+    for damaged in ({}, {**content, "gains": {"box": float("nan")}}, {**content, "state": {}}, [1], content["state"]):
+        torch.save(damaged, file)
+        with pytest.raises(InputError, match=r"proxy\.tensors"):
+            gradient_block(dataset, file, tmp_path / "cache", replace(OPTIONS, start=f"{weights.stem}.yaml"))
+
+
+def test_a_pickle_in_the_place_of_tensors_does_not_run(dataset: DetectionDataset, tmp_path: Path) -> None:
+    file, evil = tmp_path / "proxy.tensors", Evil(tmp_path / "ran")
+    for write in (lambda: file.write_bytes(pickle.dumps(evil)), lambda: torch.save(evil, file)):
+        write()
+        with pytest.raises(InputError, match=r"proxy\.tensors"):
+            gradient_block(dataset, file, tmp_path / "cache", replace(OPTIONS, start="yolov8n.yaml"))
+    assert not (tmp_path / "ran").exists()
+    torch.load(file, weights_only=False)
+    assert (tmp_path / "ran").exists(), "the pickle of this test runs code"

@@ -1,0 +1,81 @@
+"""Weights of a detector as tensors only. Reading them cannot run code, unlike the pickles of ultralytics."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from detreduce.errors import InputError
+from detreduce.machine.files import write_atomically
+from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
+
+SUFFIX = ".tensors"
+GAINS = ("box", "cls", "dfl")
+"""Gains of the parts of ultralytics' loss, which gradients depend on."""
+
+
+def save_tensors(weights: Path, target: Path) -> None:
+    """Write the tensors and the loss gains of ultralytics' weights to a file, completely or not at all.
+
+    The weights are unpickled, so call this only for weights that this process made. Raise InputError if they are not an
+    ultralytics model, and DetreduceError if the file cannot be written.
+    """
+    import torch
+
+    model = open_model(str(weights)).model
+    given = model.args if isinstance(model.args, dict) else vars(model.args)
+    gains = {name: float(given[name]) for name in GAINS if name in given}
+    content = {"state": model.state_dict(), "gains": gains}
+    write_atomically(target, lambda file: torch.save(content, file))
+
+
+def load_tensors(file: Path, model: str, n_classes: int) -> Any:
+    """Return ultralytics' ``YOLO`` with the tensors of a file that `save_tensors` wrote.
+
+    Parameters
+    ----------
+    file
+        The file with the tensors. It is read without pickles.
+    model
+        The model from which the training started, as the argument of ``YOLO(...)``. It says which layers to build. If
+        it is a weights file, it is unpickled, so the user must have named it.
+    n_classes
+        Number of classes of the dataset.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, is a pickle, or does not fit the model or the number of classes.
+    """
+    import torch
+
+    network = open_model(model)
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+        gains = {name: float(value) for name, value in content["gains"].items() if name in GAINS}
+        if not all(math.isfinite(value) for value in gains.values()):
+            raise ValueError("a gain is not finite")
+        built = type(network.model)(deepcopy(network.model.yaml), nc=n_classes, verbose=False)
+        built.load_state_dict(content["state"])
+    except Exception as error:  # a damaged file raises errors of any kind
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(
+            f"{file} does not have the weights of {Path(model).name} with {n_classes} classes ({reason}). Delete its "
+            "folder to train the proxy again."
+        ) from error
+    built.args = gains
+    network.model = built
+    return network
+
+
+def open_model(model: str) -> Any:
+    """Return ultralytics' ``YOLO`` of a model. Raise InputError if it cannot be read."""
+    quiet_ultralytics()
+    from ultralytics import YOLO
+
+    try:
+        return YOLO(model)
+    except Exception as error:  # unpickling raises errors of any kind
+        raise InputError(f"{model} is not an ultralytics model: {str(error)[:120]}.") from error

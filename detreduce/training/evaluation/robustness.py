@@ -163,5 +163,6 @@ def _read(path: Path, flag: int) -> Any:
     """Return the pixels as ultralytics decodes them, rotated by EXIF. Return None if the file cannot be read."""
     from ultralytics.utils.patches import imread
 
-    image = imread(path, flag)
+    # the source may have changed since it was loaded
+    image = imread(path, flag) if is_regular(path) else None
     return image if image is None or image.dtype == np.uint8 else None

@@ -42,7 +42,7 @@ def test_resolve_keep(keep: Any, n: int, expected: int) -> None:
         (11, "keep=11.* 10 "),
         (-1, "count"),
         (0.0, "fraction"),
-        (25.0, "or 25 for 25 images"),
+        (25.0, "Write 25 for 25 images, or 0.25 for 25 %"),
         (1.5, "fraction"),
         (float("nan"), "fraction"),
         (float("inf"), "fraction"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +21,9 @@ _handled: set[int] = set()
 def ended_by_signals() -> Iterator[None]:
     """Raise KeyboardInterrupt in the main thread at the first SIGTERM or SIGHUP in this block. Ignore later signals.
 
-    The handling of a signal does not change if the caller ignores it (as `nohup` does) or already handles it.
+    The handling of a signal does not change if the caller ignores it (as `nohup` does) or already handles it. In this
+    block, no KeyboardInterrupt is lost: Python only reports one that a destructor or a weakref callback raises, so the
+    main thread is interrupted again.
     """
     _received.clear()
     if threading.current_thread() is not threading.main_thread():
@@ -28,9 +32,19 @@ def ended_by_signals() -> Iterator[None]:
     _handled.update(number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL)
     for number in _handled:
         signal.signal(number, _interrupt)
+    report = sys.unraisablehook
+
+    def interrupt_again(lost: sys.UnraisableHookArgs) -> None:
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            _thread.interrupt_main()
+        else:
+            report(lost)
+
+    sys.unraisablehook = interrupt_again
     try:
         yield
     finally:
+        sys.unraisablehook = report
         _restore()
 
 

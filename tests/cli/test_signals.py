@@ -111,3 +111,16 @@ def test_a_forked_process_ends_at_once() -> None:
         assert os.read(reader, 1) == b"!"
         os.kill(process, signal.SIGTERM)
         assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGTERM
+
+
+def test_an_interrupt_in_a_destructor_is_not_lost() -> None:
+    """Python only reports what a destructor raises, so Ctrl-C at the wrong moment did nothing."""
+
+    class Late:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    late = Late()
+    with pytest.raises(KeyboardInterrupt), ended_by_signals():
+        del late
+        time.sleep(60)

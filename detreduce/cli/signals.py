@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from types import FrameType
 
 # Windows has no SIGHUP
 _ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_AGAIN_SECONDS = 0.05
 _received: list[int] = []
 _handled: set[int] = set()
 
@@ -36,7 +36,8 @@ def ended_by_signals() -> Iterator[None]:
 
     def interrupt_again(lost: sys.UnraisableHookArgs) -> None:
         if isinstance(lost.exc_value, KeyboardInterrupt):
-            _thread.interrupt_main()
+            # later, because an interrupt would be lost here too
+            threading.Timer(_AGAIN_SECONDS, _signal_again).start()
         else:
             report(lost)
 
@@ -58,6 +59,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     _received.append(number)
     if len(_received) == 1:
         raise KeyboardInterrupt
+
+
+def _signal_again() -> None:
+    """Send the last signal to the main thread again."""
+    number = _received.pop() if _received else signal.SIGINT
+    main = threading.main_thread().ident
+    if main is not None:
+        signal.pthread_kill(main, number)
 
 
 def _restore() -> None:

@@ -76,6 +76,8 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[st
     found: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
+        if text.strip() == "%":
+            raise InputError("A percentage has no blank: for example, write 10% or 0.1, not 10 %.")
         if not equals or not name.replace(".", "_").isidentifier():
             raise InputError(f"{text!r} does not have the form name=value. Use for example epochs=50.")
         if name in options:

@@ -103,11 +103,12 @@ def _copies(found: ImageCheck) -> Sequence[Finding]:
     near = len(found.duplicates.pairs) - exact
     advice = "reduce --drop-duplicates leaves them out."
     images = found.duplicates.images
+    have, be = "has" if exact == 1 else "have", "is" if near == 1 else "are"
     return (
         Finding(
             "exact duplicates",
             "look" if exact else "good",
-            f"{exact:,} of {images:,} images of {found.split} have the same pixels as another."
+            f"{exact:,} of {images:,} images of {found.split} {have} the same pixels as another."
             if exact
             else f"No two images of {found.split} have the same pixels.",
             exact,
@@ -116,7 +117,7 @@ def _copies(found: ImageCheck) -> Sequence[Finding]:
         Finding(
             "near-duplicates",
             "look" if near else "good",
-            f"{near:,} of {images:,} images of {found.split} are nearly the same as another."
+            f"{near:,} of {images:,} images of {found.split} {be} nearly the same as another."
             if near
             else f"No near-duplicates in {found.split}.",
             near,

@@ -46,7 +46,7 @@ def image_labels(selection: Selection | None, dataset: DetectionDataset, looks: 
     """
     names = () if selection is None else tuple(map(str, selection.categories.get("full", ())))
     if selection is not None and selection.category_codes is not None and len(names) > 1:
-        of_class = dict(zip(category_names(dataset.class_names), looks.of_class, strict=True))
+        of_class = dict(zip(category_names(dataset.class_labels), looks.of_class, strict=True))
         own = looks_of(names, list(selection.categories["full"].values())).of_class
         # many classes share a look, but each of the largest categories should have its own look
         as_classes = len(of_class) <= MOST and all(name in of_class or name == "background" for name in names)

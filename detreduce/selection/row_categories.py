@@ -20,7 +20,9 @@ def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], c
     InputError if the rule is unknown, or if a row does not have a label.
     """
     if is_rule(categories):
-        return assign_categories(dataset.sparse_class_counts[rows], dataset.class_names, categories)
+        # rules find classes by their names; names of categories tell apart classes that share a name
+        names = dataset.class_labels if isinstance(categories, str) else dataset.class_names
+        return assign_categories(dataset.sparse_class_counts[rows], names, categories)
     codes, labels = encode_categories(categories, len(rows))
     return Categories(codes, tuple(str(label) for label in labels))
 

@@ -25,6 +25,8 @@ def test_parameters_are_read_as_yaml() -> None:
     for bad in ("epochs", "=3", "a-b=3", "x=["):
         with pytest.raises(InputError):
             parse_parameters([bad])
+    with pytest.raises(InputError, match=r"10% or 0\.1"):
+        parse_parameters(["%"])
 
 
 def test_floors_are_read_for_all_classes_or_by_name() -> None:

@@ -34,6 +34,9 @@ def test_damage_duplicates_and_leaks(tmp_path: Path) -> None:
         "near-duplicates": ("look", 1),
         "leaks by pixels": ("wrong", 2),
     }
+    said = [one.what for one in found.findings]
+    assert any("1 of 6 images of train has the same" in one for one in said)
+    assert any("1 of 6 images of train is nearly" in one for one in said)
     files = [Finding("leaks", "good", ""), Finding("equal names", "look", ""), Finding("files", "good", "")]
     checks = [one.check for one in found.with_files(files)]
     assert not {"leaks", "equal names"} & set(checks) and "files" in checks, "no good line next to leaks by pixels"

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+
 from detreduce.dataset import load_dataset
 from detreduce.dataset.health.statistics import class_counts
 from detreduce.dataset.write import subset_report
@@ -11,6 +13,7 @@ from detreduce.pages.image_labels import image_labels
 from detreduce.pages.pictures import Album
 from detreduce.selection.choose import select
 from detreduce.selection.explanation import explain
+from detreduce.selection.row_categories import categories_of_rows
 
 
 def test_the_commonest_classes_have_a_look_each() -> None:
@@ -50,6 +53,8 @@ def test_classes_of_one_name_are_told_apart_by_their_keys(tmp_path: Path) -> Non
     dataset = load_dataset(file)
     labels = image_labels(None, dataset, looks_of(dataset.class_labels, [0, 1, 0]))
     assert labels.names == ("chair (key 3)", "chair (key 7)", "bed") and labels.codes.tolist() == [1]
+    every = categories_of_rows(dataset, np.arange(1), "dominant")
+    assert every.names == ("chair (key 7)",), "a class has one name everywhere"
     album = Album(dataset, capacity=0)
     album.add([0])
     assert album.pictures[0].classes == (("chair (key 7)", 1),)

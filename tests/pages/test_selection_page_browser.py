@@ -115,6 +115,32 @@ def test_pages_of_the_list(browser: Any, page: Path) -> None:
     assert tab.get_by_role("button", name="Later").is_disabled() and tab.locator("#listed .thumb").count() == 16
 
 
+def test_an_image_without_a_picture_has_its_boxes_in_words(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PICTURES", "ON_A_SHEET", "PAIRS"):
+        monkeypatch.setattr(f"detreduce.pages.selection_page.{name}", 1)
+    file = pictured(tmp_path / "set", 12)
+    for label in file.parent.rglob("*.txt"):
+        label.write_text(label.read_text() + "0 0.7 0.7 0.1 0.1\n2 0.6 0.6 0.1 0.1\n")
+    made = dr.reduce(file, tmp_path / "out", "srs", 4)
+    assert made.page is not None
+    tab, _ = opened(browser, made.page)
+    data = unpacked(made.page)
+    frames = tab.locator("#listed .words")
+    bare = [boxes for place, boxes in enumerate(data["boxes"]) if str(place) not in data["pictures"]]
+    assert frames.count() == len(bare) >= 6
+    wanted = {
+        ", ".join(f"{many} {data['classes'][number]}" for number, many in zip(boxes[::2], boxes[1::2], strict=True))
+        for boxes in bare
+    }
+    assert any("," in text for text in wanted)
+    # inner_text has a line break wherever the classes are columns
+    assert {text.replace("\u00a0", " ") for text in frames.all_inner_texts()} == wanted
+    heights = tab.evaluate("[...document.querySelectorAll('.words')].map(each => each.getBoundingClientRect().height)")
+    assert heights == pytest.approx([7.2 * 16] * len(bare), abs=1)
+
+
 def saved(tab: Any, button: str, folder: Path) -> Path:
     with tab.expect_download() as download:
         tab.get_by_role("button", name=button).click()

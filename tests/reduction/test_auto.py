@@ -44,6 +44,15 @@ def test_the_method_follows_what_is_known_of_the_images(tmp_path: Path) -> None:
     assert advise(none, Extraction()).method == advise(pictures, Extraction()).method == "facility"
 
 
+@pytest.mark.parametrize(("classes", "limited"), [([0, 1] * 4, True), ([0] * 7 + [1], False), ([0] * 8, False)])
+def test_the_reason_names_the_limit_that_inspect_names(tmp_path: Path, classes: list[int], limited: bool) -> None:
+    data = make_data(tmp_path / "set", 1, images=len(classes))
+    for row, number in enumerate(classes):
+        (data.parent / "labels" / f"{row:02}.txt").write_text(f"{number} 0.5 0.5 0.2 0.2\n")
+    dataset = dr.load_dataset(data, split="train")
+    assert ("blood cells" in advise(dataset, Extraction()).reason) == limited
+
+
 def request(data: Path, keep: int, composition: CompositionRequest = CompositionRequest(), **more: Any) -> Any:  # noqa: B008
     extraction = Extraction("file:nowhere.npy")
     return ReductionRequest(

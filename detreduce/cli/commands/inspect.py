@@ -86,8 +86,10 @@ def inspect(
     findings = check_health(summary, splits, leaks)
     if found is not None:
         findings = found.with_files(findings)
-    ratio = class_ratio(images_by_class(dataset)) if dataset.labelled else None
-    advice = Advice(dataset.split, None if found is None else found.redundancy, ratio, epochs)
+    by_class = images_by_class(dataset) if dataset.labelled else {}
+    one_class = sum(map(bool, by_class.values())) == 1
+    redundancy = None if found is None else found.redundancy
+    advice = Advice(dataset.split, redundancy, class_ratio(by_class), epochs, one_class)
     written = None
     if wanted:
         source = HealthSource(summary, findings, leaks, splits, found, pictures, advice)

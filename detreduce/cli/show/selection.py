@@ -213,7 +213,8 @@ def _copies_kept(selection: Selection) -> list[str]:
     twice = selection.provenance.get("duplicates", {}).get("kept_twice", 0)
     if _left_out(selection) or not twice:
         return []
-    return [f"{twice} of the kept files are copies of other kept files. --drop-duplicates leaves copies out."]
+    what = "is a copy of another kept file" if twice == 1 else "are copies of other kept files"
+    return [f"{twice} of the kept files {what}. --drop-duplicates leaves copies out."]
 
 
 def _left_out(selection: Selection) -> list[Mapping[str, Any]]:

@@ -63,12 +63,15 @@ class Advice:
         Images of the most common class / images of the rarest class that is used. None if there are no labels.
     epochs
         Number of planned epochs. None if it was not given.
+    one_class
+        Whether only one class is used. There is then nothing to be even or uneven.
     """
 
     split: str
     redundancy: Redundancy | None
     class_ratio: float | None
     epochs: int | None = None
+    one_class: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.epochs < 1:
@@ -81,11 +84,13 @@ class Advice:
 
     @property
     def evidence(self) -> Evidence | None:
-        """The result for the most similar data. None if there are no labels."""
+        """The result for the most similar data. None if there are no labels, or if there is no similar data."""
         if self.class_ratio is None:
             return None
         if self.redundancy is not None and self.redundancy.unevenness >= UNEVEN_CLUSTERS:
             return CLEAN_FIRST
+        if self.one_class:
+            return None
         return UNEVEN if self.class_ratio >= UNEVEN_CLASSES else EVEN
 
     @property

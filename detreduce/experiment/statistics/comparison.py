@@ -27,7 +27,7 @@ from detreduce.vocabulary.measures import ACCURACIES
 
 FIGURES = tuple(ACCURACIES)
 RESAMPLES = 1000
-TOO_FEW = "too few to detect anything"
+TOO_FEW = "too few to"
 """The part of a verdict that says that the seeds could not show any difference of mAP."""
 LOSS = "loss"
 """What a comparison with ``full`` shows: what a cheaper training loses."""
@@ -244,7 +244,9 @@ def _verdict(found: Comparison, doubt: float | None) -> str:
         return f"{'better' if found.difference > 0 else 'worse'} than {words_of(found.against)}"
     # the printed interval is not adjusted, so it may exclude zero
     adjusted = f" after adjusting for {found.methods} methods" * (not found.low <= 0 <= found.high)
-    limit = f"could detect {_rounded_up(found.detectable)}" if found.detectable < 1 else TOO_FEW
+    if found.detectable >= 1 and found.seeds < 3:
+        return f"{found.seeds} seeds are {TOO_FEW} be sure of the difference"
+    limit = f"could detect {_rounded_up(found.detectable)}" if found.detectable < 1 else f"{TOO_FEW} detect anything"
     return f"no difference shown{adjusted} ({found.seeds} seeds; {limit})"
 
 

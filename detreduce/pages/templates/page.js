@@ -59,7 +59,7 @@
     const words = make("p");
     const boxes = data.boxes[place];
     for (let at = 0; at < boxes.length; at += 2) {
-      words.append(at ? ", " : "", make("bdi", {}, data.classes[boxes[at]]), ` ${boxes[at + 1]}`);
+      words.append(at ? ", " : "", `${boxes[at + 1]}\u00a0`, make("bdi", {}, data.classes[boxes[at]]));
     }
     if (!boxes.length) words.textContent = data.classes.length ? "no boxes" : "no labels";
     return words;
@@ -559,8 +559,8 @@
       const some = places.slice(this.page * LISTED, (this.page + 1) * LISTED);
       root.querySelector("#listed").replaceChildren(...some.map((place) => {
         const picture = pictureOf(data, place);
-        const words = boxesOf(data, place);
-        words.className = "words";
+        // the frame is a flexbox: the text needs an element of its own, or each class becomes a column
+        const words = make("div", { class: "words" }, boxesOf(data, place));
         const caption = make("figcaption", {}, nameOf(data.names[place]), make("span", {}, explorer.stateOf(place)));
         const thumb = make("figure", { class: "thumb" }, picture || words, caption);
         if (curation) {

@@ -280,7 +280,7 @@ def test_kept_copies_are_reported_when_they_were_not_dropped(copies: Path, tmp_p
     images = copies.parent / "train" / "images"
     (images / "3.png").write_bytes((images / "2.png").read_bytes())
     result = detreduce("reduce", copies, "-m", "srs", "-k", "1.0", "-o", tmp_path / "out")
-    assert "1 of the kept files are copies of other kept files. --drop-duplicates leaves copies out." in result.output
+    assert "1 of the kept files is a copy of another kept file. --drop-duplicates leaves copies out." in result.output
 
 
 def test_it_is_said_that_near_duplicates_were_not_looked_for(copies: Path, tmp_path: Path) -> None:

@@ -64,6 +64,11 @@ def test_the_evidence_is_that_of_the_most_similar_dataset(sizes, ratio, found):
     assert (found is None) or advice.sentences[-1].endswith(f"See {found.link}.")
 
 
+def test_one_class_is_neither_even_nor_uneven():
+    assert Advice("train", measure_redundancy([1] * 9), 1.0, one_class=True).evidence is None
+    assert Advice("train", measure_redundancy([90, *[1] * 9]), 1.0, one_class=True).evidence is CLEAN_FIRST
+
+
 def test_the_evidence_is_in_the_results():
     text = (DOCS / "results.md").read_text()
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)

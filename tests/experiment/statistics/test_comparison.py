@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detreduce.errors import InputError
-from detreduce.experiment.statistics.comparison import Comparison, compare_methods
+from detreduce.experiment.statistics.comparison import TOO_FEW, Comparison, compare_methods
 from detreduce.experiment.statistics.pairs import group_by_seed, random_reference
 from detreduce.training.evaluation.evidence import Evidence
 from detreduce.training.evaluation.resampling import mean_ap
@@ -88,6 +88,11 @@ def test_one_seed_says_nothing() -> None:
     found = compare_methods(rows("srs", [0.40]) + rows("mms", [0.60]))[0]
     assert found.verdict == "one seed: nothing can be said"
     assert (found.low, found.high, found.detectable) == (None, None, None)
+
+
+def test_two_seeds_far_apart_are_too_few() -> None:
+    found = compare_methods(rows("srs", [0.40, 0.42]) + rows("mms", [0.43, 0.65]))[0]
+    assert found.detectable >= 1 and found.verdict == f"2 seeds are {TOO_FEW} be sure of the difference"
 
 
 def test_seeds_that_give_the_same_say_nothing() -> None:

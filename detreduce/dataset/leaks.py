@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 from detreduce.dataset.inspect_command import inspect_command
+from detreduce.dataset.output_name import output_name
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.splits import CANONICAL
 from detreduce.errors import InputError
@@ -152,7 +153,8 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> N
     data = shlex.quote(str(dataset.source.typed))
     out = "Give the dataset other images for val"
     if not whole:
-        out = f"Remove them from train (detreduce reduce {data} --keep all --drop-leaked --output clean)"
+        output = shlex.quote(output_name(dataset.source.typed, "without-leaks"))
+        out = f"Remove them from train (detreduce reduce {data} --keep all --drop-leaked --output {output})"
         out = f"{easier}, {out[0].lower()}{out[1:]}" if easier else out
     raise InputError(
         f"{dataset.source.typed}: images of val or test are also in train, so the mAP would be too high.\n"

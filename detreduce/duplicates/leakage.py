@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +15,7 @@ from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.dataset.splits import CANONICAL
 from detreduce.display.progress import step
-from detreduce.duplicates.matching import Match, PixelComparison, nearest_matches
+from detreduce.duplicates.matching import INVERSES, Match, PixelComparison, nearest_matches
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.search import IMAGES_BY, THRESHOLD, check_by, check_threshold, signatures_of
 from detreduce.duplicates.signatures import Signatures, together
@@ -177,17 +176,19 @@ def leakage_report(
     names = [name for name in dataset.source.splits if name in CANONICAL] or [dataset.split]
     with step("looking for leakage"):
         parts = [dataset if name == dataset.split else load_split(dataset.source, name) for name in names]
-        leaked, signatures = _find_leaks(parts, by, limit, cache, workers)
+        search = _Search.of(parts, by, limit, cache, workers)
+        pairs = [(later, earlier) for later in range(1, len(parts)) for earlier in range(later)]
+        leaked = [item for pair in pairs for item in search.describe(*pair, search.match(*pair))]
     records = [record for part in parts for record in part]
     problems = [
-        Problem(records[place].path, f"not compared: {reason}") for place, reason in signatures.failures.items()
+        Problem(records[place].path, f"not compared: {reason}") for place, reason in search.signatures.failures.items()
     ]
     return LeakageReport(
         {part.split: len(part) for part in parts},
         tuple(leaked),
         limit,
         tuple(dict.fromkeys(problems)),
-        {"seconds": round(time.perf_counter() - start, 3), "from_cache": signatures.from_cache},
+        {"seconds": round(time.perf_counter() - start, 3), "from_cache": search.signatures.from_cache},
     )
 
 
@@ -201,7 +202,8 @@ def leaked_images(
     """Find the images of a split that are also in val or test, unchanged or slightly changed.
 
     `leakage_report` names one copy of each val and test image. This function names every image of `dataset` that is
-    such a copy, so that all of them can be left out. The parameters are those of `near_duplicates`.
+    such a copy, so that all of them can be left out: `leakage_report` on the remaining images finds none. The
+    parameters are those of `near_duplicates`.
 
     Raises InputError if the dataset has no other val or test split, or if a split cannot be loaded.
     """
@@ -212,20 +214,51 @@ def leaked_images(
         raise InputError(f"{dataset.source.typed} has no val or test split to compare {dataset.split} with.")
     with step("looking for images that are also in val or test"):
         parts = [*(load_split(dataset.source, name) for name in names), dataset]
-        # the search the other way counts the images of val and test; several of them can match one image
-        pairs = [pair for place in range(len(names)) for pair in ((len(names), place), (place, len(names)))]
-        found, signatures = _find_leaks(parts, "pixels", limit, cache, workers, pairs)
-        leaked = [item for item in found if item.split == dataset.split]
+        search = _Search.of(parts, "pixels", limit, cache, workers)
+        leaked: list[LeakedImage] = []
+        matched: set[tuple[str, ImageId]] = set()
+        for place in range(len(names)):
+            found = _all_copies(search, place)
+            leaked += found[0]
+            matched |= found[1]
     return LeakageReport(
-        {part.split: len(part) for part in parts},
+        {part.split: len(part) for part in search.parts},
         tuple(leaked),
         limit,
         provenance={
-            "matched": len(found) - len(leaked),
+            "matched": len(matched),
             "seconds": round(time.perf_counter() - start, 3),
-            "from_cache": signatures.from_cache,
+            "from_cache": search.signatures.from_cache,
         },
     )
+
+
+def _all_copies(search: _Search, other: int) -> tuple[list[LeakedImage], set[tuple[str, ImageId]]]:
+    """Return the images of the last part that are also in the part `other`, and the matched images of `other`.
+
+    A search matches each image only with the most similar one, and it is not symmetric: the candidates are aligned in
+    batches, and the second picture is aligned with the first. So both directions are searched, and the images of
+    `other` are searched again among the images that remain until none matches.
+    """
+    last = len(search.parts) - 1
+    found = {item.image: item for item in search.describe(last, other, search.match(last, other))}
+    matched = {(item.other_split, item.other) for item in found.values()}
+    rows, ids = search.places(last), search.parts[last].image_ids
+    queries, remaining = search.places(other), rows
+    while len(queries):
+        matches = search.match(other, last, queries, remaining)
+        matched |= {(item.split, item.image) for item in search.describe(other, last, matches)}
+        for item in search.describe(last, other, [_turned(match) for match in matches]):
+            found.setdefault(item.image, item)
+        # an image without a match has no match among fewer images
+        queries = np.array([match.member for match in matches], np.int64)
+        remaining = rows[[image not in found for image in ids]]
+    return sorted(found.values(), key=lambda item: search.parts[last].row_of[item.image]), matched
+
+
+def _turned(match: Match) -> Match:
+    """Return a match with its two pictures exchanged."""
+    return Match(match.leader, match.member, match.similarity, int(INVERSES[match.orientation]))
 
 
 def matches_in_words(leaked: Sequence[Mapping[str, Any]], matched: int | None = None) -> str:
@@ -242,33 +275,55 @@ def matches_in_words(leaked: Sequence[Mapping[str, Any]], matched: int | None = 
     return f"{images:,} {match.format(leaked[0]['split'])} {others:,} image{'' if others == 1 else 's'} of val or test"
 
 
-def _find_leaks(
-    parts: Sequence[DetectionDataset],
-    by: Literal["pixels", "boxes"],
-    limit: float,
-    cache: str | Path | None,
-    workers: int | None = None,
-    pairs: Sequence[tuple[int, int]] | None = None,
-) -> tuple[list[LeakedImage], Signatures]:
-    """Return the images of a part that are also in another part, and the signatures of all images.
+@dataclass(frozen=True)
+class _Search:
+    """A search between several splits. Positions of pictures count through all parts."""
 
-    `pairs` has the positions of the two parts to compare. By default, each part is compared with all earlier parts.
-    """
-    if pairs is None:
-        pairs = [(later, earlier) for later in range(1, len(parts)) for earlier in range(later)]
-    signatures = together(
-        [signatures_of(part, np.arange(len(part), dtype=np.int64), by, cache, workers) for part in parts]
-    )
-    ends = np.cumsum([0, *map(len, parts)])
-    places = [np.arange(begin, end, dtype=np.int64) for begin, end in pairwise(ends)]
-    comparison = PixelComparison(signatures.pixels)
-    comparison.comparable[list(signatures.failures)] = False
-    leaked: list[LeakedImage] = []
-    for later, earlier in pairs:
-        matches = _match_splits(comparison, signatures, places[later], places[earlier], limit, workers)
-        starts = int(ends[later]), int(ends[earlier])
-        leaked += [_describe_leak(match, parts[later], parts[earlier], starts, signatures) for match in matches]
-    return leaked, signatures
+    parts: Sequence[DetectionDataset]
+    signatures: Signatures
+    comparison: PixelComparison
+    limit: float
+    workers: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        parts: Sequence[DetectionDataset],
+        by: Literal["pixels", "boxes"],
+        limit: float,
+        cache: str | Path | None,
+        workers: int | None = None,
+    ) -> _Search:
+        """Return a search with the signatures of all images."""
+        signatures = together(
+            [signatures_of(part, np.arange(len(part), dtype=np.int64), by, cache, workers) for part in parts]
+        )
+        comparison = PixelComparison(signatures.pixels)
+        comparison.comparable[list(signatures.failures)] = False
+        return cls(parts, signatures, comparison, limit, workers)
+
+    def places(self, part: int) -> IntArray:
+        """Return the positions of the pictures of a part."""
+        begin = self.start(part)
+        return np.arange(begin, begin + len(self.parts[part]), dtype=np.int64)
+
+    def start(self, part: int) -> int:
+        """Return the position of the first picture of a part."""
+        return sum(map(len, self.parts[:part]))
+
+    def match(
+        self, later: int, earlier: int, queries: IntArray | None = None, against: IntArray | None = None
+    ) -> list[Match]:
+        """Match each image of a part, or each of `queries`, with an image of another part, or of `against`."""
+        queries = self.places(later) if queries is None else queries
+        against = self.places(earlier) if against is None else against
+        return _match_splits(self.comparison, self.signatures, queries, against, self.limit, self.workers)
+
+    def describe(self, later: int, earlier: int, matches: Sequence[Match]) -> list[LeakedImage]:
+        """Return matches of images of the part `later` with images of the part `earlier` as leaked images."""
+        starts = self.start(later), self.start(earlier)
+        parts = self.parts
+        return [_describe_leak(match, parts[later], parts[earlier], starts, self.signatures) for match in matches]
 
 
 def _match_splits(

@@ -174,7 +174,7 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
         problems=read_problems(ledger),
         random=random_reference(rows),
         leakage=leakage,
-        leaks=leak_warning(leakage, leaks),
+        leaks=leak_warning(leakage, leaks, dropped=bool(dropped)),
         dropped=dropped.get("line", ""),
         left_out=len(dropped.get("images", ())),
         shared=[one for one in shared_images(leakage, leaks) if one.earlier != TRAIN],

@@ -159,7 +159,7 @@ class PreparedExperiment:
     @property
     def leak_warning(self) -> LeakWarning | None:
         """The warning that images of val or test are also in train, by a search that opens no image."""
-        return leak_warning({}, self._experiment.leaks.to_dict(0))
+        return leak_warning({}, self._experiment.leaks.to_dict(0), dropped=self.dropped is not None)
 
     def check_leaks(self) -> None:
         """Raise InputError if images of val or test are also in train, and `allow_leaks` is not set.
@@ -167,7 +167,7 @@ class PreparedExperiment:
         No image is opened. If all cells are finished, there is nothing to stop.
         """
         if self.missing and not self.settings.allow_leaks:
-            easier = "Leave them out of all trainings (add reduce.drop_leaked=true)"
+            easier = "" if self.dropped is not None else "Leave them out of all trainings (add reduce.drop_leaked=true)"
             refuse_leaks(self._experiment.dataset, self._experiment.leaks, easier)
 
     @cached_property

@@ -14,6 +14,7 @@ import numpy as np
 from detreduce.dataset.checks import load_all_splits, problems_of_splits
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.joined_classes import join_classes
+from detreduce.dataset.leaks import TRAIN, find_leaks
 from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
@@ -221,6 +222,21 @@ class Reduction:
         check_composition(self.dataset, resolve_keep(keep, len(self.dataset)), composition)
         return replace(self, request=replace(self.request, selection=chosen))
 
+    def _leaks_kept(self, selection: Selection) -> str:
+        """Return a warning if kept images are also in val or test, so that a training refuses them; "" if not.
+
+        No image is opened. A request that leaves leaks out gets no warning.
+        """
+        if self.dataset.split != TRAIN or self.request.selection.composition.drop_leaked is not False:
+            return ""
+        leaks, kept = find_leaks(self.splits[0]), set(selection.image_ids)
+        found = [leak for leak in leaks.in_train if leak.other in kept]
+        if not found:
+            return ""
+        whole = any(leaks.is_whole(TRAIN, later) for later in leaks.splits if later != TRAIN)
+        out = "Give the dataset other images for val" if whole else "--drop-leaked leaves them out"
+        return f"Leaks: {'; '.join(leaks.sentences(found))}. `detreduce train` refuses such data. {out}."
+
     def find_duplicates(self, source: Source) -> Duplicates | None:
         """Return the duplicates to drop, or None if the request does not ask for a search.
 
@@ -339,6 +355,8 @@ class Reduction:
         selection = self.choose(source, found)
         for dropped in (taken for taken in selection.steps if taken["step"] == "drop_duplicates"):
             say(f"Duplicates: {dropped['dropped']} images dropped ({dropped['what']})")
+        if line := self._leaks_kept(selection):
+            say(line)
         measured = self.measure(source, selection)
         selection = replace(selection, representativeness=measured.to_dict())
         files = {SELECTION_PAGE: self.make_page(source, selection)} if self.output.page else {}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 from pictures import photographs, yolo_of
 
 from detreduce.dataset import load_dataset
-from detreduce.duplicates import leakage_report
+from detreduce.duplicates import leakage_report, leaked_images
+from detreduce.duplicates.matching import Candidates
 from detreduce.errors import InputError
 
 
@@ -91,3 +94,40 @@ def test_what_is_known_of_the_highway_set(shared: Path) -> None:
     assert 10 <= sum(count["near"] for count in report.counts.values()) <= 13
     same_file = [Path(str(item.image)).name.split("_jpg.rf")[0] for item in report.leaked if item.exact]
     assert len(same_file) == 9
+
+
+class _OneSided:
+    """A comparison whose similarity of two pictures depends on which of them is the query."""
+
+    seed = 0
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels, self.comparable = pixels, np.ones(len(pixels), bool)
+
+    def search(self, queries: np.ndarray, against: np.ndarray, pool: object) -> list[Candidates]:
+        return [Candidates(against, np.zeros(len(against), np.int64)) for _ in queries]
+
+    def confirm(self, query: int, place: int, orientation: int) -> float:
+        key = self.pixels[query].tobytes() + self.pixels[place].tobytes() + bytes([self.seed])
+        return zlib.crc32(key) / 2**32
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_search_finds_a_leak_among_the_images_that_remain(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(seed)
+    count = {"train": 12, "val": 4, "test": 2}
+    splits = {
+        name: {f"{name}{row}": rng.integers(0, 256, (8, 8, 3), np.uint8) for row in range(size)}
+        for name, size in count.items()
+    }
+    dataset = load_dataset(yolo_of(tmp_path, {}, **splits))
+    monkeypatch.setattr(_OneSided, "seed", seed)
+    monkeypatch.setattr("detreduce.duplicates.leakage.PixelComparison", _OneSided)
+    found = leaked_images(dataset, threshold=0.93)
+    leaked = {item.image for item in found.leaked}
+    assert leaked and {item.split for item in found.leaked} == {"train"}
+    rest = replace(dataset, records=tuple(record for record in dataset if record.id not in leaked))
+    assert not leaked_images(rest, threshold=0.93).leaked
+    assert [item for item in leakage_report(rest, threshold=0.93).leaked if item.other_split == "train"] == []

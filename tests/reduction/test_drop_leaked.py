@@ -100,3 +100,17 @@ def test_what_cannot_be_done_is_one_error(leaky, tmp_path, change, message):
     with pytest.raises(InputError, match=message):
         dr.reduce(leaky, tmp_path / "out", "srs", **{"keep": 2, **change}, drop_leaked=True, page=False)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("exclude", [[], ["train0.png"], ["train0.png", "train3.png"]])
+def test_leaks_that_are_kept_are_named_with_what_to_add(leaky, tmp_path, exclude):
+    lines: list[str] = []
+    dr.reduce(leaky, tmp_path / "out", "srs", keep="all", exclude=exclude, page=False, say=lines.append)
+    splits = {split: dr.load_dataset(tmp_path / "out" / "data.yaml", split=split) for split in ("train", "val", "test")}
+    found = [line for line in lines if line.startswith("Leaks: ")]
+    assert len(found) == bool(find_leaks(splits).in_train)
+    assert all("--drop-leaked leaves them out" in line for line in found)
+    assert sum(line.count("1 of the") for line in found) == len(find_leaks(splits).in_train)
+    lines.clear()
+    dr.reduce(leaky, tmp_path / "clean", "srs", keep="all", drop_leaked=True, page=False, say=lines.append)
+    assert not any("--drop-leaked" in line for line in lines)

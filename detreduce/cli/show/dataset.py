@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import share, show_table, show_text, table_of
+from detreduce.dataset.output_name import output_name
 
 if TYPE_CHECKING:
     from detreduce.dataset.checks import DatasetSummary
@@ -50,7 +52,8 @@ def show_next(given: str, findings: Sequence[Finding], *, opened: bool) -> None:
     bad = {one.check for one in findings if one.verdict != "good"}
     wrong = {one.check for one in findings if one.verdict == "wrong"}
     if wrong & {"leaks", "leaks by pixels"}:
-        command = f"detreduce reduce {data} --keep all --drop-leaked --output clean"
+        output = shlex.quote(output_name(Path(given), "without-leaks"))
+        command = f"detreduce reduce {data} --keep all --drop-leaked --output {output}"
     elif bad & {"exact duplicates", "near-duplicates"}:
         command = f"detreduce reduce {data} --keep all --output clean"
     elif not opened:

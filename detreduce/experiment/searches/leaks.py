@@ -12,6 +12,7 @@ from typing import Any
 
 from detreduce.dataset.leaks import TRAIN, Leaks
 from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.experiment.searches.dropped_leaks import read_dropped
 from detreduce.experiment.searches.leakage import read_leakage
 
 LEAKS_FILE = "leaks.json"
@@ -64,9 +65,12 @@ class LeakWarning:
     ----------
     shared
         One entry for each split that shares images with train; never empty.
+    dropped
+        True if ``reduce.drop_leaked`` is set, and these images were found in spite of it.
     """
 
     shared: tuple[SharedImages, ...]
+    dropped: bool = False
 
     @property
     def title(self) -> str:
@@ -77,6 +81,8 @@ class LeakWarning:
     def text(self) -> str:
         """The numbers of leaks and advice, in sentences."""
         found = "; ".join(one.sentence for one in self.shared)
+        if self.dropped:
+            return f"{found}. `reduce.drop_leaked` did not find them. Remove these images from train by hand."
         return f"{found}. Run again with `reduce.drop_leaked=true`, which leaves them out of all trainings."
 
     @property
@@ -90,13 +96,13 @@ class LeakWarning:
         return {"warning": self.line, "shared_with_train": shared}
 
 
-def leak_warning(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> LeakWarning | None:
+def leak_warning(leakage: Mapping[str, Any], leaks: Mapping[str, Any], *, dropped: bool = False) -> LeakWarning | None:
     """Return the warning for a ledger. Return None if no image of val or test is known to be in train.
 
-    The parameters are those of `shared_images`.
+    The parameters are those of `shared_images`. `dropped` is True if ``reduce.drop_leaked`` is set.
     """
     shared = tuple(one for one in shared_images(leakage, leaks) if one.earlier == TRAIN)
-    return LeakWarning(shared) if shared else None
+    return LeakWarning(shared, dropped) if shared else None
 
 
 def shared_images(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> tuple[SharedImages, ...]:
@@ -147,4 +153,4 @@ def read_leaks(ledger: Ledger) -> dict[str, Any]:
 
 def ledger_warning(ledger: Ledger) -> LeakWarning | None:
     """Return the warning for the results of a ledger, or None if there are no leaks."""
-    return leak_warning(read_leakage(ledger), read_leaks(ledger))
+    return leak_warning(read_leakage(ledger), read_leaks(ledger), dropped=bool(read_dropped(ledger)))

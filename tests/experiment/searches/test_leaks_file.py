@@ -8,7 +8,8 @@ from detreduce.errors import InputError
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.outcome import outcome_of
 from detreduce.experiment.run import prepare_experiment, run_experiment
-from detreduce.experiment.searches.leaks import leak_warning, ledger_warning, read_leaks
+from detreduce.experiment.searches.dropped_leaks import DroppedLeaks, keep_dropped
+from detreduce.experiment.searches.leaks import LEAKS_FILE, leak_warning, ledger_warning, read_leaks
 
 
 def pixels(**pairs: tuple[int, int, int]) -> dict:
@@ -52,3 +53,13 @@ def test_a_run_on_leaking_data_stops_before_it_makes_a_ledger(config, monkeypatc
     config.write_text(allowed.replace("allow_leaks: true", "allow_leaks: false"))
     assert run_experiment(config).path == ledger.path
     assert prepare_experiment(config).leak_warning is not None
+
+
+def test_the_warning_never_advises_the_key_that_is_set(tmp_path):
+    ledger = Ledger.create(tmp_path / "ledger")
+    ledger.write_json(LEAKS_FILE, {"counts": {"train / val": {"leaked": 3, "of": 9}}})
+    for dropped in (None, DroppedLeaks((), 9, "Leaks: no image matches an image of val or test.")):
+        keep_dropped(ledger, dropped)
+        found = ledger_warning(ledger)
+        assert found.shared[0].count == 3
+        assert ("reduce.drop_leaked=true" in found.line) == (dropped is None)

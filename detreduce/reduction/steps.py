@@ -235,7 +235,8 @@ class Reduction:
             return ""
         whole = any(leaks.is_whole(TRAIN, later) for later in leaks.splits if later != TRAIN)
         out = "Give the dataset other images for val" if whole else "--drop-leaked leaves them out"
-        return f"Leaks: {'; '.join(leaks.sentences(leaks.in_train if whole else found))}. `detreduce train` refuses such data. {out}."
+        told = "; ".join(leaks.sentences(leaks.in_train if whole else found))
+        return f"Leaks: {told}. `detreduce train` refuses such data. {out}."
 
     def find_duplicates(self, source: Source) -> Duplicates | None:
         """Return the duplicates to drop, or None if the request does not ask for a search.

@@ -284,7 +284,10 @@ def test_an_experiment_may_have_recipes_alone_and_is_stored_as_it_is_read(minima
         ([{"stream": {"by": "class_uniform", "powr": 1}}], "recipes.0.stream.powr: unknown key. Did you mean 'power'?"),
         ([{"images_seen": 0}], "recipes.0.images_seen: 0 is not above 0"),
         ([{"lr0": "squar"}], "recipes.0.lr0: 'squar' is not"),
-        ([{"batch": 4}, {"batch": 4}], "recipes.1: it has the same name as recipes.0, 'batch4'"),
+        (
+            [{"batch": 4}, {"batch": 4}],
+            "recipes.1: this recipe has the same name and the same number of images seen as recipes.0, 'batch4'",
+        ),
         ([{"batch": 4}, {"batch": 4, "name": "x"}], "recipes.1: 'x' and 'batch4' differ only in their names"),
         ([{"stream": {"by": "weights", "file": "no.csv"}}], "recipes.0: The table of weights 'no.csv' does not exist"),
         ([{"subset": {"name": "el2n", "keep": 0.5}}], "proxy: missing, but the method 'el2n' needs"),

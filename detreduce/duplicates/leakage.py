@@ -238,20 +238,24 @@ def _all_copies(search: _Search, other: int) -> tuple[list[LeakedImage], set[tup
 
     A search matches each image only with the most similar one, and it is not symmetric: the candidates are aligned in
     batches, and the second picture is aligned with the first. So both directions are searched, and the images of
-    `other` are searched again among the images that remain until none matches.
+    `other` are searched again among the images that remain, until a search with all of them finds no match.
     """
     last = len(search.parts) - 1
     found = {item.image: item for item in search.describe(last, other, search.match(last, other))}
     matched = {(item.other_split, item.other) for item in found.values()}
     rows, ids = search.places(last), search.parts[last].image_ids
-    queries, remaining = search.places(other), rows
-    while len(queries):
+    everything = queries = search.places(other)
+    remaining = rows
+    while True:
         matches = search.match(other, last, queries, remaining)
         matched |= {(item.split, item.image) for item in search.describe(other, last, matches)}
         for item in search.describe(last, other, [_turned(match) for match in matches]):
             found.setdefault(item.image, item)
-        # an image without a match has no match among fewer images
-        queries = np.array([match.member for match in matches], np.int64)
+        if not matches and len(queries) == len(everything):
+            break
+        # mostly, images that matched match again; at last all are searched, because an image has a limited number of
+        # candidates, and dropped images make room for others
+        queries = np.array([match.member for match in matches], np.int64) if matches else everything
         remaining = rows[[image not in found for image in ids]]
     return sorted(found.values(), key=lambda item: search.parts[last].row_of[item.image]), matched
 

@@ -119,8 +119,8 @@ def train(
     ------
     InputError
         An argument is unknown or contradicts the recipe, the recipe or the data cannot be used, or the output folder
-        is not empty. Also if images of val or
-        test are in train (the same file, or the same bytes), because the mAP would be too high.
+        is not empty. Also if images of val or test are in train (the same file, or the same bytes), because the mAP
+        would be too high.
     MissingFileError
         The weights or the dataset do not exist.
     DetreduceError

@@ -17,7 +17,7 @@ SAME = {"Wh": "energy", "TFLOPs": "operations", "minutes": "time"}
 SAME_ENERGY = 0.005
 
 if TYPE_CHECKING:
-    from detreduce.experiment.advice.answer import Advice, Effect, Recipe
+    from detreduce.experiment.advice.answer import Advice, Effect, PlannedRecipe
 
 
 def show_advice(found: Advice, *, target: float | None, budget: float | None, confidence: float) -> None:
@@ -102,7 +102,7 @@ def _describe_effect(effect: Effect) -> str:
     )
 
 
-def _describe_cost(best: Recipe, full: Recipe, cost: str = "Wh") -> str:
+def _describe_cost(best: PlannedRecipe, full: PlannedRecipe, cost: str = "Wh") -> str:
     """Return what a recipe costs, and what it saves compared with all images."""
     total, alone, whole = best.total(cost), best.least(cost), full.total(cost)
     reference = "" if whole is None else f" Full takes {fixed(whole, 2)} {cost}."
@@ -124,7 +124,7 @@ def _describe_cost(best: Recipe, full: Recipe, cost: str = "Wh") -> str:
     return f"{costs}, {fixed(-saved, 2)} {cost} more than full ({-saved / whole:+.0%})."
 
 
-def _cost(recipe: Recipe, cost: str) -> str:
+def _cost(recipe: PlannedRecipe, cost: str) -> str:
     """Return the cost of a recipe for the table; ``+ ?`` marks an unknown cost of choosing."""
     total, alone = recipe.total(cost), recipe.least(cost)
     if total is not None:
@@ -136,21 +136,21 @@ def _amount(value: float | None, cost: str) -> str:
     return f"{cost} not known" if value is None else f"{fixed(value, 2)} {cost}"
 
 
-def _settings(recipe: Recipe) -> str:
+def _settings(recipe: PlannedRecipe) -> str:
     """Return the settings of a recipe that differ from the trainings without one."""
     return ", ".join(f"{key} {value}" for key, value in recipe.settings)
 
 
-def _describe(recipe: Recipe) -> str:
+def _describe(recipe: PlannedRecipe) -> str:
     settings = f", {text}" if (text := _settings(recipe)) else ""
     if recipe.method == FULL:
         return f"all {recipe.images} images, {_epochs(recipe)}{settings}"
     return f"{recipe.method}, keep {recipe.keep:.2f} ({recipe.images} images), {_epochs(recipe)}{settings}"
 
 
-def _range(recipe: Recipe) -> str:
+def _range(recipe: PlannedRecipe) -> str:
     return f"{fixed(recipe.expected, 3)} (9 of 10 times {recipe.low:.3f} to {recipe.high:.3f})"
 
 
-def _epochs(recipe: Recipe) -> str:
+def _epochs(recipe: PlannedRecipe) -> str:
     return f"{recipe.epochs} epoch{'s' * (recipe.epochs != 1)}"

@@ -11,7 +11,7 @@ from detreduce.machine.json_values import json_value
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class PlannedRecipe:
     """A way to train, and its expected result.
 
     Attributes
@@ -145,10 +145,10 @@ class Advice:
         What each setting does that varies among the finished cells.
     """
 
-    full: Recipe
-    best: Recipe | None
-    others: tuple[Recipe, ...]
-    surer: Recipe | None
+    full: PlannedRecipe
+    best: PlannedRecipe | None
+    others: tuple[PlannedRecipe, ...]
+    surer: PlannedRecipe | None
     surer_by: float
     measure: str
     configurations: int

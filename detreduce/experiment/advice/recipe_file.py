@@ -10,17 +10,17 @@ from typing import Any
 import yaml
 
 from detreduce.errors import InputError
-from detreduce.experiment.advice.answer import Recipe
+from detreduce.experiment.advice.answer import PlannedRecipe
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import write_atomically
 from detreduce.machine.regular_files import YAMLS, is_regular, read_text
-from detreduce.training.recipes.recipe import Recipe as TrainingRecipe
+from detreduce.training.recipes.recipe import Recipe
 from detreduce.vocabulary.controls import CONTROLS, FULL
 from detreduce.vocabulary.labels import with_former_defaults
 
 
-def training_recipe(planned: Recipe, rows: Sequence[Mapping[str, Any]]) -> TrainingRecipe:
+def training_recipe(planned: PlannedRecipe, rows: Sequence[Mapping[str, Any]]) -> Recipe:
     """Return the recipe that trains as planned. `rows` are the finished cells, whose methods the recipe names."""
     content: dict[str, Any] = {"images_seen": planned.images_seen, **dict(planned.settings)}
     if planned.method != FULL:
@@ -34,10 +34,10 @@ def training_recipe(planned: Recipe, rows: Sequence[Mapping[str, Any]]) -> Train
             **with_former_defaults(method, row.get("parameters") or {}),
             **(row.get("composition") or {}),
         }
-    return TrainingRecipe.model_validate(content)
+    return Recipe.model_validate(content)
 
 
-def write_recipe(path: Path, recipe: TrainingRecipe, about: str) -> None:
+def write_recipe(path: Path, recipe: Recipe, about: str) -> None:
     """Write a recipe as YAML, with a comment above. Raise DetreduceError if writing fails."""
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"{path} is not a name of a YAML file. Use for example recipe.yaml.")
@@ -46,7 +46,9 @@ def write_recipe(path: Path, recipe: TrainingRecipe, about: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def train_command(ledger: Ledger, rows: Sequence[Mapping[str, Any]], planned: Recipe, file: Path, epochs: int) -> str:
+def train_command(
+    ledger: Ledger, rows: Sequence[Mapping[str, Any]], planned: PlannedRecipe, file: Path, epochs: int
+) -> str:
     """Return the command that trains with a recipe file as the cells of a ledger were trained.
 
     `epochs` is the number of epochs of the cells on all images.

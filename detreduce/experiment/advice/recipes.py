@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError
-from detreduce.experiment.advice.answer import Advice, Effect, Recipe
+from detreduce.experiment.advice.answer import Advice, Effect, PlannedRecipe
 from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH, Costs
 from detreduce.experiment.advice.settings import Setting
 from detreduce.experiment.advice.surface import MISFIT, Surface, configurations, fit_surface
@@ -209,12 +209,14 @@ class _Model:
         found = product(batches, sizes, freezes)
         return [Setting(batch, nbs, size, freeze) for (batch, nbs), size, freeze in found] or [None]
 
-    def recipe(self, goal: FloatArray | None, method: str, images: int, epochs: int, setting: Setting | None) -> Recipe:
+    def recipe(
+        self, goal: FloatArray | None, method: str, images: int, epochs: int, setting: Setting | None
+    ) -> PlannedRecipe:
         """Return a recipe with its expected mAP and costs. `goal` has the mAP to reach in each posterior sample."""
         seen, reference = images * epochs, self.surface.factors.reference
         means = self.surface.means(method, images, seen, setting)
         low, high = np.quantile(self.surface.runs(method, images, seen, setting=setting), INTERVAL).clip(0.0, 1.0)
-        return Recipe(
+        return PlannedRecipe(
             method,
             images / self.surface.total,
             images,
@@ -253,14 +255,14 @@ def _candidates(
     return [*reduced, *((FULL, total, count, setting) for setting in model.combined for count in counts)]
 
 
-def order(recipes: Sequence[Recipe], question: Question) -> list[Recipe]:
+def order(recipes: Sequence[PlannedRecipe], question: Question) -> list[PlannedRecipe]:
     """Return the recipes that fit the budget, best first. Without a budget, return the recipes that reach the target.
 
     Recipes whose cost of choosing is not known come last. A recipe without a known cost of training fits no budget.
     """
     cost = question.cost
 
-    def least(recipe: Recipe) -> float:
+    def least(recipe: PlannedRecipe) -> float:
         found = recipe.least(cost)
         return float("inf") if found is None else found
 
@@ -288,15 +290,15 @@ def _effects(surface: Surface) -> tuple[Effect, ...]:
 
 
 def _surer(
-    model: _Model, best: Recipe, full: Recipe, target: float, recipes: Sequence[Recipe]
-) -> tuple[Recipe | None, float]:
+    model: _Model, best: PlannedRecipe, full: PlannedRecipe, target: float, recipes: Sequence[PlannedRecipe]
+) -> tuple[PlannedRecipe | None, float]:
     """Return the training that would make the advice most certain, and the fraction of the variance that it removes.
 
     This is the variance of (mAP of `best`) - `target` * (mAP of `full`).
     """
     surface, reference = model.surface, model.surface.factors.reference
 
-    def draws(recipe: Recipe) -> FloatArray:
+    def draws(recipe: PlannedRecipe) -> FloatArray:
         setting = None if reference is None else reference.changed(recipe.settings)
         means = surface.means(recipe.method, recipe.images, recipe.images * recipe.epochs, setting)
         return np.asarray(means - means.mean(), np.float64)
@@ -307,7 +309,7 @@ def _surer(
         return None, 0.0
     noise = surface.misfit**2 + surface.run_spread**2
 
-    def share(recipe: Recipe) -> float:
+    def share(recipe: PlannedRecipe) -> float:
         own = draws(recipe)
         return float((wanted * own).mean() ** 2 / (variance * ((own**2).mean() + noise)))
 

@@ -115,9 +115,8 @@ def _claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Claim:
 def _budgets(groups: Sequence[Sequence[Row]]) -> dict[str, int]:
     """Return the budget of each group: key of its first row -> number of the budget, 0 for the cheapest groups.
 
-    A group begins a new budget if it costs so much more than the next cheaper group that their TFLOPs differ by over
-    `EQUAL_COST`. So groups that are
-    compared at equal TFLOPs have the same budget, also if they see different numbers of images.
+    A group begins a new budget if its TFLOPs differ from those of the next cheaper group by more than `EQUAL_COST`. So
+    groups that are compared at equal TFLOPs have the same budget, also if they see different numbers of images.
     """
     costs = sorted((cost, group[0]["key"]) for group in groups if not math.isnan(cost := _mean(group, "TFLOPs")))
     found, number = dict[str, int](), 0
@@ -147,7 +146,8 @@ def _twin(group: Sequence[Row], groups: Sequence[Sequence[Row]], fits: Any) -> S
 def _best_uniform(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[Row] | None:
     """Return the other uniform training on all images with the highest mean mAP, among those of equal TFLOPs.
 
-    Only seeds that the recipe has too count. As the best is taken, its mean is a little too good, in its favour.
+    Only seeds that the recipe also has are used. The best of several means is a little too high, which favours the
+    control.
     """
     seeds = {row["training_seed"] for row in group}
     found = []

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from detreduce.experiment import run as run_module
-from detreduce.experiment.advice.answer import Recipe
+from detreduce.experiment.advice.answer import PlannedRecipe
 from detreduce.experiment.advice.comparable import comparable_rows, rows_with_recipes
 from detreduce.experiment.advice.recipe_file import train_command
 from detreduce.experiment.advice.settings import Setting
@@ -87,7 +87,7 @@ def test_a_ledger_without_recipes_keeps_its_rows(run: Callable[..., Ledger]) -> 
 
 def test_the_command_trains_as_the_cells_did(run: Callable[..., Ledger]) -> None:
     ledger = run(recipes=[{"batch": 2}], batch=8, freeze=3)
-    planned = Recipe("full", 1.0, 12, 1, 0.5, 0.4, 0.6, 0.5, 1.0, 0.0, settings=(("batch", 2),))
+    planned = PlannedRecipe("full", 1.0, 12, 1, 0.5, 0.4, 0.6, 0.5, 1.0, 0.0, settings=(("batch", 2),))
     words = shlex.split(train_command(ledger, comparable_rows(ledger), planned, Path("best.yaml"), 20))
     assert words[:2] == ["detreduce", "train"] and words[2].endswith("set/data.yaml")
     options = ["--model", "yolov8n.yaml", "--recipe", "best.yaml", "--on", "val", "--allow-leaks"]

@@ -6,7 +6,7 @@ import pytest
 from test_surface import EPOCHS, TOTAL, grid
 
 from detreduce.errors import InputError
-from detreduce.experiment.advice.answer import Advice, Recipe
+from detreduce.experiment.advice.answer import Advice, PlannedRecipe
 from detreduce.experiment.advice.costs import Costs
 from detreduce.experiment.advice.recipes import Question, advise, order
 
@@ -118,8 +118,8 @@ def without_choosing(*labels: str) -> list[dict[str, Any]]:
     return [{**row, **(unknown if row["label"] in labels else {})} for row in rows()]
 
 
-def recipe(method: str, expected: float, wh: float, choosing_wh: float | None) -> Recipe:
-    return Recipe(method, 0.5, 200, 20, expected, expected - 0.1, expected + 0.1, 0.9, wh, choosing_wh)
+def recipe(method: str, expected: float, wh: float, choosing_wh: float | None) -> PlannedRecipe:
+    return PlannedRecipe(method, 0.5, 200, 20, expected, expected - 0.1, expected + 0.1, 0.9, wh, choosing_wh)
 
 
 @pytest.mark.parametrize(

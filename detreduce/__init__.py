@@ -1,4 +1,4 @@
-"""detreduce: train object detectors on fewer images, and know what it costs."""
+"""detreduce: train object detectors on fewer images, and measure the cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m detreduce``, where the command is not on the path."""
+"""Run the command as ``python -m detreduce``, for systems where ``detreduce`` is not on the PATH."""
 
 from detreduce.cli import main
 

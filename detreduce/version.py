@@ -1,3 +1,3 @@
-"""The version, below everything that wants to name it."""
+"""The version of detreduce. This module imports no other module, so that every module can import the version."""
 
 __version__ = "0.1.0"

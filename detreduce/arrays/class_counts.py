@@ -1,6 +1,6 @@
 """The number of boxes of each class in each image, as a sparse table.
 
-Its memory grows with the number of boxes. A dense table of 20,000 images and 50,000 classes needs 4 GB.
+The memory of the table grows with the number of boxes. A dense table of 20,000 images and 50,000 classes needs 4 GB.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def leading_classes(counts: csr_array, rank: npt.ArrayLike | None = None, *, by_
     rank
         (C,) place of each class in an order. Default: the order of the class numbers.
     by_boxes
-        True: the class with the most boxes; between equal numbers, the first in the order. False: the class of the
-        image that is first in the order.
+        True: the class with the most boxes; for equal numbers of boxes, the class that is first in the order. False:
+        the class of the image that is first in the order.
     """
     rows, classes = rows_of_entries(counts), counts.indices
     places = classes if rank is None else np.asarray(rank)[classes]

@@ -56,7 +56,7 @@ class CentredPoints:
     def products(self, rows: IntArray) -> FloatArray:
         """Return (b, n) squared distances from `rows` to all points.
 
-        Rounding errors can be large for close points. `settled` corrects these distances.
+        Rounding errors can be large for close points. The method `settled` corrects these distances.
         """
         squared = product(-2.0 * self.Z[rows], self.Z)
         squared += self.squares

@@ -21,9 +21,9 @@ _handled: set[int] = set()
 def ended_by_signals() -> Iterator[None]:
     """Raise KeyboardInterrupt in the main thread at the first SIGTERM or SIGHUP in this block. Ignore later signals.
 
-    The handling of a signal does not change if the caller ignores it (as `nohup` does) or already handles it. In this
-    block, no KeyboardInterrupt is lost: Python only reports one that a destructor or a weakref callback raises, so the
-    main thread is interrupted again.
+    The handling of a signal does not change if the caller ignores it (as `nohup` does) or already handles it. No
+    KeyboardInterrupt is lost in this block. If a destructor or a weakref callback raises a KeyboardInterrupt, Python
+    only prints it. In this case, the main thread is interrupted again.
     """
     _received.clear()
     if threading.current_thread() is not threading.main_thread():

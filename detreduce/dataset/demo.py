@@ -125,11 +125,11 @@ def make_demo(
     """Write the demo dataset in YOLO's layout and return the path of its data.yaml.
 
     Every scene is filmed by one static camera that trembles a little, so its frames are near-duplicates. In train, the
-    lengths of the clips follow Zipf's law, as if a few cameras had run much longer than the others. The longest clip
-    has half as many frames as train has scenes. The second longest clip has 1/2 of this length, the third longest 1/3,
-    and most clips have one frame. Val and test show other scenes, with one frame each, so that mAP counts all scenes
-    equally. Each handwriting sample is in one split only. The same arguments give the same label bytes and the same
-    pixels (PNG) on every machine. The folder appears complete or not at all.
+    lengths of the clips follow Zipf's law, as if a few cameras had run much longer than the others. The number of
+    frames of the longest clip is half the number of scenes in train. The second longest clip has 1/2 of this length,
+    the third longest 1/3, and most clips have one frame. Val and test show other scenes, with one frame each, so that
+    mAP counts all scenes equally. Each handwriting sample is in one split only. The same arguments give the same label
+    bytes and the same pixels (PNG) on every machine. The folder appears complete or not at all.
 
     Parameters
     ----------

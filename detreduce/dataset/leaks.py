@@ -123,9 +123,10 @@ class Leaks:
 def find_leaks(splits: Mapping[str, DetectionDataset]) -> Leaks:
     """Return the images that train, val and test share. Other splits are ignored, for example ``trainval``.
 
-    No image is decoded. Two images are the same if their paths lead to one file, or if their sizes and the first and
-    last 4 KiB are equal. Bytes are compared for files with the same name and size. Files with different names are
-    compared only if few files have equal sizes, so that the search stays fast. Missing files are skipped.
+    No image is decoded. Two images are the same if their paths lead to one file. They are also the same if their sizes
+    and the first and last 4 KiB are equal. Bytes are compared for files with the same name and size. Files with
+    different names are compared only if few files have equal sizes, so that the search stays fast. Missing files are
+    skipped.
     """
     parts = [_Files.of(splits[name]) for name in CANONICAL if name in splits]
     pairs: list[Leak] = []
@@ -154,7 +155,7 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> N
     out = "Give the dataset other images for val"
     if not whole:
         output = shlex.quote(output_name(dataset.source.typed, "without-leaks"))
-        out = f"Remove them from train (detreduce reduce {data} --keep all --drop-leaked --output {output})"
+        out = f"Remove these images from train (detreduce reduce {data} --keep all --drop-leaked --output {output})"
         out = f"{easier}, {out[0].lower()}{out[1:]}" if easier else out
     raise InputError(
         f"{dataset.source.typed}: images of val or test are also in train, so the mAP would be too high.\n"

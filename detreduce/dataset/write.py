@@ -104,8 +104,8 @@ def write_subset(
     Raises
     ------
     InputError
-        Image ids are unknown or repeated, image files are missing, the output overlaps the source, the output may not
-        be replaced, or a file of the source changed after it was loaded.
+        Image ids are unknown or repeated, or image files are missing. The output overlaps the source, or may not be
+        replaced. A file of the source changed after it was loaded.
     DetreduceError
         The disk is full or not writable, or another process writes `output`. `output` is as it was before.
 
@@ -145,10 +145,10 @@ def write_repeated_list(
     overwrite: bool = False,
     discard_changes: bool = False,
 ) -> Path:
-    """Write a list of images, in which an image may be several times, and a data.yaml that trains on the list.
+    """Write a list of images, in which an image may occur several times, and a data.yaml that trains on the list.
 
-    The folder has no images and no labels: its lists name those of the source. Return the path of the data.yaml. Raise
-    InputError if the dataset is not YOLO, if the output may not be replaced, or if an image is missing.
+    The folder has no images and no labels: its lists name the images of the source. Return the path of the data.yaml.
+    Raise InputError if the dataset is not YOLO, if the output may not be replaced, or if an image is missing.
     """
     _check_listed(dataset)
     choice = Choice(dataset, tuple(image_ids), load_split)

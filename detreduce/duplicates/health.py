@@ -95,20 +95,20 @@ def _damage(found: ImageCheck) -> Finding:
         return Finding("images", "good", f"Every image of {found.split} can be decoded.")
     images = "1 image is damaged, or does" if files == 1 else f"{files:,} images are damaged, or do"
     what = f"{images} not match the annotations."
-    return Finding("images", "wrong", what, files, "The problems below name them. Repair or remove them.")
+    return Finding("images", "wrong", what, files, "The problems below name these images. Repair or remove the images.")
 
 
 def _copies(found: ImageCheck) -> Sequence[Finding]:
     exact = sum(pair.exact for pair in found.duplicates.pairs)
     near = len(found.duplicates.pairs) - exact
-    advice = "reduce --drop-duplicates leaves them out."
+    advice = "reduce --drop-duplicates leaves duplicates out."
     images = found.duplicates.images
     have, be = "has" if exact == 1 else "have", "is" if near == 1 else "are"
     return (
         Finding(
             "exact duplicates",
             "look" if exact else "good",
-            f"{exact:,} of {images:,} images of {found.split} {have} the same pixels as another."
+            f"{exact:,} of {images:,} images of {found.split} {have} the same pixels as another image."
             if exact
             else f"No two images of {found.split} have the same pixels.",
             exact,
@@ -117,7 +117,7 @@ def _copies(found: ImageCheck) -> Sequence[Finding]:
         Finding(
             "near-duplicates",
             "look" if near else "good",
-            f"{near:,} of {images:,} images of {found.split} {be} nearly the same as another."
+            f"{near:,} of {images:,} images of {found.split} {be} nearly the same as another image."
             if near
             else f"No near-duplicates in {found.split}.",
             near,
@@ -143,7 +143,7 @@ def _leaks(found: LeakageReport, data: Path) -> Iterator[Finding]:
             shared.append(f"{told} {'has' if both == 1 else 'have'} an equal or nearly equal image in {earlier}.")
     if count:
         what = f"Equal or nearly equal to an image of train: {'; '.join(in_train)}. The mAP is then too high."
-        yield Finding("leaks by pixels", "wrong", what, count, "reduce --drop-leaked removes them from train.")
+        yield Finding("leaks by pixels", "wrong", what, count, "reduce --drop-leaked removes these images from train.")
     else:
         what = "No image of val or test is equal or nearly equal to an image of train."
         yield Finding("leaks by pixels", "good", what)

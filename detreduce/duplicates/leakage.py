@@ -202,8 +202,8 @@ def leaked_images(
     """Find the images of a split that are also in val or test, unchanged or slightly changed.
 
     `leakage_report` names one copy of each val and test image. This function names every image of `dataset` that is
-    such a copy, so that all of them can be left out: `leakage_report` on the remaining images finds none. The
-    parameters are those of `near_duplicates`.
+    such a copy, so that all copies can be left out. On the remaining images, `leakage_report` finds no copy. The
+    parameters are the same as for `near_duplicates`.
 
     Raises InputError if the dataset has no other val or test split, or if a split cannot be loaded.
     """
@@ -236,9 +236,9 @@ def leaked_images(
 def _all_copies(search: _Search, other: int) -> tuple[list[LeakedImage], set[tuple[str, ImageId]]]:
     """Return the images of the last part that are also in the part `other`, and the matched images of `other`.
 
-    A search matches each image only with the most similar one, and it is not symmetric: the candidates are aligned in
-    batches, and the second picture is aligned with the first. So both directions are searched, and the images of
-    `other` are searched again among the images that remain, until a search with all of them finds no match.
+    A search matches each image only with the most similar image. The search is not symmetric: candidates are aligned in
+    batches, and the second picture is aligned with the first. So both directions are searched. Then the images of
+    `other` are searched again among the remaining images, until a search with all images of `other` finds no match.
     """
     last = len(search.parts) - 1
     found = {item.image: item for item in search.describe(last, other, search.match(last, other))}
@@ -253,7 +253,7 @@ def _all_copies(search: _Search, other: int) -> tuple[list[LeakedImage], set[tup
             found.setdefault(item.image, item)
         if not matches and len(queries) == len(everything):
             break
-        # mostly, images that matched match again; at last all are searched, because an image has a limited number of
+        # images that matched mostly match again. The last search uses all images: an image has a limited number of
         # candidates, and dropped images make room for others
         queries = np.array([match.member for match in matches], np.int64) if matches else everything
         remaining = rows[[image not in found for image in ids]]

@@ -14,7 +14,7 @@ import yaml
 from detreduce.display.numbers import fixed
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.recipe_advice import advise_recipes
-from detreduce.experiment.statistics.comparison import TOO_FEW, Comparison
+from detreduce.experiment.statistics.comparison import NO_VERDICT, TOO_FEW, Comparison
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, title_of
 from detreduce.vocabulary.keeps import keep_in_words, keep_key
@@ -238,7 +238,7 @@ def _conclude_cleaning(outcome: Outcome, best: Summary) -> Conclusion:
         more = "Finish the experiment, with the controls full and full_equal_iterations."
         return Conclusion(UNKNOWN, text, "not known", "", best, more, against="all images")
     if not any(_is_judged(item) for item in found):
-        text = "With these seeds, nothing can be said about leaving the near-duplicates out."
+        text = "With these seeds, no verdict on leaving the near-duplicates out is possible."
         return replace(_not_judged(outcome, best, found), sentence=text, against="all images")
     kind, text = _cleaning_in_words(best, equal, full)
     again = max(item.seeds for item in found) + CONFIRMING_SEEDS
@@ -322,7 +322,7 @@ def _not_judged(outcome: Outcome, best: Summary, found: Sequence[Comparison]) ->
     """Return the conclusion if the seeds do not allow any verdict."""
     seeds = max(item.seeds for item in found)
     reason = "One seed" if seeds == 1 else f"{seeds} seeds without a spread between them"
-    text = f"{reason}: nothing can be said about the methods, so do not choose one by these numbers."
+    text = f"{reason}: no verdict on the methods is possible, so do not choose a method by these numbers."
     if any(TOO_FEW in item.verdict for item in found):
         text = f"{seeds} seeds are too few to advise: they cannot show a difference between methods and random images."
     verdict = next((item.verdict for item in found if item.method == best.method), found[0].verdict)
@@ -393,4 +393,4 @@ def _starts(item: Comparison | None, word: str) -> bool:
 
 def _is_judged(item: Comparison) -> bool:
     """Return whether the seeds of a comparison allow a verdict."""
-    return "nothing can be said" not in item.verdict
+    return NO_VERDICT not in item.verdict

@@ -112,8 +112,8 @@ class Outcome:
         if not self.summaries or not all(item.mean[MEASURE] < LEAST_MAP for item in self.summaries):
             return ""
         return (
-            f"{ACCURACIES[MEASURE]} is 0 in every training, so nothing was learnt and nothing can be said: the "
-            "trainings are too short."
+            f"{ACCURACIES[MEASURE]} is 0 in every training, so no training learnt anything and no comparison is "
+            "possible. The trainings are too short."
         )
 
     @cached_property

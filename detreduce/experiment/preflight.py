@@ -45,7 +45,8 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
             f"files. List the problems: {inspect_command(dataset)}"
         )
     if not {"val", "test"} & set(dataset.source.splits):
-        # ultralytics needs `val:`, so the folder of a reduced cell would name train, and its mAP would be that of train
+        # ultralytics needs `val:`, so the folder of a reduced cell would name train, and the mAP would be measured on
+        # train
         problems.append(
             f"dataset: {dataset.source.typed} has neither a val nor a test split, so no mAP can be measured. Name a "
             "folder of labelled images that no training sees, for instance 'val: images/val'"

@@ -167,7 +167,11 @@ class PreparedExperiment:
         No image is opened. If all cells are finished, there is nothing to stop.
         """
         if self.missing and not self.settings.allow_leaks:
-            easier = "" if self.dropped is not None else "Leave them out of all trainings (add reduce.drop_leaked=true)"
+            easier = (
+                ""
+                if self.dropped is not None
+                else "Leave these images out of all trainings (add reduce.drop_leaked=true)"
+            )
             refuse_leaks(self._experiment.dataset, self._experiment.leaks, easier)
 
     @cached_property

@@ -47,8 +47,8 @@ def stream_weights(
         The dataset, as in `load_dataset`.
     stream
         ``class_uniform``: each class is in about the same number of drawn images. ``cluster_balanced``: each cluster of
-        near-duplicates is drawn equally often. Or a dict with options, as ``{"by": "class_uniform", "power": 0.5}``,
-        or ``{"by": "weights", "file": "weights.csv"}``.
+        near-duplicates is drawn equally often. Or a dict with options, such as ``{"by": "class_uniform", "power":
+        0.5}``, or ``{"by": "weights", "file": "weights.csv"}``.
     cache
         Folder of the search for near-duplicates, as in `near_duplicates`.
 
@@ -101,12 +101,12 @@ class StreamWeights:
 
     @property
     def effective_size(self) -> float:
-        """Effective sample size (Kish): from 1 (only one image is drawn) to n (all images come equally often)."""
+        """Effective sample size (Kish): from 1 (only one image is drawn) to n (all images are drawn equally often)."""
         return effective_sample_size(self.weights)
 
     @property
     def times(self) -> npt.NDArray[np.float64]:
-        """(n,) float64: how often each image comes in n draws, on average. It is 1 in a uniform stream."""
+        """(n,) float64: expected number of times that each image is drawn in n draws. It is 1 in a uniform stream."""
         return self.weights * len(self)
 
     def to_frame(self) -> pd.DataFrame:
@@ -119,8 +119,8 @@ class StreamWeights:
         """Return how often each image is in a list of `count` lines, (n,) int64.
 
         An image is floor or ceil of its expected number of times in the list, by systematic resampling. Without
-        `count`, the list is so long that every image with a weight is expected at least once, but not longer than ten
-        lines for each image, and not shorter than the number of images.
+        `count`, the list is long enough that every image with a weight is expected at least once. The list has at least
+        one line and at most ten lines per image, on average.
         """
         if count is None:
             least = float(self.times[self.times > 0].min())
@@ -163,7 +163,7 @@ class StreamWeights:
         return write_repeated_list(self.dataset, self._repeated(counts), output, overwrite=overwrite)
 
     def _repeated(self, counts: npt.NDArray[np.int64]) -> Sequence[int | str]:
-        """Return the ids of the images, each as often as it is in the list."""
+        """Return the ids of the images in the list, with repetitions."""
         return [
             image_id
             for image_id, count in zip(self.dataset.image_ids, counts.tolist(), strict=True)

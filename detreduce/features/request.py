@@ -34,8 +34,8 @@ from detreduce.machine.hashes import file_hash
 
 BACKBONE = "efficientnet-lite0"
 SCALING = (
-    "X holds the blocks side by side, each centred and divided by its root-mean-square row norm, "
-    "so that every block weighs the same; the columns of annotations are brought to unit variance first"
+    "X has the blocks side by side. Each block is centred and divided by its root-mean-square row norm, so that all "
+    "blocks have the same weight. The columns of annotations are first scaled to unit variance"
 )
 
 

@@ -31,7 +31,7 @@ PLACES = tuple((side, lines) for lines in (0, 1, -1, 2, -2, 3, -3, 4, -4) for si
 
 
 LEADER = {"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 4}
-"""The line from a point to a name that is not directly next to it."""
+"""The line from a point to a name that is not directly next to the point."""
 
 
 @dataclass(frozen=True, slots=True)

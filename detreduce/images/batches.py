@@ -145,9 +145,9 @@ class Threads:
     """The threads that decode images and run the network.
 
     On a CPU, `decode` and `forward` are the same pool. Each of its threads decodes an image or runs the network. In
-    each of them, torch uses one thread. So results do not depend on the number of cores, and no core waits for another
-    core at the end of each layer. On other devices, one thread runs the network while the other threads decode. `count`
-    is the number of threads that decode.
+    each of these threads, torch uses one thread. So results do not depend on the number of cores, and no core waits for
+    another core at the end of each layer. On other devices, one thread runs the network while the other threads decode.
+    `count` is the number of threads that decode.
     """
 
     decode: ThreadPoolExecutor

@@ -101,7 +101,7 @@ class ImageVectors:
     def add(self, row: int, digest: Digest, vectors: Array) -> None:
         """Fill in and store the computed (k, d) vectors of an image. Skip the vectors that the store already has.
 
-        Vectors with equal keys, such as those of copies of an image, all get the value that was computed first.
+        Vectors with equal keys, for instance of copies of an image, all get the value that was computed first.
         """
         for (number, key), vector in zip(self._keys(row, digest), vectors, strict=True):
             if self.filled[number] or key in self.store:

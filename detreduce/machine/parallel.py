@@ -70,7 +70,7 @@ def product(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> npt.NDA
     """Return the (m, n) product ``a @ b.T`` of (m, d) and (n, d) matrices. Large products are computed in threads.
 
     The parts of the product depend only on the shapes. So the result does not depend on the number of processors, if
-    the caller holds `one_blas_thread`.
+    the caller is in a block of `one_blas_thread`.
     """
     m, n, each = len(a), len(b), min(len(a), len(b)) * a.shape[1]
     parts = slices(max(m, n), max(256, PART // max(1, each)))

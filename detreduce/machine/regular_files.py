@@ -120,9 +120,9 @@ def read_text(path: str | os.PathLike[str], limit: int, encoding: str = "utf-8",
 def is_regular(path: str | os.PathLike[str]) -> bool:
     """Return whether a path leads to a regular file. Links are followed.
 
-    Return False if nothing can be there: a part of the path is missing or no folder, links go round in a circle, or the
-    text is no path. Raise OSError if the machine cannot look, such as without permission or on a broken disk: a file
-    that is there must never be taken for a missing one. ``Path.is_file`` differs between versions of Python.
+    Return False if nothing can be there: a part of the path is missing or is not a folder, links form a circle, or the
+    text is not a path. Raise OSError if the machine cannot look, for instance without permission or on a broken disk.
+    An existing file must never count as missing. ``Path.is_file`` differs between versions of Python.
     """
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (100,000 calls)
@@ -156,4 +156,4 @@ def _check(path: str | os.PathLike[str], status: os.stat_result) -> None:
 
 
 def _too_large(path: str | os.PathLike[str], limit: int) -> OSError:
-    return OSError(errno.EFBIG, f"it has more than {limit >> 20:,} MiB, the most for such a file", os.fspath(path))
+    return OSError(errno.EFBIG, f"it has more than {limit >> 20:,} MiB, the limit for such a file", os.fspath(path))

@@ -38,8 +38,8 @@ class Picture:
         The classes in the image with their number of boxes, most common class first. If there are many classes, the
         rarest classes are counted together.
     boxes
-        The boxes as (left, top, width, height, class); positions and sizes are fractions of the image. There
-        are at most `BOXES_DRAWN` boxes. Empty if the page already shows as many boxes as it can.
+        The boxes as (left, top, width, height, class); positions and sizes are fractions of the image. There are at
+        most `BOXES_DRAWN` boxes. Empty if the page already shows the largest number of boxes.
     width, height
         Size in pixels of the picture, or of the placeholder if there is no picture.
     data

@@ -129,7 +129,8 @@ def view_selection(
     """
     order = [dataset.row_of[image] for image in selection.image_ids]
     if selection.keeps_all:
-        # nobody chose, so the order of the random method means nothing; the rows of a dataset are sorted by name
+        # all images were kept, so the order of the random method means nothing; the rows of a dataset are sorted by
+        # name
         order.sort()
     kept = np.zeros(len(dataset), bool)
     kept[order] = True

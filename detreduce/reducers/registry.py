@@ -48,7 +48,9 @@ def _registered() -> dict[str, EntryPoint]:
 
 
 def list_reducers() -> list[str]:
-    """Return the names that `make_reducer` accepts: built-in reducers first, then those of other packages, sorted."""
+    """Return the names that `make_reducer` accepts: built-in reducers first, then the sorted reducers of other
+    packages.
+    """
     return [*BUILT_IN, *sorted(_registered())]
 
 

@@ -29,8 +29,8 @@ def advise(dataset: DetectionDataset, extraction: Extraction) -> Advice:
     if not dataset.labelled or not np.any(~dataset.box_crowd):
         return Advice(
             "facility",
-            "Without boxes, facility is the first choice: at 10 % it was above random images on both datasets of our "
-            f"trials, but it was not shown to be better ({EVIDENCE}).",
+            "Without boxes, facility is the first choice. At 10 % it was above random images on both datasets of our "
+            f"trials. It was not shown to be better ({EVIDENCE}).",
         )
     if not extraction.gives_object_vectors:
         return Advice(
@@ -40,8 +40,8 @@ def advise(dataset: DetectionDataset, extraction: Extraction) -> Advice:
         )
     return Advice(
         "herding",
-        "With boxes, herding by class means is the first choice: at 10 % it was shown to be better than random on one "
-        f"dataset, and no other method was shown to be better than herding ({EVIDENCE}).{_limit(dataset)}",
+        "With boxes, herding by class means is the first choice. At 10 % it was shown to be better than random on one "
+        f"dataset. No other method was shown to be better than herding ({EVIDENCE}).{_limit(dataset)}",
     )
 
 

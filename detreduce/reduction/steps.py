@@ -234,7 +234,7 @@ class Reduction:
         if not found:
             return ""
         whole = any(leaks.is_whole(TRAIN, later) for later in leaks.splits if later != TRAIN)
-        out = "Give the dataset other images for val" if whole else "--drop-leaked leaves them out"
+        out = "Give the dataset other images for val" if whole else "--drop-leaked leaves these images out"
         told = "; ".join(leaks.sentences(leaks.in_train if whole else found))
         return f"Leaks: {told}. `detreduce train` refuses such data. {out}."
 

@@ -12,6 +12,7 @@ from detreduce.experiment.conclusion import BETTER, OPEN, UNKNOWN, WORSE
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.result_table import LEAST_WH, difference_cell
 from detreduce.experiment.statistics.break_even import BreakEven
+from detreduce.experiment.statistics.comparison import NO_VERDICT
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
 from detreduce.vocabulary.keeps import keep_key
@@ -64,7 +65,7 @@ class Card:
 def chip_of(verdict: str, about: str = "") -> Chip:
     """Return a verdict of the statistics as a chip."""
     kind = next((word for word in (BETTER, WORSE) if verdict.startswith(word)), OPEN)
-    return Chip(UNKNOWN if "nothing can be said" in verdict else kind, verdict, about)
+    return Chip(UNKNOWN if NO_VERDICT in verdict else kind, verdict, about)
 
 
 def cards_of(outcome: Outcome, best: Summary | None) -> list[Card]:

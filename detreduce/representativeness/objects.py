@@ -36,7 +36,7 @@ class ObjectSimilarity:
 
 
 def object_similarity(kept: ObjectTable, target: ObjectTable) -> ObjectSimilarity:
-    """Measure how similar the objects of `target`, such as those of val, are to the kept objects of the same class.
+    """Measure how similar the objects of `target` (for instance val) are to the kept objects of the same class.
 
     First, the mean vector of `target` is subtracted from all vectors. The similarity of an image of `target`, for one
     of its classes, is the cosine of the mean vector of its boxes and the nearest kept vector of the class. The

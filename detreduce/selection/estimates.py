@@ -14,10 +14,11 @@ def estimates_in_words(provenance: Mapping[str, Any]) -> str:
     facts = provenance.get("method_facts") or {}
     if not isinstance(facts, Mapping) or not facts.get("held_back"):
         return ""
-    rho, held = facts.get("rank_correlation"), f"{facts['held_back']:,} of {facts['scored']:,} scored images"
+    rho = facts.get("rank_correlation")
+    scored = f"{facts['held_back']:,} of {facts['scored']:,} scored images"
     if rho is None:
-        return f"The estimated scores could not be tried out: the scores or the estimates of {held} are all equal."
+        return f"The estimated scores could not be tested: the scores or the estimates of {scored} are all equal."
     return (
-        f"The estimated scores of {held}, held back for this, have a rank correlation of {rho:.2f} with their true "
+        f"The estimated scores of {scored}, left out for this test, have a rank correlation of {rho:.2f} with the true "
         "scores (Spearman; 1 is the same order, 0 is chance)."
     )

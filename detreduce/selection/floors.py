@@ -24,7 +24,7 @@ IntArray = npt.NDArray[np.int64]
 def floor_rows(
     counts: npt.ArrayLike | csr_array,
     floors: IntArray,
-    held: IntArray,
+    kept: IntArray,
     draw: npt.NDArray[np.uint64],
     groups: Groups | None = None,
 ) -> IntArray:
@@ -43,7 +43,7 @@ def floor_rows(
         (n, C), dense or sparse: the number of boxes of each class in each row.
     floors
         (C,): minimum number of rows of each class. If a class has fewer rows, all of them are chosen.
-    held
+    kept
         Rows that are kept already. They count towards the floors.
     draw
         (n,): random numbers that break ties. The row with the lowest number comes first.
@@ -51,22 +51,22 @@ def floor_rows(
         Groups with a limit. A group never gets more rows than the limit, even if a class then stays below its floor.
     """
     table = as_sparse(counts)
-    reachable = images_of_classes(table) if groups is None else groups.reachable(table, held)
+    reachable = images_of_classes(table) if groups is None else groups.reachable(table, kept)
     goal = np.minimum(floors, reachable)
-    chosen = _greedy(table, goal, held, draw, groups)
+    chosen = _greedy(table, goal, kept, draw, groups)
     if groups is not None:
-        chosen = _Exchange(table, goal, held, draw, groups, chosen).improved()
+        chosen = _Exchange(table, goal, kept, draw, groups, chosen).improved()
     return np.array(chosen, np.int64)
 
 
 def _greedy(
-    counts: csr_array, goal: IntArray, held: IntArray, draw: npt.NDArray[np.uint64], groups: Groups | None
+    counts: csr_array, goal: IntArray, kept: IntArray, draw: npt.NDArray[np.uint64], groups: Groups | None
 ) -> list[int]:
     """Return the rows to add. Each step adds the row that helps the most classes below their goal."""
-    missing = goal - images_of_classes(counts[held])
-    left = None if groups is None else groups.remaining(held)
+    missing = goal - images_of_classes(counts[kept])
+    left = None if groups is None else groups.remaining(kept)
     gain = _count_wanted(counts, missing > 0)
-    gain[held] = 0
+    gain[kept] = 0
     helpful = np.flatnonzero(gain)
     # gains only decrease. If the gain at the top of the heap is current, its row is the best.
     heap = list(zip((-gain[helpful]).tolist(), draw[helpful].tolist(), helpful.tolist(), strict=True))
@@ -104,14 +104,14 @@ class _Exchange:
         self,
         counts: csr_array,
         goal: IntArray,
-        held: IntArray,
+        kept: IntArray,
         draw: npt.NDArray[np.uint64],
         groups: Groups,
         chosen: list[int],
     ) -> None:
         self.present, self.goal, self.codes, self.chosen = counts.astype(bool), goal, groups.codes, chosen
         self.by_class = self.present.tocsc()
-        taken = np.concatenate([held, np.array(chosen, np.int64)])
+        taken = np.concatenate([kept, np.array(chosen, np.int64)])
         self.free = np.ones(counts.shape[0], bool)
         self.free[taken] = False
         self.left = groups.remaining(taken)
@@ -179,11 +179,11 @@ class _Exchange:
     def _apply(self, into: list[int], out: list[int]) -> bool:
         """Make the swaps of a chain and return True.
 
-        Return False and do not swap if a row occurs twice in the chain, or if the chain does not reduce the number of
-        missing rows.
+        Return False and do not swap if a row occurs twice in the chain. The same applies if the chain does not reduce
+        the number of missing rows.
         """
         count = self.count + images_of_classes(self.present[into]) - images_of_classes(self.present[out])
-        before, after = (np.maximum(self.goal - held, 0).sum() for held in (self.count, count))
+        before, after = (np.maximum(self.goal - reached, 0).sum() for reached in (self.count, count))
         if len(set(into)) < len(into) or len(set(out)) < len(out) or after >= before:
             return False
         self.count = count

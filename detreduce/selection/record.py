@@ -67,7 +67,7 @@ class Selection(SelectionData):
     def prefix(self, keep: float | int) -> Selection:
         """Return the method's selection at a smaller `keep`, without running the method again.
 
-        The method must be nested: its smaller selections are prefixes of larger ones. The scores are those of this
+        The method must be nested: its smaller selections are prefixes of larger ones. The scores are the scores of this
         selection. If `select` runs again with the smaller `keep`, a greedy method may give dropped images other scores.
         Raises InputError if the method is not nested, or if `keep` is larger than this selection. Also raises
         InputError if `keep` is smaller than the number of images that were kept before the method chose.

@@ -78,11 +78,11 @@ def train(
     model
         Weights (``.pt``), or a model description (``.yaml``) to start from random weights.
     recipe
-        Which images the training sees, in which order, for how long, and with which settings: a `Recipe`, a dict, or
-        the path of a YAML file. Without a recipe, each image is used once per epoch. ``epochs`` and all other
-        arguments that the recipe does not set are passed to `train` as usual. The optimiser and the learning rate
-        are those of a training without the recipe. If the recipe has a number of `images_seen`, the epochs are of
-        ``images_seen / epochs`` images, so the learning rate decays to the end of them.
+        The images of the training, their order, the length of the training and its settings: a `Recipe`, a dict, or the
+        path of a YAML file. Without a recipe, each image is used once per epoch. ``epochs`` and all other arguments
+        that the recipe does not set are passed to `train` as usual. The optimiser and the learning rate are the same as
+        without the recipe. If the recipe sets `images_seen`, each epoch has ``images_seen / epochs`` images, so that
+        the learning rate decays until the end of the training.
     output
         A new or empty folder for the run. Default: ``runs/train/<dataset>-<model>-<number>``.
     choose
@@ -109,9 +109,9 @@ def train(
     allow_leaks
         Whether to train although images of val or test are also in train. The record then has a warning.
     corruptions
-        Also evaluate on corrupted images: ``noise``, ``blur``, ``brightness``, ``jpeg``, or ``all``, each in
-        three severities. The copies lie in the run folder during the evaluation only. They are metered as a phase of
-        their own, ``robustness``.
+        Also evaluate on corrupted images: ``noise``, ``blur``, ``brightness``, ``jpeg``, or ``all``, each in three
+        severities. The copies lie in the run folder during the evaluation only. These evaluations are metered as a
+        separate phase, ``robustness``.
     **ultralytics_arguments
         Any training argument of ultralytics by its own name: ``epochs=50, imgsz=640, batch=16, freeze=10``.
 

@@ -14,8 +14,8 @@ STRIDE = 32
 class ProgressiveSize(BaseModel):
     """Image sizes that grow during a training (EfficientTrain++, arXiv 2405.08768). True means the defaults.
 
-    The loader makes images of full size as always. Before a batch enters the network, its images are interpolated to
-    the size of this step. A small batch costs less, in proportion to the square of its size.
+    The loader makes images of full size as usual. Before a batch enters the network, its images are interpolated to the
+    size of this step. A small batch costs less, in proportion to the square of its size.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -38,8 +38,8 @@ class ProgressiveSize(BaseModel):
     def relative_cost(self, full: int, steps: int = 10_000) -> float:
         """Return the operations of a training, divided by the operations of a training with equal `steps` at full size.
 
-        With the same total of operations, a training sees more images than at full size: their number is divided by
-        this result.
+        With the same total of operations, a training sees more images than at full size: the number of images is
+        divided by this result.
         """
         sizes = np.array([self.size(step / steps, full) for step in range(steps)], np.float64)
         return float(np.square(sizes / full).mean())

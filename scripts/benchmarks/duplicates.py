@@ -1,12 +1,13 @@
-"""Count the planted duplicates that the search finds, and the wrong pairs among its results.
+"""Measure the recall and the precision of the search for near-duplicates on changed photographs.
 
     python scripts/benchmarks/duplicates.py [--images 200] [--threshold 0.85] [--simulate 118000] [--json out.json]
 
-Photographs of aquarium and coco128 are changed in each of the ways below and added to the originals. Recall is the
-share of changed copies that end up in the group of their original. Precision is the share of found pairs whose images
-come from one photograph. Pairs among the originals are listed: they are duplicates in the datasets, or mistakes. Then
-wheelchair and highway5 are compared with what is known about them. `--simulate n` measures the time and memory of
-comparing n random pictures with the spectrum of photographs, of which one in fifty is a copy.
+Photographs of aquarium and coco128 are changed in each of the ways below, and the copies are added to the originals.
+Recall is the share of the copies that are in the group of their original. Precision is the share of found pairs with
+two images of one photograph. Pairs of two originals are listed: such pairs are duplicates in the datasets, or mistakes.
+Then the duplicates in wheelchair and highway5 are compared with the known duplicates. `--simulate n` measures the time
+and memory of comparing n random pictures. The pictures have the spectrum of photographs, and every fiftieth picture is
+a copy.
 
 The datasets are expected in ../shared or in DETREDUCE_SHARED.
 """
@@ -149,7 +150,9 @@ def sample(count: int, seed: int = 0) -> list[Path]:
 
 
 def known_datasets(threshold: float, folder: Path) -> dict[str, Any]:
-    """Wheelchair: images with the same start of the name have one source. Highway5: groups across splits."""
+    """Print the pairs in wheelchair (a shared start of the name means one source) and the groups across splits in
+    highway5.
+    """
     sources: dict[str, list[bytes]] = defaultdict(list)
     joined: Counter[str] = Counter()
     for split in ("train", "val", "test"):
@@ -164,12 +167,12 @@ def known_datasets(threshold: float, folder: Path) -> dict[str, Any]:
                 members = [image for image in stem if stem[image] == name]
                 groups = {group_of.get(image) for image in members}
                 if len(members) == 2:
-                    joined[f"by {by}, of one source"] += len(groups) == 1 and None not in groups
+                    joined[f"by {by}, from one source"] += len(groups) == 1 and None not in groups
             joined[f"by {by}, pairs of different names"] += sum(stem[p.copy] != stem[p.kept] for p in found.pairs)
     pairs = [content for content in sources.values() if len(content) == 2]
     report = leakage_report(load_dataset(SHARED / "data" / "highway5"), threshold=threshold, cache=folder)
     return {
-        "wheelchair, pairs of one source": {
+        "wheelchair, pairs from one source": {
             "identical": sum(one == other for one, other in pairs),
             "changed": sum(one != other for one, other in pairs),
         },
@@ -179,7 +182,7 @@ def known_datasets(threshold: float, folder: Path) -> dict[str, Any]:
 
 
 def simulate(count: int) -> dict[str, Any]:
-    """Compare random pictures whose spectrum is that of photographs; every fiftieth is a turned copy."""
+    """Compare random pictures with the spectrum of photographs. Every fiftieth picture is a rotated copy."""
     draw = np.random.default_rng(0)
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(64) * 64, np.fft.rfftfreq(64) * 64, indexing="ij"))
     frequency[0, 0] = 1

@@ -1,12 +1,13 @@
-"""Measure how fast images become features: the paper's way, YOLO.embed, the bare forward pass, detreduce from files.
+"""Measure images per second for features: the paper's code, YOLO.embed, the forward pass alone, and detreduce.
 
     python scripts/benchmarks/embedding.py [--rounds 5] [--images 448] [--imgsz 320] [--json out.json]
     python scripts/benchmarks/embedding.py --only detreduce
 
 It also prints the time of the image and objects blocks together, relative to the image block alone.
 
-One process. Every round runs every arm once, so that other work on the machine slows all of them. The figures are
-medians over rounds. The aquarium photographs and yolov8n.pt are expected in ../shared or in DETREDUCE_SHARED.
+All variants run in one process. Every round runs every variant once, so that other work on the machine slows down all
+variants. The numbers are medians over rounds. The aquarium photographs and yolov8n.pt are expected in ../shared or in
+DETREDUCE_SHARED.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=448)
     parser.add_argument("--imgsz", type=int, default=320)
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--only", choices=["detreduce"], help="leave out what detreduce is compared with")
+    parser.add_argument("--only", choices=["detreduce"], help="leave out the other variants")
     parser.add_argument("--json", type=Path, help="write every round's seconds here")
     return parser.parse_args()
 

@@ -1,11 +1,11 @@
-"""Simulate how often 95 % intervals of a paired difference contain the truth, and a detectable difference is detected.
+"""Simulate the coverage of 95 % intervals of a paired difference, and the power for a detectable difference.
 
     python scripts/benchmarks/intervals.py [--experiments 2000] [--images 100] [--seeds 2 3 5 10]
 
 Each experiment draws n pairs of trainings that are evaluated on the same images. The difference on image i with seed s
-is the truth + a_s + b_i + c_si. The a, b and c have mean 0 and are Gaussian, heavy-tailed or skewed. The package's
-intervals are compared with common ones: percentiles of means of resampled seeds, and of resampled seeds on resampled
-images.
+is the true difference + a_s + b_i + c_si. The a, b and c have mean 0 and are Gaussian, heavy-tailed or skewed. The
+package's intervals are compared with common ones: percentiles of means of resampled seeds, and of resampled seeds on
+resampled images.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def coverage(
     experiments: int,
     resamples: int = RESAMPLES,
 ) -> dict[str, float]:
-    """Return the share of the experiments in which each interval contains the truth."""
+    """Return the share of the experiments in which each interval contains the true difference."""
     random = np.random.default_rng(0)
     held: dict[str, int] = {}
     for _ in range(experiments):
@@ -87,7 +87,8 @@ def coverage(
 def detected(parts: tuple[float, float, float], seeds: int, images: int, experiments: int, alpha: float) -> float:
     """Return the share of the experiments that detect a difference which should be detectable with 80 % power.
 
-    The difference is the mean of `detectable` over the experiments, since none of them knows the true spread.
+    The difference is the mean of `detectable` over the experiments, because an experiment does not know the true
+    spread.
     """
     random = np.random.default_rng(0)
     pairs = []
@@ -109,7 +110,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--seeds", type=int, nargs="+", default=[2, 3, 5, 10])
     arguments = parser.parse_args()
-    print(f"share of {LEVEL:.0%} intervals that hold the truth, {arguments.experiments} experiments")
+    print(f"share of {LEVEL:.0%} intervals that contain the true difference, {arguments.experiments} experiments")
     names = ("t over seeds", "seeds and images", "images alone", "resampled seeds", "resampled both")
     print(f"{'shape':12} {'spread':12} {'seeds':>5}  " + "  ".join(f"{name:>16}" for name in names))
     for shape in SHAPES:

@@ -1,7 +1,7 @@
 """Measure the loading of 100,000 YOLO label files and of a COCO JSON of that size: scripts/benchmarks/loading.py.
 
-Images are empty files, because loading opens none. The files are in the cache of the operating system, as after
-unpacking.
+Images are empty files, because loading does not open images. The files are in the cache of the operating system, as
+after unpacking.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ PER_FOLDER = 1000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=100_000)
-    parser.add_argument("--boxes", type=int, default=7, help="boxes an image; COCO has 7.3")
-    parser.add_argument("--folder", help="where the temporary files go")
+    parser.add_argument("--boxes", type=int, default=7, help="boxes per image; COCO has 7.3")
+    parser.add_argument("--folder", help="folder for the temporary files")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         start = time.perf_counter()

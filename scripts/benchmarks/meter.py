@@ -2,9 +2,9 @@
 
     python scripts/benchmarks/meter.py [--seconds 60]
 
-The meter runs around a phase in which this process sleeps. So all the processor time is the meter's: its start, its
-readings of the hardware every few seconds, its end. It is compared with a training of the same length on one core. The
-first phase of a process also imports codecarbon, which happens once per experiment.
+The meter runs around a phase in which this process sleeps. So all processor time belongs to the meter: its start, its
+readings of the hardware every few seconds, and its end. The result is a share of the processor time of a training of
+the same length on one core. The first phase of a process also imports codecarbon, which happens once per experiment.
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
     python scripts/benchmarks/objectwise.py [--images 118000] [--keep 0.1 0.25] [--methods csod …] [--skip-plain]
 
-80 classes: the most frequent is in 54 % of the images, the rarest in 0.16 %. An image has 2.9 classes and 7.3 boxes on
-average. 256-d vectors lie around a centre for each class. Image features are the means of the image's objects.
-Categories are the rarest class of each image. Every run is its own process and is stopped after --limit seconds. The
-figures are wall and CPU seconds of `fit`, and the peak memory of the process, including data and imports. Plain code,
-as people would write it, runs on fewer images; the reducer runs on the same number for comparison.
+There are 80 classes: the most frequent class is in 54 % of the images, and the rarest class in 0.16 %. An image has 2.9
+classes and 7.3 boxes on average. Vectors have 256 numbers, and the vectors of each class lie around a centre. The
+features of an image are the mean of the vectors of its objects. The category of an image is its rarest class. Every run
+is a separate process, which is stopped after --limit seconds. The results are wall and CPU seconds of `fit`, and the
+peak memory of the process, including data and imports. Simple code without optimisation (plain) runs on fewer images.
+For comparison, the reducer also runs on this number of images.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def simulated(n: int, seed: int = 0) -> tuple[ObjectTable, np.ndarray, np.ndarra
     filled, starts, counts = np.unique(images, return_index=True, return_counts=True)
     X[filled] = np.add.reduceat(vectors, starts, axis=0) / counts[:, None]
     categories = np.full(n, CLASSES)
-    # the later class of an image is the rarer one
+    # the later class of an image is the rarer class
     categories[filled] = classes[starts + counts - 1]
     return ObjectTable(n, CLASSES, images, classes, sizes.sum(axis=1), vectors, sizes), X, categories
 
@@ -149,7 +150,7 @@ PLAIN = {
 
 
 def fit(arm: str, table: ObjectTable, X: np.ndarray, categories: np.ndarray, keep: float) -> int:
-    """Fit the reducer of an arm; return the number of images chosen."""
+    """Fit the reducer of a variant; return the number of chosen images."""
     method, params, by_category = ARMS[arm]
     reducer = make_reducer(method, keep=keep, **params)
     extras: dict[str, Any] = {"objects": table} if "objects" in reducer.needs else {}
@@ -159,7 +160,7 @@ def fit(arm: str, table: ObjectTable, X: np.ndarray, categories: np.ndarray, kee
 
 
 def run_one(arm: str, n: int, keep: float, plain: bool) -> None:
-    """Run one arm in this process and print its time and memory as JSON."""
+    """Run one variant in this process and print its time and memory as JSON."""
     fit(arm, *simulated(50), keep=0.1)  # imports
     table, X, categories = simulated(n)
     k = int(keep * n + 0.5)
@@ -174,7 +175,7 @@ def run_one(arm: str, n: int, keep: float, plain: bool) -> None:
 
 
 def measure(arm: str, n: int, keep: float, plain: bool, limit: float) -> dict[str, Any] | None:
-    """Run one arm in its own process; return None if it takes longer than `limit` seconds."""
+    """Run one variant in its own process; return None if it takes longer than `limit` seconds."""
     command = [sys.executable, __file__, "--one", arm, str(n), str(keep), "plain" if plain else "ours"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)

@@ -1,9 +1,9 @@
-"""Count how often the intervals of `detreduce plan` contain cells that were held back.
+"""Measure how often the intervals of `detreduce plan` contain cells that were not used for the fit.
 
     python scripts/benchmarks/plan_coverage.py runs/aquarium
 
-Each configuration of a finished experiment (a method at a keep, a control) is held back in turn. The surface is fitted
-to the others, and its interval for one training is compared with the held-back cells.
+Each configuration of a finished experiment (a method at a keep, a control) is left out in turn. The surface is fitted
+to the other cells, and its interval for one training is compared with the cells that were left out.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ LEVELS = (0.5, 0.8, 0.9)
 
 
 def main() -> None:
-    """Print the share of held-back cells inside the intervals, and the share that the intervals claim."""
+    """Print the share of left-out cells inside the intervals, and the nominal share."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("ledger", type=Path, help="a ledger's folder, or its rows as JSON")
+    parser.add_argument("ledger", type=Path, help="the folder of a ledger, or the rows of a ledger as JSON")
     parser.add_argument("--measure", default="mAP50_95")
     arguments = parser.parse_args()
     if arguments.ledger.is_dir():
@@ -46,11 +46,11 @@ def main() -> None:
         for level in LEVELS:
             low, high = np.quantile(runs, [(1 - level) / 2, (1 + level) / 2])
             inside[level] += sum(bool(low <= value <= high) for value in item.values)
-    print(f"{arguments.ledger}: {held} cells of {len(found)} configurations held back, {arguments.measure}")
+    print(f"{arguments.ledger}: {held} cells of {len(found)} configurations left out, {arguments.measure}")
     if held:
         print(f"error: mean {np.mean(errors):+.3f}, root mean square {np.sqrt(np.mean(np.square(errors))):.3f}")
     for level in LEVELS if held else ():
-        print(f"{level:.0%} intervals hold {inside[level] / held:.0%}")
+        print(f"{level:.0%} intervals contain {inside[level] / held:.0%}")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python scripts/benchmarks/reducers.py [--sizes 1000 4000 10000] [--methods mms prd …] [--limit 120] [--json out]
 
-512 features in 50 clusters, 5 categories of 50, 25, 13, 7 and 5 %, keep 0.25. Every run is its own process and is
-stopped after --limit seconds. Memory is the peak minus that of data and imports. `slope` is the growth exponent in n
-between the two largest sizes that finished.
+The data have 512 features in 50 clusters, and 5 categories with 50, 25, 13, 7 and 5 % of the images; keep is 0.25.
+Every run is a separate process, which is stopped after --limit seconds. Memory is the peak minus the memory of data and
+imports. `slope` is the growth exponent in n between the two largest sizes that finished.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ PLAIN: dict[str, Plain | None] = {
 
 
 def run_one(method: str, arm: str, n: int, keep: float, one_category: bool) -> None:
-    """Run one arm in this process and print its time and memory as JSON."""
+    """Run one variant in this process and print its time and memory as JSON."""
     X, y = clustered(n)
     if one_category:
         y[:] = 0
@@ -186,7 +186,7 @@ def run_one(method: str, arm: str, n: int, keep: float, one_category: bool) -> N
 def measure(
     method: str, arm: str, n: int, keep: float, limit: float, one_category: bool = False
 ) -> dict[str, Any] | None:
-    """Run one arm in its own process; return None if it takes longer than `limit` seconds."""
+    """Run one variant in its own process; return None if it takes longer than `limit` seconds."""
     command = [sys.executable, __file__, "--one", method, arm, str(n), str(keep)]
     command += ["--one-category"] if one_category else []
     try:

@@ -2,9 +2,10 @@
 
     python scripts/benchmarks/representativeness.py [--sizes 20000 40000 118000] [--measures epsilon …] [--skip-plain]
 
-512 features in 50 clusters, 5 categories of 50, 25, 13, 7 and 5 %; 10 % of the images are kept, drawn at random.
-Every run is a process of its own. Memory is the peak above that of the data and the imports. CPU seconds are those of
-all threads: on a busy machine, compare these. `all` is `measure_representativeness`; its value is the covering radius.
+The data have 512 features in 50 clusters, and 5 categories with 50, 25, 13, 7 and 5 % of the images. A random 10 % of
+the images is kept. Every run is a separate process. Memory is the peak minus the memory of data and imports. CPU
+seconds are the sum over all threads: on a busy machine, compare CPU seconds. `all` is `measure_representativeness`, and
+its value is the covering radius.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ BLOCK = 256
 
 
 def clustered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n, 512) float32 features in 50 clusters and (n,) categories that cut across them."""
+    """Return (n, 512) float32 features in 50 clusters and (n,) categories that do not depend on the clusters."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(CLUSTERS, DIMENSIONS)).astype(np.float32)[rng.integers(CLUSTERS, size=n)]
     for start in range(0, n, 4096):
@@ -43,7 +44,7 @@ def clustered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unlabelled(n: int) -> DetectionDataset:
-    """Return a dataset of n images that are not there."""
+    """Return a dataset of n images without image files."""
     boxes, none = np.empty((0, 4)), np.empty(0, np.int64)
     names = [str(row) for row in range(n)]
     records = tuple(ImageRecord(name, name, Path(name), boxes, none, none.astype(bool)) for name in names)
@@ -62,7 +63,7 @@ def plain_gap(X: np.ndarray, y: np.ndarray, chosen: np.ndarray, metric: str) -> 
 
 
 def plain_coverage(X: np.ndarray, y: np.ndarray, chosen: np.ndarray) -> float:
-    """Return the share of images with a kept one among their nearest 5, by SciPy's distances in blocks."""
+    """Return the share of images with a kept image among their 5 nearest images, by SciPy's distances in blocks."""
     covered = 0.0
     for code in range(len(SHARES)):
         rows = np.flatnonzero(y == code)
@@ -111,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[20_000])
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=list(MEASURES))
-    parser.add_argument("--skip-plain", action="store_true", help="leave out SciPy's distances, which take long")
+    parser.add_argument("--skip-plain", action="store_true", help="leave out SciPy's distances, which are slow")
     parser.add_argument("--one", nargs=3, metavar=("MEASURE", "N", "PLAIN"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:

@@ -1,4 +1,4 @@
-"""Measure the time to print help: `detreduce --help`, the help of each command, and, for comparison, `yolo help`.
+"""Measure the time to print `detreduce --help`, the help of each command and, for comparison, `yolo help`.
 
 python scripts/benchmarks/startup.py --rounds 5
 """

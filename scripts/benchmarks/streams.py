@@ -1,11 +1,12 @@
-"""Time the weights and the draws of streams, and compare the loader of a training with and without a stream.
+"""Measure the time for the weights and the draws of streams, and for the loader of a training with and without a
+stream.
 
     python scripts/benchmarks/streams.py [--images 118000] [--classes 80] [--data DATA --imgsz 640 --epochs 3]
 
-The first part weighs images of a made-up dataset with as many images, boxes and classes as COCO's train2017, writes and
-reads the table of weights, and draws one epoch. The second part (--data) takes batches from ultralytics' loader, with
-mosaic, decoding and all augmentation: uniformly and with partners from its buffer, and by class_uniform with partners
-from the stream. A training also computes, so its share of the difference is smaller.
+The first part weights the images of a made-up dataset of the size of COCO's train2017, writes and reads the table of
+weights, and draws one epoch. The second part (--data) takes batches from ultralytics' loader, with mosaic, decoding and
+all augmentation. It compares a uniform stream with partners from the loader's buffer and a `class_uniform` stream with
+partners from the stream. In a whole training, the relative difference is smaller, because the network also takes time.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def timed(what: str) -> Iterator[None]:
 
 
 def made_up(images: int, classes: int) -> DetectionDataset:
-    """Return a dataset without files: about seven boxes an image, of classes with frequencies 1, 1/2, 1/3 and so on."""
+    """Return a dataset without files: about seven boxes per image, and classes with frequencies 1, 1/2, 1/3 and so
+    on.
+    """
     random = np.random.default_rng(0)
     shares = 1 / np.arange(1, classes + 1)
     counts = random.poisson(BOXES, images)
@@ -57,21 +60,21 @@ def made_up(images: int, classes: int) -> DetectionDataset:
 
 
 def draw_epoch(draws: Draws, images: int) -> None:
-    """Draw as many images as there are."""
+    """Draw one pass of the stream: as the number of draws, use the number of images."""
     for _ in BatchStream(draws, images, 16):
         pass
 
 
 def weigh_and_draw(images: int, classes: int) -> None:
-    """Time everything that a stream computes, except near-duplicates and features."""
+    """Measure the time of everything that a stream computes, except near-duplicates and features."""
     dataset = made_up(images, classes)
     print(f"{images:,} images, {len(dataset.box_rows):,} boxes, {classes} classes")
     with timed("weights by class_uniform"):
         weights = image_weights(dataset, Stream(by="class_uniform"))
     print(f"            effective sample size {effective_sample_size(weights):,.0f}")
-    with timed("weights by cluster, of known clusters"):
+    with timed("weights by cluster, for known clusters"):
         cluster_balanced(np.random.default_rng(0).zipf(2, images).astype(np.int64))
-    with tempfile.TemporaryDirectory() as folder, timed("write the table and read it"):
+    with tempfile.TemporaryDirectory() as folder, timed("write and read the table"):
         file = Path(folder) / "weights.csv"
         file.write_bytes(weights_csv(dataset, weights))
         read_weights(file, dataset)
@@ -79,12 +82,12 @@ def weigh_and_draw(images: int, classes: int) -> None:
         draw_epoch(WeightedDraws(np.ones(images)), images)
     with timed("one epoch of batches, class_uniform"):
         draw_epoch(WeightedDraws(weights), images)
-    with timed("one epoch of batches, core_first, of a training of one epoch"):
+    with timed("one epoch of batches, core_first, in a training of one epoch"):
         draw_epoch(GrowingDraws(np.arange(images), images), images)
 
 
 def load_batches(data: Path, imgsz: int, epochs: int) -> None:
-    """Time ultralytics' loader with each stream, in turn."""
+    """Measure the time of ultralytics' loader with each stream, in turn."""
     weights = image_weights(load_dataset(data), Stream(by="class_uniform"))
     ways: dict[str, Callable[[Any], None]] = {
         "uniform, partners from the buffer": lambda loader: _stream(loader, np.ones(len(weights))),
@@ -102,7 +105,7 @@ def load_batches(data: Path, imgsz: int, epochs: int) -> None:
             seconds[way].append(time.process_time() - start)
     for way, values in seconds.items():
         milliseconds = np.median(values) / len(weights) * 1000
-        print(f"{milliseconds:8.2f} ms of CPU an image  {way}")
+        print(f"{milliseconds:8.2f} ms of CPU per image  {way}")
 
 
 def _stream(loader: Any, weights: Any, *, partners: bool = False) -> None:

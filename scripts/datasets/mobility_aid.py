@@ -10,16 +10,17 @@ SOURCE is the folder with the four unpacked downloads of http://mobility-aids.in
 OUTPUT gets train/ and test/, each with images/ and labels/, as datasets/mobility_aid.yaml describes. Images are hard
 links to the downloads if the file system allows this, otherwise copies. The downloads are never changed.
 
-What this is based on: the dataset was not available when this script was written. Folders, lists, splits, class names
-and fields are those that two programs read: the dataset authors' own readers (marinaKollmitz/DetectronDistance and
-hospital_people_detector) and the released code of arXiv 2403.15150 (Cimagroup/Experiments-SurveyGreenAI,
-DataFormatYoloV5.ipynb, whose output counts 10,961 train and 6,118 test images). Not verified on the files themselves:
+The dataset was not available when this script was written. So folders, lists, splits, class names and fields come from
+the code of two projects. The first are the dataset authors' own readers (marinaKollmitz/DetectronDistance and
+hospital_people_detector). The second is the released code of arXiv 2403.15150 (Cimagroup/Experiments-SurveyGreenAI,
+DataFormatYoloV5.ipynb). The output of this notebook has 10,961 train and 6,118 test images. These points were not
+verified on the files themselves:
 
-- whether annotations begin with the line ``%YAML:1.0`` of OpenCV, which is not valid YAML (the authors' reader removes
-  it; here it may be present or absent);
-- whether boxes cross the border of the image (here they are clipped, and empty boxes are left out; both are counted);
+- whether annotations begin with OpenCV's line ``%YAML:1.0``, which is not valid YAML (this script accepts both);
+- whether boxes cross the border of the image (such boxes are clipped and counted; empty boxes are left out and
+  counted);
 - whether an image with one box has a list or a single mapping (both are read);
-- whether the class is called person or pedestrian (the two readers disagree; both are read).
+- whether the class is called person or pedestrian (the two projects differ; both names are read).
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Image:
 
 @dataclass
 class Counts:
-    """What was converted, and what was changed on the way."""
+    """Counts of converted images and of changed boxes."""
 
     images: Counter[str] = field(default_factory=Counter)
     boxes: Counter[str] = field(default_factory=Counter)
@@ -210,7 +211,7 @@ def write(folder: Path, images: Sequence[Image], labels: Mapping[str, str], coun
 
 
 def summary(counts: Counts, output: Path) -> list[str]:
-    """Return the lines to print: what was written, and what is not as expected."""
+    """Return the lines to print: what was written, and what differs from the expected result."""
     images = ", ".join(f"{counts.images[split]:,} {split} images" for split in LISTS_OF)
     boxes = ", ".join(f"{count:,} {name}" for name, count in counts.boxes.most_common())
     lines = [f"{output}: {images}", f"boxes: {boxes or 'none'}"]

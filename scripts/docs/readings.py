@@ -1,4 +1,4 @@
-"""Draw texts of the repository for a reader, and count the marks that need no reader.
+"""Draw texts of the repository for a reader, and count long sentences and listed words.
 
     python scripts/docs/readings.py draw --seed 7          # prints 60 docstrings, 30 messages and 5 pages
     python scripts/docs/readings.py list detreduce/images  # prints every text of a folder or file
@@ -45,6 +45,12 @@ LISTED = re.compile(
 MESSAGE_WORDS = 4
 """Fewest words of a string in the code that is a message, an option's help or a line of output."""
 
+NOT_PROSE = re.compile(r"^\s*[<|]|\\b|\bimport \w+\b.*[;,(]|^train: ", re.DOTALL)
+"""A string of HTML, Markdown, YAML, Python or a pattern, which no reader judges."""
+
+COMMAND = re.compile(r"(python|scripts/torture/run|detreduce)\b.*(\.py|--|  #|\.(yaml|csv|npz|json))")
+"""A line in a docstring that is a command."""
+
 
 @dataclass(frozen=True)
 class Text:
@@ -82,7 +88,8 @@ def _of_code(source: str, name: str) -> Iterator[Text]:
                 docstrings.add(id(value))
                 yield Text("docstring", name, value.lineno, _dedent(value.value))
     for line, words in _strings(tree, docstrings):
-        if len(re.findall(r"[A-Za-z]{2,}", words)) >= MESSAGE_WORDS and " " in words.strip():
+        enough = len(re.findall(r"[A-Za-z]{2,}", words)) >= MESSAGE_WORDS and " " in words.strip()
+        if enough and not NOT_PROSE.search(words):
             yield Text("message", name, line, words)
     yield from _comments(source, name)
 
@@ -116,7 +123,8 @@ def _comments(source: str, name: str) -> Iterator[Text]:
         words = token.string.lstrip("#: ")
         if token.type != tokenize.COMMENT or words.startswith(("noqa", "type:", "!/", "fmt:", "pragma")):
             continue
-        if block and token.start[0] != last + 1:
+        alone = not token.line[: token.start[1]].strip()
+        if block and (token.start[0] != last + 1 or not alone):
             yield Text("comment", name, start, " ".join(block))
             block = []
         start = start if block else token.start[0]
@@ -142,7 +150,8 @@ def _paragraphs(text: Text) -> Iterator[tuple[int, str]]:
         bare = line.strip()
         item = re.match(r"\s*([-*]|\d+\.)\s+", line)
         deep = len(item.group(0)) if item else len(line) - len(line.lstrip())
-        apart = not bare or item or bare.startswith(("```", "|", "#", ">>>", "<!--", "!!!", "---", "==="))
+        command = text.kind == "docstring" and COMMAND.match(bare)
+        apart = not bare or item or command or bare.startswith(("```", "|", "#", ">>>", "<!--", "!!!", "---", "==="))
         if block and (apart or (text.kind == "docstring" and deep != indent)):
             yield start, " ".join(block)
             block = []
@@ -150,7 +159,7 @@ def _paragraphs(text: Text) -> Iterator[tuple[int, str]]:
             fenced = not fenced
         elif not fenced and (bare.startswith("|") or re.search(r"\w {2,}\w", bare)):
             yield from ((number, cell) for cell in re.split(r"(?<!\\)\|| {2,}", bare) if re.search(r"\w", cell))
-        elif bare and not fenced and not bare.startswith((">>>", "<!--", "---", "===")):
+        elif bare and not fenced and not command and not bare.startswith((">>>", "<!--", "---", "===")):
             start = start if block else number
             indent = deep
             block.append(line[len(item.group(0)) :] if item else bare.lstrip("# "))
@@ -169,7 +178,7 @@ def marks(text: Text) -> list[tuple[str, str]]:
 
 
 def draw(seed: int, wanted: dict[str, int], roots: Iterable[str] = (*CODE, *PAGES)) -> list[Text]:
-    """Return texts drawn at random: for each kind, as many as wanted, or all if there are fewer."""
+    """Return texts drawn at random: the wanted number of each kind, or all texts of a kind if there are fewer."""
     everything = list(texts(roots))
     source = random.Random(seed)
     drawn: list[Text] = []

@@ -41,10 +41,10 @@ MACHINE = ("host", "machine", "started", "ended")
 def kept(
     ledger: Ledger, processes: int, command: str, note: str, also: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
-    """Return what is kept of a ledger: how it was made, one tidy row per cell, the comparisons with their intervals.
+    """Return the kept part of a ledger: how it was made, one tidy row per cell, the comparisons with their intervals.
 
-    `also` are rows of the same experiment from an earlier result; those at the ledger's keeps and those of all images
-    are added. A method that is not finished at every keep is left out.
+    `also` are rows of the same experiment from an earlier result; the rows at the ledger's keeps and the rows of all
+    images are added. A method that is not finished at every keep is left out.
     """
     found = outcome_of(ledger, None)
     training = found.cells[0].training
@@ -136,7 +136,9 @@ def cost_table(result: Mapping[str, Any]) -> Iterator[str]:
     summaries = summarise_cells(result["cells"])
     overlapped = [item.method for item in summaries if item.overlapped]
     if overlapped:
-        raise ValueError(f"Cells of {', '.join(overlapped)} overlapped others: their energy is not their own.")
+        raise ValueError(
+            f"Cells of {', '.join(overlapped)} overlapped other cells, so their energy includes energy of other cells."
+        )
     paid = {(item.method, keep_key(item.keep)): item for item in break_even(result["cells"])}
     yield "| | keep | minutes | Wh of training | saved | Wh of choosing, once | pays after |"
     yield "|---|---|---|---|---|---|---|"
@@ -183,7 +185,7 @@ def _strong(text: str, name: str) -> str:
 
 
 def with_tables(text: str) -> str:
-    """Return the text of the page with the tables between its markers written again."""
+    """Return the text of the page with new tables between its markers."""
 
     def replacement(match: re.Match[str]) -> str:
         result = result_of(match[2])
@@ -206,10 +208,10 @@ def _cells_of(name: str, *labels: str) -> list[dict[str, Any]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--keep", type=Path, metavar="LEDGER", help="keep this ledger's cells under its folder's name")
-    parser.add_argument("--processes", type=int, default=1, help="how many processes shared the cells")
+    parser.add_argument("--processes", type=int, default=1, help="number of processes that shared the cells")
     parser.add_argument("--also", nargs="+", metavar="NAME", help="a kept result, and labels of its cells to add")
-    parser.add_argument("--note", default="", help="what else to know of this run")
-    parser.add_argument("--compare", metavar="NAME", help="print what the rows of a kept result say, in mAP50")
+    parser.add_argument("--note", default="", help="further facts about this run")
+    parser.add_argument("--compare", metavar="NAME", help="print the comparisons of a kept result, in mAP50")
     options = parser.parse_args(arguments)
     if options.compare:
         print(*in_words(*over_seeds(result_of(options.compare), "mAP50")), sep="\n")

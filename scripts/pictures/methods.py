@@ -1,9 +1,10 @@
-"""One small picture of each method: the same 2-D points in all, and the tenth of them that it keeps.
+"""Draw one small picture of each method: the same 2-D points in all pictures, and the tenth of the points that the
+method keeps.
 
     python scripts/pictures/methods.py [--methods mms prd …] [--output docs/methods]
 
-`example` makes the points, and everything else that methods need. scripts/methods.py runs this and also writes the
-texts.
+`example` makes the points, and everything else that methods need. scripts/methods.py runs this script and also writes
+the texts.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Example:
     extras
         Other arguments of `fit`, by the name in a reducer's `needs`.
     matrices
-        What `fit` takes instead of X, by the name in a reducer's `needs`.
+        Arrays that `fit` takes instead of X, by the name in a reducer's `needs`.
     """
 
     X: np.ndarray
@@ -79,7 +80,7 @@ def example() -> Example:
 
 
 def _extras(X: np.ndarray, categories: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
-    """Return one to three boxes an image, mostly of the class of its category, and groups of 20 frames."""
+    """Return one to three boxes per image, mostly of the class of its category, and groups of 20 frames."""
     images = np.repeat(np.arange(len(X)), rng.integers(1, 4, size=len(X)))
     strange = rng.random(len(images)) < 0.1
     classes = np.where(strange, rng.integers(len(STYLES), size=len(images)), categories[images])
@@ -89,13 +90,14 @@ def _extras(X: np.ndarray, categories: np.ndarray, rng: np.random.Generator) -> 
 
 
 def _dynamics(X: np.ndarray, categories: np.ndarray, objects: ObjectTable) -> np.ndarray:
-    """Return scores like those of a proxy training: boxes far from the mean of their category are harder."""
+    """Return scores like the scores of a proxy training: boxes far from the mean of their category are harder."""
     rng = np.random.default_rng(8)
     middles = np.array([X[categories == category].mean(axis=0) for category in range(len(STYLES))])
     far = np.linalg.norm(X - middles[categories], axis=1)
     boxes = np.bincount(objects.images, objects.counts, len(X))
     hard = {
-        # a box that is never learnt varies as little as one that is learnt at once
+        # the predictions of a box that is never learnt vary as little as the predictions of a box that is learnt at
+        # once
         "vps": far * np.exp(-3 * far),
         "forgetting": np.floor(8 * far),
         "el2n": far,
@@ -121,7 +123,7 @@ def picks(name: str, points: Example) -> np.ndarray:
 
 
 def draw(points: Example, chosen: np.ndarray) -> Figure:
-    """Draw all points faintly and the chosen ones strongly."""
+    """Draw all points in weak colours and the chosen points in strong colours."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(INCHES, INCHES), dpi=DPI, facecolor="white")
@@ -142,7 +144,7 @@ def draw(points: Example, chosen: np.ndarray) -> Figure:
 
 
 def write(name: str, points: Example, folder: Path) -> Path:
-    """Draw a method into the folder; the text of the PNG has the picks, so that a test can compare them."""
+    """Draw a method into the folder; the text of the PNG has the chosen rows, so that a test can compare the rows."""
     chosen = picks(name, points)
     file = folder / f"{name}.png"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""Draw one wide picture for the documentation: the same points, and the tenth of them that three methods keep.
+"""Draw one wide picture for the documentation: the same points, and the tenth of the points that each of three methods
+keeps.
 
 python scripts/pictures/opening.py [--output docs/opening.png]
 """
@@ -22,7 +23,7 @@ WIDE, HIGH, DPI = 9.6, 2.75, 150
 
 
 def opening(points: Example) -> Figure:
-    """Draw all points, then those that each method keeps."""
+    """Draw all points, then the points that each method keeps."""
     figure = Figure(figsize=(WIDE, HIGH), dpi=DPI, facecolor="white", layout="constrained")
     panels = figure.subplots(1, 1 + len(SHOWN), sharex=True, sharey=True)
     everything = np.arange(len(points.X))

@@ -22,13 +22,13 @@ QUALITY = 62
 
 
 class Cut(NamedTuple):
-    """How much of a page is shown at one width: at most `height` pixels, drawn at `scale`."""
+    """The visible part of a page at one width: at most `height` pixels, drawn at `scale`."""
 
     height: int
     scale: float = 1.0
 
 
-# a page that is read from top to bottom is shown whole, but smaller; of the others the first screen is shown
+# a page that is read from top to bottom is shown whole, but smaller; other pages show their first screen
 KINDS = {
     "health": {1440: Cut(5000, 0.65), 768: Cut(5000, 0.8), 390: Cut(3400)},
     "selection": dict.fromkeys(WIDTHS, Cut(1250)),

@@ -1,6 +1,7 @@
 """Draw docs/results/NAME.png from NAME.json: python scripts/pictures/results.py [NAME ...].
 
-Few methods are drawn as mAP50 against computation, many as one row per method, compared with a random subset.
+A few methods are drawn as mAP50 against computation. Many methods are drawn as one row per method, compared with a
+random subset.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Row = Mapping[str, Any]
 
 
 def picture(rows: Sequence[Row]) -> Figure:
-    """Return the picture that suits the number of methods; it shows every configuration of the rows."""
+    """Return the picture that suits the number of methods. The picture shows every configuration of the rows."""
     methods = {row["label"] for row in rows if row["control"] is None}
     figure = trade_off(rows, "TFLOPs", MEASURE) if len(methods) <= FEW else method_rows(rows)
     if figure is None:
@@ -42,7 +43,7 @@ def picture(rows: Sequence[Row]) -> Figure:
 
 
 def method_rows(rows: Sequence[Row]) -> Figure:
-    """Draw a panel for each keep: a row for each method with its mean and its single trainings, largest gain on top.
+    """Draw a panel for each keep: a row for each method with its mean and its single trainings, largest gain first.
 
     `srs` and the equal-steps control are lines with their standard deviation as a band. The title of the panel has the
     mean of all images.
@@ -71,7 +72,7 @@ def method_rows(rows: Sequence[Row]) -> Figure:
 
 
 def _by_gain(panels: Sequence[Mapping[str, Sequence[float]]]) -> list[str]:
-    """Return the labels with a row, ordered by their mean gain over srs (over zero without it) at their keeps."""
+    """Return the labels with a row, ordered by their mean gain over srs at their keeps (without srs, by their mean)."""
     gains: dict[str, list[float]] = {}
     for panel in panels:
         random = np.mean(panel[RANDOM]) if RANDOM in panel else 0.0
@@ -115,7 +116,7 @@ def file_of(name: str) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw the named results, or all kept results."""
+    """Draw the named results, or all kept results of experiments."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="in docs/results, or a path to a .json; default: all")
     names = parser.parse_args(arguments).names

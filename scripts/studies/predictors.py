@@ -1,11 +1,12 @@
-"""Which measure of a selection predicts the mAP of a training on it? From the kept results, without a training.
+"""Correlate measures of selections with the mAP of trainings on these selections. No training is needed.
 
     python scripts/studies/predictors.py                               # the table, from what is kept
     python scripts/studies/predictors.py --measure aquarium_methods    # choose and measure again, then the table
 
 The kept results name the selection of each cell by a hash, and do not list its images. So `--measure NAME` chooses the
-images again with configs/NAME.yaml, says how many selections have the same hash, and keeps all measures in
-docs/results/measures/NAME.json. Methods that learn from a proxy training are left out: their log is not kept.
+images again with configs/NAME.yaml, and prints how many selections have the same hash. It writes all measures to
+docs/results/measures/NAME.json. Methods with a proxy training are left out, because the log of the proxy training is
+not kept.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ def correlate(
 ) -> tuple[float, float, float] | None:
     """Return Spearman's rho with its 95 % interval, or None if it is not defined.
 
-    Infinite values have the largest rank. The interval is that of a percentile bootstrap over methods: all selections
-    of a method are drawn together, because they resemble each other.
+    Infinite values have the largest rank. The interval comes from a percentile bootstrap over methods: all selections
+    of a method are drawn together, because these selections resemble each other.
     """
     x, y = np.asarray(predictor, float), np.asarray(gain, float)
     known = ~np.isnan(x) & ~np.isnan(y)
@@ -100,7 +101,7 @@ def _differ(values: npt.NDArray[np.float64]) -> bool:
 def table(cells: Sequence[Row], measured: Sequence[Row]) -> list[dict[str, Any]]:
     """Return one row per keep and measure: rho, its interval, and the numbers of selections and methods.
 
-    `cells` and `measured` are of one dataset.
+    `cells` and `measured` belong to one dataset.
     """
     values = {key_of(row): row["measures"] for row in measured}
     names = list(dict.fromkeys(name for row in measured for name in row["measures"]))
@@ -142,7 +143,7 @@ def measure_again(config: ExperimentConfig, cells: Iterable[Row]) -> Iterator[di
 
 
 def _choose(row: Row, features: FeatureTable, categories: Any) -> Selection:
-    """Return the selection of a cell: a prefix of a larger one, if the cell's was."""
+    """Return the selection of a cell. If the cell used a prefix of a larger selection, return this prefix."""
     method, parameters = row["method"], with_former_defaults(row["method"], row["parameters"])
     fitted = row.get("selection_fitted_at") or row["keep"]
     steps = {**parameters, **row["composition"]}
@@ -151,7 +152,7 @@ def _choose(row: Row, features: FeatureTable, categories: Any) -> Selection:
 
 
 def _measures(features: FeatureTable, selection: Selection, categories: Any) -> dict[str, float | str]:
-    """Return the value of each measure, or the text inf if it is infinite, as epsilon of a lost category is."""
+    """Return the value of each measure, or the text inf for an infinite value, such as epsilon of a lost category."""
     result = measure_representativeness(features, selection, categories)
     dataset, rows = features.dataset, np.sort(selection.indices)
     counts = dataset.class_counts[rows].sum(axis=0)
@@ -174,7 +175,7 @@ def _result(name: str) -> dict[str, Any]:
 
 
 def keep_measures(name: str) -> str:
-    """Measure the selections of a kept result again, and keep the measures. Return what was done, in words."""
+    """Measure the selections of a kept result again, and keep the measures. Return a summary as text."""
     cells, config = _result(name)["cells"], load_config(REPOSITORY / "configs" / f"{name}.yaml")
     rows = list(measure_again(config, cells))
     if not rows:
@@ -184,7 +185,7 @@ def keep_measures(name: str) -> str:
     (MEASURES / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     same = sum(row["same_hash"] for row in rows)
     every = len({key_of(cell) for cell in cells if cell["selection_seed"] is not None})
-    return f"{name}: {len(rows)} of {every} selections measured, {same} of them with the same hash as when trained."
+    return f"{name}: {len(rows)} of {every} selections measured, {same} of them with the same hash as in the training."
 
 
 def tables() -> Iterator[str]:

@@ -1,10 +1,10 @@
-"""Disturb detreduce in every way that is known, and print what was tried and what survived: `scripts/torture/run`.
+"""Disturb detreduce in all known ways, and print the results: `scripts/torture/run`.
 
     scripts/torture/run                 # everything; several hours
     scripts/torture/run --short         # a small part of everything, as in CI
     scripts/torture/run kills faults    # some kinds
 
-Each kind is a module or package of this folder. Its function `main(short)` prints what it tries and returns the faults.
+Each kind is a module or package of this folder. Its function `main(short)` prints its tests and returns the faults.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Let every call of the file system fail, one after the other: `python scripts/torture/faults.py`.
 
-Each command writes a dataset, an export, the cache, a ledger or a report. It runs once to count its calls, and then
-once for each call and each error, in which this call fails. It must end with one error of detreduce, or do its work
-although the call failed. The source must be unchanged, and the old output and every finished cell must be whole. Then
-the same command must succeed, and no temporary file may be left.
+Each command writes a dataset, an export, the cache, a ledger or a report. It runs once to count its calls. Then it runs
+once for each call and each error, and this call fails with this error. It must end with one error of detreduce, or do
+its work although the call failed. The source must be unchanged, and the old output and every finished cell must be
+whole. Then the same command must succeed, and no temporary file may be left.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from shim import fail, watched
 CODES = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.ENOLCK, errno.EMFILE)
 ENDS = {0: "done nevertheless", 1: "refused by the machine", 2: "refused as input"}
 SHORT_STEP = 37
-"""With ``--short``, one of so many calls fails, each with another error."""
+"""With ``--short``, one call in this number of calls fails. Each failing call has another error."""
 
 
 def main(short: bool, names: Sequence[str] = (), *, rotate: bool = False) -> list[str]:
     """Run all operations, or those whose name contains one of `names`. Return the faults.
 
-    With `rotate`, every call fails once, each with another error than the call before.
+    With `rotate`, every call fails once, and the error of each call differs from the error of the call before.
     """
     tally = Tally()
     for number, operation in enumerate([*all_reductions(), *others()]):
@@ -48,7 +48,7 @@ def main(short: bool, names: Sequence[str] = (), *, rotate: bool = False) -> lis
 
 
 def try_all(operation: Operation, folder: Path, tally: Tally, step: int, number: int, *, rotate: bool) -> None:
-    """Let the calls of an operation fail, one in each try."""
+    """Let the calls of an operation fail, one call in each run."""
     model = folder / "model"
     model.mkdir()
     operation.prepare(model)
@@ -70,7 +70,7 @@ def try_all(operation: Operation, folder: Path, tally: Tally, step: int, number:
             tally.count(ENDS.get(code, "broken"))
             faults = [] if code in (0, 1, 2) else [f"ended with {said.strip()[-300:]}"]
             if code and said.count("Error: ") != 1:
-                faults.append(f"does not say one error: {said.strip()[-300:]!r}")
+                faults.append(f"does not end with one error: {said.strip()[-300:]!r}")
             # a label or a cell that cannot be read is left out, and listed
             if code or not one.place.startswith((str(place / "source"), str(place / "ledger/cells"))):
                 faults += check_whole(state_of(operation, place), before, after)
@@ -83,16 +83,16 @@ def try_all(operation: Operation, folder: Path, tally: Tally, step: int, number:
 
 
 def copy(model: Path, place: Path) -> None:
-    """Make the folder of one try."""
+    """Make the folder of one run."""
     shutil.rmtree(place, ignore_errors=True)
-    # as the loader compares times, the copy keeps them
+    # the copy keeps the times of files, because the loader compares times
     shutil.copytree(model, place, symlinks=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="parts of the names of operations; default: all")
-    parser.add_argument("--short", action="store_true", help=f"one of {SHORT_STEP} calls")
+    parser.add_argument("names", nargs="*", help="operations, by a part of the name; default: all")
+    parser.add_argument("--short", action="store_true", help=f"only one in {SHORT_STEP} calls")
     parser.add_argument("--rotate", action="store_true", help="one error for each call instead of all")
     options = parser.parse_args()
     found = main(options.short, options.names, rotate=options.rotate)

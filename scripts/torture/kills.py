@@ -1,9 +1,10 @@
 """Kill commands at a call of the file system, and run them again: `python scripts/torture/kills.py`.
 
-Each try runs a command in a new process and ends it by SIGKILL just before its n-th call below the folder of the try,
-or in the middle of the n-th write. So a kill can be repeated: the name of the command, n and the seed are all that it
-depends on. After the kill, the output must be the old or the new one, every finished cell must be whole, and the source
-must be unchanged. Then the same command must succeed, and no temporary file or folder may be left.
+Each run starts a command in a new process and ends the process by SIGKILL. The kill comes just before the n-th call
+below the folder of the run, or in the middle of the n-th write. So a kill can be repeated: it depends only on the name
+of the command, on n and on the seed. After the kill, the output must be the old output or the new output, every
+finished cell must be whole, and the source must be unchanged. Then the same command must succeed, and no temporary file
+or folder may be left.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def main(short: bool, kills: int = 0, seed: int = 0) -> list[str]:
 
 
 class Model:
-    """An operation, the folder that it starts from, and what it does when nothing disturbs it.
+    """An operation, its initial folder, and its result without a disturbance.
 
-    `way` is how the old output is replaced: by an exchange of folders, or by two renames as on other systems.
+    `way` is how the old output is replaced: by an exchange of folders, or by two renames (on other systems).
     """
 
     def __init__(self, operation: Operation, way: str, folder: Path) -> None:
@@ -97,7 +98,7 @@ class Model:
         if again and not gone:
             faults.append(f"cannot be repeated ({again})")
         elif not gone and state_of(self.operation, self.place) != self.after:
-            faults.append("the same command gives something else afterwards")
+            faults.append("the same command then gives another result")
         faults += [f"left {name}" for name in temporary_files(self.place)]
         tally.faults += [f"{what}: {fault}" for fault in faults]
 

@@ -2,10 +2,10 @@
 
 A stand-in trainer counts images instead of training, in fractions of a second, and starts torch's own loader processes.
 The experiment is killed (SIGKILL) and started again until all kills are done. When a grid is finished, a new one
-begins. The first kill comes in a training. Of the others, a fifth come while the experiment starts, half at any time,
-and the rest while a cell is chosen, written or finished. After each kill every finished cell must still exist,
-unchanged and complete, and none may begin again. At the end each ledger must equal that of an undisturbed run, and no
-process may be left.
+begins. The first kill comes during a training. A fifth of the other kills come while the experiment starts, and half of
+them at any time. The rest come while a cell is chosen, written or finished. After each kill, every finished cell must
+still exist, unchanged and complete, and no finished cell may begin again. At the end, each ledger must equal the ledger
+of an undisturbed run, and no process may be left.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ WEIGHTS = 200_000
 READY, BETWEEN, TRAINING = "ready", "between", "training"
 BRIEF = ("choosing", "writing", "finishing")
 KILLS = {True: 5, False: 50}
-# torch's loader processes check every 5 s that their parent lives. On a busy machine it takes longer until they run;
-# both limits only end a wait that would never end
+# torch's loader processes check every 5 s that their parent lives. On a busy machine, the processes start later. Both
+# limits only end a wait that would never end
 STRAY_SECONDS = 600.0
 RUN_SECONDS = 1200.0
 PRELOADED = ["codecarbon", "detreduce.experiment.run", "detreduce.features.extract", "sklearn.base", "torch.utils.data"]
@@ -57,7 +57,7 @@ def main(short: bool, kills: int = 0, seed: int = 0, cell_seconds: float = 0.4) 
     print(f"loader processes of killed trainings: {result.children}")
     print(f"left after {STRAY_SECONDS:.0f} s: {len(result.strays)}")
     if not result.faults:
-        print("No finished cell is lost, repeated or incomplete. Every ledger equals that of an undisturbed run.")
+        print("No finished cell is lost, repeated or incomplete. Every ledger equals the ledger of an undisturbed run.")
     return result.faults
 
 
@@ -101,7 +101,7 @@ def survive(
             attempt = Attempt(config, place, log, cell_seconds)
             kind = draw.random()
             if result.kills == 0:
-                # so that at least one leaves loader processes behind
+                # so that at least one kill leaves loader processes behind
                 attempt.wait_until(TRAINING)
             elif kind < 0.2:
                 time.sleep(draw.uniform(0, startup))
@@ -133,14 +133,16 @@ def survive(
 
 
 def _lives(process: psutil.Process) -> bool:
-    """Return whether a process runs. A process that ended, but whose parent has not asked for its end, does not."""
+    """Return whether a process runs. A process that ended, but is not yet reaped by its parent (a zombie), does not
+    count as running.
+    """
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
 class Attempt:
-    """One process that runs the experiment, forked from a process that has already imported what takes seconds."""
+    """One process that runs the experiment, forked from a process that has already imported the slow modules."""
 
     def __init__(self, config: Path, ledger: Path, log: Path, cell_seconds: float) -> None:
         self._said = log.with_name(f"{log.name}-{time.monotonic_ns()}")
@@ -155,7 +157,7 @@ class Attempt:
         deadline = time.monotonic() + RUN_SECONDS
         while self._said.read_text().split().count(word) < times and self.process.is_alive():
             if time.monotonic() > deadline:
-                raise RuntimeError(f"it never said {word!r}: {self._said.read_text()}")
+                raise RuntimeError(f"it never wrote {word!r}: {self._said.read_text()}")
             time.sleep(0.002)
 
     def kill(self) -> tuple[list[psutil.Process], bool]:
@@ -163,7 +165,7 @@ class Attempt:
         below: list[psutil.Process] = []
         with contextlib.suppress(psutil.NoSuchProcess):
             one = psutil.Process(self.process.pid)
-            one.suspend()  # so that it starts no more children
+            one.suspend()  # so that the process starts no more children
             below = one.children(recursive=True)
         self.process.kill()
         self.process.join()
@@ -185,7 +187,7 @@ class Attempt:
 
 
 class Seen:
-    """The finished cells of a ledger as they were when first seen."""
+    """The finished cells of a ledger, as they were at the first look."""
 
     def __init__(self) -> None:
         self.cells: dict[str, tuple[int, int]] = {}
@@ -220,7 +222,7 @@ def _half(ledger: Ledger, key: str) -> list[str]:
         chosen = cell.cell["control"] or json.loads((ledger.cell_folder(key) / "selection.json").read_text())
     except (ValueError, OSError) as error:
         return [f"the finished cell {key} cannot be read: {error}"]
-    return [] if whole and chosen else [f"the finished cell {key} is half"]
+    return [] if whole and chosen else [f"the finished cell {key} is incomplete"]
 
 
 def facts(ledger: Ledger) -> dict[str, Any]:
@@ -267,12 +269,12 @@ def make_experiment(folder: Path, seeds: list[int]) -> Path:
 
 
 def be_killed(config: Path, ledger: Path, log: Path, said: Path, cell_seconds: float) -> None:
-    """Run the experiment with the stand-in trainer, and write down each step."""
+    """Run the experiment with the stand-in trainer, and record each step."""
     os.environ["DETREDUCE_CACHE"] = str(config.parent / "cache")
     with said.open("w") as stream:
         for standard in (sys.stdout, sys.stderr):
             os.dup2(stream.fileno(), standard.fileno())
-    # prints where it hangs, if it does
+    # prints the place in the code if the process hangs
     faulthandler.dump_traceback_later(RUN_SECONDS / 2)
     from torch.utils.data import DataLoader
 
@@ -340,7 +342,7 @@ if __name__ == "__main__":
     parser.add_argument("--short", action="store_true", help=f"{KILLS[True]} kills instead of {KILLS[False]}")
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cell-seconds", type=float, default=0.4, help="how long the stand-in trainer takes")
+    parser.add_argument("--cell-seconds", type=float, default=0.4, help="duration of the stand-in training")
     options = parser.parse_args()
     faults_found = main(options.short, options.kills, options.seed, options.cell_seconds)
     print("\n".join(faults_found))

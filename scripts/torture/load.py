@@ -1,9 +1,9 @@
 """Measure time and memory on large datasets, and how both grow: `python scripts/torture/load.py`.
 
 Each case makes a dataset at a quarter, a half and the whole of its size, and runs commands on it. Each command is a new
-process. The table shows its CPU time and peak memory at the whole size, and the exponents with which both grow
-(1: in proportion, 2: with the square). The time and memory of the same command on a dataset of ten images are
-subtracted before.
+process. The table shows its CPU time and peak memory at the whole size, and the exponents with which both grow (1: in
+proportion, 2: with the square). First, the time and memory of the same command on a dataset of ten images are
+subtracted.
 
     python scripts/torture/load.py                # all cases: 200,000 images, 400 MB of JSON; 30 minutes, 2 GB of disk
     python scripts/torture/load.py crowded coco   # some cases
@@ -32,16 +32,17 @@ PICTURES = 16
 SIZE = (64, 48)
 CLASSES = 20
 SMALLER = 100
-"""How much smaller the cases are with ``--short``."""
+"""Divisor of the sizes of the cases with ``--short``."""
 MEMORY_LIMIT = 1500
-"""Most memory of a command, in MiB. Above it, the case fails."""
+"""Largest memory of a command, in MiB. With more memory, the case fails."""
 STEEPEST = 1.35
-"""Largest exponent of memory, at the whole sizes. Above it, the case fails. Time is shown but not judged."""
+"""Largest exponent of memory, at the whole sizes. With a larger exponent, the case fails. There is no limit for
+time."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process used: CPU seconds, wall-clock seconds, peak memory in MiB, and whether it succeeded."""
+    """The costs of a process: CPU seconds, wall-clock seconds, peak memory in MiB, and whether it succeeded."""
 
     cpu: float
     wall: float
@@ -101,7 +102,7 @@ def make_pictures(folder: Path) -> list[Path]:
 
 
 def make_yolo(root: Path, images: int, rows: Callable[[random.Random], Iterator[str]]) -> Path:
-    """Make a YOLO dataset whose pictures are hard links to a few. A twentieth of the images are val."""
+    """Make a YOLO dataset whose pictures are hard links to a few files. A twentieth of the images are in val."""
     pictures = make_pictures(root / "pictures")
     generator = random.Random(0)
     for number in range(images):
@@ -147,7 +148,7 @@ def make_crowded(root: Path, boxes: int) -> Path:
 
 
 def make_coco(root: Path, size: int) -> Path:
-    """Make a COCO JSON of about `size` bytes: 8 boxes an image, each with a polygon of 100 points."""
+    """Make a COCO JSON of about `size` bytes: 8 boxes per image, each with a polygon of 100 points."""
     pictures = make_pictures(root / "pictures")
     generator = random.Random(0)
     shapes = [[round(generator.random() * 48, 2) for _ in range(200)] for _ in range(500)]
@@ -224,7 +225,7 @@ CASES = [
 
 
 def measure(arguments: Sequence[str], data: Path, output: Path) -> Cost:
-    """Run a command and return what it used."""
+    """Run a command and return its costs."""
     given = [sys.executable, *(str({"DATA": data, "OUT": output}.get(word, word)) for word in arguments)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "DETREDUCE_CACHE": str(output.parent / "cache")}
     start = time.monotonic()
@@ -241,7 +242,9 @@ def measure(arguments: Sequence[str], data: Path, output: Path) -> Cost:
 
 
 def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
-    """Return the slope of log(value) over log(size). Values below 0.05 tell nothing: NaN."""
+    """Return the slope of log(value) over log(size). Return NaN for values below 0.05, which are too small for a
+    slope.
+    """
     if min(values) < 0.05:
         return math.nan
     xs, ys = [math.log(size) for size in sizes], [math.log(value) for value in values]
@@ -251,7 +254,7 @@ def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
 
 
 def run_case(case: Case, folder: Path, short: bool, size: int | None = None) -> list[str]:
-    """Run one case and print its table. `size` replaces its size. Return one line for each failure."""
+    """Run one case and print its table. `size` replaces the size of the case. Return one line for each failure."""
     whole = size if size is not None else case.size // SMALLER if short else case.size
     sizes = [whole // 4, whole // 2, whole]
     smallest = case.make(folder / "smallest", min(10, whole // 4))

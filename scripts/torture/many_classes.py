@@ -1,8 +1,8 @@
 """Measure commands on datasets with very many classes: `python scripts/torture/many_classes.py`.
 
-20,000 images with 1 to 5 boxes each, and 50,000 named classes. In the case `all`, the boxes are of random classes. In
-the case `few`, only 10 of the classes occur. No command may need more memory than the limit, because no table has
-a cell for each image and each class. Time is shown, but not judged.
+20,000 images with 1 to 5 boxes each, and 50,000 named classes. In the case `all`, the boxes have random classes. In the
+case `few`, only 10 of the classes occur. No command may need more memory than the limit: a dense table with an entry
+for each image and each class is too large. There is no limit for time.
 
     python scripts/torture/many_classes.py                # both cases: half an hour, 500 MB of disk
     python scripts/torture/many_classes.py few            # one case
@@ -24,20 +24,20 @@ from load import detreduce, measure, reduce
 
 IMAGES, CLASSES, OCCURRING = 20_000, 50_000, 10
 SMALLER = 20
-"""How many times fewer images there are with ``--short``."""
+"""Divisor of the number of images with ``--short``."""
 SIZE = (64, 48)
 MEMORY_LIMIT = 2048
-"""Most memory of a command, in MiB. Above it, the case fails."""
+"""Largest memory of a command, in MiB. With more memory, the case fails."""
 CASES = {"all": CLASSES, "few": OCCURRING}
 """Name of a case -> number of classes that occur."""
 METHODS = ("herding", "csod", "des")
-"""Methods that need features of pixels. Random numbers stand for the features, because networks need an hour."""
+"""Methods that need features of pixels. Random numbers replace the features, because a network would need an hour."""
 WIDTH = 1280
-"""Number of random features of an image or of the boxes of a class in an image; as many as EfficientNet-Lite0 gives."""
+"""Number of random features of an image, or of the boxes of a class in an image: the same as for EfficientNet-Lite0."""
 
 
 def make(root: Path, images: int, classes: int, occurring: int) -> Path:
-    """Make a YOLO dataset. A twentieth of the images are val, and every picture differs from all others."""
+    """Make a YOLO dataset. A twentieth of the images are in val, and every picture differs from all others."""
     from PIL import Image
 
     generator = random.Random(0)
@@ -116,7 +116,7 @@ def run_case(name: str, folder: Path, short: bool) -> list[str]:
     """Run one case and print its table. Return one line for each failure."""
     images = IMAGES // SMALLER if short else IMAGES
     data = make(folder / name, images, CLASSES, CASES[name])
-    print(f"\n{name}: {images:,} images, {CLASSES:,} classes, of which up to {CASES[name]:,} occur\n")
+    print(f"\n{name}: {images:,} images, {CLASSES:,} classes, at most {CASES[name]:,} of them occur\n")
     print("| command | CPU s | wall s | peak MiB |\n|---|---|---|---|", flush=True)
     failures = []
     for command, arguments in commands(folder).items():

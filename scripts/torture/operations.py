@@ -1,4 +1,4 @@
-"""The commands that faults and kills disturb: small datasets of every format, and what must hold afterwards."""
+"""The commands that faults and kills disturb: small datasets of every format, and the conditions after each command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from PIL import Image
 
 ROWS = 4
 _TEMPORARY = re.compile(r"\.writing-.*|.*\.detreduce-(claim|new-.*)|.*\.kept-.*")
-# what differs between two runs of the same command
+# content that differs between two runs of the same command
 _VARYING = {"selection.json", "selection.html", ".detreduce-files", "report.html"}
 
 Tree = dict[str, str]
@@ -143,11 +143,11 @@ class Operation:
     name
         Name in messages.
     prepare
-        Make what the command needs in an empty folder. What is in ``source`` must never change.
+        Function that makes the files for the command in an empty folder. Files in ``source`` must never change.
     arguments
         The command line, with paths relative to the folder that begin with ``@``.
     whole
-        Names in the folder that must each be as before the command or as after it, whatever happens.
+        Names in the folder. After any failure, each must be in its old state (before the command) or in its new state.
     """
 
     name: str
@@ -162,7 +162,9 @@ class Operation:
 
 
 def run_command(arguments: list[str]) -> tuple[int, str]:
-    """Run a command of detreduce in this process. Return its exit code and stderr. A traceback gives the code 99."""
+    """Run a command of detreduce in this process. Return its exit code and stderr. The exit code for a traceback is
+    99.
+    """
     from detreduce.cli import app
     from detreduce.machine import files
 
@@ -206,7 +208,7 @@ def _reduce(folder: Path, format: str, link: str) -> list[str]:
 
 
 def all_reductions() -> list[Operation]:
-    """Return reductions of every format in every link mode, to a new output and over an old one."""
+    """Return reductions of every format in every link mode, to a new output and over an old output."""
     return [
         reductions(format, link, overwrite=overwrite)
         for format in FORMATS
@@ -273,7 +275,7 @@ def others() -> list[Operation]:
 
 
 def _with(words: tuple[str, ...]) -> Callable[[Path], None]:
-    """Return a function that makes ledgers, and runs the command once, so that it has something to replace."""
+    """Return a function that makes ledgers, and runs the command once, so that there is an output to replace."""
 
     def prepare(folder: Path) -> None:
         _make_ledgers(folder)
@@ -284,7 +286,7 @@ def _with(words: tuple[str, ...]) -> Callable[[Path], None]:
 
 
 def state_of(operation: Operation, folder: Path) -> dict[str, Tree]:
-    """Return the trees that must each be as before or as after the command."""
+    """Return the trees that must each be in the old or in the new state."""
     found = {}
     for name in operation.whole:
         places = sorted((folder / name[:-2]).iterdir()) if name.endswith("/*") else [folder / name]
@@ -296,9 +298,9 @@ def state_of(operation: Operation, folder: Path) -> dict[str, Tree]:
 
 
 def check_whole(found: dict[str, Tree], before: dict[str, Tree], after: dict[str, Tree]) -> list[str]:
-    """Return the faults of outputs and cells that are neither as before nor as after the command."""
+    """Return the faults of outputs and cells that are neither in the old nor in the new state."""
     return [
-        f"{name} is neither the old nor the new one: {sorted(set(found.get(name, {}).items()))[:6]}"
+        f"{name} is in neither the old nor the new state: {sorted(set(found.get(name, {}).items()))[:6]}"
         for name in sorted({*found, *before, *after})
         if found.get(name, {}) not in (before.get(name, {}), after.get(name, {}))
     ]
@@ -306,7 +308,7 @@ def check_whole(found: dict[str, Tree], before: dict[str, Tree], after: dict[str
 
 @dataclass
 class Tally:
-    """What was tried, and which faults were found."""
+    """The counts of tries, and the faults."""
 
     tried: int = 0
     ended: dict[str, int] = field(default_factory=dict)

@@ -1,7 +1,7 @@
-"""Compare what every method chooses under settings that must not matter: threads, hash seed, locale, cache, place.
+"""Compare the choices of every method between settings that must not matter: threads, hash seed, locale, cache, place.
 
-`main` makes the demo dataset, with some file names that are not ASCII, and starts one process per setting. Each process
-extracts features and lets every method choose. The hashes of the choices must be equal. Run it by hand:
+`main` makes the demo dataset with some non-ASCII file names, and starts one process per setting. Each process extracts
+features and lets every method choose. The hashes of the choices must be equal. Run it by hand:
 
     python scripts/torture/same_answer.py                        # all settings
     python scripts/torture/same_answer.py --short                # the settings of the test
@@ -25,7 +25,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = {True: 20, False: 120}
-"""Number of scenes of the demo dataset, short or not."""
+"""Number of scenes of the demo dataset: with ``--short``, and without."""
 IMGSZ = 64
 NOT_ASCII = ("é", "日本", "Ω")
 OTHER_PLACE = "ordner ä/kopie"
@@ -98,7 +98,7 @@ LOCALES = {
     "C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     "Latin-1": {"LC_ALL": "en_US.ISO-8859-1", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }
-"""Locales of the command. In Python, `load_dataset` refuses names that are not ASCII without UTF-8."""
+"""Locales of the command. In Python, without UTF-8, `load_dataset` refuses non-ASCII names."""
 
 
 def main(short: bool, pythons: Sequence[str] = ()) -> list[str]:
@@ -124,7 +124,7 @@ def main(short: bool, pythons: Sequence[str] = ()) -> list[str]:
 
 
 def command(root: Path, locale: str, short: bool) -> dict[str, str]:
-    """Return the hashes of what `detreduce reduce` writes in a locale, or its error under ``error``."""
+    """Return the hashes of the files that `detreduce reduce` writes in a locale, or its error under ``error``."""
     hashes = {}
     for method in ("srs", "class_coverage") if short else ("srs", "class_coverage", "mms", "facility"):
         out = root / "reduced" / f"{locale}-{method}"
@@ -164,7 +164,7 @@ def run(root: Path, setting: Setting, short: bool) -> dict[str, str]:
         "part": setting.cache == "partly",
     }
     done = _start(
-        # JSON in ASCII, because the locale of the process may not have all letters
+        # JSON in ASCII, because the encoding of the process may not have all letters
         [setting.python, str(Path(__file__).resolve()), "--worker", json.dumps(order)],
         root / (setting.place if setting.folder == "data" else "out"),
         setting.env,
@@ -175,7 +175,7 @@ def run(root: Path, setting: Setting, short: bool) -> dict[str, str]:
 
 
 def _start(arguments: list[str], folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a process that has only these variables of those that the settings change."""
+    """Run a process. Of the variables that settings change, the process has only the given variables."""
     changed = {name for setting in LONG for name in setting.env} | {name for own in LOCALES.values() for name in own}
     environment = {name: value for name, value in os.environ.items() if name not in changed}
     environment |= {"PYTHONPATH": str(ROOT), **variables}
@@ -255,7 +255,7 @@ def choose_all(order: dict[str, Any]) -> dict[str, str]:
     from detreduce.reducers import list_reducers
 
     whole = dr.load_dataset(order["data"])
-    # first every third image: other companions in the batch than in a whole run
+    # first every third image, so that batches contain other images than in a whole run
     parts = [replace(whole, records=whole.records[::3]), whole] if order["part"] else [whole]
     for dataset in parts:
         table = dr.extract_features(
@@ -285,7 +285,7 @@ def _hash(content: bytes) -> str:
 
 
 def _hash_names(names: Sequence[Any]) -> str:
-    # surrogates stand for the bytes of names that are not in the encoding of the locale
+    # surrogates encode the bytes of names that are not valid in the encoding of the locale
     return _hash("\n".join(map(str, names)).encode("utf-8", "surrogatepass"))
 
 

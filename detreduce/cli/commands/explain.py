@@ -26,7 +26,7 @@ def explain(
         typer.Option(
             "--image",
             metavar="NAME",
-            help="Name or id of the image, or the end of its path. Without it, the page of pictures opens.",
+            help="Name or id of the image, or the end of its path. Without --image, the page of pictures opens.",
             rich_help_panel=CONTENT,
         ),
     ] = None,
@@ -38,7 +38,7 @@ def explain(
     cache: Cache = None,
     as_json: Json = False,
 ) -> None:
-    """Explain why a selection kept or dropped an image. Without --image, open its page of pictures.
+    """Explain why a selection kept or dropped an image. Without --image, open the selection's page of pictures.
 
     Example: detreduce explain reduced/selection.json --image IMG_2277.jpg
     """
@@ -69,7 +69,9 @@ def explain(
 
 
 def _open_page(file: Path, dataset: DetectionDataset | None, cache: Path | None, as_json: bool) -> None:
-    """Print the path of the page of a selection, and open it on a terminal. If it is not there, write it first."""
+    """Print the path of the page of a selection, and open it on a terminal. If the page does not exist, write it
+    first.
+    """
     from detreduce.pages.own_file import is_own
     from detreduce.pages.selection_page import SELECTION_PAGE
     from detreduce.pages.write import write_selection_page

@@ -111,7 +111,7 @@ def plan(
 
 
 def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Advice, file: Path) -> str:
-    """Write the best recipe of an advice, and return the command that trains with it."""
+    """Write the best recipe, and return the command that trains with it."""
     from detreduce.display.numbers import fixed
     from detreduce.experiment.advice.recipe_file import train_command, training_recipe, write_recipe
     from detreduce.vocabulary.measures import ACCURACIES
@@ -119,7 +119,7 @@ def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Advice, file: Path
     best = found.best
     assert best is not None
     about = (
-        f"Planned from {ledger.path}: expected {ACCURACIES[found.measure]} {fixed(best.expected, 3)}, 9 of 10 times "
+        f"Planned from {ledger.path}: expected {ACCURACIES[found.measure]} {fixed(best.expected, 3)}, 90 % interval "
         f"{best.low:.3f} to {best.high:.3f}"
     )
     write_recipe(file, training_recipe(best, rows), about)

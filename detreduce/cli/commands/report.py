@@ -57,9 +57,10 @@ def report(
     The file does not need a network or other files, so you can send it to other people. If an experiment is still
     running, the report contains only its finished cells.
 
-    For the folder of a reduced dataset, it writes the page of pictures that `detreduce reduce` writes.
+    For the folder of a reduced dataset, the command writes the page of pictures that `detreduce reduce` writes.
 
-    With --as paper, it prints the tables of the paper, or writes them to the file that --output names.
+    With --as paper, the command prints the tables of arXiv 2403.15150, or writes the tables to the file that --output
+    names.
 
     Example: detreduce report runs/demo
     """
@@ -94,7 +95,7 @@ def report(
 
 
 def _give_tables(place: Path, output: Path | None, data: Path | None, *, as_json: bool, show: bool) -> None:
-    """Print the tables of the paper, or write them to a file and print its path."""
+    """Print the tables of arXiv 2403.15150, or write the tables to a file and print the path of the file."""
     if show and output is None:
         raise InputError("--open needs a file: pass --output as well, for example --output paper.md.")
     opened = open_ledger(place)

@@ -93,7 +93,7 @@ def train(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Also evaluate on worse images: noise, blur, brightness, jpeg (with commas between), or all.",
+            help="Also evaluate on corrupted images: noise, blur, brightness, jpeg (with commas between), or all.",
             rich_help_panel=EVALUATION,
         ),
     ] = "",

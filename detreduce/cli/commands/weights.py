@@ -1,4 +1,4 @@
-"""The command `weights`: how often each image comes in a stream."""
+"""The command `weights`: how often a training draws each image."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def weights(
         int | None,
         typer.Option(
             metavar="NUMBER",
-            help="With --as list: number of lines. Default: every image at least once, but at most 10 lines an image.",
+            help="With --as list: number of lines. Default: every image at least once, but at most 10 lines per image.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -90,7 +90,7 @@ def weights(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Weigh the images for a training in which some come more often than others.
+    """Weight the images for a training that draws some images more often than others.
 
     A training draws each image in proportion to its weight. No image is dropped, unless its weight is 0.
 
@@ -101,7 +101,7 @@ def weights(
     from detreduce.training.streams.stream import Stream
 
     if lines is not None and form != "list":
-        raise InputError("--lines belongs to --as list. Add --as list, or leave --lines out.")
+        raise InputError("--lines needs --as list. Add --as list, or leave --lines out.")
     if by == "weights" and file is None:
         raise InputError("--by weights needs the table of weights. Add --file FILE.")
     stream = Stream.of(

@@ -75,7 +75,7 @@ def show_robustness(out: Console, table: RobustnessTable) -> None:
 
     if not table.rows:
         return
-    out.print("On images that were made worse", style="bold")
+    out.print("On corrupted images", style="bold")
     shown = plain_table(*table.headings, wide=out.width >= WIDE)
     for row in table.texts:
         shown.add_row(*row)

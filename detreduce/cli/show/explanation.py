@@ -125,7 +125,7 @@ def _why_unscored(found: Explanation, selection: Selection) -> str:
 def _nearest(found: Explanation) -> Iterator[str]:
     """Yield a sentence about the nearest images.
 
-    If the features describe only boxes, the sentence does not mention the look, because images with similar boxes may
+    If the features describe only boxes, the sentence does not mention appearance, because images with similar boxes may
     look different.
     """
     boxes = found.nearest_by == ("annotations",)

@@ -78,7 +78,7 @@ def _table(found: Advice, *, chance: bool) -> Table:
     recipes = (found.best, *found.others) if found.best else found.others
     settings = ["settings"] if found.effects else []
     chances = ["chance"] if chance else []
-    headings = ("images", "epochs", ACCURACIES[found.measure], "9 of 10 times", *chances, found.cost)
+    headings = ("images", "epochs", ACCURACIES[found.measure], "90 % interval", *chances, found.cost)
     table = table_of("method", *settings, *headings, right=len(headings))
     for recipe in recipes:
         table.add_row(
@@ -97,8 +97,8 @@ def _table(found: Advice, *, chance: bool) -> Table:
 def _describe_effect(effect: Effect) -> str:
     """Return what a setting does."""
     return (
-        f"{effect.key} {effect.value} instead of {effect.reference}: an image seen counts as "
-        f"{fixed(effect.times, 2)} images (9 of 10 times {effect.low:.2f} to {effect.high:.2f})."
+        f"{effect.key} {effect.value} instead of {effect.reference}: one image seen has the effect of "
+        f"{fixed(effect.times, 2)} images (90 % interval {effect.low:.2f} to {effect.high:.2f})."
     )
 
 
@@ -137,7 +137,7 @@ def _amount(value: float | None, cost: str) -> str:
 
 
 def _settings(recipe: PlannedRecipe) -> str:
-    """Return the settings of a recipe that differ from the trainings without one."""
+    """Return the settings of a recipe that differ from the trainings without a recipe."""
     return ", ".join(f"{key} {value}" for key, value in recipe.settings)
 
 
@@ -149,7 +149,7 @@ def _describe(recipe: PlannedRecipe) -> str:
 
 
 def _range(recipe: PlannedRecipe) -> str:
-    return f"{fixed(recipe.expected, 3)} (9 of 10 times {recipe.low:.3f} to {recipe.high:.3f})"
+    return f"{fixed(recipe.expected, 3)} (90 % interval {recipe.low:.3f} to {recipe.high:.3f})"
 
 
 def _epochs(recipe: PlannedRecipe) -> str:

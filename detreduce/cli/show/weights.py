@@ -38,13 +38,13 @@ def weights_json(found: StreamWeights, written: Path, counts: Counts) -> dict[st
 
 
 def show_weights(found: StreamWeights, written: Path, counts: Counts) -> None:
-    """Print the effective sample size, the images that come most and least often, and the next command."""
+    """Print the effective sample size, the images that are drawn most and least often, and the next command."""
     out, count = console(), len(found)
     size = found.effective_size
     show_text(
         out,
         f"{count:,} images weighed by {found.stream.by}. Effective sample size: {size:,.1f} ({size / count:.0%}), on "
-        f"the scale from 1 (only one image is drawn) to {count:,} (all images come equally often).",
+        f"the scale from 1 (only one image is drawn) to {count:,} (all images are drawn equally often).",
     )
     table = table_of("image", "times a pass", right=1)
     shown = _extremes(found, most=True)
@@ -56,7 +56,7 @@ def show_weights(found: StreamWeights, written: Path, counts: Counts) -> None:
     for row in least:
         table.add_row(row["image"], number(row["times"], 2))
     show_table(out, table)
-    show_text(out, f"A pass has {count:,} draws. In a uniform stream, each image comes once a pass.", style="dim")
+    show_text(out, f"A pass has {count:,} draws. In a uniform stream, each pass draws each image once.", style="dim")
     if absent := int((found.weights == 0).sum()):
         show_text(out, f"{absent:,} images have weight 0 and are never drawn.", style="yellow")
     out.print(f"Written to {written}", soft_wrap=True)
@@ -80,7 +80,7 @@ def _show_list(found: StreamWeights, written: Path, counts: npt.NDArray[np.int64
     if absent := int(((counts == 0) & (found.weights > 0)).sum()):
         show_text(
             out,
-            f"{absent:,} images of small weight are in no line. --lines NUMBER makes a longer list.",
+            f"{absent:,} images with a small weight are not in the list. --lines NUMBER makes a longer list.",
             style="yellow",
         )
     data = shlex.quote(str(written))

@@ -18,7 +18,7 @@ Reload = Callable[[], DetectionDataset]
 Write = Callable[[Choice, Placer, Path], Reload]
 """A function that writes the chosen images and the other splits to the placer's temporary folder.
 
-The path is the path of the folder after the caller has renamed it.
+The function also gets the final path of this folder, after the caller has renamed the folder.
 """
 
 

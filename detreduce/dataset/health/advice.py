@@ -11,9 +11,9 @@ from detreduce.errors import InputError
 
 RESULTS = "docs/results.md"
 UNEVEN_CLUSTERS = 2.0
-"""Clusters for each effective image, from which near-duplicates count as uneven. The demo has 8.1, photographs 1.0."""
+"""Lowest number of clusters per effective image at which near-duplicates count as uneven. The demo has 8.1."""
 UNEVEN_CLASSES = 3.6
-"""Images of the most common class for each image of the rarest, from which classes count as uneven.
+"""Lowest ratio of images, most common class to rarest class, at which classes count as uneven.
 
 It is the geometric mean of the two datasets with results: 1.7 on blood cells and 7.5 on the aquarium photographs.
 """
@@ -33,17 +33,17 @@ class Evidence:
 
 
 CLEAN_FIRST = Evidence(
-    "Near-duplicates are spread unevenly over the images, as in the demo: there, all images without near-duplicates "
+    "Near-duplicates are spread unevenly over the images, as in the demo. There, all images without near-duplicates "
     "were better than all images at the same number of steps.",
     "cleaning-the-demos-static-cameras",
 )
 UNEVEN = Evidence(
-    "Classes are uneven, as on the aquarium photographs: there, images chosen by herding were better than random "
-    "images at 10 %, but no subset was shown to be better than all images at the same number of steps.",
+    "Classes are uneven, as on the aquarium photographs. There, images chosen by herding were better than random "
+    "images at 10 %. No subset was shown to be better than all images at the same number of steps.",
     "tried-again-with-fresh-seeds-aquarium",
 )
 EVEN = Evidence(
-    "Classes are about as even as on the blood cells: there, no way to choose images was shown to differ from random "
+    "Classes are about as even as on the blood cells. There, no method was shown to differ from random "
     "images, or from all images at the same number of steps.",
     "the-same-on-blood-cells-bccd",
 )
@@ -64,7 +64,7 @@ class Advice:
     epochs
         Number of planned epochs. None if it was not given.
     one_class
-        Whether only one class is used. There is then nothing to be even or uneven.
+        Whether only one class is used. One class is neither even nor uneven.
     """
 
     split: str
@@ -102,7 +102,7 @@ class Advice:
         found = self.redundancy
         if found is None:
             wanted = "the effective number of images" + ("" if self.epochs is None else " and the planned passes")
-            yield f"Near-duplicates were not looked for: --check-images gives {wanted}."
+            yield f"There was no search for near-duplicates: --check-images gives {wanted}."
         else:
             yield (
                 f"{found.images:,} images of {self.split} in {found.clusters:,} clusters of near-duplicates: "
@@ -114,7 +114,7 @@ class Advice:
                 f"{self.passes:,.1f} planned passes over the effective images."
             )
         if self.class_ratio is not None and self.class_ratio > 1:
-            yield f"The most common class is in {self.class_ratio:,.1f} times as many images as the rarest."
+            yield f"For each image of the rarest class, {self.class_ratio:,.1f} images have the most common class."
         if (evidence := self.evidence) is not None:
             yield f"{evidence.sentence} See {evidence.link}."
 

@@ -33,8 +33,9 @@ BY_FILES = frozenset({"leaks", SHARED, "equal names"})
 def shared_advice(data: Path) -> str:
     """Return what to do about images that val and test share. `data` is the path of the dataset."""
     return (
-        "Each of them counts twice in val+test. If epochs are chosen on val, the mAP on test is too high. Remove them "
-        f"from one of the two by hand: {shlex.join(['detreduce', 'duplicates', str(data)])} lists them."
+        "Each of these images counts twice in val+test. If epochs are chosen on val, the mAP on test is too high. "
+        f"Remove the images from one of the two splits by hand: {shlex.join(['detreduce', 'duplicates', str(data)])} "
+        "lists these images."
     )
 
 
@@ -86,7 +87,11 @@ def _leaks(leaks: Leaks, data: Path) -> Iterator[Finding]:
     if found := leaks.in_train:
         told = "; ".join(leaks.sentences(found))
         whole = any(leaks.is_whole(TRAIN, later) for later in MEASURING if later in leaks.splits)
-        advice = "Give the dataset other images for val." if whole else "reduce --drop-leaked removes them from train."
+        advice = (
+            "Give the dataset other images for val."
+            if whole
+            else "reduce --drop-leaked removes these images from train."
+        )
         yield Finding("leaks", "wrong", f"{_sentence(told)} The mAP is then too high.", len(found), advice)
     else:
         what = "No file of val or test is also in train. Pixels were not compared: use --check-images."
@@ -144,7 +149,7 @@ def _imbalance(train: DetectionDataset, images: Mapping[str, int]) -> Finding:
     if ratio < UNEVEN and not rare:
         return Finding("imbalance", "good", what)
     few = f" In fewer than {FEW_OF_CLASS} images of train: {_named(rare)}." if rare else ""
-    advice = "When you keep a part, --class-floor keeps rare classes."
+    advice = "When you keep a subset, --class-floor keeps rare classes."
     return Finding("imbalance", "look", what + few, len(rare), advice)
 
 

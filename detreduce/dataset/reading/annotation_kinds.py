@@ -113,7 +113,7 @@ def spread_first(names: Sequence[str], size: int) -> Iterator[str]:
 class Unread(NamedTuple):
     """Annotation files of one format below a folder: the first file, and the number of files found.
 
-    `more`: others may exist.
+    `more` is True if other files may exist.
     """
 
     kind: Kind

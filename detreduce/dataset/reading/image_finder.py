@@ -48,8 +48,8 @@ class ImageFinder:
     def find(self, reference: str) -> str | None:
         """Return the image's path relative to the folder, with ``/``, or None if no image or several images match.
 
-        Three matches are tried in order: an image at the path of the reference, a single image with this file name, and
-        a single image with this file name without hash prefixes. Files outside the folder are never used.
+        Three matches are tried in this order: the path of the reference, its file name, and its file name without hash
+        prefixes. A file name counts only if exactly one image has it. Files outside the folder are never used.
         """
         path = path_in(reference)
         name = safe_name(path)

@@ -10,7 +10,7 @@ Box = tuple[float, float, float, float]
 
 
 class LabelledImage(Protocol):
-    """The boxes and the size of one image, as far as its annotations give them.
+    """The boxes and the size of one image, from its annotations.
 
     Attributes
     ----------

@@ -1,4 +1,6 @@
-"""Check that the output is outside the source. An output inside a folder of the source would become part of it."""
+"""Check that the output is outside the source. An output inside a folder of the source would become part of the
+source.
+"""
 
 from __future__ import annotations
 

@@ -93,14 +93,14 @@ class PlannedRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one setting does: the number of times that an image seen counts, compared with the reference.
+    """The effect of one setting: a factor on the images seen, compared with the reference.
 
     Attributes
     ----------
     key, value, reference
         The key of a recipe, its value, and the value without a recipe.
     times
-        Median factor on the images seen. Above 1, the setting gives more mAP for as many images seen.
+        Median factor on the images seen. Above 1, the setting gives more mAP for the same number of images seen.
     low, high
         Ends of the interval that contains the factor with probability 0.9.
     """
@@ -142,7 +142,7 @@ class Advice:
     energy_note
         Reason why the energy values are not exact or not complete. Empty if they are.
     effects
-        What each setting does that varies among the finished cells.
+        The effect of each setting that varies among the finished cells.
     """
 
     full: PlannedRecipe

@@ -68,8 +68,9 @@ def setting_of(cell: FinishedCell, *, without_settings: bool = False) -> str:
 def rows_with_recipes(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the comparable `rows` of a ledger, and rows of recipes that differ from them only in their settings.
 
-    These recipes change the batch (with nbs), the image size, the frozen layers, the subset or the images seen, nothing
-    else. The rows then have the column ``setting``, a `Setting`. Without such recipes, return `rows` as they are.
+    These recipes change the batch (with nbs), the image size, the frozen layers, the subset or the images seen, and
+    nothing else. The rows then have the column ``setting``, a `Setting`. Without such recipes, return `rows` as they
+    are.
     """
     keys = {row.get("key") for row in rows}
     base = next((cell for cell in ledger if cell.key in keys), None)
@@ -103,5 +104,5 @@ def _label(row: Mapping[str, Any]) -> str:
 
 
 def _arguments_setting(cell: FinishedCell) -> Setting | None:
-    """Return the setting of a cell; None if it is not of single numbers."""
+    """Return the setting of a cell; None if a value is not a single number."""
     return Setting.of({**cell.training.arguments, "imgsz": cell.training.imgsz})

@@ -111,7 +111,8 @@ def _lines(rows: Sequence[Row], name: str, reference: Setting | None) -> dict[Se
         seen = np.array([float(row["images_seen"]) for row in known])
         cost = np.array([float(row[name]) for row in known])
         if setting != reference and np.ptp(seen) < 0.1 * seen.max():
-            # one length does not tell the parts apart; starting and evaluating cost about the same in all settings
+            # trainings of one length do not separate the two parts; starting and evaluating cost about the same in all
+            # settings
             constant = min(found.get(reference, (0.0, 0.0))[0], float(cost.min()))
             found[setting] = constant, float((cost.mean() - constant) / seen.mean())
         else:

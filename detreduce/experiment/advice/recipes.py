@@ -33,7 +33,7 @@ INTERVAL = (0.05, 0.95)
 
 @dataclass(frozen=True)
 class Question:
-    """What `advise` is asked.
+    """The question that `advise` answers.
 
     Attributes
     ----------
@@ -87,8 +87,8 @@ def advise(
     Raises
     ------
     InputError
-        Not exactly one of the target and the budgets is given, a value is out of range, there are too few cells, or the
-        mAP on all images is (nearly) 0.
+        Neither a target nor a budget is given, or several are given. A value is out of range. There are too few cells,
+        or the mAP on all images is (nearly) 0.
     """
     rows = list(rows)
     question = _question(target, {"budget_wh": budget_wh, "budget_tflops": budget_tflops, "minutes": minutes}, measure)
@@ -178,7 +178,7 @@ def _check_known(costs: Costs, cost: str) -> None:
 
 @dataclass(frozen=True)
 class _Model:
-    """What the finished cells tell about recipes: mAP and costs.
+    """The mAP and the costs of recipes, estimated from the finished cells.
 
     Attributes
     ----------
@@ -237,7 +237,7 @@ class _Model:
 def _candidates(
     model: _Model, rows: Sequence[Mapping[str, Any]], total: int, epochs: int
 ) -> list[tuple[str, int, int, Setting | None]]:
-    """Return what to compare as (method, images, epochs, setting): a grid within or near the finished cells."""
+    """Return the recipes to compare as (method, images, epochs, setting): a grid within or near the finished cells."""
     labels = {str(row["label"]) for row in rows}
     random = next((name for name in RANDOM_METHODS if name in labels), RANDOM_METHODS[0])
     least = min(int(row["images"]) for row in rows)
@@ -274,7 +274,7 @@ def order(recipes: Sequence[PlannedRecipe], question: Question) -> list[PlannedR
 
 
 def _effects(surface: Surface) -> tuple[Effect, ...]:
-    """Return what each setting does that varies among the finished cells."""
+    """Return the effect of each setting that varies among the finished cells."""
     factors, reference = surface.factors, surface.factors.reference
     if reference is None:
         return ()

@@ -1,9 +1,9 @@
 """The settings of a training that `plan` compares: batch, image size and frozen layers.
 
 In the surface, a setting multiplies the images seen: s_eff = s (step / step0)^-beta exp(gamma_imgsz + gamma_freeze).
-`step` is the number of images per optimiser step, and step0 is its value in the reference setting, the one of the
-trainings without a recipe. Each other image size and each other number of frozen layers has its own gamma. All these
-parameters have priors that are centred on 0, no effect.
+`step` is the number of images per optimiser step, and step0 is its value in the reference setting, which is the setting
+of the trainings without a recipe. Each other image size and each other number of frozen layers has its own gamma. All
+these parameters have priors that are centred on 0, no effect.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ class Factors:
     reference
         The setting whose factor is 1; None if no cell has a setting.
     steps
-        The images per optimiser step that are not those of `reference`. They have one parameter together.
+        The values of images per optimiser step that differ from `reference`. All values share one parameter.
     sizes, freezes
-        The image sizes and the numbers of frozen layers that are not those of `reference`.
+        The image sizes and the numbers of frozen layers that differ from `reference`.
     """
 
     reference: Setting | None = None

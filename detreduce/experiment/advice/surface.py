@@ -3,9 +3,10 @@
 The surface is mAP(n, s) = A g(n_eff / n0, a) g(s / s0, b) with g(x, a) = 1 - (1 + x)^-a. mAP grows from 0 and saturates
 in both n and s, like the power laws of learning curves (Hestness et al. 2017, arXiv 1712.00409). n is the number of
 different images. s is the number of images that went through the network. N is the number of all images. n_eff = n
-exp(m (1 - n / N)) is the number of random images that would give the same mAP as the n images of a method. Each method
-has its own m, and m is 0 for random subsets. The advantage of a method disappears as n approaches N. Where cells differ
-in batch, image size or frozen layers, s is multiplied by a factor (see `detreduce.experiment.advice.settings`).
+exp(m (1 - n / N)) is the effective number of images: this number of random images would give the same mAP as the n
+images of a method. Each method has its own m, and m is 0 for random subsets. The advantage of a method disappears as n
+approaches N. Where cells differ in batch, image size or frozen layers, s is multiplied by a factor (see
+`detreduce.experiment.advice.settings`).
 
 A few cells do not determine all parameters, so each parameter has a prior. The result is a sample of the posterior by
 randomise-then-optimise (Bardsley et al. 2014): the fit is repeated with random noise on the cells and on the priors.

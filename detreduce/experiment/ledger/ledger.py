@@ -313,7 +313,7 @@ def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[d
 
 
 def _rows_of(ledger: Ledger, cells: Iterable[Cell | PlannedCell]) -> list[dict[str, Any]]:
-    """Return the tidy rows of the finished cells among `cells`, recipes with the names that they have now."""
+    """Return the tidy rows of the finished cells among `cells`. Recipes get their current names."""
     names = {cell.key: (cell.recipe or {}).get("name") for cell in cells}
     rows = [row for row in ledger.rows() if row["key"] in names]
     return [{**row, "label": names[row["key"]]} if names[row["key"]] else row for row in rows]

@@ -60,5 +60,6 @@ def check_started(ledger: Ledger, rows: Sequence[Any]) -> None:
     """Raise InputError if `rows` is empty, so that no cell is finished. The message has the command to run."""
     if not rows:
         raise InputError(
-            f"{ledger.path} has no finished cell yet. Wait for its first cell, or run them: `{run_command(ledger)}`"
+            f"{ledger.path} has no finished cell yet. Wait for its first cell, or run its cells: "
+            f"`{run_command(ledger)}`"
         )

@@ -61,7 +61,7 @@ def drop_leaks(
     file = _write(dataset, leaked)
     reduce, recipes = _lists(config, dataset, found)
     clean = config.model_copy(update={"dataset": str(file), "reduce": reduce, "recipes": recipes})
-    # the links to the images lead out of the cache folder, which is no news to the user
+    # the links to the images lead out of the cache folder, and the user needs no warning about this
     train = load_dataset(file, split=dataset.split)
     source = replace(train.source, origin=dataset.source.typed)
     return clean, replace(train, outside=dataset.outside, source=source), dropped

@@ -1,4 +1,4 @@
-"""Images that train shares with val or test: the quick search before a run, and the warning that all results carry.
+"""Images that train shares with val or test: the quick search before a run, and the warning that all results show.
 
 The ledger keeps the quick search in ``leaks.json``. The search by pixels, which also finds near-duplicates, is in
 ``leakage.json``.
@@ -83,7 +83,7 @@ class LeakWarning:
         found = "; ".join(one.sentence for one in self.shared)
         if self.dropped:
             return f"{found}. `reduce.drop_leaked` did not find them. Remove these images from train by hand."
-        return f"{found}. Run again with `reduce.drop_leaked=true`, which leaves them out of all trainings."
+        return f"{found}. Run again with `reduce.drop_leaked=true`, which leaves these images out of all trainings."
 
     @property
     def line(self) -> str:
@@ -99,7 +99,7 @@ class LeakWarning:
 def leak_warning(leakage: Mapping[str, Any], leaks: Mapping[str, Any], *, dropped: bool = False) -> LeakWarning | None:
     """Return the warning for a ledger. Return None if no image of val or test is known to be in train.
 
-    The parameters are those of `shared_images`. `dropped` is True if ``reduce.drop_leaked`` is set.
+    The parameters are the same as for `shared_images`. `dropped` is True if ``reduce.drop_leaked`` is set.
     """
     shared = tuple(one for one in shared_images(leakage, leaks) if one.earlier == TRAIN)
     return LeakWarning(shared, dropped) if shared else None

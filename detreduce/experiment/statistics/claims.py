@@ -1,8 +1,8 @@
 """What a comparison of a recipe claims, and which control it is compared with.
 
-*Data claim*: all training settings and the number of images seen are equal, only the images differ. *Recipe claim*: the
-training costs the same (TFLOPs), anything may differ, and the control is the best uniform recipe on all images at this
-cost, as it has the same freedom.
+*Data claim*: all training settings and the number of images seen are equal. Only the images differ. *Recipe claim*: the
+training costs the same (TFLOPs), and anything may differ. The control is the best uniform recipe on all images at this
+cost, because the choice of the control has the same freedom.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY
 EQUAL_COST = 0.02
 """Trainings whose TFLOPs differ by at most this share cost the same."""
 _IMAGES = ("name", "subset", "stream", "images_seen", "skip_learnt")
-"""Keys of a recipe that say which images a training sees, and how many. All others are settings."""
+"""Keys of a recipe that determine which images a training sees, and how many. All other keys are settings."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Claim:
     note
         Which recipe the control is, and by how much the costs differ.
     budget
-        Comparisons at different budgets are adjusted separately. It is the keep, which gives the images seen; for the
-        best uniform recipe, the number of a group of recipes of equal TFLOPs.
+        Comparisons at different budgets are adjusted separately. The budget is the keep, which gives the number of
+        images seen. For the best uniform recipe, the budget is the number of a group of recipes with equal TFLOPs.
     """
 
     ours: Sequence[Row]
@@ -70,8 +70,9 @@ class Claim:
 def claims_of(rows: Sequence[Row]) -> Iterator[Claim]:
     """Yield every comparison of a recipe with a control.
 
-    A recipe is compared with the equal-steps control that sees the same number of images, with random images and
-    with a uniform stream under its own settings, and with the best other uniform recipe of equal TFLOPs.
+    A recipe is compared with the equal-steps control that sees the same number of images. It is also compared with
+    random images and with a uniform stream, both under the settings of the recipe. The last control is the best other
+    uniform recipe of equal TFLOPs.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -91,7 +92,7 @@ def claims_of(rows: Sequence[Row]) -> Iterator[Claim]:
 
 
 def tflops_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
-    """Return the TFLOPs of one side divided by those of the other, minus 1; NaN if they are not known."""
+    """Return (TFLOPs of one side) / (TFLOPs of the other side) - 1; NaN if a value is not known."""
     reference = _mean(theirs, "TFLOPs")
     return _mean(ours, "TFLOPs") / reference - 1 if reference else math.nan
 
@@ -115,8 +116,9 @@ def _claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Claim:
 def _budgets(groups: Sequence[Sequence[Row]]) -> dict[str, int]:
     """Return the budget of each group: key of its first row -> number of the budget, 0 for the cheapest groups.
 
-    A group begins a new budget if its TFLOPs differ from those of the next cheaper group by more than `EQUAL_COST`. So
-    groups that are compared at equal TFLOPs have the same budget, also if they see different numbers of images.
+    A group begins a new budget if its TFLOPs differ from the TFLOPs of the next cheaper group by more than
+    `EQUAL_COST`. So groups that are compared at equal TFLOPs have the same budget, also if they see different numbers
+    of images.
     """
     costs = sorted((cost, group[0]["key"]) for group in groups if not math.isnan(cost := _mean(group, "TFLOPs")))
     found, number = dict[str, int](), 0
@@ -134,7 +136,7 @@ def _control(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[
 
 
 def _twin(group: Sequence[Row], groups: Sequence[Sequence[Row]], fits: Any) -> Sequence[Row] | None:
-    """Return the recipe with the settings and the images seen of another one, on other images."""
+    """Return the recipe with the settings and the images seen of another recipe, on other images."""
     if fits(group[0], group[0]):
         return None
     wanted = _settings(group[0]), keep_key(group[0]["keep"])
@@ -144,7 +146,7 @@ def _twin(group: Sequence[Row], groups: Sequence[Sequence[Row]], fits: Any) -> S
 
 
 def _best_uniform(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[Row] | None:
-    """Return the other uniform training on all images with the highest mean mAP, among those of equal TFLOPs.
+    """Return the other uniform training on all images with the highest mean mAP, among trainings of equal TFLOPs.
 
     Only seeds that the recipe also has are used. The best of several means is a little too high, which favours the
     control.
@@ -168,7 +170,7 @@ def _is_uniform(row: Row, _: Row) -> bool:
 def _is_random(row: Row, ours: Row) -> bool:
     """Return whether a cell trains on a random subset of the size of a recipe's subset, in the same stream.
 
-    A recipe without a subset has no random twin, so for its own row the result is true.
+    A recipe without a subset has no random counterpart, so for its own row the result is true.
     """
     other = ours["recipe"].get("subset")
     if not other:
@@ -191,7 +193,7 @@ def _seen(rows: Sequence[Row]) -> set[Any]:
 
 
 def _wh_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
-    """Return the Wh of one side divided by those of the other, minus 1, choosing included; or NaN."""
+    """Return (Wh of one side) / (Wh of the other side) - 1, choosing included; NaN if a value is not known."""
     mine, other = (_mean(side, "Wh") + _number(choosing_wh(side)) for side in (ours, theirs))
     return mine / other - 1 if other else math.nan
 

@@ -29,8 +29,10 @@ FIGURES = tuple(ACCURACIES)
 RESAMPLES = 1000
 TOO_FEW = "too few to"
 """The part of a verdict that says that the seeds could not show any difference of mAP."""
+NO_VERDICT = "no verdict is possible"
+"""The part of a verdict that says that the seeds do not allow a verdict."""
 LOSS = "loss"
-"""What a comparison with ``full`` shows: what a cheaper training loses."""
+"""The claim of a comparison with ``full``: the mAP that a cheaper training loses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ class Comparison:
     spread
         Standard deviation (n - 1) of the differences of the groups. None if there is only one group.
     claim
-        What the comparison claims: ``data`` (all settings equal, only the images differ), ``recipe`` (equal TFLOPs,
-        the settings may differ), or empty for ``full`` and for recipes that do not cost the same.
+        What the comparison claims. ``data``: all settings are equal, only the images differ. ``recipe``: equal TFLOPs,
+        the settings may differ. Empty for ``full`` and for recipes that do not cost the same.
     """
 
     method: str
@@ -237,9 +239,9 @@ def _verdict(found: Comparison, doubt: float | None) -> str:
     if found.verdict:
         return found.verdict
     if found.seeds == 1:
-        return "one seed: nothing can be said"
+        return f"one seed: {NO_VERDICT}"
     if doubt is None or found.detectable is None or found.low is None or found.high is None:
-        return f"no spread between {found.seeds} seeds: nothing can be said"
+        return f"no spread between {found.seeds} seeds: {NO_VERDICT}"
     if doubt < 1 - LEVEL:
         return f"{'better' if found.difference > 0 else 'worse'} than {words_of(found.against)}"
     # the printed interval is not adjusted, so it may exclude zero

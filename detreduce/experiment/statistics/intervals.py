@@ -126,10 +126,10 @@ class PairedDifference:
     def detectable(self, alpha: float = 1 - LEVEL, power: float = POWER) -> float | None:
         """Return the smallest true difference that n seeds with this `spread` detect; None if `spread` is 0 or NaN.
 
-        The result is sqrt(S^2 + I^2). S = d * spread / sqrt(n) comes from the seeds. d is the non-centrality at
-        which a non-central t with n - 1 degrees of freedom exceeds the t quantile of 1 - alpha / 2 with probability
-        `power`. I comes from the test images: (z(1 - alpha / 2) + z(power)) times the standard deviation of the
-        mean over resampled images.
+        The result is sqrt(S^2 + I^2). S = d * spread / sqrt(n) comes from the seeds. d is the non-centrality of a t
+        with n - 1 degrees of freedom. With this d, the t exceeds the t quantile of 1 - alpha / 2 with probability
+        `power`. I comes from the test images: (z(1 - alpha / 2) + z(power)) times the standard deviation of the mean
+        over resampled images.
         """
         if not self.spread > 0:
             return None

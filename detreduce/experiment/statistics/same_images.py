@@ -1,6 +1,6 @@
 """Find methods that chose the same images.
 
-Their results are equal because the images are, not because both are good.
+Their results are equal because their images are equal, not because both methods are good.
 """
 
 from __future__ import annotations

@@ -64,8 +64,8 @@ def embed_groups(
 def embed_batch(network: Network, images: list[RGB], batch: int, boxes: PlacedBoxes | None = None) -> Embedded:
     """Compute the feature map of at most `batch` images of one shape.
 
-    If there are fewer images, the last image is repeated, because the number of images in a forward pass changes the
-    last digits of the result. The map is pooled over each image and, if boxes are given, inside each box.
+    If there are fewer images, the last image is repeated. Otherwise the number of images in a forward pass would change
+    the last digits of the result. The map is pooled over each image and, if boxes are given, inside each box.
     """
     import torch
 

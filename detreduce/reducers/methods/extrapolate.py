@@ -55,7 +55,7 @@ class Extrapolated(ScoringReducer):
     known_ : (n,) bool
         True if the score of the image was computed by the scorer or passed in `scores`.
     facts_ : dict
-        The quality of the estimates. A tenth of the known scores, but at least 20 and at most half, are held back and
+        The quality of the estimates. A tenth of the known scores, but at least 20 and at most half, are left out and
         estimated from the others. ``rank_correlation`` is Spearman's correlation of these estimates with the known
         scores (None if all are equal). ``held_back`` is the number of estimates, and ``scored`` is the number of known
         scores. Empty if nothing is estimated or fewer than 6 scores are known.

@@ -87,7 +87,7 @@ class Herding(ObjectReducer):
 class ClassMeans:
     """The sum, over all classes, of the distance between the mean of all objects and the mean of the kept objects.
 
-    If no object of a class is kept, the distance is that between the mean and the farthest object of the class. So the
+    If no object of a class is kept, the distance from the mean to the farthest object of the class is used. So the
     first kept object of a class never increases the distance of this class.
 
     Parameters

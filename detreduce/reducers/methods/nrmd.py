@@ -62,7 +62,10 @@ class NumerosityReduction(ScoringReducer):
     )
     summary = "images whose features lie in the main directions (singular vectors) of the features of their category"
     keeps = "aligned"
-    fails = "Weak directions count as much as strong ones. If n_c < d, images far from the mean are kept."
+    fails = (
+        "Weak directions count as much as strong directions. In categories with fewer images than features, images "
+        "far from the mean are kept."
+    )
     deterministic = True
 
     def __init__(

@@ -36,9 +36,9 @@ class RepresentativeKMeans(ScoringReducer):
     needs = ("features", "categories")
     cost = "n * C * d * iterations (at most 50)"
     source = "a geometric method in arXiv 2403.15150, used there on images"
-    summary = "the images nearest to the cluster centres, with as many clusters as image categories"
+    summary = "the images nearest to the cluster centres, with one cluster for each image category"
     keeps = "typical"
-    fails = "The method keeps near-duplicates and loses everything rare. A category may not get any image."
+    fails = "The method keeps near-duplicates and loses rare images. A category may not get any image."
     deterministic = False
     uses_categories = False
 

@@ -216,6 +216,6 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     splits = sorted({row["evaluated_on"] for row in rows if row.get("evaluated_on")})
     if splits:
         yield f"mAP is measured on {' or '.join(splits)}."
-    yield "Time and CO2 are those of choosing the images and of one training."
+    yield "Time and CO2 include choosing the images and one training."
     if any(math.isnan(row["total_minutes"]) for row in rows):
         yield "Time and CO2 leave out cells whose training or choosing ran at the same time as another training."

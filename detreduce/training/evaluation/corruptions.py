@@ -1,7 +1,8 @@
 """Corrupt an image: noise, blur, brightness or JPEG artefacts, each in three severities.
 
-The formulas and constants are those of Hendrycks and Dietterich (arXiv 1903.12261: Gaussian noise, defocus blur,
-brightness, JPEG), which Michaelis et al. (arXiv 1907.07484) use for detectors, on images of their original size.
+The formulas and constants are from Hendrycks and Dietterich (arXiv 1903.12261: Gaussian noise, defocus blur,
+brightness, JPEG). Michaelis et al. (arXiv 1907.07484) use the same formulas for detectors, on images of their original
+size.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ALL = "all"
 
 
 def check_corruptions(given: Iterable[str] | str | None) -> tuple[Corruption, ...]:
-    """Return names of corruptions in their usual order, each once. ``all`` is all of them.
+    """Return names of corruptions in their usual order, each once. ``all`` means all corruptions.
 
     `given` is a list of names, or a text with names between commas. Raise InputError if a name is unknown.
     """

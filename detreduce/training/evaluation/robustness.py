@@ -65,7 +65,7 @@ def evaluate_corrupted(
         A folder for the copies. The copies of one corruption and severity are written at a time, without loss (PNG),
         and the folder is removed at the end.
     arguments
-        Arguments of ``YOLO.val``, those of the evaluation on the clean images.
+        Arguments of ``YOLO.val``, the same as for the clean images.
 
     Raises
     ------

@@ -20,7 +20,7 @@ def check_recipe(recipe: Recipe, arguments: Mapping[str, Any], dataset: Detectio
     """Raise InputError if a recipe cannot train a model on a dataset. No image is opened.
 
     `arguments` are ultralytics' arguments without the recipe, and `dataset` is the train split. The network is loaded
-    only to count its layers, if the recipe freezes some.
+    only to count its layers, if the recipe freezes layers.
     """
     chosen = len(dataset) if recipe.subset is None else resolve_keep(recipe.subset.keep, len(dataset))
     settings = recipe_settings(recipe, arguments, images=len(dataset), chosen=chosen)

@@ -30,7 +30,7 @@ _ARGUMENTS = {
     "images_seen": ("time",),
     "progressive": ("multi_scale",),
 }
-"""Key of a recipe -> ultralytics' arguments that say the same."""
+"""Key of a recipe -> ultralytics' arguments with the same meaning."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def prepared_recipe(
     """Yield a recipe that is ready for a training. The subset is a folder of links that exists in this block.
 
     `arguments` are the checked arguments of ultralytics without the recipe. If the recipe has a subset, `meter` meters
-    its choice as the phase ``selection``. Raise InputError if the recipe cannot be trained with them.
+    its choice as the phase ``selection``. Raise InputError if the recipe cannot be trained with these arguments.
     """
     dataset = load_dataset(where.data, split="train", images=where.images)
     base = dict(arguments)

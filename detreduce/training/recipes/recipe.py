@@ -40,9 +40,9 @@ class Recipe(BaseModel):
     name: str | None = Field(default=None, pattern=r"^[\w.+-]+$")
     """Name in tables: letters, digits, `_`, `.`, `+` and `-`. null: a short name from the other keys."""
     subset: Subset | None = None
-    """The images to train on: `{name: herding, keep: 0.1}`, as an entry of `reduce.methods`. null: all images."""
+    """The images to train on: `{name: herding, keep: 0.1}`, like an entry of `reduce.methods`. null: all images."""
     stream: Stream = Stream()
-    """Which image comes when: `uniform`, `class_uniform`, `cluster_balanced`, `core_first` or `weights`."""
+    """Order and frequency of the images: `uniform`, `class_uniform`, `cluster_balanced`, `core_first` or `weights`."""
     images_seen: float | int | None = None
     """Images through the network: a number, or a share (0.1 or 10%) of epochs times all images. null: all epochs."""
     batch: int | None = Field(default=None, ge=1)
@@ -50,13 +50,13 @@ class Recipe(BaseModel):
     nbs: int | None = Field(default=None, ge=1)
     """Images per optimiser step (ultralytics' nominal batch size). null: with `batch`, one step per batch."""
     lr0: float | Literal["resolved", "sqrt"] = RESOLVED
-    """Initial learning rate: `resolved`: as without the recipe; `sqrt`: times sqrt(batch / batch without it)."""
+    """Initial learning rate. `resolved`: as without a recipe. `sqrt`: times sqrt(batch / batch without a recipe)."""
     imgsz: int | None = Field(default=None, ge=32)
     """Image size in training and evaluation, in pixels."""
     progressive: ProgressiveSize | None = None
-    """true or `{start: 0.6, end: 0.6}`: small images first. The steps that this saves are added at the same FLOPs."""
+    """true or `{start: 0.6, end: 0.6}`: small images first. More steps use the saved FLOPs."""
     skip_learnt: SkipLearnt | None = None
-    """true, or its rules: epochs leave out most images that the detector has learnt. For 100 epochs and more."""
+    """true or options: each epoch leaves out most images that the detector has learnt. For at least 100 epochs."""
     freeze: int | list[int] | None = None
     """Number of first layers that do not learn, or a list of layers."""
     mosaic: float | None = Field(default=None, ge=0, le=1)
@@ -133,7 +133,7 @@ class Recipe(BaseModel):
 
     @property
     def label(self) -> str:
-        """The name of the recipe; without a name, a short one from its other keys, such as ``batch4-sqrt``."""
+        """The name of the recipe; without a name, a short name from its other keys, such as ``batch4-sqrt``."""
         return self.name or "-".join(_parts(self)) or "uniform"
 
     @property

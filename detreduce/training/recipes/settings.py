@@ -14,7 +14,7 @@ from detreduce.training.recipes.recipe import RESOLVED, SQRT, Recipe, images_of
 EPOCHS, BATCH, IMGSZ, MOSAIC = 100, 16, 640, 1.0
 """Ultralytics' defaults."""
 ITERATIONS, MOST_STEPS = 5, 10_000
-"""With more steps than these, the mean cost of the sizes no longer depends on their number."""
+"""With more steps than this, the mean cost of an image no longer depends on the number of steps."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int
     and an epoch gets ``images_seen / epochs`` images, rounded: the training sees the multiple of `epochs` that is
     nearest to `images_seen`. If an epoch would be smaller than a batch, there are fewer epochs, of about one batch.
 
-    With `progressive`, an epoch gets more images, so that the training has the operations of one at full size.
+    With `progressive`, an epoch gets more images, so that the training has the same operations as a training at full
+    size.
 
     Shares of the training become ultralytics' arguments. ``close_mosaic`` is the number of epochs without mosaic:
     the epochs minus ``mosaic * epochs``, rounded. ``warmup_epochs`` is ``warmup * epochs``, a number with decimals;
@@ -91,7 +92,8 @@ def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int
 def _lengthened(sizes: ProgressiveSize, per_epoch: int, batch: Any, epochs: int, arguments: Mapping[str, Any]) -> int:
     """Return the images per epoch that have the operations of `per_epoch` images at full size.
 
-    The sizes depend on the number of steps, and this number on the images, so the result is found by iteration.
+    The sizes depend on the number of steps, and the number of steps depends on the images. So the result is found by
+    iteration.
     """
     full, found = _full_size(arguments), per_epoch
     for _ in range(ITERATIONS):

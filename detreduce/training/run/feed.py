@@ -11,7 +11,7 @@ from detreduce.training.streams.plan import StreamPlan
 
 @dataclass(frozen=True)
 class Feed:
-    """What the network sees. None everywhere means ultralytics' own loader.
+    """What the network sees. If all attributes are None, ultralytics' own loader is used.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ CONFIDENCE, IOU = 0.25, 0.5
 def score_images(trainer: Any) -> npt.NDArray[np.float64]:
     """Return the score of each training image of ultralytics' trainer: the smaller of precision and recall.
 
-    The detector is the trainer's averaged one (EMA). Images are read as in a validation, without augmentation. The
+    The detector has the trainer's averaged weights (EMA). Images are read as in a validation, without augmentation. The
     score of an image without boxes is 1 if nothing is detected, else 0. Returns (n,) float64 in the loader's order.
     """
     import torch
@@ -49,7 +49,8 @@ def score_images(trainer: Any) -> npt.NDArray[np.float64]:
 def smaller_of_precision_and_recall(found: torch.Tensor, corners: torch.Tensor, classes: torch.Tensor) -> float:
     """Return the smaller of precision and recall on one image, at IoU 0.5.
 
-    The more confident detections choose first, each the free box of its class with the largest IoU.
+    Detections are matched in the order of their confidence, highest first. Each detection gets the free box of its
+    class with the largest IoU.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Prepare the stream of a training: find the weights or the order of its images, and meter the energy of this."""
+"""Prepare the stream of a training: find the weights or the order of its images, and meter the energy of this
+preparation.
+"""
 
 from __future__ import annotations
 

@@ -91,12 +91,12 @@ class Watch:
         return self._work / self.images_seen if self.images_seen and self.feed.sizes else 1.0
 
     def batch_made(self, images: int, work: float = 1.0) -> None:
-        """Store the number of images in the next batch, and the operations of one relative to full size."""
+        """Store the number of images in the next batch, and the operations of one image relative to full size."""
         self._batch_images = images
         self._work += images * work
 
     def share_done(self) -> float:
-        """Return the share of the training that is done. Epochs count alike, also if they differ in length."""
+        """Return the share of the training that is done. All epochs count equally, even if they differ in length."""
         within = (self.batches - self._first_batch) / len(self.trainer.train_loader)
         return (self.trainer.epoch + within) / self.trainer.epochs
 
@@ -197,7 +197,9 @@ class _WatchedTrainer:
         return BatchStream(feed.plan.draws(dataset.im_files, total, seed), per_epoch, batch_size)
 
     def _whole_epochs(self) -> set[int]:
-        """Return the epochs of the warm-up and those without mosaic at the end, at least the first and the last."""
+        """Return the epochs of the warm-up and the last epochs, which have no mosaic; at least the first and the last
+        epoch.
+        """
         args, epochs = self.args, self.epochs  # type: ignore[attr-defined]
         warm, last = max(1, math.ceil(args.warmup_epochs)), max(1, args.close_mosaic or 0)
         return {*range(min(warm, epochs)), *range(max(0, epochs - last), epochs)}

@@ -1,1 +1,1 @@
-"""Streams: which image comes when in a training, and how often."""
+"""Streams: the order and the frequency of the images in a training."""

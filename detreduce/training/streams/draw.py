@@ -10,7 +10,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 _SNAP = 1e-9
-"""An expected number of draws that is so close to a whole number is this number: sums of weights are rounded."""
+"""An expected number of draws this close to a whole number is rounded, because sums of weights have rounding errors."""
 
 
 class Draws(Protocol):
@@ -21,11 +21,11 @@ class Draws(Protocol):
 
 
 class WeightedDraws:
-    """A stream in which each image comes in proportion to its weight.
+    """A stream that draws each image in proportion to its weight.
 
-    A pass has n draws, where n is the number of images. In each pass, an image comes floor or ceil of its expected
-    number of times, n w / sum(w), by systematic resampling. The expected number over many passes is exact. Each pass
-    has a new random order. With equal weights, a pass has every image once.
+    A pass has n draws, where n is the number of images. The expected number of draws of an image is n w / sum(w).
+    Systematic resampling rounds it down or up in each pass. The expected number over many passes is exact. Each pass
+    has a new random order. With equal weights, a pass draws every image once.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ class WeightedDraws:
 def systematic_counts(expected: FloatArray, random: np.random.Generator) -> IntArray:
     """Return how often each image is drawn: floor or ceil of its expected number, with the right mean.
 
-    Systematic resampling (Kitagawa 1996): the fractions are laid on a line, and points at distance 1 with a random
-    start each raise one image. The sum of the counts is the rounded sum of `expected`, which is (n,) float64.
+    Systematic resampling (Kitagawa 1996): the fractions are segments of a line. Points at distance 1, with a random
+    start, each add a draw to one image. The sum of the counts is the rounded sum of `expected`, which is (n,) float64.
     """
     whole = np.rint(expected)
     whole = np.where(np.abs(expected - whole) < _SNAP, whole, np.floor(expected))
@@ -83,14 +83,14 @@ def systematic_counts(expected: FloatArray, random: np.random.Generator) -> IntA
 class GrowingDraws:
     """A stream that begins with the first images of an order, and grows to all images (a curriculum).
 
-    The pool holds ``ceil(n * share)`` images. The share grows linearly with the place, from `start` at place 0 to 1 at
-    place ``end * total``. Images are drawn without replacement. A new image can come as soon as it is in the pool. When
-    all images of the pool have come, all of them can come again.
+    The pool has ``ceil(n * share)`` images. The share grows linearly with the place, from `start` at place 0 to 1 at
+    place ``end * total``. Images are drawn without replacement. A new image can be drawn as soon as it is in the pool.
+    When all images of the pool were drawn, all of them can be drawn again.
 
     Parameters
     ----------
     order
-        (n,) int64: all images, the first ones of the stream first.
+        (n,) int64: all images, in the order in which they enter the pool.
     total
         Number of draws of the whole training.
     start, end

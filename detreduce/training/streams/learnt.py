@@ -1,4 +1,4 @@
-"""Skip images that the detector has learnt: most of them in most epochs, but never for long (AFSS)."""
+"""Leave most images that the detector has learnt out of an epoch, but no image for many epochs in a row (AFSS)."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def choose_images(
 
 
 class SkippingStream:
-    """A batch sampler whose epochs leave out learnt images, in a new random order each. An epoch has at least a batch.
+    """A batch sampler whose epochs leave out learnt images. Each epoch has a new random order and at least one batch.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class SkippingStream:
     epoch
         The epoch that is drawn next. Workers fetch batches of later epochs in advance.
     running
-        The epoch of the training, which `len` is about.
+        The current epoch of the training. `len` is the number of batches of this epoch.
     """
 
     def __init__(self, images: int, batch: int, whole: set[int], options: SkipLearnt, seed: int = 0) -> None:

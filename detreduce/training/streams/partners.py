@@ -11,8 +11,8 @@ from typing import Any
 class RecentImages:
     """The last images of the stream, from which mosaic takes its partners.
 
-    Ultralytics takes partners from a buffer of recently decoded images, in which an image is once, no matter how often
-    it was drawn. So the buffer flattens the weights of a stream. This object remembers the last draws with their
+    Ultralytics takes partners from a buffer of recently decoded images, in which each image occurs once, no matter how
+    often it was drawn. So the buffer flattens the weights of a stream. This object remembers the last draws with their
     repetitions. So partners follow the weights of the stream, and most of them are still decoded.
 
     Each worker of the loader has its own copy. A copy remembers the batches of its worker, so the partners depend only

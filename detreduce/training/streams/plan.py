@@ -28,7 +28,7 @@ class StreamPlan:
     weights
         (n,) float64: the weight of each row. None for a stream with an order.
     order
-        (n,) int64: the rows, those that come first in front. None for a stream with weights.
+        (n,) int64: the rows, in the order of the stream. None for a stream with weights.
     """
 
     stream: Stream
@@ -59,6 +59,6 @@ class StreamPlan:
         if unknown:
             raise InputError(
                 f"The stream {self.stream.by} has no weight for {len(unknown)} images of the training, for instance "
-                f"{unknown[0]}. Give the images names that differ, without a point in front."
+                f"{unknown[0]}. Give the images different names that do not start with a dot."
             )
         return np.array([self.rows[file_key(file)] for file in files], np.int64)

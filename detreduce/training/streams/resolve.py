@@ -22,9 +22,9 @@ from detreduce.training.streams.weights import FloatArray, IntArray, class_unifo
 def image_weights(dataset: DetectionDataset, stream: Stream, cache: str | Path | None = None) -> FloatArray:
     """Return the (n,) float64 weights of a dataset's images, with sum 1.
 
-    `cluster_balanced` looks for near-duplicates by pixels, and decodes the images for it. `cache` is the folder that
-    keeps what was found, as in `near_duplicates`. Raise InputError if the stream has no weights, or if it needs labels
-    and the images have none.
+    `cluster_balanced` looks for near-duplicates by pixels, and decodes the images for this search. `cache` is the
+    folder for image signatures, as in `near_duplicates`. Raise InputError if the stream has no weights, or if it needs
+    labels and the images have none.
     """
     if stream.by == "core_first":
         raise InputError(
@@ -60,8 +60,8 @@ def cluster_sizes(
 def core_order(dataset: DetectionDataset, cache: str | Path | None = None) -> IntArray:
     """Return the (n,) int64 rows of a dataset in the order of `herding` by class means.
 
-    The method sees the features of the objects, by the default backbone. Images without boxes come after the others,
-    and images that cannot be read come last. Raise InputError if the images have no labels.
+    The method uses features of the objects from the default backbone. Images without boxes come after the others, and
+    images that cannot be read come last. Raise InputError if the images have no labels.
     """
     _check_labelled(dataset, "core_first")
     table = Extraction(cache=cache).for_method(Herding.name, Herding.needs, dataset).run(dataset)

@@ -1,4 +1,4 @@
-"""The options of a stream: which image comes when in a training, and how often."""
+"""The options of a stream: the order and the frequency of the images in a training."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Stream(BaseModel):
     power: float = Field(default=1.0, gt=0, le=1)
     """Power of the weights: 1, or for instance 0.5 for a stream between this one and `uniform`."""
     times_classes: bool = False
-    """Only for `cluster_balanced`: multiply the weights by those of `class_uniform`."""
+    """Only for `cluster_balanced`: multiply the weights by the weights of `class_uniform`."""
     threshold: float | None = Field(default=None, ge=0.4, le=1)
     """Only for `cluster_balanced`: lowest similarity of near-duplicates, by pixels. null: 0.85."""
     start: float = Field(default=0.25, gt=0, le=1)
@@ -69,7 +69,9 @@ class Stream(BaseModel):
 
     @classmethod
     def of(cls, value: Stream | str | dict[str, Any]) -> Stream:
-        """Return the stream of a name, a dict or a `Stream`. Raise InputError with all faults in one sentence each."""
+        """Return the stream that a name, a dict or a `Stream` describes. Raise InputError with one sentence for each
+        fault.
+        """
         try:
             return cls.model_validate(value)
         except ValidationError as error:

@@ -43,7 +43,7 @@ def read_weights(file: Path, dataset: DetectionDataset) -> FloatArray:
     """Return the (n,) float64 weights of a dataset's images from a CSV file with the columns `image` and `weight`.
 
     An image is named by its name, its id, its path, or its file name if no other image has this file name. Lines of
-    other images are ignored, so a table of all images also serves a subset of them.
+    other images are ignored, so a table of all images also works for a subset of these images.
 
     Raise InputError, with the line, if a weight is not a number of at least 0, an image has two lines or none, or all
     weights are 0.

@@ -1,4 +1,6 @@
-"""Weights of images from their classes or from clusters of near-duplicates, and what weights do to a stream."""
+"""Weights of images from their classes or from clusters of near-duplicates, and the effective sample size of
+weights.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ def class_uniform(images: IntArray, classes: IntArray, count: int, power: float 
     count
         Number n of images.
     power
-        1, or less for weights between these and equal weights.
+        1 for these weights. A smaller power gives weights that are closer to equal weights.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 """Give every parser damaged files: `python scripts/torture/fuzz`.
 
-Each input is a small valid file with a few mutations: bytes that are changed, cut, doubled or mixed with another file,
-and numbers, texts and parts of JSON, YAML, XML and arrays that are replaced by extreme ones. The parser runs in a
-worker process. It must return a result or raise an error of detreduce, within 5 seconds of processor time and 1 GB of
-memory. A warning must be one of detreduce too. Each fault is printed with the number of its input. `--only` makes this
+Each input is a small valid file with a few mutations. Bytes are changed, cut, doubled or mixed with another file.
+Numbers, texts and parts of JSON, YAML, XML and arrays are replaced by extreme values. The parser runs in a worker
+process. It must return a result or raise an error of detreduce, within 5 seconds of processor time and 1 GB of memory.
+Every warning must be a warning of detreduce. Each fault is printed with the number of its input. `--only` makes this
 input again.
 
     python scripts/torture/fuzz                             # 10,000 inputs for each parser

@@ -21,7 +21,7 @@ WORKERS = 2
 
 @dataclass
 class Tried:
-    """What came of the inputs of one parser."""
+    """The results of the inputs of one parser."""
 
     ended: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0

@@ -1,4 +1,4 @@
-"""Make one damaged file, give it to its parser, and say how that ended."""
+"""Make one damaged file, read it with its parser, and return the result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fuzz.parsers import Parser
 SECONDS = 5
 """Longest processor time of one input, which does not depend on other programs."""
 WAIT = 60
-"""Longest time of one input that waits and does nothing. Code that no signal interrupts is killed a little later."""
+"""Longest time of one input without processor time. A worker that no signal can interrupt is killed a little later."""
 
 
 class Hang(BaseException):

@@ -1,4 +1,4 @@
-"""Damage files: change bytes, and replace numbers, texts and parts by extreme ones."""
+"""Damage files: change bytes, and replace numbers, texts and parts by extreme values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers of files that come from elsewhere."""
+"""The readers of files from other people and programs."""
 
 from __future__ import annotations
 

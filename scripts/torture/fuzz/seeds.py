@@ -1,4 +1,4 @@
-"""Valid files, whose damaged copies the parsers get."""
+"""Valid files. The parsers read damaged copies of these files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def make_listed(root: Path) -> None:
 
 
 def make_mixed(root: Path) -> None:
-    """Make what all `YAMLS` name."""
+    """Make the files that all `YAMLS` name."""
     operations.make_voc(root)
     operations.make_coco(root)
     operations.make_yolo(root)
@@ -55,7 +55,7 @@ def make_selection(root: Path) -> None:
     operations.make_yolo(root)
     data = detreduce.load_dataset(root / "data.yaml")
     made = detreduce.select(data, "class_coverage", keep=3, must_keep=[data[1].id], class_floor=1)
-    # how long it took to choose must not change the inputs
+    # the time of the choice must not change the inputs
     (root / "selection.json").write_text(re.sub(r'"seconds": [0-9.e-]+', '"seconds": 0.5', made.to_json()))
 
 

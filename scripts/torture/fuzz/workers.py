@@ -17,13 +17,13 @@ from fuzz.kitchen import Kitchen
 from fuzz.parsers import parsers
 
 MEMORY = 1 << 30
-"""Most memory that a parser may use beyond that of a new worker, in bytes."""
+"""Largest memory that a parser may use, minus the memory of a new worker, in bytes."""
 ADDRESSES = 2 << 30
-"""Most address space that a worker may get beyond its start, in bytes. It includes memory that is never used."""
+"""Largest growth of a worker's address space, in bytes. Address space includes memory that is never used."""
 
 
 def work(tasks: Connection) -> None:
-    """Read damaged files until there are no more. Answer how each ended."""
+    """Read damaged files until there are no more. Send the result of each file."""
     import detreduce  # noqa: F401
 
     every = {parser.name: parser for parser in parsers()}
@@ -60,7 +60,7 @@ def work(tasks: Connection) -> None:
 
 @dataclass
 class Worker:
-    """A worker process, and what it does now."""
+    """A worker process and its current task."""
 
     process: Any
     tasks: Connection

@@ -51,8 +51,8 @@ def test_a_list_for_the_plain_yolo_command(uneven: Path, tmp_path: Path) -> None
 def test_a_short_list_says_who_is_missing_and_json_counts(uneven: Path, tmp_path: Path) -> None:
     options = ("--by", "class_uniform", "--as", "list", "--lines", "6", "--output")
     result = detreduce("weights", uneven, *options, tmp_path / "a")
-    # 6 lines: each of the rare ones expects 1.5, each of the common ones 3/8
-    assert "images of small weight are in no line" in result.output
+    # 6 lines: each rare image expects 1.5, each common image 3/8
+    assert "--lines NUMBER" in result.output
     content = json.loads(detreduce("weights", uneven, *options, tmp_path / "b", "--json").stdout)
     assert (content["lines"], content["images"]) == (6, 10)
     assert content["images_without_line"] >= 4

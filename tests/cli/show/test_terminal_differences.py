@@ -10,7 +10,7 @@ from rich.console import Console
 from detreduce.cli.show.differences import show_differences
 from detreduce.experiment.result_table import result_table
 from detreduce.experiment.statistics import MEASURES, Summary
-from detreduce.experiment.statistics.comparison import Comparison
+from detreduce.experiment.statistics.comparison import NO_VERDICT, Comparison
 from detreduce.experiment.statistics.ranks import MethodRanks
 
 ROW = Comparison(
@@ -78,7 +78,7 @@ def test_what_is_over_seeds_alone_is_marked_and_the_reason_told() -> None:
 
 
 def test_only_words_that_are_shown_are_explained() -> None:
-    verdicts = {"one seed: nothing can be said": False, "no difference shown (3 seeds; could detect 0.04)": True}
+    verdicts = {f"one seed: {NO_VERDICT}": False, "no difference shown (3 seeds; could detect 0.04)": True}
     for verdict, explained in verdicts.items():
         assert ("80 % power" in printed(replace(ROW, verdict=verdict))) is explained
 

@@ -55,11 +55,11 @@ def test_a_country_that_nobody_chose_can_be_changed() -> None:
 
 
 def test_the_conclusion_is_one_sentence_and_the_command_that_shows_more(capsys: pytest.CaptureFixture[str]) -> None:
-    found = Conclusion("unknown", "One seed: nothing can be said.", "", next="Run 3 seeds.", overrides=("a=[0,1]",))
+    found = Conclusion("unknown", "One seed.", "", next="Run 3 seeds.", overrides=("a=[0,1]",))
     show_conclusion(found, Path.cwd() / "runs" / "x")
     assert capsys.readouterr().out.splitlines() == [
         "",
-        "Conclusion: One seed: nothing can be said.",
+        "Conclusion: One seed.",
         "To know more: Run 3 seeds.",
         "  detreduce run runs/x/config.yaml 'a=[0,1]' --output runs/x",
     ]

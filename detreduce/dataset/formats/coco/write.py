@@ -22,8 +22,8 @@ def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
 
     `placer` writes to a temporary folder, which the caller then renames to `target`. Images that were not chosen are
     removed from the JSON, with all annotations that do not belong to a chosen image. The rest of the text stays
-    unchanged. A data.yaml (``format: coco``) names the JSON and the images folder of each split. With link='list',
-    images are not written, and the images folders are those of the source.
+    unchanged. A data.yaml (``format: coco``) names the JSON and the images folder of each split. With link='list', no
+    images are written, and the data.yaml names the images folders of the source.
     """
     how = AnnotatedFormat(
         load_coco, lambda path: filtered_json(path, set(choice.image_ids), set(choice.dataset.image_ids))

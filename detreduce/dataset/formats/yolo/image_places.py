@@ -41,8 +41,8 @@ def findable_records(split: str, records: Sequence[ImageRecord]) -> tuple[ImageR
 def assign_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixPath]:
     """Return the output path of each image of `findable_records`, below ``images/<split>``.
 
-    Ultralytics skips hidden files and folders, so a point at the start of a name becomes ``_``. A name without the
-    suffix of an image gets such a suffix. Names that would share a label file (a.jpg and a.png) get a number.
+    Ultralytics skips hidden files and folders, so a dot at the start of a name becomes ``_``. A name without the suffix
+    of an image gets such a suffix. Names that would share a label file (a.jpg and a.png) get a number.
     """
     places: list[PurePosixPath] = []
     labels: set[PurePosixPath] = set()

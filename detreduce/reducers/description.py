@@ -30,9 +30,9 @@ SYMBOLS = {
 
 
 def explain_symbols(cost: str | None = None) -> str:
-    """Return a sentence that explains the symbols in the formula `cost`. If `cost` is None, explain all symbols."""
+    """Return sentences that explain the symbols in the formula `cost`. If `cost` is None, explain all symbols."""
     used = SYMBOLS if cost is None else [symbol for symbol in SYMBOLS if re.search(rf"\b{symbol}\b", cost)]
-    meanings = "; ".join(f"{symbol} = {SYMBOLS[symbol]}" for symbol in used)
+    meanings = ". ".join(f"{symbol} = {SYMBOLS[symbol]}" for symbol in used)
     return f"{meanings}{'. ' if meanings else ''}Costs are numbers of operations, without constant factors."
 
 

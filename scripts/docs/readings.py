@@ -31,7 +31,7 @@ LONGEST, LONGEST_NESTED = 30, 25
 
 CLAUSE = re.compile(r"\b(which|that|who|whose|where|when|while|if|because|although|unless|whether)\b", re.IGNORECASE)
 
-END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)(?<!al\.)(?<!approx\.)[\"')*]*\s+")
+END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)(?<!et al\.)(?<!approx\.)[\"')*]*\s+")
 """The end of a sentence."""
 
 LISTED = re.compile(
@@ -166,7 +166,10 @@ def _paragraphs(text: Text) -> Iterator[tuple[int, str]]:
 
 
 def marks(text: Text) -> list[tuple[str, str]]:
-    """Return the marks that need no reader: the place and what is wrong there."""
+    """Return the marks that need no reader: the place and the reason.
+
+    The place is the line of a paragraph, a list item or a table row. These are the units in which pages are counted.
+    """
     found = []
     for line, sentence in sentences(text):
         words = [word for word in sentence.split() if re.search(r"\w", word)]
@@ -190,7 +193,9 @@ def draw(seed: int, wanted: dict[str, int], roots: Iterable[str] = (*CODE, *PAGE
 
 def _print(text: Text) -> None:
     lines = text.words.splitlines() or [""]
-    print(f"{text.place}  [{text.kind}]", *(f"    {line}" for line in lines), "", sep="\n")
+    numbered = text.kind == "page"
+    shown = (f"{number:5} {line}" if numbered else f"    {line}" for number, line in enumerate(lines, text.line))
+    print(f"{text.place}  [{text.kind}]", *shown, "", sep="\n")
 
 
 def _count(roots: list[str]) -> int:
@@ -198,8 +203,9 @@ def _count(roots: list[str]) -> int:
     marked: Counter[str] = Counter()
     for text in texts(roots):
         found = marks(text)
-        read[text.kind] += 1
-        marked[text.kind] += bool(found)
+        kind = "paragraph" if text.kind == "page" else text.kind
+        read[kind] += len({line for line, _ in _paragraphs(text)}) if text.kind == "page" else 1
+        marked[kind] += len({place for place, _ in found}) if text.kind == "page" else bool(found)
         for place, words in found:
             print(f"{place}  [{text.kind}] {words}")
     for kind, number in read.items():

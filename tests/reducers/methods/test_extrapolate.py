@@ -138,5 +138,5 @@ class TestHeldBackScores:
         assert f"{facts['rank_correlation']:.2f}" in estimates_in_words(selection.provenance)
         assert "20 of 40 scored images" in estimates_in_words(selection.provenance)
         facts = facts | {"rank_correlation": None}
-        assert "could not be tried out" in estimates_in_words({"method_facts": facts})
+        assert "rank correlation" not in estimates_in_words({"method_facts": facts})
         assert estimates_in_words(select(table, "srs", keep=4).provenance) == ""

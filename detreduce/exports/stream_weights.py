@@ -118,9 +118,9 @@ class StreamWeights:
     def lines(self, count: int | None = None, seed: int = 0) -> npt.NDArray[np.int64]:
         """Return how often each image is in a list of `count` lines, (n,) int64.
 
-        An image is floor or ceil of its expected number of times in the list, by systematic resampling. Without
-        `count`, the list is long enough that every image with a weight is expected at least once. The list has at least
-        one line and at most ten lines per image, on average.
+        The expected number of times of an image is rounded down or up, by systematic resampling. Without `count`, the
+        list is long enough that every image with a weight is expected at least once. The list has at least one line and
+        at most ten lines per image, on average.
         """
         if count is None:
             least = float(self.times[self.times > 0].min())

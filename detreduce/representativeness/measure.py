@@ -51,7 +51,7 @@ class Features(Protocol):
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
-        """(n,) the dataset row of each feature row, in ascending order."""
+        """(n,): the dataset row of each feature row, in ascending order."""
 
     @property
     def X(self) -> npt.NDArray[np.floating]:

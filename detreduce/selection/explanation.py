@@ -78,7 +78,7 @@ class Explanation:
         The pair of duplicates in which this image is the copy. The pair contains the names of both images. None if
         this image is not a copy.
     copies
-        The pairs of duplicates in which this image is the one to keep. Each pair contains the names of both images.
+        The pairs of duplicates in which this image is the kept image. Each pair contains the names of both images.
     nearest_kept
         The nearest other kept image; None without features.
     nearest_dropped

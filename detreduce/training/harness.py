@@ -289,7 +289,7 @@ def _evaluation_arguments(training: DetectorTraining, watch: Watch) -> dict[str,
 
 @contextlib.contextmanager
 def _explained(weights: Path) -> Iterator[None]:
-    """Add to errors of an evaluation that the training is finished, and where its weights are."""
+    """In this block, extend the errors of the evaluation: the training is finished, and the weights are in this file."""
     try:
         yield
     except InputError as error:

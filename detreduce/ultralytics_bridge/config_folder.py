@@ -53,10 +53,10 @@ def is_shipped(file: Path) -> bool:
 
 
 def datasets_folders() -> list[Path]:
-    """Return the folders where ultralytics looks for datasets, the most likely one first.
+    """Return the folders where ultralytics looks for datasets, the most likely folder first.
 
-    If ultralytics' settings have a value ``datasets_dir``, this folder is the first. The other two folders are the ones
-    that ultralytics uses without settings: ``../datasets`` and ``datasets`` in the working folder.
+    If ultralytics' settings have a value ``datasets_dir``, this folder is the first. The other two folders are the
+    folders that ultralytics uses without settings: ``../datasets`` and ``datasets`` in the working folder.
     """
     try:
         settings = json.loads((config_folder() / "settings.json").read_text(encoding="utf-8"))

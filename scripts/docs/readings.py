@@ -88,7 +88,8 @@ def _of_code(source: str, name: str) -> Iterator[Text]:
                 docstrings.add(id(value))
                 yield Text("docstring", name, value.lineno, _dedent(value.value))
     for line, words in _strings(tree, docstrings):
-        enough = len(re.findall(r"[A-Za-z]{2,}", words)) >= MESSAGE_WORDS and " " in words.strip()
+        fixed = re.sub(r"\{[^{}]*\}", "", words)
+        enough = len(re.findall(r"[A-Za-z]{2,}", fixed)) >= MESSAGE_WORDS and " " in fixed.strip()
         if enough and not NOT_PROSE.search(words):
             yield Text("message", name, line, words)
     yield from _comments(source, name)

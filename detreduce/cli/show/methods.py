@@ -27,7 +27,7 @@ NEEDS = {
 
 
 def show_methods(methods: Sequence[Description]) -> None:
-    """Print all methods as a table, the recommended ones first, and when to use the recommended ones."""
+    """Print all methods as a table, the recommended methods first, and when to use the recommended ones."""
     from detreduce.reducers.recommended import EVIDENCE, RECOMMENDED, recommended_first
 
     out = terminal.console()

@@ -194,7 +194,7 @@ class _Model:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], surface: Surface) -> _Model:
-        """Return the model of tidy rows with a fitted surface."""
+        """Return a model whose surface is fitted to tidy rows."""
         reference = surface.factors.reference
         known = {row["setting"] for row in rows if row.get("setting") is not None} - {reference}
         return cls(surface, Costs.of(rows, reference), (reference, *sorted(known)))

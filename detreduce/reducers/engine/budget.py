@@ -55,7 +55,7 @@ def resolve_keep(keep: int | float, n: int) -> int:
 
 
 def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Distribute `k` seats over categories, one seat after the other. Return (k,) the category number of each seat.
+    """Distribute `k` seats over categories, one seat after the other. Return (k,): the category number of each seat.
 
     First, every category gets one seat, larger categories before smaller categories. Each further seat goes to the
     category with the largest n_c / (2 k_c + 1) among the categories with free images (Webster's rule). Here n_c is the
@@ -96,7 +96,7 @@ def allot_seats(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = N
 
 
 def equal_shares(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Distribute `k` seats over groups in rounds. Return (k,) the group number of each seat.
+    """Distribute `k` seats over groups in rounds. Return (k,): the group number of each seat.
 
     In each round, every group that still has free images gets one seat, larger groups first. The parameters and errors
     are the same as for `seat_sequence`. As in `seat_sequence`, the sequence for a smaller `k` is a prefix of the

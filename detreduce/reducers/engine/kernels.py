@@ -59,12 +59,12 @@ class Kernel:
 
     @property
     def diagonal(self) -> FloatArray:
-        """(n,) the kernel value of each row with itself."""
+        """(n,): the kernel value of each row with itself."""
         return self.squares if self.sigma is None else np.ones(len(self.Z))
 
     @cached_property
     def dense(self) -> FloatArray | None:
-        """(n, n) the whole kernel matrix, or None if it is too large to keep in memory."""
+        """(n, n): the whole kernel matrix, or None if it is too large to keep in memory."""
         n = len(self.Z)
         if n > DENSE_ROWS:
             return None
@@ -120,7 +120,7 @@ class Kernel:
         return np.exp(product, out=product)
 
     def means(self, advance: Callable[[int], object]) -> FloatArray:
-        """Return (n,) the mean kernel value of each row with all rows. Call `advance` with the number of rows done."""
+        """Return (n,): the mean kernel value of each row with all rows. Call `advance` with the number of rows done."""
         n = len(self.Z)
         if self.sigma is None:
             return self.Z @ self.Z.mean(axis=0)

@@ -174,7 +174,7 @@ class _Assignment:
 
 
 def _means(points: npt.NDArray[np.floating], labels: IntArray, centres: FloatArray) -> FloatArray:
-    """Return (k, d) the mean of the points of each centre. A centre without points does not move."""
+    """Return (k, d): the mean of the points of each centre. A centre without points does not move."""
     from scipy.sparse import csr_matrix
 
     n, k = len(points), len(centres)

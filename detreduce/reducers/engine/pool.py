@@ -101,7 +101,7 @@ class Pool:
         return self.priority[rows] if "priority" in vars(self) else self._rank_by_content(rows)
 
     def _rank_by_content(self, rows: IntArray) -> IntArray:
-        """Return (m,) the rank of each of `rows` in a random order.
+        """Return (m,): the rank of each of `rows` in a random order.
 
         The order depends on the seed and on the content of `rows`.
         """

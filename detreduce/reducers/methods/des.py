@@ -113,7 +113,7 @@ class DistanceEntropy(BaseReducer):
 def distance_entropy(
     X: npt.NDArray[np.floating], prototypes: FloatArray, *, sign: int = -1, scale: StandardScale | None = None
 ) -> FloatArray:
-    """Return (n,) the entropy, in bits, of softmax(sign * |x - prototype|) for each row x.
+    """Return (n,): the entropy, in bits, of softmax(sign * |x - prototype|) for each row x.
 
     With one prototype, the entropy is 0.
 
@@ -165,7 +165,7 @@ def _reach(
 
 
 def _softmax_entropy(logit: FloatArray) -> FloatArray:
-    """Return (b,) the entropy, in nats, of the softmax of each row of `logit` (b, C). `logit` is overwritten."""
+    """Return (b,): the entropy, in nats, of the softmax of each row of `logit` (b, C). `logit` is overwritten."""
     logit -= logit.max(axis=1, keepdims=True)
     weight = np.exp(logit)
     total = weight.sum(axis=1)

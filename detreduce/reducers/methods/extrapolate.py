@@ -151,7 +151,7 @@ class Extrapolated(ScoringReducer):
     def _fill(
         self, scores: FloatArray, problem: FitInput, advance: Callable[[int], object] = lambda _: None
     ) -> FloatArray:
-        """Return (n,) the scores, with estimates where they are NaN."""
+        """Return (n,): the scores, with estimates where they are NaN."""
         filled, known = scores.copy(), ~np.isnan(scores)
         for pool in problem.pools():
             if known[pool.rows].any():
@@ -179,7 +179,7 @@ class Extrapolated(ScoringReducer):
         return {"held_back": int(count), "scored": len(known), "rank_correlation": rho}
 
     def _known_scores(self, problem: FitInput) -> FloatArray:
-        """Return (n,) the scores from `scores` or from the scorer. Images without a known score have NaN."""
+        """Return (n,): the scores from `scores` or from the scorer. Images without a known score have NaN."""
         n = len(problem.codes)
         if self.scores is not None:
             scores = check_scores(self.scores, n)

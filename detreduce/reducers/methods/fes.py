@@ -115,7 +115,7 @@ def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes:
 
 
 def forgetting_events(right: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return (n,) the number of forgetting events of each image.
+    """Return (n,): the number of forgetting events of each image.
 
     `right` (E, n) is True if the image is classified correctly after the epoch. An event is a change from True to
     False. An image that is never classified correctly has E events.

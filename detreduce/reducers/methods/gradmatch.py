@@ -197,7 +197,7 @@ class MatchingPursuit:
         return best(agreement, self.priority), agreement, True
 
     def _agreement(self, residual: FloatArray) -> FloatArray:
-        """Return (n,) the agreement of each row with the residual. Chosen rows have -inf."""
+        """Return (n,): the agreement of each row with the residual. Chosen rows have -inf."""
         agreement = self.G @ residual / self.norms
         agreement[self.taken] = -np.inf
         return agreement

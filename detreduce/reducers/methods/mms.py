@@ -125,7 +125,7 @@ class MaxMin(BaseReducer):
 
 
 def nearest_mean(points: CentredPoints, free: npt.NDArray[np.bool_], priority: IntArray) -> int:
-    """Return the row that is nearest to the mean of all points and True in `free`. `priority` breaks ties."""
+    """Return the row of `free` that is nearest to the mean of all points. `priority` breaks ties."""
     squares = np.where(points.squares > 1e-20 * points.squares.max(), points.squares, 0.0)
     return best(np.where(free, -squares, -np.inf), priority)
 

@@ -146,7 +146,7 @@ class Rows:
         return total
 
     def sums(self) -> FloatArray:
-        """Return (D,) the sums of the columns."""
+        """Return (D,): the sums of the columns."""
         return sum((self.block(where).sum(axis=0) for where in self.parts(BLOCK)), np.zeros(self.shape[1]))
 
 
@@ -246,7 +246,7 @@ DECOMPOSITIONS: dict[str, Callable[[Rows], tuple[FloatArray, FloatArray]]] = {
 
 
 def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArray:
-    """Return (n,) the score of each row in a matrix decomposition (Ghojogh and Crowley 2019).
+    """Return (n,): the score of each row in a matrix decomposition (Ghojogh and Crowley 2019).
 
     The score of row j is sum_i w_i * -log(max(|a_j . u_i|, 1e-3)) with w_i = (1 / s_i) / sum(1 / s). a_j is the row,
     scaled to unit length. A zero row scores -log(1e-3).
@@ -284,7 +284,7 @@ def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArra
 def category_scores(
     X: npt.NDArray[np.floating], codes: IntArray, width: int, decomposition: str, advance: Callable[[], object]
 ) -> FloatArray:
-    """Return (n,) the score of each image in the matrix of its category, times its score in the matrix of all images.
+    """Return (n,): the score of each image in the matrix of its category, times its score in the matrix of all images.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ class WeightedDraws:
 
 
 def systematic_counts(expected: FloatArray, random: np.random.Generator) -> IntArray:
-    """Return how often each image is drawn: floor or ceil of its expected number, with the right mean.
+    """Return how often each image is drawn: its expected number, rounded down or up, with the correct mean.
 
     Systematic resampling (Kitagawa 1996): the fractions are segments of a line. Points at distance 1, with a random
     start, each add a draw to one image. The sum of the counts is the rounded sum of `expected`, which is (n,) float64.

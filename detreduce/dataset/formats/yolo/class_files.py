@@ -53,7 +53,8 @@ def check_class_files(file: Path, root: Path, places: Iterable[Path], names: Seq
 def _find_class_files(file: Path, root: Path, places: Iterable[Path]) -> dict[Path, list[str]]:
     """Return a dict: class file -> class names.
 
-    The class file of an images folder is the one that is nearest to its labels. The dataset's own file is left out.
+    The class file of an images folder is the class file that is nearest to its labels. The dataset's own file is left
+    out.
     """
     found: dict[Path, list[str]] = {}
     for place in places:

@@ -152,6 +152,6 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 
 
 def _tell(message: str) -> None:
-    """Print a message on stderr. Its first word, such as ``Error``, determines its colour."""
+    """Print a message on stderr. The first word of the message, such as ``Error``, determines the colour."""
     styles = {"Error:": ERROR, "Warning:": WARNING, "Interrupted.": WARNING, "Interrupted:": WARNING}
     tell(message, styles.get(message.lstrip().partition(" ")[0], ""))

@@ -23,7 +23,7 @@ _MATERIAL = "DETREDUCE_SHARED"
 def expand(text: str) -> str:
     """Expand ``~`` and ``${NAME:-default}`` in a text. An unset variable without a default stays unchanged.
 
-    If ``DETREDUCE_DATA`` is not set, the folder ``data`` in ``DETREDUCE_SHARED`` is its value.
+    If ``DETREDUCE_DATA`` is not set, the folder ``data`` in ``DETREDUCE_SHARED`` is used.
     """
 
     def value(match: re.Match[str]) -> str:

@@ -107,7 +107,7 @@ def write_subset(
         Image ids are unknown or repeated, or image files are missing. The output overlaps the source, or may not be
         replaced. A file of the source changed after it was loaded.
     DetreduceError
-        The disk is full or not writable, or another process writes `output`. `output` is as it was before.
+        The disk is full or not writable, or another process writes `output`. `output` does not change.
 
     Warns
     -----

@@ -8,7 +8,7 @@ MOST = 12
 """Maximum number of digits after the decimal point. A number that needs more digits is written with an exponent."""
 
 ROUNDING = 1e-9
-"""A number below this is a rounding error, and so is a spread below this of a number near 1."""
+"""Numbers below this are rounding errors. If a number is near 1, a spread below this is a rounding error."""
 
 
 def significant(value: float, digits: int = 3) -> str:

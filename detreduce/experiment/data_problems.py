@@ -1,4 +1,4 @@
-"""The number of problems in the data of an experiment. The ledger stores it for reports."""
+"""The number of problems in the data of an experiment. The ledger stores this number for reports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def keep_problems(ledger: Ledger, counts: ProblemCounts) -> None:
 def read_problems(ledger: Ledger) -> ProblemCounts | None:
     """Return the numbers of problems in the ledger.
 
-    Return None for ledgers of earlier versions, which do not have them.
+    Return None for ledgers of earlier versions, which do not have these numbers.
     """
     try:
         return TypeAdapter(ProblemCounts).validate_python(ledger.read_json(PROBLEMS_FILE))

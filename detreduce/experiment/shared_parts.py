@@ -63,7 +63,7 @@ class SharedParts:
 
     @cached_property
     def leaks(self) -> Leaks:
-        """The images that splits share, as far as this can be found without opening an image."""
+        """The images that splits share, found without opening an image."""
         return find_leaks(load_all_splits(self.dataset)[0])
 
     @cached_property

@@ -41,8 +41,8 @@ def stored_features(
     dataset
         The dataset of the selection.
     made
-        How the selection's features were made: ``provenance["features"]``. This may come from an untrusted file. So
-        weights are neither opened nor hashed, and stores are read only below the cache folder.
+        How the selection's features were made: ``provenance["features"]``. This value may come from an untrusted file.
+        So weights are neither opened nor hashed, and stores are read only below the cache folder.
     blocks
         Names of the blocks to read: ``image``, ``objects`` and ``annotations``.
     cache

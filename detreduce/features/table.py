@@ -136,7 +136,7 @@ def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.fl
     """Centre a block and divide it by its root-mean-square row norm, so that every block has the same weight.
 
     Afterwards, the mean squared Euclidean distance between a row and the block's mean is 1 for every block width. If
-    `standardise` is True, each column is first scaled to unit variance. This is for blocks whose columns have different
+    `standardise` is True, each column is first scaled to unit variance. True is for blocks whose columns have different
     units. Constant columns become 0. The computation is in float64 and the result is (n, d) float32.
     """
     values = np.array(block, np.float64)

@@ -41,7 +41,7 @@ def class_bars(
 def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
     """Draw the shares of box sizes, in bins of sqrt(box area / image area), for all boxes and for the kept boxes.
 
-    `full` and `kept` have one size per box. Sizes of NaN are left out: the size of their image is not known.
+    `full` and `kept` have one size per box. Sizes of NaN are left out, because the size of the image is not known.
     """
     with styled():
         figure, (axes,) = drawn(7.2, 2.9)

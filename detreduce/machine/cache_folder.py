@@ -13,7 +13,7 @@ from detreduce.errors import InputError
 def cache_folder(cache: str | Path | None = None) -> Path:
     """Return the cache folder.
 
-    This is `cache` if given, else ``$DETREDUCE_CACHE`` if set, else the user's cache folder on this system. Raise
+    The folder is `cache` if given, else ``$DETREDUCE_CACHE`` if set, else the user's cache folder on this system. Raise
     InputError if `cache` is not a path.
     """
     if not isinstance(cache, str | Path | None):

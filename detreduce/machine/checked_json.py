@@ -53,7 +53,7 @@ def read_checked(file: Path, kind: Any, what: str) -> tuple[Any, Any]:
 def check_value(file: Path, content: Any, kind: Any, what: str) -> Any:
     """Convert plain values to `kind`, a pydantic model or a type.
 
-    Raise InputError with the field and the file if they differ.
+    Raise InputError, which names the field and the file, if the values do not match `kind`.
     """
     try:
         if (odd := next(_not_finite(content, ""), None)) is not None:

@@ -42,7 +42,7 @@ def pack_images(
     """Return the packed data of the images in `rows`; default all images of the dataset.
 
     In names, invisible characters are replaced by codes. With `names_for_lists`, the data also has the names for use in
-    lists of images, where they differ from the shown names.
+    lists of images, if they differ from the shown names.
     """
     rows = np.arange(len(dataset), dtype=np.int64) if rows is None else rows
     place_of = {row: place for place, row in enumerate(rows.tolist())}

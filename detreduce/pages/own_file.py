@@ -15,7 +15,7 @@ _HEAD = 64 << 10
 
 
 def check_target(target: Path, name: str, marks: Sequence[bytes] = ()) -> Path:
-    """Return the file to write: `target`, or the file `name` in it if it is a folder.
+    """Return the file to write: `target`, or the file `name` in `target` if `target` is a folder.
 
     Raise InputError if the file exists and has neither the mark of a detreduce page nor one of `marks`.
     """

@@ -221,7 +221,7 @@ def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, n
 
 
 def _rank_in_words(selection: Selection, row: int, rank: int) -> str:
-    """Return the rank of an image in the order of choice. Add the score if it is not only the rank."""
+    """Return the rank of an image in the order of choice. Add the score, unless the score only repeats the rank."""
     place, score = f"{rank} of {len(selection)}", float(selection.scores[row])
     if not math.isfinite(score) or repeats_rank(score, rank):
         return place

@@ -61,7 +61,7 @@ def reduce(
     """Choose which images to keep and write the smaller dataset, as the command ``detreduce reduce`` does.
 
     All options are checked before an image is decoded. The steps are: search for duplicates, extract the features that
-    the method needs, choose the images, measure how well these images represent the full set, and write them.
+    the method needs, choose the images, measure how well these images represent the full set, and write the images.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def reduce(
         refers to the images that remain. ``selection.json`` lists these images.
     drop_duplicates, class_floor, groups, max_per_group
         The steps before the method chooses; see `select`. If `drop_duplicates` is None, near-duplicates are dropped
-        unless `method` names a method. So ``auto`` and ``keep="all"`` drop them. A search for duplicates by
+        unless `method` names a method. So ``auto`` and ``keep="all"`` drop near-duplicates. A search for duplicates by
         ``"features"`` works with every method, because the image vectors are extracted for the search.
     unreadable
         ``skip`` leaves out images that cannot be read; ``raise`` stops at the first such image.

@@ -115,7 +115,9 @@ def _with_cost(outcome: Outcome, cost: str) -> list[Summary]:
 
 
 def _short_label(item: Summary, outcome: Outcome) -> str:
-    """Return a short name for a point. It has the method's parameters only if several sets of them were run."""
+    """Return a short name for a point. The name has the method's parameters only if the method was run with several
+    sets of parameters.
+    """
     if item.method == FULL:
         return CONTROLS[FULL].words
     if item.method == EQUAL_ITERATIONS:

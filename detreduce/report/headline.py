@@ -18,8 +18,9 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 def headline(outcome: Outcome) -> list[str]:
     """Return the main results as sentences: one sentence for the full set, and sentences for each keep.
 
-    The sentences for a keep have its mAP, and the lost mAP and the saved energy compared with the full set. They also
-    compare its methods with random subsets. If no training learnt anything, one sentence says so instead.
+    The sentences for a keep have its mAP, and the lost mAP and the saved energy compared with the full set. These
+    sentences also compare the methods at this keep with random subsets. If no training learnt anything, one sentence
+    says so instead.
     """
     if outcome.nothing_learnt:
         return [outcome.nothing_learnt]

@@ -274,7 +274,7 @@ def _images_to_keep(keep: float | int, table: FeatureTable) -> int:
 def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTable | None:
     """Return the object table for a method that needs one, else None.
 
-    This is `table.objects`, or else a table with the numbers of boxes in the labels.
+    The result is `table.objects`, or else a table with the numbers of boxes in the labels.
     """
     if "objects" not in needs:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def estimates_in_words(provenance: Mapping[str, Any]) -> str:
-    """Return a sentence on the scores that the method estimated. Empty if it did not estimate scores.
+    """Return a sentence on the scores that the method estimated. Empty if the method did not estimate scores.
 
     `provenance` is the provenance of a `Selection`. Its ``method_facts`` come from the method `extrapolate`.
     """

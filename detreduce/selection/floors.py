@@ -33,9 +33,9 @@ def floor_rows(
     A greedy search always adds the row that helps the most classes. Without a limit on groups, every class reaches its
     floor, unless it has too few rows. Then all of its rows are chosen. With a limit, the greedy search may fill a group
     with rows of one class, although another class needs rows of this group. Afterwards, rows are swapped within full
-    groups to correct this. If every row has one class, the number of missing rows is then the smallest possible. If
-    rows have several classes, the result is not always the best, because the problem (set cover) is NP-hard. The number
-    of chosen rows may be larger than necessary.
+    groups to correct such choices. If every row has one class, the number of missing rows is then the smallest
+    possible. If rows have several classes, the result is not always the best, because the problem (set cover) is
+    NP-hard. The number of chosen rows may be larger than necessary.
 
     Parameters
     ----------

@@ -67,16 +67,16 @@ class Selection(SelectionData):
     def prefix(self, keep: float | int) -> Selection:
         """Return the method's selection at a smaller `keep`, without running the method again.
 
-        The method must be nested: its smaller selections are prefixes of larger selections. The scores are the scores of this
-        selection. If `select` runs again with the smaller `keep`, a greedy method may give dropped images other scores.
-        Raises InputError if the method is not nested, or if `keep` is larger than this selection. Also raises
-        InputError if `keep` is smaller than the number of images that were kept before the method chose.
+        The method must be nested: its smaller selections are prefixes of larger selections. The scores do not change.
+        If `select` runs again with the smaller `keep`, a greedy method may give dropped images other scores. Raises
+        InputError if the method is not nested, or if `keep` is larger than this selection. Also raises InputError if
+        `keep` is smaller than the number of images that were kept before the method chose.
         """
         from detreduce.reducers import reducer_class
 
         if not reducer_class(self.method).nested:
             raise InputError(
-                f"The method {self.method!r} is not nested: its smaller selections are not prefixes of larger selections. "
+                f"The method {self.method!r} is not nested: its smaller selections are not prefixes. "
                 "Call select with the smaller keep."
             )
         if self.category_codes is None:

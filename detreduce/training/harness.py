@@ -105,7 +105,8 @@ def train(
         size.
     evaluation_plots
         Write ultralytics' plots of the final evaluation into the folder ``evaluation`` of the run folder: curves of
-        precision and recall, and a confusion matrix. The argument ``plots=True`` of ultralytics also writes them.
+        precision and recall, and a confusion matrix. The argument ``plots=True`` of ultralytics also writes these
+        plots.
     allow_leaks
         Whether to train although images of val or test are also in train. The record then has a warning.
     corruptions
@@ -289,7 +290,7 @@ def _evaluation_arguments(training: DetectorTraining, watch: Watch) -> dict[str,
 
 @contextlib.contextmanager
 def _explained(weights: Path) -> Iterator[None]:
-    """In this block, extend the errors of the evaluation: the training is finished, and the weights are in this file."""
+    """Extend errors of the evaluation in this block: the training is finished, and the weights are in this file."""
     try:
         yield
     except InputError as error:

@@ -39,8 +39,8 @@ def load_tensors(file: Path, model: str, n_classes: int) -> Any:
     file
         The file with the tensors. It is read without pickles.
     model
-        The model from which the training started, as the argument of ``YOLO(...)``. It says which layers to build. If
-        it is a weights file, it is unpickled, so the user must have named it.
+        The model from which the training started, as the argument of ``YOLO(...)``. It says which layers to build. A
+        weights file is unpickled, so the user must have named this file.
     n_classes
         Number of classes of the dataset.
 

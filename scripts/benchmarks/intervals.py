@@ -4,8 +4,8 @@
 
 Each experiment draws n pairs of trainings that are evaluated on the same images. The difference on image i with seed s
 is the true difference + a_s + b_i + c_si. The a, b and c have mean 0 and are Gaussian, heavy-tailed or skewed. The
-package's intervals are compared with common intervals: percentiles of means of resampled seeds, and of resampled seeds on
-resampled images.
+package's intervals are compared with these intervals: percentiles of means of resampled seeds, and of resampled seeds
+on resampled images.
 """
 
 from __future__ import annotations

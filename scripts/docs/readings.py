@@ -4,8 +4,8 @@
     python scripts/docs/readings.py list detreduce/images  # prints every text of a folder or file
     python scripts/docs/readings.py count                  # counts long sentences and listed words in the whole tree
 
-docs/contributing.md has the rule that says when a reader marks a text. `count` applies its points 1 and 3. It exits
-with 1 if it finds a mark.
+docs/contributing.md has the rule that says when a reader marks a text. `count` applies points 1 and 3 of the rule, and
+exits with 1 if there is a mark.
 """
 
 from __future__ import annotations

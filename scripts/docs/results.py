@@ -207,7 +207,9 @@ def _cells_of(name: str, *labels: str) -> list[dict[str, Any]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--keep", type=Path, metavar="LEDGER", help="keep this ledger's cells under its folder's name")
+    parser.add_argument(
+        "--keep", type=Path, metavar="LEDGER", help="keep the cells of this ledger, under the name of its folder"
+    )
     parser.add_argument("--processes", type=int, default=1, help="number of processes that shared the cells")
     parser.add_argument("--also", nargs="+", metavar="NAME", help="a kept result, and labels of its cells to add")
     parser.add_argument("--note", default="", help="further facts about this run")

@@ -1,9 +1,9 @@
 """Let every call of the file system fail, one after the other: `python scripts/torture/faults.py`.
 
 Each command writes a dataset, an export, the cache, a ledger or a report. It runs once to count its calls. Then it runs
-once for each call and each error, and this call fails with this error. It must end with one error of detreduce, or do
-its work although the call failed. The source must be unchanged, and the old output and every finished cell must be
-whole. Then the same command must succeed, and no temporary file may be left.
+once for each call and each error, and this call fails with this error. The command must end with one error of
+detreduce, or do its work although the call failed. The source must be unchanged, and the old output and every finished
+cell must be whole. Then the same command must succeed, and no temporary file may be left.
 """
 
 from __future__ import annotations

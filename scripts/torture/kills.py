@@ -104,7 +104,7 @@ class Model:
 
 
 def in_process(work: Callable[[], object]) -> int:
-    """Run a function in a forked process. Return its exit code, or the number of its signal, negative."""
+    """Run a function in a forked process. Return its exit code, or minus the number of its signal."""
     sys.stdout.flush()
     process = os.fork()
     if process == 0:

@@ -64,7 +64,7 @@ def _row(generator: random.Random, used: Sequence[int]) -> str:
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """Return the commands to measure: name -> arguments of Python. `folder` is for their files."""
+    """Return the commands to measure: name -> arguments of Python. `folder` is for the files of the commands."""
     kept = folder / "kept"
     return {
         "inspect": detreduce("inspect", "DATA"),

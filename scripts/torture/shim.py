@@ -50,7 +50,7 @@ class Shim:
         return Path(text).is_absolute() and f"{text}{os.sep}".startswith(self._roots)
 
     def call(self, name: str, *places: Any) -> None:
-        """Count a call. Act if it is the call to act at."""
+        """Count a call. If its number is `at`, call `act`."""
         if getattr(self._busy, "on", False):
             return
         self._busy.on = True

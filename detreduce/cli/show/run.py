@@ -149,7 +149,7 @@ def show_next(prepared: PreparedExperiment) -> None:
 
 
 def _short(path: Path) -> Path:
-    """Return a path relative to the working folder if it is inside it."""
+    """If a path is inside the working folder, return the path relative to this folder."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

@@ -36,7 +36,7 @@ class _HonestConsole(Console):
         return super().render_str(visible_lines(text), **options)
 
     def on_broken_pipe(self) -> None:
-        """Raise BrokenPipeError, which ends the program quietly. Rich would end it with exit code 1."""
+        """Raise BrokenPipeError, which ends the program quietly. Rich would end the program with exit code 1."""
         raise BrokenPipeError
 
 

@@ -66,7 +66,9 @@ class LoadedFiles:
             raise InputError(f"{path} {_CHANGED}")
 
     def check_image(self, path: str | os.PathLike[str]) -> None:
-        """Raise InputError if an image changed since the dataset was loaded. Raise OSError if it cannot be found."""
+        """Raise InputError if an image changed since the dataset was loaded. Raise OSError if the image cannot be
+        found.
+        """
         self.check(path, os.stat(path))  # noqa: PTH116 (100,000 calls)
 
     def copy(self) -> LoadedFiles:

@@ -145,7 +145,7 @@ class Placer:
             )
 
     def _target(self, relative: PurePosixPath, source: Path | None) -> Path | None:
-        """Return the path to write `relative` to, or None if `source` was placed there before.
+        """Return the path at which to write `relative`, or None if `source` was placed there before.
 
         Raise InputError if `relative` is outside the folder or belongs to another file.
         """
@@ -190,7 +190,7 @@ class Placer:
 def _copy(source: str, target: Path) -> tuple[int, str, os.stat_result]:
     """Copy the content of a file to a new file.
 
-    Return its size, its SHA-256, and the state of `source` after the copy.
+    Return the size and the SHA-256 of the new file, and the state of `source` after the copy.
     """
     size, digest = 0, hashlib.sha256()
     with open_regular(source) as read, open(target, "xb") as written:  # noqa: PTH123 (100,000 calls)

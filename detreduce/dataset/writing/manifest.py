@@ -214,7 +214,7 @@ def _starts_with(file: Path, mark: bytes) -> bool:
 def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
     """Return the entries of a manifest (path -> entry, or None if it has no hash) and its folders.
 
-    Return None if it is not usable.
+    Return None if the manifest is not usable.
     """
     try:
         text = read_regular(file, RECORDS).decode("utf-8", "surrogateescape")
@@ -243,7 +243,7 @@ def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
 
 
 def _line(path: str, entry: Entry) -> str:
-    """Return the line of a file. This is faster than `asdict`, because there may be 100,000 files."""
+    """Return the line of a file. This function is faster than `asdict`, because there may be 100,000 files."""
     return json.dumps({"path": path, **{name: getattr(entry, name) for name in entry.__slots__}})
 
 

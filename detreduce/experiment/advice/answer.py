@@ -140,7 +140,7 @@ class Advice:
     least, most
         Cost of the cheapest and of the most expensive recipe that was compared, in units of `cost`.
     energy_note
-        Reason why the energy values are not exact or not complete. Empty if they are.
+        Reason why the energy values are not exact or not complete. Empty if the energy values are exact and complete.
     effects
         The effect of each setting that varies among the finished cells.
     """

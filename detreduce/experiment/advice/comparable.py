@@ -25,9 +25,9 @@ _PLANNED = {"name", "subset", "images_seen", *_SETTINGS}
 def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
     """Return tidy rows of finished cells that differ only in images, epochs and seeds.
 
-    The cells may come from any plan of the ledger, but all of them have the same setting (see `setting_of`). This is
-    the most common setting among the finished cells of the latest plan or, if it has none, among all finished cells.
-    Raise InputError if the plan or a cell cannot be read.
+    The cells may come from any plan of the ledger, but all of them have the same setting (see `setting_of`). The
+    setting is the most common setting among the finished cells of the latest plan. If the latest plan has no finished
+    cell, all finished cells count. Raise InputError if the plan or a cell cannot be read.
     """
     cells = {cell.key: setting_of(cell) for cell in ledger if not is_recipe(cell.cell)}
     planned = [cells[row["key"]] for row in finished_rows(ledger) if row["key"] in cells] or list(cells.values())
@@ -66,7 +66,7 @@ def setting_of(cell: FinishedCell, *, without_settings: bool = False) -> str:
 
 
 def rows_with_recipes(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the comparable `rows` of a ledger, and rows of recipes that differ from them only in their settings.
+    """Return the comparable `rows` of a ledger, and rows of recipes that differ from these rows only in their settings.
 
     These recipes change the batch (with nbs), the image size, the frozen layers, the subset or the images seen, and
     nothing else. The rows then have the column ``setting``, a `Setting`. Without such recipes, return `rows` as they

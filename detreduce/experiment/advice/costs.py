@@ -83,12 +83,14 @@ class Costs:
 
 
 def _size(setting: Setting | None) -> tuple[int, int] | None:
-    """Return what decides the operations of an image: its size and the frozen layers."""
+    """Return the values that determine the operations of an image: its size and the frozen layers."""
     return None if setting is None else (setting.imgsz, setting.freeze)
 
 
 def _known(rows: Iterable[Row], name: str) -> tuple[list[Row], bool]:
-    """Return the rows with a known cost, and whether they ran alone. Rows that ran alone are preferred."""
+    """Return the rows with a known cost, and whether the cells of these rows ran alone. Rows that ran alone are
+    preferred.
+    """
     known = [row for row in rows if row.get(name) is not None and row.get("images_seen")]
     # the measured cost of an overlapped cell includes a part of the other training
     alone = [row for row in known if not row.get("overlapped")]

@@ -294,7 +294,7 @@ def _surer(
 ) -> tuple[PlannedRecipe | None, float]:
     """Return the training that would make the advice most certain, and the fraction of the variance that it removes.
 
-    This is the variance of (mAP of `best`) - `target` * (mAP of `full`).
+    The variance refers to (mAP of `best`) - `target` * (mAP of `full`).
     """
     surface, reference = model.surface, model.surface.factors.reference
 

@@ -78,7 +78,8 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """The factors on the images seen that a surface has parameters for: only those that vary among the finished cells.
+    """The factors on the images seen that a surface has parameters for: only factors that vary among the finished
+    cells.
 
     Attributes
     ----------

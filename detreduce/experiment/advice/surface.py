@@ -212,7 +212,7 @@ def _priors(
 
 
 def _factor(logarithm: FloatArray) -> FloatArray:
-    """Return the factor with this logarithm, limited to numbers that no fit overflows with."""
+    """Return the factor with this logarithm, limited to numbers with which no fit overflows."""
     return np.asarray(np.exp(np.clip(logarithm, -10, 10)), np.float64)
 
 

@@ -54,7 +54,8 @@ class Forecast:
     choosing
         Label of a cell -> keep -> mean cost of one selection from `images` images.
     of_recipes
-        Settings of a recipe that change the cost of an image -> (`seconds`, `wh`) of the finished cells with them.
+        Settings of a recipe that change the cost of an image -> (`seconds`, `wh`) of the finished cells with these
+        settings.
     """
 
     cells: int

@@ -36,8 +36,8 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
 
     This run computed the features of `made` images and used `energy`. For each image from the cache, the energy per
     image of this run is added. If `made` is less than `LEAST_IMAGES`, the energy per image that the cache stores is
-    added instead. If this is not known, the returned energy has ``wh`` None, and ``unavailable`` gives the reason.
-    `pixels` is the provenance of the features; its entry ``store`` is the path of the cache.
+    added instead. If this energy is not known, the returned energy has ``wh`` None, and ``unavailable`` gives the
+    reason. `pixels` is the provenance of the features; its entry ``store`` is the path of the cache.
     """
     store = Path(str(pixels["store"])) if pixels.get("store") else None
     if store is None:

@@ -1,7 +1,7 @@
 """Remove images of val or test from the train split of an experiment, so that no training uses them.
 
-The images that remain are a dataset of links in the cache folder. Every cell uses it: methods, random subsets, and the
-controls that train on all images.
+The images that remain are a dataset of links in the cache folder. Every cell uses this dataset: methods, random
+subsets, and the controls that train on all images.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a comparison of a recipe claims, and which control it is compared with.
+"""The claim of a comparison of a recipe, and the control that the recipe is compared with.
 
 *Data claim*: all training settings and the number of images seen are equal. Only the images differ. *Recipe claim*: the
 training costs the same (TFLOPs), and anything may differ. The control is the best uniform recipe on all images at this
@@ -37,7 +37,7 @@ _IMAGES = ("name", "subset", "stream", "images_seen", "skip_learnt")
 
 @dataclass(frozen=True)
 class Claim:
-    """The two sides of a comparison, with what it claims.
+    """The two sides of a comparison, and the claim of the comparison.
 
     Attributes
     ----------

@@ -137,8 +137,8 @@ def _vectors(folder: Path, key: dict[str, str], boxes: PairedBoxes | None, n_ima
 def _have_all(vectors: Sequence[ImageVectors], paths: Sequence[Path], memo: DigestMemo) -> bool:
     """Return whether the stores have all vectors of all images.
 
-    Stores of former versions are used only if this is True. Their vectors depend on the batch in which they were
-    computed, so they must not be mixed with other vectors.
+    Stores of former versions are used only if this function returns True. Their vectors depend on the batch in which
+    they were computed, so they must not be mixed with other vectors.
     """
     if not all(len(part.store) for part in vectors):
         return False

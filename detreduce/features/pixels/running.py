@@ -48,7 +48,7 @@ class Running:
     def forward(self, device: torch.device) -> str:
         """Return a description of the forward passes.
 
-        It is part of the cache key, because the last digits depend on it.
+        The description is part of the cache key, because the last digits of a vector depend on the forward passes.
         """
         if device.type == "cpu":
             return "cpu, one image at a time on one thread"

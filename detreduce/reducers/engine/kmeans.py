@@ -1,7 +1,7 @@
 """k-means, for methods that represent images by cluster centres.
 
-scikit-learn's k-means is not used for two reasons. With it, clc and rkm would choose half of their images differently.
-Its inertia is 0.1 to 11 % higher, and it needs 1.2 to 2.4 times the processor time.
+scikit-learn's k-means is not used for two reasons. With scikit-learn's k-means, clc and rkm would choose half of their
+images differently. The inertia would be 0.1 to 11 % higher, for 1.2 to 2.4 times the processor time.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class ArrayGains:
     ----------
     watch
         Function that takes rows, and returns a function of no arguments. This function returns the increase of each of
-        the rows if it is added to the rows chosen so far.
+        the rows if this row is added to the rows chosen so far.
     choose
         Function that is called with each chosen row.
     next_identical

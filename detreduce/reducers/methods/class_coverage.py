@@ -24,8 +24,8 @@ class ClassCoverage(ObjectReducer):
 
     The sum is over all classes c. Because of the square root, the first boxes of a class count most, and a box of a
     rare class counts more than a box of a common class. So images with many boxes of rare classes come first. The
-    method only reads labels. Images without boxes add nothing and come last. To keep some of them, name them in
-    ``must_keep``.
+    method only reads labels. Images without boxes add nothing and come last. To keep some images without boxes, name
+    them in ``must_keep``.
 
     scores_ of a chosen image is the increase at the step in which the image was chosen. scores_ of a dropped image is
     the increase that the image would give after the last step. Image categories are not used. Only the classes of boxes

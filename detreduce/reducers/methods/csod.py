@@ -33,8 +33,8 @@ class ClasswiseObjects(ObjectReducer):
     Classes take turns. In each round, classes that are in few images come first. Let ``p_ic`` be the mean vector of the
     objects of class c in image i. The class adds the image with the largest criterion ``balance * mean_{j not kept}
     cos(p_ic, p_jc) - mean_{j kept} cos(p_ic, p_jc)``. The second term is 0 until an image of the class is kept. A class
-    without remaining images is skipped. Images without boxes come last, in a random order. To keep
-    some of them, name them in ``must_keep``.
+    without remaining images is skipped. Images without boxes come last, in a random order. To keep some images without
+    boxes, name them in ``must_keep``.
 
     scores_ is minus the position in the order of choice (0, -1, -2, ...). Images that are not chosen follow, sorted by
     their criterion after the last choice. If an image has several classes, its largest criterion is used. Image

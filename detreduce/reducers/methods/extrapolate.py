@@ -151,7 +151,7 @@ class Extrapolated(ScoringReducer):
     def _fill(
         self, scores: FloatArray, problem: FitInput, advance: Callable[[int], object] = lambda _: None
     ) -> FloatArray:
-        """Return (n,): the scores, with estimates where they are NaN."""
+        """Return (n,): the scores, with estimates instead of NaN."""
         filled, known = scores.copy(), ~np.isnan(scores)
         for pool in problem.pools():
             if known[pool.rows].any():

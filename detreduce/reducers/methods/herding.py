@@ -27,9 +27,9 @@ class Herding(ObjectReducer):
     The method compares two distributions of feature vectors: the vectors of the kept objects, and the vectors of all
     objects. In each step, it adds the image that makes the distance between the two distributions smallest. All objects
     of one class in one image are represented by the mean of their vectors. Images without boxes come last, in a random
-    order. To keep some of them, name them in ``must_keep``. scores_ is minus the position in the order of choice (0,
-    -1, -2, ...). Images that are not chosen follow, sorted by the distance after adding the image. Image categories are
-    not used.
+    order. To keep some images without boxes, name them in ``must_keep``. scores_ is minus the position in the order of
+    choice (0, -1, -2, ...). Images that are not chosen follow, sorted by the distance after adding the image. Image
+    categories are not used.
 
     Parameters
     ----------

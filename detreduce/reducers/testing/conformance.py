@@ -51,7 +51,8 @@ def check_reducer(
     extras
         Function that is called with (X, categories) and returns further arguments of `fit`.
     matrix
-        Function that is called with X and returns the X for `fit`. Methods that read a block of features need it.
+        Function that is called with X and returns the X for `fit`. Methods that read a block of features need this
+        function.
     """
     subject = Subject(cls, params or {}, extras or (lambda X, categories: {}), matrix or (lambda X: X))
     for check in CHECKS:

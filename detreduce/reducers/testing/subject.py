@@ -29,8 +29,8 @@ class Subject:
         Function that is called with (X, categories) and returns further arguments of `fit`. If it does not return
         objects, but the method needs objects, the method gets the objects of `made_up_objects`.
     matrix
-        Function that is called with the X of a check and returns the X for `fit`, with the same number of rows.
-        Methods that read a block of features need it.
+        Function that is called with the X of a check and returns the X for `fit`, with the same number of rows. Methods
+        that read a block of features need this function.
     """
 
     cls: type[BaseReducer]

@@ -30,7 +30,7 @@ _LATEX = {
 
 
 def paper_target(output: str | Path) -> Path:
-    """Return the file to write: `output`, or the file ``paper.md`` in it if it is a folder.
+    """Return the file to write: `output`, or the file ``paper.md`` in `output` if `output` is a folder.
 
     Raise InputError if the suffix is not ``.csv``, ``.md`` or ``.tex``, or if the file exists and was not written
     by `write_paper_tables`.

@@ -93,7 +93,8 @@ def _blur(image: npt.NDArray[np.float32], severity: int, _: np.random.Generator)
 def disk(radius: int, smooth: float) -> npt.NDArray[np.float32]:
     """Return the kernel of a lens that is out of focus, (k, k): a disk with a smooth edge.
 
-    Its sum is 1, or 1.01 for the largest radius, where the published kernel has no margin for its smooth edge.
+    The sum of the kernel is 1, or 1.01 for the largest radius, because there the published kernel has no margin for the
+    smooth edge.
     """
     import cv2
 

@@ -213,7 +213,8 @@ def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], c
 
 
 def _leak_warnings(dataset: DetectionDataset, others: dict[str, DetectionDataset], *, allowed: bool) -> list[str]:
-    """Return warnings about images of val and test that are also in train. Raise InputError if they are not `allowed`.
+    """Return warnings about images of val and test that are also in train. Raise InputError if such images are not
+    `allowed`.
 
     No image is opened.
     """

@@ -27,7 +27,9 @@ _NO_BOXES = ("point", "points", "line", "linestrip")
 
 @dataclass(slots=True)
 class _Note:
-    """The content of one JSON file. `image` is the image's path relative to the root, or None if it does not exist."""
+    """The content of one JSON file. `image` is the image's path relative to the root, or None if the image does not
+    exist.
+    """
 
     path: Path
     image: str | None = None

@@ -17,7 +17,9 @@ _UNREAD = "Labels are not read here, and are not written to a subset"
 
 
 class UnreadLabels(Problem):
-    """A warning: label files are next to the images of an unlabelled dataset. A subset does not contain them."""
+    """A warning: label files are next to the images of an unlabelled dataset. A subset does not contain these label
+    files.
+    """
 
     __slots__ = ()
 

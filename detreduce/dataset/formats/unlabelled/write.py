@@ -23,8 +23,8 @@ def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
 
     `placer` writes to a temporary folder, which the caller then renames to `target`. ``<split>.txt`` lists the chosen
     images in the order chosen, with paths relative to the output. The data.yaml (``format: images``) names the folder
-    of each split. If this folder also has images of other splits, it names a list instead. With link='list', only lists
-    and data.yaml are written, with absolute paths of the source.
+    of each split. If this folder also has images of other splits, the data.yaml names a list instead. With link='list',
+    only lists and data.yaml are written, with absolute paths of the source.
     """
     source, own = choice.dataset.source, choice.dataset.split
     splits = choice.load_records()

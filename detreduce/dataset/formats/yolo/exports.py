@@ -51,7 +51,7 @@ def list_other_files(file: Path) -> list[Path]:
 def _read_label_studio(file: Path) -> Description:
     """Read Label Studio's classes.txt, and the class numbers in notes.json.
 
-    Raise InputError for a link to a file outside their folder.
+    Raise InputError if one of the files is a link to a file outside the folder of classes.txt.
     """
     for path in (file, file.with_name(NOTES)):
         if below(os.path.realpath(path), os.path.realpath(file.parent)) is None:
@@ -108,7 +108,9 @@ def _read_pairs(file: Path) -> dict[str, str]:
 
 
 def _find_names_file(file: Path, pairs: Mapping[str, str]) -> Path:
-    """Return the path of the file of class names that obj.data refers to. Raise InputError if it is outside."""
+    """Return the path of the file of class names that obj.data refers to. Raise InputError if the file is outside the
+    folder of obj.data.
+    """
     return file.parent / _strip_prefix(file, pairs["names"])
 
 

@@ -56,7 +56,7 @@ def listed_places(entry: str, file: Path, root: Path) -> list[str]:
 
     ``./x`` is relative to the list's folder. ``x`` is relative to the root, the list's folder or the working folder.
     ``data/x`` may also mean ``x``, because CVAT adds the folder ``data`` to the paths. A backslash may mean ``/``,
-    because programs on Windows write it.
+    because programs on Windows write backslashes.
     """
     places: dict[str, None] = {}
     for text in [entry, entry.replace("\\", "/")] if "\\" in entry else [entry]:

@@ -83,7 +83,7 @@ def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
 
 def label_place(image: PurePosixPath, folder: str = "labels", suffix: str = ".txt") -> PurePosixPath:
     """Return the path at which ultralytics looks for the label file of an image, or for another file that belongs to
-    it.
+    the image.
     """
     folders = list(image.parts[:-1])
     if IMAGES in folders:

@@ -1,4 +1,4 @@
-"""Fixtures shared by every test: the real datasets, where they are to be had."""
+"""Fixtures for all tests, such as the real datasets, if these are available."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# no test may depend on how fast or how busy the machine is
+# no test may depend on the speed or the load of the machine
 settings.register_profile("any speed", deadline=None)
 settings.load_profile("any speed")
 
@@ -21,7 +21,7 @@ SHARED = Path(os.environ.get("DETREDUCE_SHARED", REPOSITORY.parent / "shared"))
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real datasets, weights and golden outputs; skips where it is absent."""
+    """The folder of real datasets, weights and golden outputs. Without this folder, the test is skipped."""
     if not SHARED.is_dir():
         pytest.skip(f"no real datasets at {SHARED} (set DETREDUCE_SHARED)")
     return SHARED
@@ -29,7 +29,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep every test and fixture out of the user's cache folder, and unseen by trainings of others on this machine."""
+    """Give each test run its own cache folder, and hide it from other trainings on this machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DETREDUCE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         patch.setenv("DETREDUCE_PRESENCE", str(tmp_path_factory.getbasetemp() / "presence"))
@@ -38,16 +38,16 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that drive a browser, so that ``-m "not browser"`` leaves them out."""
+    """Mark the tests that drive a browser, so that ``-m "not browser"`` leaves these tests out."""
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
 
 
-# not for the whole session: while it lives, no other test can start an event loop
+# not for the whole session: while Chromium runs, no other test can start an event loop
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A Chromium without a window; skips where playwright or Chromium is absent."""
+    """A Chromium without a window. Without playwright or Chromium, the test is skipped."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="the browser extra is not installed")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:

@@ -31,7 +31,7 @@ Place = tuple[str | int, ...]
 
 
 def places(value: Any, place: Place = ()) -> Iterator[Place]:
-    """The places of all values inside a value; of a list, the first and the last."""
+    """Yield the places of all values inside a value. Of a list, only the first and the last value are used."""
     yield place
     if isinstance(value, dict):
         for name, part in value.items():
@@ -42,7 +42,7 @@ def places(value: Any, place: Place = ()) -> Iterator[Place]:
 
 
 def edits(content: Any) -> Iterator[tuple[str, Any]]:
-    """Each edit as (what was edited, the edited content)."""
+    """Yield each edit as (the edited place, the edited content)."""
     for place in places(content):
         for value in VALUES:
             yield f"{'.'.join(map(str, place))} = {value!r}", _set(content, place, value)
@@ -66,7 +66,7 @@ def _delete(content: Any, place: Place) -> Any:
 
 
 def _double(content: Any, place: Place) -> Any:
-    """A list with one value twice, or a mapping with one value under a second name."""
+    """Return a list with a repeated value, or a mapping with one value under a second name."""
     edited = copy.deepcopy(content)
     inside = _inside(edited, place)
     value = copy.deepcopy(inside[place[-1]])

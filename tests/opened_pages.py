@@ -1,4 +1,4 @@
-"""Pages as the tests open them in a real browser."""
+"""Open pages in a real browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OWN = ("file:", "data:", "blob:")
 
 
 def opened(browser: Any, page: Path, **options: Any) -> tuple[Any, list[str]]:
-    """The page in a fresh context without a network, and what it complained of or asked the network for."""
+    """Yield the page in a new context without a network, and the list of its errors and network requests."""
     context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "offline": True, **options})
     tab, said = context.new_page(), []
     tab.on("console", lambda message: said.append(f"console {message.type}: {message.text}"))
@@ -23,6 +23,6 @@ def opened(browser: Any, page: Path, **options: Any) -> tuple[Any, list[str]]:
 
 
 def keep(tab: Any, name: str) -> None:
-    """Leave a screenshot where the environment asks for some, for people to look at."""
+    """Save a screenshot if the environment requests screenshots."""
     if folder := os.environ.get("DETREDUCE_SCREENSHOTS"):
         tab.screenshot(path=Path(folder) / f"{name}.png", full_page=True)

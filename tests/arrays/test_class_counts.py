@@ -1,4 +1,4 @@
-"""The sparse table of boxes against the dense one."""
+"""The sparse table of boxes, compared with the dense table."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ def yolo_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def copies(tmp_path: Path) -> Path:
-    """Six noise images in train, two in val: train 5 is 4 turned, val 0 is train 0 and val 1 is train 1 mirrored."""
+    """Six noise images in train, two in val: train 5 is 4 rotated, val 0 equals train 0, and val 1 is train 1
+    mirrored.
+    """
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (50, 70, 3), dtype=np.uint8) for _ in range(5)]
     train = [*pictures, np.rot90(pictures[4])]
@@ -52,7 +54,7 @@ def copies(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    """Two cells of full and two of mms; the second of mms overlapped another."""
+    """Two cells of full and two of mms; the second cell of mms overlapped another training."""
     made = Ledger.create(tmp_path / "runs" / "x")
     for number, (method, keep, seed) in enumerate(
         [("full", 1.0, 0), ("full", 1.0, 1), ("mms", 0.25, 0), ("mms", 3, 0)]

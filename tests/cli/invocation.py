@@ -1,4 +1,4 @@
-"""The program as the tests call it, without a process of its own."""
+"""Run the program in the process of the tests."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from detreduce.cli import app
 
 
 def detreduce(*arguments: object, answer: str | None = None) -> Result:
-    """Run a command line; `answer` is typed at its question."""
+    """Run a command line; `answer` is the text that is typed at the question."""
     return CliRunner().invoke(app, [str(argument) for argument in arguments], input=answer)
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int, *arguments: object) -> list[str]:
-    """The lines that a terminal of so many columns shows."""
+    """Return the lines on a terminal with this number of columns."""
     from rich.console import Console
 
     from detreduce.cli.show import terminal

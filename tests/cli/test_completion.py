@@ -1,4 +1,4 @@
-"""What a shell is offered, asked as bash and zsh ask."""
+"""The suggestions for a shell, requested as bash and zsh do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detreduce.reducers import list_reducers
 
 
 def offered(words: str, folder: Path, shell: str = "bash") -> list[str]:
-    """The lines that are offered for the last of the words, which may be empty."""
+    """Return the suggestions for the last word, which may be empty."""
     asked = {
         "bash": {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)},
         "zsh": {"_TYPER_COMPLETE_ARGS": words},

@@ -1,4 +1,4 @@
-"""File names that are not ASCII mean the same in every locale."""
+"""Non-ASCII file names give the same result in every locale."""
 
 from __future__ import annotations
 

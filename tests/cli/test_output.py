@@ -1,4 +1,4 @@
-"""A path is a link on a terminal, and nothing but the path elsewhere."""
+"""A path is a link on a terminal, and plain text elsewhere."""
 
 from __future__ import annotations
 

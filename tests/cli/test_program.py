@@ -1,4 +1,4 @@
-"""What holds for every command: help, exit codes, pipes, what is imported, how errors read."""
+"""Rules for every command: help, exit codes, pipes, imports, error messages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ HEAVY = (
 
 
 def walk(command: Any, words: tuple[str, ...] = ("detreduce",)) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command with its words, groups and the program itself included."""
+    """Return every command with its words, including groups and the program itself."""
     yield words, command
     for name, part in getattr(command, "commands", {}).items():
         yield from walk(part, (*words, name))
@@ -65,7 +65,7 @@ def in_shell(line: str) -> subprocess.CompletedProcess[str]:
 
 
 def in_terminal(*arguments: object, code: int = 0, **environment: str) -> str:
-    """What a command writes to a terminal of 100 columns; `code` is its exit code."""
+    """Return the output of a command on a terminal of 100 columns; `code` is its exit code."""
     ours, theirs = pty.openpty()
     variables = {**os.environ, "COLUMNS": "100", "TERM": "xterm-256color", **environment}
     with started(*arguments, stdin=theirs, stdout=theirs, stderr=theirs, env=variables) as process:
@@ -365,7 +365,7 @@ class TestOutput:
             result = detreduce(*arguments, "--json")
             assert result.exit_code == 0, result.output
             json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-        # of the image that cannot be read, and of the demo
+        # warnings about the image that cannot be read, and about the demo
         assert (
             "5.jpg"
             in detreduce(

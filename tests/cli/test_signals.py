@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP clean up as Ctrl-C does, and end with the exit code 128 + n."""
+"""After SIGTERM and SIGHUP, a command cleans up as after Ctrl-C, and ends with the exit code 128 + n."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ def test_a_forked_process_ends_at_once() -> None:
 
 
 def test_an_interrupt_in_a_destructor_is_not_lost() -> None:
-    """Python only reports what a destructor raises, so Ctrl-C at the wrong moment did nothing."""
-    # whoever runs the tests may ignore this signal
+    """Python only prints exceptions of a destructor, so Ctrl-C at the wrong moment did nothing."""
+    # the caller of the tests may ignore this signal
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
     class Late:

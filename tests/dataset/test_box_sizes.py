@@ -1,4 +1,4 @@
-"""Sizes of boxes: the part inside the image, the same wherever a box lies."""
+"""Sizes of boxes: the part inside the image, the same for every position of a box."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIDES = np.array([640, 480], np.int64)
 
 
 def dataset(boxes: np.ndarray, box_format: BoxFormat, images: int = 6, size: bool = True) -> DetectionDataset:
-    """Return a dataset in which boxes take turns among the images."""
+    """Return a dataset whose boxes are distributed over the images in turn."""
     width, height = SIDES.tolist() if size else (None, None)
     records = tuple(
         ImageRecord(
@@ -46,7 +46,7 @@ seeds = st.integers(0, 10_000)
 def test_boxes_of_one_size_have_one_size_wherever_they_lie(
     box_format: BoxFormat, seed: int, width: int, height: int
 ) -> None:
-    # in ten-thousandths of the image, then in pixels of two decimals
+    # in ten-thousandths of the image, then in pixels with two decimals
     sides = np.array([width, height])
     first = np.random.default_rng(seed).integers(0, 10_001 - sides, (60, 2))
     if box_format == "cxcywhn":
@@ -81,7 +81,7 @@ def naive_sizes(corners: np.ndarray) -> dict[str, int]:
 
 
 def by_pixels(sizes: np.ndarray) -> dict[str, int]:
-    """Count by COCO's bounds what are square roots of shares of an image."""
+    """Count sizes, as sqrt(box area / image area), by COCO's bounds."""
     areas = (sizes**2 * SIDES.prod()).round()
     small, large = int((areas < 32 * 32).sum()), int((areas >= 96 * 96).sum())
     return {"small": small, "medium": len(areas) - small - large, "large": large}
@@ -114,7 +114,7 @@ def test_sizes_by_hand() -> None:
 
 
 def test_where_an_images_size_is_not_known() -> None:
-    # the part left of the image is cut off, what may lie beyond its right is not known
+    # the part left of the image is cut off; the right edge of the image is not known
     data = dataset(np.array([[-31.0, 0.0, 63.0, 32.0], [600.0, 0.0, 96.0, 96.0]]), "xywh", 1, size=False)
     assert summarise(data).sizes == {"small": 0, "medium": 1, "large": 1}
     assert np.isnan(data.box_sizes).all() and dict(summarise(data).side_quantiles) == {}

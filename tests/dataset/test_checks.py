@@ -111,7 +111,7 @@ def test_check_images_compares_sizes(tmp_path):
     Image.new("RGB", (100, 200)).save(tmp_path / "2.png")
     [problem] = check_images(load_dataset(place))
     assert problem.what == "100 x 200 pixels, but the annotations say 200 x 100"
-    # a rotation in the EXIF data makes the sizes agree
+    # with the rotation in the EXIF data, the sizes agree
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (100, 200)).save(tmp_path / "2.png", exif=exif)

@@ -1,4 +1,6 @@
-"""The embedded demo dataset: the same everywhere, honest boxes, splits that share nothing, a cache that is whole."""
+"""The embedded demo dataset: the same on every machine, correct boxes, splits without common images, a complete
+cache.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ SMALL = {"scenes": 12, "size": 48, "digits": 3, "seed": 5}
 
 
 def digest(root: Path) -> str:
-    """One hash of all label bytes and pixels, files in name order; the PNG encoder has no say in it."""
+    """Return one hash of all label bytes and pixels, in the order of file names. The PNG encoder does not matter."""
     total = hashlib.sha256()
     for file in sorted(root.rglob("*.*")):
         total.update(file.relative_to(root).as_posix().encode())
@@ -54,7 +56,7 @@ def test_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_pixels_and_labels_are_those_of_this_version(tmp_path: Path) -> None:
-    # where this changes on purpose, raise demo.VERSION: cached datasets are kept under it
+    # if this hash changes on purpose, increase demo.VERSION, which is part of the key of cached datasets
     assert (demo.VERSION, digest(make_demo(tmp_path / "demo", **SMALL).parent)[:16]) == (3, "ee83c09e8a7cfa88")
 
 
@@ -111,7 +113,7 @@ def test_a_few_clips_have_most_frames_and_each_test_scene_has_one(many: Path) ->
     assert sum(lengths[:10]) > 0.5 * sum(lengths)
     for split in ("val", "test"):
         assert len({stem.split("_")[0] for stem in labels(many, split)}) == len(labels(many, split)) == 32
-    # the longest clip is not the first or the last one
+    # the longest clip is neither the first nor the last clip
     order = [len(frames) for _, frames in sorted(clips(many).items())]
     assert order != lengths and order != lengths[::-1]
 
@@ -138,7 +140,7 @@ def test_splits_share_neither_scenes_nor_handwriting(many: Path) -> None:
 
 def test_some_digits_are_rare_and_some_images_are_background(many: Path) -> None:
     boxes = labels(many, "train")
-    # of scenes: a rare digit in a long clip has many boxes
+    # counted in scenes, because a rare digit in a long clip has many boxes
     scenes = np.concatenate([frames[0][:, 0] for frames in clips(many).values()])
     counts = np.bincount(scenes.astype(int), minlength=5)
     assert counts.min() > 0 and counts[0] > 4 * counts[4]

@@ -1,4 +1,4 @@
-"""Small files of others that once hung, filled the memory or ended in a traceback: one error or a listed problem."""
+"""Small hostile files that once hung, filled the memory or gave a traceback. Now each gives one error or a problem."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_sides_of_boxes_of_any_size_are_numbers(box_format: str) -> None:
         assert np.isfinite(sides).all()
 
 
-HUGE = 10**400  # no float is so large
+HUGE = 10**400  # too large for a float
 
 
 @pytest.mark.parametrize("shape_type", [["x"], {"x": 1}, None, "point", 7])

@@ -88,7 +88,7 @@ def test_ids_of_any_kind_are_joined_by_name(tmp_path: Path, train: Categories, v
 @pytest.mark.parametrize(
     ("train", "val", "what"),
     [
-        # two classes of one name, under other ids
+        # two classes with one name and other ids
         ({1: "a", 2: "a"}, {1: "a", 3: "a"}, r"'a'.*train: 1, 2, val: 1, 3"),
         ({1: "a"}, {2: "a", 3: "a"}, r"'a'.*train: 1, val: 2, 3"),
         # a category without a name
@@ -130,7 +130,7 @@ def test_training_says_it_and_crowd_regions_have_the_joined_class(tmp_path: Path
 
 
 def make_yolo(root: Path, files: dict[str, str]) -> Path:
-    """Write a data.yaml that joins the exports one and two, and class files."""
+    """Write a data.yaml that joins the exports `one` and `two`, and class files."""
     for part in ("one", "two"):
         (root / part / "images").mkdir(parents=True)
         (root / part / "labels").mkdir()

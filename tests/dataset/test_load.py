@@ -1,4 +1,4 @@
-"""The one door: what a path is taken for, folders without labels, and the demo's YAML."""
+"""`load_dataset`: the format of a path, folders without labels, and the YAML of the demo."""
 
 from __future__ import annotations
 

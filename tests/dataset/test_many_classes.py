@@ -1,4 +1,4 @@
-"""With very many classes, nothing makes a table with a cell for each image and each class."""
+"""With very many classes, no function makes a dense table of images and classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A missing image that has a namesake in another spelling is listed with it, in every format that names images."""
+"""If a missing image differs from an existing file only in spelling, the problem names this file, in every format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has the name of a label or of an image, and is no file, is listed."""
+"""Entries with the name of a label or an image that are not files are listed."""
 
 from __future__ import annotations
 

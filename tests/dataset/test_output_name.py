@@ -1,4 +1,4 @@
-"""The output that a message suggests does not exist yet."""
+"""The output in a suggested command does not exist yet."""
 
 from __future__ import annotations
 

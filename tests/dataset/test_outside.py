@@ -1,4 +1,4 @@
-"""Files outside the dataset's folder: taken only if they are what they should be, counted, and refused if asked."""
+"""Files outside the dataset's folder: used only with the expected content, counted, and refused on request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOX = "0 0.5 0.5 0.5 0.5\n"
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A dataset in `set` with one image of its own, and files of the computer beside it."""
+    """A dataset in `set` with one image, and other files of the computer next to the folder `set`."""
     for name in ("set/images", "set/labels", "store", "home", "vault"):
         (tmp_path / name).mkdir(parents=True)
     for path in ("set/images/own.png", "store/cached.png", "home/photo.png"):

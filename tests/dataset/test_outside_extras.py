@@ -1,4 +1,4 @@
-"""Files beside images and labels, such as masks and lists, take nothing from outside the dataset into an output."""
+"""Other files of a dataset, such as masks and lists, bring no content from outside the dataset into an output."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def link(path: Path, target: Path) -> None:
 
 
 def write_all(folder: Path, output: Path) -> dict[str, bytes]:
-    """Write a whole dataset and a part of it. Return path -> content of the second output."""
+    """Write a whole dataset and a subset. Return path -> content of the subset."""
     dataset = load_dataset(folder)
     write_subset(dataset, dataset.image_ids, output / "all")
     write_subset(dataset, dataset.image_ids[:1], output / "part", link="copy")

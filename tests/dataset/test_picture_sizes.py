@@ -1,4 +1,4 @@
-"""Sizes that convert boxes come from the pictures."""
+"""Boxes are converted with the sizes of the image files."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_pictures_that_were_made_smaller_keep_the_size_of_their_annotations(tmp_
     file = make_coco(tmp_path / "set", [small] * 3, [(640, 480), (640, 480), (48, 64)], boxes)
     found, said = written_boxes(file, tmp_path / "out")
     assert found[0] == pytest.approx(fractions(boxes[0], 640, 480))
-    # no box of this picture tells, but others of the split do
+    # no box of this picture shows the reduced size, but other boxes of the split do
     assert found[1] == pytest.approx(fractions(BOX, 640, 480))
     assert found[2] == pytest.approx(fractions(BOX, 64, 48))
     lines = [line for line in said if "another size" in line]

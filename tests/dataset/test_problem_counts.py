@@ -1,4 +1,4 @@
-"""How many problems a dataset has, and how many of its images the trainer refuses."""
+"""The number of problems of a dataset, and the number of images that the trainer refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The five real datasets, against the counts that came with them."""
+"""The five real datasets, compared with their published counts."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_coco128_agrees_with_pycocotools(shared, split, capsys):
 
 
 def test_yolo_labels_agree_with_ultralytics(shared, tmp_path):
-    """The boxes of each label file are those that ultralytics reads, in its order."""
+    """Detreduce and ultralytics read the same boxes from each label file, in the same order."""
     from ultralytics.data.utils import img2label_paths, verify_image_label
 
     dataset = load_dataset(shared / "data/aquarium", "test")
@@ -96,7 +96,7 @@ def test_yolo_labels_agree_with_ultralytics(shared, tmp_path):
         assert record.label_path is not None
         assert str(record.label_path) == label
         read = verify_image_label((str(record.path), label, "", False, 7, 0, 0, False))[1]
-        # ultralytics sorts a file's rows only where it removes repeats; here there are none
+        # ultralytics sorts the rows of a file only if it removes repeated rows; here no row is repeated
         np.testing.assert_allclose(read[:, 1:], record.boxes, atol=1e-6)
         assert read[:, 0].tolist() == record.class_ids.tolist()
 

@@ -1,4 +1,6 @@
-"""A folder whose files look like annotations is read, or refused by name: never taken as unlabelled without a word."""
+"""A folder with files that look like annotations is read, or refused with the format's name; never treated as
+unlabelled.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +134,7 @@ def test_others_are_refused_by_name(tmp_path: Path, case: str) -> None:
     put(root / file, text)
     with pytest.raises(InputError, match=rf"{Path(file).name}.*{named}|{named}.*{Path(file).name}|{named}"):
         load_dataset(root)
-    # whoever wants the images alone says so, and is told
+    # a YAML with format: images loads only the images, with a listed problem
     described = put(tmp_path / "pool.yaml", f"format: images\npath: {root}\n")
     dataset = load_dataset(described)
     assert any("not read here" in problem.what for problem in dataset.problems)
@@ -336,7 +338,7 @@ def test_local_files_of_label_studio(tmp_path: Path) -> None:
     file = put(tmp_path / "mine.json", label_studio([f"/data/local-files/?d={name}" for name in references]))
     dataset = load_dataset(tmp_path)
     assert {record.id: record.name for record in dataset} == {0: "im 0.png", 1: "a/x.png", 2: "b/x.png", 3: "c/a/x.png"}
-    # two images fit the last one equally well
+    # two images fit the last name equally well
     [problem] = dataset.problems
     assert problem.file == file and "d/x.png" in problem.what
     assert len(write_subset(dataset, [2, 3], tmp_path / "out")) == 2

@@ -1,4 +1,4 @@
-"""Labels that cannot be read are no background: conversion and training leave the image out, and say how many."""
+"""Images with unreadable labels are not background: conversion and training leave these images out and count them."""
 
 from __future__ import annotations
 

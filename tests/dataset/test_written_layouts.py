@@ -1,4 +1,4 @@
-"""What is written can be read back: by the folder, by data.yaml, by the printed path, and by the tools it is for."""
+"""Outputs can be read back: by the folder, by data.yaml, by the printed path, and with the tools for the format."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def contents(draw: st.DrawFn, splits: tuple[str, ...] = ("train", "val", "test")
 
 
 def draw_picture(path: Path) -> None:
-    """Write an image that no other file is equal to."""
+    """Write an image that differs from all other files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     number = next(NUMBERS)
     Image.new("RGB", SIZE, (number % 256, number // 256 % 256, 7)).save(path)
@@ -352,7 +352,7 @@ def test_unlabelled_of_any_names(tmp_path: Path, images: Images, folders: list[s
             draw_picture(root / folder / image)
         entries[split] = folder or "."
     (root / "set.yaml").write_text(yaml.safe_dump({"format": "images", **entries}))
-    # folders may lie in each other, so that a split has images of another one
+    # folders may be nested, so that a split contains images of another split
     counts = {split: {str(i): [] for i in range(len(load_dataset(root / "set.yaml", split)))} for split in images}
     dataset = load_dataset(root / "set.yaml")
     chosen = {record.path for record in (dataset[row % len(dataset)] for row in (keep, keep + 1))}

@@ -8,7 +8,7 @@ from detreduce.display.html import LONGEST, block, facts, folded, lines, picture
 
 
 class Page(HTMLParser):
-    """The tags, and the text of each cell."""
+    """Collects the tags, and the text of each cell."""
 
     def __init__(self, content: str) -> None:
         super().__init__()

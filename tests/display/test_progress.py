@@ -30,7 +30,7 @@ def shown(work: Work, width: int) -> str:
 
 
 def terminal_of(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Make stderr a terminal; within a test, as pytest sets stderr anew before each."""
+    """Make stderr a terminal. Call this inside a test, because pytest replaces stderr before each test."""
     stderr = Terminal()
     monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setenv("TERM", "xterm")
@@ -68,7 +68,7 @@ def test_slow_things_have_minutes_and_their_time_left_only_falls() -> None:
     clock.now = 110.0
     assert work.left == pytest.approx(130.0)
     clock.now = 600.0
-    # the second one takes far longer than the first did
+    # the second unit takes far longer than the first unit
     assert work.left > 120.0
 
 
@@ -97,7 +97,7 @@ def test_a_work_is_one_line_at_any_width(width: int) -> None:
 
 
 def until(terminal: io.StringIO, *texts: str) -> str:
-    """Wait until the terminal shows all of these texts, however busy the machine is."""
+    """Wait until the terminal shows all of these texts, also on a busy machine."""
     end = time.monotonic() + 300
     while not all(text in terminal.getvalue() for text in texts):
         assert time.monotonic() < end, f"{texts} never came: {terminal.getvalue()!r}"
@@ -106,7 +106,7 @@ def until(terminal: io.StringIO, *texts: str) -> str:
 
 
 def anew(terminal: io.StringIO, *texts: str) -> str:
-    """What the terminal shows once it has shown these texts, without what it showed before."""
+    """Return the text on the terminal after these texts have appeared, without earlier text."""
     until(terminal, *texts)
     terminal.truncate(0)
     return until(terminal, *texts)

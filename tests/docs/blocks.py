@@ -1,8 +1,8 @@
 """Find the fenced blocks of a Markdown page, and the comments above them.
 
 A block is run, unless a comment right above it says why not: ``<!-- not run: takes two hours -->``. A block below
-``<!-- fails -->`` must fail. A ``text`` block shows the output of the block above it. A ``text`` block below
-``<!-- message -->`` shows a message of the program. ``...`` stands for any text.
+``<!-- fails -->`` must fail. A ``text`` block shows the output of the block above it. A ``text`` block below ``<!--
+message -->`` shows a message of the program. ``...`` matches any text.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def commands(code: str) -> list[str]:
 
 
 def shows(expected: str, output: str) -> bool:
-    """Return whether the output contains the expected lines, whatever the line breaks of both."""
+    """Return whether the output contains the expected lines. Line breaks do not matter."""
     parts = [re.escape(" ".join(part.split())) for part in expected.split("...") if part.strip()]
     return re.search(".*?".join(parts), " ".join(output.split())) is not None
 

@@ -56,6 +56,6 @@ def test_paths_of_the_repository_exist(name: str) -> None:
     paths = re.findall(r"`((?:detreduce|docs|scripts|tests)/[\w./-]*)`", text)
     assert paths
     for path in paths:
-        # NAME is the reader's own
+        # the reader chooses NAME
         known = path.partition("NAME")[0].rpartition("/")[0] if "NAME" in path else path
         assert (REPOSITORY / known).exists(), path

@@ -89,7 +89,7 @@ class TestMethods:
         ):
             assert part in page
         links = re.findall(r"\]\(<?https://(?:arxiv|doi)\.org/", "".join(page.split()))
-        # what people do without a paper has none
+        # common practice has no paper
         assert bool(links) == (name not in ("first", "stride"))
 
     def test_sources_become_links(self, methods: ModuleType) -> None:
@@ -126,7 +126,7 @@ class TestExperiment:
     @pytest.mark.parametrize("file", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda file: file.stem)
     def test_the_schema_takes_what_ships(self, file: Path, experiment: ModuleType) -> None:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        # YAML 1.1, which pyyaml reads, takes the key `on` for true; editors read 1.2
+        # pyyaml reads YAML 1.1, in which the key `on` means true; editors read YAML 1.2
         evaluate = content.get("evaluate", {})
         if True in evaluate:
             evaluate["on"] = evaluate.pop(True)

@@ -1,4 +1,4 @@
-"""Links between the pages outside the site lead somewhere; mkdocs checks those inside it."""
+"""Links between pages outside the site lead to existing files. mkdocs checks the links inside the site."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "docs" / "notebooks").glob("*.ipynb"))
-# whatever kernels are installed, the one of this Python
+# use the kernel of this Python, whatever kernels are installed
 KERNEL = "python3"
 
 

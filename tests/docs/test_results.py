@@ -1,4 +1,4 @@
-"""README.md and the pages print the figures of docs/results."""
+"""README.md and the pages print the numbers in docs/results."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_tables_of_the_page_are_made_from_what_is_kept(results: ModuleType) 
 
 
 def printed(header: str) -> dict[str, list[str]]:
-    """Return the rows of the page's table with this header: the first cell, and the figures after it."""
+    """Return the rows of the page's table with this header: the first cell, and the numbers after it."""
     text = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
     lines = text[text.index(header) :].partition("\n\n")[0].splitlines()
     rows = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in lines[2:]]
@@ -153,12 +153,12 @@ def test_what_the_page_concludes_from_them_holds(results: ModuleType) -> None:
     # only clc at 50 % is shown to be worse than srs, and nothing is shown to be better
     assert [(item.method, item.keep) for item in chosen if item.verdict == "worse than random"] == [("clc", 0.5)]
     assert not any(item.verdict.startswith("better") for item in compared)
-    # prd at 10 % comes nearest to it
+    # prd at 10 % is nearest to being better
     nearest = max(chosen, key=lambda item: item.difference)
     assert (nearest.method, nearest.keep) == ("prd", 0.1)
     assert nearest.low > 0
     assert all(item.difference < 0 for item in chosen if item.method in ("mms", "des"))
-    # the equal-steps control is above every subset, and at 50 % that is shown for each
+    # the equal-steps control is above every subset, and at 50 % this difference is shown for each subset
     control = [item for item in compared if item.against == "full_equal_iterations"]
     assert all(item.difference < 0 for item in control)
     assert all(item.verdict.startswith("worse") for item in control if item.keep == 0.5)
@@ -193,7 +193,7 @@ def test_the_page_prints_what_training_and_choosing_cost(results: ModuleType) ->
 def test_what_was_tried_again_has_the_least_p(results: ModuleType) -> None:
     found = [item for item in results.result_of("aquarium_confirm")["comparisons"] if item["measure"] == "mAP50"]
     above = [(item["method"], item["p"]) for item in found if item["verdict"].startswith("better")]
-    # the least p that seven pairs can give: all have one sign
+    # the smallest p for seven pairs: all differences have the same sign
     assert above == [("csod", 2 / 128), ("herding(match=class_means)", 2 / 128)]
     srs = next(item for item in found if item["method"] == "srs")
     assert srs["against"] == "full_equal_iterations" and srs["verdict"].startswith("worse")
@@ -207,7 +207,7 @@ def test_what_the_rows_say_can_be_printed(results: ModuleType, capsys: pytest.Ca
 
 
 def made_up(folder: Path, cells: list[tuple[str, float]]) -> Any:
-    """Return a ledger without trainings: three seeds for each label and keep, two for the last one."""
+    """Return a ledger without trainings: three seeds for each label and keep, and two seeds for the last label."""
     made = load("tests/report/made_up.py")
     versions = dict.fromkeys(load("scripts/docs/results.py").VERSIONS, "1")
     given = [
@@ -223,13 +223,13 @@ def test_what_is_kept_of_a_ledger(results: ModuleType, tmp_path: Path) -> None:
     controls = [("full", 1.0), *(("full_equal_iterations", keep) for keep in (0.5, 0.25, 0.1)), ("random", 0.5)]
     ledger, earlier = made_up(tmp_path / "runs" / "x", chosen), made_up(tmp_path / "earlier", controls).rows()
     also = [{**row, "key": f"before-{row['key']}"} for row in earlier]
-    # one that the ledger has itself
+    # a label that is also in the ledger
     also.append({**earlier[0], "key": ledger.rows()[0]["key"]})
     found = json.loads(json.dumps(results.kept(ledger, 2, "detreduce run configs/x.yaml", "a note", also)))
     assert [found[name] for name in ("command", "processes", "note")] == ["detreduce run configs/x.yaml", 2, "a note"]
     assert set(found["versions"]) == set(results.VERSIONS) and "weights_file" not in found["model"]
     trainings = Counter((cell["label"], cell["keep"]) for cell in found["cells"])
-    # csod lacks a training at 0.25, so it is left out at 0.5 too; 0.1 is no keep of this ledger
+    # csod lacks a training at 0.25, so it is left out at 0.5 too; this ledger has no keep 0.1
     assert trainings == {
         **{(label, keep): 3 for label in ("srs", "mms", "full_equal_iterations") for keep in (0.5, 0.25)},
         ("full", 1.0): 3,

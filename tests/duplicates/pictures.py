@@ -1,4 +1,4 @@
-"""Photographs cut from scikit-learn's two, datasets of them, and the changes that make near-duplicates."""
+"""Crops of scikit-learn's two photographs, datasets of these crops, and changes that make near-duplicates."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def save(path: Path, image: np.ndarray, quality: int = 95) -> Path:
 
 
 def folder_of(root: Path, **images: np.ndarray) -> DetectionDataset:
-    """A folder of unlabelled images, PNG, each called by its keyword."""
+    """Make a folder of unlabelled PNG images. Each keyword is the name of an image."""
     for name, image in images.items():
         save(root / f"{name}.png", image)
     return load_dataset(root)
 
 
 def yolo_of(root: Path, boxes: dict[str, int], **splits: dict[str, np.ndarray]) -> Path:
-    """A YOLO dataset; `boxes` says how many an image of that name has (else one). Returns its data.yaml."""
+    """A YOLO dataset; `boxes` maps an image name to its number of boxes (default: one). Return the data.yaml."""
     for split, images in splits.items():
         for name, image in images.items():
             save(root / split / "images" / f"{name}.png", image)

@@ -35,7 +35,7 @@ def test_different_pictures_do_not_lie_over_each_other() -> None:
 
 
 def test_shared_light_and_shade_is_no_likeness() -> None:
-    """Two unrelated textures under the same strong gradient: plain correlation is over 0.9."""
+    """Two unrelated textures under the same strong gradient: their plain correlation is above 0.9."""
     rng = np.random.default_rng(0)
     shade = np.linspace(0, 200, 64)[:, None]
     one, other = (np.uint8(np.clip(shade + rng.normal(0, 12, (64, 64)) + 25, 0, 255)) for _ in range(2))

@@ -1,4 +1,4 @@
-"""What a health check finds in the images themselves."""
+"""The findings of a health check that opens images."""
 
 from __future__ import annotations
 

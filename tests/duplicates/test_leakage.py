@@ -97,7 +97,7 @@ def test_what_is_known_of_the_highway_set(shared: Path) -> None:
 
 
 class _OneSided:
-    """A comparison whose similarity of two pictures depends on which of them is the query."""
+    """A comparison in which the similarity of two pictures depends on which picture is the query."""
 
     seed = 0
 

@@ -29,7 +29,7 @@ def test_exact_duplicates_are_those_of_equal_pixels(tmp_path: Path) -> None:
     one, two, *_ = photographs()
     dataset = folder_of(tmp_path, a=one, b=two, c=one)
     save(tmp_path / "d.bmp", one)
-    save(tmp_path / "e.jpg", one)  # other pixels, if only by a little
+    save(tmp_path / "e.jpg", one)  # slightly different pixels
     found = exact_duplicates(load_dataset(tmp_path))
     assert [set(group) for group in found.groups] == [{"a.png", "c.png", "d.bmp"}]
     assert all(pair.exact and pair.similarity == 1 for pair in found.pairs)
@@ -51,7 +51,7 @@ def test_every_way_of_changing_a_picture_is_found(tmp_path: Path) -> None:
 
 def test_the_transformation_is_what_was_done_to_the_kept_image(tmp_path: Path) -> None:
     image = photographs()[2]
-    # the largest is kept: the others were made from it
+    # the largest image is kept, because the other images were made from it
     large = cv2.resize(image, None, fx=1.5, fy=1.5)
     dataset = folder_of(tmp_path, a=large, left=np.rot90(image, 1), mirror=image[:, ::-1], right=np.rot90(image, -1))
     found = near_duplicates(dataset)
@@ -135,14 +135,16 @@ def test_by_features_the_cosine_decides_and_no_image_is_opened(tmp_path: Path) -
     dataset = folder_of(tmp_path, a=one, b=two, c=three, d=one)
     for file in tmp_path.glob("*.png"):
         file.unlink()
-    # about their mean 0: a and b are one direction, c and d the other
+    # relative to the mean 0, a and b have one direction, and c and d the opposite direction
     table = table_of(dataset, [[1, 0], [2, 0.1], [-1, 0], [-2, -0.1]])
     assert names(near_duplicates(table, by="features", threshold=0.99)) == [{"a", "b"}, {"c", "d"}]
     assert near_duplicates(table, by="features", threshold=1.0).groups == ()
 
 
 def test_stars_not_chains() -> None:
-    """Points 10 degrees apart on a circle: at 15 degrees each joins a neighbour, and no group is longer than three."""
+    """Points 10 degrees apart on a circle: with a limit of 15 degrees, each point joins a neighbour, and no group has
+    more than three points.
+    """
     angles = np.deg2rad(np.arange(0, 100, 10))
     comparison = FeatureComparison(np.column_stack([np.cos(angles), np.sin(angles)]), np.cos(np.deg2rad(15)))
     matches = star_groups(comparison, np.arange(10), float(np.cos(np.deg2rad(15))))
@@ -150,7 +152,7 @@ def test_stars_not_chains() -> None:
 
 
 def test_images_that_must_lead_are_leaders_of_others() -> None:
-    """Of three points 10 degrees apart the first two lead: the third is like the second alone."""
+    """Of three points 10 degrees apart, the first two are leaders. The third is similar only to the second."""
     angles = np.deg2rad([0, 10, 20])
     comparison = FeatureComparison(np.column_stack([np.cos(angles), np.sin(angles)]), np.cos(np.deg2rad(15)))
     threshold = float(np.cos(np.deg2rad(15)))
@@ -239,13 +241,13 @@ def test_the_largest_box_is_taken_within_the_image_and_no_crowd(tmp_path: Path) 
     crowd = np.array([False, False, True])
     record = replace(dataset[0], boxes=boxes, class_ids=np.zeros(3, np.int64), crowd=crowd)
     [found] = largest_boxes(replace(dataset, records=(record,)), np.array([0]))
-    # of the second box a quarter is inside, 0.45 x 0.45, which is more than 0.4 x 0.4
+    # a quarter of the second box is inside the image: 0.45 x 0.45 is more than 0.4 x 0.4
     np.testing.assert_allclose(found, [-0.45, -0.45, 0.45, 0.45])
 
 
 @pytest.mark.shared
 def test_planted_duplicates_of_real_photographs(shared: Path, tmp_path: Path) -> None:
-    """The benchmark on a small sample: every kind of change, and nothing else."""
+    """The benchmark on a small sample: every kind of change is found, and no wrong pair."""
     specification = importlib.util.spec_from_file_location("benchmark_duplicates", BENCHMARK)
     assert specification is not None and specification.loader is not None
     benchmark = importlib.util.module_from_spec(specification)

@@ -15,7 +15,7 @@ def test_the_digest_is_of_the_pixels_whatever_the_format_and_rotation_tag(tmp_pa
     image = photographs()[0]
     paths = [save(tmp_path / "a.png", image), save(tmp_path / "b.bmp", image), tmp_path / "c.png"]
     tag = Image.Exif()
-    tag[0x0112] = 6  # shown turned by 90 degrees clockwise
+    tag[0x0112] = 6  # shown rotated by 90 degrees clockwise
     Image.fromarray(np.rot90(image, 1)).save(paths[2], exif=tag)
     paths.append(save(tmp_path / "other.png", image[:, :-1]))
     found = read_signatures(paths, tmp_path / "cache")

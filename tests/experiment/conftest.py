@@ -1,4 +1,4 @@
-"""Finished records without a training, for tests of what stands around it."""
+"""Finished records without a training, for tests of the code around trainings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _make_record(*, map50: float = 0.5, wh: float = 1.0, images: int = 10, seed:
 def _stand_in_train(
     data: Any, *, output: Path, seed: int, model: str | Path = "x.yaml", epochs: int = 1, **_: Any
 ) -> TrainingRecord:
-    """Count the images that would be trained on, and be done."""
+    """Count the images of a training, and do not train."""
     from detreduce.dataset import load_dataset
 
     images = len(load_dataset(data, split="train"))
@@ -62,7 +62,7 @@ def _stand_in_train(
 
 @pytest.fixture
 def make_record() -> Callable[..., TrainingRecord]:
-    """Make a finished record from a few figures."""
+    """Make a finished record from a few numbers."""
     return _make_record
 
 

@@ -25,7 +25,7 @@ from detreduce.selection.request import SelectionRequest
 
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch, stand_in_train: Callable[..., Any]) -> list[tuple[str, float | int, int]]:
-    """Method, keep and seed of each fit; nothing is trained."""
+    """The method, keep and seed of each fit. Nothing is trained."""
     found = []
 
     def counted(source: Any, request: SelectionRequest) -> Selection:
@@ -95,7 +95,7 @@ def test_a_fit_is_read_back_by_another_call_and_made_anew_for_a_larger_keep(
 def test_what_comes_before_a_method_makes_another_fit(config: Path, fits: list[tuple[str, float | int, int]]) -> None:
     change(config, methods=["mms", {"name": "mms", "must_keep": ["07.jpg"], "class_floor": 2}], keep=[0.5, 5, 4])
     ledger = run_experiment(config, config.parent / "ledger")
-    # with the two named and the floors first
+    # with the two named images and the floors first
     assert fits == [("mms", 0.5, 0)] * 2
     for cell, chosen in selections(ledger):
         assert (chosen.image_ids[0] == "images/07.jpg") == bool(cell["composition"])

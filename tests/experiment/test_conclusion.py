@@ -1,4 +1,4 @@
-"""The advice follows the statistics, and says what to run next."""
+"""The advice follows the statistics, and names the next run."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_a_list_of_images_is_a_file_or_names(minimal: dict, tmp_path: Path, key:
 
 
 def test_an_earlier_selection_is_a_file_or_images(minimal: dict, tmp_path: Path) -> None:
-    """Of the file its images count: where it is, and what it says besides, makes no other cell."""
+    """Only the images in the file count. Its path and its other content do not change the cell."""
     chosen = Selection(("images/2.jpg", 7), np.arange(2), np.zeros(9), "srs", {}, 2, 0)
     for name in ("first.json", "again.json"):
         replace(chosen, seed=len(name)).save(tmp_path / name)

@@ -19,7 +19,7 @@ from detreduce.experiment.run import prepare_experiment
 
 
 class StandInRay:
-    """What of Ray is used, each task run in this process when it is waited for."""
+    """The used parts of Ray. Each task runs in this process when somebody waits for it."""
 
     class RayError(Exception):
         pass
@@ -144,7 +144,7 @@ def test_without_ray_the_command_is_named(config: Path, monkeypatch: pytest.Monk
 
 def test_on_this_machine_by_ray_itself(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = pytest.importorskip("ray")
-    # its workers are other processes, which look for this module
+    # the workers of Ray are other processes, which import this module
     folders = [str(Path(__file__).parent), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, folders)))
     real.init(num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False)
@@ -156,7 +156,7 @@ def test_on_this_machine_by_ray_itself(config: Path, monkeypatch: pytest.MonkeyP
 
 
 def _with_stand_in(settings: str, ledger: str, key: str) -> Any:
-    # in the worker, which knows no fixtures
+    # in the worker, which has no fixtures
     from conftest import _stand_in_train
 
     run_module.train = _stand_in_train  # type: ignore[assignment]

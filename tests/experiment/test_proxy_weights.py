@@ -31,7 +31,7 @@ class Evil:
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch, stand_in_train: Callable[..., Any]) -> list[str]:
-    """A proxy of random weights instead of trained ones. Return the models from which proxies started."""
+    """Make proxies with random weights instead of trained weights. Return the models from which proxies started."""
     started: list[str] = []
 
     def log_proxy(data: Any, model: str, *, output: Path, **_: Any) -> None:
@@ -96,7 +96,7 @@ def test_a_pickle_in_a_ledger_does_not_run(
             with pytest.raises(InputError, match=r"proxy\.tensors"):
                 run(5)
         else:
-            # as a former version left it: the log and a pickle
+            # the files of a former version: the log and a pickle
             (folder / "proxy.tensors").unlink()
             run(4)
             assert len(trained) == 2 + number, "the proxy is trained again"

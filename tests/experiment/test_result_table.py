@@ -58,7 +58,7 @@ def ledger(tmp_path: Path, make_record: Callable[..., TrainingRecord]) -> Ledger
 
 
 def words_of(page: str) -> str:
-    """The text of a page, its cells one after the other."""
+    """Collects the text of the cells of a page, in order."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 

@@ -1,4 +1,4 @@
-"""The table of mAP on worse images: who is in it, and its means."""
+"""The table of mAP on corrupted images: its rows and its means."""
 
 from __future__ import annotations
 

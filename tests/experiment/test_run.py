@@ -129,7 +129,7 @@ def test_a_failed_training_leaves_the_finished_cells(
 
 @pytest.fixture
 def stand_in_proxy(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """A proxy whose log says that the boxes of later images vary more; returns the calls."""
+    """Make a proxy with a log in which the boxes of later images vary more. Return the calls."""
     calls: list[dict[str, Any]] = []
 
     def log_proxy(data: Any, model: str, *, output: Path, **arguments: Any) -> None:
@@ -177,14 +177,14 @@ def test_the_proxy_is_trained_once_and_charged_to_what_it_chose(
         if learns:
             easy = cell.cell["parameters"].get("easy_first", False)
             kept = {int(Path(name).stem) for name in map(str, chosen.image_ids)}
-            # even images are of the first class, which has two of three seats
+            # even images have the first class, which has two of three seats
             assert kept == ({0, 2, 1} if easy else {10, 8, 11})
     (proxy,) = ledger.path.glob("proxy-*")
     content["reduce"]["keep"] = [3, 4]
     config.write_text(yaml.safe_dump(content))
     run_experiment(config, ledger.path)
     assert len(ledger) == 12 and len(stand_in_proxy) == 1, "a second run reads the log"
-    # what a killed proxy may leave: weights without a log
+    # a killed proxy training may leave weights without a log
     (proxy / "proxy.npz").rename(proxy / "proxy.pt")
     content["reduce"]["keep"] = [5]
     config.write_text(yaml.safe_dump(content))
@@ -282,7 +282,7 @@ def test_methods_that_need_object_vectors_get_them_or_are_told_of_before_the_fir
     assert (cost["made"], cost["from_cache"]) == (12, 0)
     selections = [cell for cell in finished_rows(ledger) if not cell["control"]]
     assert {row["method"] for row in selections} == {"by_vectors", "by_objects"}
-    # read back for more cells, features cost next to nothing; what they did cost is kept
+    # reading features for more cells costs almost nothing; the original cost is kept
     content["reduce"]["keep"] = [3, 4]
     config.write_text(yaml.safe_dump(content))
     run_experiment(config, config.parent / "ledger")
@@ -416,7 +416,7 @@ def test_the_plan_is_told_before_and_a_dry_run_makes_nothing(
     plan = prepare_experiment(config, place).overview
     assert (plan.cells, plan.reused, plan.to_run, plan.estimated_from) == (10, 5, 5, 5)
     assert plan.not_included == () and ";" not in plan.cost_in_words()
-    # the stand-in uses a Wh an image: 12, twice 6, twice 3; srs of another training seed has its selection
+    # the stand-in uses one Wh per image: 12, twice 6, twice 3; each training seed of srs has its own selection
     assert plan.wh is not None and plan.seconds is not None and plan.wh == pytest.approx(30, rel=0.01)
 
 
@@ -481,7 +481,7 @@ def test_a_limit_stops_before_the_cell_that_would_go_beyond(
     monkeypatch.setattr(run_module, "train", stand_in_train)
     said: list[str] = []
     place = config.parent / "ledger"
-    # two of full take 12 Wh each, a half takes 6; that of the choosing is not known to the digit
+    # two cells of full take 12 Wh each, and half of the images takes 6; the exact energy of choosing is not known
     ledger = run_experiment(config, place, say=said.append, max_wh=37)
     assert [cell.training.energy["training"].wh for cell in ledger] == [12, 12, 6, 6]
     assert "max_wh=37" in said[-3] and said[-2].startswith("6 of 10 cells") and "Wh" in said[-1]

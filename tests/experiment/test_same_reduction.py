@@ -1,4 +1,4 @@
-"""One request gives the same images by `dr.reduce`, by the command and in a cell; and fails early in all three."""
+"""One request gives the same images with `dr.reduce`, with the command and in a cell, and fails early in all three."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def data(tmp_path: Path) -> Path:
 
 
 class Ways:
-    """The three ways to reduce: each takes the same options, and returns the chosen images of each method."""
+    """The three ways to reduce. Each takes the same options and returns the chosen images of each method."""
 
     def __init__(self, data: Path, **features: Any) -> None:
         self.data, self.folder = data, data.parent.parent
@@ -151,7 +151,7 @@ def test_duplicates_by_features_are_made_once_and_charged_to_every_cell(
     data: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_module, "train", stand_in_train)
-    # without the block image the vectors are extracted for the duplicates alone
+    # without the block `image`, the vectors are extracted only for the search for duplicates
     ways = Ways(data, blocks=["annotations"])
     found = ways.in_a_cell(["srs", "mms"], 7, drop_duplicates="features")
     assert found == ways.in_python(["srs", "mms"], 7, drop_duplicates="features")

@@ -1,4 +1,4 @@
-"""What a killed experiment leaves, and what one that cannot write does."""
+"""The files of a killed experiment, and the errors of an experiment that cannot write."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Train = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def script() -> Iterator[ModuleType]:
-    # importable by its name, as the processes that it starts need it
+    # importable by name, because the child processes import it
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(REPOSITORY / "scripts" / "torture")
         yield importlib.import_module("ledger_kills")
@@ -54,7 +54,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def heavy_train(stand_in_train: Train) -> Train:
-    """A trainer that counts images and leaves weights."""
+    """A trainer that counts images and writes weights."""
 
     def train(data: Any, *, output: Path, **arguments: Any) -> Any:
         record = stand_in_train(data, output=output, **arguments)
@@ -69,7 +69,7 @@ def detreduce(*arguments: object) -> Result:
 
 
 def told(result: Result, code: int, *texts: str) -> None:
-    """The command ended with one message and this exit code, not with a traceback."""
+    """Check that the command ended with one message and this exit code, without a traceback."""
     assert result.exit_code == code, result.output
     assert isinstance(result.exception, SystemExit), result.exception
     assert result.output.count("Error: ") == 1
@@ -140,7 +140,7 @@ def test_a_finished_ledger_that_cannot_be_written_is_shown(
     assert "Read-only file system. " in result.stderr
     assert "vs full" in result.stdout and "random (srs)" in result.stdout
     assert f"Next: detreduce report {place}" in result.stdout
-    # without a folder for locks, as a copy of the ledger may be
+    # without a folder for locks, like a copy of a ledger
     for name in ("locks", "unfinished"):
         shutil.rmtree(place / name)
     monkeypatch.setattr(Path, "mkdir", read_only)
@@ -176,7 +176,7 @@ def test_whatever_finds_the_disk_full_the_finished_cells_are_whole(
     whole = getattr(owner, name)
 
     def full(*arguments: Any, **options: Any) -> Any:
-        # the cell after next, so that something has been written for this call
+        # the cell after the next cell, so that this call has already written something
         calls.append(arguments)
         if len(calls) > 2:
             raise OSError(errno.ENOSPC, "No space left on device")

@@ -1,4 +1,6 @@
-"""Selections as other programs read them; FiftyOne and LightlyStudio themselves read the folders where installed."""
+"""Selections as other programs read them. If FiftyOne and LightlyStudio are installed, they read the folders
+themselves.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,7 @@ def test_coco_of_coco_is_the_original_filtered(tmp_path):
 @pytest.mark.parametrize("patched", [False, True])
 def test_coco_needs_sizes(dataset, selection, tmp_path, monkeypatch, patched):
     if patched:
-        # as ultralytics does once it is imported
+        # as after an import of ultralytics
         def image_open(*_: object) -> None:
             raise ModuleNotFoundError("No module named 'pi_heif'")
 

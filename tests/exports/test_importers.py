@@ -1,6 +1,6 @@
-"""FiftyOne and LightlyStudio read what is written for them; skipped where they are not installed.
+"""FiftyOne and LightlyStudio read the exports. Without these programs, the tests are skipped.
 
-Both are too large for the extra `dev`; labelformat, by which LightlyStudio reads COCO, is in it.
+Both are too large for the extra `dev`. The extra has labelformat, with which LightlyStudio reads COCO.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def selection(dataset: dr.DetectionDataset) -> dr.Selection:
 
 
 def test_fiftyone_reads_its_folder(dataset, selection, tmp_path, monkeypatch):
-    """By the importer that `fo.Dataset.from_dir` uses; that call itself needs the database, which is not started."""
+    """Use the importer of `fo.Dataset.from_dir`. The call itself needs the database, which is not started."""
     monkeypatch.setenv("FIFTYONE_DO_NOT_TRACK", "1")
     types = pytest.importorskip("fiftyone.types")
     importers = pytest.importorskip("fiftyone.utils.data.importers")
@@ -77,7 +77,7 @@ def test_what_lightly_studio_reads_coco_with_reads_its_folder(dataset, selection
 
 
 def test_lightly_studio_reads_its_folder(dataset, selection, tmp_path, monkeypatch):
-    # it would ask a server of its maker's otherwise
+    # otherwise it would contact a server of its maker
     monkeypatch.setenv("LIGHTLY_STUDIO_ANALYTICS_ENABLED", "false")
     ls = pytest.importorskip("lightly_studio")
     folder = dr.export_selection(dataset, selection, tmp_path / "out", form="lightly-studio")

@@ -37,7 +37,7 @@ def data(tmp_path: Path) -> Path:
 
 def test_weights_of_uneven_classes(data: Path) -> None:
     found = dr.stream_weights(data)
-    # each class has half of the draws: 1/16 for an image of the common class, and 1/4 for one of the rare class
+    # each class has half of the draws: 1/16 for an image of the common class, and 1/4 for an image of the rare class
     np.testing.assert_allclose(found.weights, np.r_[np.full(8, 1 / 16), np.full(2, 1 / 4)])
     # 1 / (8/256 + 2/16) = 6.4
     assert found.effective_size == pytest.approx(6.4)
@@ -62,7 +62,7 @@ def test_ultralytics_trains_on_an_image_as_often_as_it_is_listed(data: Path, tmp
     from ultralytics.data.utils import check_det_dataset
 
     found = stream_weights(data)
-    # 16 lines, so that the common images are expected once, and the rare ones four times
+    # 16 lines, so that common images are expected once, and rare images four times
     counts = found.lines()
     assert counts.tolist() == [1] * 8 + [4, 4]
     file = found.write(tmp_path / "list", "list")

@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def photos(tmp_path: Path) -> list[Path]:
-    """Twelve JPEGs of three shapes, each with content of its own."""
+    """Twelve JPEGs of three shapes, each with different content."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "photos"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Datasets made by hand, without the loader."""
+"""Datasets that are made without the loader."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 
 
 def dataset_of(paths: Sequence[Path], root: Path, labelled: bool = True) -> DetectionDataset:
-    """A dataset of those images, one box each of class 0, rows in the order given."""
+    """Return a dataset of these images, with one box of class 0 each. Rows keep the given order."""
 
     def record(path: Path) -> ImageRecord:
         boxes = np.array([[0.5, 0.5, 0.2, 0.4]]) if labelled else np.empty((0, 4))

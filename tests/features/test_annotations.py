@@ -1,4 +1,4 @@
-"""The annotations block against hand-computed values and independent oracles."""
+"""The annotations block, compared with values by hand and with independent code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from detreduce.features.annotations import annotation_columns, annotation_featur
 
 
 def test_hand_computed() -> None:
-    # image 0: two boxes of class 1, the left half and the top left quarter; image 1: none; image 2: one of class 0
+    # image 0: two boxes of class 1, the left half and the top left quarter; image 1: no box; image 2: one box of class
+    # 0
     boxes = [[0, 0, 0.5, 1], [0, 0, 0.5, 0.5], [0.25, 0.25, 0.5, 0.75]]
     block = annotation_features(boxes, [0, 0, 2], [1, 1, 0], n_images=3, n_classes=2)
     named = [dict(zip(annotation_columns(["a", "b"]), row, strict=True)) for row in block.tolist()]
@@ -70,7 +71,7 @@ def _slowly(boxes: np.ndarray, classes: np.ndarray) -> list[float]:
         return [*counts, *[0.0] * 28]
     w, h = (boxes[:, 2:] - boxes[:, :2]).T
     ious = [_iou(a, b) for a, b in itertools.combinations(boxes, 2)]
-    # the cover by sampling would be too coarse: clip every box to every cell instead
+    # sampling the cover would be too coarse, so every box is clipped to every cell
     cover = []
     for y, x in itertools.product(range(4), range(4)):
         cell = np.array([x, y, x + 1, y + 1]) / 4
@@ -134,7 +135,7 @@ def test_memory_does_not_grow_with_the_square_of_the_boxes() -> None:
     annotation_features(boxes, zeros, zeros, 1, 1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    # the pairs of 20,000 boxes would take 1.6 GB an array
+    # the pairs of 20,000 boxes would take 1.6 GB per array
     assert peak < 50e6
 
 

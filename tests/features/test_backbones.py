@@ -1,4 +1,4 @@
-"""The real backbones against the packages they come from."""
+"""The real backbones, compared with their original packages."""
 
 from __future__ import annotations
 
@@ -150,10 +150,12 @@ def test_pickles_are_no_state_files(tmp_path: Path, photos: list[Path]) -> None:
 
 
 def roi_mean(feature_map: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """RoI-align in plain numpy: the mean of a (c, h, w) map inside a box in cells, the map's edges being 0 and w."""
+    """RoI-align in plain numpy: the mean of a (c, h, w) map inside a box in cells, where the edges of the map are 0 and
+    w.
+    """
     places = []
     for low, high, size in ((box[0], box[2], feature_map.shape[2]), (box[1], box[3], feature_map.shape[1])):
-        # two bins a side, in each as many points as cells begun
+        # two bins per side; the number of points in a bin is the number of its cells, rounded up
         points = 2 * max(1, int(np.ceil((high - low) / 2)))
         centres = low + (np.arange(points) + 0.5) * (high - low) / points - 0.5
         weights = np.maximum(0, 1 - np.abs(np.clip(centres, 0, size - 1)[:, None] - np.arange(size)))
@@ -190,7 +192,7 @@ def test_objects_of_every_backbone_equal_roi_align_in_numpy(
         feature_map = network.feature_map(torch.from_numpy(pixels[None]))[0].numpy()
         high, wide = pixels.shape[:2] if backbone.preprocess.shape == "stretch" else (0, 0)
         left = top = 0
-        if not wide:  # letterboxed: the longer side is 320, the shorter one centred
+        if not wide:  # letterboxed: the longer side is 320, and the shorter side is centred
             wide, high = (round(side * 320 / max(image.shape[:2])) for side in (image.shape[1], image.shape[0]))
             left, top = (pixels.shape[1] - wide) // 2, (pixels.shape[0] - high) // 2
         for pair, box in zip(table.objects.vectors[3 * row : 3 * row + 3], corners, strict=True):

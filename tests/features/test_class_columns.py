@@ -55,5 +55,5 @@ def test_images_with_the_same_classes_are_projected_to_the_same_point(monkeypatc
     monkeypatch.setattr(module, "PROJECTED", 3)
     columns = class_columns(as_sparse([[1, 0, 2, 1], [1, 0, 2, 1], [0, 0, 0, 1], [0, 3, 0, 1]]))
     np.testing.assert_array_equal(columns[0], columns[1])
-    # a class with the same number of boxes in every image tells nothing
+    # a class with the same number of boxes in every image has no information
     assert not columns[2].any() and columns[3].any()

@@ -32,7 +32,7 @@ class _MeanColour(torch.nn.Module):
 
 @pytest.fixture(autouse=True)
 def mean_colour(tmp_path: Path) -> Iterator[type[Backbone]]:
-    """A backbone whose features are the mean colour: known answers, no weights to speak of."""
+    """A backbone whose features are the mean colour: known results, and no real weights."""
     weights = tmp_path / "none.bin"
     weights.write_bytes(b"0")
 
@@ -101,7 +101,7 @@ def test_second_run_opens_no_image(tmp_path: Path) -> None:
 
 
 def _age(paths: list[Path]) -> None:
-    # the memo trusts no file that was changed within the clock's tick; wait it out
+    # the memo of digests does not trust a file that changed within the last tick of the clock, so wait
     import time
 
     newest = max(path.stat().st_ctime for path in paths)
@@ -156,7 +156,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     with (
         patch.object(_MeanColour, "forward", autospec=True) as forward,
         patch("detreduce.images.store.SHARD_ROWS", 8),
-        # a kill gives no time to keep anything
+        # after a kill, nothing more is stored
         patch("detreduce.images.job.ImageJob.keep"),
         pytest.raises(KeyboardInterrupt),
     ):

@@ -1,4 +1,4 @@
-"""Features of a selection come from the cache. What a selection names is never run."""
+"""Features of a selection come from the cache. Code that a selection names is never run."""
 
 from __future__ import annotations
 

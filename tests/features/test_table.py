@@ -1,4 +1,4 @@
-"""FeatureTable: scaling, and what it says of itself."""
+"""FeatureTable: scaling, and its representation as text."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_csv_of_longer_paths_is_matched_by_file_name_where_unique(photos: list[P
     path.write_text("\n".join([*lines, "/mnt/other/photo03.jpg,5"]))
     with pytest.raises(InputError, match=r"no row for 1 of 12 images: photos/photo03\.jpg.*/mnt/else/photo03"):
         table_of(path, photos)
-    # where whole names fit, another folder's image of the same name is another image
+    # if whole names match, an image with the same name in another folder is another image
     whole = [f"photos/{photo.name},{i}" for i, photo in enumerate(photos)]
     path.write_text("\n".join([*whole[:3], lines[3], *whole[4:]]))
     with pytest.raises(InputError, match="no row for 1 of 12"):

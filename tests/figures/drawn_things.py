@@ -1,4 +1,4 @@
-"""What was drawn, read back from a figure."""
+"""Read drawn elements back from a figure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOSTILE = [
 
 
 def bars_of(axes: Axes, kind: int = 0) -> list[tuple[float, float]]:
-    """Width and height of each bar of one kind."""
+    """Return the width and height of each bar of one kind."""
     return [(bar.get_width(), bar.get_height()) for bar in axes.containers[kind]]
 
 
@@ -73,7 +73,7 @@ def svg_of(figure: Figure) -> str:
 
 
 def takes_no_text_for_mathematics(figure: Figure) -> bool:
-    """Whether a dollar sign is a dollar sign wherever there is one."""
+    """Return whether all texts show dollar signs literally."""
     texts = [text for text in figure.findobj(Text) if "$" in text.get_text()]
     assert texts, "no text with a dollar sign was drawn"
     return not any(text.get_parse_math() for text in texts)

@@ -1,4 +1,4 @@
-"""Names at the points of a chart: all that have room, and none over another."""
+"""Names at the points of a chart: all names that have room, without overlaps."""
 
 from __future__ import annotations
 

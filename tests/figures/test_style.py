@@ -1,4 +1,4 @@
-"""What every figure shares: how it is shown and saved, and how names are written."""
+"""Common properties of figures: how they are shown and saved, and how names are written."""
 
 from __future__ import annotations
 

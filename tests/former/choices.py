@@ -1,4 +1,4 @@
-"""What each method chooses on the files of the former version, as hashes of the chosen image ids."""
+"""The choices of each method on the files of the former version, as hashes of the chosen image ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import detreduce as dr
 from detreduce.dataset.object_counts import label_objects
 from detreduce.reducers import list_reducers
 
-# each method once with its defaults, and with what changes the way that it goes
+# each method once with its defaults, and with parameters that change its algorithm
 CHOICES: dict[str, dict[str, object]] = {name: {"method": name} for name in list_reducers()} | {
     "herding": {"method": "herding", "match": "mmd"},
     "srs by classes": {"method": "srs", "by": "classes"},

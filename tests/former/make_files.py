@@ -1,7 +1,7 @@
 """Make the files that these tests read, with a former version of detreduce.
 
-Run it with that version, in a new folder whose path may be seen by everyone (some files hold it), then replace
-`tests/former/files` by the folder::
+Run the script with the former version, in a new folder. Some files contain the path of the folder, so use a path that
+may be public. Then replace `tests/former/files` by the folder::
 
     PYTHONPATH=/path/to/the/former/version python tests/former/make_files.py /srv/former
 
@@ -87,7 +87,7 @@ def make(folder: Path) -> None:
 
 @contextlib.contextmanager
 def working_in(folder: Path) -> Iterator[None]:
-    """Work in a folder, as a person does."""
+    """Work in a folder, like a person."""
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -105,7 +105,7 @@ def make_dataset(folder: Path) -> None:
 
 
 def write_vectors(file: Path, dataset: dr.DetectionDataset) -> None:
-    """Write one vector an image: an 8 x 8 grey picture, in decimals, so that every machine reads the same."""
+    """Write one vector per image: an 8 x 8 grey picture, in decimals, so that every machine reads the same numbers."""
     lines = [",".join(["image", *(f"v{column}" for column in range(64))])]
     for record in dataset:
         grey = np.asarray(Image.open(record.path).convert("L").resize((8, 8), Image.Resampling.BOX)).ravel()
@@ -114,7 +114,7 @@ def write_vectors(file: Path, dataset: dr.DetectionDataset) -> None:
 
 
 def make_selections(folder: Path, table: dr.FeatureTable) -> None:
-    """Save a selection of several methods, with most of what can come before a method."""
+    """Save selections by several methods, with most of the steps before a method."""
     folder.mkdir()
     for name, options in SELECTIONS.items():
         dr.select(table, **options).save(folder / f"{name}.json")
@@ -127,12 +127,12 @@ def make_cache(folder: Path) -> None:
     dataset = dr.load_dataset("dataset/data.yaml", split="val")
     dr.extract_features(dataset, blocks=("image", "objects"), precision="float32", cache=folder / "cache")
     dr.near_duplicates(dataset, cache=folder / "cache")
-    # what it remembers of files is by their place and time, which a checkout changes
+    # it stores paths and times of files, which a checkout changes
     shutil.rmtree(folder / "cache" / "digests", ignore_errors=True)
 
 
 def tidy(folder: Path) -> None:
-    """Remove weights, locks and what else is large or of this machine alone."""
+    """Remove weights, locks and other files that are large or specific to this machine."""
     shutil.rmtree(folder / "scratch", ignore_errors=True)
     for place in ("ledger/locks", "ledger/unfinished", "train/data"):
         shutil.rmtree(folder / place, ignore_errors=True)

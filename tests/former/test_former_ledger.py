@@ -86,7 +86,7 @@ def test_the_report_is_written(ledger: Path) -> None:
 
 
 def test_the_recipes_are_planned(ledger: Path) -> None:
-    # its trainings are of one epoch, so their mAP is 0
+    # its trainings have one epoch, so their mAP is 0
     with pytest.raises(InputError, match="too low to plan from"):
         advise(comparable_rows(dr.Ledger(ledger)), target=0.95)
 

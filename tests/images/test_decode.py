@@ -1,4 +1,4 @@
-"""Decoding: every ordinary kind of image becomes RGB, every broken one is an error."""
+"""Decoding: every usual kind of image becomes RGB, and every broken image is an error."""
 
 from __future__ import annotations
 

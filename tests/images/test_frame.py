@@ -1,4 +1,4 @@
-"""Boxes go the way of the pixels: a ramp of brightness shows where each pixel of an input comes from."""
+"""Boxes are transformed like pixels: a ramp of brightness shows the origin of each pixel of an input."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SHAPES = [(96, 128), (128, 96), (33, 500), (77, 131), (320, 320), (700, 90), (60
 
 
 def ramps(height: int, width: int) -> np.ndarray:
-    """Red is the place along x in 0..250, green along y; pixel i spans i to i + 1."""
+    """Return a picture: red is the position along x in 0..250, and green along y. Pixel i spans i to i + 1."""
     x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
     red, green = np.broadcast_to(x, (height, width)), np.broadcast_to(y[:, None], (height, width))
     return np.stack([red * 250, green * 250, np.full((height, width), 200)], axis=2).round().astype(np.uint8)
 
 
 def assert_pixels_are_where_the_frame_says(image: np.ndarray, frame: Frame, slack: float = 0.004) -> None:
-    """Each pixel of the input shows the place in the picture that the frame gives for its centre."""
+    """Check that each pixel of the input shows the position in the picture that the frame gives for its centre."""
     height, width = image.shape[:2]
     for axis, size, low, high in ((0, width, frame.left, frame.right), (1, height, frame.top, frame.bottom)):
         centre = (np.arange(size) + 0.5) / size
@@ -64,7 +64,7 @@ def test_stretch(shape: tuple[int, int]) -> None:
 
 
 def turned(picture: np.ndarray, orientation: int) -> bytes:
-    """A JPEG that decodes to the picture: stored as the orientation undoes it."""
+    """Return a JPEG that decodes to the picture: the stored pixels are transformed by the inverse orientation."""
     undo: dict[int, Callable[[np.ndarray], np.ndarray]] = {
         1: lambda image: image,
         2: np.fliplr,

@@ -1,4 +1,4 @@
-"""The job for images: what is stored is recalled, the rest is read and computed once, and all of it is kept."""
+"""The job for images: stored vectors are read, other vectors are computed once, and all vectors are stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from detreduce.machine.hashes import Digest, content_digest
 
 
 class Lengths:
-    """A job whose vector of a file is [its length, its first byte]; with `pairs`, also that many numbers an image."""
+    """A job in which the vector of a file is [its length, its first byte]. With `pairs`, each image also has pair
+    vectors.
+    """
 
     def __init__(self, folder: Path, paths: Sequence[Path], pairs: Sequence[int] = ()) -> None:
         store = VectorStore(folder, {"backbone": "lengths"})

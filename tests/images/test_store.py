@@ -1,4 +1,4 @@
-"""What is kept on disk: vectors under the content of their images, and the digests of files that did not change."""
+"""Files on disk: vectors with the content of their images as keys, and the digests of unchanged files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_what_one_damaged_shard_holds_is_read_from_another(tmp_path: Path, damag
     digests = [content_digest(bytes([i])) for i in range(3)]
     for number in (0, 1):
         store = VectorStore(tmp_path, {"backbone": "x"})
-        store._index.clear()  # as if the other had been written at the same time
+        store._index.clear()  # as if the other file had been written at the same time
         for i, digest in enumerate(digests):
             store.add(digest, np.array([i, number + 7], np.float32))
         store.flush()
@@ -56,7 +56,7 @@ def test_two_writers_at_once_do_no_harm(tmp_path: Path) -> None:
 
 
 def write_shards(folder: Path, widths: list[int]) -> list[Digest]:
-    """Write one vector of each width, each in a shard of its own; return their digests in the shards' order."""
+    """Write one vector of each width, each in a separate shard. Return the digests in the order of the shards."""
     for width in widths:
         store = VectorStore(folder, {"backbone": "x"})
         store.add(content_digest(bytes([width])), np.full(width, width, np.float32))
@@ -95,7 +95,7 @@ def test_rows_of_another_type_or_form_are_not_given_out(tmp_path: Path) -> None:
 
 
 def memo_after(tmp_path: Path, path: Path, late_ns: int) -> Digest | None:
-    """Remember the digest of a file that was read so long after its last change; return what the memo gives."""
+    """Remember the digest of a file that was read this long after its last change. Return the remembered digest."""
     status = path.stat()
     memo = DigestMemo(tmp_path / "cache")
     changed = max(status.st_mtime_ns, status.st_ctime_ns)
@@ -114,7 +114,7 @@ def test_a_file_changed_within_a_tick_of_the_clock_is_not_remembered(tmp_path: P
 
 
 def test_the_change_of_the_inode_counts_too(tmp_path: Path) -> None:
-    """A file with an old time of modification, put in place a moment ago."""
+    """A file with an old modification time that was just moved to its path."""
     path = tmp_path / "a.png"
     path.write_bytes(b"first")
     os.utime(path, ns=(1, 1_500_000_001))
@@ -186,7 +186,7 @@ def test_any_number_of_damaged_copies_is_passed_over(
     digest = content_digest(b"a")
     for _ in range(3):
         store = VectorStore(tmp_path, {"backbone": "x"})
-        store._index.clear()  # as if the others had been written at the same time
+        store._index.clear()  # as if the other files had been written at the same time
         store.add(digest, np.ones(2, np.float32))
         store.flush()
     store = VectorStore(tmp_path, {"backbone": "x"})
@@ -223,7 +223,7 @@ def test_a_file_of_another_size_is_another_file(tmp_path: Path) -> None:
 
 
 def killed_after(tmp_path: Path, rows: int, batch: int) -> VectorStore:
-    """Add vectors and save after each batch, and end without a flush, as a killed process does."""
+    """Add vectors and save after each batch, and end without a flush, like a killed process."""
     store = VectorStore(tmp_path, {"backbone": "x"})
     for number in range(rows):
         store.add(content_digest(number.to_bytes(4, "big")), np.full(2, number, np.float32))

@@ -1,4 +1,4 @@
-"""NumPy files of others: no pickles, no bombs, and one error for whatever is damaged."""
+"""NumPy files from untrusted sources: no pickles, no bombs, and one error for every kind of damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A claim ends with an error where no file can be, and survives a folder that disappears."""
+"""A claim raises an error if no file can be made, and works if a folder disappears."""
 
 from __future__ import annotations
 

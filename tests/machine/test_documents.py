@@ -1,4 +1,4 @@
-"""JSON and YAML of others: every fault is one kind of error, and nothing expands without end."""
+"""JSON and YAML from untrusted sources: every fault gives one kind of error, and no content expands without end."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("long", [False, True])
 def test_each_fault_of_a_yaml_is_a_yaml_error(name: str, long: bool) -> None:
-    """Long texts go through the parser in C, which has to refuse the same."""
+    """The parser in C reads long texts, and must refuse the same texts."""
     filler = "# " + "x" * 120_000 + "\n" if long else ""
     with pytest.raises(yaml.YAMLError):
         load_yaml(filler + FAULTS[name])

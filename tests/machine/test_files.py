@@ -1,4 +1,4 @@
-"""One rule for what the machine refuses, whoever writes."""
+"""One rule for system errors, for every function that writes."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_what_the_machine_refuses_is_no_mistake_of_the_caller(
 
 
 def refuse_below(folder: Path, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be made or written below a folder."""
+    """Refuse to make or write files below a folder."""
 
     def guarded(whole: Callable[..., Any], writes: Callable[..., bool]) -> Callable[..., Any]:
         def call(place: Any, *args: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The hashes that caches, ledgers and selections are found by."""
+"""The hashes in the keys of caches, ledgers and selections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images of others: known formats, and no more pixels than the limit, whoever decodes."""
+"""Images from untrusted sources: known formats, and at most the limit of pixels, for every decoder."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "JPEG2000", "GIF", "PPM", "AVIF
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that states this size and holds no pixels."""
+    """A PNG with this size in its header and without pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -150,7 +150,7 @@ def test_threads_together_keep_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_silence_ends_with_the_last_thread() -> None:
-    """catch_warnings of overlapping threads would silence the process for ever."""
+    """With overlapping threads, catch_warnings would silence the process forever."""
     before = list(warnings.filters)
     first, second = image_files._quiet(), image_files._quiet()
     first.__enter__()

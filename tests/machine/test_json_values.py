@@ -18,7 +18,7 @@ from detreduce.machine.json_values import json_number, json_pieces, json_text, j
 
 @dataclass
 class Point:
-    """A thing with a number that JSON lacks."""
+    """An object with a number that JSON does not have."""
 
     x: float
     rest: tuple[float, ...] = ()

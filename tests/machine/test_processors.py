@@ -1,4 +1,4 @@
-"""How many processors work is spread over."""
+"""The number of processors for parallel work."""
 
 from __future__ import annotations
 

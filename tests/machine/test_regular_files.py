@@ -1,4 +1,4 @@
-"""One place opens the files of others: regular files only, and no more bytes than allowed."""
+"""One module opens untrusted files: only regular files, and at most the allowed number of bytes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, kind: str) -
 
 
 def test_a_file_that_is_replaced_by_a_fifo_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look at a path and its opening, another program may put a FIFO there."""
+    """Between the check of a path and the call of open, another program may put a FIFO there."""
     path, real = tmp_path / "a.txt", os.open
     path.write_text("0 0.5 0.5 1 1\n")
 
@@ -95,7 +95,7 @@ def test_a_file_above_the_limit_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_file_without_a_size_is_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of the kernel states no size, and another file may grow while it is read."""
+    """A file of the kernel has no size, and another file may grow while it is read."""
     path, real = tmp_path / "a", os.fstat
     path.write_bytes(b"x" * 1000)
     monkeypatch.setattr(os, "fstat", lambda number: os.stat_result((*real(number)[:6], 0, 0, 0, 0)))
@@ -113,7 +113,7 @@ def test_line_ends_are_those_of_text(tmp_path: Path) -> None:
 
 
 def test_no_other_module_opens_files_to_read() -> None:
-    """Whoever opens a file otherwise waits for a FIFO, or reads a device without end."""
+    """Other code that opens a file would wait for a FIFO, or read a device without end."""
     root = Path(detreduce.__file__).parent
     found = []
     for file in sorted(root.rglob("*.py")):
@@ -127,7 +127,7 @@ def test_no_other_module_opens_files_to_read() -> None:
 
 
 def _reads(node: ast.Call) -> bool:
-    """Whether a call reads a file, or parses JSON or YAML that may be a file's."""
+    """Return whether a call reads a file, or parses JSON or YAML that may come from a file."""
     called = node.func
     name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
     of = getattr(called.value, "id", "") if isinstance(called, ast.Attribute) else ""
@@ -178,5 +178,5 @@ def test_one_function_says_what_a_file_is() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in ("is_file", "isfile"):
                 others.append(ast.unparse(node))
-    # an entry of os.scandir says it without a call of the system
+    # an entry of os.scandir knows it without a system call
     assert set(others) == {"entry.is_file"}

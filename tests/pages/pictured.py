@@ -1,4 +1,4 @@
-"""Small datasets of pictures on disk, with names that do harm where a page does not escape them."""
+"""Small datasets of pictures on disk, with names that do harm if a page does not escape them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = ["<script>document.title='owned'", "it's {{ 7 * 7 }}", "-x y", "fish\u20
 
 
 def pictured(folder: Path, images: int = 40, *, labelled: bool = True) -> Path:
-    """A YOLO dataset, or a folder of images: every tenth image has no boxes, and 1 shows what 0 shows."""
+    """A YOLO dataset, or a folder of images: every tenth image has no boxes, and 1 is a copy of 0."""
     generator = np.random.default_rng(0)
     for row in range(images):
         name = f"cam{row % 2}/{NAMES[row % len(NAMES)]}{row:02}"
@@ -48,7 +48,7 @@ def name_of(folder: Path, row: int) -> Path:
 
 
 def unpacked(page: Path) -> dict[str, Any]:
-    """The images that a page holds for its script."""
+    """Return the images that a page stores for its script."""
     found = re.search(r'<script id="images-data"[^>]*>([^<]*)</script>', page.read_text(encoding="utf-8"))
     assert found is not None
     content: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(found[1])))

@@ -1,4 +1,4 @@
-"""The page of a health check: what is on it, where it is written, and what it leaves alone."""
+"""The page of a health check: its content, its path, and the files that it does not replace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a health check in a real browser: silent, offline, nothing overflows, both colour schemes."""
+"""The page of a health check in a real browser: no errors, no network, no overflow, both colour schemes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_it_is_silent_and_nothing_overflows(browser: Any, page: Path, width: int
     assert tab.title().endswith("detreduce health check")
     assert tab.locator(".findings li strong").first.text_content() == "wrong"
     assert tab.locator(".maps svg[role=img][aria-label]").count() >= 1
-    # every table that scrolls can be reached and named without a pointer
+    # every table that scrolls can be reached with the keyboard and has a name
     for region in tab.locator(".scroll").all():
         assert region.get_attribute("tabindex") == "0" and region.get_attribute("aria-label")
     before = tab.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -1,4 +1,4 @@
-"""The page of a selection as a file: what it says, what it holds, and that nothing in it runs that should not."""
+"""The page of a selection as a file: its text, its data, and that no content runs as code."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_the_page_belongs_to_the_output_and_is_replaced_with_it(data: Path, tmp_
     for again in (lambda: dr.reduce(data, output, "srs", 6, overwrite=True), lambda: dr.write_selection_page(output)):
         again()
         assert made.page.read_bytes() != first
-    # also when it was made later, and after somebody deleted it
+    # also if the page was made later, and after somebody deleted it
     made.page.unlink()
     assert dr.write_selection_page(output) == made.page
     dr.reduce(data, output, "srs", 7, overwrite=True)
@@ -281,7 +281,7 @@ IMAGES = 100_000
 
 def test_a_hundred_thousand_images_stay_below_ten_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(0)
-    # names that do not compress, as exports of labelling tools have
+    # names that do not compress, as in exports of labelling tools
     names = [f"train/IMG_{row:06}_jpg.rf.{generator.bytes(16).hex()}.jpg" for row in range(IMAGES)]
     boxes, crowd = np.full((4, 4), 0.3), np.zeros(4, bool)
     records = tuple(

@@ -1,4 +1,6 @@
-"""The page of a selection in a real browser: silent, offline, by pointer and by keys; what is pinned is saved."""
+"""The page of a selection in a real browser: no errors, no network, use by pointer and by keys; pinned images are
+saved.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ def test_it_is_silent_and_nothing_overflows(browser: Any, page: Path, width: int
 
 
 def point_of(tab: Any, data: dict[str, Any], place: int) -> tuple[float, float]:
-    """Where an image lies on the screen."""
+    """Return the position of an image on the screen."""
     canvas = tab.locator("canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -135,7 +137,7 @@ def test_an_image_without_a_picture_has_its_boxes_in_words(
         for boxes in bare
     }
     assert any("," in text for text in wanted)
-    # inner_text has a line break wherever the classes are columns
+    # if the classes were columns, inner_text would have line breaks
     assert {text.replace("\u00a0", " ") for text in frames.all_inner_texts()} == wanted
     heights = tab.evaluate("[...document.querySelectorAll('.words')].map(each => each.getBoundingClientRect().height)")
     assert heights == pytest.approx([7.2 * 16] * len(bare), abs=1)
@@ -178,7 +180,7 @@ def test_what_is_pinned_and_excluded_is_saved_and_chosen_again(
     )
     kept = set(again.selection.indices.tolist())
     assert set(pins) <= kept and not kept & set(out)
-    # the choices outlast the tab, until the reader clears them
+    # the choices remain after the tab is closed, until the reader clears them
     tab.reload()
     tab.wait_for_selector("html[data-ready]")
     assert "2 images pinned, 2 images excluded" in bar.text_content()

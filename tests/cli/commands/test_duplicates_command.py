@@ -63,7 +63,7 @@ def test_nothing_found_is_said(copies: Path) -> None:
 
 
 def test_duplicates_by_features_are_found_and_dropped(copies: Path, tmp_path: Path) -> None:
-    """By their vectors 3 is 0 and 1 is nearly 2, whatever the pictures show."""
+    """The vectors of 3 and 0 are equal, and the vectors of 1 and 2 are nearly equal. The pictures do not matter."""
     vectors = tmp_path / "vectors.csv"
     # scaled by column, then compared by cosine
     points = {0: (9, 0), 1: (0, 9), 2: (1, 9), 3: (9, 0), 4: (-9, 1), 5: (0, -9)}

@@ -1,4 +1,4 @@
-"""Leaks stop run and train before they cost anything, and every result of leaking data carries a banner."""
+"""Leaks stop run and train before the training, and every result of leaking data shows a banner."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from detreduce.selection.steps_in_words import steps_in_words
 def test_reduce_keeps_no_more_of_a_group_than_allowed(yolo_folder: Path, tmp_path: Path) -> None:
     arguments = ["reduce", yolo_folder, "-m", "srs", "--groups", "([0-3])?", "--max-per-group", "1", "--output"]
     result = detreduce(*arguments, tmp_path / "out", "--keep", "5")
-    # 0 to 3 are a group each, and the others are one together
+    # 0 to 3 are a group each, and the other images are one group
     assert result.exit_code == 0, result.output
     kept = sorted(int(file.stem) for file in (tmp_path / "out" / "images").iterdir())
     assert kept[:4] == [0, 1, 2, 3] and kept[4] > 3
@@ -242,7 +242,7 @@ def test_a_terminal_is_told_which_step_reduce_is_at(
         "making the page of pictures",
         "writing the reduced dataset",
     ]
-    # of the three categories together, which take long where each is over before its own line is due
+    # the line counts all three categories, because each category ends before its own line would appear
     assert ("choosing by mms", 8, True) in began
 
 

@@ -29,7 +29,7 @@ def test_the_size_the_extremes_and_what_comes_next(uneven: Path, tmp_path: Path)
     assert result.exit_code == 0, result.output
     assert "Effective sample size: 6.4 (64%)" in result.output
     rows = [line.split() for line in result.output.splitlines() if ".png" in line]
-    # the rare images come 2.5 times in ten draws
+    # the rare images are drawn 2.5 times in ten draws
     assert [(row[1], row[3]) for row in rows[:2]] == [("8.png", "2.50"), ("9.png", "2.50")]
     assert {row[3] for row in rows[2:]} == {"0.62"}
     assert result.output.splitlines()[-1] == f"stream: {{by: weights, file: {file}}}"

@@ -1,4 +1,4 @@
-"""What is printed below an experiment's table."""
+"""The text below the table of an experiment."""
 
 from __future__ import annotations
 

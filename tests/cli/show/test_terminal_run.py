@@ -1,4 +1,4 @@
-"""What `run` says at its end of near-duplicates among the training images."""
+"""The last lines of `run` about near-duplicates among the training images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `train` says at its end."""
+"""The last lines of `train`."""
 
 from __future__ import annotations
 

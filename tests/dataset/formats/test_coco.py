@@ -28,7 +28,7 @@ def note(key: Any, image_id: Any, category: Any, bbox: Any, **extra: Any) -> dic
 
 
 def write(file: Path, content: Any, images: Path | None = None) -> Path:
-    """Write a JSON (text as it is) and an empty file for each of its images."""
+    """Write a JSON (a text stays unchanged), and an empty file for each of its images."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content if isinstance(content, str) else json.dumps(content))
     for entry in content["images"] if isinstance(content, dict) and images is not None else ():
@@ -228,7 +228,7 @@ def test_roboflow_layout(tmp_path):
         assert load_dataset(place, "valid")[0].name == "valid.jpg"
     assert dataset.source.root == tmp_path
     assert dataset.source.splits["val"].annotations == tmp_path / "valid/_annotations.coco.json"
-    # a JSON says itself which split it is
+    # the name of a JSON gives its split
     assert load_dataset(tmp_path / "valid/_annotations.coco.json").split == "val"
     with pytest.raises(InputError, match=r"'extra'.*: train, val, test"):
         load_dataset(tmp_path, "extra")

@@ -1,4 +1,4 @@
-"""A COCO JSON is read the same with msgspec and with the json module."""
+"""Msgspec and the json module read a COCO JSON in the same way."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CONTENTS = st.fixed_dictionaries(
 
 
 def parts(content: Any) -> Any:
-    """Return what the json module gives, without what is not used."""
+    """Return the result of the json module, without unused parts."""
     annotations = [{key: entry[key] for key in USED if key in entry} for entry in content.get("annotations", ())]
     found = {key: content[key] for key in ("images", "annotations", "categories") if key in content}
     return found | ({"annotations": annotations} if "annotations" in content else {})
@@ -59,7 +59,7 @@ def test_the_same_parts_are_read(content: dict[str, Any], ascii_only: bool) -> N
     text = json.dumps(content, ensure_ascii=ascii_only)
     found = read_used_parts(text)
     if found is None:
-        # NaN, surrogates and numbers that no float holds are left to the json module
+        # the json module reads NaN, surrogates and numbers that are too large for a float
         assert has_nan(text)
     else:
         assert exact(found) == exact(parts(json.loads(text)))

@@ -1,7 +1,7 @@
 """CVAT's exports: for images 1.1, YOLO 1.1, Ultralytics YOLO Detection 1.0, COCO 1.0 and PASCAL VOC 1.1.
 
-The files are laid out and worded as CVAT's exporters do (cvat/apps/dataset_manager/formats, and the converters of
-cvat-ai/datumaro that they call): of a task, and of a project, whose tasks are in the subsets Train and Validation.
+The files have the layout and the text of CVAT's exporters (cvat/apps/dataset_manager/formats, and the converters of
+cvat-ai/datumaro). There are exports of a task, and of a project with tasks in the subsets Train and Validation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The registry of dataset formats, and what it costs to add one."""
+"""The registry of dataset formats, and the steps to add a format."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_one_line_adds_a_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         Image.new("RGB", (40, 20)).save(tmp_path / "source" / name)
     (tmp_path / "source" / TABLE).write_text("a.png 0 0 10 10\nb.png 0 0 20 20\nb.png 10 5 20 15\n")
     with monkeypatch.context() as patch:
-        # in front of the folder of images, which takes every folder
+        # before the format for folders of images, which accepts every folder
         others = dict(registry.FORMATS)
         patch.setattr(registry, "FORMATS", {"table": f"{__name__}:ROW", **others})
         dataset = load_dataset(tmp_path / "source")

@@ -1,4 +1,4 @@
-"""A JSON with a byte-order mark is read, and what is written from it has none: other tools refuse it."""
+"""A JSON with a byte-order mark is read, and outputs have no mark, because other tools refuse it."""
 
 from __future__ import annotations
 

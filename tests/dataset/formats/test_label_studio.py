@@ -1,7 +1,7 @@
 """Label Studio's exports of one project of three tasks, in the files of tests/dataset/label_studio.
 
-They are what label-studio-sdk 2.1.2 (its converter is the server's) makes of the same tasks: the JSON itself, JSON_MIN,
-COCO_WITH_IMAGES, YOLO_WITH_IMAGES and VOC. `yard` has a rectangle that is turned by a quarter, `empty` has no region.
+label-studio-sdk 2.1.2, which has the converter of the server, made these files from the same tasks: JSON, JSON_MIN,
+COCO_WITH_IMAGES, YOLO_WITH_IMAGES and VOC. `yard` has a rectangle that is rotated by 90 degrees. `empty` has no region.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FILES = Path(__file__).parent / "label_studio"
 JSON = "project-1-at-2024-01-30-02-41-3bc9da85.json"
 SIZES = {"3f0c2b1a-street.jpg": (64, 48), "9ab01c2d-yard_1.png": (80, 40), "0011aabb-empty.jpg": (32, 32)}
 TWO = np.array([[0.125, 0.25, 0.625, 0.75], [0, 0, 0.25, 0.25]])
-# 8 x 16 pixels from (40, 20) on, turned about that corner: 16 to the left, 8 down
+# 8 x 16 pixels with the first corner (40, 20), rotated about this corner: 16 to the left, 8 down
 TURNED = [0.3, 0.5, 0.5, 0.7]
 
 pytestmark = pytest.mark.filterwarnings("ignore::detreduce.dataset.writing.subset_warnings.SubsetWarning")
@@ -100,7 +100,7 @@ def test_subset_of_json_is_its_text_less_the_other_tasks(folder, tmp_path, name)
     reduced = write_subset(dataset, [12, 13], tmp_path / "out")
     before, after = (folder / name).read_text(), (tmp_path / "out" / name).read_text()
     assert json.loads(after) == json.loads(before)[1:]
-    # nothing but one piece is cut out, so spaces, escapes and digits are as they were
+    # only one piece is cut out, so spaces, escapes and digits stay unchanged
     start = next(place for place, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1])
     assert after == before[:start] + before[start + len(before) - len(after) :]
     assert sorted(reduced.image_ids) == [12, 13]
@@ -167,7 +167,7 @@ def test_other_regions(tmp_path):
     (tmp_path / "x.json").write_text(json.dumps([task(1, {"id": 1, "result": result})]))
     make_images(tmp_path, {"1.jpg": (100, 50)})
     dataset = load_dataset(tmp_path / "x.json")
-    # the ellipse's longer half, 20 pixels high, lies across after a quarter turn: 20 of 100 wide, 10 of 50 high
+    # the longer radius of the ellipse, 20 pixels, is horizontal after the rotation: 20 of 100 wide, 10 of 50 high
     around = [[0.1, 0.2, 0.3, 0.6], [0.3, 0.3, 0.7, 0.7], [0.1, 0.1, 0.1, 0.15]]
     np.testing.assert_allclose(dataset.boxes_xyxyn, around, atol=1e-12)
     assert [problem.what for problem in dataset.problems] == [
@@ -256,7 +256,7 @@ def test_coco_is_found_by_the_names_of_uploads(folder, tmp_path):
     make_images(folder / "coco/images")
     dataset = load_dataset(folder / "coco")
     assert dataset.image_ids == [2, 0, 1]
-    # the exporter's box of a turned rectangle mixes up percent of the width and of the height
+    # for a rotated rectangle, the exporter confuses percent of the width and of the height
     check_content(dataset, yard_turned=dataset.boxes_xyxyn[-1])
     (problem,) = dataset.problems
     assert problem.what.startswith("3 images do not exist at their file_name")

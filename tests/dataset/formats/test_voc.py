@@ -1,4 +1,4 @@
-"""Pascal VOC folders: lists, names, sizes, and XML that is not as it should be."""
+"""Pascal VOC folders: lists, names, sizes, and XML with faults."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_lists(root):
     dataset = load_dataset(root, "valid")
     assert list(dataset.source.splits) == ["train", "val", "night"]
     assert [record.name for record in dataset] == ["a.jpg", "c.png"]
-    # classes are those of the whole folder, so that splits agree
+    # classes come from the whole folder, so that all splits have the same classes
     assert dataset.class_names == ("ant", "cat", "dog")
     assert [record.name for record in load_dataset(root, "train")] == ["b.jpg"]
     with pytest.raises(InputError, match=r"'test'.*: train, val, night"):

@@ -1,4 +1,6 @@
-"""Where a data.yaml's images are looked for: as ultralytics does, at Roboflow's broken paths, by ultralytics' names."""
+"""The places to look for images of a data.yaml: as in ultralytics, at Roboflow's broken paths, by ultralytics'
+names.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from detreduce.ultralytics_bridge import config_folder
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working folder, and settings of ultralytics, that know no dataset."""
+    """A working folder and settings of ultralytics without any dataset."""
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))

@@ -1,4 +1,4 @@
-"""Writing COCO subsets: the JSON's text, what pycocotools makes of it, and where the images go."""
+"""Writing COCO subsets: the text of the JSON, the result in pycocotools, and the places of the images."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def documents(draw: st.DrawFn) -> str:
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=documents(), kept=st.sets(st.integers(0, 7)))
 def test_filtered_text_is_the_filtered_json(text: str, kept: set[int]) -> None:
-    """Oracle: the json module, and the verbatim text of each element found by splitting on spans."""
+    """Return the expected text, with the json module and the unchanged text of each element."""
     before = json.loads(text)
     filtered = filter_text(text, kept)  # type: ignore[arg-type]
     after = json.loads(filtered)

@@ -1,4 +1,4 @@
-"""Editing a data.yaml: only the lines asked for change."""
+"""Editing a data.yaml: only the requested lines change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing YOLO subsets: bytes, links, places, and what ultralytics makes of the result."""
+"""Writing YOLO subsets: bytes, links, places, and the result in ultralytics."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_images_outside_the_root_do_not_take_the_place_of_those_inside(tmp_path:
 
 
 def test_labels_beside_images_below_a_folder_called_images(tmp_path: Path) -> None:
-    """Ultralytics takes the last /images/ of the absolute path, which may lie above the output."""
+    """Ultralytics replaces the last /images/ of the absolute path, which may be above the output."""
     from ultralytics.data.utils import img2label_paths
 
     root = tmp_path / "flat"

@@ -1,4 +1,4 @@
-"""YOLO datasets on disk: where images and labels are found, and what is said when they are not."""
+"""YOLO datasets on disk: the places of images and labels, and the messages about missing files."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_rows_are_sorted_by_name_over_all_places(root):
 
 
 def test_list_file_entries(root):
-    """./ is below the list's folder; bare names are below the root, or else below the list's folder."""
+    """./ means the folder of the list. Other paths are below the root, or else below the folder of the list."""
     write(root / "lists/one.txt", "\ufeff./here.jpg\r\nimages/val/v.jpg\r\nthere.jpg\r\nmissing.jpg\r\nREADME.md")
     write(root / "lists/here.jpg")
     write(root / "lists/there.jpg")
@@ -289,7 +289,7 @@ def test_nothing_is_written_to_the_source(root):
 
 
 class Shuffled:
-    """os.scandir in another order."""
+    """Return the entries of os.scandir in another order."""
 
     def __init__(self, entries, order):
         self.entries = order(list(entries))

@@ -1,4 +1,4 @@
-"""Forms of data.yaml and of lists that detreduce reads and ultralytics does not: what is written, ultralytics reads."""
+"""Forms of data.yaml and of lists that only detreduce reads. Ultralytics reads the outputs."""
 
 from __future__ import annotations
 

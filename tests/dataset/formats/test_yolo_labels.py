@@ -51,7 +51,7 @@ def test_keypoints_are_not_a_polygon():
     row = BOX + " 0.5 0.5 2 0.9 0.9 1"
     labels = parse(row, kpt_shape=(2, 3))
     assert (labels.boxes, labels.findings) == ([(0.5, 0.5, 0.2, 0.4)], [])
-    # 11 fields are a polygon of five points where the dataset has no keypoints
+    # 11 fields are a polygon of five points if the dataset has no keypoints
     assert parse(row).boxes != labels.boxes
 
 

@@ -63,7 +63,7 @@ def test_the_rules_are_those_of_ultralytics(place: Path, data: bytes, kpt_shape:
     refused = ultralytics_refuses(place, data, kpt_shape)
     assert (why_refused(data, CLASSES, kpt_shape) is not None) == refused
     labels = parse_labels(data, CLASSES, kpt_shape)
-    # also without findings, when the rules are not asked
+    # also without findings, if the rules are not used
     assert labels.refused == refused
     assert any(DROPPED in what for _, what in labels.findings) == refused
 

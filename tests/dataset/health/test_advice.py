@@ -1,4 +1,4 @@
-"""What is said for a training: effective images, planned passes, and what was found for data like it."""
+"""The advice for a training: effective images, planned passes, and results for similar data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One verdict a line, worst first, without an image being opened."""
+"""One verdict per line, worst first. No image is opened."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ NAMES = ["<script>alert(1)</script>", "$x$", "שלום"]
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> DetectionDataset:
-    """Three images of 40 x 20: two boxes of class 0, one of class 1 that is wrong beside it, none."""
+    """Three images of 40 x 20: two boxes of class 0, one box of class 1 next to an invalid box, and no box."""
     labels = {"a": "0 0.5 0.5 0.5 0.5\n0 0.25 0.25 0.1 0.2\n", "b": "1 0.5 0.5 1 1\nnonsense\n", "c": ""}
     for name, content in labels.items():
         for folder in ("images", "labels"):

@@ -1,4 +1,4 @@
-"""Nothing is written where the source is read from: outputs, caches, exports and reports."""
+"""No output, cache, export or report is written into the folders of the source."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ patterns = st.sampled_from(["*", "a*", "**", "?", "[ab]", "a", "b"])
 
 @given(st.lists(patterns, min_size=1, max_size=4), st.lists(names, min_size=1, max_size=4), st.lists(names, max_size=3))
 def test_what_a_glob_matches_is_found(wanted: list[str], place: list[str], below: list[str]) -> None:
-    """If a file in the output, or the output, would be matched by the pattern, the output is refused."""
+    """If the pattern would match the output or a file in the output, the output is refused."""
     import glob as globbing
 
     if not any(globbing.has_magic(part) for part in wanted):

@@ -1,4 +1,4 @@
-"""The source may change between load and write: one error that names the file, and nothing is left."""
+"""If the source changes between load and write, there is one error that names the file, and no output."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def unlabelled(root: Path) -> Path:
 
 
 def same_size_and_time(file: Path) -> None:
-    """Change one byte, as a tool that keeps the time of change may."""
+    """Change one byte, and keep the modification time."""
     before, data = file.stat(), bytearray(file.read_bytes())
     place = next(i for i, byte in enumerate(data) if byte in b"01b")
     data[place] ^= 1

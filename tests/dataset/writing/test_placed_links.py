@@ -11,7 +11,7 @@ from detreduce.dataset.writing.links import Placer
 
 @pytest.fixture
 def linked(tmp_path: Path) -> Path:
-    """A folder that is a link, with an image that is a file, and an image that is a link to another folder."""
+    """A folder that is a link. One image in the folder is a file, and another image is a link to another folder."""
     for name in ("real", "elsewhere", "out"):
         (tmp_path / name).mkdir()
     (tmp_path / "real/a.png").write_bytes(b"a")

@@ -1,4 +1,4 @@
-"""An output appears whole or not at all, by one writer, and a person's files in or beside it are never lost."""
+"""An output appears complete or not at all, has one writer, and a person's files in it or next to it are never lost."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def content(folder: Path) -> Content:
 
 @pytest.fixture(params=["exchange", "journal"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Replace the old output in one step, or as on systems that cannot exchange two folders."""
+    """Replace the old output in one step, or with two renames as on systems without an exchange of folders."""
     if request.param == "journal":
         monkeypatch.setattr(renames, "_renameat2", lambda: None)
     return str(request.param)
@@ -50,7 +50,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 def edit(file: Path) -> None:
     before = file.stat()
     data = file.read_bytes()
-    file.unlink()  # a hard link is not to be changed in place
+    file.unlink()  # a hard link must not be changed in place
     file.write_bytes(bytes([data[0] ^ 1]) + data[1:])
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
@@ -151,7 +151,7 @@ def test_folders_with_such_names_beside_the_output_are_left_alone(labelled: Dete
 
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], object]]]:
-    """What happens just before the output is published."""
+    """Run a function just before the output is published."""
     actions: list[Callable[[], object]] = []
     finish = links.Placer.finish
 

@@ -1,4 +1,4 @@
-"""Which cells a plan is made from: those of earlier plans too, where only images, epochs and seeds differ."""
+"""The cells that a plan uses. Cells of earlier plans count too if only images, epochs and seeds differ."""
 
 from __future__ import annotations
 

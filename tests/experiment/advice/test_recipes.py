@@ -12,7 +12,7 @@ from detreduce.experiment.advice.recipes import Question, advise, order
 
 
 def rows() -> list[dict[str, Any]]:
-    """Two Wh to start with, and one for each 1,000 images seen; choosing by `good` costs half a Wh."""
+    """A training takes two Wh, plus one Wh for each 1,000 images seen. Choosing by `good` costs half a Wh."""
     return [
         {
             "label": cell.method,
@@ -113,7 +113,7 @@ def test_energies_that_were_not_a_cells_own_are_used_with_a_note(found: Advice) 
 
 
 def without_choosing(*labels: str) -> list[dict[str, Any]]:
-    """The rows, with a proxy training of unknown energy in what choosing by these methods took."""
+    """Return the rows. For these methods, choosing includes a proxy training of unknown energy."""
     unknown = {"proxy_training_seconds": 9.0, "proxy_training_Wh": None}
     return [{**row, **(unknown if row["label"] in labels else {})} for row in rows()]
 
@@ -127,7 +127,7 @@ def recipe(method: str, expected: float, wh: float, choosing_wh: float | None) -
     [(5.0, ["dear", "cheap", "unknown"]), (2.5, ["unknown"]), (None, ["cheap", "dear", "unknown"])],
 )
 def test_unknown_costs_of_choosing_come_last(budget_wh: float | None, expected: list[str]) -> None:
-    """It would be the best and the cheapest were its choosing for nothing, and is left where no other fits."""
+    """If choosing were free, this recipe would be the best and the cheapest. It remains if no other recipe fits."""
     found = [recipe("unknown", 0.6, 2.0, None), recipe("cheap", 0.4, 2.5, 0.5), recipe("dear", 0.5, 3.0, 1.0)]
     target = 0.9 if budget_wh is None else None
     question = Question(target, "Wh", budget_wh or float("inf"), "mAP50_95", 0.5)

@@ -26,7 +26,7 @@ from detreduce.training.recipes.reading import read_recipe
 
 BASE = Setting(16, 16, 320, 10)
 BETA, SMALL = 0.8, 0.7
-"""A batch of 8 is worth 2 ** 0.8 = 1.74 times the images seen, and 224 px are worth 0.7 times."""
+"""The factor on the images seen is 2 ** 0.8 = 1.74 for batch 8, and 0.7 for 224 px."""
 
 BEFORE = ("srs", 320, 3, 0.2357765, 0.2131082, 0.2567075)
 
@@ -47,7 +47,9 @@ def planted(spread: float = 0.0) -> list[Configuration]:
 
 
 def planted_rows() -> list[dict[str, Any]]:
-    """The rows of the other tests with recipes: batch 8 at the same energy, 224 px at half of it, batch 4 unmetered."""
+    """The rows of the other tests with recipes: batch 8 with the same energy, 224 px with half the energy, batch 4
+    unmetered.
+    """
     base = [{**row, "key": f"k{place}", "setting": BASE} for place, row in enumerate(rows())]
     base = [{**row, "TFLOPs": row["images_seen"] / 100, "minutes": row["images_seen"] / 800} for row in base]
     recipes = []
@@ -98,7 +100,7 @@ def test_one_setting_is_as_none() -> None:
 
 
 def test_the_answer_without_recipes_is_the_one_of_before() -> None:
-    """Numbers of the version without settings."""
+    """The numbers are equal to the numbers of the version without settings."""
     found = advise(rows(), budget_wh=3.0)
     assert found.best is not None and found.full.wh == pytest.approx(10)
     assert (found.best.method, found.best.images, found.best.epochs) == BEFORE[:3]

@@ -1,4 +1,4 @@
-"""What features cost is what making them takes, whether or not a cache had them."""
+"""The cost of features is the cost of computing them, even if they come from a cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A damaged cell, record, plan or evidence is one warning or error; the other cells are listed, compared, reported."""
+"""A damaged cell, record, plan or evidence gives one warning or error. The other cells are listed, compared and
+reported.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,7 @@ def ledger(tmp_path: Path, make_record: Make) -> Ledger:
 
 
 def use(ledger: Ledger) -> list[str]:
-    """What is done with all cells of a ledger; the keys of those that were read."""
+    """Use all cells of a ledger in every way. Return the keys of the cells that were read."""
     read = [cell.key for cell in ledger]
     outcome = outcome_of(ledger)
     outcome.to_dict()

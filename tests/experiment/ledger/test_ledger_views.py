@@ -19,7 +19,9 @@ Make = Callable[..., TrainingRecord]
 
 @pytest.fixture
 def ledger(tmp_path: Path, make_record: Make) -> Ledger:
-    """A full cell, two of a hostile method and two of srs; the plan leaves out one that was finished before."""
+    """A cell of `full`, two cells of a method with a hostile name and two of srs. The plan leaves out one finished
+    cell.
+    """
     found = Ledger.create(tmp_path / "<b>")
     cells: list[tuple[str, float | int, int, float]] = [
         ("full", 1.0, 0, 0.6),
@@ -75,7 +77,7 @@ def test_the_picture_is_accuracy_against_a_cost_that_the_cells_have(ledger: Ledg
     def points(figure: Any) -> list[list[float]]:
         return [point for mark in figure.axes[0].collections for point in mark.get_offsets().tolist()]
 
-    # no operations were counted, so it is the images seen
+    # no operations were counted, so the cost is the images seen
     seen = ledger.plot()
     assert seen.axes[0].get_xlabel() == "images seen in training" and seen.axes[0].get_ylabel() == "mAP50-95"
     assert [60, 0.3] in points(seen) and any(point == pytest.approx([35, 0.175]) for point in points(seen))

@@ -20,7 +20,7 @@ Make = Callable[..., TrainingRecord]
 
 @pytest.fixture
 def ledger_of(tmp_path: Path, make_record: Make) -> Callable[..., Ledger]:
-    """A ledger by name with cells: key -> mAP50."""
+    """Make a ledger with this name and these cells: key -> mAP50."""
 
     def make(name: str, **cells: float) -> Ledger:
         ledger = Ledger.create(tmp_path / name)
@@ -42,7 +42,7 @@ def facts(key: str) -> dict[str, Any]:
 
 
 def content(folder: Path) -> dict[str, str]:
-    """Every file below a folder but locks, with its text."""
+    """Return the text of every file below a folder, except locks."""
     files = [file for file in sorted(folder.rglob("*")) if file.is_file() and "locks" not in file.parts]
     return {str(file.relative_to(folder)): file.read_text() for file in files}
 

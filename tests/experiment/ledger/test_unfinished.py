@@ -1,4 +1,4 @@
-"""The command that finishes an experiment, and what is said before it is finished."""
+"""The command that finishes an experiment, and the messages about an unfinished experiment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FULL = {**SRS, "key": "b", "label": "full", "method": "full", "control": "full",
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    """A ledger with a plan of two cells, of which none is finished."""
+    """A ledger with a plan of two unfinished cells."""
     found = Ledger.create(tmp_path / "my runs")
     found.write_text("config.yaml", "name: x")
     found.write_text("plan.json", json.dumps([SRS, FULL]))

@@ -86,7 +86,7 @@ def test_no_training_sees_a_leaked_image(settings, stand_in_train, monkeypatch):
     assert {key.split("-")[0] for key in ledger.cell_keys()} == {"full", "full_equal_iterations", "random", "srs"}
     assert len(seen) == 4
     assert all(set(names) <= set(CLEAN) for names, _ in seen.values())
-    # all images means all that remain, and a fraction is one of those
+    # all images means all images that remain, and a fraction refers to these images
     assert sorted(len(names) for names, _ in seen.values()) == [2, 2, 4, 4]
     assert sorted(steps for _, steps in seen.values() if steps) == [2]
     outcome = outcome_of(ledger)

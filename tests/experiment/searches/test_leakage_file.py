@@ -19,7 +19,7 @@ from detreduce.experiment.searches.leakage import LEAKAGE_FILE, read_leakage
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """Six images to train on, three to judge on, of which one is the first again."""
+    """Six images in train and three images in val. One image of val is a copy of the first image of train."""
     rng = np.random.default_rng(0)
     for number in range(9):
         folder = "val" if number > 5 else "train"

@@ -1,4 +1,4 @@
-"""The warning that results of data with leaks carry."""
+"""The warning with the results of data with leaks."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_run_on_leaking_data_stops_before_it_makes_a_ledger(config, monkeypatc
     assert read_leaks(ledger)["counts"]["train / val"] == {"leaked": 12, "of": 12, "whole": True}
     assert outcome_of(ledger).leaks == ledger_warning(Ledger(ledger.path))
     assert "12 of the 12 images of val" in ledger_warning(ledger).line
-    # nothing is left to train, so nothing is refused
+    # no training is left, so nothing is refused
     config.write_text(allowed.replace("allow_leaks: true", "allow_leaks: false"))
     assert run_experiment(config).path == ledger.path
     assert prepare_experiment(config).leak_warning is not None

@@ -1,4 +1,4 @@
-"""`keep: all` is a number of images: those that every method can keep once duplicates and exclusions are out."""
+"""`keep: all` becomes the number of images that every method can keep without duplicates and excluded images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from detreduce.experiment.run import prepare_experiment, run_experiment
 
 @pytest.fixture
 def twice(config: Path) -> Path:
-    """An experiment on 12 images of which one repeats another."""
+    """An experiment on 12 images. One image is a copy of another image."""
     images = config.parent / "set" / "images"
     (images / "07.jpg").write_bytes((images / "03.jpg").read_bytes())
     return config
@@ -41,9 +41,9 @@ def keeps(config: Path) -> list[float | int]:
         ({"methods": ["srs"]}, 12),
         ({"methods": ["srs"], "drop_duplicates": True}, 11),
         ({"methods": ["srs"], "drop_duplicates": "exact", "exclude": ["01.jpg", "02.jpg"]}, 9),
-        # an image that is left out does not take its duplicate with it
+        # the duplicate of an excluded image is not left out
         ({"methods": ["srs"], "drop_duplicates": True, "exclude": ["03.jpg"]}, 11),
-        # as many as every method can keep
+        # the number of images that every method can keep
         ({"methods": ["srs", {"name": "srs", "drop_duplicates": True}]}, 11),
     ],
 )

@@ -38,7 +38,7 @@ def test_a_cost_of_choosing_that_is_not_known_is_not_nothing() -> None:
     row = {"label": "vps", "keep": 0.5, "images": 5, "control": None, "Wh": 1.0, "proxy_training_seconds": 9.0}
     unknown, known = {**row, "proxy_training_Wh": None}, {**row, "proxy_training_Wh": 2.0}
     assert choosing_wh([unknown]) is None and choosing_wh([known]) == 2.0 and choosing_wh([{"Wh": 1.0}]) == 0.0
-    # the plan and the break-even go by the cells that know it
+    # the plan and the break-even use the cells with known energy
     assert choosing_wh([unknown, known, {**known, "proxy_training_Wh": 4.0}]) == 3.0
     assert choosing_wh([known, {**known, "proxy_training_Wh": 9.0, "overlapped": True}]) == 2.0
     full = {"label": "full", "keep": 1.0, "images": 10, "control": "full", "Wh": 3.0}

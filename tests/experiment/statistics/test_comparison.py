@@ -1,4 +1,4 @@
-"""Methods beside chance on hand-made tables, with and without evidence of the images."""
+"""Methods compared with random subsets on made-up tables, with and without evidence of the images."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def only(comparisons: list[Comparison], **wanted: object) -> Comparison:
 
 
 def detector(strength: float, seed: int, images: int = 40) -> Evidence:
-    """One class, five boxes an image, each found with a chance that varies by image and grows with the strength."""
+    """One class, five boxes per image. The probability to find a box varies by image and grows with the strength."""
     hardness = np.random.default_rng(0).random(images)
     random = np.random.default_rng(seed)
     image = np.repeat(np.arange(images), 5).astype(np.int32)
@@ -50,7 +50,7 @@ def detector(strength: float, seed: int, images: int = 40) -> Evidence:
         image,
         np.zeros(len(image), np.int32),
         random.random(len(image)),
-        # some boxes are placed well enough for the thresholds up to 0.70 only
+        # some boxes match only for the thresholds up to 0.70
         hit & ((np.arange(10) < 5) | (random.random((len(image), 1)) < 0.5)),
         np.zeros((len(image), 10), bool),
     )
@@ -79,7 +79,7 @@ def test_the_same_difference_is_worse_the_other_way_round() -> None:
 def test_a_wide_spread_shows_nothing_and_says_what_it_could_have_shown() -> None:
     found = compare_methods(rows("srs", [0.40, 0.42, 0.41]) + rows("mms", [0.44, 0.41, 0.46]))[0]
     assert found.low < 0 < found.high
-    # differences 0.04, -0.01, 0.05: s = 0.03215; a non-central t of 2 degrees of freedom asks for 5.65 s / sqrt(3)
+    # differences 0.04, -0.01, 0.05: s = 0.03215; a non-central t with 2 degrees of freedom gives 5.65 s / sqrt(3)
     assert found.detectable == pytest.approx(0.1049, abs=0.0002)
     assert found.verdict == "no difference shown (3 seeds; could detect 0.11)"
 
@@ -101,7 +101,7 @@ def test_seeds_that_give_the_same_say_nothing() -> None:
 
 
 def test_trying_many_methods_takes_more() -> None:
-    """Beside six methods that do nothing: alone the interval leaves zero out, and that would be enough."""
+    """One method with six methods without effect. The interval alone excludes zero, which is not enough here."""
     table = rows("srs", [0.40, 0.42, 0.41]) + rows("mms", [0.42, 0.45, 0.44])
     for number in range(6):
         table += rows(f"m{number}", [0.40 + 0.01 * number, 0.42, 0.41 - 0.01 * number])
@@ -170,15 +170,16 @@ def test_pairs_by_training_seed_then_by_selection_seed() -> None:
     assert shape(group_by_seed(cells((0, 7), (1, 8)), cells((5, 8), (6, 9)))) == [((1,), (5,))]
     assert shape(group_by_seed(cells((0, 7), (1, 7)), cells((1, 7), (0, 7)))) == [((0, 1), (1, 0))]
     assert shape(group_by_seed(cells((0, 7)), cells((0, 7), (1, 7), (2, 7)))) == [((0,), (0, 1, 2))]
-    # a method without draws beside one draw a training seed, then beside two draws that take turns
+    # a method without random choices, compared with one selection per training seed, then with two alternating
+    # selections
     still = cells((0, 1), (0, 2), (0, 3), (0, 4))
     assert len(group_by_seed(still, cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 4
     assert shape(group_by_seed(still, cells((0, 1), (1, 2), (0, 3), (1, 4)))) == [((0, 0), (0, 0)), ((0, 0), (1, 1))]
-    # one draw of a method that says that it draws
+    # one selection of a method that declares random choices
     one_draw = [{**row, "selection_deterministic": False} for row in still]
     assert len(group_by_seed(one_draw, cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 1
     assert len(group_by_seed(still[:2] + one_draw[2:], cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 1
-    # 1 and 2 share a draw, 2 and 3 one of the other side
+    # 1 and 2 share a selection of one side, 2 and 3 share a selection of the other side
     chain = group_by_seed(cells((0, 1), (0, 2), (1, 3)), cells((5, 1), (6, 2), (6, 3)))
     assert [[row["training_seed"] for row in ours] for ours, _ in chain] == [[1, 2, 3]]
 
@@ -192,7 +193,7 @@ def seeded(method: str, figures: Sequence[float], seeds: Sequence[tuple[int, int
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_pairs_that_share_a_seed_are_no_evidence_of_their_own(turned: bool) -> None:
-    """Six selections with two training seeds, or two with six, as an experiment pairs them: the shorter repeats."""
+    """Six selections with two training seeds, or two with six. As in an experiment, the shorter list repeats."""
     seeds = [(index % 2, index) if turned else (index, index % 2) for index in range(6)]
     srs, gains = [0.40, 0.42, 0.41, 0.43, 0.39, 0.40], [0.03, 0.04, 0.02, 0.05, 0.03, 0.01]
     mms = [a + b for a, b in zip(srs, gains, strict=True)]
@@ -227,7 +228,7 @@ def test_controls_are_no_methods_that_were_tried(control: str) -> None:
     assert only(found, method="mms", measure="mAP50") == alone and alone.methods == 1
     beside = only(found, method=control, measure="mAP50")
     assert (beside.methods, beside.p, beside.p_holm) == (1, 2 / 64, 2 / 64)
-    # listed among the methods it is one
+    # in the list of methods, it counts as a method
     listed = [row | {"control": None} for row in table]
     assert only(compare_methods(listed), method="mms", measure="mAP50").p_holm == 4 / 64
 
@@ -317,7 +318,7 @@ class TestWithEvidence:
 def test_what_is_lost_beside_all_images_is_paired_by_training_seed() -> None:
     table = rows("full", [0.60, 0.50, 0.55], keep=1.0, images=100, control="full")
     table += rows("srs", [0.55, 0.47, 0.51]) + rows("mms", [0.59, 0.52, 0.55])
-    # two selections of one training seed, which no other shares, count by their mean
+    # two selections of one training seed, which no other seed shares, count as their mean
     table += rows("mms", [0.61], selection_seed=7, key="mms-more")
     table += rows("full_equal_iterations", [0.5, 0.4, 0.5], images=100, control="full_equal_iterations")
     assert all(item.against != "full" for item in compare_methods(table))

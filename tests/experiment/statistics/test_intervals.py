@@ -1,4 +1,4 @@
-"""Intervals against scipy where there is a closed form, and against simulated truth where there is none."""
+"""Intervals compared with scipy if there is a closed form, and with simulations otherwise."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_over_images_it_is_the_percentiles() -> None:
 
 
 def test_over_both_it_is_the_sum_of_both() -> None:
-    """With many seeds both parts are Gaussian, and their variances add up."""
+    """With many seeds, both parts are Gaussian, and their variances add up."""
     random = np.random.default_rng(1)
     differences = random.normal(0.05, 0.1, 100)
     found = pair(differences.tolist(), image_spread=0.01, resamples=20_000)
@@ -76,7 +76,7 @@ def test_the_interval_over_both_holds_that_over_seeds_and_doubt_agrees_with_it(
 
 
 def test_resamples_that_lie_higher_do_not_move_it() -> None:
-    """Images that are there twice raise mAP; what counts is how far it moves."""
+    """Repeated images raise mAP. Only the variation of the mAP counts."""
     found = pair([0.1, 0.12, 0.09], image_spread=0.02)
     assert found.resampled is not None
     higher = PairedDifference(found.differences, found.resampled + 0.3)
@@ -91,7 +91,7 @@ def test_one_seed_or_no_spread_has_no_interval() -> None:
 
 @pytest.mark.parametrize(("seeds", "alpha"), [(2, 0.05), (3, 0.05), (3, 0.05 / 7), (5, 0.05), (10, 0.05 / 21)])
 def test_what_is_detectable_is_detected_four_times_in_five(seeds: int, alpha: float) -> None:
-    """By simulation, with the true spread known: the size of a test that knows nothing of the non-central t."""
+    """The detectable difference by simulation with a known true spread, without the non-central t."""
     random = np.random.default_rng(0)
     exact = np.linspace(-1, 1, seeds)
     found = PairedDifference(exact / np.std(exact, ddof=1)).detectable(alpha)
@@ -109,11 +109,11 @@ def test_images_add_to_what_must_be_there_to_be_detected() -> None:
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_intervals_hold_the_truth_as_often_as_they_say(seeds: int) -> None:
-    """And those of people who resample three seeds do not: the reason for Student's t."""
+    """Intervals from resampling three seeds do not contain the true value often enough: the reason for Student's t."""
     script = runpy.run_path(str(SCRIPT))
     experiments, parts = 200, (1.0, 0.3, 0.3)
     held = script["coverage"]("Gaussian", parts, seeds, 60, experiments, resamples=200)
-    # three standard errors of a share of 200
+    # three standard errors of a share of 200 experiments
     assert held["seeds and images"] > 0.95 - 3 * np.sqrt(0.95 * 0.05 / experiments)
     assert held["resampled seeds"] < 0.9
     assert held["resampled both"] < held["seeds and images"]

@@ -1,4 +1,4 @@
-"""Average ranks against scipy and the tables of Demsar (2006)."""
+"""Average ranks, compared with scipy and the tables of Demsar (2006)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_blocks_without_every_method_are_left_out() -> None:
 def test_keeps_and_datasets_are_blocks_of_their_own_and_repeats_count_by_their_mean() -> None:
     figures: dict[str, list[float | None]] = {"a": [0.5], "b": [0.4]}
     rows = table(figures) + table(figures, keep=0.5) + table(figures, dataset="other")
-    # a second selection of b, which with the first is better than a in that block
+    # a second selection of b; the mean of both selections is better than a in this block
     rows += table({"b": [0.8]}, dataset="other")
     found = rank_methods(rows)
     assert found is not None

@@ -1,4 +1,4 @@
-"""What recipes are compared with, and what such a comparison claims."""
+"""The controls of recipes, and the claims of comparisons with them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_two_claims_are_kept_apart() -> None:
         ("stream", equal): (equal, "data"),
         ("stream8", equal): (equal, "recipe"),
         ("stream8", "uniform_stream"): ("batch8", "data"),
-        # the best uniform recipe, for each recipe but itself
+        # the best uniform recipe is the control of all other recipes
         ("batch8", "best_uniform"): ("batch4", "recipe"),
         ("batch4", "best_uniform"): ("batch8", "recipe"),
         ("stream", "best_uniform"): ("batch8", "recipe"),
@@ -124,7 +124,7 @@ def test_verdicts_and_holm_go_by_claim() -> None:
 
 
 def test_recipes_of_equal_tflops_are_one_family_also_if_they_see_different_numbers_of_images() -> None:
-    # half the operations an image and twice the images, and twice the operations and half the images
+    # half the operations per image and twice the images, and twice the operations and half the images
     fine = rows("fine", (0.36, 0.34, 0.35), {"imgsz": 448}, keep=0.05, images_seen=450, tflops=4.02)
     coarse = rows("coarse", (0.34, 0.33, 0.35), {"imgsz": 224}, keep=0.2, images_seen=1800, tflops=3.96)
     dear = rows("dear", (0.5, 0.52, 0.51), {"batch": 2}, keep=0.4, images_seen=3600, tflops=16.0)

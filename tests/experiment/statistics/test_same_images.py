@@ -1,4 +1,4 @@
-"""Two methods that chose the same images, and two that did equally well."""
+"""Two methods that chose the same images, and two methods with equal results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact p and Holm against scipy and published tables."""
+"""Exact p and Holm's adjustment, compared with scipy and published tables."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def test_p_is_scipys_exact_permutation_test(numbers: list[int]) -> None:
         assert sign_flip_p(differences) == 1
         return
     expected = stats.permutation_test(
-        # whole numbers, whose sums scipy compares without rounding; p does not change with the scale
+        # whole numbers, because scipy compares their sums without rounding errors; p does not depend on the scale
         (np.array(numbers, float),),
         lambda x, axis: x.sum(axis=axis),
         permutation_type="samples",
         n_resamples=np.inf,
         vectorized=True,
     )
-    # scipy doubles the smaller tail; for flips of sign both tails are the same
+    # scipy doubles the smaller tail; for flips of sign, both tails are equal
     assert sign_flip_p(differences) == pytest.approx(min(1.0, expected.pvalue), abs=1e-12)
 
 

@@ -52,7 +52,7 @@ def test_where_seeds_do_not_match_it_is_what_the_report_says_was_lost() -> None:
     found = {item.method: item for item in summarise_cells(rows) if item.method != "full"}
     for method, measure in lost:
         assert found[method].against_full[measure] == pytest.approx(lost[method, measure])
-    # seed 7 has no counterpart; draw 0 joins the training seeds 0 and 1 in one pair
+    # seed 7 has no counterpart; selection 0 joins the training seeds 0 and 1 in one pair
     assert found["mms"].against_full["mAP50"] == pytest.approx((-0.1 - 0.05) / 2) and found["mms"].paired
     assert found["srs"].against_full["mAP50"] == pytest.approx(((0.4 - 0.5) + (0.2 - 0.5)) / 2)
 

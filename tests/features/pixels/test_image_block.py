@@ -1,4 +1,4 @@
-"""The vector of an image depends on the image alone: not on companions, order, batch, threads or what is cached."""
+"""The vector of an image depends only on the image: not on other images, order, batch, threads or the cache."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_companions_threads_and_batches_change_no_bit(
     boxes = boxes_of(len(photos))
     expected = block(photos, tmp_path / "plain", boxes)
     torch.set_num_threads(threads)
-    # part of the vectors are computed before, with other companions
+    # a part of the vectors is computed before, in batches with other images
     block(photos[1::3][::-1], tmp_path / "other", workers=workers)
     found = block(photos, tmp_path / "other", boxes, workers=workers, batch=batch)
     assert found.provenance["image"]["from_cache"] == len(photos[1::3])
@@ -61,7 +61,7 @@ def test_companions_threads_and_batches_change_no_bit(
 
 
 class Noisy:
-    """A network that never gives the same answer twice, as a kernel that depends on the batch may."""
+    """A network whose results always differ, like a kernel that depends on the batch."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -116,7 +116,7 @@ def test_the_precision_of_cached_vectors_is_found(photos: list[Path], tmp_path: 
     assert kept_precision(photos, backbone, tmp_path) is None
     block(photos, tmp_path)
     memo = DigestMemo(tmp_path)
-    for path in photos:  # photos are too new for the memo
+    for path in photos:  # the photos are too new for the memo of digests
         status = path.stat()
         memo.put(path, status, status.st_ctime_ns + 10**10, memo.read(path))
     memo.flush()

@@ -37,7 +37,7 @@ class _Picture(torch.nn.Module):
 
 @pytest.fixture(autouse=True)
 def picture(tmp_path: Path) -> Iterator[None]:
-    """``picture``: letterboxed to 64 pixels, the map is the input, so a vector is a mean colour."""
+    """``picture``: images are letterboxed to 64 pixels. The map is the input, so a vector is a mean colour."""
     weights = tmp_path / "none.bin"
     weights.write_bytes(b"0")
 
@@ -68,7 +68,7 @@ def picture(tmp_path: Path) -> Iterator[None]:
 
 
 def save(path: Path, height: int, width: int, patches: Sequence[tuple[tuple[int, int, int, int], object]]) -> Path:
-    """A grey PNG with rectangles x1, y1, x2, y2 of one RGB colour each."""
+    """Write a grey PNG with rectangles x1, y1, x2, y2, each in one RGB colour."""
     pixels = np.full((height, width, 3), GREY, np.uint8)
     for (x1, y1, x2, y2), colour in patches:
         pixels[y1:y2, x1:x2] = colour
@@ -80,7 +80,7 @@ def save(path: Path, height: int, width: int, patches: Sequence[tuple[tuple[int,
 def dataset(
     paths: Sequence[Path], boxes: Sequence[Boxes], classes: int = 3, crowd: frozenset[tuple[int, int]] = frozenset()
 ) -> DetectionDataset:
-    """Boxes are (class, (x1, y1, x2, y2) in pixels); `crowd` holds (image, box) numbers."""
+    """Return a dataset. Boxes are (class, (x1, y1, x2, y2) in pixels), and `crowd` has (image, box) numbers."""
     records = []
     for row, (path, mine) in enumerate(zip(paths, boxes, strict=True)):
         image = cv2.imread(str(path))
@@ -114,7 +114,7 @@ def colour(number: int) -> tuple[int, int, int]:
 
 
 def scene(folder: Path, count: int = 12) -> tuple[list[Path], list[Boxes]]:
-    """Images of many shapes, each with one patch of its own colour and class, and a box inside it."""
+    """Images of many shapes. Each has one patch with its own colour and class, and a box inside the patch."""
     paths, boxes = [], []
     for i in range(count):
         height, width = [(64, 40), (40, 64), (64, 64), (100, 170), (300, 201)][i % 5]
@@ -131,7 +131,7 @@ def test_an_objects_vector_is_its_colour_wherever_it_lies(tmp_path: Path) -> Non
     table = extract(dataset(paths, boxes), tmp_path / "cache", batch=4)
     assert pairs(table) == [(i, i % 3, 1) for i in range(12)]
     np.testing.assert_allclose(vectors(table), [colour(i) for i in range(12)], atol=1e-3)
-    # with one class an image, the block is the vector
+    # with one class per image, the block is the vector
     np.testing.assert_array_equal(table.blocks["objects"], vectors(table))
     assert table.X.shape == (12, 6)
 
@@ -146,7 +146,7 @@ def test_rows_in_any_order_give_the_same_vectors(tmp_path: Path) -> None:
 
 
 def test_padding_changes_no_vector(tmp_path: Path) -> None:
-    """The same picture letterboxed here, letterboxed by hand, and cut so that it needs no padding."""
+    """The same picture: letterboxed by detreduce, letterboxed by hand, and cut so that no padding is needed."""
     content = np.random.default_rng(0).integers(0, 256, (40, 64, 3), dtype=np.uint8)
     files = {name: tmp_path / "images" / f"{name}.png" for name in ("padded", "square", "cut")}
     save(files["square"], 64, 64, [((0, 12, 64, 52), content)])
@@ -161,7 +161,7 @@ def test_padding_changes_no_vector(tmp_path: Path) -> None:
 
 
 def test_a_ramp_through_letterbox_and_resize(tmp_path: Path) -> None:
-    """Colour grows with the place in the picture, so a box's vector is the place of its centre."""
+    """Colour values grow with the position in the picture, so the vector of a box is the position of its centre."""
     paths, boxes, centres = [], [], []
     for number, (height, width) in enumerate([(200, 320), (320, 200), (96, 250), (250, 250)]):
         x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
@@ -177,7 +177,9 @@ def test_a_ramp_through_letterbox_and_resize(tmp_path: Path) -> None:
 
 
 def test_means_of_classes_and_of_images(tmp_path: Path) -> None:
-    """Two boxes of a, one of b in the first image; b, of which there is one box in all, weighs four times as much."""
+    """The first image has two boxes of a and one box of b. b has only one box in the dataset, so its weight is four
+    times higher.
+    """
     patches = [((0, 0, 10, 10), (40, 0, 0)), ((20, 0, 30, 10), (80, 0, 0)), ((0, 20, 10, 30), (0, 100, 0))]
     first = save(tmp_path / "images" / "0.png", 64, 64, patches)
     second = save(tmp_path / "images" / "1.png", 64, 64, patches)
@@ -202,9 +204,9 @@ def test_crowds_and_boxes_that_stick_out_or_have_no_area(tmp_path: Path) -> None
     patches = [((0, 0, 20, 64), (200, 0, 0)), ((44, 0, 64, 64), (0, 200, 0))]
     path = save(tmp_path / "images" / "0.png", 64, 64, patches)
     mine: Boxes = [
-        (0, (-500.0, 10.0, 10.0, 20.0)),  # sticks out: only the part inside counts
+        (0, (-500.0, 10.0, 10.0, 20.0)),  # partly outside the image: only the part inside counts
         (1, (30.0, 30.0, 30.0, 30.0)),  # a point on the grey
-        (2, (90.0, 10.0, 95.0, 20.0)),  # outside: the nearest point of the border
+        (2, (90.0, 10.0, 95.0, 20.0)),  # completely outside: the nearest point of the border counts
         (3, (50.0, 5.0, 50.0, 60.0)),  # a line
         (4, (10.0, 10.0, 10.2, 10.1)),  # far below a pixel
         (5, (-1e300, -1e300, 1e300, 1e300)),  # more than everything
@@ -221,12 +223,12 @@ def test_crowds_and_boxes_that_stick_out_or_have_no_area(tmp_path: Path) -> None
 def test_thousands_of_boxes_in_an_image(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = save(tmp_path / "images" / "0.png", 64, 64, [((0, 0, 64, 64), pixels)])
-    # a box a pixel, so that their mean is the image's
+    # one box per pixel, so that their mean is the mean of the image
     grid = [(0, (x, y, x + 1.0, y + 1.0)) for y in range(64) for x in range(64)]
     with patch("detreduce.features.pixels.roi_pooling.VALUES_AT_ONCE", 1000):
         table = extract(dataset([path], [grid]), tmp_path / "cache")
     assert pairs(table) == [(0, 0, 4096)]
-    # the bins' four points lie a quarter of a pixel off the centre; the border's outer ones stay in its pixel
+    # the four points of a bin are a quarter of a pixel from the centre; outer points at the border stay in their pixel
     np.testing.assert_allclose(vectors(table), table.blocks["image"], atol=0.5)
 
 
@@ -238,7 +240,7 @@ def test_no_boxes_at_all(tmp_path: Path) -> None:
 
 
 def age(paths: list[Path]) -> None:
-    # the memo trusts no file that was changed within the clock's tick
+    # the memo of digests does not trust a file that changed within the last tick of the clock
     newest = max(path.stat().st_ctime for path in paths)
     time.sleep(max(0.0, newest + 0.06 - time.time()))
 
@@ -256,7 +258,7 @@ def test_a_second_run_opens_no_image(tmp_path: Path) -> None:
     assert first.provenance["image"]["passes"] == _Picture.passes == 12, "one pass serves both blocks"
     for path in paths:
         path.rename(path.with_suffix(".gone"))
-        path.with_suffix(".gone").rename(path)  # ctime changes: the memo has to read it again
+        path.with_suffix(".gone").rename(path)  # ctime changes, so the file is read again
     with patch("detreduce.images.batches.decode_framed", side_effect=AssertionError("an image was decoded")):
         second = extract(data, tmp_path / "cache")
     assert counts(second) == {"image": (12, 0), "objects": (12, 0)}
@@ -312,7 +314,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     with (
         patch.object(_Picture, "forward", stop_after_40),
         patch("detreduce.images.store.SHARD_ROWS", 8),
-        # a kill gives no time to keep anything
+        # after a kill, nothing more is stored
         patch("detreduce.images.job.ImageJob.keep"),
         pytest.raises(KeyboardInterrupt),
     ):
@@ -435,7 +437,7 @@ def test_an_images_row_is_a_mean_whatever_the_order() -> None:
 
 @pytest.mark.shared
 def test_objects_of_a_class_are_each_others_neighbours(shared: Path, tmp_path: Path) -> None:
-    """Aquarium: the nearest vector of another image is of the same class far more often than by chance."""
+    """Aquarium: the nearest vector of another image has the same class far more often than by chance."""
     data = load_dataset(shared / "data" / "aquarium" / "data.yaml", split="val")
     table = extract_features(
         data, f"yolo:{shared}/weights/yolov8n.pt", ("objects",), imgsz=320, precision="float32", cache=tmp_path

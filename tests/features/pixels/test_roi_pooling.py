@@ -14,7 +14,7 @@ from detreduce.features.pixels.roi_pooling import PlacedBoxes, pool_boxes
 
 
 def ramp(width: int = 10, height: int = 6) -> torch.Tensor:
-    """One image, two channels: the place of each cell's centre along x and along y, in 0..1."""
+    """Return one image with two channels: the position of each cell's centre along x and along y, in 0..1."""
     x, y = (torch.arange(width) + 0.5) / width, (torch.arange(height) + 0.5) / height
     return torch.stack([x.expand(height, width), y[:, None].expand(height, width)])[None]
 
@@ -30,7 +30,7 @@ def placed(corners: object, images: object = None, pairs: object = None) -> Plac
 
 def test_the_mean_of_a_ramp_is_its_value_at_the_boxes_centre() -> None:
     rng = np.random.default_rng(0)
-    # within the centres of the outermost cells, where the ramp goes on
+    # between the centres of the outermost cells, because the ramp is constant outside
     first, second = (rng.uniform([0.05, 1 / 12], [0.95, 11 / 12], (200, 2)) for _ in range(2))
     boxes = np.hstack([np.minimum(first, second), np.maximum(first, second)])
     found = pool_boxes(ramp(), placed(boxes))
@@ -52,7 +52,7 @@ def test_a_box_without_area_is_looked_at_in_its_centre() -> None:
 def test_every_cell_inside_a_large_box_counts() -> None:
     rng = np.random.default_rng(1)
     values = torch.from_numpy(rng.normal(size=(1, 3, 40, 60)).astype(np.float32))
-    # from centre to centre: the mean of the interpolated values, by a fine grid of our own
+    # from centre to centre: the mean of the interpolated values, computed on a fine grid
     grid_x, grid_y = np.linspace(0.5, 58.5, 2001), np.linspace(0.5, 38.5, 2001)
     interpolated = values.numpy()[0]
     columns = np.stack([_interpolate(interpolated, x, axis=2) for x in grid_x]).mean(axis=0)

@@ -1,4 +1,4 @@
-"""The block of a proxy's log, by hand, and its way into a table and a selection."""
+"""The block of a proxy log, computed by hand, and its use in a table and a selection."""
 
 from __future__ import annotations
 

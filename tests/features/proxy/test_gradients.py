@@ -1,4 +1,4 @@
-"""Gradients of the head against plain backpropagation, and what is kept of them."""
+"""Gradients of the head, compared with plain backpropagation, and the stored gradients."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def weights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     model = DetectionModel(f"{request.param}.yaml", nc=2, verbose=False)
     for layer in model.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
-            # as trained ones have: with random weights alone all images look the same to the last layers
+            # like trained weights: with only random weights, all images look equal to the last layers
             layer.weight.data.uniform_(1.0, 3.0)
     model.args = {"box": 7.5, "cls": 0.5, "dfl": 1.5, "task": "detect"}
     file = tmp_path_factory.mktemp("weights") / f"{request.param}.pt"
@@ -78,7 +78,7 @@ def truth(dataset: DetectionDataset, row: int) -> tuple[Any, Any]:
 def test_each_images_gradient_is_that_of_plain_backpropagation(weights: Path, dataset: DetectionDataset) -> None:
     head = HeadGradients(weights, 2, torch.device("cpu"), OPTIONS)
     preprocess = Preprocess(64, "letterbox")
-    # 1 and 4 are of one shape: what a batch mixes up would show
+    # 1 and 4 have one shape, so a mix-up in a batch would be visible
     items = [network_input(dataset[row].path.read_bytes(), preprocess) for row in (1, 4)]
     found = head.gradients(items, [truth(dataset, row) for row in (1, 4)])
     parameters = [parameter for layer in head.convolutions for parameter in (layer.weight, layer.bias)]
@@ -105,7 +105,7 @@ def test_boxes_lie_in_the_letterboxed_input() -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_boxes_follow_a_photograph_that_is_decoded_smaller(orientation: int, tmp_path: Path) -> None:
-    """Of 129 x 145 pixels halved, the last is only half in the picture, on the side that EXIF turns it to."""
+    """If 129 x 145 pixels are halved, the last pixel is only half in the picture, at the side that EXIF gives."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.new("RGB", (129, 145)).save(tmp_path / "a.jpg", exif=exif)
@@ -163,7 +163,7 @@ def test_vectors_are_kept_by_content_and_labels(weights: Path, dataset: Detectio
 def test_a_second_run_decodes_no_image(weights: Path, dataset: DetectionDataset, tmp_path: Path) -> None:
     first = gradient_block(dataset, weights, tmp_path / "cache", OPTIONS)
     for record in dataset:
-        os.utime(record.path)  # the memo has to read the files again
+        os.utime(record.path)  # the files must be read again
     with patch("detreduce.images.batches.decode_framed", side_effect=AssertionError("an image was decoded")):
         second = gradient_block(dataset, weights, tmp_path / "cache", OPTIONS)
     assert second.provenance["gradients"]["from_cache"] == 5 and not second.failures
@@ -197,7 +197,7 @@ def test_tensors_give_the_same_gradients_as_the_pickle(
     made = gradient_block(dataset, weights, tmp_path / "a", OPTIONS).vectors
     again = gradient_block(dataset, tmp_path / "proxy.tensors", tmp_path / "b", replace(OPTIONS, start=start)).vectors
     np.testing.assert_array_equal(made, again)
-    # gains of the loss that are not the default
+    # gains of the loss that differ from the defaults
     content = torch.load(tmp_path / "proxy.tensors", weights_only=True)
     torch.save({**content, "gains": {**content["gains"], "cls": 2.0}}, tmp_path / "proxy.tensors")
     other = gradient_block(dataset, tmp_path / "proxy.tensors", tmp_path / "b", replace(OPTIONS, start=start)).vectors

@@ -1,4 +1,4 @@
-"""Reducers that need objects, for tests of what hands them over."""
+"""Reducers that need objects, for tests of the code that passes objects to reducers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from detreduce.reducers.engine.pool import FloatArray, Pool
 
 
 class ByObjects(ScoringReducer):
-    """Images of most boxes first; keeps the table and the shape of the features that it was given."""
+    """Images with the most boxes first; the reducer stores the table and the shape of the features that it got."""
 
     name = "by_objects"
     family = "test"
@@ -30,14 +30,14 @@ class ByObjects(ScoringReducer):
 
 
 class ByVectors(ByObjects):
-    """The same, and it insists on vectors."""
+    """The same reducer, which refuses to run without vectors."""
 
     name = "by_vectors"
     needs = ("objects", "object_vectors")
 
 
 class ByBoth(ByObjects):
-    """The same, and it insists on features."""
+    """The same reducer, which refuses to run without features."""
 
     name = "by_both"
     needs = ("features", "objects")

@@ -1,4 +1,4 @@
-"""Every import runs downwards: what a module knows, never knows it."""
+"""Every import runs downwards: an imported module never imports its importer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 
 import detreduce
 
-# From the ground up; a module may import those of lower layers, and of its own package. What stands in two layers is
-# there from the lower to the upper one: reducers know no images and no features, which know no reducers either.
+# From the lowest layer up; a module may import modules of lower layers and of its own package. A package in two layers
+# is there from the lower to the upper one. So reducers import no images and no features, and images and features import
+# no reducers.
 LAYERS = (
     ("errors", "version", "vocabulary"),
     ("machine", "display"),
@@ -34,7 +35,7 @@ LAYERS = (
 
 
 class Import(NamedTuple):
-    """One name's import, wherever it stands in a file: also in a function, or for type checking alone."""
+    """The import of one name, anywhere in a file: also in a function, or for type checking only."""
 
     file: Path
     line: int
@@ -47,7 +48,7 @@ class Import(NamedTuple):
 def imports_in(root: Path) -> Iterator[Import]:
     """The imports of a package's modules among each other, as files below its folder `root`.
 
-    What is loaded by a name in a table, as the package's face and the reducers do, is not read.
+    Modules that are loaded by a name in a table (the package's public names, the reducers) are not read.
     """
     files = [file.relative_to(root) for file in sorted(root.rglob("*.py"))]
     modules = {(root.name, *_parts(file)): file for file in files}
@@ -55,13 +56,13 @@ def imports_in(root: Path) -> Iterator[Import]:
         package = (root.name, *file.parent.parts)
         for node in ast.walk(ast.parse((root / file).read_text(encoding="utf-8"))):
             for name in _names(node, package):
-                # `from detreduce.dataset import write` takes a module or what a module holds
+                # `from detreduce.dataset import write` takes a module or a name in a module
                 if imported := modules.get(name) or modules.get(name[:-1]):
                     yield Import(file, getattr(node, "lineno", 0), imported)
 
 
 def _names(node: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """What a statement imports, with all that it stands below."""
+    """The imports of a statement, nested statements included."""
     if isinstance(node, ast.Import):
         yield from (tuple(alias.name.split(".")) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
@@ -75,7 +76,7 @@ def _parts(file: Path) -> tuple[str, ...]:
 
 
 def upward(imports: list[Import], layers: tuple[tuple[str, ...], ...]) -> list[str]:
-    """The imports between packages that do not run down the `layers`, in words."""
+    """A sentence for each import between packages that does not run down the `layers`."""
     floors = {
         name: [floor for floor, names in enumerate(layers) if name in names] for names in layers for name in names
     }
@@ -92,12 +93,12 @@ def upward(imports: list[Import], layers: tuple[tuple[str, ...], ...]) -> list[s
 
 
 def _room(file: Path) -> str:
-    """The package, or the module beside the packages, that a file belongs to."""
+    """The package, or the top-level module, that a file belongs to."""
     return Path(file.parts[0]).stem
 
 
 def circle(imports: list[Import]) -> list[Import]:
-    """Imports that lead from a module back to itself; empty where there are none."""
+    """The imports that lead from a module back to the module; empty without such imports."""
     onward: dict[Path, list[Import]] = {}
     for item in imports:
         onward.setdefault(item.file, []).append(item)

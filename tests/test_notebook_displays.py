@@ -1,4 +1,4 @@
-"""What a person sees in a notebook, in a kernel of its own: tables, and each picture once."""
+"""The output of a notebook that runs in its own kernel: tables, and each picture once."""
 
 from __future__ import annotations
 

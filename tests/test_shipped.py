@@ -1,4 +1,4 @@
-"""Every dataset and configuration that ships can be used, or says how to get what it lacks."""
+"""Every shipped dataset and configuration can be used, or names the way to get its missing files."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_demo_dataset_is_made_on_first_use() -> None:
 def test_a_configuration_is_valid(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DETREDUCE_DATA", str(SHARED / "data"))
     if not SHARED.is_dir():
-        # the weights that some name are not part of the checkout; any file will do to check the rest
+        # some configurations name weights that are not part of the checkout; any file will do to check the rest
         (tmp_path / "weights").mkdir()
         (tmp_path / "weights" / "yolov8n.pt").touch()
         monkeypatch.setenv("DETREDUCE_DATA", str(tmp_path / "data"))
@@ -94,5 +94,5 @@ def test_the_demo_compares_the_cleaned_images_with_all_images_and_with_as_many_s
     config = load_config(REPOSITORY / "configs" / "demo.yaml")
     assert config.reduce.drop_duplicates is True and config.reduce.keep == ["all"]
     assert config.controls == ["full", "full_equal_iterations"]
-    # one seed shows nothing, and trainings that share a random selection count as one
+    # one seed gives no verdict, and trainings that share a random selection count as one
     assert len(config.train.seeds) == len(config.reduce.seeds) == 3

@@ -152,8 +152,8 @@ def counted(rows: list[list[int]], classes: int) -> DetectionDataset:
 
 
 def test_report_of_classes() -> None:
-    # kept boxes: a 2 of 2; b 0 of 1; c 1 of 20 (95 % removed); d 1 of 19 (less than 95 %); e has no boxes; f 5 of 100
-    # (five remain)
+    # Kept boxes: a 2 of 2; b 0 of 1; c 1 of 20 (95 % removed). d 1 of 19 (less than 95 %); e has no boxes; f 5 of 100
+    # (five remain).
     dataset = counted([[0, 0, 2, 3] + [5] * 5, [1] + [2] * 19, [3] * 18, [5] * 95], 6)
     report = subset_report(dataset, [0])
     assert (report.images_full, report.images_kept) == (4, 1)

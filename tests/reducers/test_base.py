@@ -23,7 +23,7 @@ def test_a_method_is_one_small_class() -> None:
     X = np.array([[1.0], [5.0], [3.0], [4.0], [2.0], [0.0]])
     y = np.array(["b", "b", "b", "a", "a", "c"])
     reducer = Largest(keep=4).fit(X, y)
-    # b has 3, a 2, c 1: one each in that order, then b (3/3) against a (2/3)
+    # b has 3 rows, a has 2, c has 1: one each in this order, then b (3/3) against a (2/3)
     assert reducer.selected_idx_.tolist() == [1, 3, 5, 2]
     assert reducer.ranking_.tolist() == [1, 3, 5, 2, 4, 0]
     assert reducer.scores_.tolist() == X[:, 0].tolist()
@@ -35,7 +35,7 @@ def test_initial_comes_first_and_counts() -> None:
     X = np.array([[1.0], [5.0], [3.0], [4.0], [2.0], [0.0]])
     y = np.array(["b", "b", "b", "a", "a", "c"])
     reducer = Largest(keep=4).fit(X, y, initial=[4, 0])
-    # a and b have a seat; c gets its own; then b (3/3)
+    # a and b have a seat already; c gets a seat; then b (3/3)
     assert reducer.selected_idx_.tolist() == [4, 0, 5, 1]
     assert reducer.scores_.tolist() == [np.inf, 5, 3, 4, np.inf, 0]
 

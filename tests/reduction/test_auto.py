@@ -1,4 +1,4 @@
-"""`auto` takes what the results support, and the cheap checks come before the long steps."""
+"""`auto` takes the method that the results support, and the cheap checks come before the long steps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from detreduce.selection.request import CompositionRequest, SelectionRequest
 
 
 def make_data(folder: Path, boxes: int, copies: int = 4, images: int = 12) -> Path:
-    """Images of noise, of which the last `copies` repeat the first image."""
+    """Images of noise; the last `copies` images repeat the first one."""
     rng = np.random.default_rng(0)
     (folder / "images").mkdir(parents=True)
     (folder / "labels").mkdir()
@@ -116,7 +116,7 @@ def test_all_keeps_every_image_that_remains(tmp_path: Path) -> None:
     data = make_data(tmp_path / "set", 1)
     names = {f"images/{row:02}.png" for row in range(12)}
     made = dr.reduce(data, tmp_path / "clean", keep="all", cache=tmp_path / "cache")
-    # the method does not matter, so none is run: no features
+    # the method does not matter here, so no method runs and no features are computed
     assert made.selection.method == "srs" and "nothing to choose" in made.reason
     # of five equal images one remains
     assert len(made.selection) == 8 and {*map(str, made.selection.image_ids)} < names

@@ -17,7 +17,9 @@ from detreduce.selection.record import Selection
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Twelve images of noise with vectors in a CSV; by these 7 is like 3, and 11 like 2; 5 is a copy of 4."""
+    """Twelve images of noise with vectors in a CSV. By the vectors, 7 is like 3 and 11 is like 2. Image 5 is a copy of
+    4.
+    """
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(12, 6))
     vectors[7], vectors[11] = vectors[3] * 1.001, vectors[2] * 0.999

@@ -1,4 +1,4 @@
-"""The steps of one request: each uses the request's own options, and labels follow the rows that are left."""
+"""The steps of one request: each step uses the request's options, and labels follow the remaining rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMAGES = 12
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> DetectionDataset:
-    """Images of one colour each: 0, 1 and 2 are copies, 5 and 6 are copies; no two others are."""
+    """Images of one colour each: 0, 1 and 2 are copies, 5 and 6 are copies; the others differ."""
     colours = [0, 0, 0, 3, 4, 5, 5, 7, 8, 9, 10, 11]
     records = []
     for row in range(IMAGES):

@@ -16,12 +16,12 @@ from detreduce.experiment.run import run_experiment
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
-    """The finished ledger of 2 methods at 2 keeps with 3 seeds and 2 controls, its trainings made up."""
+    """The finished ledger of 2 methods at 2 keeps with 3 seeds and 2 controls; its trainings are made up."""
     folder = tmp_path_factory.mktemp("hostile")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DETREDUCE_CACHE", str(folder / "cache"))
         patch.setattr(run_module, "train", stand_in_train)
-        # whatever else trains on this machine
+        # the made-up trainings must not depend on other trainings on this machine
         patch.setattr(run_module, "present", lambda: nullcontext(SimpleNamespace(overlapped=False)))
         return run_experiment(hostile_experiment(folder), folder / "ledger")
 

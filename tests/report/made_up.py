@@ -1,4 +1,4 @@
-"""Experiments whose trainings are made up, on datasets with names that do harm where a page does not escape them."""
+"""Experiments with made-up trainings, on datasets whose names do harm if a page does not escape names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from detreduce.training.energy import ComponentEnergy, PhaseEnergy
 from detreduce.training.record import Counts, DataFacts, Evaluation, Flops, ModelFacts, TrainingRecord
 
 SCRIPT = "</script><script>document.title='owned'</script>"
-# what is after the mark is shown from right to left, so that it passes for "fish.txt"
+# the text after the mark is shown from right to left, so the name looks like "fish.txt"
 DISGUISED = "fish\u202etxt.\u200b"
 CLASSES = [SCRIPT, "\"><img src=x onerror=document.title='owned'>", "🐟 $x$ & co", "تمساح", DISGUISED]
 NAMES = [
@@ -30,12 +30,14 @@ NAMES = [
     "--> x",
     DISGUISED,
 ]
-# train images that are others again: re-encoded, and mirrored
+# train images that are copies of others: re-encoded, and mirrored
 COPIES, MIRRORED = {9: 2, 12: 2}, {11: 5}
 
 
 def hostile_dataset(folder: Path, images: int = 30) -> Path:
-    """A YOLO dataset of small pictures; two images of val are copies of images of train, three of train of others."""
+    """A YOLO dataset of small pictures. Two images of val are copies of images of train, and three images of train are
+    copies of other train images.
+    """
     generator = np.random.default_rng(0)
     for split, count in (("train", images), ("val", 6)):
         for row in range(count):
@@ -64,7 +66,7 @@ def hostile_dataset(folder: Path, images: int = 30) -> Path:
 
 
 def hostile_experiment(folder: Path, **changes: Any) -> Path:
-    """The YAML of an experiment on `hostile_dataset`, by given vectors."""
+    """The YAML of an experiment on `hostile_dataset`, with given vectors."""
     data = hostile_dataset(folder / "set")
     dataset = load_dataset(data)
     generator = np.random.default_rng(1)
@@ -91,7 +93,7 @@ def hostile_experiment(folder: Path, **changes: Any) -> Path:
 def made_up_record(
     images: int, *, seed: int, epochs: int = 3, seen: int | None = None, lift: float = 0.0
 ) -> TrainingRecord:
-    """A record whose mAP grows with the images seen, plus `lift`; its Wh are 0.01 for each image seen."""
+    """A record whose mAP grows with the images seen, plus `lift`, and whose energy is 0.01 Wh for each image seen."""
     seen = seen if seen is not None else images * epochs
     figure = 0.6 * (1 - np.exp(-seen / 60)) + 0.01 * seed + lift
     wh = seen / 100
@@ -142,7 +144,7 @@ def made_up_record(
 def stand_in_train(
     data: Any, *, output: Path, seed: int, epochs: int, images_per_epoch: int | None = None, **_: Any
 ) -> TrainingRecord:
-    """What `train` would leave, without training."""
+    """Write the files that `train` would write, without training."""
     images = len(load_dataset(data, split="train"))
     seen = None if images_per_epoch is None else images_per_epoch * epochs
     record = made_up_record(images, seed=seed, epochs=epochs, seen=seen)
@@ -152,9 +154,9 @@ def stand_in_train(
 
 
 def made_up_ledger(folder: Path, cells: list[dict[str, Any]], *, overlapped: bool = False) -> Ledger:
-    """A ledger of records alone, without a plan, a configuration or selections; a cell needs label, keep and seed.
+    """A ledger of records only, without a plan, a configuration or selections; a cell needs label, keep and seed.
 
-    `lift` moves its mAP; `changes` are those of its record.
+    A cell's `lift` moves its mAP; its `changes` replace fields of its record.
     """
     ledger = Ledger.create(folder)
     for number, given in enumerate(cells):

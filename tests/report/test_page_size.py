@@ -19,14 +19,14 @@ from detreduce.selection.record import Selection
 
 IMAGES, BOXES, SELECTIONS = 4_000, 70, 24
 CLASSES = tuple(f"class number {place}" for place in range(40))
-# as of a photograph at the size and quality of a thumbnail
+# the bytes of a photograph at the size and quality of a thumbnail
 JPEG = ("data:image/jpeg;base64," + "A" * 7000, 176, 132)
 CHART = Chart("cost", "Classes", "<svg>" + 17_000 * "x" + "</svg>", "")
 LIMIT = 10_000_000
 
 
 def crowded() -> DetectionDataset:
-    """Images that are not there, with many boxes of many classes each."""
+    """Images without files, with many boxes of many classes each."""
     generator = np.random.default_rng(0)
     boxes = np.column_stack([generator.uniform(0.3, 0.7, (BOXES, 2)), generator.uniform(0.01, 0.2, (BOXES, 2))])
     classes, crowd = np.arange(BOXES) % len(CLASSES), np.zeros(BOXES, bool)

@@ -1,4 +1,6 @@
-"""The report in a real browser: silent as it loads, nowhere overflowing; sorting and the map by pointer and keys."""
+"""The report in a real browser: it loads without console messages and without overflow; pointer and keys work on tables
+and map.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +136,7 @@ def test_all_of_it_goes_on_paper(browser: Any, page: Path) -> None:
     tab.emulate_media(media="print")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not tab.locator("nav").is_visible()
-    # A4 landscape less its margins, at 96 pixels an inch
+    # A4 landscape without its margins, at 96 pixels an inch
     tab.set_viewport_size({"width": 1047, "height": 700})
     table = tab.locator("table.sortable")
     assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
@@ -154,7 +156,7 @@ def test_the_table_loses_nothing_at_any_width(browser: Any, page: Path, width: i
     assert len(boxes) > 50
     assert all(left >= 0 and right <= width and over <= 1 for left, right, over in boxes)
     assert tab.locator("table.sortable td.main").first.is_visible()
-    # the roles stay where the style makes blocks of the rows
+    # the roles stay although the style makes blocks of the rows
     assert (
         tab.locator("table.sortable").get_by_role("rowheader").count() == tab.locator("table.sortable tbody tr").count()
     )

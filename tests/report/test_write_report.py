@@ -1,4 +1,4 @@
-"""The report as a file: what it says, what it holds, and that nothing in it runs that should not."""
+"""The report as a file: its words, its parts, and that no foreign script runs in it."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_pictures_are_held_once_and_boxes_drawn(shown: Page) -> None:
     pictures = shown.all("image")
     assert 0 < len(pictures) <= 30 + 6 and len({attributes["href"] for attributes in pictures}) >= 29
     assert len(shown.all("use")) > len(pictures), "shown more often than held"
-    # 30 images have 60 boxes, and those of val 12
+    # 30 images have 60 boxes, and the images of val have 12
     boxes = "".join(str(attributes["d"]) for attributes in shown.all("path", "box"))
     assert 60 <= boxes.count("M") == boxes.count("z") <= 72
 

@@ -83,7 +83,7 @@ def test_covering_radius_against_the_definition(seed: int, k: int, d: int) -> No
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_distances_of_many_kept_rows_in_blocks(dtype: str) -> None:
-    # more kept rows than are looked at together, in clusters, so that likely neighbours are not always the nearest
+    # more kept rows than one block has, in clusters, so that likely neighbours are not always the nearest
     rng = np.random.default_rng(0)
     X = (rng.normal(size=(40, 80))[rng.integers(40, size=9000)] + 0.3 * rng.normal(size=(9000, 80))).astype(dtype)
     kept = rng.permutation(9000)[:6000]

@@ -80,7 +80,7 @@ def test_estimates_are_right_on_average() -> None:
     X = rng.normal(size=(300, 3))
     kept = np.argsort(X[:, 0] + rng.normal(size=300))[:120]
     whole = maximum_mean_discrepancy(X, kept, 1.5)
-    # where all roots are of positive numbers, their squares can be averaged
+    # all roots are of positive numbers, so the squares can be averaged
     squares = [maximum_mean_discrepancy(X, kept, 1.5, max_images=60, seed=seed).value ** 2 for seed in range(300)]
     assert min(squares) > 0
     assert np.mean(squares) == pytest.approx(whole.value**2, rel=0.05)
@@ -91,7 +91,7 @@ def test_size_divergence_by_hand() -> None:
     assert size_divergence([0.1, 0.2, 0.3, 0.4], [0, 0, 1, 2], [0], bins=2) == pytest.approx(
         class_divergence(np.array([[2, 0], [0, 1], [0, 1]]), [0])
     )
-    # equal sizes are never parted, and a box of unknown size is none
+    # boxes of equal size share a bin, and a box of unknown size does not count
     assert size_divergence([0.2, 0.2, 0.2, np.nan], [0, 1, 1, 2], [0]) == 0.0
     assert np.isnan(size_divergence([np.nan], [0], [0])) and size_divergence([0.2], [0], [1]) == 1.0
 

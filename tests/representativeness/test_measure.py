@@ -77,7 +77,7 @@ def test_what_cannot_be_measured_is_said_and_not_made_up() -> None:
 
 def test_unknown_sizes_are_left_out() -> None:
     table = make_table()
-    # boxes in pixels, of images that are not there to give their size
+    # boxes in pixels of images whose files are missing, so that no file gives the size
     pixels = replace(table.dataset, box_format="xyxy")
     found = dr.measure_representativeness(pixels, ["00.jpg"])
     assert found.unknown_sizes == 120 and found.size_divergence is None and "size" in found.absent["size_divergence"]

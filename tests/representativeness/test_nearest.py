@@ -15,7 +15,7 @@ from detreduce.representativeness.nearest import CANDIDATES, Metric, largest_gap
 def test_from_a_floor_just_below_or_above_the_largest(
     metric: Metric, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # more kept rows than are searched at once
+    # more kept rows than one search block has
     X = np.random.default_rng(0).normal(size=(1900, 70)).astype(dtype)
     kept, left_out = np.arange(1400), np.arange(1400, 1900)
     assert len(kept) > 2 * CANDIDATES
@@ -31,7 +31,7 @@ def test_from_a_floor_just_below_or_above_the_largest(
 @given(st.integers(0, 10_000), st.sampled_from([1, 2, 90]), st.integers(1, 1500))
 @settings(max_examples=25, deadline=None)
 def test_against_the_definition_where_candidates_rule_out_few_rows(seed: int, d: int, k: int) -> None:
-    # one kept row is far nearer to some rows than all others are: it is rarely among the first candidates
+    # to some rows, one kept row is far nearer than all other rows, and rarely among the first candidates
     rng = np.random.default_rng(seed)
     X = rng.exponential(size=(1600, d)) ** 3
     kept = rng.permutation(1600)[:k]
@@ -57,7 +57,7 @@ def test_equal_rows_are_exactly_0_apart(dtype: str) -> None:
     X = np.tile(1e4 + rng.normal(size=(300, 40)), (2, 1)).astype(dtype)
     kept = np.arange(300)
     assert epsilon(X, None, kept) == covering_radius(X, None, kept) == 0.0
-    # a copy of each image is kept: no image is nearer than that
+    # a copy of each image is kept: no image is nearer than its copy
     assert coverage(X, None, kept, neighbours=1).value == 1.0
 
 
@@ -83,7 +83,7 @@ def test_coverage_of_more_images_than_are_compared_at_once(monkeypatch: pytest.M
 @pytest.mark.parametrize("where", ["in two far places", "far from the origin", "in single precision"])
 @pytest.mark.parametrize("seed", range(3))
 def test_coverage_of_near_duplicates(where: str, seed: int) -> None:
-    # products of rows lose the digits that tell which of them is nearest
+    # products of rows lose the digits that decide which row is nearest
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(200, 30))
     if where == "in two far places":

@@ -9,7 +9,7 @@ from detreduce.representativeness import coverage
 
 
 def test_by_hand() -> None:
-    # of the three nearest, itself included: 0, 1 and 2 see each other, 10 sees 2 and 1, 11 sees 10 and 2
+    # the three nearest of each image, itself included: 0, 1 and 2 have each other, 10 has 2 and 1, 11 has 10 and 2
     X = np.array([[0.0], [1.0], [2.0], [10.0], [11.0]])
     found = coverage(X, None, [0], neighbours=3)
     assert found.value == pytest.approx(3 / 5) and found.exact and found.neighbours == 3

@@ -1,4 +1,4 @@
-"""The similarity of objects to the nearest kept object of their class, against loops in plain Python."""
+"""The similarity between objects and the nearest kept object of their class, against loops in plain Python."""
 
 from __future__ import annotations
 

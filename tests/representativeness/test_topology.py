@@ -21,7 +21,7 @@ def test_the_bottleneck_is_at_most_twice_the_hausdorff_distance(seed: int, k: in
 
 
 def test_by_hand() -> None:
-    # bars of 1, 1 and 8 in dimension 0; without the image at 10, those of 1 and 1: the bar of 8 goes to the diagonal
+    # bars of 1, 1 and 8 in dimension 0; without the image at 10, bars of 1 and 1: the bar of 8 goes to the diagonal
     X = np.array([[0.0], [1.0], [2.0], [10.0]])
     assert diagram_distance(X, [0, 1, 2], dimensions=[0]).value == pytest.approx(4.0)
     assert diagram_distance(X, [0, 1, 2], dimensions=[0], metric="wasserstein").value == pytest.approx(4.0, rel=0.02)
@@ -32,7 +32,8 @@ def test_a_lost_loop_is_seen() -> None:
     angle = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     X = np.column_stack([np.cos(angle), np.sin(angle)])
     every_other, half = diagram_distance(X, np.arange(0, 60, 2)), diagram_distance(X, np.arange(30))
-    # the loop is born at a chord between neighbours and filled at sqrt 3: half of that away from nothing
+    # the loop is born at a chord between neighbours and filled at sqrt 3: its distance to the diagonal is half the
+    # difference
     assert half.by_dimension[1] == pytest.approx((np.sqrt(3) - 2 * np.sin(np.pi / 60)) / 2, rel=1e-3)
     assert every_other.by_dimension[1] < 0.2
 

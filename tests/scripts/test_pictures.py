@@ -30,7 +30,7 @@ def script() -> ModuleType:
     spec = importlib.util.spec_from_file_location("pictures", REPOSITORY / "scripts" / "pictures" / "methods.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    # dataclasses look their module up
+    # dataclasses look up their module in sys.modules
     sys.modules["pictures"] = module
     spec.loader.exec_module(module)
     return module
@@ -50,7 +50,7 @@ def fitted(name: str, points: Any) -> Any:
 
 
 def strays(points: Any) -> set[int]:
-    """The six points with nobody near."""
+    """The six points without a near neighbour."""
     gaps = np.linalg.norm(points.X[:, None] - points.X[None], axis=2) + np.diag(np.full(len(points.X), np.inf))
     found = np.argsort(gaps.min(axis=1))[-6:]
     assert gaps.min(axis=1)[found].min() > 2 * np.sort(gaps.min(axis=1))[-7]

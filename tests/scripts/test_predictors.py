@@ -1,4 +1,4 @@
-"""Which measure predicts mAP: made-up cells with a known answer."""
+"""The measure that predicts mAP best, on made-up cells with a known answer."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def script() -> Iterator[ModuleType]:
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "readings", module)  # dataclasses look the module up
+        patch.setitem(sys.modules, "readings", module)  # dataclasses look up their module in sys.modules
         spec.loader.exec_module(module)
         yield module
 

@@ -93,7 +93,7 @@ def test_few_methods_are_drawn_against_computation(script: ModuleType, many: lis
     (axes,) = script.picture(few).axes
     assert "TFLOPs" in axes.get_xlabel()
     drawn = [marks for marks in axes.collections if ": " in (marks.get_gid() or "")]
-    # full once, the others at two keeps
+    # full at one keep, the others at two keeps
     assert len(drawn) == 1 + 3 * 2
 
 

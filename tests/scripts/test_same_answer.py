@@ -19,7 +19,7 @@ def same_answer(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location("same_answer", FILE)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "same_answer", module)  # dataclasses look their module up
+    monkeypatch.setitem(sys.modules, "same_answer", module)  # dataclasses look up their module in sys.modules
     spec.loader.exec_module(module)
     return module
 

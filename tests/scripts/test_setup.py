@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# a Python that says what it is asked for, and makes an environment of itself; its pip says what pip does, and may fail
+# This stand-in for Python prints its arguments and makes an environment with itself. Its pip prints its arguments, and
+# may fail.
 STAND_IN = """#!/bin/bash
 echo "$@" >>{log}
 if [ "$2" = venv ]; then rm -rf .venv; mkdir -p .venv/bin; cp {python} .venv/bin/python; touch .venv/pyvenv.cfg; fi
@@ -39,10 +40,10 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def asked(checkout: Path) -> list[str]:
-    """What Python is asked for by one more set-up."""
+    """The requests that one more set-up makes to Python."""
     log = checkout.parent / "log"
     log.write_text("")
-    # a pip that is reached all the same installs nothing
+    # a pip that is called against expectation installs nothing
     environment = {**os.environ, "PYTHON": str(checkout.parent / "python"), "PIP_DRY_RUN": "1", "PIP_NO_INDEX": "1"}
     subprocess.run([checkout / "scripts" / "setup", "dev"], check=True, env=environment, capture_output=True)
     return [line for line in log.read_text().splitlines() if line.startswith("-m")]
@@ -70,7 +71,7 @@ def test_an_interrupted_install_is_begun_anew(checkout: Path) -> None:
 
 
 def test_nothing_is_installed_beside_the_interpreter(checkout: Path) -> None:
-    # what an interrupted removal of an environment leaves: a python that is the machine's own
+    # an interrupted removal of an environment leaves a link to the machine's own python
     (checkout / ".venv" / "bin").mkdir(parents=True)
     (checkout / ".venv" / "bin" / "python").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
     assert asked(checkout)[0] == "-m venv --clear .venv"

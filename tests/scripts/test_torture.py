@@ -1,4 +1,4 @@
-"""The tools of `scripts/torture/run`. What they try is tried by CI, which runs the command itself."""
+"""The tools of `scripts/torture/run`. CI runs the command itself."""
 
 from __future__ import annotations
 

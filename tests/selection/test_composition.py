@@ -48,7 +48,7 @@ def table_of(dataset: DetectionDataset) -> FeatureTable:
 
 
 def copies(*pairs: tuple[int, int]) -> Duplicates:
-    """Image `copy` shows what image `kept` shows, for each (copy, kept)."""
+    """For each pair (copy, kept), image `copy` shows the same as image `kept`."""
     found = tuple(DuplicatePair(f"images/{c:02}.png", f"images/{k:02}.png", 0.9, "mirrored", False) for c, k in pairs)
     return Duplicates(tuple((pair.kept, pair.copy) for pair in found), found, 12, "pixels", 0.85)
 
@@ -220,11 +220,11 @@ def test_an_earlier_selection_goes_on_when_new_images_have_come() -> None:
     assert later.image_ids[:3] == earlier.image_ids
     assert len(set(later.image_ids)) == 7
     assert {step["step"] for step in later.steps} == {"initial", "method"}
-    # the new images are candidates: with the rest of the old ones left out they are all there is
+    # the new images are candidates; with the remaining old images left out, they are the only candidates
     only_new = select(table_of(new), "mms", keep=12, initial=earlier)
     assert {f"images/{row:02}.png" for row in range(6, 12)} <= set(only_new.image_ids)
     assert any(image > "images/05.png" for image in later.image_ids)
-    # the same images were put among the new ones: ids, not rows
+    # the same images now stand among the new ones: only the ids must match, not the rows
     moved = replace(new, records=new.records[6:] + new.records[:6])
     assert set(select(table_of(moved), "srs", keep=4, initial=earlier).image_ids) > set(earlier.image_ids)
 
@@ -302,7 +302,7 @@ def test_a_floor_keeps_to_the_limit_on_groups() -> None:
     taken = [int(image[7:9]) for image in selection.image_ids]
     assert sum(row < 5 for row in taken) <= 3
     assert len(taken) == 5
-    # of the four ants and bees that the floor asks for, three may be
+    # the floor asks for four ants and bees, and three fit
     assert selection.steps[-2]["step"] == "class_floor"
     assert len(selection.steps[-2]["images"]) == 3 + 2
     with pytest.raises(InputError, match=r"class_floor needs 6 images.*at least 6"):
@@ -351,7 +351,7 @@ def test_parameters_that_name_rows_follow_the_images_that_are_left() -> None:
 
 
 def named_dataset(**classes: int | None) -> DetectionDataset:
-    """One image for each name, with a box of the class given, or none."""
+    """One image for each name, with a box of the given class, or without boxes."""
     plain = dataset_of([[] if label is None else [label] for label in classes.values()])
     records = tuple(
         replace(record, id=f"images/{name}.png", name=f"{name}.png")
@@ -440,7 +440,7 @@ def test_floors_keep_to_the_limit_on_groups_after_duplicates_are_dropped(seed: i
         composed = compose(table_of(dataset), 6, composition)
     first = composed.positions[composed.first]
     assert np.bincount(groups[first]).max() <= 2
-    # every class gets its floor, unless its groups are full: then no image of it could be added
+    # every class gets its floor, unless its groups are full: then no image of the class could be added
     for label in range(3):
         lacking = [row for row in kept if classes[row] == label and row not in first]
         if (classes[first] == label).sum() < 2:

@@ -1,4 +1,4 @@
-"""A selection that was edited or damaged is one error that names the file and the field, or it is read."""
+"""An edited or damaged selection is read, or gives one error that names the file and the field."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def content(data: dr.DetectionDataset) -> dict[str, Any]:
 
 
 def use(file: Path, data: dr.DetectionDataset, folder: Path, *, slow: bool) -> None:
-    """Everything that a selection's file is used for; uses that write, draw or read images only if `slow`."""
+    """All uses of a selection's file; uses that write, draw or read images only with `slow`."""
     made = Selection.load(file)
     repr(made), made._repr_html_(), made.to_json(), len(made)
     uses = [

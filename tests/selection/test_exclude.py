@@ -1,4 +1,6 @@
-"""Images that a person never wants to keep: left out before everything else, whatever else is asked."""
+"""Images that a person never wants to keep: they are left out before every other step, whatever the other options
+are.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ def test_an_excluded_image_is_never_kept(data: Any) -> None:
         kept = set(chosen.indices.tolist())
         assert not kept & excluded and pinned <= kept and earlier - excluded <= kept
         assert chosen.steps[0] == {"step": "exclude", "images": [f"images/{row:02}.png" for row in sorted(excluded)]}
-        # rows and scores are those of the whole dataset
+        # rows and scores refer to the whole dataset
         assert [DATASET[row].id for row in chosen.indices.tolist()] == list(chosen.image_ids)
         assert np.isnan(chosen.scores[sorted(excluded)]).all() and len(chosen.scores) == 12
 

@@ -19,14 +19,14 @@ from detreduce.selection.explanation import explain
 from detreduce.selection.named_images import find_image
 from detreduce.selection.record import Selection
 
-# along a line, one image an integer; classes: 5 is the only one with a bee, 6 with a cow
+# images at the integers of a line; only image 5 has a bee, and only image 6 a cow
 PLACES = [0, 1, 2, 10, 11, 20, 31, 32]
 CLASSES = ["0", "0", "0 0", "0", "0", "0 1", "2", "0"]
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> DetectionDataset:
-    """Eight noise images whose features are their places on a line; 7 is a copy of 0, mirrored."""
+    """Eight noise images whose features are positions on a line; image 7 is a mirrored copy of image 0."""
     rng = np.random.default_rng(0)
     for row, classes in enumerate(CLASSES):
         image = tmp_path / "set" / "images" / f"{row}.png"
@@ -100,7 +100,7 @@ def test_a_dropped_image_says_whether_its_group_was_full(data: DetectionDataset)
         found = explain(choose(data, groups="folder", max_per_group=limit), "5.png")
         assert (found.group, found.group_kept, found.group_limit) == (folder, 3, limit)
         assert (found.kept, found.group_full, found.to_dict()["group_kept"]) == (False, full, 3)
-    # 4 and 7 come first: with a group for each image, that of 5 has room
+    # 4 and 7 come first: with a group for each image, the group of 5 has room
     found = explain(choose(data, groups=r"(\d)\.png", max_per_group=1, keep=2), "5.png")
     assert (found.group, found.group_kept, found.group_full) == ("5", 0, False)
     assert explain(choose(data), "5.png").group_limit is None
@@ -130,7 +130,7 @@ def test_without_features_the_boxes_say_what_is_near(data: DetectionDataset) -> 
 
 def test_without_features_the_vectors_in_the_cache_say_what_is_near(data: DetectionDataset, tmp_path: Path) -> None:
     selection = select(data, "srs", keep=4)
-    # what is kept of a file is told by its time, and not of one that was written a moment ago
+    # the cache knows a file by its time, and keeps nothing of a file that was written a moment ago
     time.sleep(0.1)
     table = extract_features(data, blocks=("image",), cache=tmp_path / "cache")
     found = explain(selection, "2.png", cache=tmp_path / "cache")
@@ -227,7 +227,9 @@ def test_an_image_that_is_not_there_is_named_with_its_nearest(data: DetectionDat
 
 @pytest.fixture
 def coco(tmp_path: Path) -> Path:
-    """A COCO JSON of four images in a folder of their own, and a dataset YAML that names both; returns the YAML."""
+    """Write a COCO JSON of four images, a separate image folder, and a dataset YAML that names both; return the
+    YAML.
+    """
     images = [{"id": 7 + row, "file_name": f"{row}.png", "width": 30, "height": 20} for row in range(4)]
     boxes = [{"id": row, "image_id": 7 + row, "category_id": 1, "bbox": [1, 2, 3 + row, 4]} for row in range(4)]
     content = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "ant"}]}

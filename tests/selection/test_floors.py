@@ -64,7 +64,9 @@ def test_a_group_is_left_to_the_class_that_has_nothing_else() -> None:
 
 
 def test_a_chain_of_swaps_goes_through_several_groups() -> None:
-    """Group i has classes i and i + 1; the last class has the last group alone, so every group takes its second one."""
+    """Group i has classes i and i + 1. The last class is in the last group only, so every group must give its second
+    class.
+    """
     classes = 6
     present = np.zeros((2 * classes - 1, classes), bool)
     codes = []
@@ -88,7 +90,7 @@ def test_a_row_that_is_held_is_never_put_out() -> None:
 
 @st.composite
 def small_cases(draw: st.DrawFn) -> tuple[np.ndarray, list[int], int, int, int]:
-    """One class a row: presence, groups, the limit, the floor, rows held."""
+    """One class a row: presence, groups, the limit, the floor, the kept rows."""
     labels = draw(st.lists(st.integers(0, 3), min_size=1, max_size=8))
     codes = draw(st.lists(st.integers(0, 3), min_size=len(labels), max_size=len(labels)))
     most, floor = draw(st.integers(1, 2)), draw(st.integers(1, 2))
@@ -118,7 +120,7 @@ def test_with_one_class_a_row_no_choice_brings_more_to_the_floors(
 
 
 def test_most_floors_that_can_be_met_are_met_with_several_classes_a_row() -> None:
-    """It is set cover, so not all: without the swaps 1 of 20 such cases is missed, with them 1 of 100."""
+    """The task is a set cover, so the search misses some cases: 1 of 20 without the swaps, 1 of 100 with the swaps."""
     rng = np.random.default_rng(0)
     missed = 0
     for _ in range(200):
@@ -137,7 +139,7 @@ def test_most_floors_that_can_be_met_are_met_with_several_classes_a_row() -> Non
 
 
 def test_a_row_is_not_put_out_for_one_of_its_own_class() -> None:
-    """Two rows of class 0 are wanted: one of each group, though group 0 has two and class 1 filled group 1."""
+    """Two rows of class 0 are required, one of each group, though group 0 has two and class 1 filled group 1."""
     present = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1]], bool)
     codes = [0, 0, 1, 1, 2]
     for draw in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [1, 2, 4, 0, 3]):

@@ -177,7 +177,7 @@ def test_methods_get_the_objects_that_they_declare(monkeypatch: pytest.MonkeyPat
             assert cls.seen == (table.objects, (3, 0))
     select(table, method="by_both", keep=2)
     assert ByBoth.seen == (table.objects, (3, 4))
-    select(table, method="mms", keep=2)  # refuses objects, so it got none
+    select(table, method="mms", keep=2)  # the method refuses objects, so it got no objects
 
 
 @pytest.mark.usefixtures("stand_in_reducers")
@@ -227,7 +227,7 @@ def test_every_parameter_of_every_method_can_be_given_to_select() -> None:
 
 
 def of_everything(n: int = 48) -> FeatureTable:
-    """A table with what any method needs, and groups of ten images by name."""
+    """A table with the blocks that any method needs, and groups of ten images by name."""
     rng = np.random.default_rng(3)
     dataset = make_dataset(n)
     records = tuple(replace(record, class_ids=rng.integers(3, size=1)) for record in dataset.records)

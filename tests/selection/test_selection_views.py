@@ -29,7 +29,7 @@ def dataset() -> DetectionDataset:
 
 @pytest.fixture
 def features(dataset: DetectionDataset) -> FeatureTable:
-    """Seven of the images on a line; the third could not be read."""
+    """Seven of the images lie on a line; the third image could not be read."""
     rows = np.array([0, 1, 3, 4, 5, 6, 7])
     block = np.column_stack([rows, 2 * rows]).astype(np.float32)
     return FeatureTable(dataset, rows, {"image": block}, {"blocks": ["image"]})
@@ -72,7 +72,7 @@ def test_with_features_it_is_a_map_of_kept_and_dropped(selection: Selection, fea
     (axes,) = selection.plot(features).axes
     dropped, kept = (mark.get_offsets()[:, 0] for mark in axes.collections)
     assert len(kept) == 4 and len(dropped) == 3
-    # all images lie on a line, along which their first component goes
+    # all images lie on a line, which is their first component
     place = {row: number for number, row in enumerate(features.rows.tolist())}
     wanted = sorted(place[row] for row in selection.indices.tolist())
     order = np.argsort(np.argsort([*kept, *dropped]))[:4].tolist()

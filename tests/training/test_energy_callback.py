@@ -1,4 +1,4 @@
-"""The energy of somebody's own training."""
+"""The energy of a training outside detreduce."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detreduce.training.energy import meter as energy
 
 
 class Tracker:
-    """One Wh a stay; says whether it runs."""
+    """A stand-in tracker of one Wh a measurement; it records whether it runs."""
 
     def __init__(self, running: list[Tracker]) -> None:
         self._hardware: list[Any] = []

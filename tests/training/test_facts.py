@@ -1,4 +1,4 @@
-"""The hash of a selection: what was chosen and how, not when and where."""
+"""The hash of a selection: the chosen images and the method count, the time and the place do not."""
 
 from __future__ import annotations
 

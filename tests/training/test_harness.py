@@ -1,4 +1,4 @@
-"""Real trainings of a few seconds, and everything that stops one before it starts."""
+"""Real trainings of a few seconds, and all errors before a training starts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ SMALL = {"epochs": 2, "imgsz": 64, "batch": 8, "model": "yolov8n.yaml"}
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny dataset with what makes ultralytics write: a JPEG with bytes after its end marker, under two names."""
+    """The tiny dataset with a case that makes ultralytics write: a JPEG with bytes after its end marker, under two
+    names.
+    """
     data = make_tiny(tmp_path_factory.mktemp("source") / "tiny")
     images = data.parent / "train/images"
     open_end = images / "001.jpg"
@@ -51,7 +53,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TrainingRecord, Path, dict, dict]]:
-    """One training that may not use the network; with the source before and after."""
+    """Run one training without network access; return the dataset's files before and after too."""
     folder = tmp_path_factory.mktemp("runs") / "first"
     patch = pytest.MonkeyPatch()
     patch.setenv("DETREDUCE_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -79,8 +81,8 @@ class TestOneTraining:
 
     def test_counts_are_known_answers(self, run: tuple) -> None:
         record = run[0]
-        # 25 images in batches of 8: 4 batches an epoch, 8 in all; nbs 64 / batch 8 would accumulate 8, and the warm-up
-        # (one epoch: 4 batches) raises it from 1 to 8 with np.interp
+        # 25 images in batches of 8: 4 batches an epoch, 8 in all. nbs 64 / batch 8 would accumulate 8 batches. The
+        # warm-up (one epoch: 4 batches) raises this number from 1 to 8 with np.interp.
         assert record.counts.batches == 8
         assert record.counts.images_seen == 50
         assert record.counts.epochs == 2
@@ -197,7 +199,7 @@ def test_best_validates_each_epoch_apart_from_training(tiny: Path, tmp_path: Pat
 
 @pytest.mark.train
 def test_real_photographs_from_pretrained_weights(shared: Path, tmp_path: Path) -> None:
-    """One epoch on aquarium with the backbone frozen learns something, and both figures agree."""
+    """One epoch on aquarium with a frozen backbone learns something, and both figures agree."""
     before = {path: path.stat().st_mtime_ns for path in (shared / "data/aquarium").rglob("*")}
     record = train(
         shared / "data/aquarium/data.yaml",
@@ -308,7 +310,9 @@ def test_a_failed_evaluation_keeps_the_training(
 
 @pytest.mark.train
 def test_images_left_out_are_not_counted_and_stdout_stays_clean(tiny: Path, tmp_path: Path, capfd: Any) -> None:
-    """With a corrupt image, a cache in memory (ultralytics shows a bar) and no terminal for a minute of each second."""
+    """With a corrupt image and a cache in memory (ultralytics shows a bar); without a terminal, a second counts as a
+    minute.
+    """
     (tiny.parent / "train/images/003.jpg").write_bytes(b"\xff\xd8 no image \xff\xd9")
     patch = pytest.MonkeyPatch()
     patch.setattr(trainer, "LINE_SECONDS", 0.0)
@@ -477,7 +481,7 @@ def test_only_jpegs_without_end_marker_are_copies(source: Path, tmp_path: Path) 
 
 
 def test_a_fresh_process_leaves_the_users_settings_and_the_network_alone(tmp_path: Path) -> None:
-    """Importing ultralytics through detreduce in a home of its own makes no file there and resolves no name."""
+    """Importing ultralytics through detreduce in an empty home folder makes no file there and resolves no host name."""
     code = (
         "import socket\n"
         "def refuse(*a, **k): raise SystemExit('asked the network')\n"
@@ -503,7 +507,7 @@ def test_a_fresh_process_leaves_the_users_settings_and_the_network_alone(tmp_pat
 
 @pytest.mark.train
 def test_all_the_data_in_as_many_steps_as_a_subset(tmp_path: Path) -> None:
-    """What the control full_equal_iterations stands on: only the images differ."""
+    """The assumption of the control full_equal_iterations: only the images differ."""
     data = make_tiny(tmp_path / "tiny")
     (tmp_path / "part").mkdir()
     reduced = write_subset(load_dataset(data), load_dataset(data).image_ids[:11], tmp_path / "part")

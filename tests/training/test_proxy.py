@@ -1,4 +1,4 @@
-"""Proxy trainings of a few seconds, their logs, and what stops one before it starts."""
+"""Proxy trainings of a few seconds, their logs, and the errors before a training starts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SMALL: dict[str, Any] = {"epochs": 2, "imgsz": 64, "batch": 8}
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny dataset with a doubled label, a corrupt image and a JPEG that ultralytics would mend in place."""
+    """The tiny dataset with a doubled label, a corrupt image and a JPEG that ultralytics would repair in place."""
     data = make_tiny(tmp_path_factory.mktemp("source") / "tiny")
     images, labels = data.parent / "train/images", data.parent / "train/labels"
     (labels / "002.txt").write_text((labels / "002.txt").read_text() * 2)
@@ -45,7 +45,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def logged(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProxyLog, Path, dict, dict]]:
-    """One proxy that may not use the network; with the source before and after."""
+    """Run one proxy without network access; return the dataset's files before and after too."""
     output = tmp_path_factory.mktemp("proxy") / "proxy.npz"
     patch = pytest.MonkeyPatch()
     patch.setenv("DETREDUCE_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -76,7 +76,7 @@ class TestOneProxy:
         assert list(log.image_ids) == [record.id for record in seen]
         assert log.box_classes.tolist() == [c for record in seen for c in record.class_ids]
         assert np.bincount(log.box_images, minlength=23).tolist() == [len(record.class_ids) for record in seen]
-        # the doubled boxes of 002 are logged twice, and alike
+        # the doubled boxes of 002 are logged twice, with equal values
         twice = np.flatnonzero(log.box_images == 2)
         assert len(twice) == 4
         np.testing.assert_array_equal(log.iou[:, twice[:2]], log.iou[:, twice[2:]])
@@ -122,7 +122,7 @@ def test_epochs_without_a_step_are_counted(steps: list[int], idle: int) -> None:
 
 @pytest.mark.train
 def test_a_proxy_that_takes_no_step_says_so(tmp_path: Path) -> None:
-    """Nine images are three batches of four, of which ultralytics would gather 16."""
+    """Nine images are three batches of up to four; ultralytics would accumulate 16 batches."""
     tiny = make_tiny(tmp_path / "tiny")
     for image in sorted((tiny.parent / "train/images").iterdir())[9:]:
         image.unlink()
@@ -142,7 +142,7 @@ def test_a_proxy_that_takes_no_step_says_so(tmp_path: Path) -> None:
 def test_other_generations_of_yolo(tiny: Path, tmp_path: Path, model: str) -> None:
     log = log_proxy_training(load_dataset(tiny), model, output=tmp_path / "proxy.npz", single_cls=True, **SMALL)
     assert log.iou.shape == (2, 46)
-    # one class: no other to be taken for
+    # with one class, a box cannot be confused with another class
     np.testing.assert_array_equal(log.margin, log.confidence)
     np.testing.assert_allclose(log.error, 1 - log.confidence.astype(float), atol=1e-3)
 
@@ -173,7 +173,9 @@ def test_coco_ids_classes_and_crowds(tmp_path: Path) -> None:
 
 
 class Looking(SimpleNamespace):
-    """What an Observer asks of a trainer, without a training: finished weights and ultralytics' validation loader."""
+    """The parts of a trainer that an Observer uses, without a training: finished weights and ultralytics' validation
+    loader.
+    """
 
     @classmethod
     def at(cls, data_yaml: Path, weights: str, imgsz: int) -> Looking:
@@ -227,7 +229,7 @@ def test_boxes_lie_in_the_input_where_ultralytics_has_them(tmp_path: Path) -> No
             theirs = batch["bboxes"][batch["batch_idx"] == number].numpy() * [width, height, width, height]
             ours = corners.numpy()
             centred = np.hstack([(ours[:, :2] + ours[:, 2:]) / 2, ours[:, 2:] - ours[:, :2]])
-            # ultralytics scales by one ratio for both sides, the resized image is whole pixels
+            # ultralytics scales both sides by one ratio, and the resized image has whole pixels
             np.testing.assert_allclose(centred, theirs, atol=0.75)
             assert classes.tolist() == batch["cls"][batch["batch_idx"] == number].flatten().tolist()
             compared += len(ours)
@@ -256,7 +258,7 @@ def test_what_is_logged_is_what_the_detector_says(shared: Path, tmp_path: Path, 
             truth = batch["bboxes"].numpy()[mine] * [width, height, width, height]
             boxes = np.flatnonzero(log.box_images == row_of[run.source[observer.row_of[file_key(file)]].id])
             found, classes = decoded[number][:4].T, batch["cls"].numpy()[mine].ravel().astype(int)
-            # ultralytics orders boxes anew where some are doubled, so they are compared as a set
+            # ultralytics changes the order of boxes if some are doubled, so the boxes are compared as a set
             best = [
                 (c, (_iou(_corners(box), _corners(found)) * decoded[number][4 + c]).max())
                 for box, c in zip(truth, classes, strict=True)

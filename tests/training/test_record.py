@@ -1,4 +1,4 @@
-"""The record's file: whole or not there, readable elsewhere."""
+"""The record's file: complete or absent, and readable on other machines."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_the_energy_of_a_recipe_is_in_the_row() -> None:
     phases = {**make_record().energy, "stream": PhaseEnergy(seconds=5, wh=0.5), "selection": PhaseEnergy(seconds=2)}
     row = make_record(energy=phases).row()
     assert (row["stream_Wh"], row["stream_seconds"], row["Wh"]) == (0.5, 5, 3.0)
-    # it was not metered, and so it is not 0
+    # the energy was not metered, so it is not 0
     assert (row["selection_Wh"], row["selection_seconds"]) == (None, 2)
     assert choosing_wh([{**row, "method": "herding"}]) is None
     assert choosing_wh([{**row, "selection_Wh": 0.25}]) == 0.75

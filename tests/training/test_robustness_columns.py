@@ -1,4 +1,4 @@
-"""Means over corruptions and severities, and what remains of the clean mAP."""
+"""Means over corruptions and severities, and the remaining share of the clean mAP."""
 
 from __future__ import annotations
 

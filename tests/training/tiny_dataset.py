@@ -11,7 +11,9 @@ SPLITS = {"train": 24, "val": 6, "test": 6}
 
 
 def make_tiny(root: Path, splits: dict[str, int] | None = None) -> Path:
-    """Bright squares (class 0) and dark ones (class 1) on noise; one background image a split. Returns data.yaml."""
+    """Write images of noise with bright squares (class 0) and dark squares (class 1), and one background image a split.
+    Return data.yaml.
+    """
     random = np.random.default_rng(0)
     counts = splits or SPLITS
     for split, count in counts.items():

@@ -1,4 +1,4 @@
-"""What plug-ins for version 0.1 import is still there."""
+"""The names that plug-ins for version 0.1 import still exist."""
 
 from __future__ import annotations
 

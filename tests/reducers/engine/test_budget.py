@@ -67,7 +67,7 @@ def test_no_images() -> None:
 @pytest.mark.parametrize(
     ("counts", "k", "expected"),
     [
-        # largest remainder would give 4, 4, 2 for 10; here 6/9 and 2/3 tie, to the larger
+        # the largest-remainder rule would give 4, 4, 2 for 10; here 6/9 and 2/3 tie, and the larger category wins
         ([6, 6, 2], 10, [5, 4, 1]),
         ([6, 6, 2], 11, [5, 5, 1]),
         ([6, 6, 2], 12, [5, 5, 2]),
@@ -100,7 +100,7 @@ def test_too_many_seats() -> None:
 
 
 def plain_seats(counts: list[int], k: int, held: list[int]) -> list[int]:
-    """The rule word for word, with exact fractions."""
+    """Apply the documented rule literally, with exact fractions."""
     from fractions import Fraction
 
     seats, sequence = list(held), []

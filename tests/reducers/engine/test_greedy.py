@@ -15,7 +15,7 @@ def task(n: int, count: int, priority: list[int] | None = None) -> GreedyTask:
 
 
 class Cover:
-    """The number of elements covered by sets; counts the gains that were taken."""
+    """The number of elements that sets cover; the task counts its calls of gain."""
 
     def __init__(self, sets: list[set[int]]) -> None:
         self.sets, self.covered, self.taken = sets, set[int](), 0

@@ -24,7 +24,7 @@ class Largest(ScoringReducer):
 
 
 class LargestFew(BaseReducer):
-    """The same, but only as many as are asked for; `asked` counts how often."""
+    """The same order, computed only as far as asked for; `asked` counts the requests."""
 
     name, family, cost, source, summary = "largest_few", "test", "n", "here", "largest value"
     deterministic = nested = True
@@ -64,7 +64,7 @@ def test_a_category_without_open_images_gives_its_seat_up(cls: type[BaseReducer]
 
 
 def test_a_group_that_another_category_filled_is_full() -> None:
-    # seats go to category 0 first, which takes group a from category 1
+    # category 0 gets its seats first, and so takes group a from category 1
     y = [0, 0, 0, 1, 1]
     reducer = Largest(keep=2).fit(X[:5], y, groups=list("abbac"), max_per_group=1)
     assert reducer.selected_idx_.tolist() == [0, 4]
@@ -99,8 +99,8 @@ def test_every_feasible_budget_is_met_by_every_kind_of_method(data: st.DataObjec
 
 
 def test_greedy_methods_leave_a_full_group_out_while_they_choose() -> None:
-    # images 0 (the box of A) and 1 (four of five boxes of B) are of one group: once 0 is kept, 1 must not count,
-    # so image 2 (the fifth box of B, sqrt(1/5)) comes before images 3 to 8 (a box of C each, sqrt(1/6))
+    # Images 0 (the box of A) and 1 (four of five boxes of B) are of one group. Once image 0 is kept, image 1 must not
+    # count. So image 2 (the fifth box of B, sqrt(1/5)) comes before images 3 to 8 (a box of C each, sqrt(1/6)).
     images, classes = [0, *[1] * 4, 2, *range(3, 9)], [0, *[1] * 5, *[2] * 6]
     table = ObjectTable.from_boxes(images, classes, 9, 3)
     reducer = make_reducer("class_coverage", keep=2)
@@ -109,7 +109,7 @@ def test_greedy_methods_leave_a_full_group_out_while_they_choose() -> None:
 
 
 def test_mms_does_not_keep_away_from_what_a_full_group_would_have_given() -> None:
-    # 20 and 11 are of one group; were 11 reckoned with after 20, the next would be 5
+    # 20 and 11 are of one group; if 11 still counted after 20, the next image would be 5
     points = np.array([[0.0], [20], [11], [5], [14]])
     reducer = make_reducer("mms", keep=4, start=0).fit(points, groups=[0, 1, 1, 2, 3], max_per_group=1)
     assert reducer.selected_idx_.tolist() == [0, 1, 4, 3]

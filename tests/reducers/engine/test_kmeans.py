@@ -46,8 +46,8 @@ def test_lloyd_from_the_same_centres(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_first_centres_follow_the_squared_distances() -> None:
-    # from a 0, each draw is a 1 or the 3 with equal odds (9 * 1 against 3^2); a 1 leaves 4 behind and the 3 leaves 9:
-    # the 3 is taken only where all four draws are the 3
+    # From a 0, each draw is a 1 or the 3 with equal odds (9 * 1 against 3^2). A 1 leaves a cost of 4, the 3 leaves 9.
+    # So the 3 is taken only if all four draws are the 3.
     X = np.repeat([[0.0], [1.0], [3.0]], [7, 9, 1], axis=0)
     picks = [first_centres(X, 2, np.random.default_rng(seed)) for seed in range(6000)]
     second = np.array([pick[1] for pick in picks if pick[0] < 7])

@@ -1,4 +1,4 @@
-"""The search for neighbours against all distances, and its rule for ties."""
+"""The neighbour search against all distances, and the search's rule for ties."""
 
 from __future__ import annotations
 

@@ -19,5 +19,5 @@ def test_scores_are_places_or_gains() -> None:
     remaining = np.array([9.0, 1.0, 9.0, np.nan, 3.0, 1.0])
     np.testing.assert_array_equal(place_scores(order, remaining), [-1.0, -3.0, 0.0, np.nan, -2.0, -3.0])
     gains = np.array([5.0, 5.5])
-    # rounding made the second gain rise, and one that remains exceed it
+    # rounding made the second gain rise, and a remaining gain exceed it
     np.testing.assert_array_equal(gain_scores(order, gains, np.array([0.0, 6.0, 0.0, 1.0])), [5.0, 5.0, 5.0, 1.0])

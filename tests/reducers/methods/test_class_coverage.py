@@ -31,7 +31,7 @@ BY_HAND = [[3, 0], [1, 0], [0, 1], [0, 0]]
 
 def test_by_hand() -> None:
     reducer = fit(table_of(BY_HAND), keep=4)
-    # B's only box adds 1, three quarters of A add sqrt(3/4), the last box of A what is left of 1
+    # B's only box adds 1, three quarters of A add sqrt(3/4), the last box of A adds the rest of 1
     assert reducer.selected_idx_.tolist() == [2, 0, 1, 3]
     np.testing.assert_allclose(reducer.scores_, [np.sqrt(0.75), 1 - np.sqrt(0.75), 1, 0], rtol=1e-9)
 
@@ -43,7 +43,7 @@ def test_images_left_out_score_what_they_would_add() -> None:
 
 
 def test_initial_boxes_are_kept_boxes() -> None:
-    # three of four boxes of A are kept, so B's comes next, and then the last of A
+    # three of four boxes of A are kept, so the box of B comes next, and then the last box of A
     assert fit(table_of(BY_HAND), keep=3, initial=[0]).selected_idx_.tolist() == [0, 2, 1]
 
 
@@ -55,7 +55,7 @@ def test_categories_are_ignored() -> None:
 
 
 def test_by_size_each_size_of_a_class_is_a_class() -> None:
-    # images 0 and 1 have two large boxes of one class, image 2 its only small one
+    # images 0 and 1 have two large boxes of one class, image 2 has the only small box of the class
     boxes: dict[str, Any] = {"box_images": [0, 0, 1, 1, 2], "box_classes": [0] * 5, "n_images": 3, "n_classes": 1}
     table = ObjectTable.from_boxes(**boxes, box_sizes=[1, 1, 1, 1, 0], n_sizes=2)
     assert fit(table, keep=1).selected_idx_[0] in (0, 1)

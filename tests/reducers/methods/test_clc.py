@@ -18,7 +18,7 @@ def inertia(X: np.ndarray, centres: np.ndarray) -> float:
 
 
 def test_by_hand() -> None:
-    # three groups of 4, 3 and 2: the middle one of each group, the largest group's first
+    # three groups of 4, 3 and 2 images: the middle image of each group, the largest group first
     X = np.array([[0.0], [1.0], [2.0], [1.1], [50.0], [51.0], [52.5], [100.0], [100.5]])
     reducer = make_reducer("clc", keep=3).fit(X)
     assert reducer.selected_idx_[:2].tolist() == [1, 5] and reducer.selected_idx_[2] in (7, 8)

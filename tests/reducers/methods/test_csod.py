@@ -20,7 +20,7 @@ def angles(*degrees: float) -> np.ndarray:
 
 
 def test_one_class_by_hand() -> None:
-    # image 1 is typical of all three; then image 2 is the one unlike it
+    # image 1 is typical of all three images; then image 2 is the one unlike image 1
     table = ObjectTable.from_boxes([0, 1, 2], [0, 0, 0], 3, 1, vectors=angles(0, 10, 90) * [[2.0], [5.0], [0.1]])
     reducer = fit(table, keep=1.0)
     assert reducer.selected_idx_.tolist() == [1, 2, 0]
@@ -37,19 +37,20 @@ def test_classes_take_turns_the_rarest_first_and_images_without_boxes_come_last(
     order = fit(ObjectTable.from_boxes(images, classes, 6, 2, vectors=vectors), keep=1.0).selected_idx_.tolist()
     # class 1: images 2 and 3 are equally typical; class 0: image 5, between 0 and 20 degrees
     assert order[0] in (2, 3) and order[1] == 5 and order[-1] == 4
-    # class 1 again, then class 0 alone is left, where image 2 has been kept for class 1
+    # class 1 again; then only class 0 is left, because image 2 has been kept for class 1
     assert set(order[:3:2]) == {2, 3} and set(order[3:5]) == {0, 1}
 
 
 def test_what_is_kept_for_one_class_is_kept_for_all_its_classes() -> None:
-    # image 0 is kept and has class 1 too, at 0 degrees: so class 1 takes the image at 90, not the one at 1
+    # image 0 is kept and has class 1 too, at 0 degrees: so class 1 takes the image at 90 degrees, not the image at 1
     vectors = angles(45, 0, 1, 90)
     table = ObjectTable.from_boxes([0, 0, 1, 2], [0, 1, 1, 1], 3, 2, vectors=vectors)
     assert fit(table, keep=2, initial=[0]).selected_idx_.tolist() == [0, 2]
 
 
 def test_balance_weighs_typical_against_diverse() -> None:
-    # 0 degrees is kept; five images near 30 are typical of what is left, the one at 180 is unlike what is kept
+    # The image at 0 degrees is kept. Five images near 30 are typical of the remaining images; the image at 180 is
+    # unlike the kept one.
     table = ObjectTable.from_boxes(range(7), [0] * 7, 7, 1, vectors=angles(0, 28, 29, 30, 31, 32, 180))
     assert fit(table, keep=2, initial=[0], balance=0.0).selected_idx_.tolist() == [0, 6]
     assert fit(table, keep=2, initial=[0], balance=10.0).selected_idx_.tolist()[1] in range(1, 6)
@@ -112,7 +113,7 @@ def test_refusals(balance: object) -> None:
 
 
 def test_what_is_not_chosen_follows_by_the_criterion_after_the_last_pick() -> None:
-    # image 0 is kept: those that are left are the better the farther they are from it; image 4 has no boxes
+    # image 0 is kept: of the remaining images, the farther from image 0 the better; image 4 has no boxes
     table = ObjectTable.from_boxes(range(4), [0] * 4, 5, 1, vectors=angles(0, 20, 20, 120))
     reducer = fit(table, keep=1, initial=[0])
     assert np.isnan(reducer.scores_[1:]).all(), "with no seat left nothing is looked at"
@@ -121,8 +122,8 @@ def test_what_is_not_chosen_follows_by_the_criterion_after_the_last_pick() -> No
 
 
 def test_what_is_not_chosen_counts_by_its_best_class() -> None:
-    # 0 and 1 are kept for classes 0 and 1; image 2 has an object unlike the first and one like the second, image 3 both
-    # somewhat unlike
+    # Images 0 and 1 are kept for classes 0 and 1. Image 2 has an object unlike image 0's and an object like image 1's.
+    # Both objects of image 3 are somewhat unlike the kept ones.
     vectors = angles(0, 0, 170, 1, 60, 60)
     table = ObjectTable.from_boxes([0, 1, 2, 2, 3, 3], [0, 1, 0, 1, 0, 1], 4, 2, vectors=vectors)
     reducer = fit(table, keep=3, initial=[0, 1], balance=0.0)

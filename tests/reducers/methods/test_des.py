@@ -24,7 +24,7 @@ def test_entropy_golden(shared: Path) -> None:
 
 
 def test_entropy_by_hand() -> None:
-    # as far from both: one bit; distances 0 and log 3: p = 3/4, 1/4
+    # equal distances to both: one bit; distances 0 and log 3: p = 3/4, 1/4
     prototypes = np.array([[0.0], [np.log(3.0)]])
     expected = -(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25))
     mine = distance_entropy(np.array([[np.log(3.0) / 2], [0.0], [1e6]]), prototypes)

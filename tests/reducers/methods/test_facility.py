@@ -34,13 +34,15 @@ BY_HAND = np.array(
 
 
 def test_by_hand() -> None:
-    # 1 serves 0.5 + 1 + 0.75; then 3 and 4 serve 1.125 each, and the other of the two 0.875; then 0 adds 0.5, 2 0.25
+    # Image 1 covers 0.5 + 1 + 0.75. Then images 3 and 4 cover 1.125 each, and the second of the two then adds 0.875.
+    # Then image 0 adds 0.5 and image 2 adds 0.25.
     order, found, left = greedy(BY_HAND, 5)
     assert order[0] == 1 and set(order[1:3]) == {3, 4} and order[3:].tolist() == [0, 2]
     np.testing.assert_allclose(found, [2.25, 1.125, 0.875, 0.5, 0.25], rtol=1e-9)
     assert left.tolist() == [0] * 5
     order, found, left = greedy(BY_HAND, 3, chosen=[2])
-    # 2 serves itself and 0.75 of 1: 3 or 4 come first, then 0 adds 1, as 1 would have added 0.5 + 0.25
+    # Image 2 covers itself and 0.75 of image 1. Images 3 or 4 come first. Then image 0 adds 1; image 1 would have added
+    # 0.5 + 0.25.
     assert set(order.tolist()) < {0, 3, 4} and found.tolist() == [1.125, 1.0]
     assert left[[0, 1, 2]].tolist() == [0, 0.25, 0]
 

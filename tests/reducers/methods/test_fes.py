@@ -21,7 +21,7 @@ def two_groups() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [40, 30])
     X = rng.normal(size=(70, 4)) + 8.0 * y[:, None]
-    X[[5, 50]] = X[[50, 5]]  # two images in the midst of the other category
+    X[[5, 50]] = X[[50, 5]]  # two images in the middle of the other category
     return X, y
 
 
@@ -42,7 +42,7 @@ def test_large_features_do_not_upset_the_classifier() -> None:
 
 
 class Scripted:
-    """Right on even rows, wrong on odd ones after the first epoch."""
+    """Return records that are right on even rows, and wrong on odd rows after the first epoch."""
 
     def __init__(self) -> None:
         self.epoch = 0

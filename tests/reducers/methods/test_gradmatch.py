@@ -1,4 +1,4 @@
-"""Matching pursuit by hand, against a plain one with SciPy's non-negative least squares, and at scale."""
+"""Matching pursuit by hand, against a plain version with SciPy's non-negative least squares, and at scale."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pursue(G: np.ndarray, count: int, tolerance: float = 0.0, by: str = "cosine"
 def test_by_hand() -> None:
     G = np.array([[4.0, 0.0], [0.0, 2.0], [1.0, 3.0], [3.0, -1.0]])
     assert G.mean(axis=0).tolist() == [2.0, 1.0]
-    # the first row lies nearest the mean, and has the largest product, 8; with weight 1/2 it leaves (0, 1)
+    # the first row lies nearest the mean and has the largest product, 8; its weight of 1/2 leaves (0, 1)
     cosine = pursue(G, 2)
     assert cosine.order.tolist() == [0, 1], "the second row points where (0, 1) does"
     assert cosine.weights.tolist() == pytest.approx([1 / 2, 1 / 2, 0, 0])
@@ -33,7 +33,7 @@ def test_by_hand() -> None:
 
 
 def plain(G: np.ndarray, count: int, tolerance: float, by: str) -> tuple[list[int], list[float]]:
-    """The same by definition, each fit from scratch."""
+    """The same pursuit by its definition, with each fit from scratch."""
     target, order, left, members, shares = G.mean(axis=0), [], G.mean(axis=0), [], []
     lengths = np.linalg.norm(G, axis=1) if by == "cosine" else 1.0
     for _ in range(count):
@@ -127,10 +127,10 @@ def test_refusals(bad: dict[str, Any], says: str) -> None:
 
 
 def test_what_is_not_chosen_follows_by_its_agreement_with_what_is_left() -> None:
-    # with 1/2 of the first, (0, 1) is left: the second points there, the last away
+    # with 1/2 of the first row, (0, 1) is left: the second row points there, the last row points away
     G = np.array([[4.0, 0.0], [0.0, 2.0], [1.0, 3.0], [3.0, -1.0]])
     reducer = make_reducer("gradmatch", keep=1, tolerance=0.0).fit(G)
     assert reducer.scores_.tolist() == [0, -1, -2, -3]
-    # with the second too nothing is left, and a new round begins, with the mean, (2, 1): 5 / 10^(1/2) each
+    # with the second row too, nothing is left; a new round begins with the mean, (2, 1): 5 / 10^(1/2) each
     reducer = make_reducer("gradmatch", keep=2, tolerance=0.0).fit(G)
     assert reducer.scores_.tolist() == [0, -1, -2, -2]

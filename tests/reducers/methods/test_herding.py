@@ -23,7 +23,7 @@ def fit(table: ObjectTable, initial: list[int] | None = None, **params: object):
 
 
 def one_class(values: list[float], counts: list[int] | None = None) -> ObjectTable:
-    """One class, one vector (value, 0) an image, counted so many times; a count of 0 is an image without boxes."""
+    """One class. Each image has a vector (value, 0) and a number of boxes; a count of 0 is an image without boxes."""
     counts = counts or [1] * len(values)
     images = np.repeat(np.arange(len(values)), counts)
     vectors = np.column_stack([np.array(values)[images], np.zeros(len(images))])
@@ -39,7 +39,7 @@ def random_table(seed: int, n: int, classes: int) -> ObjectTable:
 
 
 def test_class_means_by_hand() -> None:
-    # the mean is 2: first 1 is nearest; with 5 the mean is 3, with 0 it is 0.5; all three are the mean itself
+    # the mean is 2, so 1 comes first; with 5 the kept mean is 3, with 0 it is 0.5; the mean of all three is 2
     reducer = fit(one_class([0, 1, 5]), keep=3, match="class_means")
     assert reducer.selected_idx_.tolist() == [1, 2, 0]
     np.testing.assert_allclose(reducer.objectives_, [1, 1, 0], atol=1e-6)
@@ -50,12 +50,12 @@ def test_an_image_counts_as_many_times_as_it_has_boxes() -> None:
     # the mean is (9 * 0 + 10 + 4) / 11; without the nine boxes of image 0 it would be 14 / 3
     reducer = fit(one_class([0, 10, 4], [9, 1, 1]), keep=2, match="class_means")
     assert reducer.selected_idx_[0] == 0
-    # with 10 the mean is exactly 1, with 4 it is 0.4: 1 is nearer to 14 / 11
+    # with 10 the kept mean is exactly 1, with 4 it is 0.4: 1 is nearer to 14 / 11
     assert reducer.selected_idx_.tolist() == [0, 1]
 
 
 def test_a_class_that_is_missing_is_worth_keeping() -> None:
-    # the second class is far off its mean in each of its images, but keeping one never costs
+    # each image of the second class is far from the class mean, but keeping one never costs anything
     vectors = np.array([[0.0, 0], [0, 0], [0.1, 0], [0, 50], [0, -50]])
     table = ObjectTable.from_boxes([0, 1, 2, 3, 4], [0, 0, 0, 1, 1], 5, 2, vectors=vectors)
     reducer = fit(table, keep=5, match="class_means")
@@ -66,7 +66,7 @@ def test_a_class_that_is_missing_is_worth_keeping() -> None:
 
 def test_mmd_starts_in_the_middle() -> None:
     reducer = fit(one_class([-4, -3, -2, -1, 0, 1, 2, 3, 4]), keep=3)
-    # nothing but the middle is as near to all; then one on each side
+    # no other image is as near to all as the middle one; then one image on each side
     first, *others = reducer.selected_idx_.tolist()
     assert first == 4 and {row < 4 for row in others} == {True, False}
 

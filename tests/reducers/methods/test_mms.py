@@ -28,7 +28,8 @@ def plain_farthest(X: np.ndarray, start: int, k: int) -> tuple[list[int], list[f
 
 
 def test_by_hand() -> None:
-    # mean 3.5: row 1 (at 3) is nearest; then 11, 8 away; then 0 (3) and 7 between: 7 is 4 from both 3 and 11
+    # The mean is 3.5, and row 1 (at 3) is nearest. Then comes 11, 8 away. Then 7, which is 4 away from both 3 and 11;
+    # then 0, which is 3 away.
     X = np.array([[0.0], [3.0], [11.0], [0.0], [7.0], [0.0]])
     reducer = make_reducer("mms", keep=3).fit(X)
     assert reducer.selected_idx_.tolist() == [1, 2, 4]

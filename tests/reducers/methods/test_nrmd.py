@@ -13,7 +13,7 @@ from detreduce.reducers.methods.nrmd import DECOMPOSITIONS, Rows
 
 
 def plain_scores(A: np.ndarray) -> np.ndarray:
-    """The formula word for word, from numpy's SVD; samples are the columns of A."""
+    """Compute the paper's formula literally, from numpy's SVD; samples are the columns of A."""
     U, s, _ = np.linalg.svd(A, full_matrices=False)
     s = s[s >= 1e-7 * s[0]]
     w = (1 / s) / (1 / s).sum()

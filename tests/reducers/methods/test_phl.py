@@ -26,7 +26,7 @@ def test_golden(shared: Path, version: str, dim: int) -> None:
 
 
 def plain_persistence(X: np.ndarray, radius: float, dims: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The definition word for word, with GUDHI's simplex tree."""
+    """Compute the definition literally, with GUDHI's simplex tree."""
     import gudhi
 
     largest, outlier = np.zeros(len(X)), np.zeros(len(X), bool)
@@ -53,19 +53,19 @@ def test_against_gudhi_simplex_trees(version: str, dim: int, dims: list[int]) ->
 
 
 def ring_and_lump() -> np.ndarray:
-    # a square of side 1 about its midst, a filled line, and one image far off
+    # a square of side 1 around its midpoint, a filled line, and one image far away
     square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.5, 0.5]])
     line = np.column_stack([np.full(5, 10.0), np.linspace(0, 0.4, 5)])
     return np.vstack([square, line, [[100.0, 100.0]]])
 
 
 def test_by_hand() -> None:
-    # the midst sees the four corners: a loop born at 1, filled at sqrt 2; nobody else sees a loop
+    # the midpoint has the four corners as neighbours: a loop born at 1, filled at sqrt 2; no other image has a loop
     X = ring_and_lump()
     reducer = make_reducer("phl", radius=0.9, keep=1.0).fit(X)
     assert reducer.persistence_[4] == pytest.approx(np.sqrt(2) - 1)
     assert np.flatnonzero(reducer.persistence_).tolist() == [4]
-    # a corner has the midst alone within 0.9
+    # a corner has only the midpoint within 0.9
     assert np.flatnonzero(reducer.super_outlier_).tolist() == [0, 1, 2, 3, 10]
     assert set(reducer.selected_idx_[:5]) == {5, 6, 7, 8, 9}
     assert reducer.selected_idx_[5] == 4 and set(reducer.selected_idx_[6:]) == {0, 1, 2, 3, 10}

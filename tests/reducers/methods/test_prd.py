@@ -26,7 +26,7 @@ def best_weights(K: np.ndarray, mu: np.ndarray) -> np.ndarray:
 
 
 def plain_prd(K: np.ndarray, k: int) -> tuple[list[int], np.ndarray, list[float]]:
-    """The definition word for word."""
+    """Compute the definition literally."""
     mu = K.mean(axis=1)
     order: list[int] = []
     objectives, gradient = [], mu.copy()
@@ -46,8 +46,8 @@ def clustered(n: int, d: int, seed: int, spread: float = 0.4) -> np.ndarray:
 
 
 def test_by_hand() -> None:
-    # 0 twice and 3, sigma 1: K(0, 3) = e^-4.5 = c. mu = ((2 + c) / 3, same, (1 + 2c) / 3): a 0 first, weight mu_0;
-    # then the gradient of its double is 0 and that of 3 is mu_2 - c mu_0 > 0
+    # Rows 0, 0 and 3, sigma 1: K(0, 3) = e^-4.5 = c. mu = ((2 + c) / 3, (2 + c) / 3, (1 + 2c) / 3). A 0 comes first,
+    # with weight mu_0. Then the gradient of the second 0 is 0, and the gradient of 3 is mu_2 - c mu_0 > 0.
     X = np.array([[0.0], [0.0], [3.0]])
     c = np.exp(-4.5)
     reducer = make_reducer("prd", keep=2, sigma=1.0).fit(X)
@@ -100,7 +100,7 @@ def test_hot_rows_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     X = clustered(900, 6, 0)
     K = gaussian(X, 1.5)
     order, w, _ = plain_prd(K, 60)
-    # screening in float32, in 16 bits, and none
+    # screening in float32, screening in 16 bits, no screening
     for chunk, dense, wide in ((100, 10, 2**30), (100, 5000, 0), (5000, 5000, 2**30)):
         monkeypatch.setattr(prototype_search, "CHUNK", chunk)
         monkeypatch.setattr(prototype_search, "WIDE_BYTES", wide)
@@ -165,7 +165,7 @@ def test_growing_fit_against_scipy(seed: int, sigma: float) -> None:
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(25, 2))
     K = gaussian(X, sigma) + 1e-6 * np.eye(25)
-    mu = rng.normal(size=25)  # any sign: many weights are 0, and come and go
+    mu = rng.normal(size=25)  # products of any sign: many weights are 0, and rows enter and leave
     fit = GrowingFit(25)
     for m in range(25):
         assert fit.add(K[:m, m], K[m, m], mu[m])

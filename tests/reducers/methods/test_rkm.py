@@ -7,7 +7,8 @@ from detreduce.reducers import make_reducer
 
 
 def test_by_hand() -> None:
-    # two clusters whatever the categories are; equal shares though one is larger, its nearest to the centre first
+    # Two clusters, whatever the categories are. Equal shares, though one cluster is larger; the image nearest the
+    # centre comes first.
     X = np.array([[0.0], [1.0], [2.0], [3.1], [4.0], [100.0], [101.0], [103.0]])
     y = ["a", "b"] * 4
     reducer = make_reducer("rkm", keep=4).fit(X, y)

@@ -44,7 +44,7 @@ def table_of(labels: list[list[int]], n_classes: int) -> ObjectTable:
 
 
 def test_halves_by_hand() -> None:
-    # four images of each kind: half of each kind must go to each half
+    # four images of each kind: two of each kind must go to each half
     labels = [[0], [0], [0], [0], [0, 1], [0, 1], [0, 1], [0, 1], [], [], [], []]
     for seed in range(20):
         rng = np.random.default_rng(seed)

@@ -46,7 +46,7 @@ def test_categories_are_ignored() -> None:
 def test_frames_chosen_before_stand_for_the_nearest_place() -> None:
     assert stride(10, 5, initial=[3]) == [3, 0, 4, 6, 8]
     assert stride(10, 5, initial=[9, 0]) == [9, 0, 2, 4, 6]
-    # 0 and 1 stand for 0 and 2; 1, which is chosen itself, is no place
+    # places 0 and 1 mean rows 0 and 2; row 1 is already chosen and has no place
     assert stride(10, 5, initial=[0, 1]) == [0, 1, 4, 6, 8]
 
 

@@ -14,7 +14,7 @@ METHODS = ("vps", "forgetting", "el2n", "aum")
 
 
 def block(**columns: list[float]) -> np.ndarray:
-    """A block of `dynamics` that is 0 but for the columns named; one box an image unless said."""
+    """Return a block of `dynamics` that is 0 except in the named columns; one box an image by default."""
     n = len(next(iter(columns.values())))
     X = np.zeros((n, len(DYNAMICS_COLUMNS)), np.float32)
     for name, values in {"boxes": [1.0] * n, **columns}.items():

@@ -28,13 +28,13 @@ def unchanged(X: Any) -> Any:
 
 
 def dynamics(X: Any) -> Any:
-    """As many columns as the block `dynamics` has, from those of X over and over; every image has a box."""
+    """Return a block `dynamics` whose columns repeat the columns of X; every image has a box."""
     table = np.asarray(X)
     return np.hstack([np.tile(table, (1, 12))[:, :12], np.ones((len(table), 1))]) if table.ndim == 2 else table
 
 
 def _parity(X: Any, categories: Any) -> dict[str, Any]:
-    """Two sequences, by what the rows hold."""
+    """Two sequences, by the contents of the rows."""
     return {"groups": [sum(np.asarray(row, float).tobytes()) % 2 for row in X]}
 
 

@@ -1,4 +1,4 @@
-"""The tables of the paper: every number is that of the cells of its method and keep."""
+"""The tables of the paper: every number comes from the cells of its method and keep."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def test_time_and_co2_include_choosing(tmp_path: Path) -> None:
     tables = paper_tables(made_up_ledger(tmp_path / "ledger", cells))
     time, co2 = table_of(tables, "time"), table_of(tables, "CO2")
     assert time.title == "time (h)" and co2.title == "CO2 (g)"
-    # 200 or 20 images, three epochs, a minute and 0.002 g an image; choosing, here of each cell, a second and 0.01 g
+    # Trainings: 200 or 20 images, three epochs, a minute and 0.002 g an image. Selections, one in each cell: a second
+    # and 0.01 g.
     assert [time.rows["full"][0].mean, time.rows["mms"][1].mean] == pytest.approx(
         [10 + 1 / 3600, 1 + 1 / 3600], rel=1e-9
     )

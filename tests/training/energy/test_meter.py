@@ -34,7 +34,7 @@ class AppleSiliconChip:
 
 
 class FakeTracker:
-    """One Wh of CPU, two of RAM and half a gram a stay."""
+    """One Wh of CPU, two Wh of RAM and half a gram for each measurement."""
 
     def __init__(self) -> None:
         self._hardware = [CPU("cpu_load"), RAM()]
@@ -163,7 +163,7 @@ def test_codecarbon_itself_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: An
     assert phase.unavailable is None
     assert phase.wh is not None and phase.wh > 0
     assert sum(part.wh for part in phase.components.values()) == pytest.approx(phase.wh)
-    # Spain's mix: neither free of CO2 nor all coal
+    # Spain's electricity mix: not free of CO2, and not all coal
     assert phase.g_co2 is not None
     assert 0.05 < phase.g_co2 / phase.wh < 0.9
     assert not list(tmp_path.iterdir()), "no emissions.csv"

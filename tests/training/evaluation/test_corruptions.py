@@ -1,4 +1,4 @@
-"""Corruptions against other libraries' arithmetic, and copies that leave the images of a dataset alone."""
+"""Corruptions against the arithmetic of other libraries, and copies that do not change the images of a dataset."""
 
 from __future__ import annotations
 

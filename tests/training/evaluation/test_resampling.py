@@ -1,4 +1,4 @@
-"""Figures of resampled images, against pycocotools on datasets in which images really are there more than once."""
+"""Figures of resampled images, against pycocotools on datasets with real copies of images."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ CLASSES = 4
 
 
 def simulated(images: int, seed: int, *, digits: int | None = None) -> tuple[Boxes, Boxes]:
-    """Boxes and shifted, false, crowd-covered and missing predictions; class 3 is seldom there, image 0 is empty.
+    """Boxes, and predictions that are shifted, false, crowd-covered or missing; class 3 is rare, image 0 is empty.
 
-    With `digits` confidences are rounded, so that images share them; those of one image and class differ.
+    With `digits`, confidences are rounded, so that images share values; the confidences of one image and class differ.
     """
     random = np.random.default_rng(seed)
     truth: list[tuple] = []
@@ -54,7 +54,7 @@ def evidence(truth: Boxes, found: Boxes, images: int) -> Evidence:
 
 
 def repeated(boxes: Boxes, weights: np.ndarray) -> Boxes:
-    """The boxes with each image as often as its weight, the copies side by side."""
+    """The boxes with each image repeated by its weight; the copies stand next to each other."""
     first = np.concatenate([[0], np.cumsum(weights)])
     parts = [
         (np.full(int(np.sum(boxes.image == row)), first[row] + copy), np.flatnonzero(boxes.image == row))

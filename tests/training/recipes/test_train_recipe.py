@@ -1,4 +1,4 @@
-"""Real trainings of a second with a recipe, and what stops one before it starts."""
+"""Real trainings of a second with a recipe, and the errors before a training starts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_growing_images_take_the_operations_of_full_size(data: Path, tmp_path: P
     record = trained(data, tmp_path / "run", {"progressive": True, "batch": 8}, imgsz=96)
     # 24 images at 0.8056 of the cost: 30 images an epoch, four batches
     assert (record.counts.images_seen, record.counts.batches) == (120, 16)
-    # 6 of 16 batches (shares below 0.35) had 64 px; the last batch of an epoch has 6 images instead of 8
+    # 6 of 16 batches (shares below 0.35) had 64 px; the last batch of each epoch has 6 images instead of 8
     seen = (46 * (64 / 96) ** 2 + 74) / 120
     full = record.flops.forward / seen
     assert full * 96 == pytest.approx(record.flops.forward * 120, rel=0.02)

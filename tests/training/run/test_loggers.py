@@ -1,4 +1,4 @@
-"""Loggers attach by the user's own switches, and nothing of the user's is written."""
+"""Loggers attach by the user's switches, and no file or setting of the user changes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="settings are elsewhere there")
 def test_what_is_switched_on_is_attached_once(settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def log(trainer: Any) -> None:
-        """Stands for a logger's callback."""
+        """A stand-in for a logger's callback."""
 
     stand_in = ModuleType("ultralytics.utils.callbacks.tensorboard")
     stand_in.callbacks = {"on_fit_epoch_end": log}  # type: ignore[attr-defined]

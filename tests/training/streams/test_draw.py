@@ -51,7 +51,7 @@ def test_the_mean_of_many_passes_is_the_expected_number() -> None:
 
 
 def test_repeated_images_are_not_side_by_side() -> None:
-    # one image has half of all draws: in a random order, about half of its neighbours are itself
+    # one image has half of all draws: in a random order, about half of its neighbours are the same image
     drawn = stream(WeightedDraws(np.r_[99.0, np.ones(99)]), 198)
     pairs = sum(one == other == 0 for one, other in pairwise(drawn))
     assert 25 < pairs < 75
@@ -90,7 +90,7 @@ def test_a_growing_stream_draws_from_its_pool_without_replacement() -> None:
     assert sorted(drawn[:10]) != sorted(drawn[10:20]), "new images come as soon as they are in the pool"
     counts = Counter(drawn)
     assert set(counts) == set(range(40))
-    # from the half of the training on, all images come equally often, but for the pass that is begun
+    # from the middle of the training on, all images come equally often, except in an unfinished pass
     late = Counter(drawn[200:])
     assert max(late.values()) - min(late.values()) <= 2
     assert counts[int(order[0])] > counts[int(order[-1])]

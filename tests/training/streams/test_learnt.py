@@ -25,7 +25,7 @@ def test_an_image_that_waited_long_is_drawn() -> None:
     waiting = np.ones(110, np.int64)
     waiting[:7], waiting[7:20], waiting[100:106] = 10, 9, 3
     chosen = choose_images(scores, waiting, OPTIONS, np.random.default_rng(0))
-    # the seven easy images and the six moderate ones that are due are more than 2 % and 40 %
+    # the seven easy images and the six moderate ones that are due exceed 2 % and 40 %
     assert np.flatnonzero(chosen).tolist() == [*range(7), *range(100, 106)]
 
 
@@ -51,7 +51,7 @@ def test_whole_epochs_and_batches() -> None:
         batches = list(stream)
         assert len(batches) == len(stream)
         epochs.append(list(chain.from_iterable(batches)))
-    # 2 % of ten images is none, but an epoch has at least a batch
+    # 2 % of ten images rounds to zero, but an epoch has at least one batch
     assert [len(epoch) for epoch in epochs] == [10, 10, 4, 4, 4, 10]
     assert epochs[0] != epochs[1]
 

@@ -71,7 +71,7 @@ def test_images_come_by_their_weights_also_when_mosaic_ends_and_files_are_corrup
     tmp_path: Path, table: Path, watched: dict[str, list[list[str]]], workers: int
 ) -> None:
     data = make_tiny(tmp_path / "tiny", {"train": 24, "val": 2})
-    # ultralytics leaves this image out, so the positions of those behind it change
+    # ultralytics leaves this image out, so the positions of the later images change
     (data.parent / "train/images/001.jpg").write_bytes(b"no image")
     stream = Stream(by="weights", file=str(table))
     done = trained(data, tmp_path / "run", stream, images_per_epoch=18, epochs=4, close_mosaic=2, workers=workers)
@@ -140,7 +140,7 @@ def test_learnt_images_are_left_out(
     data = make_tiny(tmp_path / "tiny", {"train": 12, "val": 2})
     skip = SkipLearnt(refresh=2)
     done = trained(data, tmp_path / "run", skip=skip, epochs=6, close_mosaic=2, warmup_epochs=1, workers=workers)
-    # epoch 0 is the warm-up, epochs 4 and 5 have no mosaic; in between, the four hard images are a batch
+    # epoch 0 is the warm-up, epochs 4 and 5 have no mosaic; in the epochs between, the four hard images are a batch
     assert [len(batch) for batch in watched["batches"]] == [4] * (3 + 1 + 1 + 1 + 3 + 3)
     assert [sorted(batch) for batch in watched["batches"][3:6]] == [[f"{row:03d}.jpg" for row in range(8, 12)]] * 3
     assert asked == [1, 3]

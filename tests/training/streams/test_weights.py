@@ -43,7 +43,7 @@ def test_weights_follow_the_formula(boxes: list[list[int]], power: float) -> Non
 
 
 def test_weights_by_cluster_worked_by_hand() -> None:
-    # one cluster of four images, and two single images: each cluster has a third
+    # one cluster of four images, and two single images: each cluster gets a third of the weight
     np.testing.assert_allclose(cluster_balanced(np.array([4, 4, 1, 4, 1, 4])), np.array([1, 1, 4, 1, 4, 1]) / 12)
     np.testing.assert_allclose(cluster_balanced(np.array([4, 1]), power=0.5), np.array([1, 2]) / 3)
 

@@ -88,7 +88,7 @@ def _is_terminal() -> bool:
 class Work:
     """Some work with its number of finished units, its rate and its time left. `clock` returns seconds.
 
-    With ``follows=True``, the title changes to the title of other work that ends.
+    With ``follows=True``, the title names the work that ended last.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ class Outcome:
         A sentence about the images that no training used, because they are also in val or test. Empty if there was no
         search.
     left_out
-        Number of these images.
+        Number of images that no training used because they are also in val or test.
     shared
         Images that val and test share. They count twice in val+test.
     """

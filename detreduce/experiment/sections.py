@@ -73,11 +73,11 @@ class ReduceConfig(CompositionConfig, Section):
 
     @property
     def keeps(self) -> list[Keep]:
-        """The numbers in `keep`. Call `with_all` before, which replaces `all` by a number."""
+        """The numbers in `keep`. First call `with_all`, which replaces `all` by a number."""
         return [keep for keep in self.keep if not isinstance(keep, str)]
 
     def with_all(self, images: int) -> ReduceConfig:
-        """Return the section with the number `images` in place of the keep `all`."""
+        """Return a copy of the section in which the keep `all` is replaced by the number `images`."""
         keeps = [images if isinstance(keep, str) else keep for keep in self.keep]
         return self.model_copy(update={"keep": list({repr(keep): keep for keep in keeps}.values())})
 

@@ -223,7 +223,8 @@ class Reduction:
         return replace(self, request=replace(self.request, selection=chosen))
 
     def _leaks_kept(self, selection: Selection) -> str:
-        """Return a warning if kept images are also in val or test, so that a training refuses the subset; "" if not.
+        """Return a warning if kept images are also in val or test, because a training refuses such a subset. Otherwise
+        return "".
 
         No image is opened. A request that leaves leaks out gets no warning.
         """

@@ -97,7 +97,7 @@ def _accuracy_card(outcome: Outcome, best: Summary) -> Card:
 
 
 def _why_no_share(full: Summary) -> str:
-    """Return the reason why the mAP cannot be given as a share of the mAP on all images, or "" if it can."""
+    """Return "" if the mAP can be given as a share of the mAP on all images. Otherwise return the reason why not."""
     if math.isnan(full.mean[MEASURE]):
         return f"{NAME} on all images was not measured."
     # an mAP of nearly 0 would give meaningless shares

@@ -51,7 +51,7 @@ def object_similarity(kept: ObjectTable, target: ObjectTable) -> ObjectSimilarit
     Raises
     ------
     InputError
-        One of them has no vectors, `target` has no object, or they have other classes or lengths of vectors.
+        `kept` or `target` has no vectors, `target` has no object, or their classes or lengths of vectors differ.
     """
     if kept.vectors is None or target.vectors is None:
         raise InputError(

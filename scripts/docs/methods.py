@@ -47,13 +47,13 @@ SHORT_NEEDS = {
     "gradients": "a proxy training",
 }
 FAMILIES = {
-    "baseline": "It does what people often do without a tool",
-    "statistic": "It uses statistics of all images",
-    "geometric": "It uses distances between the features of images",
-    "ranking": "It gives each image a score of its own",
-    "wrapper": "It trains a small classifier",
-    "objectwise": "It looks at the objects in the images",
-    "training": "It looks at how a detector learns",
+    "baseline": "The method does what people often do without a tool",
+    "statistic": "The method uses statistics of all images",
+    "geometric": "The method uses distances between the features of images",
+    "ranking": "The method gives each image a separate score",
+    "wrapper": "The method trains a small classifier",
+    "objectwise": "The method uses the objects in the images",
+    "training": "The method uses the progress of a detector during a training",
 }
 
 

@@ -1,8 +1,8 @@
 """Keep the results of an experiment in docs/results/NAME.json, and write the tables of docs/results.md from them.
 
-    python scripts/docs/results.py                                                # the tables, from what is kept
+    python scripts/docs/results.py                                                # the tables, from the kept results
     python scripts/docs/results.py --keep runs/aquarium_methods --processes 2     # keep a ledger, then the tables
-    python scripts/docs/results.py --compare aquarium                             # its comparisons, as in README.md
+    python scripts/docs/results.py --compare aquarium                             # the comparisons, as in README.md
 
 `--also NAME LABEL ...` adds rows of another result of the same experiment, such as its controls.
 

@@ -1,6 +1,6 @@
 """Correlate measures of selections with the mAP of trainings on these selections. No training is needed.
 
-    python scripts/studies/predictors.py                               # the table, from what is kept
+    python scripts/studies/predictors.py                               # the table, from the kept results
     python scripts/studies/predictors.py --measure aquarium_methods    # choose and measure again, then the table
 
 The kept results name the selection of each cell by a hash, and do not list its images. So `--measure NAME` chooses the

@@ -8,7 +8,7 @@ subtracted.
     python scripts/torture/load.py                # all cases: 200,000 images, 400 MB of JSON; 30 minutes, 2 GB of disk
     python scripts/torture/load.py crowded coco   # some cases
     python scripts/torture/load.py --short        # 100 times smaller, as in the tests
-    python scripts/torture/load.py yolo --size 50000 --only "reduce srs"   # one command, with a size of its own
+    python scripts/torture/load.py yolo --size 50000 --only "reduce srs"   # one command, with another size
 """
 
 from __future__ import annotations

@@ -315,7 +315,7 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
     def count(self, word: str) -> None:
-        """Count one try that ended in this way."""
+        """Count one try. `word` says how the try ended."""
         self.tried += 1
         self.ended[word] = self.ended.get(word, 0) + 1
 

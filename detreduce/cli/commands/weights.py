@@ -92,7 +92,7 @@ def weights(
 ) -> None:
     """Weight the images for a training that draws some images more often than others.
 
-    A training draws each image in proportion to its weight. No image is dropped, unless its weight is 0.
+    A training draws each image in proportion to its weight. Only images with weight 0 are left out.
 
     Example: detreduce weights data.yaml --by class_uniform --output weights.csv
     """

@@ -31,7 +31,7 @@ TEXT = ("key", "label", "ended")
 def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
     """Print rows of a ledger.
 
-    `of` is the number of all finished cells in the ledger, which may be more than the rows.
+    `of` is the number of all finished cells in the ledger. It may exceed the number of rows.
     """
     out = terminal.console()
     if not rows:

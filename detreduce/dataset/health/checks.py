@@ -42,7 +42,8 @@ def shared_advice(data: Path) -> str:
 def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset], leaks: Leaks) -> tuple[Finding, ...]:
     """Return one finding for each check, worst first. No image is opened.
 
-    `summary` describes one split. `splits` has all splits that could be loaded. `leaks` lists images that they share.
+    `summary` describes one split. `splits` has all splits that could be loaded. `leaks` lists the images that splits
+    share.
     """
     return worst_first(
         [

@@ -28,7 +28,7 @@ _NAMED = 3
 
 @contextmanager
 def staged(output: Path, *, overwrite: bool = False, discard_changes: bool = False) -> Iterator[Path]:
-    """Yield an empty folder that becomes `output` when the block succeeds and is removed when it fails.
+    """Yield an empty folder that becomes `output` if the block succeeds, and is removed if the block fails.
 
     Only one process at a time can write an output. The empty folder is in a hidden folder next to `output`. First,
     hidden folders of killed runs are removed. The last step renames the new folder to `output`, unless another file or

@@ -31,14 +31,14 @@ class Costs:
     Attributes
     ----------
     lines
-        Cost (``Wh`` or ``minutes``) -> setting -> constant part of a training, and part for each image seen. A setting
-        is None if all cells have the same.
+        Cost (``Wh`` or ``minutes``) -> setting -> constant part of a training, and part for each image seen. The
+        setting is None if all cells have the same setting.
     operations
         (image size, frozen layers) -> TFLOPs for each image seen. Without settings, the key is None.
     choosing
         Cost -> method -> number of images -> cost of choosing.
     note
-        Why the energy is not exact or not complete. Empty if there is no such limit.
+        Why the energy is not exact or not complete. Empty if the energy is exact and complete.
     """
 
     lines: Mapping[str, Mapping[Setting | None, Line]]

@@ -54,7 +54,7 @@ class Configuration:
     values
         The mAP of each cell.
     setting
-        Batch, image size and frozen layers; None if all cells have the same.
+        Batch, image size and frozen layers; None if all cells have the same setting.
     """
 
     method: str

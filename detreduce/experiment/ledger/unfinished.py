@@ -57,7 +57,7 @@ def missing_full(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> list[str]
 
 
 def check_started(ledger: Ledger, rows: Sequence[Any]) -> None:
-    """Raise InputError if `rows` is empty, so that no cell is finished. The message has the command to run."""
+    """Raise InputError if `rows` is empty, because then no cell is finished. The message has the command to run."""
     if not rows:
         raise InputError(
             f"{ledger.path} has no finished cell yet. Wait for its first cell, or run its cells: "

@@ -66,7 +66,7 @@ class LeakWarning:
     shared
         One entry for each split that shares images with train; never empty.
     dropped
-        True if ``reduce.drop_leaked`` is set, and these images were found in spite of it.
+        True if the images were found although ``reduce.drop_leaked`` is set.
     """
 
     shared: tuple[SharedImages, ...]

@@ -11,8 +11,8 @@ class DetectorForgetting(DynamicsReducer):
     A box is detected if its matched prediction has an IoU of at least 0.5 and a confidence of at least 0.25. A
     forgetting event is a change from detected to missed between two epochs. A box that is never detected has one event
     for each epoch. scores_ of an image is the sum, mean or maximum of the numbers of events of its boxes (see `over`).
-    The images with most events come first, as in the paper. Many images have equal scores, and the seed decides between
-    them.
+    The images with the most events come first, as in the paper. Many images have equal scores, and the seed decides
+    between them.
     """
 
     name = "forgetting"

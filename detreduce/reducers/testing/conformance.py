@@ -238,7 +238,7 @@ def check_refuses_bad_features(subject: Subject) -> None:
 
 
 def check_prefixes(subject: Subject) -> None:
-    """The method declares `nested` exactly if every prefix of its ranking is the selection for the smaller keep."""
+    """The method declares `nested` if and only if every prefix of its ranking is the selection for the smaller keep."""
     X, y = sample(counts=(12, 7, 3))
     n, agree = len(X), True
     for categories in (y, None):

@@ -106,7 +106,9 @@ def disk(radius: int, smooth: float) -> npt.NDArray[np.float32]:
 
 
 def _brighten(image: npt.NDArray[np.float32], severity: int, _: np.random.Generator) -> Any:
-    """Add to V of HSV. V is the largest channel, and the same hue and saturation scale all channels alike."""
+    """Increase the value V of each pixel in HSV. V is the largest channel. Hue and saturation stay if all channels get
+    the same factor.
+    """
     value = image.max(axis=2, keepdims=True)
     brighter = np.minimum(value + BRIGHTNESS[severity], 1)
     # black has no hue and becomes grey

@@ -17,11 +17,12 @@ from fuzz.parsers import Parser
 SECONDS = 5
 """Longest processor time of one input, which does not depend on other programs."""
 WAIT = 60
-"""Longest time of one input without processor time. A worker that no signal can interrupt is killed a little later."""
+"""Longest wall-clock time of one input, for inputs that wait. A worker that no signal can interrupt is killed a little
+later."""
 
 
 class Hang(BaseException):
-    """An input took longer than `SECONDS`. No parser catches it."""
+    """An input took longer than `SECONDS`. No parser catches this exception."""
 
 
 @dataclass

@@ -37,8 +37,8 @@ def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool 
 
     `placer` writes to a temporary folder, which the caller then renames to `target`. The output has the same layout as
     the source. With link='list', no file is linked or copied. Instead, a list and a data.yaml point to the source's
-    images. Ultralytics needs a train and a val split. If `trainable` is True and train or val is missing, another split
-    takes its place in data.yaml.
+    images. Ultralytics needs a train and a val split. If `trainable` is True and train or val is missing, data.yaml
+    names another split in place of the missing split.
     """
     _check_class_files(choice)
     if placer.link == "list":

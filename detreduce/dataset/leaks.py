@@ -160,7 +160,7 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> N
     raise InputError(
         f"{dataset.source.typed}: images of val or test are also in train, so the mAP would be too high.\n"
         + "\n".join(told)
-        + f"\n{out}, or train anyway (--allow-leaks). Look at them: {inspect_command(dataset)}"
+        + f"\n{out}, or train anyway (--allow-leaks). Look at these images: {inspect_command(dataset)}"
     )
 
 

@@ -38,7 +38,7 @@ class SizeConflicts:
         """Return one sentence about each kind of conflict. `command` is the command that lists all conflicts."""
         texts = []
         for records, size, done in (
-            (self.corrected, self.sizes[0], "Their boxes were converted with the size of the image file"),
+            (self.corrected, self.sizes[0], "The boxes were converted with the size of the image file"),
             (
                 self.resized,
                 self.sizes[1],

@@ -70,7 +70,9 @@ def run_on_ray(
     """
     ray = _ray()
     if limits not in (None, Limits()):
-        raise InputError("max_hours and max_wh do not work with Ray, because cells run at the same time. Remove them.")
+        raise InputError(
+            "max_hours and max_wh do not work with Ray, because cells run at the same time. Remove these limits."
+        )
     if gpus_per_cell is not None and gpus_per_cell < 0:
         raise InputError(f"gpus_per_cell={gpus_per_cell!r} is below 0: use for example 0.5.")
     with _cluster(ray):

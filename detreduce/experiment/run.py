@@ -195,7 +195,7 @@ class PreparedExperiment:
         except DetreduceError as error:
             if missing or not isinstance(error.__cause__, OSError):
                 raise
-            say(f"{error} This is not a problem, because all cells are finished.")
+            say(f"{error} All cells are finished, so nothing more must be written.")
         return missing
 
     def _write_down(self, missing: list[Cell]) -> None:

@@ -319,7 +319,7 @@ def _why_trained_again(log: Path, former: Path) -> str:
     """Return why the proxy is trained again although the ledger has its log."""
     weights = log.with_suffix(WEIGHTS_SUFFIX)
     why = f"{weights} is a pickle, and loading it can run code" if is_regular(weights) else f"{weights} is missing"
-    return f"{why}, so the proxy is trained again. Its former files are in {former.name}."
+    return f"{why}, so the proxy is trained again. The former files of the proxy are in {former.name}."
 
 
 def _costs_alike(log: ProxyLog, wanted: ProxyConfig, model: str) -> bool:

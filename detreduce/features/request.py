@@ -202,7 +202,7 @@ def _annotations_block(dataset: DetectionDataset) -> npt.NDArray[np.float32]:
 def _find_unsized(dataset: DetectionDataset) -> dict[int, str]:
     """Return row -> reason for the images whose boxes cannot be placed because the image size is unknown."""
     unplaced = ~dataset.box_crowd & ~np.isfinite(dataset.boxes_xyxyn).all(axis=1)
-    reason = "its boxes are in pixels and its size cannot be read"
+    reason = "the boxes are in pixels and the size of the image cannot be read"
     return {int(row): reason for row in np.unique(dataset.box_rows[unplaced])}
 
 

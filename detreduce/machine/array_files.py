@@ -36,10 +36,10 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] | None = None) -
                 members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
                 wanted = list(members) if names is None else list(names)
                 if missing := [name for name in wanted if name not in members]:
-                    raise ValueError(f"it has no array {missing[0]!r}")
+                    raise ValueError(f"the file has no array {missing[0]!r}")
                 expanded = sum(members[name].file_size for name in wanted)
                 if expanded > _FREE + _RATIO * os.fstat(file.fileno()).st_size:
-                    raise ValueError(f"its arrays expand to {expanded >> 20:,} MiB")
+                    raise ValueError(f"the arrays of the file expand to {expanded >> 20:,} MiB")
                 arrays = {}
                 for name in wanted:
                     with archive.open(members[name]) as member:
@@ -61,10 +61,10 @@ def _read_array(file: IO[bytes], size: int) -> npt.NDArray[Any]:
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, kind = read(header)
         if kind.hasobject:
-            raise ValueError("it holds objects, not numbers")
+            raise ValueError("an array contains objects, not numbers")
         # NumPy asks for the memory of the whole array before it reads
         if math.prod(shape) * kind.itemsize > size - header.tell() or min(shape, default=0) < 0:
-            raise ValueError("it is shorter than its array")
+            raise ValueError("the file is shorter than its array")
         file.seek(0)
         # np.load reads this file object in parts, because it is not a file of the operating system
         return np.asarray(np.lib.format.read_array(file, allow_pickle=False))

@@ -68,8 +68,8 @@ def check_value(file: Path, content: Any, kind: Any, what: str) -> Any:
 def refuse(file: Path, what: str, fault: str) -> InputError:
     """Return the error for a file with a fault."""
     return InputError(
-        f"{file} is not {what} that this version of detreduce can read ({fault}). It was edited or damaged, or another "
-        "version wrote it."
+        f"{file} is not {what} that this version of detreduce can read ({fault}). The file was edited or damaged, or "
+        f"another version wrote the file."
     )
 
 

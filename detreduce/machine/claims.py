@@ -103,7 +103,7 @@ def _acquire(file: Path, path: Path, *, wait: bool) -> int:
             continue
         try:
             if not fresh and not _is_claim(descriptor):
-                raise InputError(f"{file} is not a file of detreduce, but has its name. Move this file away.")
+                raise InputError(f"{file} is not a file of detreduce, but has the name of one. Move this file away.")
             locked = lock(descriptor)
             if locked is False and wait:
                 os.close(descriptor)
@@ -173,4 +173,4 @@ def _in_use(descriptor: int, file: Path, path: Path, *, without_locks: bool) -> 
     """Return the error message for a path that another process has claimed."""
     owner = os.pread(descriptor, 200, 0).decode("utf-8", "replace").removeprefix(_MARK).strip() or "another process"
     more = f" If this process has ended, delete {file}." if without_locks else ""
-    return f"{path} is in use: {owner} is writing there. Wait until it has ended, or choose another output.{more}"
+    return f"{path} is in use: {owner} is writing there. Wait until this process ends, or choose another output.{more}"

@@ -28,11 +28,11 @@ IMAGES = 4 << 30
 """Largest image file, in bytes."""
 
 _KINDS = (
-    (stat.S_ISDIR, "it is a folder, not a file"),
-    (stat.S_ISFIFO, "it is a named pipe, not a file"),
-    (stat.S_ISSOCK, "it is a socket, not a file"),
-    (stat.S_ISCHR, "it is a device, not a file"),
-    (stat.S_ISBLK, "it is a device, not a file"),
+    (stat.S_ISDIR, "this is a folder, not a file"),
+    (stat.S_ISFIFO, "this is a named pipe, not a file"),
+    (stat.S_ISSOCK, "this is a socket, not a file"),
+    (stat.S_ISCHR, "this is a device, not a file"),
+    (stat.S_ISBLK, "this is a device, not a file"),
 )
 _NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 # without O_NONBLOCK, a FIFO that replaces the file between stat and open would wait for a writer
@@ -150,10 +150,12 @@ def _check(path: str | os.PathLike[str], status: os.stat_result) -> None:
     """Raise OSError if the status does not describe a regular file."""
     if stat.S_ISREG(status.st_mode):
         return
-    what = next((words for test, words in _KINDS if test(status.st_mode)), "it is not a file")
+    what = next((words for test, words in _KINDS if test(status.st_mode)), "this is not a file")
     number = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
     raise OSError(number, what, os.fspath(path))
 
 
 def _too_large(path: str | os.PathLike[str], limit: int) -> OSError:
-    return OSError(errno.EFBIG, f"it has more than {limit >> 20:,} MiB, the limit for such a file", os.fspath(path))
+    return OSError(
+        errno.EFBIG, f"the file has more than {limit >> 20:,} MiB, the limit for such files", os.fspath(path)
+    )

@@ -215,7 +215,7 @@ def _leaks(source: HealthSource, albums: _Albums) -> Iterator[Pairs]:
         )
         return
     wanted = [(leak.split, leak.image, leak.other_split, leak.other, leak.how) for leak in source.leaks.pairs]
-    yield Pairs(title, "Found by their files. No image was compared by its pixels.", len(wanted), albums.pairs(wanted))
+    yield Pairs(title, "Found by comparing files. Pixels were not compared.", len(wanted), albums.pairs(wanted))
 
 
 def _duplicates(source: HealthSource, albums: _Albums) -> Iterator[Pairs]:

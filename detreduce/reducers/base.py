@@ -204,7 +204,7 @@ class BaseReducer(BaseEstimator):
         for given, argument in ((objects, "objects"), (groups, "groups")):
             if given and argument not in used:
                 hint = " or also pass max_per_group=" if argument == "groups" else ""
-                raise InputError(f"The method {self.name!r} does not use {argument}=. Leave it out{hint}.")
+                raise InputError(f"The method {self.name!r} does not use {argument}=. Leave {argument}= out{hint}.")
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
         """Renumber the rows in the parameters after some of the n rows were removed. `rows` are the remaining rows.

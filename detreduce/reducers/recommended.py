@@ -5,7 +5,7 @@ from __future__ import annotations
 RECOMMENDED = {
     "herding": "with boxes: recommended first; the only method that was better than random at 10 %, on one dataset",
     "csod": "with boxes: nearly as good as herding, and balanced by class",
-    "class_coverage": "with labels but little time: it reads only the labels, and takes seconds",
+    "class_coverage": "with labels but little time: the method reads only the labels, and takes seconds",
     "facility": "without boxes: the best method in our trials, but not shown to be better than random",
     "srs": "random images: the baseline that every other method must beat",
 }

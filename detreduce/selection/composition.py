@@ -206,7 +206,9 @@ def class_floors(dataset: DetectionDataset, value: ClassFloor | None) -> IntArra
     if value is None:
         return None
     if value and not dataset.labelled:
-        raise InputError(f"class_floor needs boxes, but {dataset.source.typed} does not have labels. Leave it out.")
+        raise InputError(
+            f"class_floor needs boxes, but {dataset.source.typed} does not have labels. Leave class_floor out."
+        )
     if not isinstance(value, Mapping):
         return np.full(len(dataset.class_names), value, np.int64)
     known = set(dataset.class_names)

@@ -121,7 +121,7 @@ def main() -> None:
                     f"{shape:12} {label:12} {seeds:5}  " + "  ".join(f"{found[name]:16.3f}" for name in names),
                     flush=True,
                 )
-    print("\nshare of detectable differences that are detected (80 % asked)")
+    print("\nshare of detectable differences that are detected (80 % expected)")
     for label, parts in PARTS.items():
         for seeds in arguments.seeds:
             shares = [

@@ -113,7 +113,7 @@ def read(file: Path, limit: int) -> str:
     try:
         return read_text(file, limit, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "the file is not UTF-8 text"
         raise SystemExit(f"{file} cannot be read: {reason}. Unpack all four downloads into one folder.") from None
 
 

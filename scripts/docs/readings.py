@@ -223,7 +223,7 @@ def main() -> int:
         drawing.add_argument(
             f"--{kind}s", dest=kind, type=int, default=number, metavar="N", help="default: %(default)s"
         )
-    for name, words in (("list", "print every text"), ("count", "count what needs no reader")):
+    for name, words in (("list", "print every text"), ("count", "count long sentences and listed words")):
         commands.add_parser(name, help=words).add_argument("paths", nargs="*", default=[*CODE, *PAGES])
     options = parser.parse_args()
     if options.command == "count":

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Photograph the page that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", type=Path, help="the HTML file")
-    parser.add_argument("kind", choices=KINDS, help="what the page is")
+    parser.add_argument("kind", choices=KINDS, help="the kind of the page")
     parser.add_argument("--output", type=Path, default=PICTURES, help="folder for the pictures")
     given = parser.parse_args(arguments)
     photograph(given.page, given.kind, given.output)

@@ -77,7 +77,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "reduce class_coverage": reduce("class_coverage"),
         "reduce mms": reduce("mms", "--blocks", "annotations"),
         "reduce auto": reduce("auto"),
-        "reduce for the next": detreduce("reduce", "DATA", "--method", "srs", "--output", str(kept)),
+        "reduce for explain, report and export": detreduce("reduce", "DATA", "--method", "srs", "--output", str(kept)),
         "explain": detreduce("explain", str(kept), "--image", "000001.png", "--json"),
         "report of a reduced dataset": detreduce("report", str(kept), "--output", str(folder / "page.html")),
         "export csv": detreduce(

@@ -82,7 +82,7 @@ def export(
         return
     say(f"{written}: {len(made)} kept of {len(dataset)} images")
     if form in HOW_TO_OPEN:
-        say("Open it in Python: " + HOW_TO_OPEN[form].format(folder=str(written)))
+        say("Open the folder in Python: " + HOW_TO_OPEN[form].format(folder=str(written)))
     elif form == "coco":
         from detreduce.exports.coco import image_folder
 

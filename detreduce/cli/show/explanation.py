@@ -33,7 +33,7 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
     if found.category is not None:
         say(f"Category {found.category}: {found.category_kept} of {found.category_full} images were kept.")
     if not found.kept and found.group_full:
-        say(f"Its group {found.group} was full, because max_per_group is {found.group_limit}.")
+        say(f"The group {found.group} of the image was full, because max_per_group is {found.group_limit}.")
     if selection.keeps_all:
         # the order and the scores are random
         pass
@@ -43,16 +43,16 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
     elif found.step == "method":
         for line in _rule(selection):
             say(line)
-        say(f"It does not have a score, because {_why_unscored(found, selection)}.")
+        say(f"The image does not have a score, because {_why_unscored(found, selection)}.")
     for pair in found.copies:
         how = alike(pair["exact"], pair["transformation"], pair["similarity"])
-        say(f"It has the duplicate {pair['copy_name']} ({how}).")
+        say(f"The image has the duplicate {pair['copy_name']} ({how}).")
     for line in _nearest(found):
         say(line)
     say(f"Boxes: {_counted(found.classes) or ('none' if found.labelled else 'not labelled')}.")
     if found.alone:
         say(
-            f"Without it, no kept image would have: {_counted(found.alone)}."
+            f"Without this image, no kept image would have: {_counted(found.alone)}."
             if found.kept
             else f"No kept image has: {_counted(found.alone)}."
         )
@@ -113,7 +113,7 @@ def _score(found: Explanation) -> Iterator[str]:
             f"Score {found.score:g}: position {found.score_place} of the {found.scored} scored images of its category."
         )
     elif not found.kept:
-        yield f"It was at position {found.score_place} of the {found.scored} images that the method put in order."
+        yield f"The image was at position {found.score_place} of the {found.scored} images in the order of the method."
 
 
 def _why_unscored(found: Explanation, selection: Selection) -> str:

@@ -85,10 +85,10 @@ def _check_inside(folder: Path) -> None:
                 if not (target.is_relative_to(home) and os.path.exists(path)):  # noqa: PTH110 (a loop must not raise)
                     raise InputError(
                         f"{path} is a link to {target}, which is outside the ledger or does not exist. Nothing is "
-                        "merged. Replace the link with the file, or remove it."
+                        "merged. Replace the link with the file, or remove the link."
                     )
             elif not (path.is_dir() or is_regular(path)):
-                raise InputError(f"{path} is neither a file nor a folder. Nothing is merged. Remove it.")
+                raise InputError(f"{path} is neither a file nor a folder, so nothing is merged. Remove it.")
 
 
 def _facts(folder: Path) -> list[Any]:

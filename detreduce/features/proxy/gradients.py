@@ -119,4 +119,4 @@ class _Labels:
     def check(self, row: int) -> None:
         """Raise ImageReadError if the boxes of an image cannot be placed in the image."""
         if not np.isfinite(self.of(row)[0]).all():
-            raise ImageReadError("its boxes are in pixels and its size cannot be read")
+            raise ImageReadError("the boxes are in pixels and the size of the image cannot be read")

@@ -21,7 +21,7 @@ RESERVED = {
     "split": "use evaluate_on=",
     "resume": "a stopped training cannot be resumed, so start it again",
     "cfg": "pass its arguments by name",
-    "fraction": "it takes the first files in name order, so choose images with detreduce.select",
+    "fraction": "fraction takes the first files in name order, so choose images with detreduce.select",
     "seed": "use seed=",
     "save": "the weights are always kept, because they are evaluated",
 }

@@ -101,4 +101,6 @@ def _replace(values: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
 
 
 def _no_download(url: object = "a file", *args: Any, **kwargs: Any) -> NoReturn:
-    raise ConnectionError(f"Ultralytics needs {url}, but detreduce trains without network access. Download it first.")
+    raise ConnectionError(
+        f"Ultralytics needs {url}, but detreduce trains without network access. Download this file first."
+    )

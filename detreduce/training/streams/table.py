@@ -81,7 +81,9 @@ def _lines(file: Path) -> Iterator[tuple[int, str, str]]:
                 if len(cells) > max(image, weight):
                     yield reader.line_num, cells[image].strip(), cells[weight].strip()
                 elif cells:
-                    raise InputError(f"{file}:{reader.line_num}: this line has no weight. Add it, or remove the line.")
+                    raise InputError(
+                        f"{file}:{reader.line_num}: this line has no weight. Add a weight, or remove the line."
+                    )
     except csv.Error as error:
         raise InputError(f"{file} cannot be read as CSV: {error}.") from None
     except OSError as error:

@@ -95,9 +95,7 @@ def test_explain_says_why_there_is_no_score(copies: Path, tmp_path: Path) -> Non
     dropped = next(path for path in sorted(copies.parent.rglob("*.png")) if path.name not in kept)
     said = detreduce("explain", selection, "--image", dropped.name)
     assert said.exit_code == 0, said.output
-    assert "It does not have a score, because stride scores only the images that it keeps." in " ".join(
-        said.output.split()
-    )
+    assert "does not have a score, because stride" in " ".join(said.output.split())
 
 
 def explained(out: Path, image: str) -> str:

@@ -54,7 +54,7 @@ class ReduceConfig(CompositionConfig, Section):
     methods: list[MethodConfig] = Field(default=[])
     """Names of methods, or mappings such as `{name: mms, start: center}` to set parameters and steps of a method."""
     keep: list[Keep | Literal["all"]] = Field(default=[])
-    """Fractions (0.25 or 25%), numbers of images (500), or `all`: all that remain without duplicates and exclusions."""
+    """Fractions (0.25 or 25%), numbers of images (500), or `all`: all images except duplicates and exclusions."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Selection seeds. The i-th selection seed is combined with the i-th training seed."""
     drop_leaked: bool = False

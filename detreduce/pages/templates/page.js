@@ -609,6 +609,6 @@
     }
     document.documentElement.dataset.ready = "";
   }).catch(() => {
-    for (const panel of document.querySelectorAll(".shown")) panel.textContent = "This browser cannot show the map. The pictures below do not need it.";
+    for (const panel of document.querySelectorAll(".shown")) panel.textContent = "This browser cannot show the map. The pictures below do not need the map.";
   });
 })();

@@ -267,7 +267,9 @@ def _images_to_keep(keep: float | int, table: FeatureTable) -> int:
     images = len(table) + len(table.problems)
     k = resolve_keep(keep, images)
     if k > len(table):
-        raise InputError(f"{k} images should be kept, but only {len(table)} of {images} could be read. Keep fewer.")
+        raise InputError(
+            f"{k} images should be kept, but only {len(table)} of {images} could be read. Keep fewer images."
+        )
     return k
 
 

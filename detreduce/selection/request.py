@@ -181,7 +181,7 @@ def check_class_floor(value: Any) -> Any:
     for count in counts:
         if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 0:
             raise InputError(
-                f"class_floor={value!r} is not valid. Use a number of images (0 or more), or one by class."
+                f"class_floor={value!r} is not valid. Use a number of images (0 or more), or a number for each class."
             )
     return value
 

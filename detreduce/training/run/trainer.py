@@ -226,7 +226,7 @@ class _WatchedTrainer:
     def validate(self) -> tuple[Any, Any]:
         """Validate as ultralytics does, as a separate energy phase. If validation is not requested, do nothing."""
         if not self.watch.validate:
-            # ultralytics returns the same after an epoch without validation
+            # ultralytics returns its last metrics after an epoch without validation
             return self.metrics, None  # type: ignore[has-type]
         with self.watch.meter.measure("validation"):
             self.metrics, self.fitness = super().validate()  # type: ignore[misc]

@@ -86,7 +86,7 @@ def _collect_parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
     if not len(kept):
         raise InputError(
             f"{dataset.source.path}: none of the {len(choice.kept)} images has labels that can be read. "
-            "`detreduce inspect` lists what is wrong with them."
+            "`detreduce inspect` lists the problems."
         )
     if not len(reduced):
         raise InputError(f"{dataset.source.path}: ultralytics can read none of the {len(kept)} images. Convert them.")

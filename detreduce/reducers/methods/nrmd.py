@@ -63,8 +63,7 @@ class NumerosityReduction(ScoringReducer):
     summary = "images whose features lie in the main directions (singular vectors) of the features of their category"
     keeps = "aligned"
     fails = (
-        "Weak directions count as much as strong directions. In categories with fewer images than features, images "
-        "far from the mean are kept."
+        "Weak and strong directions count equally. With fewer images than features, images far from the mean are kept."
     )
     deterministic = True
 

@@ -58,7 +58,8 @@ def fixed_with_spread(value: float, spread: float, decimals: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return `part` in percent of `whole`: ``12%``, and ``99.7%`` where rounding would wrongly give 100% or 0%."""
+    """Return `part` in percent of `whole`, such as ``12%``. More digits are used if rounding would wrongly give 0% or
+    100%."""
     ratio = part / whole
     for decimals in range(MOST):
         text = f"{ratio:.{decimals}%}"

@@ -338,7 +338,8 @@ def _match_splits(
     threshold: float,
     workers: int | None,
 ) -> list[Match]:
-    """Match each of `queries` with an image of `against`: with equal pixels, or else the most similar image."""
+    """Match each of `queries` with an image of `against`: an image with equal pixels, or else the most similar
+    image."""
     first: dict[bytes, int] = {}
     for place in against.tolist():
         first.setdefault(signatures.digests[place], place)

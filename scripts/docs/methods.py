@@ -76,7 +76,7 @@ def _head(cls: type[BaseReducer], method: Description) -> Iterator[str]:
         ("When it fails", method.fails),
     ):
         yield from _wrapped(f"- **{fact}**: {text}", indent="  ")
-    yield from ("", "## How it chooses", "")
+    yield from ("", "## How the method chooses", "")
     explanation = "\n".join([*_paragraphs(cls), *(f"- {trait}" for trait in method.traits)])
     explanation = _link_scores(_link_categories(explanation))
     for line in explanation.split("\n"):
@@ -114,7 +114,7 @@ def _parameters(method: Description) -> Iterator[str]:
 
 def _use(method: Description) -> Iterator[str]:
     learns = {"dynamics", "gradients"} & set(method.needs)
-    yield from ("## Use it", "")
+    yield from ("## Use the method", "")
     if learns:
         yield from ("With `proxy.npz` from a [proxy training](../composing.md#a-proxy-training):", "")
     yield from ("```bash", *_broken(method.example), "```", "", "```python", "import detreduce as dr", "")

@@ -156,9 +156,9 @@ def _how_to_download(file: Path, source: str) -> str:
     fetch = f"python -c {shlex.quote(code)}"
     first = next(iter(source.strip().splitlines()), "")
     if first.startswith(("http://", "https://")):
-        how = f"unpack {first} into {datasets_folders()[0]}, or let ultralytics download it: {fetch}"
+        how = f"unpack {first} into {datasets_folders()[0]}, or let ultralytics download the data: {fetch}"
     elif shipped:
-        how = f"let ultralytics download it: {fetch}"
+        how = f"let ultralytics download the data: {fetch}"
     else:
         how = f"let ultralytics run the code under 'download:', after you have read it: {fetch}"
     return f"detreduce does not download data. To get it, {how}"

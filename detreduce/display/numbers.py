@@ -59,7 +59,8 @@ def fixed_with_spread(value: float, spread: float, decimals: int) -> str:
 
 def percent(part: int, whole: int) -> str:
     """Return `part` in percent of `whole`, such as ``12%``. More digits are used if rounding would wrongly give 0% or
-    100%."""
+    100%.
+    """
     ratio = part / whole
     for decimals in range(MOST):
         text = f"{ratio:.{decimals}%}"

@@ -339,7 +339,8 @@ def _match_splits(
     workers: int | None,
 ) -> list[Match]:
     """Match each of `queries` with an image of `against`: an image with equal pixels, or else the most similar
-    image."""
+    image.
+    """
     first: dict[bytes, int] = {}
     for place in against.tolist():
         first.setdefault(signatures.digests[place], place)

@@ -160,7 +160,7 @@ def _how_to_download(file: Path, source: str) -> str:
     elif shipped:
         how = f"let ultralytics download the data: {fetch}"
     else:
-        how = f"let ultralytics run the code under 'download:', after you have read it: {fetch}"
+        how = f"let ultralytics run the code under 'download:', after you have read this code: {fetch}"
     return f"detreduce does not download data. To get it, {how}"
 
 

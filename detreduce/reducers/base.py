@@ -100,7 +100,7 @@ class BaseReducer(BaseEstimator):
     _ranks_all: ClassVar[bool] = False
     """Whether `_rank` ranks all rows of the pool, not only the rows that are needed."""
     _keeps_to_groups: ClassVar[bool] = False
-    """Whether `_rank` uses `Openings`. If so, the order that it returns never exceeds `max_per_group`."""
+    """Whether `_rank` uses `Openings`. If so, the order that `_rank` returns never exceeds `max_per_group`."""
 
     def __init__(self, *, keep: int | float = 0.25, random_state: Any = 0) -> None:
         self.keep = keep

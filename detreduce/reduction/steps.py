@@ -267,7 +267,7 @@ class Reduction:
                 raise
             warnings.warn(
                 "Near-duplicates are not left out, because too few images would remain. "
-                "Keep fewer images to leave them out.",
+                "To leave the near-duplicates out, keep fewer images.",
                 DetreduceWarning,
                 stacklevel=4,
             )

@@ -108,7 +108,7 @@ class SelectionFile(Stored):
             ("category_codes", total, total if self.category_codes is None else len(self.category_codes)),
         ):
             if wanted != found:
-                raise ValueError(f"{name} is or has {found}, but the other fields need {wanted}")
+                raise ValueError(f"the value or length of {name} is {found}, but the other fields need {wanted}")
         for name, values in (("image_ids", self.image_ids), ("indices", self.indices)):
             if len(set(values)) < kept:
                 raise ValueError(f"{name} has an image twice")

@@ -6,7 +6,7 @@ Static cameras film each scene for a different time.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,10 @@ from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 from detreduce.machine.regular_files import is_regular
 
-VERSION = 3  # part of the cache key: increase it if the same parameters give different pixels or labels
+VERSION = 4  # part of the cache key: increase it if the same parameters give different pixels or labels
 
 SPLITS = {"train": 0.6, "val": 0.2, "test": 0.2}
-LONGEST = 0.5  # frames of the longest clip in train, divided by the number of scenes in train
+NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 RARITY = 0.6  # the frequency of each digit, divided by the frequency of the digit before
 OBJECT_SIZES = (0.35, 0.6)  # height of a digit, as a fraction of the frame
 OVERLAP = 0.1  # largest overlap of two boxes, as a fraction of the smaller box
@@ -48,6 +48,8 @@ class Design:
     digits: int
     objects: int
     background: float
+    longest_clip: float
+    clip_decay: float
     seed: int
 
 
@@ -120,16 +122,17 @@ def make_demo(
     digits: int = 5,
     objects: int = 4,
     background: float = 0.05,
+    longest_clip: float = 0.5,
+    clip_decay: float = 1.0,
     seed: int = 0,
 ) -> Path:
     """Write the demo dataset in YOLO's layout and return the path of its data.yaml.
 
     Every scene is filmed by one static camera that trembles a little, so its frames are near-duplicates. In train, the
-    lengths of the clips follow Zipf's law, as if a few cameras had run much longer than the others. The number of
-    frames of the longest clip is half the number of scenes in train. The second longest clip has 1/2 of this length,
-    the third longest 1/3, and most clips have one frame. Val and test show other scenes, with one frame each, so that
-    mAP counts all scenes equally. Each handwriting sample is in one split only. The same arguments give the same label
-    bytes and the same pixels (PNG) on every machine. The folder appears complete or not at all.
+    lengths of the clips follow Zipf's law, as if a few cameras had run much longer than the others. Most clips have one
+    frame. Val and test show other scenes, with one frame each, so that mAP counts all scenes equally. Each handwriting
+    sample is in one split only. The same arguments give the same label bytes and the same pixels (PNG) on every
+    machine. The folder appears complete or not at all.
 
     Parameters
     ----------
@@ -145,6 +148,10 @@ def make_demo(
         Largest number of digits in a scene. Background scenes have no digits.
     background
         Fraction of scenes without digits (background scenes).
+    longest_clip
+        Frames of the longest clip in train, divided by the number of scenes in train (above 0, at most 10).
+    clip_decay
+        Exponent of Zipf's law, 0 to 5: clip number r has r ** -clip_decay times the frames of the longest clip.
     seed
         Seed of the random scenes.
 
@@ -153,7 +160,7 @@ def make_demo(
     InputError
         A value is out of range, or the folder is not empty.
     """
-    design = Design(scenes, size, digits, objects, background, seed)
+    design = Design(scenes, size, digits, objects, background, longest_clip, clip_decay, seed)
     _check_parameters(vars(design))
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -170,13 +177,19 @@ def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters with `make_demo`'s defaults added. Raise InputError for an unknown or invalid parameter."""
     signature = inspect.signature(make_demo).parameters.values()
     defaults = {entry.name: entry.default for entry in signature if entry.kind is entry.KEYWORD_ONLY}
+    numbers: dict[str, tuple[Callable[[float], bool], str]] = {
+        "background": (lambda value: 0 <= value < 1, "from 0 to below 1"),
+        "longest_clip": (lambda value: 0 < value <= 10, "above 0 and at most 10"),
+        "clip_decay": (lambda value: 0 <= value <= 5, "from 0 to 5"),
+    }
     ranges = {"scenes": (4, 10**6), "size": (32, 4096), "digits": (1, 10), "objects": (1, 50), "seed": (0, 2**63)}
     for name, value in parameters.items():
         if name not in defaults:
             raise InputError(f"The demo dataset has no parameter {name!r}.{nearest(name, defaults)}")
-        if name == "background":
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-                raise InputError(f"Demo dataset: background must be a fraction in [0, 1), not {value!r}.")
+        if name in numbers:
+            fits, range_text = numbers[name]
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not fits(value):
+                raise InputError(f"Demo dataset: {name} must be a number {range_text}, not {value!r}.")
             continue
         low, high = ranges[name]
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -195,7 +208,7 @@ def _write(root: Path, design: Design) -> None:
         for split, count in counts.items():
             for part in ("images", "labels"):
                 (root / part / split).mkdir(parents=True)
-            frames = _clip_lengths(_Draw(design.seed, 3), count) if split == "train" else [1] * count
+            frames = _clip_lengths(_Draw(design.seed, 3), count, design) if split == "train" else [1] * count
             empty = set(_Draw(design.seed, 1, number).order(count)[: round(design.background * count)].tolist())
             for index in range(count):
                 most = 0 if index in empty else design.objects
@@ -208,7 +221,7 @@ def _write(root: Path, design: Design) -> None:
                 number += 1
                 advance()
     content: dict[str, Any] = {split: f"images/{split}" for split in counts}
-    content["names"] = {digit: str(digit) for digit in range(design.digits)}
+    content["names"] = dict(enumerate(NAMES[: design.digits]))
     content["source"] = "made by detreduce.dataset.demo from scikit-learn's handwritten digits"
     content["licence"] = LICENCE
     (root / "data.yaml").write_text(yaml.safe_dump(content, sort_keys=False, width=200), encoding="utf-8", newline="\n")
@@ -220,9 +233,10 @@ def _count_scenes(scenes: int) -> dict[str, int]:
     return {"train": scenes - sum(others.values()), **others}
 
 
-def _clip_lengths(draw: _Draw, scenes: int) -> list[int]:
-    """Return the number of frames of each scene: the longest clip divided by 1, 2, 3, ..., in random order."""
-    return [max(1, round(LONGEST * scenes / (rank + 1))) for rank in draw.order(scenes).tolist()]
+def _clip_lengths(draw: _Draw, scenes: int, design: Design) -> list[int]:
+    """Return the number of frames of each scene: those of the longest clip times r ** -decay, in random order."""
+    longest, decay = design.longest_clip * scenes, design.clip_decay
+    return [max(1, round(longest / (rank + 1) ** decay)) for rank in draw.order(scenes).tolist()]
 
 
 def _load_digits(digits: int, seed: int) -> dict[str, list[list[Pixels]]]:

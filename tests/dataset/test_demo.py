@@ -57,7 +57,7 @@ def test_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_pixels_and_labels_are_those_of_this_version(tmp_path: Path) -> None:
     # if this hash changes on purpose, increase demo.VERSION, which is part of the key of cached datasets
-    assert (demo.VERSION, digest(make_demo(tmp_path / "demo", **SMALL).parent)[:16]) == (3, "ee83c09e8a7cfa88")
+    assert (demo.VERSION, digest(make_demo(tmp_path / "demo", **SMALL).parent)[:16]) == (4, "ee83c09e8a7cfa88")
 
 
 def test_every_box_is_tight_around_the_ink() -> None:
@@ -106,13 +106,15 @@ def inside(boxes: np.ndarray) -> np.ndarray:
     return ((boxes[:, 1:3] - half > 1e-3) & (boxes[:, 1:3] + half < 1 - 1e-3)).all(axis=1)
 
 
-def test_a_few_clips_have_most_frames_and_each_test_scene_has_one(many: Path) -> None:
+def test_a_few_clips_have_most_frames_and_each_test_scene_has_one(many: Path, tmp_path: Path) -> None:
     lengths = sorted((len(frames) for frames in clips(many).values()), reverse=True)
     # half of 96 scenes, divided by 1, 2, 3, ...
     assert lengths[:6] == [48, 24, 16, 12, 10, 8] and lengths[32:] == [1] * 64
     assert sum(lengths[:10]) > 0.5 * sum(lengths)
     for split in ("val", "test"):
         assert len({stem.split("_")[0] for stem in labels(many, split)}) == len(labels(many, split)) == 32
+    steep = make_demo(tmp_path / "steep", scenes=160, size=32, longest_clip=1, clip_decay=2)
+    assert sorted((len(frames) for frames in clips(steep.parent).values()), reverse=True)[:5] == [96, 24, 11, 6, 4]
     # the longest clip is neither the first nor the last clip
     order = [len(frames) for _, frames in sorted(clips(many).items())]
     assert order != lengths and order != lengths[::-1]
@@ -167,7 +169,7 @@ def test_it_loads_without_problems(many: Path) -> None:
     for split in demo.SPLITS:
         dataset = load_dataset(many / "data.yaml", split)
         assert len(dataset) == len(labels(many, split)) and not dataset.problems
-        assert dataset.class_names == ("0", "1", "2", "3", "4")
+        assert dataset.class_names == ("zero", "one", "two", "three", "four")
 
 
 def test_cached_under_its_parameters(tmp_path: Path) -> None:
@@ -178,7 +180,7 @@ def test_cached_under_its_parameters(tmp_path: Path) -> None:
     assert demo_data_yaml(dict(reversed(SMALL.items())), cache=tmp_path) == made
     assert made.stat().st_mtime_ns == before
     assert demo_data_yaml({**SMALL, "objects": 2}, cache=tmp_path) != made
-    assert yaml.safe_load(made.read_text())["names"] == {0: "0", 1: "1", 2: "2"}
+    assert yaml.safe_load(made.read_text())["names"] == {0: "zero", 1: "one", 2: "two"}
 
 
 def test_cached_in_the_cache_folder_by_default() -> None:
@@ -215,6 +217,9 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
         ({"scenes": 3}, "scenes.*3"),
         ({"scenes": 10.0}, "scenes.*10.0"),
         ({"digits": 11}, "digits.*11"),
+        ({"longest_clip": 0}, "longest_clip.*0"),
+        ({"longest_clip": True}, "longest_clip.*True"),
+        ({"clip_decay": float("nan")}, "clip_decay.*nan"),
         ({"digits": True}, "digits.*True"),
         ({"size": "big"}, "size.*'big'"),
         ({"background": 1.0}, "background.*1.0"),

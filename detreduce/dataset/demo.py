@@ -234,7 +234,7 @@ def _count_scenes(scenes: int) -> dict[str, int]:
 
 
 def _clip_lengths(draw: _Draw, scenes: int, design: Design) -> list[int]:
-    """Return the number of frames of each scene: those of the longest clip times r ** -decay, in random order."""
+    """Return the number of frames of each scene: the longest clip's frames times r ** -decay, in random order of r."""
     longest, decay = design.longest_clip * scenes, design.clip_decay
     return [max(1, round(longest / (rank + 1) ** decay)) for rank in draw.order(scenes).tolist()]
 

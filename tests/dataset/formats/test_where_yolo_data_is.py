@@ -157,7 +157,7 @@ def test_the_command_to_download_can_be_pasted(tmp_path, folder):
     (tmp_path / folder / "x.yaml").write_text("path: gone\ntrain: a\nnames: [a]\ndownload: https://x.y/z.zip\n")
     with pytest.raises(MissingFileError) as caught:
         load_dataset(tmp_path / folder / "x.yaml")
-    words = shlex.split(str(caught.value).split("download it: ")[1])
+    words = shlex.split(str(caught.value).split("download the data: ")[1])
     call = ast.parse(words[2]).body[-1].value
     assert words[:2] == ["python", "-c"] and call.args[0].value == str(tmp_path / folder / "x.yaml")
 

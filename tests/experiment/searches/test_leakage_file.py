@@ -73,7 +73,7 @@ def test_of_too_many_pairs_it_says_that_it_did_not_look(
     said: list[str] = []
     monkeypatch.setattr(run_module, "train", stand_in_train)
     assert looked(18)["counts"]["train / val"]["exact"] == 1, "6 times 3 pairs"
-    assert not any("not looked for" in line for line in said)
+    assert not any("not searched" in line for line in said)
     found = looked(17)
     assert found["splits"] == {"train": 6, "val": 3} and "counts" not in found
     assert any("more than 17 pairs of images" in line for line in said)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from detreduce.display.typed_paths import remember_paths
 
 EXAMPLE = "Example:"
 
@@ -41,6 +44,12 @@ class _WithExample:
 
 class Command(_WithExample, TyperCommand):
     """A command whose docstring ends with an example."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Its messages show paths as they were typed."""
+        values = [one for value in ctx.params.values() for one in (value if isinstance(value, list) else [value])]
+        remember_paths(value for value in values if isinstance(value, Path))
+        return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words after the command in the usage line, for example ``[OPTIONS] DATA [NAME=VALUE]...``."""

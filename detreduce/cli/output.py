@@ -13,6 +13,7 @@ import typer
 
 from detreduce.display.progress import command
 from detreduce.display.terminal_text import visible_lines
+from detreduce.display.typed_paths import as_typed
 from detreduce.machine.json_values import json_pieces, json_text
 
 _waiting = ExitStack()
@@ -34,7 +35,7 @@ def begin_output() -> None:
 def say(text: str) -> None:
     """Print one line of text."""
     begin_output()
-    typer.echo(visible_lines(text))
+    typer.echo(visible_lines(as_typed(text)))
 
 
 def say_file(path: Path, more: str = "") -> None:
@@ -43,7 +44,7 @@ def say_file(path: Path, more: str = "") -> None:
     On a terminal, the path is a link that opens the file (escape sequence OSC 8).
     """
     begin_output()
-    text = visible_lines(path)
+    text = visible_lines(as_typed(path))
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         text = f"\033]8;;{path.resolve().as_uri()}\033\\{text}\033]8;;\033\\"
     typer.echo(text + visible_lines(more))

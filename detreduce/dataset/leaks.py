@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any, Literal
 
-from detreduce.dataset.inspect_command import inspect_command
-from detreduce.dataset.output_name import output_name
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.splits import CANONICAL
+from detreduce.dataset.suggested_command import inspect_command, reduce_command
 from detreduce.errors import InputError
 from detreduce.machine.regular_files import open_regular
 
@@ -86,6 +84,11 @@ class Leaks:
         """The leaks that make a measured mAP wrong: images of val and test that are also in train."""
         return tuple(leak for leak in self.pairs if leak.other_split == TRAIN)
 
+    @property
+    def train_is_measured(self) -> bool:
+        """Whether val or test is the train split itself. Leaving out leaks would then leave nothing in train."""
+        return any(self.is_whole(TRAIN, later) for later in self.splits if later != TRAIN)
+
     def is_whole(self, earlier: str, later: str) -> bool:
         """Return whether two splits consist of the same images."""
         found = {(leak.image, leak.other) for leak in self.pairs if (leak.other_split, leak.split) == (earlier, later)}
@@ -147,20 +150,19 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> N
     if not found:
         return
     told = [f"{sentence}." for sentence in leaks.sentences(found)]
-    whole = any(leaks.is_whole(TRAIN, later) for later in ("val", "test") if later in leaks.splits)
+    whole = leaks.train_is_measured
     if not whole:
         told += [f"  {leak}" for leak in found[:PAIRS_NAMED]]
         told += [f"  ... and {len(found) - PAIRS_NAMED} more"] * (len(found) > PAIRS_NAMED)
-    data = shlex.quote(str(dataset.source.typed))
     out = "Give the dataset other images for val"
     if not whole:
-        output = shlex.quote(output_name(dataset.source.typed, "without-leaks"))
-        out = f"Remove these images from train (detreduce reduce {data} --keep all --drop-leaked --output {output})"
+        command = reduce_command(dataset, "--keep", "all", "--drop-leaked", suffix="without-leaks")
+        out = f"Remove these images from train (`{command}`)"
         out = f"{easier}, {out[0].lower()}{out[1:]}" if easier else out
     raise InputError(
         f"{dataset.source.typed}: images of val or test are also in train, so the mAP would be too high.\n"
         + "\n".join(told)
-        + f"\n{out}, or train anyway (--allow-leaks). Look at these images: {inspect_command(dataset)}"
+        + f"\n{out}, or train anyway (--allow-leaks). Look at these images: `{inspect_command(dataset)}`"
     )
 
 

@@ -75,7 +75,8 @@ def load_dataset(
         place = absolute(Path(path).expanduser())
         shipped = None if os.path.lexists(place) else shipped_dataset(str(path))
         with step("reading the dataset"):
-            return _remembered(lambda: _load(_dataset_in(shipped or place), split, images), outside)
+            dataset = _remembered(lambda: _load(_dataset_in(shipped or place), split, images), outside)
+            return dataset if images is None else replace(dataset, source=replace(dataset.source, images=Path(images)))
 
 
 def load_split(source: Source, split: str) -> DetectionDataset:
@@ -86,7 +87,7 @@ def load_split(source: Source, split: str) -> DetectionDataset:
     with _one_error(source.path):
         chosen = choose_split(split, source.splits, source.path)
         loaded = _remembered(lambda: get_format(source.format).load_split(source, chosen), source.outside)
-        return replace(loaded, source=replace(loaded.source, origin=source.origin))
+        return replace(loaded, source=replace(loaded.source, origin=source.origin, images=source.images))
 
 
 @contextmanager

@@ -1,12 +1,21 @@
-"""A name for the output that a message suggests."""
+"""Names for the outputs that messages suggest. Nothing with these names exists yet, so a suggested command works."""
 
 from __future__ import annotations
 
+import os
+from itertools import count
 from pathlib import Path
 
-from detreduce.dataset.writing.dataset_yaml import DATA_YAML
+COMMON = ("data", "dataset", "annotations", "_annotations.coco")
+"""Names of dataset files that say nothing. The name of the folder is used instead."""
 
-_MOST = 100
+
+def dataset_name(data: Path) -> str:
+    """Return a short name of a dataset: that of its folder, or of its file if the file has a name of its own."""
+    place = Path(os.path.abspath(data))  # noqa: PTH100 (resolve would follow links)
+    is_file = bool(place.suffix) and not place.is_dir()
+    name = place.name if not is_file else place.parent.name if place.stem in COMMON else place.stem
+    return name or "data"
 
 
 def output_name(data: Path, suffix: str) -> str:
@@ -14,8 +23,12 @@ def output_name(data: Path, suffix: str) -> str:
 
     `data` is the dataset as the user typed it: a folder or a file. `suffix` is the end of the name.
     """
-    place = data.absolute()
-    named = place.suffix and place.name != DATA_YAML.name and not place.is_dir()
-    first = f"{(place.stem if named else place.parent.name if place.suffix else place.name) or 'data'}-{suffix}"
-    names = (first, *(f"{first}-{number}" for number in range(2, _MOST)))
-    return next((name for name in names if not Path(name).exists()), first)
+    # a name that begins with a dash would be an option, and one that begins with a dot is hidden
+    return free_name(f"{dataset_name(data).lstrip('-.') or 'data'}-{suffix}")
+
+
+def free_name(name: str) -> str:
+    """Return `name`, or this name with the first number that makes it a path that does not exist: ``list-2.txt``."""
+    place = Path(name)
+    numbered = (str(place.with_name(f"{place.stem}-{number}{place.suffix}")) for number in count(2))
+    return name if not os.path.lexists(name) else next(one for one in numbered if not os.path.lexists(one))

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from detreduce.dataset.checks import all_problems
-from detreduce.dataset.inspect_command import inspect_command
 from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.dataset.suggested_command import inspect_command
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class Source:
         False if files outside the dataset's folder are refused.
     origin
         The file or folder that a person knows, if `path` is a copy that detreduce made in its cache folder.
+    images
+        The folder of images that the caller passed. None if the caller passed none.
     """
 
     format: str
@@ -50,6 +52,7 @@ class Source:
     splits: Mapping[str, SplitSource] = field(default_factory=dict)
     outside: bool = True
     origin: Path | None = None
+    images: Path | None = field(default=None, compare=False)
 
     @property
     def typed(self) -> Path:

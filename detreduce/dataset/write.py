@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from detreduce.dataset.listing import absolute
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.outside import outside_notice
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.suggested_command import reduce_command
 from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.choice import Choice, check_choice, records_on_disk
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, SELECTION_FILE
@@ -171,10 +171,12 @@ def check_repeated_list(dataset: DetectionDataset, output: str | Path, *, overwr
 def _check_listed(dataset: DetectionDataset) -> None:
     """Raise InputError if ultralytics would not find the labels of listed images."""
     if dataset.source.format != "yolo":
+        # every image, near-duplicates too
+        options = ("--method", "first", "--keep", "1.0", "--format", "yolo")
+        command = reduce_command(dataset, *options, suffix="yolo")
         raise InputError(
-            f"{dataset.source.path}: a list needs a YOLO label file for each image, but this dataset is "
-            f"{dataset.source.format}. Convert it first: detreduce reduce {shlex.quote(str(dataset.source.path))} "
-            "--method first --keep 1.0 --format yolo --output converted/"
+            f"{dataset.source.typed}: a list needs a YOLO label file for each image, but this dataset is "
+            f"{dataset.source.format}. Convert it first: `{command}`"
         )
 
 

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from detreduce.display.typed_paths import as_typed
+
 if TYPE_CHECKING:
     from rich.constrain import Constrain
     from rich.live import Live
@@ -209,6 +211,7 @@ class _Board:
 
     def tell(self, text: str, style: str) -> None:
         """Print a line on stderr, above the display if there is one."""
+        text = as_typed(text)
         with self._lock:
             if not _is_terminal():
                 try:

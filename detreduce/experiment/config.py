@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from detreduce.dataset.finding import expand, find, locate_dataset
+from detreduce.dataset.output_name import output_name
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.sections import (
     EnergyConfig,
@@ -143,8 +144,9 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 def _no_experiment(file: Path, what: str) -> str:
     """Return the error message for a path that is not an experiment and may be a dataset."""
+    command = shlex.join(["detreduce", "reduce", str(file), "--output", output_name(file, "reduced")])
     return (
-        f"{file} is {what}. `detreduce reduce {shlex.quote(str(file))} --output reduced/` chooses images of a dataset, "
+        f"{file} is {what}. `{command}` chooses images of a dataset, "
         "and `detreduce run` needs an experiment YAML, for instance configs/demo.yaml."
     )
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from detreduce.dataset.categories import assign_categories
 from detreduce.dataset.checks import load_all_splits
-from detreduce.dataset.inspect_command import inspect_command
 from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.suggested_command import inspect_command
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import uses_features
 from detreduce.experiment.config import ExperimentConfig

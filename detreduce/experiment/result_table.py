@@ -12,7 +12,7 @@ from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, RECIPE_CONTROLS, explain_names, title_of
 from detreduce.vocabulary.keeps import keep_key, keep_of
-from detreduce.vocabulary.measures import ACCURACIES, COSTS
+from detreduce.vocabulary.measures import ACCURACIES, COSTS, METERED
 
 LEAST_WH = 0.005
 """If choosing takes less energy than this (in Wh), choosing counts as free."""
@@ -130,7 +130,8 @@ class ResultTable:
     rows
         The rows, in the order of the summaries.
     costs
-        The cost measures that are known for at least one row.
+        The cost measures that are known for at least one row, and that overlapped trainings did not take from all
+        other rows.
     references
         The references that methods are compared with, random subsets first.
     notes
@@ -154,17 +155,33 @@ def result_table(
         mark = "*" if over_images and item.over == "seeds" else ""
         compared.setdefault((item.method, keep_key(item.keep)), []).append((item, difference_cell(item, mark)))
     paid_of = {(item.method, keep_key(item.keep)): item for item in paid}
+    # a mark in every row says no more than the note
+    marked = not _all_overlapped(summaries)
     rows = []
     for summary in summaries:
         key = summary.method, keep_key(summary.keep)
-        rows.append(_row(summary, compared.get(key, ()), paid_of.get(key)))
+        rows.append(_row(summary, compared.get(key, ()), paid_of.get(key), marked=marked))
     references = dict.fromkeys(against for row in rows for against, _ in row.differences)
     return ResultTable(
         rows=tuple(rows),
-        costs=tuple(name for name in COSTS if any(row.means[name].text for row in rows)),
+        costs=tuple(name for name in COSTS if _compares(name, rows)),
         references=tuple(sorted(references, key=_place)),
         notes=tuple(_notes(summaries)),
     )
+
+
+def _compares(cost: str, rows: Sequence[ResultRow]) -> bool:
+    """Return whether enough rows have a cost to compare it.
+
+    Energy, CO2 and time exclude overlapped trainings. If only one row has a value left, there is nothing to compare.
+    """
+    excluded = cost in METERED and len(rows) > 1 and any(row.overlapped for row in rows)
+    return sum(bool(row.means[cost].text) for row in rows) >= (2 if excluded else 1)
+
+
+def _all_overlapped(summaries: Sequence[Summary]) -> bool:
+    """Return whether each training overlapped another training on its machine."""
+    return bool(summaries) and all(row.overlapped == row.cells for row in summaries)
 
 
 def _place(reference: str) -> int:
@@ -172,15 +189,24 @@ def _place(reference: str) -> int:
     return 1 if reference == EQUAL_ITERATIONS else 2 if reference in RECIPE_CONTROLS else 0
 
 
-def _row(summary: Summary, compared: Sequence[tuple[Comparison, DifferenceCell]], paid: BreakEven | None) -> ResultRow:
-    """Return the row of one method at one keep, from its summary, its comparisons and its break-even."""
+def _row(
+    summary: Summary,
+    compared: Sequence[tuple[Comparison, DifferenceCell]],
+    paid: BreakEven | None,
+    *,
+    marked: bool,
+) -> ResultRow:
+    """Return the row of one method at one keep, from its summary, its comparisons and its break-even.
+
+    With `marked`, the number of cells says how many trainings overlapped another training.
+    """
     differences = {(item.against, item.measure): cell for item, cell in compared}
     against_full: dict[str, ResultCell | DifferenceCell] = {
         name: differences.pop((FULL, name)) if (FULL, name) in differences else _against_full(summary, name)
         for name in ACCURACIES
     }
     against_full |= {name: _change(summary.against_full.get(name)) for name in COSTS}
-    overlapped = f" ({summary.overlapped}*)" if summary.overlapped else ""
+    overlapped = f" ({summary.overlapped}*)" if marked and summary.overlapped else ""
     cost = None if paid is None or paid.choosing_wh < LEAST_WH else paid
     return ResultRow(
         is_control=summary.is_control,
@@ -251,8 +277,8 @@ def _notes(summaries: Sequence[Summary]) -> Iterable[str]:
         yield "Numbers are means over trainings; ± is the standard deviation between trainings."
     if not all(row.paired for row in summaries):
         yield "~ no training seed in common with full: this is the difference of the means."
-    if summaries and all(row.overlapped == row.cells for row in summaries):
-        yield "* All trainings overlapped another training on their machine, so Wh, g CO2 and minutes do not compare."
+    if _all_overlapped(summaries):
+        yield "Wh, g CO2 and minutes are left out: all trainings overlapped another training on their machine."
     elif some := next((row for row in summaries if row.overlapped), None):
         yield (
             f"{some.cells} ({some.overlapped}*): {some.overlapped} of {some.cells} trainings overlapped another "

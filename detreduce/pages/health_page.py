@@ -26,13 +26,13 @@ from detreduce.dataset.health.statistics import (
     together,
 )
 from detreduce.dataset.leaks import Leaks
+from detreduce.dataset.output_name import dataset_name
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.display.progress import step
 from detreduce.duplicates.health import ImageCheck
 from detreduce.duplicates.leakage import LeakedImage
 from detreduce.duplicates.result import pair_to_dict
 from detreduce.machine.files import write_atomically
-from detreduce.machine.regular_files import is_regular
 from detreduce.pages.class_colours import looks_of, name_classes_apart
 from detreduce.pages.duplicate_pairs import pair_in_words
 from detreduce.pages.environment import make_environment, part
@@ -133,7 +133,7 @@ def health_page(source: HealthSource) -> bytes:
         make_environment(looks)
         .get_template("health_page.html.j2")
         .render(
-            name=_name(summary.path),
+            name=dataset_name(summary.path),
             summary=summary,
             heading=in_words(source.findings).capitalize(),
             findings=source.findings,
@@ -156,12 +156,6 @@ def health_page(source: HealthSource) -> bytes:
         )
     )
     return text.encode("utf-8", "replace")
-
-
-def _name(path: Path) -> str:
-    """Return a short name of a dataset. If its file has a common name such as data.yaml, use the name of the folder."""
-    usual = is_regular(path) and path.stem in ("data", "dataset", "annotations", "_annotations.coco")
-    return path.parent.name if usual else path.name if path.is_dir() else path.stem
 
 
 class _Albums:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.arrays.class_counts import boxes_of_classes
+from detreduce.dataset.output_name import dataset_name
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import step
 from detreduce.features.table import FeatureTable
@@ -76,7 +77,7 @@ def selection_page(source: PageSource) -> bytes:
         packed=packed,
         in_page=in_page,
         pictured=sum(picture.data is not None for picture in album.pictures.values()),
-        name=_name(dataset),
+        name=dataset_name(dataset.source.typed),
         heading=heading(view),
         sentences=list(sentences(view, dataset)),
         notes=[*source.notes, *_notes(drawn, source)],
@@ -85,16 +86,6 @@ def selection_page(source: PageSource) -> bytes:
         identity=_identity(selection),
     )
     return text.encode("utf-8", "replace")
-
-
-def _name(dataset: DetectionDataset) -> str:
-    """Return a short name of a dataset: the name of its file, or of its folder if the file has a common name."""
-    place = dataset.source.typed
-    if place.is_dir():
-        return place.name
-    return (
-        place.stem if place.stem not in ("data", "dataset", "annotations", "_annotations.coco") else place.parent.name
-    )
 
 
 def _identity(selection: Selection) -> str:

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.output_name import free_name
 from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.suggested_command import data_words
 from detreduce.errors import DetreduceError
 from detreduce.pages.selection_view import SelectionView
 from detreduce.reducers.catalogue import described
@@ -85,13 +88,11 @@ def _equal(one: Any, other: Any) -> bool:
 def command_again(selection: Selection, dataset: DetectionDataset, output: Path | None) -> list[str]:
     """Return the words of a command that repeats the selection with the same options, quoted for a shell.
 
+    All paths are absolute, because the lists of a page and this command are used in the browser's folder for downloads.
     The command does not have an earlier selection (``--initial``), because a selection does not store its path.
     """
-    words = ["detreduce", "reduce", str(dataset.source.typed)]
-    place = selection.provenance.get("dataset", {})
-    if place.get("image_folder"):
-        words += ["--images", str(place["image_folder"])]
-    words += ["--split", dataset.split]
+    made_on = selection.provenance.get("dataset", {})
+    words = ["detreduce", "reduce", *data_words(str(dataset.source.typed), made_on.get("image_folder"), dataset.split)]
     if selection.keeps_all:
         # without --method, near-duplicates are left out unless an option says otherwise
         words += [
@@ -107,7 +108,8 @@ def command_again(selection: Selection, dataset: DetectionDataset, output: Path 
     for step in selection.steps:
         words += _options(step)
     if output is not None:
-        words += ["--output", f"{output}-curated"]
+        # the reader may run the command again after a change on the page
+        words += ["--output", free_name(f"{absolute(output)}-curated"), "--overwrite"]
     words += [f"{name}={shown(value)}" for name, value in own_parameters(selection).items() if _typed(value)]
     return [shlex.quote(word) for word in words]
 

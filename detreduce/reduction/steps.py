@@ -234,7 +234,7 @@ class Reduction:
         found = [leak for leak in leaks.in_train if leak.other in kept]
         if not found:
             return ""
-        whole = any(leaks.is_whole(TRAIN, later) for later in leaks.splits if later != TRAIN)
+        whole = leaks.train_is_measured
         out = "Give the dataset other images for val" if whole else "--drop-leaked leaves these images out"
         told = "; ".join(leaks.sentences(leaks.in_train if whole else found))
         return f"Leaks: {told}. `detreduce train` refuses such data. {out}."

@@ -15,7 +15,7 @@ from PIL import Image
 
 from detreduce.dataset import demo, load_dataset, load_split
 from detreduce.dataset.demo import demo_data_yaml, make_demo
-from detreduce.dataset.inspect_command import inspect_command
+from detreduce.dataset.suggested_command import inspect_command
 from detreduce.errors import InputError
 
 SMALL = {"scenes": 12, "size": 48, "digits": 3, "seed": 5}

@@ -17,7 +17,7 @@ from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.outcome import outcome_of
 from detreduce.experiment.result_table import result_table
-from detreduce.experiment.statistics import MEASURES, Summary
+from detreduce.experiment.statistics import MEASURES, Summary, summarise_cells
 from detreduce.experiment.statistics.break_even import BreakEven
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.report import write_report
@@ -142,3 +142,28 @@ def test_random_subsets_come_before_the_equal_steps_control() -> None:
     for given in (["srs", EQUAL_ITERATIONS], [EQUAL_ITERATIONS, "srs"], [EQUAL_ITERATIONS, "random"]):
         table = result_table([summary()], [comparison(against, "seeds") for against in given])
         assert table.references == tuple(sorted(given, key=[*RANDOM_METHODS, EQUAL_ITERATIONS].index))
+
+
+@pytest.mark.parametrize("overlapped", [(0, 0), (1, 0), (2, 0), (2, 1), (2, 2)])
+def test_a_cost_that_does_not_compare_is_left_out(overlapped: tuple[int, int]) -> None:
+    rows = [
+        {
+            "label": label,
+            "control": label if label == "full" else None,
+            "keep": 1.0 if label == "full" else 0.25,
+            "images": 100,
+            "training_seed": seed,
+            "minutes": 5.0,
+            "TFLOPs": 1.0,
+            "mAP50_95": 0.4,
+            "overlapped": seed < count,
+        }
+        for label, count in zip(("full", "mms"), overlapped, strict=True)
+        for seed in range(2)
+    ]
+    table = result_table(summarise_cells(rows))
+    assert ("minutes" in table.costs) == all(count < 2 for count in overlapped)
+    assert "TFLOPs" in table.costs
+    assert any("overlapped" in note for note in table.notes) == any(overlapped)
+    # a star in a row needs a note with a star
+    assert any("*" in row.cells.text for row in table.rows) == any("*" in note for note in table.notes)

@@ -248,11 +248,16 @@ def test_a_dataset_that_was_moved_is_given(hostile: Ledger, tmp_path: Path) -> N
     assert len(page.all("details", "selection")) == 4 and page.all("image") and "not shown:" not in page.text
 
 
-def test_trainings_beside_others_are_marked_and_told_once(tmp_path: Path) -> None:
+def test_costs_of_trainings_that_all_overlapped_are_left_out_everywhere(tmp_path: Path) -> None:
     cells = [{"label": label, "keep": 0.1, "seed": seed} for label in ("srs", "mms") for seed in range(3)]
-    ledger = made_up_ledger(tmp_path / "ledger", cells, overlapped=True)
-    section = page_part(write_report(ledger), "results")
-    assert section.text.count("3 (3*)") == 2 and section.text.count("* All trainings overlapped") == 1
+    for overlapped in (True, False):
+        ledger = made_up_ledger(tmp_path / f"{overlapped}", cells, overlapped=overlapped)
+        report, notebook = page_part(write_report(ledger), "results"), Page(ledger._repr_html_())
+        assert [notebook.text.count("overlapped"), report.text.count("overlapped")] == [int(overlapped)] * 2
+        for page in (report, notebook):
+            headings = {word.strip() for word in page.words}
+            assert [name in headings for name in ("Wh", "g CO2", "minutes")] == [not overlapped] * 3
+            assert "TFLOPs" in headings
 
 
 @pytest.mark.parametrize("cells", [1, 500])

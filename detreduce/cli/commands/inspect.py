@@ -112,6 +112,6 @@ def inspect(
     show_findings(summary, findings)
     show_summary(summary, problems_shown=None if show_all else SHOWN)
     show_advice(advice)
-    show_next(str(data), findings, opened=check_images)
+    show_next(dataset, findings, leaks, given=str(data), opened=check_images)
     if written is not None:
         say_file(written)

@@ -48,4 +48,4 @@ def proxy(
         return
     from detreduce.cli.show.training import show_proxy
 
-    show_proxy(log, output)
+    show_proxy(log, output, given=str(data), images=images)

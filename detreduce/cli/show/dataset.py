@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from detreduce.cli.show import terminal
-from detreduce.cli.show.terminal import share, show_table, show_text, table_of
-from detreduce.dataset.output_name import output_name
+from detreduce.cli.show.terminal import most_common, share, show_table, show_text, table_of
+from detreduce.dataset.suggested_command import inspect_command, reduce_command
 
 if TYPE_CHECKING:
     from detreduce.dataset.checks import DatasetSummary
     from detreduce.dataset.health.advice import Advice
     from detreduce.dataset.health.finding import Finding
+    from detreduce.dataset.leaks import Leaks
+    from detreduce.dataset.records import DetectionDataset
 
 STYLES = {"wrong": "bold red", "look": "yellow", "good": "green"}
 
@@ -42,30 +42,37 @@ def show_advice(advice: Advice) -> None:
         show_text(out, sentence, first="  ", indent="  ")
 
 
-def show_next(given: str, findings: Sequence[Finding], *, opened: bool) -> None:
+def show_next(
+    dataset: DetectionDataset, findings: Sequence[Finding], leaks: Leaks, *, given: str, opened: bool
+) -> None:
     """Print the next command to type.
 
     `given` is the dataset as the user typed it, because the full path can be long, for instance in the cache folder.
     `opened` is True if the command has opened the images.
     """
-    out, data = terminal.console(), shlex.quote(given)
     bad = {one.check for one in findings if one.verdict != "good"}
     wrong = {one.check for one in findings if one.verdict == "wrong"}
+    if leaks.train_is_measured:
+        show_text(terminal.console(), "Next: give the dataset other images for val, and inspect it again.")
+        return
     if wrong & {"leaks", "leaks by pixels"}:
-        output = shlex.quote(output_name(Path(given), "without-leaks"))
-        command = f"detreduce reduce {data} --keep all --drop-leaked --output {output}"
+        command = reduce_command(dataset, "--keep", "all", "--drop-leaked", suffix="without-leaks", given=given)
     elif bad & {"exact duplicates", "near-duplicates"}:
-        command = f"detreduce reduce {data} --keep all --output clean"
+        command = reduce_command(dataset, "--keep", "all", suffix="clean", given=given)
     elif not opened:
-        command = f"detreduce inspect {data} --check-images --page"
+        command = inspect_command(dataset, "--check-images", "--page", given=given)
     else:
-        command = f"detreduce reduce {data} --keep 0.25 --output reduced"
+        command = reduce_command(dataset, "--keep", "0.25", suffix="reduced", given=given)
     # a command stays on one line, so that it can be copied
-    out.print(f"Next: {command}", soft_wrap=True)
+    terminal.console().print(f"Next: {command}", soft_wrap=True)
 
 
 def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None:
-    """Print the content and the problems of a dataset. If `problems_shown` is None, all problems are listed."""
+    """Print the content and the problems of a dataset.
+
+    If `problems_shown` is None, all problems, all classes and the statistics of box sizes are listed.
+    """
+    show_all = problems_shown is None
     out = terminal.console()
     splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
     facts: dict[str, Any] = {"images": summary.images}
@@ -79,17 +86,20 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
         grid.add_row(f"  {label}", f"{value}")
     out.print(grid)
     if summary.classes:
-        classes = table_of("class", "key in the files", "images", "boxes", "share of boxes", right=3)
-        most = None if problems_shown is None else terminal.MOST_CLASSES
-        for row in summary.classes[:most]:
-            classes.add_row(row.name, f"{row.key}", f"{row.images}", f"{row.boxes}", share(row.boxes, summary.boxes))
+        # formats without numbers for classes use the names
+        keys = ["id"] if any(str(row.key) != row.name for row in summary.classes) else []
+        classes = table_of("class", *keys, "images", "boxes", "share of boxes", right=3)
+        rows = summary.classes if show_all else most_common(summary.classes, [row.boxes for row in summary.classes])
+        for row in rows:
+            key = [f"{row.key}"] * len(keys)
+            classes.add_row(row.name, *key, f"{row.images}", f"{row.boxes}", share(row.boxes, summary.boxes))
         show_table(out, classes)
         if more := len(summary.classes) - classes.row_count:
-            out.print(f"... and {more} more classes. Use --all to list all classes and problems.")
-    if summary.side_quantiles:
+            out.print(f"... and {more} rarer classes. Use --all to list all classes and problems.")
+    if summary.side_quantiles and show_all:
         quantiles = ", ".join(f"{part:.0%}: {side:.3f}" for part, side in summary.side_quantiles.items())
         out.print(f"Box size, sqrt(box area / image area), by quantile: {quantiles}")
-    if summary.sizes is not None:
+    if summary.sizes is not None and show_all:
         sizes = ", ".join(f"{name} {count}" for name, count in summary.sizes.items())
         out.print(f"Box size by COCO's bounds (32 and 96 pixels squared): {sizes}")
     shown = summary.problems[:problems_shown]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_status, show_text
+from detreduce.dataset.suggested_command import reduce_command
 from detreduce.display.terminal_text import GOOD, WARNING
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def _show_pair(out: Console, first: str, second: str, how: str) -> None:
 def _show_more(out: Console, pairs: int, shown: int | None) -> None:
     """Print how many pairs are not listed."""
     if shown is not None and pairs > shown:
-        out.print(f"  ... and {pairs - shown:,} more pairs. Use --all to list all pairs.")
+        more = pairs - shown
+        out.print(f"  ... and {more:,} more pair{'s' * (more != 1)}. Use --all to list all pairs.")
 
 
 def _show_summary(out: Console, dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None) -> None:
@@ -89,17 +90,14 @@ def _show_next(
     # without --method, `reduce` looks for near-duplicates by pixels
     if found.pairs and (found.by != "pixels" or found.threshold != THRESHOLD):
         options = ["--drop-duplicates"]
-        options += [f"--duplicates-by {'exact' if content else found.by}"] * (found.by != "pixels")
-        options += [f"--duplicates-from {found.threshold:g}"] * (found.by == "pixels")
+        how = ["--duplicates-from", f"{found.threshold:g}"]
+        options += how if found.by == "pixels" else ["--duplicates-by", "exact" if content else found.by]
     options += ["--drop-leaked"] * (leaked and dataset.split == "train")
     if found.pairs or options:
-        split = f" --split {dataset.split}" * (dataset.split != "train")
-        data = shlex.quote(given)
+        suffix = "clean" if found.pairs else "without-leaks"
+        command = reduce_command(dataset, "--keep", "all", *options, suffix=suffix, given=given)
         # a command stays on one line, so that it can be copied
-        out.print(
-            f"Next: detreduce reduce {data}{split} {' '.join(['--keep all', *options])} --output cleaned/",
-            soft_wrap=True,
-        )
+        out.print(f"Next: {command}", soft_wrap=True)
 
 
 def leakage_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from detreduce.cli.show import terminal
-from detreduce.cli.show.terminal import READABLE, share, show_problems, show_table, show_text, table_of
+from detreduce.cli.show.terminal import READABLE, most_common, share, show_problems, show_table, show_text, table_of
+from detreduce.dataset.output_name import free_name
+from detreduce.dataset.suggested_command import data_words
 from detreduce.selection.estimates import estimates_in_words
 from detreduce.selection.steps_in_words import steps_in_words
 
@@ -50,14 +52,14 @@ def show_reduced(result: ReductionResult, *, given: str, details: bool = False) 
     out.print(f"Written to {result.output}", soft_wrap=True)
     if report.classes:
         table = table_of("class", "images", "kept", "share", "boxes", "kept", "share", right=6)
-        for row in report.classes[: terminal.MOST_CLASSES]:
+        for row in most_common(report.classes, [row.boxes_full for row in report.classes]):
             images, boxes = (row.images_kept, row.images_full), (row.boxes_kept, row.boxes_full)
             table.add_row(
                 row.name, f"{images[1]}", f"{images[0]}", share(*images), f"{boxes[1]}", f"{boxes[0]}", share(*boxes)
             )
         show_table(out, table)
         if more := len(report.classes) - table.row_count:
-            out.print(f"... and {more} more classes. --json lists all classes.")
+            out.print(f"... and {more} rarer classes. --json lists all classes.")
     if details:
         _show_categories(out, measured)
         show_representativeness(out, measured)
@@ -69,7 +71,9 @@ def show_reduced(result: ReductionResult, *, given: str, details: bool = False) 
         show_text(out, estimates)
     if not _left_out(selection):
         show_text(out, NOT_LOOKED_FOR, style="dim")
-        command = shlex.join(["detreduce", "duplicates", given])
+        made_on = selection.provenance.get("dataset", {})
+        words = data_words(given, made_on.get("image_folder"), str(made_on.get("split", "train")))
+        command = shlex.join(["detreduce", "duplicates", *words])
         # a command stays on one line, so that it can be copied
         out.print(f"List near-duplicates: {command}", style="dim", soft_wrap=True)
     show_problems(out, result.problems)
@@ -82,9 +86,9 @@ def show_reduced(result: ReductionResult, *, given: str, details: bool = False) 
         # a command stays on one line, so that it can be copied
         out.print(f"Next: detreduce train {data} --model yolo11n.pt epochs=50 imgsz=640", soft_wrap=True)
     else:
-        chosen = shlex.quote(str(result.output / "selection.json"))
+        chosen, names = (shlex.quote(str(one)) for one in (result.output / "selection.json", free_name("to-label.txt")))
         out.print(f"Next: label the images in {result.output}", soft_wrap=True)
-        out.print(f"A list of them: detreduce export {chosen} --as list --output to-label.txt", soft_wrap=True)
+        out.print(f"A list of them: detreduce export {chosen} --as list --output {names}", soft_wrap=True)
     if result.page is not None:
         out.print(f"Pictures of kept and dropped images: {result.page}", soft_wrap=True)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console
@@ -14,26 +15,32 @@ from rich.text import Text
 from detreduce.cli.output import begin_output
 from detreduce.display.numbers import fixed, percent
 from detreduce.display.terminal_text import WARNING, labelled, visible_lines, wrap
+from detreduce.display.typed_paths import as_typed
 
 if TYPE_CHECKING:
     from detreduce.dataset.problem_counts import ProblemCounts
+
+Row = TypeVar("Row")
 
 # piped output is not wrapped, because scripts read whole lines
 PIPED_WIDTH = 10_000
 # longer lines of text are hard to read
 READABLE = 80
-# more classes do not help a reader, and rich needs seconds for a thousand rows
-MOST_CLASSES = 200
+# a longer table hides what is above it
+MOST_CLASSES = 40
 # narrower terminals show wide tables in parts, one below the other
 WIDE = 130
 
 
 class _HonestConsole(Console):
-    """A console that makes control characters visible, so that a name cannot move the cursor or hide text."""
+    """A console that shows paths as they were typed, and makes control characters visible.
+
+    So a name cannot move the cursor or hide text.
+    """
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a string as text with visible control characters."""
-        return super().render_str(visible_lines(text), **options)
+        return super().render_str(visible_lines(as_typed(text)), **options)
 
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError, which ends the program quietly. Rich would end the program with exit code 1."""
@@ -50,6 +57,12 @@ def console(*, stderr: bool = False) -> Console:
 def share(part: int, whole: int) -> str:
     """Return `part` in percent of `whole`, or an empty string if `whole` is 0."""
     return percent(part, whole) if whole else ""
+
+
+def most_common(rows: Sequence[Row], counts: Sequence[int]) -> list[Row]:
+    """Return the rows with the largest counts, at most `MOST_CLASSES`, in their own order."""
+    largest = sorted(range(len(rows)), key=lambda place: (-counts[place], place))[:MOST_CLASSES]
+    return [rows[place] for place in sorted(largest)]
 
 
 def table_of(*headers: str, right: int = 0) -> Table:
@@ -111,23 +124,24 @@ def show_text(
     A word that is longer than a line, for instance a path, is not broken. The default `width` is the width of the
     console. `first` is the beginning of the first line. `indent` is the beginning of the other lines.
     """
-    for line in wrap(text, width or out.width, first=indent if first is None else first, indent=indent):
+    for line in wrap(as_typed(text), width or out.width, first=indent if first is None else first, indent=indent):
         out.print(line, soft_wrap=True, style=style)
 
 
 def show_status(out: Console, text: str, style: str, *, indent: str = "") -> None:
     """Print a line whose label, the text up to its first colon, has a colour: GOOD, WARNING or ERROR."""
-    out.print(labelled("\n".join(wrap(text, out.width, first=indent, indent=indent)), style), soft_wrap=True)
+    out.print(labelled("\n".join(wrap(as_typed(text), out.width, first=indent, indent=indent)), style), soft_wrap=True)
 
 
 def show_problems(out: Console, problems: ProblemCounts) -> None:
     """Print the number of problems in the data, in yellow. Print nothing if there are no problems."""
-    if not problems.line:
+    line = as_typed(problems.line)
+    if not line:
         return
-    if len(problems.line) <= out.width:
-        out.print(labelled(problems.line, WARNING), soft_wrap=True)
+    if len(line) <= out.width:
+        out.print(labelled(line, WARNING), soft_wrap=True)
         return
-    said, label, command = problems.line.partition("List the problems: ")
+    said, label, command = line.partition("List the problems: ")
     show_status(out, said.rstrip(), WARNING)
     if label:
         # a command stays on one line, so that it can be copied

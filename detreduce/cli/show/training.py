@@ -12,6 +12,8 @@ from rich.console import Console
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import number, show_problems, show_status, show_table, show_text, table_of
+from detreduce.dataset.output_name import output_name
+from detreduce.dataset.suggested_command import data_words
 from detreduce.display.terminal_text import WARNING
 
 # more classes than this do not fit a screen
@@ -137,8 +139,11 @@ def _show_corrupted(out: Console, record: TrainingRecord) -> None:
     show_text(out, f"mAP50-95 on worse images. The mean as a share of mAP50-95 on the clean images (rPC) {relative}.")
 
 
-def show_proxy(log: ProxyLog, output: Path) -> None:
-    """Print the proxy's mean scores for the boxes in each epoch, the costs, and the next command to type."""
+def show_proxy(log: ProxyLog, output: Path, *, given: str, images: Path | None) -> None:
+    """Print the proxy's mean scores for the boxes in each epoch, the costs, and the next command to type.
+
+    `given` is the dataset as the user typed it, and `images` its folder of images, if the user typed one.
+    """
     out = terminal.console()
     table = table_of("epoch", "mean IoU", "mean confidence", "mean loss", right=4)
     boxes = bool(len(log.box_images))
@@ -151,6 +156,6 @@ def show_proxy(log: ProxyLog, output: Path) -> None:
     show_text(out, f"{len(log.box_images)} boxes in {len(log.image_ids)} images; {cost}. Log: {output}")
     for warning in log.facts.get("warnings", ()):
         show_status(out, f"Warning: {warning}", WARNING)
-    data = shlex.quote(str(log.facts.get("data", {}).get("path", "data.yaml")))
-    chosen_by = f"--method vps --proxy {shlex.quote(str(output))}"
-    out.print(f"Next: detreduce reduce {data} {chosen_by} --output reduced/", soft_wrap=True)
+    data = data_words(given, images, "train")
+    chosen_by = ["--method", "vps", "--proxy", str(output), "--output", output_name(Path(given), "reduced")]
+    out.print(f"Next: {shlex.join(['detreduce', 'reduce', *data, *chosen_by])}", soft_wrap=True)

@@ -114,7 +114,8 @@ class Advice:
                 f"{self.passes:,.1f} planned passes over the effective images."
             )
         if self.class_ratio is not None and self.class_ratio > 1:
-            yield f"For each image of the rarest class, {self.class_ratio:,.1f} images have the most common class."
+            times = f"{self.class_ratio:,.{int(self.class_ratio < 10)}f}"
+            yield f"For each image of the rarest class, {times} images have the most common class."
         if (evidence := self.evidence) is not None:
             yield f"{evidence.sentence} See {evidence.link}."
 

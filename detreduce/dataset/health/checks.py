@@ -34,8 +34,8 @@ def shared_advice(data: Path) -> str:
     """Return what to do about images that val and test share. `data` is the path of the dataset."""
     return (
         "Each of these images counts twice in val+test. If epochs are chosen on val, the mAP on test is too high. "
-        f"Remove the images from one of the two splits by hand: {shlex.join(['detreduce', 'duplicates', str(data)])} "
-        "lists these images."
+        "Remove the images from one of the two splits by hand. "
+        f"`{shlex.join(['detreduce', 'duplicates', str(data)])}` lists these images."
     )
 
 
@@ -87,12 +87,8 @@ def _leaks(leaks: Leaks, data: Path) -> Iterator[Finding]:
         return
     if found := leaks.in_train:
         told = "; ".join(leaks.sentences(found))
-        whole = any(leaks.is_whole(TRAIN, later) for later in MEASURING if later in leaks.splits)
-        advice = (
-            "Give the dataset other images for val."
-            if whole
-            else "reduce --drop-leaked removes these images from train."
-        )
+        advice = "Give the dataset other images for val."
+        advice = advice if leaks.train_is_measured else "reduce --drop-leaked removes these images from train."
         yield Finding("leaks", "wrong", f"{_sentence(told)} The mAP is then too high.", len(found), advice)
     else:
         what = "No file of val or test is also in train. Pixels were not compared: use --check-images."
@@ -146,7 +142,7 @@ def _imbalance(train: DetectionDataset, images: Mapping[str, int]) -> Finding:
     most, least = ordered[0], ordered[-1]
     ratio = boxes[most] / boxes[least]
     rare = [name for name in reversed(ordered) if images[name] < FEW_OF_CLASS]
-    what = f"{most} has {boxes[most]:,} boxes, {least} has {boxes[least]:,}: {ratio:,.1f} to 1."
+    what = f"{most} has {boxes[most]:,} boxes, {least} has {boxes[least]:,}: {_ratio(ratio)} to 1."
     if ratio < UNEVEN and not rare:
         return Finding("imbalance", "good", what)
     few = f" In fewer than {FEW_OF_CLASS} images of train: {_named(rare)}." if rare else ""
@@ -161,6 +157,8 @@ def _boxes(summary: DatasetSummary) -> Iterator[Finding]:
     share = summary.background / summary.images
     have, part = "has" if summary.background == 1 else "have", percent(summary.background, summary.images)
     what = f"{summary.background:,} of {summary.images:,} images of {summary.split} {have} no boxes ({part})."
+    if not summary.background:
+        what = f"Every image of {summary.split} has boxes."
     if share > MUCH_BACKGROUND:
         advice = "Check that their label files are where the reader looks for them."
         yield Finding("background", "look", what, summary.background, advice)
@@ -224,6 +222,11 @@ def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:
     for name, count in zip(split.class_names, np.bincount(classes, minlength=len(split.class_names)), strict=True):
         counts[name] += int(count)
     return counts
+
+
+def _ratio(value: float) -> str:
+    """Return a ratio with a decimal only if it is small."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def _all_classes(count: int) -> str:

@@ -132,7 +132,13 @@
         setTimeout(() => URL.revokeObjectURL(link.href), 10000);
       } else if ("copy" in button.dataset) {
         const code = this.root.querySelector("[data-command]");
-        const copied = () => { this.root.querySelector("[role=status]").textContent = "The command is copied. Run it in the folder of the lists."; };
+        const copied = () => {
+          this.root.querySelector("[role=status]").textContent = this.choices.size
+            ? "Copied. Paste the command into a terminal, in the folder where the browser saved the lists."
+            : "Copied. Paste the command into a terminal.";
+          button.textContent = "Copied";
+          setTimeout(() => { button.textContent = "Copy the command"; }, 4000);
+        };
         const select = () => {
           this.root.querySelector("details").open = true;
           getSelection().selectAllChildren(code);

@@ -16,10 +16,10 @@ from typing import Any, Literal
 import yaml
 
 from detreduce.dataset import DetectionDataset, load_dataset, load_split
-from detreduce.dataset.inspect_command import inspect_command
 from detreduce.dataset.leaks import find_leaks, refuse_leaks
 from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import read_image_size
+from detreduce.dataset.suggested_command import inspect_command
 from detreduce.dataset.write import write_yolo_view
 from detreduce.errors import InputError
 from detreduce.machine.documents import load_yaml

@@ -16,11 +16,11 @@ from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.formats.yolo.image_places import assign_places, count_renamed, findable_records
 from detreduce.dataset.formats.yolo.mirror import label_place
 from detreduce.dataset.formats.yolo.write import load_data_yaml, write_yolo
-from detreduce.dataset.inspect_command import inspect_command
 from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.picture_sizes import with_picture_sizes
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.splits import CANONICAL, in_order
+from detreduce.dataset.suggested_command import inspect_command
 from detreduce.dataset.writing.choice import Choice, readable_records, records_on_disk
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML
 from detreduce.dataset.writing.links import Placer

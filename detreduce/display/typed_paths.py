@@ -1,0 +1,44 @@
+"""Write paths in messages as the person typed them. Within the program, paths are absolute."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+_START = r"(?<![^\s'\"`(=:,\[])"
+_END = r"(?=[/\s'\"`,:;)\]]|\.(?:\s|$)|$)"
+
+_typed: list[tuple[re.Pattern[str], str]] = []
+
+
+def remember_paths(paths: Iterable[Path]) -> None:
+    """Remember the paths of a command line. Forget those of an earlier one.
+
+    Paths below the working folder are shown relative to it, unless the person typed such a path in full.
+    """
+    given = [os.fspath(path) for path in paths]
+    here = os.getcwd()  # noqa: PTH109 (text)
+    pairs = {os.path.abspath(path): _as_word(path) for path in given if not os.path.isabs(path)}  # noqa: PTH100, PTH117
+    in_full = any(path.startswith(here.rstrip(os.sep) + os.sep) for path in given)
+    if not in_full and here != os.path.dirname(here):  # noqa: PTH120
+        pairs.setdefault(here + os.sep, "")
+    _typed[:] = [
+        (re.compile(_START + re.escape(full) + ("" if full.endswith(os.sep) else _END)), word)
+        for full, word in sorted(pairs.items(), key=lambda pair: -len(pair[0]))
+        if full != os.sep
+    ]
+
+
+def as_typed(text: object) -> str:
+    """Return a text in which the absolute paths below a typed path begin as the person typed it."""
+    shown = str(text)
+    for pattern, word in _typed:
+        shown = pattern.sub(lambda _, word=word: word, shown)  # type: ignore[misc]
+    return shown
+
+
+def _as_word(path: str) -> str:
+    """Return a relative path that no command takes for an option."""
+    return f"./{path}" if path.startswith("-") else path

@@ -15,6 +15,7 @@ from detreduce.cli.help import Group
 from detreduce.cli.output import waiting
 from detreduce.cli.signals import ended_by_signals, received_signal
 from detreduce.cli.streams import forget_output, open_closed_streams
+from detreduce.dataset.output_name import free_name
 from detreduce.display.progress import tell
 from detreduce.display.terminal_text import ERROR, WARNING, visible_lines
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest
@@ -111,7 +112,8 @@ def usage_message(error: Any) -> str:
         known = [option for parameter in error.ctx.command.params for option in parameter.opts]
         text = f"There is no option {name}.{parameter_hint(error.ctx.command.name, name) or nearest(name, known)}"
     elif type(error).__name__ == "MissingParameter" and "--output" in (error.param.opts if error.param else ()):
-        text += ". Name a new folder or file for the result, for instance --output reduced"
+        example = {"proxy": "proxy.npz", "weights": "weights.csv", "export": "kept.txt"}.get(error.ctx.command.name)
+        text += f". Name a new folder or file for the result, for instance --output {free_name(example or 'reduced')}"
     elif choice := re.search(r"'([^']*)' is not one of (.+)$", text):
         text += "." + nearest(choice[1], re.findall(r"'([^']*)'", choice[2]))
     elif isinstance(error.__cause__, ValueError) and "input" in (detail := _detail(error.__cause__)):

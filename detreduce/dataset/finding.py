@@ -98,8 +98,12 @@ def _first_existing(path: str | Path, base: Path | None) -> Path | None:
 
 def _missing(path: str | Path, base: Path | None, what: str, hint: str) -> MissingFileError:
     """Return the error for a path that does not exist. It lists the places tried."""
-    shown = ", ".join(dict.fromkeys(os.path.normpath(candidate) for candidate in candidates(path, base)))
-    return MissingFileError(f"The {what} {str(path)!r} does not exist.{hint} Looked for: {shown}.")
+    expanded = Path(expand(str(path)))
+    if expanded.is_absolute():
+        return MissingFileError(f"The {what} {str(path)!r} does not exist.{hint}")
+    shipped = len(expanded.parts) > 1 and expanded.parts[0] in _SHIPPED
+    tried = dict.fromkeys(os.path.normpath(folder) for folder in _search_folders(expanded, base, shipped=shipped))
+    return MissingFileError(f"The {what} {str(path)!r} does not exist.{hint} Looked in: {', '.join(tried)}.")
 
 
 def _suggest_path(expanded: Path, base: Path | None) -> str:

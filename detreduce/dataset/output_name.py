@@ -9,13 +9,20 @@ from pathlib import Path
 COMMON = ("data", "dataset", "annotations", "_annotations.coco")
 """Names of dataset files that say nothing. The name of the folder is used instead."""
 
+SPLITS = ("train", "val", "valid", "test")
+"""Names of folders in which such a file may lie; the folder above has the name of the dataset."""
+
 
 def dataset_name(data: Path) -> str:
     """Return a short name of a dataset: that of its folder, or of its file if the file has a name of its own."""
     place = Path(os.path.abspath(data))  # noqa: PTH100 (resolve would follow links)
     is_file = bool(place.suffix) and not place.is_dir()
-    name = place.name if not is_file else place.parent.name if place.stem in COMMON else place.stem
-    return name or "data"
+    if not is_file:
+        return place.name or "data"
+    if place.stem not in COMMON:
+        return place.stem
+    folder = place.parent if place.parent.name not in SPLITS else place.parent.parent
+    return folder.name or "data"
 
 
 def output_name(data: Path, suffix: str) -> str:

@@ -20,7 +20,10 @@ def remember_paths(paths: Iterable[Path]) -> None:
     """
     given = [os.fspath(path) for path in paths]
     here = os.getcwd()  # noqa: PTH109 (text)
-    pairs = {os.path.abspath(path): _as_word(path) for path in given if not os.path.isabs(path)}  # noqa: PTH100, PTH117
+    typed = [_as_word(path) for path in given if not os.path.isabs(path)]  # noqa: PTH117
+    # the images and labels of a data.yaml lie beside it
+    typed += [folder for path in typed if (folder := os.path.dirname(path)) not in ("", ".")]  # noqa: PTH120
+    pairs = {os.path.abspath(path): path for path in typed}  # noqa: PTH100
     in_full = any(path.startswith(here.rstrip(os.sep) + os.sep) for path in given)
     if not in_full and here != os.path.dirname(here):  # noqa: PTH120
         pairs.setdefault(here + os.sep, "")

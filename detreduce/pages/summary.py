@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.listing import absolute
-from detreduce.dataset.output_name import free_name
+from detreduce.dataset.output_name import dataset_name, free_name
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.suggested_command import data_words
 from detreduce.errors import DetreduceError
@@ -33,8 +33,7 @@ def sentences(view: SelectionView, dataset: DetectionDataset) -> Iterator[str]:
     selection = view.selection
     parameters = ", ".join(f"{name}={value}" for name, value in own_parameters(selection).items())
     method = f"{selection.method} ({parameters})" if parameters else selection.method
-    place = dataset.source.typed
-    where = f"the {dataset.split} split of {place.parent.name}/{place.name}"
+    where = f"the {dataset.split} split of {dataset_name(dataset.source.typed)}"
     if selection.keeps_all:
         yield f"Request: all remaining images of {where}."
     else:

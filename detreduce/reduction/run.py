@@ -150,11 +150,11 @@ def run_reduction(request: ReductionRequest) -> ReductionResult:
     dataset = request.load()
     resolved = request.resolve(dataset)
     resolved.check_method()
-    if resolved.reason and not resolved.keep_all:
-        say(f"Method {resolved.selection.method}: {resolved.reason}")
     reduction = Reduction(resolved, dataset)
     with step("checking the dataset and the options"):
         reduction.check()
+    if resolved.reason and not resolved.keep_all:
+        say(f"Method {resolved.selection.method}: {resolved.reason}")
     keep = resolved.selection.keep
     if isinstance(keep, int) and keep < 100 and len(dataset) >= 200:
         say(f"Keeping {keep} of {len(dataset)} images ({keep / len(dataset):.1%}). For {keep} %, write {keep / 100:g}.")

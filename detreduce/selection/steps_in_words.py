@@ -18,8 +18,11 @@ def steps_in_words(selection: Selection) -> Iterator[str]:
     for step in selection.steps:
         kind = step.get("step")
         if kind == "drop_duplicates":
-            copies = "copies with equal pixels" if str(step.get("what", "")).startswith("equal") else "near-duplicates"
-            yield f"{step.get('dropped', 0):,} {copies} left out{before}."
+            dropped = step.get("dropped", 0)
+            exact = str(step.get("what", "")).startswith("equal")
+            copies = f"{'copy' if dropped == 1 else 'copies'} with equal pixels" if exact else "near-duplicate"
+            copies += "s" * (not exact and dropped != 1)
+            yield f"{dropped:,} {copies} left out{before}." if dropped else f"No {copies} found."
         elif kind == "drop_leaked":
             yield f"Left out: {matches_in_words(step.get('pairs', ()), step.get('matched'))}."
         elif kind in ("must_keep", "exclude"):

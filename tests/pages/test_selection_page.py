@@ -84,7 +84,7 @@ def test_it_says_what_was_asked_and_what_came_out(made: dr.ReductionResult) -> N
     background = sum(not len(record.boxes) for record in kept)
     assert "12 of 40 images kept" in page.text and "chosen by mms with seed 0" in page.text
     assert "All 3 classes present" in page.text and f"{background} of 4 background images" in page.text
-    assert "1 copies with equal pixels left out before choosing" in page.text
+    assert "1 copy with equal pixels left out before choosing" in page.text
     assert "2 of 2 folders represented" in page.text
 
 

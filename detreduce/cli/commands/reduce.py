@@ -307,4 +307,4 @@ def reduce(
         return
     from detreduce.cli.show.selection import show_reduced
 
-    show_reduced(result, given=str(data), details=details)
+    show_reduced(result, given=str(data), images=images, details=details)

@@ -87,7 +87,7 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
     out.print(grid)
     if summary.classes:
         # formats without numbers for classes use the names
-        keys = ["id"] if any(str(row.key) != row.name for row in summary.classes) else []
+        keys = ["key"] if any(str(row.key) != row.name for row in summary.classes) else []
         classes = table_of("class", *keys, "images", "boxes", "share of boxes", right=3)
         rows = summary.classes if show_all else most_common(summary.classes, [row.boxes for row in summary.classes])
         for row in rows:

@@ -85,7 +85,13 @@ def _show_next(
     from detreduce.duplicates.search import THRESHOLD
 
     content = found.by == "content"
-    leaked = report is not None and any(dataset.split in (item.split, item.other_split) for item in report.leaked)
+    sides = () if report is None else report.leaked
+    shared = {item.name for item in sides if item.split == dataset.split}
+    shared |= {item.other_name for item in sides if item.other_split == dataset.split}
+    leaked = bool(shared)
+    if dataset.split == "train" and len(shared) == len(dataset):
+        show_text(out, "Next: give the dataset other images for val and test. All images of train are in them.")
+        return
     options = []
     # without --method, `reduce` looks for near-duplicates by pixels
     if found.pairs and (found.by != "pixels" or found.threshold != THRESHOLD):

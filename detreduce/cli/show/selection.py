@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -39,10 +40,11 @@ MOST_NAMES = 12
 SHAPES = {0: "gaps", 1: "loops"}
 
 
-def show_reduced(result: ReductionResult, *, given: str, details: bool = False) -> None:
+def show_reduced(result: ReductionResult, *, given: str, images: Path | None = None, details: bool = False) -> None:
     """Print what was kept, the classes in the full set and in the subset, and the next command.
 
-    `given` is the dataset as the user typed it, for the commands that the text names. With `details`, also print the
+    `given` is the dataset as the user typed it, for the commands that the text names, and `images` its folder of
+    images, if the user typed one. With `details`, also print the
     image categories and how well the kept images represent the full set.
     """
     selection, report, measured = result.selection, result.report, result.representativeness
@@ -53,10 +55,9 @@ def show_reduced(result: ReductionResult, *, given: str, details: bool = False) 
     if report.classes:
         table = table_of("class", "images", "kept", "share", "boxes", "kept", "share", right=6)
         for row in most_common(report.classes, [row.boxes_full for row in report.classes]):
-            images, boxes = (row.images_kept, row.images_full), (row.boxes_kept, row.boxes_full)
-            table.add_row(
-                row.name, f"{images[1]}", f"{images[0]}", share(*images), f"{boxes[1]}", f"{boxes[0]}", share(*boxes)
-            )
+            counts = [f"{row.images_full}", f"{row.images_kept}", share(row.images_kept, row.images_full)]
+            counts += [f"{row.boxes_full}", f"{row.boxes_kept}", share(row.boxes_kept, row.boxes_full)]
+            table.add_row(row.name, *counts)
         show_table(out, table)
         if more := len(report.classes) - table.row_count:
             out.print(f"... and {more} rarer classes. --json lists all classes.")
@@ -71,8 +72,8 @@ def show_reduced(result: ReductionResult, *, given: str, details: bool = False) 
         show_text(out, estimates)
     if not _left_out(selection):
         show_text(out, NOT_LOOKED_FOR, style="dim")
-        made_on = selection.provenance.get("dataset", {})
-        words = data_words(given, made_on.get("image_folder"), str(made_on.get("split", "train")))
+        split = str(selection.provenance.get("dataset", {}).get("split", "train"))
+        words = data_words(given, images, split)
         command = shlex.join(["detreduce", "duplicates", *words])
         # a command stays on one line, so that it can be copied
         out.print(f"List near-duplicates: {command}", style="dim", soft_wrap=True)

@@ -105,8 +105,9 @@ class Advice:
             yield f"There was no search for near-duplicates: --check-images gives {wanted}."
         else:
             yield (
-                f"{found.images:,} images of {self.split} in {found.clusters:,} clusters of near-duplicates: "
-                f"{found.effective:,.1f} effective images, {found.unevenness:.1f} clusters for each (1.0 is even)."
+                f"The {found.images:,} images of {self.split} form {found.clusters:,} clusters: an image and its "
+                f"near-duplicates. They count as {found.effective:,.1f} effective (different) images, with "
+                f"{found.unevenness:.1f} clusters for each (1.0: all clusters are equally large)."
             )
         if self.passes is not None and found is not None and self.epochs is not None:
             yield (

@@ -15,7 +15,7 @@ def test_no_method_or_order_for_all_images_that_remain(copies: Path, tmp_path: P
     result = detreduce("reduce", copies, "-k", "all", "-o", out)
     assert result.exit_code == 0, result.output
     assert (
-        "5 of 6 images kept: all remaining images." in result.output and "1 near-duplicates left out." in result.output
+        "5 of 6 images kept: all remaining images." in result.output and "1 near-duplicate left out." in result.output
     )
     assert "srs" not in result.output
     [pair] = json.loads((out / "selection.json").read_text())["provenance"]["duplicates"]["pairs"]
@@ -29,7 +29,7 @@ def test_reduce_drops_duplicates_and_explain_says_so(copies: Path, tmp_path: Pat
     result = detreduce("reduce", copies, "-m", "srs", "-k", "4", "-o", out, "--drop-duplicates", "--class-floor", "1")
     assert result.exit_code == 0, result.output
     assert "1 images dropped (near-duplicates by pixels with a similarity of at least 0.85)" in result.output
-    assert "1 near-duplicates left out before choosing." in " ".join(result.output.split())
+    assert "1 near-duplicate left out before choosing." in " ".join(result.output.split())
     content = json.loads((out / "selection.json").read_text())
     assert content["images"] == 4
     [pair] = content["provenance"]["duplicates"]["pairs"]
@@ -81,7 +81,7 @@ def test_explain_refuses_kindly(copies: Path, tmp_path: Path) -> None:
         assert result.exit_code == 2 and said in result.output, result.output
     copies.parent.rename(tmp_path / "moved")
     result = detreduce("explain", selection, "--image", "0.png")
-    assert result.exit_code == 2 and "Looked for" in result.output and "--data" in result.output
+    assert result.exit_code == 2 and "does not exist" in result.output and "--data" in result.output
     moved = detreduce("explain", selection, "--image", "0.png", "--data", tmp_path / "moved" / "data.yaml")
     assert moved.exit_code == 0, moved.output
     assert "Kept image with the most similar boxes: " in moved.output

@@ -345,7 +345,7 @@ def test_terminal_and_page_say_the_same_about_named_and_left_out_images(copies: 
     said = list(steps_in_words(selection))
     assert said == [
         "1 excluded by name.",
-        "1 near-duplicates left out before choosing.",
+        "1 near-duplicate left out before choosing.",
         "1 kept by name.",
         "50 % of all 6 images is 3 of the 4 that remain.",
     ]

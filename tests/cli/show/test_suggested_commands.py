@@ -1,0 +1,108 @@
+"""The commands that messages suggest work when pasted, also a second time, and name paths as they were typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from invocation import detreduce
+
+from detreduce.display.typed_paths import as_typed, remember_paths
+
+COMMANDS = ("inspect", "duplicates")
+
+
+def suggested(output: str) -> str:
+    return next(line.partition(": ")[2] for line in output.splitlines() if line.startswith("Next: "))
+
+
+@pytest.mark.parametrize("name", ["set", "my set", "-set", "set/data.yaml"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_next_command_works_again_and_again(
+    command: str, name: str, copies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copies.parent.parent)
+    if not Path(name).exists():
+        shutil.copytree("set", f"./{name}")
+    typed = f"./{name}" if name.startswith("-") else name
+    outputs = []
+    for _ in range(2):
+        words = shlex.split(suggested(detreduce(command, typed).output))
+        outputs.append(words[words.index("--output") + 1])
+        assert words[0] == "detreduce" and words[2] == typed
+        result = detreduce(*words[1:], "--no-page")
+        assert result.exit_code == 0, result.output
+        assert Path(outputs[-1], "data.yaml").exists()
+    assert len(set(outputs)) == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_next_command_names_the_same_split(command: str, copies: Path) -> None:
+    (copies.parent / "val/images/2.png").write_bytes((copies.parent / "val/images/0.png").read_bytes())
+    (copies.parent / "val/labels/2.txt").touch()
+    words = shlex.split(suggested(detreduce(command, copies, "--split", "val").output))
+    assert words[words.index("--split") + 1] == "val"
+
+
+def test_no_command_empties_the_train_split(yolo_folder: Path) -> None:
+    # val is the train split
+    output = detreduce("inspect", yolo_folder).output
+    assert "--drop-leaked" not in output and "detreduce" not in suggested(output)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("inspect",),
+        ("reduce", "-m", "srs", "--output", "out", "--no-page"),
+        ("duplicates",),
+    ],
+)
+def test_a_path_is_shown_as_it_was_typed(
+    command: tuple[str, ...], yolo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    for folder, typed in ((tmp_path, "set/data.yaml"), (tmp_path / "work", "../set/data.yaml")):
+        monkeypatch.chdir(folder)
+        result = detreduce(command[0], typed, *command[1:])
+        assert typed.removesuffix("/data.yaml") in result.output
+        assert str(tmp_path) not in result.output.replace(f"Looked in {folder}", "")
+    absolute = detreduce(command[0], yolo_folder, *command[1:], *["--overwrite"] * (command[0] == "reduce"))
+    assert str(yolo_folder) in absolute.output
+
+
+def test_only_whole_names_are_shortened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = str(tmp_path)
+    remember_paths([Path("../elsewhere/a"), Path("-b")])
+    above = str(tmp_path.parent)
+    for text, shown in (
+        (f"{above}/elsewhere/a/x.txt:3", "../elsewhere/a/x.txt:3"),
+        (f"{above}/elsewhere/ab", f"{above}/elsewhere/ab"),
+        (f"{above}/elsewhere/a.", "../elsewhere/a."),
+        (f"{above}/elsewhere/a.yaml", f"{above}/elsewhere/a.yaml"),
+        (f"detreduce inspect '{here}/c d'", "detreduce inspect 'c d'"),
+        (f"{here}/-b/y", "./-b/y"),
+        (f"file://{here}/c", f"file://{here}/c"),
+        (f"{here}2/c and {here}", f"{here}2/c and {here}"),
+    ):
+        assert as_typed(text) == shown
+    # a person who types whole paths reads whole paths
+    remember_paths([tmp_path / "c"])
+    assert as_typed(f"{here}/c") == f"{here}/c"
+
+
+def test_the_classes_table_is_short_and_keeps_the_common_classes(tmp_path: Path) -> None:
+    names = [f"class {number}" for number in range(90)]
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "images/a.jpg").touch()
+    lines = [f"{number} 0.5 0.5 0.1 0.1" for number in range(90)] + ["89 0.2 0.2 0.1 0.1"]
+    (tmp_path / "labels/a.txt").write_text("\n".join(lines))
+    (tmp_path / "data.yaml").write_text(f"train: images\nnames: {names}\n")
+    shown = [len(re.findall(r"class \d+ ", detreduce("inspect", tmp_path, *more).output)) for more in ((), ("--all",))]
+    assert shown[0] < 50 and shown[1] >= 90
+    assert "│ class 89 " in detreduce("inspect", tmp_path).output

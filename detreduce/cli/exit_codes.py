@@ -114,10 +114,14 @@ def usage_message(error: Any) -> str:
     elif type(error).__name__ == "MissingParameter" and "--output" in (error.param.opts if error.param else ()):
         example = {"proxy": "proxy.npz", "weights": "weights.csv", "export": "kept.txt"}.get(error.ctx.command.name)
         text += f". Name a new folder or file for the result, for instance --output {free_name(example or 'reduced')}"
+    elif type(error).__name__ == "MissingParameter" and error.param and error.param.name == "data":
+        text += ". Name the dataset, for instance data.yaml or a folder of images"
     elif choice := re.search(r"'([^']*)' is not one of (.+)$", text):
         text += "." + nearest(choice[1], re.findall(r"'([^']*)'", choice[2]))
     elif isinstance(error.__cause__, ValueError) and "input" in (detail := _detail(error.__cause__)):
         text += f"; it is {detail['input']!r}"
+        if str(detail.get("type", "")).startswith("int_"):
+            text = f"{text.partition(':')[0]}: {detail['input']!r} is not a whole number"
     return f"Error: {text}{'' if text[-1] in '.?' else '.'} See `{error.ctx.command_path} --help`."
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from detreduce.experiment.ledger.ledger import Ledger
 
 
-def open_ledger(path: Path) -> Ledger:
-    """Return the ledger in a folder.
+def open_ledger(path: Path, also: str = "") -> Ledger:
+    """Return the ledger in a folder. `also` ends the message about another folder: what else can be passed.
 
     Raise MissingFileError if the folder does not exist, and InputError if the folder is not a ledger.
     """
@@ -25,6 +25,6 @@ def open_ledger(path: Path) -> Ledger:
     ledger = Ledger(place)
     if not ledger.is_ledger():
         raise InputError(
-            f"{path} is not a ledger: it does not have a folder 'cells'. Pass a folder that `detreduce run` made."
+            f"{path} is not a ledger: it does not have a folder 'cells'. Pass a folder that `detreduce run` made{also}."
         )
     return ledger

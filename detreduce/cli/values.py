@@ -64,10 +64,11 @@ def parse_keep(text: str) -> float | int:
         raise InputError(f"--keep {text!r} is not a number. {example}") from None
 
 
-def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[str, Any]:
+def parse_parameters(texts: list[str], options: tuple[str, ...] = (), example: str = "epochs=50") -> dict[str, Any]:
     """Return texts of the form ``name=value`` as a dict. Values are read as YAML (numbers, true, lists).
 
-    Raise InputError if a name is in `options`, because this name has its own option or argument.
+    Raise InputError if a name is in `options`, because this name has its own option or argument. `example` is for the
+    message about a text of another form.
     """
     import yaml
 
@@ -79,7 +80,7 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[st
         if text.strip() == "%":
             raise InputError("A percentage has no blank: for example, write 10% or 0.1, not 10 %.")
         if not equals or not name.replace(".", "_").isidentifier():
-            raise InputError(f"{text!r} does not have the form name=value. Use for example epochs=50.")
+            raise InputError(f"{text!r} does not have the form name=value. Use for example {example}.")
         if name in options:
             own = {"random_state": "seed", "evaluate_on": "on"}.get(name, name)
             raise InputError(f"Pass {name!r} as " + ("the first argument." if own == "data" else f"--{own} {value}."))

@@ -115,6 +115,11 @@ def _suggest_path(expanded: Path, base: Path | None) -> str:
     return ""
 
 
+def _is_output(entry: Path) -> bool:
+    """Return whether a path has the ending of a page, a picture or a list."""
+    return entry.suffix.lower() in (".html", ".jpg", ".jpeg", ".png", ".txt", ".log")
+
+
 def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
     """Return the parts of a path below a folder, with each missing part replaced by the most similar existing name.
 
@@ -127,7 +132,12 @@ def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
         if not (place / part).exists():
             entries: list[str] = []
             with contextlib.suppress(OSError):
-                entries = [entry.name for entry in place.iterdir()]
+                # a page, picture or list is not what another name means
+                entries = [
+                    entry.name
+                    for entry in place.iterdir()
+                    if entry.suffix == Path(name).suffix or not _is_output(entry)
+                ]
             if (match := nearest_name(part, entries)) is None:
                 break
             name = match

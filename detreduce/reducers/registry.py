@@ -93,6 +93,12 @@ def make_reducer(name: str, **params: Any) -> BaseReducer:
     return cls(**params)
 
 
+def _known_parameters(known: Sequence[str]) -> str:
+    """Return a sentence with the parameters that only this method has."""
+    own = [name for name in known if name not in ("keep", "random_state")]
+    return f"Its parameters: {', '.join(own)}." if own else "It has no parameters of its own."
+
+
 def check_parameters(name: str, params: Iterable[str], known: Sequence[str]) -> None:
     """Raise InputError if a name in `params` is not in `known`. The message suggests a similar name."""
     for parameter in params:
@@ -100,6 +106,4 @@ def check_parameters(name: str, params: Iterable[str], known: Sequence[str]) -> 
             hint = nearest(parameter, known)
             if parameter == "seed" and "random_state" in known:
                 hint = " Use random_state= in Python, --seed on the command line."
-            raise InputError(
-                f"The method {name!r} has no parameter {parameter!r}.{hint} Its parameters: {', '.join(known)}."
-            )
+            raise InputError(f"The method {name!r} has no parameter {parameter!r}.{hint} {_known_parameters(known)}")

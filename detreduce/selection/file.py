@@ -52,7 +52,9 @@ def read_selection(file: Path, kind: type[Kind]) -> Kind:
         The file is not a selection that this version can read.
     """
     if not os.path.lexists(file):
-        raise MissingFileError(f"There is no selection at {file}.")
+        raise MissingFileError(
+            f"There is no selection at {file}. Pass a selection.json, or a folder that `detreduce reduce` wrote."
+        )
     content, _ = read_checked(file, SelectionFile, "a selection")
     codes = content.get("category_codes")
     return kind(

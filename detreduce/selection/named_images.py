@@ -31,7 +31,7 @@ def read_names(file: Path) -> list[str]:
         lines = text_lines(read_regular(file, LISTS))
     except FileNotFoundError as error:
         raise MissingFileError(
-            f"The list of images {str(file)!r} does not exist. Looked for: {absolute(file)}. "
+            f"The list of images {str(file)!r} does not exist. Looked in: {absolute(file).parent}. "
             "A file that was saved from a page is in the browser's folder for downloads: "
             "move it here, or pass its path."
         ) from error

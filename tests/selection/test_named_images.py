@@ -17,7 +17,7 @@ from detreduce.selection.request import CompositionRequest
 
 
 def test_a_list_that_does_not_exist_is_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match=rf"Looked for: {tmp_path / 'keep.txt'}\. .*downloads"):
+    with pytest.raises(MissingFileError, match=rf"Looked in: {tmp_path}\. .*downloads"):
         read_names(tmp_path / "keep.txt")
     (tmp_path / "keep.txt").write_text("a.jpg\n\n b.jpg \n", encoding="utf-8-sig")
     assert read_names(tmp_path / "keep.txt") == ["a.jpg", "b.jpg"]

@@ -62,6 +62,7 @@ def export(
     from detreduce.dataset.finding import find, locate_dataset
 
     file = find(selection, what="selection")
+    file = file / "selection.json" if file.is_dir() else file
     place = None if data is None else locate_dataset(data)
     from detreduce.dataset import load_dataset
     from detreduce.exports import export_selection

@@ -119,7 +119,7 @@ def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Advice, file: Path
     best = found.best
     assert best is not None
     about = (
-        f"Planned from {ledger.path}: expected {ACCURACIES[found.measure]} {fixed(best.expected, 3)}, 90 % interval "
+        f"{ledger.path}: expected {ACCURACIES[found.measure]} {fixed(best.expected, 3)}, 90 % interval "
         f"{best.low:.3f} to {best.high:.3f}"
     )
     write_recipe(file, training_recipe(best, rows), about)

@@ -265,7 +265,8 @@ def reduce(
     from detreduce.display.progress import tell
     from detreduce.selection.request import CompositionRequest, SelectionRequest
 
-    own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
+    options = ("keep", "seed", "random_state", "method", "categories")
+    own = parse_parameters(parameters or [], options, example="match=mmd")
     selection = SelectionRequest(method, 1.0 if keep == ALL else parse_keep(keep), seed, parameters=own, cache=cache)
     if method != AUTO:
         selection.check_names()

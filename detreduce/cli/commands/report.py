@@ -70,7 +70,7 @@ def report(
     if is_reduced(ledger):
         _write_page(ledger, output, data, images=images, as_json=as_json, show=show)
         return
-    opened = open_ledger(ledger)
+    opened = open_ledger(ledger, also=", or a folder that `detreduce reduce` wrote")
     from detreduce.cli.show.leaks import show_leaks
     from detreduce.experiment.data_problems import read_problems
     from detreduce.experiment.ledger.unfinished import unfinished_in_words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from detreduce.machine.regular_files import YAMLS, is_regular, read_text
 from detreduce.training.recipes.recipe import Recipe
 from detreduce.vocabulary.controls import CONTROLS, FULL
 from detreduce.vocabulary.labels import with_former_defaults
+
+PLANNED = "# Planned from"
+"""The beginning of a recipe file that `detreduce plan` wrote."""
 
 
 def training_recipe(planned: PlannedRecipe, rows: Sequence[Mapping[str, Any]]) -> Recipe:
@@ -38,11 +42,16 @@ def training_recipe(planned: PlannedRecipe, rows: Sequence[Mapping[str, Any]]) -
 
 
 def write_recipe(path: Path, recipe: Recipe, about: str) -> None:
-    """Write a recipe as YAML, with a comment above. Raise DetreduceError if writing fails."""
+    """Write a recipe as YAML, with a comment above. An earlier recipe is replaced, other files never.
+
+    Raise InputError if the path is not a free name of a YAML file, and DetreduceError if writing fails.
+    """
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"{path} is not a name of a YAML file. Use for example recipe.yaml.")
+    if os.path.lexists(path) and not (is_regular(path) and read_text(path, YAMLS).startswith(PLANNED)):
+        raise InputError(f"{path} is not a recipe of `detreduce plan`, so it is not overwritten. Choose another file.")
     content = {name: value for name, value in recipe.to_dict().items() if name != "name"}
-    text = f"# {about}\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    text = f"{PLANNED} {about}\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     write_atomically(path, lambda file: file.write(text.encode()))
 
 

@@ -89,7 +89,8 @@ def first_screen(
 def _chips(conclusion: Conclusion) -> list[Chip]:
     """Return the labels with the verdicts on the best subset."""
     # the kind of a conclusion can be that of another comparison
-    found = [chip_of(conclusion.verdict, f"vs {conclusion.against}")]
+    about = f"vs {conclusion.against}"
+    found = [chip_of(conclusion.verdict, about) if conclusion.verdict else Chip(conclusion.kind, "", about)]
     # the best control of a recipe can be the equal-steps control itself
     if conclusion.against_equal and conclusion.against_equal != conclusion.verdict:
         found.append(chip_of(conclusion.against_equal, f"vs {title_of(EQUAL_ITERATIONS)}"))

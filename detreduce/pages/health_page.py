@@ -36,10 +36,9 @@ from detreduce.machine.files import write_atomically
 from detreduce.pages.class_colours import looks_of, name_classes_apart
 from detreduce.pages.duplicate_pairs import pair_in_words
 from detreduce.pages.environment import make_environment, part
-from detreduce.pages.own_file import check_target
+from detreduce.pages.own_file import HEALTH_PAGE, check_target
 from detreduce.pages.pictures import Album
 
-HEALTH_PAGE = "health.html"
 PAIRS, PROBLEMS, CLASSES, FOLDED = 12, 100, 20, 400
 """Largest number of pairs of each kind, of problems, of classes shown at first, and of classes in total."""
 TOGETHER, MAPS = 12, 7

@@ -10,6 +10,7 @@ from detreduce.errors import InputError
 from detreduce.machine.files import writing
 from detreduce.machine.regular_files import open_regular
 
+HEALTH_PAGE = "health.html"
 MARK = b'<meta name="generator" content="detreduce '
 _HEAD = 64 << 10
 

@@ -70,8 +70,8 @@ def inspect(
 
     wanted = page or output is not None
     if wanted:
-        from detreduce.pages.health_page import HEALTH_PAGE, HealthSource, write_health_page
-        from detreduce.pages.own_file import check_target
+        from detreduce.pages.health_page import HealthSource, write_health_page
+        from detreduce.pages.own_file import HEALTH_PAGE, check_target
 
         check_target(output or Path(HEALTH_PAGE), HEALTH_PAGE)
     dataset = load_dataset(locate_dataset(data), split=split, images=images)

@@ -130,7 +130,11 @@ def _again(
     ledger: Path, target: float | None, budgets: Mapping[str, float | None], measure: str, confidence: float
 ) -> str:
     """Return the command that gives the same advice and writes the recipe."""
+    from detreduce.dataset.output_name import free_name
+    from detreduce.experiment.advice.recipe_file import may_replace
+
+    name = "recipe.yaml" if may_replace(Path("recipe.yaml")) else free_name("recipe.yaml")
     asked = {"target": target, **budgets}
     words = [f"--{name.replace('_', '-')} {value:g}" for name, value in asked.items() if value is not None]
     words += [f"--measure {measure}"] * (measure != "mAP50_95") + [f"--confidence {confidence:g}"] * (confidence != 0.5)
-    return " ".join(["detreduce plan", shlex.quote(str(ledger)), *words, "--recipe-file recipe.yaml"])
+    return " ".join(["detreduce plan", shlex.quote(str(ledger)), *words, "--recipe-file", name])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import most_common, share, show_table, show_text, table_of
+from detreduce.dataset.output_name import free_name
 from detreduce.dataset.suggested_command import inspect_command, reduce_command
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ def show_next(
     `given` is the dataset as the user typed it, because the full path can be long, for instance in the cache folder.
     `opened` is True if the command has opened the images.
     """
+    from detreduce.pages.own_file import HEALTH_PAGE, is_own
+
     bad = {one.check for one in findings if one.verdict != "good"}
     wrong = {one.check for one in findings if one.verdict == "wrong"}
     if leaks.train_is_measured:
@@ -60,7 +65,10 @@ def show_next(
     elif bad & {"exact duplicates", "near-duplicates"}:
         command = reduce_command(dataset, "--keep", "all", suffix="clean", given=given)
     elif not opened:
-        command = inspect_command(dataset, "--check-images", "--page", given=given)
+        page = Path(HEALTH_PAGE)
+        other = os.path.lexists(page) and not (page.is_file() and is_own(page))
+        output = ["--output", free_name(HEALTH_PAGE)] if other else []
+        command = inspect_command(dataset, "--check-images", "--page", *output, given=given)
     else:
         command = reduce_command(dataset, "--keep", "0.25", suffix="reduced", given=given)
     # a command stays on one line, so that it can be copied

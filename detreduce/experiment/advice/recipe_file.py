@@ -41,6 +41,11 @@ def training_recipe(planned: PlannedRecipe, rows: Sequence[Mapping[str, Any]]) -
     return Recipe.model_validate(content)
 
 
+def may_replace(path: Path) -> bool:
+    """Return whether a recipe may be written to a path: nothing is there, or an earlier recipe of `detreduce plan`."""
+    return not os.path.lexists(path) or (is_regular(path) and read_text(path, YAMLS).startswith(PLANNED))
+
+
 def write_recipe(path: Path, recipe: Recipe, about: str) -> None:
     """Write a recipe as YAML, with a comment above. An earlier recipe is replaced, other files never.
 
@@ -48,7 +53,7 @@ def write_recipe(path: Path, recipe: Recipe, about: str) -> None:
     """
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"{path} is not a name of a YAML file. Use for example recipe.yaml.")
-    if os.path.lexists(path) and not (is_regular(path) and read_text(path, YAMLS).startswith(PLANNED)):
+    if not may_replace(path):
         raise InputError(f"{path} is not a recipe of `detreduce plan`, so it is not overwritten. Choose another file.")
     content = {name: value for name, value in recipe.to_dict().items() if name != "name"}
     text = f"{PLANNED} {about}\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

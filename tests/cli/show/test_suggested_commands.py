@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from invocation import detreduce
+from PIL import Image
 
 from detreduce.display.typed_paths import as_typed, remember_paths
 
@@ -105,3 +106,16 @@ def test_the_classes_table_is_short_and_keeps_the_common_classes(tmp_path: Path)
     shown = [len(re.findall(r"class \d+ ", detreduce("inspect", tmp_path, *more).output)) for more in ((), ("--all",))]
     assert shown[0] < 50 and shown[1] >= 90
     assert "│ class 89 " in detreduce("inspect", tmp_path).output
+
+
+def test_the_page_of_the_next_command_replaces_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "frames").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "frames/a.png")
+    monkeypatch.chdir(tmp_path)
+    for content in (None, "mine"):
+        if content:
+            Path("health.html").write_text(content)
+        words = shlex.split(suggested(detreduce("inspect", "frames").output))
+        result = detreduce(*words[1:], "--no-pictures")
+        assert result.exit_code == 0, result.output
+    assert Path("health.html").read_text() == "mine" and Path("health-2.html").exists()

@@ -286,15 +286,18 @@ def test_export_names_the_nearest_selection(tmp_path: Path) -> None:
         ),
         (
             ("reduce", "x", "-o", "y", "--seed", "abc"),
-            "Invalid value for '--seed': Input should be a valid integer, unable to parse string as an integer; "
-            "it is 'abc'. See `detreduce reduce --help`.",
+            "Invalid value for '--seed': 'abc' is not a whole number. See `detreduce reduce --help`.",
         ),
         (
             ("reduce", "x"),
             "Missing option '--output' / '-o'. Name a new folder or file for the result, "
             "for instance --output reduced. See `detreduce reduce --help`.",
         ),
-        (("inspect",), "Missing argument 'DATA'. See `detreduce inspect --help`."),
+        (
+            ("inspect",),
+            "Missing argument 'DATA'. Name the dataset, for instance data.yaml or a folder of images. "
+            "See `detreduce inspect --help`.",
+        ),
     ],
 )
 def test_wrong_usage_is_one_line_with_the_nearest(arguments: tuple[str, ...], said: str) -> None:

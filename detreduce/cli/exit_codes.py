@@ -58,7 +58,7 @@ class Program(Group):
     def make_context(self, *args: Any, **more: Any) -> Any:
         """Parse a command line and return its context.
 
-        If the program's help is asked for, it is printed here, before `invoke`.
+        If the user asks for the help of the program, this function prints the help, before `invoke`.
         """
         try:
             return super().make_context(*args, **more)

@@ -43,7 +43,10 @@ Cache = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Folder for cached features and for the small images that are compared. Default: the user's cache folder.",
+        help=(
+            "Folder that caches features, and small images for the search for duplicates. Default: the user's cache "
+            "folder."
+        ),
         rich_help_panel=DATA,
     ),
 ]
@@ -95,7 +98,7 @@ NoOutside = Annotated[
     typer.Option(
         "--no-outside",
         callback=_refuse_outside,
-        help="Leave out images and labels that are outside the dataset's folder and reached through links or paths.",
+        help="Leave out images and labels outside the dataset's folder to which a link or a path leads.",
         rich_help_panel=DATA,
     ),
 ]
@@ -150,7 +153,7 @@ AllowLeaks = Annotated[
 
 
 def output_option(help: str, metavar: str = "FILE") -> Any:
-    """Return the option that names the file or folder to write, with the help text of one command."""
+    """Return the option `--output`, which names the file or folder to write. `help` is its help text in one command."""
     return typer.Option("--output", "-o", metavar=metavar, help=help, rich_help_panel=OUTPUT)
 
 

@@ -12,9 +12,13 @@ SMALL_AREA, LARGE_AREA = 32 * 32, 96 * 96
 SMALL_SHARE, LARGE_SHARE = SMALL_AREA / (640 * 480), LARGE_AREA / (640 * 480)
 """COCO's bounds as fractions of a 640 x 480 image (1/300 and 3/100), for boxes that are fractions of the image."""
 DIGITS = 9
-"""Decimals of sides and sizes. Sides are rounded, so that equal boxes at different positions have equal sizes."""
+"""Decimals to which the sides and sizes of boxes are rounded, so that equal boxes at different positions have equal
+sizes.
+"""
 AT_EDGE = 1e-6
-"""A box that reaches less than this past the edge counts as ending at the edge. Annotation files round numbers."""
+"""A box that reaches past an image's edge by less than this counts as ending there, because annotation files round
+numbers.
+"""
 FARTHEST = 1e15
 """Coordinates are clipped to this value. Larger numbers cannot be rounded to `DIGITS` decimals, and may overflow."""
 

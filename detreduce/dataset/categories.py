@@ -153,7 +153,7 @@ class _Matcher:
     max_boxes: int | None = None
 
     def matches(self, counts: csr_array) -> npt.NDArray[np.bool_]:
-        """Return (n,) bool: True for the images that meet all conditions."""
+        """Return (n,) bool: True for the images that meet all conditions of the entry."""
         total = boxes_of_images(counts)
         matched = np.ones(len(total), bool)
         if self.any is not None:

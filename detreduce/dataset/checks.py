@@ -179,7 +179,9 @@ def load_all_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDatas
 
 
 def all_problems(dataset: DetectionDataset) -> tuple[Problem, ...]:
-    """Return the problems of all splits, as `inspect` lists them. This loads the annotations of the other splits."""
+    """Return the problems of all splits, as `inspect` lists them. To find them, the annotations of the other splits are
+    loaded.
+    """
     return problems_of_splits(dataset, *load_all_splits(dataset))
 
 
@@ -203,7 +205,7 @@ def _own_problems(dataset: DetectionDataset) -> list[Problem]:
 
 
 def _find_emptiness(dataset: DetectionDataset) -> list[Problem]:
-    """Return a problem if the split has no images."""
+    """Return a list with a problem if the split has no images, else an empty list."""
     place = dataset.source.splits.get(dataset.split)
     file = place.annotations if place is not None and place.annotations is not None else dataset.source.path
     return [] if len(dataset) else [Problem(file, f"the {dataset.split} split has no images")]

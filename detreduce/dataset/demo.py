@@ -55,7 +55,7 @@ class Design:
 
 @dataclass(frozen=True)
 class Placed:
-    """A digit in a scene: its class id, and its integer box in pixels of the scene's world (see `_Scene`)."""
+    """A digit in a scene: its class id, and its box in whole pixels of the scene's painted world (see `_Scene`)."""
 
     class_id: int
     x: int
@@ -234,7 +234,9 @@ def _count_scenes(scenes: int) -> dict[str, int]:
 
 
 def _clip_lengths(draw: _Draw, scenes: int, design: Design) -> list[int]:
-    """Return the number of frames of each scene: the longest clip's frames times r ** -decay, in random order of r."""
+    """Return the number of frames of each scene: scene r has r ** -decay times the frames of the longest clip. The
+    scenes are in random order.
+    """
     longest, decay = design.longest_clip * scenes, design.clip_decay
     return [max(1, round(longest / (rank + 1) ** decay)) for rank in draw.order(scenes).tolist()]
 

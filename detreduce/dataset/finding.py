@@ -21,7 +21,8 @@ _MATERIAL = "DETREDUCE_SHARED"
 
 
 def expand(text: str) -> str:
-    """Expand ``~`` and ``${NAME:-default}`` in a text. An unset variable without a default stays unchanged.
+    """Expand ``~`` and environment variables, ``${NAME:-default}``, in a text. An unset variable without a default
+    stays unchanged.
 
     If ``DETREDUCE_DATA`` is not set, the folder ``data`` in ``DETREDUCE_SHARED`` is used.
     """

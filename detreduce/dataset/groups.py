@@ -78,7 +78,8 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
 
 
 def _match(rule: str, names: list[str]) -> list[str | None]:
-    """Return the text that the rule's groups match in each name, or None. Raise InputError if this takes too long.
+    """Return, for each name, the text that the parentheses of the rule match, or None. Raise InputError if this takes
+    too long.
 
     The match runs in another process, because Python cannot stop it. With nested repeats, such as ``(a+)+b``, the time
     doubles with each character of a name.

@@ -1,4 +1,4 @@
-"""Join the classes of several splits by class name, because category ids are valid only inside one annotation file."""
+"""Join the classes of several splits by class name, because a category id is valid only in its own annotation file."""
 
 from __future__ import annotations
 

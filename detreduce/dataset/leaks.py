@@ -90,7 +90,7 @@ class Leaks:
         return any(self.is_whole(TRAIN, later) for later in self.splits if later != TRAIN)
 
     def is_whole(self, earlier: str, later: str) -> bool:
-        """Return whether two splits consist of the same images."""
+        """Return whether the two splits are equal: all their images are shared."""
         found = {(leak.image, leak.other) for leak in self.pairs if (leak.other_split, leak.split) == (earlier, later)}
         same = len(found) == self.splits[later] == self.splits[earlier]
         return same and len({other for _, other in found}) == len(found)
@@ -182,7 +182,9 @@ class _Files:
         return cls(split, states, files)
 
     def by(self, rows: Iterable[int], *, named: bool) -> dict[tuple[str, int], list[int]]:
-        """Group the rows by file size, or by file name and size. Empty files are left out."""
+        """Return key -> rows with this key. The key is the file size, or the file name and size. Empty files are left
+        out.
+        """
         found: dict[tuple[str, int], list[int]] = {}
         for row in rows:
             state = self.states[row]

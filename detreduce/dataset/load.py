@@ -30,7 +30,7 @@ YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 DEFAULT = "yolo"
 """The format of a dataset YAML without the key ``format:``."""
 LEVELS, NAMED = 2, 20
-"""Levels of subfolders that are searched for datasets, and the largest number of datasets in a message."""
+"""Levels of subfolders that are searched for datasets, and the largest number of datasets that a message names."""
 DEMO = "demo"
 """``format: demo`` makes a YOLO dataset."""
 

@@ -18,7 +18,7 @@ from detreduce.ultralytics_bridge.config_folder import is_shipped
 VARIABLE = "DETREDUCE_NO_OUTSIDE"
 YAMLS = frozenset({".yaml", ".yml"})
 MARKS = {".xml": b"<annotation", ".json": b'"shapes"'}
-"""Text that a label file of this kind contains."""
+"""Suffix -> text that a label file with this suffix contains."""
 
 
 def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDataset:
@@ -138,7 +138,7 @@ class Place(Enum):
 
 
 class _Inside:
-    """The folders of a dataset. The check of a path needs only one system call, because there are many paths."""
+    """The folders of a dataset. To check a path, one system call is enough, because a dataset has many paths."""
 
     def __init__(self, source: Source) -> None:
         path = source.path

@@ -312,7 +312,7 @@ class DetectionDataset:
 
     @staticmethod
     def _size_or_nan(record: ImageRecord) -> tuple[float, float]:
-        """Return the width and height of an image, or NaN if the image has no boxes or cannot be read."""
+        """Return the width and height of an image, or two NaN if the image has no boxes or cannot be read."""
         if not len(record.class_ids):
             return (np.nan, np.nan)
         try:

@@ -206,7 +206,7 @@ def _method_cells(
 def _recipe_cells(
     config: ExperimentConfig, identity: Identity, training: Mapping[str, Any], recipe: Recipe
 ) -> list[Cell]:
-    """Return the cells of a recipe: one for every training seed, or for every pair of seeds if its subset is drawn."""
+    """Return the cells of a recipe: one for every training seed, or one for every pair of seeds if it has a subset."""
     drawn, context = Cell("", RECIPE, 0), dict[str, Any]()
     pairs: list[tuple[int | None, int]] = [(None, seed) for seed in config.train.seeds]
     if recipe.subset is not None:
@@ -264,7 +264,9 @@ def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str)
 
 
 def _with_budgets(config: ExperimentConfig) -> list[float | int]:
-    """Return the keeps of the experiment, and the budgets of its recipes that ``full`` does not have already."""
+    """Return the keeps for the equal-steps control: the keeps of the experiment, and the numbers of images that
+    its recipes see, as keeps. Leave out 1.0 if there is the control ``full``.
+    """
     epochs = int(config.train.arguments.get("epochs") or EPOCHS)
     budgets = [recipe.budget(epochs) for recipe in config.recipes]
     has_full = FULL in config.controls

@@ -90,7 +90,7 @@ class Choices:
     ) -> tuple[Selection, PhaseEnergy]:
         """Return the selection of a cell, and the cost of the fit.
 
-        `reduction` is the reduction of the cell. `source` is the dataset or feature table to choose from. `duplicates`
+        `reduction` has the settings of the cell. `source` is the dataset or feature table to choose from. `duplicates`
         are dropped before the method chooses.
         """
         name = self.fit_of(cell)

@@ -212,7 +212,7 @@ def only_cleans(outcome: Outcome) -> bool:
 
 
 def is_cleaned(outcome: Outcome, subset: Summary) -> bool:
-    """Return whether a subset is the cleaned set: all images that remain without near-duplicates, with no method."""
+    """Return whether a subset is the cleaned set: all images that remain after near-duplicates are left out."""
     cells = [
         cell
         for cell in outcome.cells
@@ -321,10 +321,10 @@ def _only_random(outcome: Outcome, best: Summary) -> Conclusion:
 def _not_judged(outcome: Outcome, best: Summary, found: Sequence[Comparison]) -> Conclusion:
     """Return the conclusion if the seeds do not allow any verdict."""
     seeds = max(item.seeds for item in found)
-    reason = "One seed" if seeds == 1 else f"{seeds} seeds without a spread between them"
+    reason = "One seed" if seeds == 1 else f"{seeds} seeds with equal differences"
     text = f"{reason}: no verdict on the methods is possible, so do not choose a method by these numbers."
     if any(TOO_FEW in item.verdict for item in found):
-        text = f"{seeds} seeds are too few to advise: they cannot show a difference between methods and random images."
+        text = f"{seeds} seeds are too few for advice: they cannot show a difference between methods and random images."
     verdict = next((item.verdict for item in found if item.method == best.method), found[0].verdict)
     enough = max(ENOUGH_SEEDS, seeds + 2)
     return Conclusion(

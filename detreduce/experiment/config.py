@@ -195,7 +195,9 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
 
 
 def _missing_keys(content: Mapping[str, Any]) -> list[str]:
-    """Return a problem for each key that an experiment without recipes, or with methods, needs in `reduce`."""
+    """Return a problem for each missing key of `reduce`. An experiment with methods or without recipes needs these
+    keys.
+    """
     reduce = content.get("reduce", {})
     if "reduce" not in content:
         return [] if content.get("recipes") else ["reduce: missing. Write this section, or a list of recipes"]
@@ -270,7 +272,9 @@ def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dic
 
 
 def _read_recipes(recipes: list[Recipe], beside: Path, problems: list[str]) -> list[Recipe]:
-    """Return the recipes with the files that they name. Add an error to `problems` for each file with a fault."""
+    """Return the recipes with the files that they name. Add an error to `problems` for each recipe file that cannot be
+    used.
+    """
     found = []
     for place, recipe in enumerate(recipes):
         try:

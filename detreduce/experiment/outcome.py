@@ -122,7 +122,7 @@ class Outcome:
         return robustness_table(self.rows)
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
-        """Return the comparison of the summarised cells with the reference `against`, or None if there is none."""
+        """Return the comparison of the cells of `summary` with the reference `against`; None if there is none."""
         for item in (*self.comparisons, *self.lost):
             same = item.method == summary.method and keep_key(item.keep) == keep_key(summary.keep)
             if same and item.against == against and item.measure == measure:

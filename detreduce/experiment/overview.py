@@ -176,7 +176,7 @@ class Costing:
     Attributes
     ----------
     unknown
-        Phases of the cells so far whose cost is not known, because no finished cell shows their cost.
+        Phases whose cost is not known, among the phases of the cells so far.
     """
 
     def __init__(self, forecast: Forecast, choices: Choices, sources: Sources) -> None:

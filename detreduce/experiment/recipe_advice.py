@@ -26,8 +26,8 @@ class RecipeAdvice:
     best
         The best recipe: recipes that are shown to be better than their control come first, then the mean mAP counts.
     found
-        The comparison of `best` with the equal-steps control that sees the same number of images, or else with the
-        best other uniform recipe. None if there is no such comparison.
+        The comparison of `best` with the equal-steps control that sees the same number of images. Without this control,
+        the comparison with the best other uniform recipe: all images, each equally often. None if there is neither.
     sentence
         The advice in words.
     """
@@ -48,7 +48,9 @@ def advise_recipes(outcome: Outcome) -> RecipeAdvice | None:
 
 
 def _against(outcome: Outcome, recipe: Summary) -> Comparison | None:
-    """Return the comparison of a recipe with the equal-steps control, or else with the best other uniform recipe."""
+    """Return the comparison of a recipe with the equal-steps control or, without it, with the best other uniform
+    recipe.
+    """
     for against in (EQUAL_ITERATIONS, BEST_UNIFORM, FULL):
         if (item := outcome.difference(recipe, against, MEASURE)) is not None:
             return item

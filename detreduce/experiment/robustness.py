@@ -52,7 +52,9 @@ class RobustnessRow:
 
 @dataclass(frozen=True)
 class RobustnessTable:
-    """The rows, and the names of the columns with their headings. Without corruptions, there are no rows."""
+    """The rows, and the names and headings of the columns. There are no rows if no cell was evaluated on corrupted
+    images.
+    """
 
     rows: tuple[RobustnessRow, ...]
     columns: Mapping[str, str]
@@ -82,7 +84,7 @@ class RobustnessTable:
 def robustness_table(rows: Iterable[Mapping[str, Any]]) -> RobustnessTable:
     """Return the table of tidy rows of cells, controls first, then the subsets with the most images.
 
-    Cells without corruptions are left out.
+    Cells that were not evaluated on corrupted images are left out.
     """
     tried = [row for row in rows if row.get(_of(CORRUPTED)) is not None]
     names = [name for name in CORRUPTIONS if any(row.get(_of(name)) is not None for row in tried)]
@@ -106,7 +108,7 @@ def _row(group: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Robustne
 
 
 def _of(column: str) -> str:
-    """Return the column of a tidy row."""
+    """Return the key in a tidy row that has the values of a column of the table."""
     return RELATIVE if column == RELATIVE else MAIN_ACCURACY if column == "clean" else f"{MAIN_ACCURACY}_{column}"
 
 

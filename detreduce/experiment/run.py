@@ -195,7 +195,7 @@ class PreparedExperiment:
         except DetreduceError as error:
             if missing or not isinstance(error.__cause__, OSError):
                 raise
-            say(f"{error} All cells are finished, so nothing more must be written.")
+            say(f"{error} All cells are finished, so nothing needs to be written.")
         return missing
 
     def _write_down(self, missing: list[Cell]) -> None:
@@ -217,8 +217,8 @@ class PreparedExperiment:
         keep_leakage(*searched)
         if why := read_leakage(self.ledger).get("skipped"):
             say(
-                f"The splits were not searched for images that are in two splits: {why}. "
-                "Search them with `detreduce duplicates`."
+                f"There was no search for images that are in two splits, because {why}. "
+                "`detreduce duplicates` searches for them."
             )
         say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]

@@ -30,7 +30,7 @@ class FeaturesConfig(Section):
     backbone: str = "efficientnet-lite0"
     """`efficientnet-lite0`, `yolo:weights.pt`, `torchvision:name[@state.pt]` or `file:vectors.npy` (or `.csv`)."""
     blocks: list[Literal["image", "objects", "annotations"]] | None = None
-    """Feature blocks. null: `image`; with labels also `annotations`; with labels and a feature map also `objects`."""
+    """Feature blocks. null: `image`; with labels also `annotations`, and with a feature map also `objects`."""
     imgsz: int | None = Field(default=None, gt=0)
     """Input size in pixels, a multiple of 32. null: the default size of the backbone."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -54,11 +54,11 @@ class ReduceConfig(CompositionConfig, Section):
     methods: list[MethodConfig] = Field(default=[])
     """Names of methods, or mappings such as `{name: mms, start: center}` to set parameters and steps of a method."""
     keep: list[Keep | Literal["all"]] = Field(default=[])
-    """Fractions (0.25 or 25%), numbers of images (500), or `all`: all images except duplicates and exclusions."""
+    """Fractions (0.25 or 25%), numbers of images (500), or `all`: all except duplicates and excluded images."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Selection seeds. The i-th selection seed is combined with the i-th training seed."""
     drop_leaked: bool = False
-    """true: no training, controls included, uses images of train that are also in val or test (exact and near)."""
+    """true: all trainings leave out images of train that are also in val or test (exactly or as a near-duplicate)."""
 
     @field_validator("keep", mode="before")
     @classmethod
@@ -102,7 +102,7 @@ class TrainConfig(BaseModel):
     model: str = "yolo11n.yaml"
     """Weights (`.pt`) or an architecture (`.yaml`)."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
-    """Training seeds; every method and every control is trained with each seed."""
+    """Training seeds. Each subset and each control is trained with every seed."""
 
     @model_validator(mode="after")
     def _known(self) -> TrainConfig:
@@ -133,7 +133,7 @@ class ProxyConfig(BaseModel):
     seed: Seed = 0
     """Seed of the training and of the random choice of `share`."""
     share: Keep = 1.0
-    """Fraction or number of images to train on, drawn with `srs`. The other images get values from their neighbours."""
+    """Fraction or number of images to train on, drawn with `srs`. Other images get values from similar images."""
 
     _share_in_range = field_validator("share")(in_range)
 
@@ -173,7 +173,7 @@ class EvaluateConfig(Section):
     def identity(self) -> dict[str, Any]:
         """Return the values that the key of a cell depends on.
 
-        Without corruptions, they are the same as in earlier versions.
+        If no corrupted images are evaluated, the values are the same as in earlier versions.
         """
         content = self.model_dump()
         return content if content["corruptions"] else {name: content[name] for name in ("on", "choose")}

@@ -185,7 +185,7 @@ class Sources:
     def _has_proxy(self, weights: bool) -> bool:
         """Return whether the ledger has the log of the proxy training and, if `weights`, its weights as tensors.
 
-        Weights in a pickle do not count, because the ledger may come from another person.
+        Weights in a pickle do not count: loading a pickle can run code, and the ledger may come from another person.
         """
         return is_regular(self._proxy_log) and (not weights or is_regular(self._proxy_log.with_suffix(SUFFIX)))
 

@@ -74,7 +74,7 @@ def select(
         A float is a fraction in (0, 1]; an int is a number of images. A fraction of n images keeps exactly
         floor(keep * n + 0.5) images, at least 1.
     seed
-        Seed of every random choice, including the order of ties.
+        Seed of every random choice, including the choice between images with equal scores.
     categories
         A rule of `detreduce.dataset.categories.assign_categories`, one label for each feature row, or None to put all
         images in one category.
@@ -99,9 +99,9 @@ def select(
     class_floor
         Minimum number of kept images that have a box of a class: one number for all classes, or a mapping from class
         name to number. If fewer images have the class, all of them are kept. With `max_per_group`, a class may stay
-        below its floor. A `DetreduceWarning` names such classes. If an image can have several classes, the search is
-        not exact. Another choice of images might then reach the floor. ``reached`` in `Selection.steps` has the number
-        of images of each class.
+        below its floor. A `DetreduceWarning` names such classes. If images have boxes of several classes, these images
+        are not always the best choice. Another choice might then reach the floor. ``reached`` in `Selection.steps` has
+        the number of kept images of each class.
     cache
         Folder for the image signatures that the search for duplicates computes. `extract_features` has the same
         default.

@@ -53,8 +53,8 @@ class SelectionData:
     def duplicates(self) -> Mapping[str, Any]:
         """The search for duplicates: its kind (``looked_for``) and the ``pairs`` that it found.
 
-        ``kept_twice`` is the number of kept images that are duplicates of another kept image. Empty in files of version
-        0.1.
+        ``kept_twice`` is the number of kept images that are duplicates of another kept image. The mapping is empty for
+        files of version 0.1.
         """
         found: Mapping[str, Any] = self.provenance.get("duplicates", {})
         return found

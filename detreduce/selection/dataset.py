@@ -63,7 +63,7 @@ def check_selection(dataset: DetectionDataset, selection: SelectionData) -> Dete
 def check_dataset(dataset: DetectionDataset, provenance: Mapping[str, Any], images: int) -> DetectionDataset:
     """Return the dataset if it is the dataset of a selection, else raise InputError.
 
-    The number of `images` must be equal. The content hash (names, boxes, classes) must be the hash in `provenance`.
+    It must have `images` images, and the content hash (of names, boxes and classes) that `provenance` gives.
     """
     made_on = provenance.get("dataset", {})
     if made_on.get("content_hash") in (None, dataset.content_hash) and len(dataset) == images:

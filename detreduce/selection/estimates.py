@@ -7,7 +7,7 @@ from typing import Any
 
 
 def estimates_in_words(provenance: Mapping[str, Any]) -> str:
-    """Return a sentence on the scores that the method estimated. Empty if the method did not estimate scores.
+    """Return a sentence on how close the estimated scores are to true scores; "" if the method estimates no scores.
 
     `provenance` is the provenance of a `Selection`. Its ``method_facts`` come from the method `extrapolate`.
     """
@@ -17,8 +17,8 @@ def estimates_in_words(provenance: Mapping[str, Any]) -> str:
     rho = facts.get("rank_correlation")
     scored = f"{facts['held_back']:,} of {facts['scored']:,} scored images"
     if rho is None:
-        return f"The estimated scores could not be tested: the scores or the estimates of {scored} are all equal."
+        return f"The estimates could not be tested on {scored}, because all scores or all estimates are equal."
     return (
-        f"The estimated scores of {scored}, left out for this test, have a rank correlation of {rho:.2f} with the true "
-        "scores (Spearman; 1 is the same order, 0 is chance)."
+        f"To test the estimates, the scores of {scored} were estimated too. The rank correlation of estimates and true "
+        f"scores is {rho:.2f} (Spearman; 1 is the same order, 0 is chance)."
     )

@@ -324,13 +324,13 @@ def _step(selection: Selection, record: ImageRecord, kept: bool, row: int) -> st
 
 
 def _leaks_of(selection: Selection, image: ImageId) -> tuple[Mapping[str, Any], ...]:
-    """Return the pairs of an image that was left out and its copies in val or test."""
+    """Return the pairs of a left-out image: the image, and a copy of it in val or test."""
     pairs = [pair for step in selection.steps if step.get("step") == "drop_leaked" for pair in step.get("pairs", ())]
     return tuple(pair for pair in pairs if pair["image"] == image)
 
 
 def repeats_rank(score: float, rank: int) -> bool:
-    """Return whether a score is only minus the position in the order of choice, counted from 0 or from 1."""
+    """Return whether a score is the negative position of the image in the order of choice, counted from 0 or from 1."""
     return -score in (rank, rank - 1)
 
 

@@ -94,7 +94,8 @@ def _count_wanted(counts: csr_array, wanted: npt.NDArray[np.bool_]) -> IntArray:
 
 
 class _Exchange:
-    """Swap rows within groups, so that more classes reach their goal.
+    """Swap rows within groups, so that more classes reach their goal: their floor, or all their rows if these are
+    fewer.
 
     A swap adds a row of a class below its goal, and removes another row of the same full group. If another class falls
     below its goal because of this, the next swap adds a row of that class. Such a chain of swaps is an augmenting path.
@@ -171,7 +172,9 @@ class _Exchange:
         return np.asarray(column, np.int64)
 
     def _lost(self, removed: IntArray, instead: IntArray) -> csr_array:
-        """Return (m, C) bool: the classes below their goal after a row of `instead` replaces one of `removed`."""
+        """Return (m, C) bool: for each place i, the classes that fall below their goal if instead[i] replaces
+        removed[i].
+        """
         tight = self.present[removed]
         tight.data &= (self.count <= self.goal)[tight.indices]
         return as_sparse(tight > self.present[instead])
@@ -179,8 +182,8 @@ class _Exchange:
     def _apply(self, into: list[int], out: list[int]) -> bool:
         """Make the swaps of a chain and return True.
 
-        Return False and do not swap if a row occurs twice in the chain. The same applies if the chain does not reduce
-        the number of missing rows.
+        Return False and swap nothing if a row occurs twice in the chain, or if the chain does not reduce the number of
+        missing rows.
         """
         count = self.count + images_of_classes(self.present[into]) - images_of_classes(self.present[out])
         before, after = (np.maximum(self.goal - reached, 0).sum() for reached in (self.count, count))

@@ -62,7 +62,7 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "ke
             rows = rows_of_name.get(str(absolute(item)), [])
         if not rows and str(item) in _unreadable_names(table):
             raise InputError(
-                f"The image {item!r} should be {fate}, but it could not be read. Repair it or leave it out."
+                f"The image {item!r} should be {fate}, but it could not be read. Repair the file, or do not name it."
             )
         if not rows:
             names = [name for row in table.rows.tolist() for name in _names_of(table, row)[:2]]
@@ -136,8 +136,8 @@ def leave_out_excluded(
 ) -> tuple[FeatureTable, IntArray, CompositionRequest]:
     """Leave out the images of `exclude` and the images that are also in val or test, even from an earlier selection.
 
-    Returns the remaining table, its rows in `table`, and the request for the remaining table. Labels of groups must be
-    one label for each row, or a rule. Raises InputError if `exclude` names an unknown image, or an image of
+    Returns the remaining table, its rows in `table`, and the request for the remaining table. `groups` of the request
+    is one label for each row, or a rule. Raises InputError if `exclude` names an unknown image, or an image of
     `must_keep`.
     """
     everything = np.arange(len(table), dtype=np.int64)
@@ -150,7 +150,7 @@ def leave_out_excluded(
             if found := leaked.get(ids[row]):
                 raise InputError(
                     f"The image {found.name!r} is in must_keep, but it is also in {found.other_split}. Remove it "
-                    "from must_keep, or keep such images (without drop_leaked)."
+                    "from must_keep, or do not use drop_leaked, which leaves such images out."
                 )
         out = np.union1d(out, np.array([row for row in everything.tolist() if ids[row] in leaked], np.int64))
     if not len(out):

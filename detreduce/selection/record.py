@@ -88,7 +88,9 @@ class Selection(SelectionData):
         k = resolve_keep(keep, int((self.category_codes >= 0).sum()) + lost)
         least = int(self.provenance.get("kept_first", 0))
         if not least <= k <= len(self):
-            raise InputError(f"keep={keep!r} is {k} images. Prefixes of this selection have {least} to {len(self)}.")
+            raise InputError(
+                f"keep={keep!r} is {k} images. Prefixes of this selection have {least} to {len(self)} images."
+            )
         indices, image_ids = self.indices[:k], self.image_ids[:k]
         kept = np.bincount(self.category_codes[indices], minlength=len(self.categories["full"])).tolist()
         duplicates = {**self.duplicates, "kept_twice": count_kept_twice(self.duplicates.get("pairs", ()), image_ids)}
@@ -131,9 +133,9 @@ class Selection(SelectionData):
     def plot(self, features: FeatureTable | None = None) -> Figure:
         """Draw the kept images as a matplotlib figure.
 
-        With `features`, the figure is a map of kept and dropped images on the two principal components of the features.
-        Without `features`, the figure is a bar chart of the number of images of each category, in the full set and in
-        the subset. Raises InputError if `features` belong to another dataset or do not have columns.
+        With `features`, the figure shows kept and dropped images as points on the two principal components of the
+        features. Without `features`, the figure is a bar chart of the number of images of each category, in the full
+        set and in the subset. Raises InputError if `features` belong to another dataset or do not have columns.
         """
         if features is None:
             from detreduce.selection.views import categories_figure

@@ -32,7 +32,7 @@ class CompositionConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
     drop_duplicates: bool | float | str | dict[str, str | float] | None = None
-    """true (compare pixels), `boxes`, `features`, `exact`, 0.9 (least similarity), or `{by: boxes, threshold: 0.9}`."""
+    """true (by pixels), `boxes`, `features`, `exact`, 0.9 (lowest similarity), or `{by: boxes, threshold: 0.9}`."""
     must_keep: str | list[str | int] | None = None
     """Images to keep first: a text file with one name on each line, or a list of names or ids."""
     initial: str | list[str | int] | None = None
@@ -44,7 +44,7 @@ class CompositionConfig(BaseModel):
     groups: str | None = None
     """Rule that groups images, such as frames of a video: `folder`, or a regular expression for a part of the name."""
     max_per_group: int | None = Field(default=None, ge=0)
-    """Largest number of images to keep from each group. 0: no limit, also for one method if `reduce` has a limit."""
+    """Largest number of images to keep from each group. 0: no limit, even if `reduce` has one."""
 
     @field_validator("groups")
     @classmethod

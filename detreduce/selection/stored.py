@@ -57,7 +57,9 @@ class _Features(Stored):
 
 
 class _Pair(Stored):
-    """A pair of duplicates. The file calls the first image ``copy``, which is the name of a method of pydantic."""
+    """A pair of duplicates. The first field is ``copy`` in the file. Its name here differs, because pydantic has a
+    method `copy`.
+    """
 
     duplicate: ImageId = Field(alias="copy")
     kept: ImageId

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 CATEGORIES = 30
 ON_A_SHEET = 8
 MOST_IMAGES = 20_000
-"""Largest dataset that is loaded for a contact sheet. Larger datasets take seconds to load."""
+"""Largest dataset that is loaded to show its pictures. Larger datasets take seconds to load."""
 
 
 def selection_html(selection: SelectionData) -> str:
-    """Return HTML with a contact sheet of kept and dropped images, and two tables.
+    """Return HTML with small pictures of kept and dropped images, and two tables.
 
     The first table has the method and its options. The second table has the number of images of each category, in the
-    full set and in the subset. There is no contact sheet if the dataset is not found, has changed or is very large.
+    full set and in the subset. There are no pictures if the dataset is not found, has changed or is very large.
     """
     provenance, categories = selection.provenance, selection.categories
     made_on = provenance.get("dataset", {})

@@ -106,7 +106,7 @@ def test_seeds_that_could_show_nothing_give_no_advice() -> None:
     found = outcome({**RANDOM, ("csod", 0.1): 0.2995, ("mms", 0.1): 0.2998}, seeds=2)
     few = [replace(item, verdict=f"no difference shown (2 seeds; {TOO_FEW})") for item in found.comparisons]
     said = conclude(replace(found, comparisons=few))
-    assert said.kind == "unknown" and said.sentence.startswith("2 seeds are too few to advise")
+    assert said.kind == "unknown" and said.sentence.startswith("2 seeds are too few")
     assert "choose at random" not in said.sentence and "train.seeds=[0,1,2,3]" in said.overrides
 
 

@@ -107,7 +107,7 @@ def _show(
 ) -> None:
     """Print the duplicates and the leakage between splits, as text or as JSON.
 
-    `searched` is the dataset as the user typed it, and the dataset itself.
+    `searched` is a pair: the dataset as the user typed it, and the loaded dataset.
     """
     given, dataset = searched
     if as_json:

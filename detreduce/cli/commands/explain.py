@@ -69,7 +69,7 @@ def explain(
 
 
 def _open_page(file: Path, dataset: DetectionDataset | None, cache: Path | None, as_json: bool) -> None:
-    """Print the path of the page of a selection, and open it on a terminal. If the page does not exist, write it
+    """Print the path of a selection's page, and open the page if stdout is a terminal. Write a missing or old page
     first.
     """
     from detreduce.pages.own_file import is_own

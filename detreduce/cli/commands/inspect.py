@@ -31,7 +31,7 @@ def inspect(
         typer.Option(
             min=1,
             metavar="NUMBER",
-            help="Planned epochs. With --check-images: how often a training shows each different image.",
+            help="Number of epochs that you plan. --check-images then says how often these repeat an image.",
             rich_help_panel=CONTENT,
         ),
     ] = None,
@@ -55,8 +55,8 @@ def inspect(
     """Check the health of a dataset: what is good, what to look at, and what is wrong.
 
     The check reads the annotations of all splits, and opens no image. It finds images that are in two splits, empty
-    splits, missing and rare classes, and faults in the files. At the end, the command shows which results were found
-    for similar data.
+    splits, missing and rare classes, and faults in the files. At the end, the command cites results of experiments on
+    similar data.
 
     Example: detreduce inspect data.yaml --check-images --page
     """

@@ -62,7 +62,7 @@ def plan(
         ),
     ] = None,
     measure: Annotated[
-        Literal["mAP50", "mAP50_95"], typer.Option(help="The mAP to use.", rich_help_panel=RECIPE)
+        Literal["mAP50", "mAP50_95"], typer.Option(help="The mAP of the target and the advice.", rich_help_panel=RECIPE)
     ] = "mAP50_95",
     confidence: Annotated[
         float,
@@ -76,8 +76,8 @@ def plan(
 ) -> None:
     """Recommend the cheapest training that reaches a target, or the best training for a budget.
 
-    The recipe has a subset, the images seen, and the batch, the image size and the frozen layers if these differ among
-    the finished trainings.
+    The recipe names a subset and the number of images seen. If the finished trainings differ in batch, image size or
+    frozen layers, it also names these.
 
     Example: detreduce plan runs/demo --target 0.95
     """

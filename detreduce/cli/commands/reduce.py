@@ -128,7 +128,7 @@ DropDuplicates = Annotated[
     typer.Option(
         "--drop-duplicates/--keep-duplicates",
         help=(
-            "Leave out near-duplicates before choosing. Default: yes without --method, also with --keep all; "
+            "Leave out near-duplicates before choosing. Default: yes without --method (also with --keep all), "
             "no with --method NAME."
         ),
         rich_help_panel=DUPLICATES,
@@ -138,7 +138,7 @@ DropLeaked = Annotated[
     bool,
     typer.Option(
         "--drop-leaked",
-        help="Leave out images that are also in val or test, exact copies and near-duplicates.",
+        help="Leave out images that are also in val or test, as exact copies or as near-duplicates.",
         rich_help_panel=DUPLICATES,
     ),
 ]
@@ -215,7 +215,7 @@ Details = Annotated[
     bool,
     typer.Option(
         "--details",
-        help="Also print how well the kept images represent the full set, with measures.",
+        help="Also print measures of how well the kept images represent the full set.",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -1,4 +1,6 @@
-"""The command `report`: write the results of an experiment, or the choice of a reduced dataset, as one HTML file."""
+"""The command `report`: write the results of an experiment as one HTML file, or the page of pictures of a reduced
+dataset.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ def report(
         ReportForm,
         typer.Option(
             "--as",
-            help="The HTML page, or the tables of arXiv 2403.15150: mAP, epsilon, time and CO2 by method and keep.",
+            help="The HTML page, or the tables of arXiv 2403.15150: mAP, epsilon (largest gap), time and CO2.",
             rich_help_panel=CONTENT,
         ),
     ] = "page",
@@ -57,7 +59,7 @@ def report(
     The file does not need a network or other files, so you can send it to other people. If an experiment is still
     running, the report contains only its finished cells.
 
-    For the folder of a reduced dataset, the command writes the page of pictures that `detreduce reduce` writes.
+    For the folder of a reduced dataset, the command writes the same page of pictures as `detreduce reduce`.
 
     With --as paper, the command prints the tables of arXiv 2403.15150, or writes the tables to the file that --output
     names.

@@ -43,7 +43,7 @@ def weights(
         float,
         typer.Option(
             metavar="NUMBER",
-            help="Power of the weights: 1, or less for weights that differ less. 0.5 is common.",
+            help="Exponent of the weights. Below 1, the weights differ less. 0.5 is common.",
             rich_help_panel=TRAINING,
         ),
     ] = 1.0,
@@ -51,7 +51,7 @@ def weights(
         bool,
         typer.Option(
             "--times-classes",
-            help="With cluster_balanced: multiply by the weights of class_uniform.",
+            help="With cluster_balanced: multiply each weight by the image's weight in class_uniform.",
             rich_help_panel=TRAINING,
         ),
     ] = False,
@@ -90,7 +90,7 @@ def weights(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Weight the images for a training that draws some images more often than others.
+    """Give each image a weight, for a training that draws some images more often than others.
 
     A training draws each image in proportion to its weight. Only images with weight 0 are left out.
 

@@ -1,4 +1,4 @@
-"""Print the results of `run`: each method compared with the full set, and the break-even of choosing."""
+"""Print the results of `run`: each method compared with the full set, and when choosing has paid for itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WIDER = 150
 def show_comparison(name: str, table: ResultTable) -> None:
     """Print the accuracy, energy, CO2 and time of each method and keep, compared with the full set.
 
-    Print the break-even.
+    Then print after how many trainings choosing has paid for itself.
     """
     out = terminal.console()
     out.print(f"{name}: reduced vs full", style="bold")
@@ -69,7 +69,7 @@ def show_break_even(out: Console, table: ResultTable) -> None:
 def show_robustness(out: Console, table: RobustnessTable) -> None:
     """Print the mAP on corrupted images, for each corruption.
 
-    Print nothing if no cell was evaluated with corruptions.
+    Print nothing if no cell was evaluated on corrupted images.
     """
     from detreduce.experiment.robustness import ROBUSTNESS_EXPLAINED
 

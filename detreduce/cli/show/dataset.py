@@ -36,9 +36,7 @@ def show_findings(summary: DatasetSummary, findings: Sequence[Finding]) -> None:
 
 
 def show_advice(advice: Advice) -> None:
-    """Print the number of different images, the imbalance of the classes, and the results that were found for similar
-    data.
-    """
+    """Print the number of effective images, the imbalance of classes, and results of experiments on similar data."""
     out = terminal.console()
     out.print("For a training:")
     for sentence in advice.sentences:

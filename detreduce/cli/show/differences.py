@@ -32,7 +32,8 @@ def show_differences(
     *,
     cleaning: bool = False,
 ) -> None:
-    """Print the differences between methods with their intervals and verdicts, and the average ranks of the methods.
+    """Print the difference of each method to each reference, with interval and verdict, and the average ranks of the
+    methods.
 
     `cleaning` is True if the experiment only leaves out near-duplicates. Then no random subsets are missing.
     """
@@ -57,7 +58,7 @@ def show_differences(
         show_text(out, note, style="dim")
     if ranking is not None and ranking.compares_several:
         ranks = ", ".join(f"{method} {rank:.1f}" for method, rank in ranking.average.items())
-        what = f"Average rank in {ACCURACIES[MAIN_ACCURACY]} over {ranking.blocks} blocks of keep and seed"
+        what = f"Average rank in {ACCURACIES[MAIN_ACCURACY]} over {ranking.blocks} blocks (each keep with each seed)"
         show_text(out, f"{what}: {ranks}. {ranking.in_words()}")
 
 
@@ -69,8 +70,8 @@ def _why_not_random(table: ResultTable) -> str:
         return "Only random subsets were trained. Add a method to compare it with random subsets."
     if random:
         return (
-            f"No method has random subsets ({', '.join(sorted(random))}) with the same keep and training seeds to "
-            "compare with."
+            f"No method can be compared with random subsets ({', '.join(sorted(random))}), because none has the same "
+            "keep and training seeds."
         )
     return (
         "There are no random subsets to compare with. To judge a method, add srs or random with the same keep and "

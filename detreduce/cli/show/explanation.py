@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STEPS = {
     "must_keep": "because must_keep names it",
     "initial": "because the earlier selection has it",
-    "class_floor": "to reach the floor of its classes",
+    "class_floor": "to reach class_floor",
     "method": "by the method",
 }
 

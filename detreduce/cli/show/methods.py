@@ -48,8 +48,8 @@ def show_methods(methods: Sequence[Description]) -> None:
     out.print()
     show_text(
         out,
-        "Needs: boxes are the labels; images are read and their features computed; proxy is a short training, "
-        "`detreduce proxy`. Methods without boxes also work on unlabelled images.",
+        "Needs: boxes (labels), images (to compute features from) or proxy (the log of a short training, "
+        "`detreduce proxy`). Methods that need no boxes also work on unlabelled images.",
     )
     show_text(out, "Costs, weaknesses, parameters and an example of one method: `detreduce methods herding`")
 

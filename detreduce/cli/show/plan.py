@@ -31,7 +31,7 @@ def show_advice(found: Advice, *, target: float | None, budget: float | None, co
 
     say(
         f"All images, {_epochs(full)}: {name} {_range(full)}, {_amount(full.total(found.cost), found.cost)}. "
-        f"The model is fitted to {found.configurations} configurations."
+        f"The estimates are fitted to {found.configurations} configurations: trainings that differ in more than seeds."
     )
     for effect in found.effects:
         say(_describe_effect(effect), "  ")
@@ -95,7 +95,7 @@ def _table(found: Advice, *, chance: bool) -> Table:
 
 
 def _describe_effect(effect: Effect) -> str:
-    """Return what a setting does."""
+    """Return a sentence on what one image seen is worth with a setting."""
     return (
         f"{effect.key} {effect.value} instead of {effect.reference}: one image seen has the effect of "
         f"{fixed(effect.times, 2)} images (90 % interval {effect.low:.2f} to {effect.high:.2f})."

@@ -123,7 +123,7 @@ def _show_classes(out: Console, evaluation: Evaluation) -> None:
 
 
 def _show_corrupted(out: Console, record: TrainingRecord) -> None:
-    """Print mAP50-95 for each corruption and severity. Print nothing if there are no corruptions."""
+    """Print mAP50-95 for each corruption and severity. Print nothing if no corrupted images were evaluated."""
     if not record.corrupted:
         return
     row, found = record.row(), {(one.corruption, one.severity): one.evaluation for one in record.corrupted}
@@ -136,7 +136,9 @@ def _show_corrupted(out: Console, record: TrainingRecord) -> None:
     table.add_row("all", *[""] * len(severities), number(row["mAP50_95_corrupted"], 3), style="bold")
     show_table(out, table)
     relative = "is not known, because mAP50-95 is nearly 0" if row["rPC"] is None else f"is {row['rPC']:.0%}"
-    show_text(out, f"mAP50-95 on worse images. The mean as a share of mAP50-95 on the clean images (rPC) {relative}.")
+    show_text(
+        out, f"mAP50-95 on corrupted images. Their mean, divided by mAP50-95 on the clean images (rPC), {relative}."
+    )
 
 
 def show_proxy(log: ProxyLog, output: Path, *, given: str, images: Path | None) -> None:

@@ -43,7 +43,7 @@ def show_weights(found: StreamWeights, written: Path, counts: Counts) -> None:
     size = found.effective_size
     show_text(
         out,
-        f"{count:,} images weighed by {found.stream.by}. Effective sample size: {size:,.1f} ({size / count:.0%}), on "
+        f"{count:,} images weighted by {found.stream.by}. Effective sample size: {size:,.1f} ({size / count:.0%}), on "
         f"the scale from 1 (only one image is drawn) to {count:,} (all images are drawn equally often).",
     )
     table = table_of("image", "times a pass", right=1)

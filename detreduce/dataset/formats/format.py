@@ -38,7 +38,7 @@ def no_licences(dataset: DetectionDataset) -> LicenceOf | None:
 
 
 def no_places(source: Source) -> Iterable[Path | str]:
-    """Return an empty collection, because the format reads only the folders of images and of label files."""
+    """Return an empty collection, because the format reads nothing but images and annotation files."""
     return ()
 
 
@@ -60,8 +60,8 @@ class Format:
         Return whether a folder of images has labels of this format next to the images. It is called only if the folder
         has no dataset file of any format.
     sure_files
-        Return the possible paths of a dataset file in a folder, with names that only this format uses. The files need
-        not exist.
+        Return paths, in a folder, at which this format may have a dataset file. Only this format uses these names. The
+        files need not exist.
     likely_files
         Like `sure_files`, for names that other formats use too.
     images_for
@@ -78,7 +78,8 @@ class Format:
     labelled
         False for images without annotations.
     reads_from
-        Return more folders that the format reads, and absolute glob patterns (str). Nothing may be written there.
+        Return other folders that the format reads besides images and labels, and absolute glob patterns (str). Nothing
+        may be written there.
     read_licences
         Return a function image id -> licence, or None if the files do not state a licence.
     write

@@ -1,4 +1,4 @@
-"""Advice for a dataset: results of this repository that were found for data with similar redundancy and classes."""
+"""Advice for a dataset: results of this repository on data with similar near-duplicates and classes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from detreduce.errors import InputError
 
 RESULTS = "docs/results.md"
 UNEVEN_CLUSTERS = 2.0
-"""Lowest number of clusters per effective image at which near-duplicates count as uneven. The demo has 8.1."""
+"""Near-duplicates count as uneven from this number of clusters per effective image. The demo has 8.1."""
 UNEVEN_CLASSES = 3.6
-"""Lowest ratio of images, most common class to rarest class, at which classes count as uneven.
+"""Classes count as uneven from this ratio: images of the most common class to images of the rarest class.
 
 It is the geometric mean of the two datasets with results: 1.7 on blood cells and 7.5 on the aquarium photographs.
 """
@@ -21,7 +21,7 @@ It is the geometric mean of the two datasets with results: 1.7 on blood cells an
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A result on one dataset: a sentence, and the heading of its table on the page of results."""
+    """A result on one dataset: a sentence, and the heading on the page of results under which its table is."""
 
     sentence: str
     heading: str
@@ -33,13 +33,13 @@ class Evidence:
 
 
 CLEAN_FIRST = Evidence(
-    "Near-duplicates are spread unevenly over the images, as in the demo. There, all images without near-duplicates "
-    "were better than all images at the same number of steps.",
+    "Near-duplicates are spread unevenly over the images, as in the demo. There, keeping one image of "
+    "each group was better than keeping all images, at the same number of steps.",
     "cleaning-the-demos-static-cameras",
 )
 UNEVEN = Evidence(
-    "Classes are uneven, as on the aquarium photographs. There, images chosen by herding were better than random "
-    "images at 10 %. No subset was shown to be better than all images at the same number of steps.",
+    "Classes are uneven, as on the aquarium photographs. There, 10 % of the images, chosen by herding, were better "
+    "than 10 % chosen at random. No subset was shown to be better than all images at the same number of steps.",
     "tried-again-with-fresh-seeds-aquarium",
 )
 EVEN = Evidence(
@@ -79,7 +79,7 @@ class Advice:
 
     @property
     def passes(self) -> float | None:
-        """Images seen in training / effective images. None if one of them is unknown."""
+        """Planned number of images seen in training / effective images. None if one of them is unknown."""
         return None if self.redundancy is None or self.epochs is None else self.redundancy.passes(self.epochs)
 
     @property

@@ -16,9 +16,9 @@ from detreduce.display.numbers import percent
 
 MEASURING = ("val", "test")
 FEW_IMAGES = 30
-"""With fewer images than this in val or test, the mAP depends strongly on the choice of these images."""
+"""Val and test count as small below this number of images: the mAP then depends strongly on which images they have."""
 UNEVEN = 20.0
-"""Lowest ratio of boxes, most common class to rarest class, at which classes count as imbalanced."""
+"""Classes count as imbalanced from this ratio: boxes of the most common class to boxes of the rarest class."""
 FEW_OF_CLASS = 20
 """A class in fewer train images than this is hard to learn."""
 TINY_SHARE = 0.1
@@ -160,7 +160,7 @@ def _boxes(summary: DatasetSummary) -> Iterator[Finding]:
     if not summary.background:
         what = f"Every image of {summary.split} has boxes."
     if share > MUCH_BACKGROUND:
-        advice = "Check that their label files are where the reader looks for them."
+        advice = "Check that their label files are in the place where detreduce looks for them."
         yield Finding("background", "look", what, summary.background, advice)
     else:
         yield Finding("background", "good", what, summary.background)
@@ -182,7 +182,7 @@ def _files(summary: DatasetSummary) -> Finding:
     count = len(summary.problems)
     if summary.refused:
         what = f"Ultralytics will leave out {summary.refused:,} of the {summary.images:,} images of {summary.split}."
-        return Finding("files", "wrong", what, summary.refused, "Correct the label files that the problems name.")
+        return Finding("files", "wrong", what, summary.refused, "Correct the label files in the list of problems.")
     if count:
         what = f"{count:,} problem{'' if count == 1 else 's'} in the files, listed below."
         return Finding(
@@ -214,7 +214,7 @@ def boxes_by_class(split: DetectionDataset) -> dict[str, int]:
 
 
 def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:
-    """Return a dict: class name -> number of times that the class is in `classes`.
+    """Return class name -> number of times that `classes` has the class.
 
     Classes with the same name are added up.
     """

@@ -40,7 +40,7 @@ class Redundancy:
         return self.clusters / self.effective if self.effective else 1.0
 
     def passes(self, epochs: float) -> float:
-        """Return the number of passes over the effective images in a training of `epochs` epochs."""
+        """Return the number of images seen in `epochs` epochs, divided by the number of effective images."""
         return self.images * epochs / self.effective if self.effective else 0.0
 
     def to_dict(self) -> dict[str, Any]:

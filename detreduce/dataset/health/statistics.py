@@ -13,9 +13,9 @@ from detreduce.dataset.records import DetectionDataset
 
 IntArray = npt.NDArray[np.int64]
 CELLS = 24
-"""Number of cells along each side of a map of positions."""
+"""Number of cells along each side of the grid in which box positions are counted."""
 SIDES = (0.0, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
-"""Bounds of box sizes, as sqrt(box area / image area)."""
+"""Bounds of the bins for box sizes, as sqrt(box area / image area)."""
 PER_IMAGE = (0, 1, 2, 3, 5, 9, 17, 33, 65)
 """Lower bounds of the bins for the number of boxes in an image."""
 

@@ -16,7 +16,9 @@ class NearNames:
         self._by_look: dict[str, list[str]] | None = None
 
     def hint(self, name: str) -> str:
-        """Return a text about an existing name that looks like the missing `name`, or ""."""
+        """Return the end of an error message: the existing name that looks like the missing `name`. Return "" if there
+        is none.
+        """
         if self._by_look is None:
             self._by_look = {}
             for known in sorted(self._list_names()):

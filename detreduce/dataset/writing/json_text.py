@@ -49,7 +49,7 @@ def read_text(path: Path) -> str:
 
 
 def to_bytes(text: str) -> bytes:
-    """Return the bytes of `text` in the file. `text` is the result of `read_text`, or a part of it."""
+    """Return the bytes that `text` has in the file. `text` is the result of `read_text`, or a part of it."""
     return text.encode("utf-8", "surrogateescape")
 
 

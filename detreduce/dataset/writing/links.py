@@ -108,7 +108,9 @@ class Placer:
         return source in self.loaded or is_regular(source)
 
     def copy(self, source: Path, relative: PurePosixPath, without: bytes = b"") -> None:
-        """Copy `source` byte for byte to `relative`, except for the bytes `without` at its start."""
+        """Copy `source` byte for byte to `relative`. If `source` starts with the bytes `without`, leave these bytes
+        out.
+        """
         target = self._target(relative, source)
         if target is not None:
             self._write(target, relative, [read_regular(source, ANNOTATIONS).removeprefix(without)])

@@ -23,7 +23,7 @@ _LABEL_CACHE, _NUMPY = ".cache", b"\x93NUMPY"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that is not a link: its size in bytes and the SHA-256 of its content."""
+    """A file in the manifest that is not a link: its size in bytes and the SHA-256 of its content."""
 
     size: int
     sha256: str
@@ -35,7 +35,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class SymbolicLink:
-    """A symbolic link: the path that it contains."""
+    """A symbolic link in the manifest: the path that the link contains."""
 
     symlink: str
 
@@ -46,7 +46,7 @@ class SymbolicLink:
 
 @dataclass(frozen=True, slots=True)
 class HardLink:
-    """A hard link to a file of the source: the path, the size and the modification time of that file."""
+    """A hard link in the manifest, to a file of the source: the path, size and modification time of this file."""
 
     hardlink: str
     size: int

@@ -16,7 +16,7 @@ from detreduce.errors import InputError, nearest
 NEARLY_ALL = 0.95
 FEW_BOXES = 5
 NAMED = 20
-"""Most classes that a warning names."""
+"""Largest number of classes that a warning names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,7 +253,9 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _others(folder: Path, known: Mapping[str, Stamp]) -> list[str]:
-    """Return the paths in a folder that are unknown or have another state. A folder counts only if it has no files."""
+    """Return the paths in `folder` that `known` does not have, or has with another state. A folder counts only if it
+    has no files.
+    """
     return [path for path, status in walk(folder) if path not in known or known[path] != stamp_of(status)]
 
 

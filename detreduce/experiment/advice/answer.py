@@ -93,7 +93,8 @@ class PlannedRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The effect of one setting: a factor on the images seen, compared with the reference.
+    """The effect of one setting: what one image seen is worth, compared with the value that trainings without a recipe
+    use.
 
     Attributes
     ----------
@@ -126,15 +127,16 @@ class Advice:
     others
         The next best recipes: at most one recipe for each other method and each other setting.
     surer
-        The training that would reduce the uncertainty of `best` most; None if there is no uncertainty to reduce.
+        The training that would most reduce the uncertainty about the mAP of `best`; None if there is no uncertainty.
     surer_by
-        Fraction of the variance of `best` that `surer` would remove.
+        Fraction of the variance of this mAP that `surer` would remove.
     measure
         The fitted measure: ``mAP50`` or ``mAP50_95``.
     configurations
         Number of configurations that the surface is fitted to. Cells of one configuration differ only in their seeds.
     misfit, run_spread
-        Standard deviation of configurations around the surface, and standard deviation between runs of a configuration.
+        Standard deviation of the configurations' mAP around the surface, and of the mAP of single trainings around the
+        mean of their configuration.
     cost
         The cost that recipes are ordered by or limited by: ``Wh``, ``TFLOPs`` or ``minutes``.
     least, most

@@ -38,7 +38,7 @@ def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def check_reference(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Raise InputError, with what to do, if the tidy `rows` do not have a training on all images."""
+    """Raise InputError if none of the tidy `rows` is a training on all images. The message says what to do."""
     check_started(ledger, rows)
     for missing in missing_full(ledger, rows):
         raise InputError(missing)

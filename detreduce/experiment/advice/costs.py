@@ -21,7 +21,7 @@ ALL_OVERLAPPED = (
 
 Row = Mapping[str, Any]
 Line = tuple[float, float]
-"""A constant part, and a part for each image seen."""
+"""The cost of a training: a constant part, and a part for each image seen."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def _size(setting: Setting | None) -> tuple[int, int] | None:
 
 
 def _known(rows: Iterable[Row], name: str) -> tuple[list[Row], bool]:
-    """Return the rows with a known cost, and whether the cells of these rows ran alone. Rows that ran alone are
-    preferred.
+    """Return the rows whose cost is known, and whether their cells ran alone. If some cells ran alone, return only
+    their rows.
     """
     known = [row for row in rows if row.get(name) is not None and row.get("images_seen")]
     # the measured cost of an overlapped cell includes a part of the other training
@@ -156,6 +156,8 @@ def _note(rows: Sequence[Row], choosing: Mapping[str, Mapping[int, float]]) -> s
     known, alone = _known(rows, WH)
     note = "" if alone or not known else ALL_OVERLAPPED
     if unknown := sorted({str(row["label"]) for row in rows} - {name for name, costs in choosing.items() if costs}):
-        unmetered = f"The energy of choosing by {', '.join(unknown)} is not known, so these recipes come last."
+        unmetered = (
+            f"The energy of choosing by {', '.join(unknown)} is not known, so recipes with such a method come last."
+        )
         note = " ".join(filter(None, [note, unmetered]))
     return note

@@ -1,4 +1,4 @@
-"""Write a recommended recipe as a file for `detreduce train`, and the command that trains with it."""
+"""Write a recommended recipe as a file, and make the `detreduce train` command that uses this file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLANNED = "# Planned from"
 
 
 def training_recipe(planned: PlannedRecipe, rows: Sequence[Mapping[str, Any]]) -> Recipe:
-    """Return the recipe that trains as planned. `rows` are the finished cells, whose methods the recipe names."""
+    """Return the planned recipe as a `Recipe`. The parameters of its method come from `rows`, the finished cells."""
     content: dict[str, Any] = {"images_seen": planned.images_seen, **dict(planned.settings)}
     if planned.method != FULL:
         alone: Mapping[str, Any] = {"method": planned.method}
@@ -63,7 +63,8 @@ def write_recipe(path: Path, recipe: Recipe, about: str) -> None:
 def train_command(
     ledger: Ledger, rows: Sequence[Mapping[str, Any]], planned: PlannedRecipe, file: Path, epochs: int
 ) -> str:
-    """Return the command that trains with a recipe file as the cells of a ledger were trained.
+    """Return the command that trains with a recipe file, and otherwise with the model and arguments of a ledger's
+    cells.
 
     `epochs` is the number of epochs of the cells on all images.
     """

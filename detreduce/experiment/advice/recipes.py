@@ -185,7 +185,8 @@ class _Model:
     surface, costs
         The expected mAP, and the expected cost.
     settings
-        The settings of the finished cells, the reference first. It is None if all cells have the same setting.
+        The settings of the finished cells. The first is the reference: the setting of the trainings without a recipe.
+        It is None if all cells have the same setting.
     """
 
     surface: Surface
@@ -201,7 +202,7 @@ class _Model:
 
     @property
     def combined(self) -> list[Setting | None]:
-        """The settings of the finished cells and all their combinations, the reference first."""
+        """All combinations of the batches, image sizes and frozen layers of the finished cells, the reference first."""
         known = [setting for setting in self.settings if setting is not None]
         batches = dict.fromkeys((setting.batch, setting.nbs) for setting in known)
         sizes = dict.fromkeys(setting.imgsz for setting in known)

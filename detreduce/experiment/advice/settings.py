@@ -3,7 +3,7 @@
 In the surface, a setting multiplies the images seen: s_eff = s (step / step0)^-beta exp(gamma_imgsz + gamma_freeze).
 `step` is the number of images per optimiser step, and step0 is its value in the reference setting, which is the setting
 of the trainings without a recipe. Each other image size and each other number of frozen layers has its own gamma. All
-these parameters have priors that are centred on 0, no effect.
+these parameters have priors that are centred on 0. A parameter of 0 has no effect.
 """
 
 from __future__ import annotations
@@ -79,8 +79,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """The factors on the images seen that a surface has parameters for: only factors that vary among the finished
-    cells.
+    """The settings that get a parameter in a surface: only the settings that vary among the finished cells.
 
     Attributes
     ----------
@@ -99,7 +98,9 @@ class Factors:
 
     @classmethod
     def of(cls, settings: Iterable[Setting | None], reference: Setting | None) -> Factors:
-        """Return the factors that vary among `settings`. A cell without a setting counts as `reference`."""
+        """Return the factors of the values that vary among `settings`. A cell without a setting counts as
+        `reference`.
+        """
         known = {setting for setting in settings if setting is not None}
         if reference is None:
             return cls()

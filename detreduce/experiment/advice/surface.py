@@ -151,7 +151,8 @@ def fit_surface(
 
     if len(found) < LEAST_CONFIGURATIONS:
         raise InputError(
-            f"{len(found)} different configurations are finished, but a recipe needs at least {LEAST_CONFIGURATIONS}. "
+            f"{len(found)} different configurations (trainings that differ in more than seeds) are finished, but a "
+            f"recipe needs at least {LEAST_CONFIGURATIONS}. "
             f"Add other keeps, or the controls {' and '.join(ON_ALL_IMAGES)}, to the experiment."
         )
     methods = tuple(sorted({item.method for item in found} - set(RANDOM)))

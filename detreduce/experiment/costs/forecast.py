@@ -23,12 +23,12 @@ from detreduce.training.recipes.settings import EPOCHS
 COSTLY = ("imgsz", "batch", "freeze", "device", "workers", "amp", "multi_scale", "rect", "cache")
 
 Line = tuple[float, float]
-"""A constant part, and a part for each image seen."""
+"""The cost of a training: a constant part, and a part for each image seen."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Expected time in seconds and expected energy in Wh. A value is None if it is not known."""
+    """The expected time (seconds) and energy (Wh) of a cell, or of choosing its images. None if not known."""
 
     seconds: float | None = None
     wh: float | None = None
@@ -113,7 +113,7 @@ def _costly(recipe: Mapping[str, Any] | None) -> str:
 
 
 def _lines_of_recipes(cells: Sequence[FinishedCell]) -> dict[str, tuple[Line | None, Line | None]]:
-    """Return the time and the energy by images seen, for the settings of each finished recipe that change the cost."""
+    """Return the settings of finished recipes that change the cost -> how time and energy grow with the images seen."""
     groups: dict[str, list[FinishedCell]] = {}
     for cell in cells:
         if costly := _costly(cell.cell.get("recipe")):

@@ -20,12 +20,12 @@ from detreduce.training.energy import PhaseEnergy, scaled, together
 
 COST_FILE = "making.json"
 LEAST_IMAGES = 8
-"""Smallest number of images for a rate. For fewer images, loading the network takes most of the time."""
+"""Smallest number of images to compute the energy per image from. With fewer images, loading the network dominates."""
 
 
 @dataclass(frozen=True, slots=True)
 class MakingCost:
-    """A measured rate: the energy used to compute the features or signatures of a number of images."""
+    """The measured energy to compute the features or signatures of a number of images."""
 
     images: int
     energy: PhaseEnergy
@@ -50,7 +50,7 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
 
 
 def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str) -> PhaseEnergy:
-    """Return `energy` plus the energy of `cached` images at a rate.
+    """Return `energy` plus the energy of `cached` images, at the energy per image that `rate` gives.
 
     If `rate` is None, the returned energy has ``wh`` None, and ``unavailable`` gives the reason. `what` names the
     cached data in this text.
@@ -62,10 +62,10 @@ def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str
 
 
 def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
-    """Store the energy used to compute the features or signatures of `made` images as the rate of a cache folder.
+    """Store in a cache folder the energy used to compute the features or signatures of `made` images.
 
-    The rate is not stored if it is not reliable: too few images, unknown energy, or overlap with another training. It
-    is not stored either if the stored rate is from more images, or if the folder cannot be written.
+    Nothing is stored if the energy per image is not reliable: too few images, unknown energy, or overlap with another
+    training. Nothing is stored either if the stored energy is from more images, or if the folder cannot be written.
     """
     known = known_rate(store)
     useless = made < LEAST_IMAGES or energy.wh is None or energy.overlapped
@@ -77,7 +77,7 @@ def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
 
 
 def known_rate(store: Path) -> MakingCost | None:
-    """Return the rate that is stored in a cache folder; None if the rate is missing or cannot be read."""
+    """Return the energy that `keep_rate` stored in a cache folder; None if it is missing or cannot be read."""
     try:
         content = parse_json(read_regular(store / COST_FILE, RECORDS))
         return MakingCost(int(content["images"]), PhaseEnergy.model_validate(content["energy"]))

@@ -25,7 +25,7 @@ def make_signatures(dataset: DetectionDataset, country: str) -> None:
 def with_signatures(energy: PhaseEnergy, cached: int) -> PhaseEnergy:
     """Return the energy of a search plus the energy used to compute the `cached` signatures.
 
-    If the cache stores no rate, the returned energy has ``wh`` None, and ``unavailable`` gives the reason.
+    If the cache does not store this energy, the result has ``wh`` None, and ``unavailable`` gives the reason.
     """
     rate = known_rate(signature_folder(cache_folder()))
     return at_rate(energy, cached, rate, f"the signatures of {cached} images")

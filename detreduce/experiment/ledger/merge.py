@@ -74,7 +74,7 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
 def _check_inside(folder: Path) -> None:
     """Raise InputError if a ledger contains anything except files, folders, and links to places inside the ledger.
 
-    A copied link out of the ledger could lead to any file of this computer.
+    After a merge, a link that leads out of the ledger could point to any file of this computer.
     """
     home = Path(os.path.realpath(folder))
     for place, folders, files in os.walk(home):

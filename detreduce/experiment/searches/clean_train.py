@@ -39,7 +39,8 @@ _NO_TRAIN_LEFT = (
 def drop_leaks(
     config: ExperimentConfig, dataset: DetectionDataset
 ) -> tuple[ExperimentConfig, DetectionDataset, DroppedLeaks | None]:
-    """Return the configuration with a train split without images of val and test, this split, and the images left out.
+    """Leave out images of train that are also in val or test. Return the changed configuration, the split that remains,
+    and the images that are left out.
 
     `dataset` is the train split of the configuration. Without ``reduce.drop_leaked``, nothing changes, and nothing is
     searched. All images are opened once, and the results of the search are cached.
@@ -91,7 +92,9 @@ def _write(dataset: DetectionDataset, leaked: set[ImageId]) -> Path:
 def _lists(
     config: ExperimentConfig, dataset: DetectionDataset, found: LeakageReport
 ) -> tuple[ReduceConfig, list[Recipe]]:
-    """Return the section `reduce` and the recipes with lists of images as ids, without images that are left out."""
+    """Return the section `reduce` and the recipes. Their lists of images become lists of ids, without images that are
+    left out.
+    """
     table, leaked = bare_table(dataset), {item.image: item for item in found.leaked}
 
     def cleaned(key: str, images: list[str | int]) -> list[ImageId]:

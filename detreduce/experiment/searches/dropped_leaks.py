@@ -22,7 +22,7 @@ class DroppedLeaks:
     of
         Number of images of train, including the images that are left out.
     line
-        The search in one sentence.
+        The result of the search in one sentence.
     """
 
     images: tuple[ImageId, ...]
@@ -52,6 +52,6 @@ def keep_dropped(ledger: Ledger, dropped: DroppedLeaks | None) -> None:
 
 
 def read_dropped(ledger: Ledger) -> dict[str, Any]:
-    """Return the content of ``dropped-leaks.json`` in the ledger; {} if there is none, or if it was edited."""
+    """Return the content of ``dropped-leaks.json`` in the ledger; {} if the file does not exist or was edited."""
     content = ledger.read_json(DROPPED_FILE)
     return content if isinstance(content.get("images"), list) and isinstance(content.get("line"), str) else {}

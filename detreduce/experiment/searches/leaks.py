@@ -1,7 +1,7 @@
-"""Images that train shares with val or test: the quick search before a run, and the warning that all results show.
+"""Images of val or test that are also in train: the quick search before a run, and the warning above all results.
 
-The ledger keeps the quick search in ``leaks.json``. The search by pixels, which also finds near-duplicates, is in
-``leakage.json``.
+The ledger stores the result of the quick search in ``leaks.json``. The result of the search by pixels, which also finds
+near-duplicates, is in ``leakage.json``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PAIRS_KEPT = 50
 
 @dataclass(frozen=True, slots=True)
 class SharedImages:
-    """The number of images of a split that are also in an earlier split. The order is train, val, test.
+    """The number of images of a split that are also in an earlier split. The order of splits is train, val, test.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class LeakWarning:
     Attributes
     ----------
     shared
-        One entry for each split that shares images with train; never empty.
+        One entry for each split with images that are also in train; never empty.
     dropped
         True if the images were found although ``reduce.drop_leaked`` is set.
     """
@@ -142,7 +142,7 @@ def _counts(found: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def keep_leaks(ledger: Ledger, leaks: Leaks, data_identity: str) -> None:
-    """Write the result of the quick search into the ledger, with the first pairs."""
+    """Write the result of the quick search into the ledger, with the first pairs of equal images."""
     ledger.write_json(LEAKS_FILE, {"data": data_identity, **leaks.to_dict(PAIRS_KEPT)})
 
 

@@ -136,7 +136,7 @@ def _control(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[
 
 
 def _twin(group: Sequence[Row], groups: Sequence[Sequence[Row]], fits: Any) -> Sequence[Row] | None:
-    """Return the recipe with the settings and the images seen of another recipe, on other images."""
+    """Return the recipe or control to compare a recipe with: equal settings and number of images seen, other images."""
     if fits(group[0], group[0]):
         return None
     wanted = _settings(group[0]), keep_key(group[0]["keep"])

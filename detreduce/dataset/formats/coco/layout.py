@@ -52,9 +52,9 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
 
     Roboflow's layout is ``train/_annotations.coco.json`` next to ``valid/`` and ``test/``, with the images next to the
     JSON. The official layout is ``annotations/instances_train2017.json`` next to ``instances_val2017.json``, with the
-    images in ``../train2017`` or ``../images/train2017``. `images` is the images folder of this JSON. For other splits,
-    `images` is used if their images are not in any other folder. A JSON without a split in its name is the ``train``
-    split. Raise MissingFileError if the JSON or `images` does not exist.
+    images in ``../train2017`` or ``../images/train2017``. `images` is the images folder of this JSON, or None to search
+    it. Another split uses `images` too if its own images folder is not found. A JSON without a split in its name is the
+    ``train`` split. Raise MissingFileError if the JSON or `images` does not exist.
     """
     if not is_regular(file):
         raise MissingFileError(f"{file}: the annotation file does not exist.")
@@ -124,9 +124,9 @@ def find_images_folder(
 ) -> tuple[Path | None, list[Path]]:
     """Return the first folder that has an image of the JSON `file` (else None), and the folders tried.
 
-    If `given` is not None, return `given` without a search. `jsons` are the JSONs of all splits. Folders with similar
-    names are tried, for instance ``train2017`` for ``instances_train2017.json``. `also` is tried last. Raise
-    MissingFileError if `given` does not exist.
+    If `given` is not None, return `given` without a search. `jsons` are the JSONs of all splits. The folders tried have
+    names similar to the JSON's, for instance ``train2017`` for ``instances_train2017.json``. `also` is another folder
+    to try, or None. Raise MissingFileError if `given` does not exist.
     """
     if given is not None:
         if not given.is_dir():

@@ -43,5 +43,5 @@ def licences_in(path: Path) -> dict[ImageId, str]:
 
 
 def _key(value: Any) -> int | str | None:
-    """Return the value if it can be an id (a whole number or a text). Otherwise return None."""
+    """Return a value of the JSON if it can be an id (a whole number or a text). Otherwise return None."""
     return value if isinstance(value, int | str) else None

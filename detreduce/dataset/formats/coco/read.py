@@ -205,12 +205,12 @@ def _first_name(content: Mapping[str, Any]) -> str:
 
 
 def _read_side(value: Any) -> int | None:
-    """Return a width or height in pixels, or None if the value is not usable."""
+    """Return a value of the JSON as a width or height in pixels, or None if it is not usable."""
     return int(value) if isinstance(value, int | float) and 1 <= value < 2**31 else None
 
 
 def other_spelling(key: ImageId | None) -> ImageId | None:
-    """Return the other form of an id: the text "7" for the number 7, and the number 7 for the text "7", else None."""
+    """Return the other form of an id: "7" for 7, and 7 for "7". Return None if there is no other form."""
     if isinstance(key, str):
         # Python does not convert numbers with thousands of digits
         return int(key) if len(key) < 1000 and key.isascii() and key.isdigit() and str(int(key)) == key else None
@@ -224,9 +224,10 @@ class _Oddities:
     Attributes
     ----------
     joined
-        Key -> (number of ids that name another id of a different type, such as "7" and 7; the first such id).
+        Key -> (number of ids that differ only in their type from an id in the file, such as "7" from 7; the first of
+        them).
     flags
-        Value of ``iscrowd`` that is a text -> number of annotations with this value.
+        Value of ``iscrowd``, if it is a text -> number of annotations with this value.
     ids
         Ids of the annotations.
     repeated
@@ -268,7 +269,7 @@ class _Oddities:
         """Yield a description of each kind of unusual value that was found."""
         for name, (count, first) in self.joined.items():
             kind = "a text" if isinstance(first, str) else "a number"
-            yield f"{count} annotations have the {name} as {kind} (the first: {first!r}); joined with the same id"
+            yield f"{count} annotations have the {name} as {kind} (the first: {first!r}); read as if equal"
         for value, count in list(self.flags.items()):
             yield f"{count} annotations have 'iscrowd' as the text {value!r}; read as {int(self.flag(value))}"
         if self.repeated:
@@ -350,7 +351,9 @@ def _read_box(value: Any) -> Box | None:
 
 
 def _keep_existing(rows: list[_Image], file: Path, tried: Sequence[Path], problems: list[Problem]) -> list[_Image]:
-    """Return the images whose file exists. Add missing files to `problems`. Raise an error if all are missing."""
+    """Return the images whose file exists. Add missing files to `problems`. Raise MissingFileError if all files are
+    missing.
+    """
     there = [image for image in rows if is_regular(image.path)]
     if rows and not there:
         raise MissingFileError(

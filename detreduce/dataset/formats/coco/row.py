@@ -31,7 +31,7 @@ def accepts_file(file: Path) -> bool:
 
 
 def sure_files(folder: Path) -> Iterator[Path]:
-    """Yield the paths of Roboflow's JSON and of the JSONs in the official layout (``instances_*.json``), train splits
+    """Yield possible paths of a dataset's JSON: Roboflow's name, and the official names (``instances_*.json``), train
     first.
     """
     yield folder / ROBOFLOW
@@ -66,7 +66,7 @@ def likely_files(folder: Path) -> list[Path]:
 
 
 def split_folders(folder: Path) -> list[Path]:
-    """Return the folders called train, val, test and the like."""
+    """Return the subfolders called train, val, test or an alias of these."""
     return sorted(part for part in folder.iterdir() if canonical_split(part.name) in CANONICAL and part.is_dir())
 
 

@@ -54,12 +54,12 @@ def filtered_json(path: Path, ids: Collection[ImageId], known: Collection[ImageI
 
 
 def _is_among(ids: Collection[ImageId], element: Any, key: str) -> bool:
-    """Return whether the id under `key` of a JSON element is in `ids`."""
+    """Return whether an element of the JSON has an id of `ids` under `key`."""
     value = element.get(key) if isinstance(element, dict) else None
     return isinstance(value, int | float | str) and value in ids
 
 
 def _is_joined(ids: Collection[ImageId], element: Any, known: Collection[ImageId]) -> bool:
-    """Return whether the ``image_id`` of an element is in `ids`, as a text or as a number."""
+    """Return whether the ``image_id`` of an annotation is not a known id, but its other form ("7" or 7) is in `ids`."""
     value = element.get("image_id") if isinstance(element, dict) else None
     return isinstance(value, int | str) and value not in known and other_spelling(value) in ids

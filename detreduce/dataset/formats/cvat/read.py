@@ -170,7 +170,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def find_place(image: CvatImage, finder: ImageFinder) -> str | None:
-    """Return the image's path relative to the images folder, or None if the image is not found.
+    """Return the path at which an image of the XML exists, relative to the images folder, or None if it is not found.
 
     Look in the subset's folder first, then in the images folder, then for a single image with this file name.
     """

@@ -190,7 +190,9 @@ def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, 
 
 
 def _weigh_annotation(annotation: Mapping[str, Any]) -> tuple[bool, str]:
-    """Return a sort key. The ground truth has the largest key, then the annotation that was changed last."""
+    """Return the sort key of an annotation. The ground truth has the largest key, then the annotation that was changed
+    last.
+    """
     when = annotation.get("updated_at") or annotation.get("created_at") or ""
     return bool(annotation.get("ground_truth")), str(when)
 
@@ -206,7 +208,9 @@ def _list_minimal_regions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mappi
 
 
 def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str, Box], int]) -> None:
-    """Add the boxes of a region to its task, and the faults to `findings`. `seen` maps (label, box) to a number."""
+    """Add the boxes of a region to its task, and the faults to `findings`. `seen` maps (label, box) of the task's
+    earlier regions to the number of the region.
+    """
     sides = [value.get(f"original_{side}") for side in ("width", "height")]
     if task.width is None and all(isinstance(side, int | float) and 1 <= side < 2**31 for side in sides):
         task.width, task.height = int(sides[0]), int(sides[1])  # type: ignore[arg-type]

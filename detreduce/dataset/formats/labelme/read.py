@@ -176,7 +176,7 @@ class _Images:
         return None
 
     def find_beside(self, file: Path) -> str | None:
-        """Return the image next to a JSON file that has the same name, relative to the root, or None."""
+        """Return the image that is next to a JSON file and has its name, relative to the root, or None."""
         if file.parent not in self._beside:
             self._beside[file.parent] = self._list(file.parent)
         name = self._beside[file.parent].get(file.stem)

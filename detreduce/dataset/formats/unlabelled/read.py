@@ -56,7 +56,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def _name_of(source: Source, split: str, problems: list[Problem]) -> dict[str, str]:
-    """Return a dict of the images in the folders and lists of a split: path -> name."""
+    """Return path -> name for the images in the folders and lists of a split."""
     places = source.splits[split].images
     if len(places) == 1 and places[0].is_dir():
         return {f"{places[0]}{os.sep}{name}": name for name in find_files(places[0], IMAGE_SUFFIXES, problems)}

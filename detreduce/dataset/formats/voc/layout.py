@@ -68,7 +68,7 @@ def find_layout_beside(root: Path) -> VocLayout | None:
 
 
 def voc_layout(root: Path) -> VocLayout:
-    """Return the layout of a folder that is a VOC folder, or the official layout."""
+    """Return the layout of a VOC folder. If the folder is not a VOC folder, return the official layout."""
     return find_voc_layout(root) or find_layout_beside(root) or VocLayout(_NOTES[0], _IMAGES[0], "ImageSets/Main")
 
 

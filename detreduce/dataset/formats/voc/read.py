@@ -50,7 +50,8 @@ def list_files(root: Path) -> list[Path]:
 
 
 def stems_in_line(line: str, images: str) -> list[str]:
-    """Return the paths without suffix that a line of a list may mean, best first. `images` is the images folder.
+    """Return the images that a line of a list may mean, as paths without suffix, best first. `images` is the images
+    folder.
 
     An image name may contain spaces, and a list may have a second column. Some tools write the path of the image.
     """

@@ -73,7 +73,9 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[str]) -> set[str]:
-    """Return the names of the images that are not chosen and not in a split that stays unchanged."""
+    """Return the names of the images that the output does not have: not chosen, and in no split that stays
+    unchanged.
+    """
     own = {record.name for record in choice.dataset}
     unchanged: set[str] = set()
     for split, dataset in others.items():
@@ -161,7 +163,7 @@ def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
 
 
 def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
-    """Return a dict: stem -> image name, for all stems that a list may use.
+    """Return path without suffix (stem) -> name of the image, for all stems that a list may use.
 
     A list may use the stem of an XML or of an image. If a stem belongs to an XML and to another image, the image of the
     XML is returned.

@@ -45,8 +45,8 @@ def check_class_files(file: Path, root: Path, places: Iterable[Path], names: Seq
             if before != name:
                 raise InputError(
                     f"Class {number} is {before!r} in {where}, but {name!r} in {other}. Labels store class numbers "
-                    f"only, so the labels of one of them mean other classes than {file}. Renumber these labels, or "
-                    "correct or delete the file that is wrong."
+                    f"only, so some labels mean another class than in {file}. Renumber these labels, or correct or "
+                    "delete the file that is wrong."
                 )
 
 

@@ -181,7 +181,7 @@ def _find_comments(text: str, start: int, value: yaml.Node, end: int) -> list[st
 
 
 def _remove_key(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _Edit:
-    """Return the edit that removes a key and its value. `flow`: the mapping is in flow style ({...})."""
+    """Return the edit that removes a key and its value. `flow` is True if the mapping has braces ({...})."""
     start, end = key.start_mark.index, max(_find_end(value), key.end_mark.index)
     if flow:
         # an empty path has the same meaning as a missing key, and the commas stay correct
@@ -198,7 +198,7 @@ def _remove_key(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _
 
 
 def _format_flow(change: str | Sequence[str]) -> str:
-    """Return a value on one line: a scalar, or a list in brackets."""
+    """Return a new value as YAML on one line: a scalar, or a list in brackets."""
     if isinstance(change, str):
         return quote(change)
     return "[" + ", ".join(quote(item) for item in change) + "]"

@@ -115,7 +115,7 @@ def _find_names_file(file: Path, pairs: Mapping[str, str]) -> Path:
 
 
 def _strip_prefix(file: Path, value: str) -> str:
-    """Return a path of obj.data without the prefix ``data/``, if only the path without prefix exists.
+    """Return a path that obj.data names. Remove the prefix ``data/`` if only the path without this prefix exists.
 
     CVAT writes this prefix, but CVAT's archives do not have a folder ``data``. Raise InputError if the path leads to a
     file outside the folder of obj.data, directly or through links.

@@ -111,7 +111,7 @@ def _check_row(
 
 
 def _judge_file(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None, labels: Labels) -> None:
-    """Set `refused`, and remove contradictions from the findings. A file without findings is never refused."""
+    """Set `refused`, and correct findings that contradict it. A file without findings is never refused."""
     why = why_refused(data, n_classes, kpt_shape)
     labels.refused = why is not None
     if why is None:

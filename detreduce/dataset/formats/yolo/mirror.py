@@ -93,12 +93,12 @@ def label_place(image: PurePosixPath, folder: str = "labels", suffix: str = ".tx
 
 
 def _has_images(path: str) -> bool:
-    """Return whether a folder of the path is called ``images``."""
+    """Return whether the path goes through a folder called ``images``."""
     return IMAGES in path.split("/")[:-1]
 
 
 def _find_anchor(paths: list[Path]) -> Path:
-    """Return the deepest folder that contains all paths and, for each path, its last folder ``images``."""
+    """Return the deepest folder that contains all paths, and also the last folder ``images`` of each path."""
     anchor = Path(os.path.commonpath([path.parent for path in paths]))
     if IMAGES in anchor.parts and not all(IMAGES in path.relative_to(anchor).parts[:-1] for path in paths):
         last = len(anchor.parts) - 1 - anchor.parts[::-1].index(IMAGES)

@@ -50,7 +50,9 @@ def why_refused(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None =
 
 
 def _bounds(row: Values) -> Values:
-    """Return class, cx, cy, w, h: the bounding box of a polygon. `row` is the class and the points of the polygon."""
+    """Return the class and the bounding box (cx, cy, w, h) of a polygon. `row` has the class and the polygon's
+    points.
+    """
     points = row[1:].reshape(-1, 2)
     low, high = points.min(axis=0), points.max(axis=0)
     return np.concatenate([row[:1], (low + high) / 2, high - low])

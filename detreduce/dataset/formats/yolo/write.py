@@ -49,7 +49,9 @@ def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool 
 
 
 def _check_class_files(choice: Choice) -> None:
-    """Raise InputError if class files next to the labels contradict each other. Warn if they contradict data.yaml."""
+    """Check the class files next to the labels. Raise InputError if two of them contradict each other. Warn if one
+    contradicts data.yaml.
+    """
     source, names = choice.dataset.source, choice.dataset.class_names
     places = [place for split in source.splits.values() for place in split.images]
     check_class_files(source.path, source.root, places, names)
@@ -280,7 +282,9 @@ def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequen
 
 
 def _shape_value(old: object, entry: Sequence[str]) -> Change:
-    """Return the new value as a list if the old value is a list. Equal paths keep the old spelling (``./train/``)."""
+    """Return the new value of a key, as a list if the old value is a list. A path that stays equal keeps its spelling
+    (``./train/``).
+    """
     if isinstance(old, list) and len(old) == len(entry):
         return [_keep_spelling(before, after) for before, after in zip(old, entry, strict=True)]
     return _keep_spelling(old, entry[0]) if len(entry) == 1 else list(entry)

@@ -106,7 +106,7 @@ def test_random_subsets_at_another_keep_are_not_called_absent() -> None:
     rows = [Summary(name, keep, 112, 3, False, MEAN, MEAN, {}) for name, keep in (("srs", 0.5), ("mms", 0.25))]
     show_differences(out, result_table(rows, []), [], None)
     assert "There are no random subsets" not in (text := out.export_text())
-    assert "No method has random subsets (srs) with the same keep" in text
+    assert "No method can be compared with random subsets (srs)" in text
 
 
 def test_without_random_subsets_it_says_so_beside_the_equal_steps_control() -> None:

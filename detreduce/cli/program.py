@@ -31,7 +31,7 @@ app = Commands(
     cls=Program,
     help="""Train object detectors on fewer images: choose and write the images to keep, and measure costs and savings.
 
-    Example: detreduce reduce data.yaml --method class_coverage --keep 0.25 --output reduced/
+    Example: detreduce reduce data.yaml --keep 0.25 --output reduced/
     """,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -258,7 +258,7 @@ def reduce(
 ) -> None:
     """Choose the images to keep and write the smaller dataset.
 
-    Example: detreduce reduce data.yaml --method class_coverage --keep 0.25 --output reduced/
+    Example: detreduce reduce data.yaml --keep 0.25 --output reduced/
     """
     from detreduce.dataset.finding import locate_dataset
     from detreduce.display.listener import listening

@@ -38,7 +38,11 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that drive a browser, so that ``-m "not browser"`` leaves these tests out."""
+    """Mark the tests that drive a browser, so that ``-m "not browser"`` leaves these tests out.
+
+    Put long tests first. Otherwise, one process runs a long test at the end while the others have nothing to do.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)

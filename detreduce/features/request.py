@@ -6,6 +6,7 @@ import numbers
 import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -173,7 +174,7 @@ class Extraction:
                 "blocks": list(names),
                 "scaling": SCALING,
                 "skipped": len(failures),
-                "versions": _versions(),
+                "versions": dict(_versions()),
             },
             problems=problems,
             objects=objects,
@@ -206,6 +207,7 @@ def _find_unsized(dataset: DetectionDataset) -> dict[int, str]:
     return {int(row): reason for row in np.unique(dataset.box_rows[unplaced])}
 
 
+@cache
 def _versions() -> dict[str, str]:
     versions = {}
     for package in ("detreduce", "torch", "torchvision", "ultralytics", "opencv-python", "pillow", "numpy"):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
 from detreduce.display.numbers import fixed, significant
 from detreduce.figures.cost import plain_ticks
@@ -110,48 +110,60 @@ def _name(figure: Figure, frame: Any, points: Sequence[NamedPoint]) -> int:
     """Write each name where it covers no other name and no point. Return the number of names that have no room."""
     figure.draw_without_rendering()
     scale = figure.dpi / 72
-    places = frame.transData.transform([(point.cost, point.value) for point in points]) if points else []
-    half = MARK * scale
-    taken = [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in places]
+    marks = frame.transData.transform([(point.cost, point.value) for point in points]).reshape(-1, 2) if points else []
+    # x0, y0, x1, y1 of the squares around the points, then of the names
+    taken = np.array([[x - MARK * scale, y - MARK * scale, x + MARK * scale, y + MARK * scale] for x, y in marks])
     left_out = 0
-    for number, point in enumerate(points):
-        own = taken[number]
-        others = [box for box in taken if box is not own]
-        for text in _candidates(frame, point):
-            text.get_window_extent()  # this computes the position; its result includes the line
-            box = Text.get_window_extent(text).padded(1.0)
-            within = frame.bbox.contains(box.x0, box.y0) and frame.bbox.contains(box.x1, box.y1)
-            if within and not any(box.overlaps(other) for other in others):
-                taken.append(box)
+    for number, (point, (x, y)) in enumerate(zip(points, marks, strict=True)):
+        width, height = _measure_name(frame, point)
+        others = np.delete(taken, number, axis=0)
+        for side, lines in PLACES:
+            edge = x + _offset(point, lines) * side * scale
+            middle = y + LINE * lines * scale
+            left = edge if side > 0 else edge - width
+            box = np.array([left - 1, middle - height / 2 - 1, left + width + 1, middle + height / 2 + 1])
+            within = frame.bbox.contains(*box[:2]) and frame.bbox.contains(*box[2:])
+            if within and not ((box[:2] <= others[:, 2:]) & (others[:, :2] <= box[2:])).all(axis=1).any():
+                _write_name(frame, point, side, lines)
+                taken = np.vstack([taken, box])
                 break
-            text.remove()
         else:
             left_out += 1
     return left_out
 
 
-def _candidates(frame: Any, point: NamedPoint) -> Iterator[Any]:
-    """Draw the name of a point at each possible position in turn, and yield the text. The caller removes a text that
-    does not fit.
+def _offset(point: NamedPoint, lines: int) -> float:
+    """Return the horizontal distance, in typographic points, between a point and its name `lines` lines above it."""
+    return (RING if point.chosen else GAP) + (GAP if lines else 0)
+
+
+def _measure_name(frame: Any, point: NamedPoint) -> tuple[float, float]:
+    """Return the width and the height of a name in pixels. Both are the same at every position."""
+    text = _write_name(frame, point, *PLACES[0])
+    box = Text.get_window_extent(text)
+    text.remove()
+    return box.width, box.height
+
+
+def _write_name(frame: Any, point: NamedPoint, side: int, lines: int) -> Any:
+    """Write the name of a point on one side, `lines` lines above it, and return the text.
 
     If the name is not directly next to the point, a thin line connects the two.
     """
     colour = GREEN if point.chosen else MUTED
-    for side, lines in PLACES:
-        gap = (RING if point.chosen else GAP) + (GAP if lines else 0)
-        yield frame.annotate(
-            cut_in_the_middle(point.name, LONGEST),
-            (point.cost, point.value),
-            (gap * side, LINE * lines),
-            textcoords="offset points",
-            fontsize=8.5,
-            fontweight="bold" if point.chosen else "normal",
-            color=colour,
-            ha="left" if side > 0 else "right",
-            va="center",
-            arrowprops={**LEADER, "color": colour} if lines else None,
-            in_layout=False,
-        )
+    return frame.annotate(
+        cut_in_the_middle(point.name, LONGEST),
+        (point.cost, point.value),
+        (_offset(point, lines) * side, LINE * lines),
+        textcoords="offset points",
+        fontsize=8.5,
+        fontweight="bold" if point.chosen else "normal",
+        color=colour,
+        ha="left" if side > 0 else "right",
+        va="center",
+        arrowprops={**LEADER, "color": colour} if lines else None,
+        in_layout=False,
+    )
 
 
 def cut_in_the_middle(name: object, longest: int) -> str:

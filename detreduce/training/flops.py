@@ -9,6 +9,9 @@ from detreduce.training.record import Flops
 
 METHOD = "torch.utils.flop_counter on the network as trained, one square image"
 
+_COUNTED: dict[tuple[Any, ...], Flops] = {}
+"""Counts of this process. The trainings of an experiment have the same network, and a count takes about a second."""
+
 
 def training_flops(trainer: Any, relative_cost: float = 1.0) -> Flops | None:
     """Return the operations per image of a finished ultralytics trainer. Return None if counting fails.
@@ -26,10 +29,23 @@ def training_flops(trainer: Any, relative_cost: float = 1.0) -> Flops | None:
         for kept, parameter in zip(trainer.model.parameters(), network.parameters(), strict=True):
             parameter.requires_grad_(kept.requires_grad)
         channels = int(trainer.data.get("channels", 3))
-        full = count_flops(network, torch.empty(2, channels, size, size, device="meta"))
+        full = _count_once(network, torch.empty(2, channels, size, size, device="meta"))
         return Flops(forward=full.forward * relative_cost, backward=full.backward * relative_cost, method=full.method)
     except (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError):
         return None
+
+
+def _count_once(network: Any, images: Any) -> Flops:
+    """Return `count_flops`. Count only once for networks with the same layers, trained layers and image size."""
+    described = getattr(network, "yaml", None)
+    if described is None:
+        return count_flops(network, images)
+    trained = tuple(parameter.requires_grad for parameter in network.parameters())
+    # the description says how the layers are connected, the text which layers there are
+    key = (str(described), str(network), trained, tuple(images.shape))
+    if key not in _COUNTED:
+        _COUNTED[key] = count_flops(network, images)
+    return _COUNTED[key]
 
 
 def count_flops(network: Any, images: Any) -> Flops:

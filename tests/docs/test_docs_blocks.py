@@ -21,6 +21,8 @@ import pytest
 import yaml
 from blocks import Block, blocks, commands, shows, texts_of
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 SMALL = {"scenes": 40, "size": 64}

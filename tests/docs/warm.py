@@ -6,11 +6,14 @@ A job is ``{"folder", "environment", "output"}`` with ``script``, a Python file,
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import signal
 import sys
+import threading
 import traceback
 from typing import Any
 
@@ -36,20 +39,42 @@ def run(job: dict[str, Any]) -> None:
         detreduce()
 
 
-def main() -> None:
+# a fork that imports them itself takes one to three seconds longer. polars is not here: it starts threads
+IMPORTED_LATE = (
+    "codecarbon.emissions_tracker",
+    "gudhi",
+    "matplotlib.pyplot",
+    "pycocotools.cocoeval",
+    "requests",
+    "sklearn.cluster",
+    "sklearn.datasets",
+    "torch._dynamo",  # by the first optimizer
+    "torchvision",
+    "ultralytics.engine.trainer",
+)
+
+
+def import_slow_modules() -> None:
+    """Import every module of detreduce, and what they and ultralytics import at first use."""
     from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
     quiet_ultralytics()
-    # nothing is computed here: threads would not survive the fork
-    import ultralytics.engine.trainer
     from ultralytics import YOLO
 
-    import detreduce.cli
-    import detreduce.experiment.run
-    import detreduce.features.extract
-    import detreduce.representativeness.measure  # noqa: F401
+    import detreduce
 
-    assert YOLO and ultralytics
+    assert YOLO
+    for module in pkgutil.walk_packages(detreduce.__path__, "detreduce."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    for name in IMPORTED_LATE:
+        importlib.import_module(name)
+    # nothing is computed here: threads would not survive the fork
+    assert threading.active_count() == 1
+
+
+def main() -> None:
+    import_slow_modules()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

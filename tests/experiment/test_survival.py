@@ -20,6 +20,8 @@ from detreduce.experiment import run as run_module
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.run import run_experiment
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 CELLS = 7
 WEIGHTS = 100_000

@@ -11,6 +11,8 @@ import pytest
 
 from detreduce.reducers.registry import BUILT_IN
 
+pytestmark = pytest.mark.long
+
 FILE = Path(__file__).parents[2] / "scripts" / "torture" / "same_answer.py"
 
 

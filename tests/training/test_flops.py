@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from detreduce.training import flops
 from detreduce.training.flops import count_flops, training_flops
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
@@ -41,6 +42,29 @@ def test_a_detector_against_the_profiler(trainer: Any) -> None:
     assert found.forward == pytest.approx(sum(event.flops for event in profile.key_averages()), rel=0.01)
     assert 1.8 < found.backward / found.forward < 2.1
     assert trainer.model.model[0].conv.weight.device.type == "cpu"
+
+
+def test_each_network_is_counted_once(trainer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = []
+
+    def noted(network: nn.Module, images: torch.Tensor) -> Any:
+        counted.append(images.shape)
+        return count_flops(network, images)
+
+    monkeypatch.setattr(flops, "count_flops", noted)
+    monkeypatch.setattr(flops, "_COUNTED", {})
+    first = training_flops(trainer)
+    assert first is not None and training_flops(trainer) == first and len(counted) == 1
+    # whatever changes the operations is counted again
+    parameters = list(trainer.model.parameters())
+    for parameter in parameters[:30]:
+        parameter.requires_grad_(False)
+    frozen = training_flops(trainer)
+    for parameter in parameters[:30]:
+        parameter.requires_grad_(True)
+    assert frozen is not None and frozen.backward < first.backward and len(counted) == 2
+    larger = training_flops(SimpleNamespace(**{**vars(trainer), "args": SimpleNamespace(imgsz=96)}))
+    assert larger is not None and larger.forward > 2 * first.forward and len(counted) == 3
 
 
 def test_what_cannot_be_counted_is_not_made_up(trainer: Any) -> None:

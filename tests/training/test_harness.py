@@ -35,6 +35,8 @@ from detreduce.training.run.folder import EvaluationPlan, make_run_folder
 
 SMALL = {"epochs": 2, "imgsz": 64, "batch": 8, "model": "yolov8n.yaml"}
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -29,6 +29,7 @@ def test_close_points_have_names_that_do_not_overlap() -> None:
     figure, nameless = named_points([*points(5, 0.004), NamedPoint("all images", 100.0, 0.6, 0.01, Role.FULL)], AXES)
     names = [text for text in figure.axes[0].texts if isinstance(text, Annotation)]
     assert nameless == 0 and len(names) == 6
+    figure.draw_without_rendering()
     boxes = [Text.get_window_extent(text) for text in names]
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
     assert names[0].get_fontweight() == "bold"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def open_ledger(path: Path, also: str = "") -> Ledger:
-    """Return the ledger in a folder. `also` ends the message about another folder: what else can be passed.
+    """Return the ledger in a folder. `also` is the end of an error message: what else the user can pass.
 
     Raise MissingFileError if the folder does not exist, and InputError if the folder is not a ledger.
     """

@@ -98,7 +98,7 @@ NoOutside = Annotated[
     typer.Option(
         "--no-outside",
         callback=_refuse_outside,
-        help="Leave out images and labels outside the dataset's folder to which a link or a path leads.",
+        help="Leave out images and labels that a link or a path takes from outside the dataset's folder.",
         rich_help_panel=DATA,
     ),
 ]

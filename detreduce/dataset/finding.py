@@ -117,7 +117,7 @@ def _suggest_path(expanded: Path, base: Path | None) -> str:
 
 
 def _is_output(entry: Path) -> bool:
-    """Return whether a path has the ending of a page, a picture or a list."""
+    """Return whether a path has the suffix of a page, a picture or a list, which are not datasets."""
     return entry.suffix.lower() in (".html", ".jpg", ".jpeg", ".png", ".txt", ".log")
 
 

@@ -32,7 +32,7 @@ DEFAULT = "yolo"
 LEVELS, NAMED = 2, 20
 """Levels of subfolders that are searched for datasets, and the largest number of datasets that a message names."""
 DEMO = "demo"
-"""``format: demo`` makes a YOLO dataset."""
+"""The value of ``format:`` that makes the demo, a YOLO dataset."""
 
 
 def load_dataset(

@@ -7,14 +7,14 @@ from itertools import count
 from pathlib import Path
 
 COMMON = ("data", "dataset", "annotations", "_annotations.coco")
-"""Names of dataset files that say nothing. The name of the folder is used instead."""
+"""Names of dataset files that many datasets share. The name of the folder is used instead."""
 
 SPLITS = ("train", "val", "valid", "test")
-"""Names of folders in which such a file may lie; the folder above has the name of the dataset."""
+"""Names of split folders. If such a file is in a split folder, the name of the folder above is used."""
 
 
 def dataset_name(data: Path) -> str:
-    """Return a short name of a dataset: that of its folder, or of its file if the file has a name of its own."""
+    """Return a short name of a dataset: the name of its folder, or the name of its file if this is not in `COMMON`."""
     place = Path(os.path.abspath(data))  # noqa: PTH100 (resolve would follow links)
     is_file = bool(place.suffix) and not place.is_dir()
     if not is_file:
@@ -35,7 +35,9 @@ def output_name(data: Path, suffix: str) -> str:
 
 
 def free_name(name: str) -> str:
-    """Return `name`, or this name with the first number that makes it a path that does not exist: ``list-2.txt``."""
+    """Return `name`. If this path exists, add the first number that gives a path that does not exist:
+    ``list-2.txt``.
+    """
     place = Path(name)
     numbered = (str(place.with_name(f"{place.stem}-{number}{place.suffix}")) for number in count(2))
     return name if not os.path.lexists(name) else next(one for one in numbered if not os.path.lexists(one))

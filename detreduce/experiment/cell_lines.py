@@ -13,7 +13,7 @@ def describe_cell(cell: Cell) -> str:
     if cell.control == FULL:
         return f"{cell.label}, training seed {cell.training_seed}"
     if cell.control == EQUAL_ITERATIONS:
-        return f"{cell.label} of keep {cell.keep}, training seed {cell.training_seed}"
+        return f"{cell.label}, steps as for keep {cell.keep}, training seed {cell.training_seed}"
     if cell.selection_seed is None:
         return f"{cell.label}, images seen as for keep {cell.keep}, training seed {cell.training_seed}"
     seeds = f"selection seed {cell.selection_seed}, training seed {cell.training_seed}"

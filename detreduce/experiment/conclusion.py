@@ -287,12 +287,12 @@ def _cleaning_in_words(best: Summary, equal: Comparison | None, full: Comparison
 
 
 def _signed(item: Comparison) -> str:
-    """Return a difference with its sign."""
+    """Return the difference of a comparison as text with its sign."""
     return fixed(item.difference, 3, sign=True)
 
 
 def _reversed(item: Comparison) -> str:
-    """Return the negated difference with its sign."""
+    """Return the difference as text with its sign, reference minus method."""
     return fixed(-item.difference, 3, sign=True)
 
 

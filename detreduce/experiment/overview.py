@@ -97,7 +97,7 @@ class Overview:
         return ["A cell is one training.", *explain_names([share.method for share in self.shares])]
 
     def cost_in_words(self) -> str:
-        """Return the estimate as a sentence."""
+        """Return the expected cost of the run as a sentence."""
         if self.seconds is None:
             return "No estimate yet: no similar cell is finished."
         energy = "energy not known" if self.wh is None else f"{fixed(self.wh, 2)} Wh"

@@ -62,7 +62,7 @@ def _is_better(item: Comparison | None) -> bool:
 
 
 def _sentence(best: Summary, found: Comparison | None) -> str:
-    """Return the advice."""
+    """Return the advice on the best recipe, as a sentence."""
     images = f"images seen as {keep_in_words(best.keep)}"
     if found is None:
         return (

@@ -130,8 +130,8 @@ class ResultTable:
     rows
         The rows, in the order of the summaries.
     costs
-        The cost measures that are known for at least one row, and that overlapped trainings did not take from all
-        other rows.
+        The cost measures that the table shows: they are known for at least one row. If overlapped trainings are
+        excluded, they are known for at least two rows.
     references
         The references that methods are compared with, random subsets first.
     notes
@@ -171,7 +171,7 @@ def result_table(
 
 
 def _compares(cost: str, rows: Sequence[ResultRow]) -> bool:
-    """Return whether enough rows have a cost to compare it.
+    """Return whether enough rows have a known value of a cost.
 
     Energy, CO2 and time exclude overlapped trainings. If only one row has a value left, there is nothing to compare.
     """

@@ -69,7 +69,7 @@ class RobustnessTable:
 
     @property
     def headings(self) -> list[str]:
-        """The headings of `texts`."""
+        """The headings of the columns of `texts`."""
         return ["method", "keep", "cells", *self.columns.values()]
 
     def to_dict(self) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ class FeaturesConfig(Section):
     """`auto`: bfloat16 if the processor supports bfloat16 and the features differ from float32 by less than 1e-2."""
 
     def extraction(self) -> Extraction:
-        """Return the section as a request for features."""
+        """Return the request for the features that the section describes."""
         from detreduce.features.request import Extraction
 
         return Extraction(self.backbone, self.blocks, self.imgsz, precision=self.precision)
@@ -116,7 +116,7 @@ class TrainConfig(BaseModel):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The ultralytics arguments."""
+        """The arguments of the section that are passed to ultralytics."""
         return dict(self.model_extra or {})
 
 

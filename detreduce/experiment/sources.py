@@ -269,7 +269,7 @@ class Sources:
         return tuple(wanted.blocks or default_blocks(wanted.backbone, labelled=self.dataset.labelled))
 
     def _extraction(self, kind: str) -> Extraction:
-        """Return the request for a table of a kind."""
+        """Return the request for the features of a table of this kind."""
         features = replace(self.config.features.extraction(), blocks=self._blocks)
         if kind == FEATURES:
             return features

@@ -31,7 +31,7 @@ def inspect(
         typer.Option(
             min=1,
             metavar="NUMBER",
-            help="Number of epochs that you plan. --check-images then says how often these repeat an image.",
+            help="Planned number of epochs. With --check-images: images seen for each effective image.",
             rich_help_panel=CONTENT,
         ),
     ] = None,

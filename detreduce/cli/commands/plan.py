@@ -62,7 +62,7 @@ def plan(
         ),
     ] = None,
     measure: Annotated[
-        Literal["mAP50", "mAP50_95"], typer.Option(help="The mAP of the target and the advice.", rich_help_panel=RECIPE)
+        Literal["mAP50", "mAP50_95"], typer.Option(help="Which mAP to plan for.", rich_help_panel=RECIPE)
     ] = "mAP50_95",
     confidence: Annotated[
         float,

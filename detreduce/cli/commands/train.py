@@ -77,7 +77,7 @@ def train(
         int | None,
         typer.Option(
             metavar="NUMBER",
-            help="Number of images in one epoch. The training still uses all images. Default: all images.",
+            help="Number of images in one epoch. Later epochs use the other images. Default: all images.",
             rich_help_panel=TRAINING,
         ),
     ] = None,

@@ -35,7 +35,7 @@ def show_differences(
     """Print the difference of each method to each reference, with interval and verdict, and the average ranks of the
     methods.
 
-    `cleaning` is True if the experiment only leaves out near-duplicates. Then no random subsets are missing.
+    `cleaning` is True if the experiment only leaves out near-duplicates. Such an experiment needs no random subsets.
     """
     from detreduce.experiment.result_table import interval_notes
 

@@ -95,7 +95,7 @@ class Advice:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The numbers as sentences, and the evidence last."""
+        """Sentences for a person: the numbers first, the evidence last."""
         return tuple(self._sentences())
 
     def _sentences(self) -> Iterator[str]:

@@ -22,12 +22,12 @@ UNEVEN = 20.0
 FEW_OF_CLASS = 20
 """A class in fewer train images than this is hard to learn."""
 TINY_SHARE = 0.1
-"""Smallest share of tiny boxes that gives the verdict ``look``."""
+"""Share of tiny boxes from which the verdict is ``look``."""
 MUCH_BACKGROUND = 0.5
 NAMED = 5
 SHARED = "shared by val and test"
 BY_FILES = frozenset({"leaks", SHARED, "equal names"})
-"""The checks that compare files. A comparison of pixels replaces them."""
+"""Names of the checks that compare files. If pixels are compared, checks by pixels replace these checks."""
 
 
 def shared_advice(data: Path) -> str:
@@ -225,7 +225,7 @@ def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:
 
 
 def _ratio(value: float) -> str:
-    """Return a ratio with a decimal only if it is small."""
+    """Return a ratio as text. Only a small ratio has a decimal."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 

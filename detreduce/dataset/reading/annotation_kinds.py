@@ -169,7 +169,7 @@ _OBJECTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
 
 
 def _kind_of_list(head: str) -> Kind | None:
-    """Return the format of a JSON list."""
+    """Return the annotation format of a file that starts like a JSON list."""
     if re.search(r'"coordinates"\s*:\s*\{', head) and re.search(r'"(image|imagefilename)"\s*:', head):
         return CREATEML
     if re.search(r'"(image|imagefilename)"\s*:\s*"', head) and re.search(r'"annotations?"\s*:\s*\[\s*\]', head):

@@ -114,7 +114,7 @@ def mirror_annotated(source: Source) -> dict[Path, PurePosixPath]:
 
 
 def _free(place: PurePosixPath, taken: Iterable[PurePosixPath]) -> PurePosixPath:
-    """Return the place, with a number if the place is taken."""
+    """Return an output path that is not taken: `place`, or `place` with a number."""
     names, count, free = set(taken), 1, place
     while free in names:
         count += 1

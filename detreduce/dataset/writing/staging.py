@@ -23,7 +23,7 @@ from detreduce.machine.renames import exchange, rename_new
 
 _HIDDEN, _JOURNAL, _NEW, _OLD = "new-", "journal.json", "new", "old"
 _NAMED = 3
-"""The number of files that a message names."""
+"""Largest number of files that a message names."""
 
 
 @contextmanager
@@ -145,7 +145,7 @@ class _Stage:
 
     @classmethod
     def make(cls, output: Path, *, discard_changes: bool) -> _Stage:
-        """Make a hidden folder with an empty new output."""
+        """Make a hidden folder, with an empty folder in it for the new output."""
         folder = hidden(output, f"{_HIDDEN}{uuid.uuid4().hex[:12]}")
         folder.mkdir()
         try:

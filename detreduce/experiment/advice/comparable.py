@@ -19,7 +19,7 @@ OWN = ("epochs", "patience", "seed")
 """Training arguments that may differ between comparable cells."""
 _SETTINGS = ("batch", "nbs", "imgsz", "freeze")
 _PLANNED = {"name", "subset", "images_seen", *_SETTINGS}
-"""Keys of a recipe that the surface has parameters for."""
+"""Keys of a recipe whose effect on the mAP the surface models."""
 
 
 def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from detreduce.experiment.statistics.break_even import CHOOSING_PHASES, choosing
 from detreduce.vocabulary.controls import FULL, RANDOM_METHODS
 
 WH, TFLOPS, MINUTES = "Wh", "TFLOPs", "minutes"
-"""The costs, named as the columns of tidy rows."""
+"""Names of the costs, which are also the names of columns of tidy rows."""
 ALL_OVERLAPPED = (
     "Every finished cell overlapped another training on its machine, so its Wh include energy of the other training."
 )
@@ -152,7 +152,7 @@ def _choosing_minutes(rows: Sequence[Row]) -> float | None:
 
 
 def _note(rows: Sequence[Row], choosing: Mapping[str, Mapping[int, float]]) -> str:
-    """Return why the energy is not exact or not complete."""
+    """Return why the energy is not exact or not complete, as a sentence. Return "" if it is exact and complete."""
     known, alone = _known(rows, WH)
     note = "" if alone or not known else ALL_OVERLAPPED
     if unknown := sorted({str(row["label"]) for row in rows} - {name for name, costs in choosing.items() if costs}):

@@ -195,7 +195,7 @@ class _Model:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], surface: Surface) -> _Model:
-        """Return a model whose surface is fitted to tidy rows."""
+        """Return the model of finished cells. `rows` are their tidy rows, and `surface` is fitted to these rows."""
         reference = surface.factors.reference
         known = {row["setting"] for row in rows if row.get("setting") is not None} - {reference}
         return cls(surface, Costs.of(rows, reference), (reference, *sorted(known)))

@@ -20,7 +20,7 @@ from detreduce.training.recipes.settings import BATCH, IMGSZ
 FloatArray = npt.NDArray[np.float64]
 
 NBS = 64
-"""Ultralytics' default of nbs, the images per optimiser step."""
+"""Ultralytics' default of nbs: the number of images per optimiser step."""
 BATCH_WIDTH, OTHER_WIDTH = 0.6, 0.7
 """Prior standard deviations of beta and of each gamma (see the text of this module). With beta = 1, only the number of
 steps matters."""

@@ -32,9 +32,11 @@ RANDOM = (*RANDOM_METHODS, *ON_ALL_IMAGES)
 SHARED = ("A", "n0", "a", "s0", "b")
 """Parameters that all methods share."""
 RUN_SPREAD = 0.015
-"""Prior standard deviation between seeds."""
+"""Prior standard deviation of the mAP between seeds."""
 MISFIT = 0.01
-"""Prior standard deviation of configurations around the surface. An mAP below this cannot be distinguished from 0."""
+"""Prior standard deviation of the mAP of configurations around the surface. An mAP below this cannot be distinguished
+from 0.
+"""
 WORTH = 4.0
 """Degrees of freedom of the two prior standard deviations."""
 SAMPLES = 250

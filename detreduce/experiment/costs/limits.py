@@ -27,7 +27,7 @@ class Spent:
         return time.monotonic() - self._start
 
     def add(self, energy: PhaseEnergy) -> None:
-        """Add the energy of a finished phase."""
+        """Add the energy of a finished phase to `wh`."""
         self.wh += math.nan if energy.wh is None else energy.wh
 
 

@@ -80,7 +80,7 @@ def check_axes(cost: str | None, measure: str) -> None:
 
 
 def ledger_figure(rows: Sequence[dict[str, Any]], cost: str | None, measure: str, ledger: str) -> Figure:
-    """Draw mAP against cost. Raise InputError if no row has both values. `ledger` is the path for this error."""
+    """Draw mAP against cost. Raise InputError if no row has both values. The error names the path `ledger`."""
     from detreduce.figures import trade_off
 
     for wanted in DRAWN_COSTS if cost is None else (cost,):

@@ -68,7 +68,7 @@ class PairedDifference:
 
     @property
     def mean(self) -> float:
-        """The mean over seeds."""
+        """The mean of the differences over groups."""
         return math.fsum(self.differences) / len(self.differences)
 
     @cached_property
@@ -143,7 +143,7 @@ class PairedDifference:
 
     @property
     def _error(self) -> float:
-        """The standard error of the mean over seeds."""
+        """The standard error of `mean`, from the variation between seeds alone."""
         return self.spread / math.sqrt(len(self.differences))
 
     def _distribution(self, value: float) -> float:

@@ -19,7 +19,7 @@ _FORBIDDEN = re.compile("[^\\x09\\x0A\\x0D\\x20-\\x7E\\x85\\xA0-\\uD7FF\\uE000-\
 
 # None removes the key. Without the key path:, the folder of the data.yaml is the root
 Change = str | Sequence[str] | None
-"""The new value of a key."""
+"""The new value of a key of data.yaml. None removes the key."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]
 
 
 def load_mapping(text: str) -> dict[Any, Any]:
-    """Parse a data.yaml like ultralytics. Raise InputError if the data.yaml is not a mapping."""
+    """Parse a data.yaml in the same way as ultralytics. Raise InputError if the data.yaml is not a mapping."""
     try:
         content = load_yaml(text)
     except yaml.YAMLError:

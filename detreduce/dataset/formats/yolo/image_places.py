@@ -23,7 +23,7 @@ _SUFFIX_OF = {
     "TIFF": ".tif",
     "WEBP": ".webp",
 }
-"""Pillow's name of a format that ultralytics reads -> suffix."""
+"""Formats that ultralytics reads: Pillow's name of the format -> suffix of its files."""
 
 
 def findable_records(split: str, records: Sequence[ImageRecord]) -> tuple[ImageRecord, ...]:

@@ -116,7 +116,7 @@ def _read_splits(description: Description) -> dict[str, list[str]]:
 
 
 def split_patterns(description: Description, root: Path) -> list[str]:
-    """Return the splits' entries that are globs, as absolute patterns."""
+    """Return the globs among the entries of all splits, as absolute patterns."""
     entries = [entry for entries in _read_splits(description).values() for entry in entries]
     return [str(absolute(root / entry)) for entry in entries if glob.has_magic(entry)]
 

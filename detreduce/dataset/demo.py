@@ -302,7 +302,7 @@ def _paint_background(draw: _Draw, side: int) -> Pixels:
 def _find_spot(
     draw: _Draw, class_id: int, ink: tuple[int, ...], size: int, reach: int, placed: list[Placed]
 ) -> Placed | None:
-    """Return a box for a digit that is inside the view and overlaps other boxes by at most `OVERLAP`.
+    """Return a box for a digit. The box is inside the view and overlaps other boxes by at most `OVERLAP`.
 
     Return None if 20 random boxes do not fit.
     """

@@ -149,7 +149,9 @@ def _load(place: Path, split: str | None, images: str | Path | None) -> Detectio
 
 
 def _dataset_in(path: Path) -> Path:
-    """Return the dataset in a folder: the folder, a file or a subfolder. Return the path of a file unchanged."""
+    """Return the path of the dataset in a folder: the folder itself, a file in it or a subfolder. Return the path of a
+    file unchanged.
+    """
     if not os.path.exists(path):  # noqa: PTH110 (an odd text must not raise)
         raise MissingFileError(f"{path}: this dataset file or folder does not exist.{nearest_dataset(path.name)}")
     if not path.is_dir():

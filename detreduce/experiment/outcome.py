@@ -118,7 +118,7 @@ class Outcome:
 
     @cached_property
     def robustness(self) -> RobustnessTable:
-        """The table of mAP on corrupted images. It has no rows if no cell was evaluated with corruptions."""
+        """The table of mAP on corrupted images. It has no rows if no cell was evaluated on corrupted images."""
         return robustness_table(self.rows)
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:

@@ -140,7 +140,7 @@ def _check_recipe(config: ExperimentConfig, dataset: DetectionDataset, recipe: R
 
 
 def _reduction(config: ExperimentConfig, dataset: DetectionDataset, method: MethodConfig) -> Reduction:
-    """Return the reduction of a method of the experiment, before `keep` and `seed` are set."""
+    """Return the `Reduction` by a method of the experiment, before `keep` and `seed` are set."""
     selection = SelectionRequest(
         method=method.name,
         categories=config.reduce.categories,

@@ -335,7 +335,7 @@ class _Experiment(SharedParts):
         return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
 
     def _reduction(self, cell: Cell, output: Output | None = None) -> Reduction:
-        """Return the reduction of a cell. `output` is the folder that the subset is written to."""
+        """Return the `Reduction` that chooses the images of a cell and writes the subset to `output`."""
         selection, features = cell.request(self.config.reduce.categories), self.config.features.extraction()
         return Reduction(ReductionRequest(self.dataset, output, selection, features), self.dataset)
 

@@ -304,7 +304,9 @@ class Sources:
 
 
 def _keep_proxy(made: Path, log: Path) -> PhaseEnergy:
-    """Keep the log and the weights of a new proxy training, the weights as tensors only. Return the energy."""
+    """Store the log and the weights of a new proxy training, and return its energy. The weights become a file of
+    tensors only.
+    """
     proxy = ProxyLog.load(made)
     weights, tensors = made.with_suffix(WEIGHTS_SUFFIX), log.with_suffix(SUFFIX)
     if is_regular(weights):

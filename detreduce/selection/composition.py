@@ -155,7 +155,7 @@ def compose(
 
 
 def _leaked_step(found: LeakageReport) -> dict[str, Any]:
-    """Return the step that left out images that are also in val or test, with the pairs that were found, ready for
+    """Return the record of the step that left out leaks: the number of images and the pairs that were found. Ready for
     JSON.
     """
     images = list(dict.fromkeys(item.image for item in found.leaked))

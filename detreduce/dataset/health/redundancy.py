@@ -55,7 +55,7 @@ class Redundancy:
 
 
 def measure_redundancy(sizes: npt.ArrayLike) -> Redundancy:
-    """Return the redundancy of clusters.
+    """Return the `Redundancy` of a dataset whose clusters have these sizes.
 
     `sizes` (k,) are the numbers of images of the clusters. Without clusters, all numbers are 0.
     """

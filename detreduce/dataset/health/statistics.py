@@ -22,7 +22,7 @@ PER_IMAGE = (0, 1, 2, 3, 5, 9, 17, 33, 65)
 
 @dataclass(frozen=True, slots=True)
 class ClassCounts:
-    """The images and boxes of one class in each split, by the name of the split."""
+    """The numbers of images and boxes of one class: name of a split -> number."""
 
     name: str
     images: Mapping[str, int]
@@ -104,7 +104,8 @@ def together(split: DetectionDataset, most: int) -> tuple[list[str], IntArray]:
 
 
 def positions(split: DetectionDataset, most: int) -> list[Positions]:
-    """Return the positions of the boxes: first of all classes together, then of each of the `most` most common classes.
+    """Return the positions of boxes. The first entry is for all classes together, the others are for the `most` most
+    common classes.
 
     Crowd regions, and boxes whose image size is not known, are left out.
     """

@@ -1,4 +1,4 @@
-"""Write the dataset YAML of a subset, so that data.yaml loads every output."""
+"""Write the data.yaml of a subset, so that every output can be loaded by its data.yaml."""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ class Written:
     sha256: str
 
     def is_unchanged(self, file: Path, status: os.stat_result) -> bool:
-        """Return whether the file has the same content. `status` is from `lstat`, which does not follow links."""
+        """Return whether the file still has the content that the manifest records. `status` is from `lstat`, which does
+        not follow links.
+        """
         return stat.S_ISREG(status.st_mode) and status.st_size == self.size and file_hash(file) == self.sha256
 
 
@@ -40,7 +42,7 @@ class SymbolicLink:
     symlink: str
 
     def is_unchanged(self, file: Path, status: os.stat_result) -> bool:
-        """Return whether the file is a link with the same path."""
+        """Return whether the file is still a link that contains this path."""
         return file.is_symlink() and os.fspath(file.readlink()) == self.symlink
 
 

@@ -83,7 +83,7 @@ class Costs:
 
 
 def _size(setting: Setting | None) -> tuple[int, int] | None:
-    """Return the values that determine the operations of an image: its size and the frozen layers."""
+    """Return the values that determine the number of operations for an image: its size and the frozen layers."""
     return None if setting is None else (setting.imgsz, setting.freeze)
 
 

@@ -94,7 +94,9 @@ class FinishedCell:
 
 
 def _relabelled(cell: dict[str, Any]) -> dict[str, Any]:
-    """Return a recorded cell. If a default of its method has changed since, the label states the former value."""
+    """Return a recorded cell. If a default of its method has changed since the cell ran, the label states the former
+    value.
+    """
     if cell["method"] not in FORMER_DEFAULTS or is_recipe(cell):
         return cell
     return {**cell, "label": make_label(cell["method"], cell.get("parameters", {}), cell.get("composition", {}))}

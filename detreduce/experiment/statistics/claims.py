@@ -162,7 +162,7 @@ def _best_uniform(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequ
 
 
 def _is_uniform(row: Row, _: Row) -> bool:
-    """Return whether a recipe trains on all images, on each of them equally often."""
+    """Return whether a recipe trains on all images, and shows each image equally often."""
     recipe: Mapping[str, Any] = row.get("recipe") or {}
     return bool(recipe) and not any(recipe.get(name) for name in ("subset", "stream", "skip_learnt"))
 

@@ -164,7 +164,7 @@ def _find_reference(data: Mapping[str, Any]) -> str | None:
 
 
 def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the type and value of each region of a task's best annotation, with the image's size in the value."""
+    """Yield the type and value of each region of a task's best annotation. The value contains the image's size."""
     listed = entry.get("annotations") or entry.get("completions")
     given = [a for a in (listed if isinstance(listed, list) else ()) if isinstance(a, Mapping)]
     valid = [a for a in given if not a.get("was_cancelled") and not a.get("skipped")]

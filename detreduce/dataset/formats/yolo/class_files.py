@@ -1,4 +1,4 @@
-"""Compare the class names of a data.yaml with class files next to the labels, whose numbers may have another meaning.
+"""Compare the class names of a data.yaml with class files next to the labels. A number may mean another class there.
 
 Exports of labelImg and Label Studio have a classes.txt, and exports of Roboflow have a data.yaml. If one data.yaml
 joins several exports, a class number may mean a different class in each export, because labels store only numbers.

@@ -190,7 +190,7 @@ def _prefix(folder: PurePosixPath) -> str:
 
 
 def _find_free_name(split: str, placer: Placer) -> PurePosixPath:
-    """Return a name for a new list that is not in use."""
+    """Return an unused name for a new list."""
     name, count = PurePosixPath(f"{split}.txt"), 1
     while name in placer.placed:
         count += 1

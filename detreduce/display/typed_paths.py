@@ -14,14 +14,14 @@ _typed: list[tuple[re.Pattern[str], str]] = []
 
 
 def remember_paths(paths: Iterable[Path]) -> None:
-    """Remember the paths of a command line. Forget those of an earlier one.
+    """Remember the paths of a command line. Forget the paths of an earlier command line.
 
     Paths below the working folder are shown relative to it, unless the person typed such a path in full.
     """
     given = [os.fspath(path) for path in paths]
     here = os.getcwd()  # noqa: PTH109 (text)
     typed = [_as_word(path) for path in given if not os.path.isabs(path)]  # noqa: PTH117
-    # the images and labels of a data.yaml lie beside it
+    # the images and labels of a data.yaml are in its folder
     typed += [folder for path in typed if (folder := os.path.dirname(path)) not in ("", ".")]  # noqa: PTH120
     pairs = {os.path.abspath(path): path for path in typed}  # noqa: PTH100
     in_full = any(path.startswith(here.rstrip(os.sep) + os.sep) for path in given)

@@ -88,7 +88,7 @@ def first_screen(
 
 def _chips(conclusion: Conclusion) -> list[Chip]:
     """Return the labels with the verdicts on the best subset."""
-    # the kind of a conclusion can be that of another comparison
+    # the kind of a conclusion can describe another comparison
     about = f"vs {conclusion.against}"
     found = [chip_of(conclusion.verdict, about) if conclusion.verdict else Chip(conclusion.kind, "", about)]
     # the best control of a recipe can be the equal-steps control itself

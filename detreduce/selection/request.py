@@ -124,7 +124,7 @@ class CompositionRequest:
         exclude: Iterable[str | int] | None = None,
         **groups: Any,
     ) -> CompositionRequest:
-        """Return the request for these keywords of `select`. `**groups` stands for `groups`, `max_per_group` and
+        """Return the request for these keywords of `select`. `**groups` are `groups`, `max_per_group` and
         `drop_leaked`.
 
         Raises InputError if `drop_duplicates`, `class_floor` or a list of images is not valid.

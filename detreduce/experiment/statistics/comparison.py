@@ -164,7 +164,7 @@ def compare_methods(
 
 
 def _by_keep(side: tuple[Sequence[Row], Sequence[Row], str], claim: str) -> Claim:
-    """Return two sides, neither of which is a recipe, with the claim of their comparison. The budget is the keep."""
+    """Return the claim of a comparison between two sides that are not recipes. The budget is the keep."""
     return Claim(*side, claim, "", keep_key(side[0][0]["keep"]))
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from detreduce.errors import DetreduceError
     from detreduce.experiment.ledger.ledger import Ledger
     from detreduce.experiment.run import run_experiment
+    from detreduce.experiment.tuning.result import TuningResult
+    from detreduce.experiment.tuning.tune import tune
     from detreduce.exports import StreamWeights, export_selection, stream_weights
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
@@ -48,6 +50,7 @@ __getattr__ = import_at_first_use(
         "Selection": "detreduce.selection",
         "StreamWeights": "detreduce.exports",
         "TrainingRecord": "detreduce.training.record",
+        "TuningResult": "detreduce.experiment.tuning.result",
         "energy_callback": "detreduce.training.energy_callback",
         "exact_duplicates": "detreduce.duplicates",
         "explain": "detreduce.selection.explanation",
@@ -63,6 +66,7 @@ __getattr__ = import_at_first_use(
         "select": "detreduce.selection",
         "stream_weights": "detreduce.exports",
         "train": "detreduce.training.harness",
+        "tune": "detreduce.experiment.tuning.tune",
         "write_report": "detreduce.report",
         "write_selection_page": "detreduce.pages.write",
         "write_subset": "detreduce.dataset.write",
@@ -79,6 +83,7 @@ __all__ = [
     "Selection",
     "StreamWeights",
     "TrainingRecord",
+    "TuningResult",
     "__version__",
     "energy_callback",
     "exact_duplicates",
@@ -95,6 +100,7 @@ __all__ = [
     "select",
     "stream_weights",
     "train",
+    "tune",
     "write_report",
     "write_selection_page",
     "write_subset",

@@ -21,6 +21,7 @@ from detreduce.cli.commands import (
     report,
     run,
     train,
+    tune,
     weights,
 )
 from detreduce.cli.exit_codes import CODES, Program
@@ -65,6 +66,7 @@ app.command(rich_help_panel=TRAIN)(weights.weights)
 app.command(rich_help_panel=TRAIN)(proxy.proxy)
 app.command(rich_help_panel=TRAIN)(run.run)
 app.command(rich_help_panel=TRAIN)(plan.plan)
+app.command(rich_help_panel=TRAIN)(tune.tune)
 app.command(rich_help_panel=TRAIN)(report.report)
 app.add_typer(ledger.commands, name="ledger", rich_help_panel=TRAIN)
 

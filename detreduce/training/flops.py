@@ -55,18 +55,18 @@ def count_flops(network: Any, images: Any) -> Flops:
     forward, backward = FlopCounterMode(display=False), FlopCounterMode(display=False)
     with forward:
         outputs = network(images)
-    total = sum(part.float().sum() for part in _tensors(outputs) if part.requires_grad)
+    total = sum(part.float().sum() for part in floating_tensors(outputs) if part.requires_grad)
     with backward:
         total.backward()
     count = len(images)
     return Flops(forward=forward.get_total_flops() / count, backward=backward.get_total_flops() / count, method=METHOD)
 
 
-def _tensors(value: Any) -> list[Any]:
+def floating_tensors(value: Any) -> list[Any]:
     """Return all floating-point tensors in a nested structure of lists, tuples and dicts."""
     import torch
 
     if isinstance(value, torch.Tensor):
         return [value] if value.is_floating_point() else []
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return [tensor for part in parts for tensor in _tensors(part)]
+    return [tensor for part in parts for tensor in floating_tensors(part)]

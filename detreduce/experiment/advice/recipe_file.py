@@ -85,7 +85,12 @@ def train_command(
         # a recipe with a batch sets nbs
         arguments.pop("nbs", None)
     arguments["epochs"] = epochs
-    return shlex.join([*words, *(f"{name}={_in_yaml(value)}" for name, value in arguments.items())])
+    return shlex.join([*words, *argument_words(arguments)])
+
+
+def argument_words(arguments: Mapping[str, Any]) -> list[str]:
+    """Return arguments of ultralytics as words of a command, such as ``epochs=50``."""
+    return [f"{name}={_in_yaml(value)}" for name, value in arguments.items()]
 
 
 def _config(ledger: Ledger) -> Mapping[str, Any]:

@@ -82,13 +82,13 @@ def claims_of(rows: Sequence[Row]) -> Iterator[Claim]:
     ordered = sorted((group for group in every if is_recipe(group[0])), key=lambda group: -_mean(group, "images_seen"))
     for group in ordered:
         if (control := _control(group, every)) is not None:
-            yield _claim(group, control, EQUAL_ITERATIONS)
+            yield make_claim(group, control, EQUAL_ITERATIONS)
         for against, fits in ((RANDOM_TWIN, _is_random), (UNIFORM_TWIN, _is_uniform)):
             twin = _twin(group, every, fits)
             if twin is not None:
-                yield _claim(group, twin, against)
+                yield make_claim(group, twin, against)
         if (best := _best_uniform(group, every)) is not None:
-            yield replace(_claim(group, best, BEST_UNIFORM), budget=f"equal TFLOPs {cost_of[group[0]['key']]}")
+            yield replace(make_claim(group, best, BEST_UNIFORM), budget=f"equal TFLOPs {cost_of[group[0]['key']]}")
 
 
 def tflops_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
@@ -97,7 +97,8 @@ def tflops_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
     return _mean(ours, "TFLOPs") / reference - 1 if reference else math.nan
 
 
-def _claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Claim:
+def make_claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Claim:
+    """Return the comparison of the rows of a recipe with the rows of its control, whose name is `against`."""
     difference = tflops_differ_by(ours, theirs)
     same = _settings(ours[0]) == _settings(theirs[0]) and _seen(ours) == _seen(theirs)
     claim = DATA_CLAIM if same and against != BEST_UNIFORM else RECIPE_CLAIM if abs(difference) <= EQUAL_COST else ""

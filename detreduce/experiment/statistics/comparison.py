@@ -144,6 +144,13 @@ def compare_methods(
     rows = list(rows)
     claims = [*(_by_keep(side, DATA_CLAIM) for side in sides_of(rows)), *claims_of(rows)]
     claims += [_by_keep(side, LOSS) for side in sides_against_full(rows)] if full else []
+    return compare_claims(claims, evidence, resamples=resamples, seed=seed)
+
+
+def compare_claims(
+    claims: Sequence[Claim], evidence: Load | None = None, *, resamples: int = RESAMPLES, seed: int = 0
+) -> list[Comparison]:
+    """Compare the two sides of every claim, in every measure. The other parameters are those of `compare_methods`."""
     keys = (row["key"] for claim in claims for row in [*claim.ours, *claim.theirs])
     resampled = ResampledFigures(evidence, keys, resamples, seed)
     compared: list[tuple[Comparison, PairedDifference]] = []

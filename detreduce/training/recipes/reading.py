@@ -18,16 +18,16 @@ from detreduce.selection.sections import IMAGE_LISTS
 from detreduce.training.recipes.recipe import Recipe
 
 
-def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
+def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path, beside: Path | None = None) -> Recipe:
     """Return a recipe from an object, a dict or a YAML file. Names of files become absolute.
 
-    Files that the recipe names are looked up in the folder of the YAML, then in the working folder. Raise InputError
-    with every fault. Raise MissingFileError if a file does not exist.
+    Files that the recipe names are looked up in the folder of the YAML, or in the folder `beside` for a dict, then in
+    the working folder. Raise InputError with every fault. Raise MissingFileError if a file does not exist.
     """
     if isinstance(recipe, Recipe):
-        return with_files(recipe, None)
+        return with_files(recipe, beside)
     if isinstance(recipe, Mapping):
-        return with_files(_validated(dict(recipe), "recipe"), None)
+        return with_files(_validated(dict(recipe), "recipe"), beside)
     file = find(recipe, what="recipe")
     if file.is_dir():
         raise InputError(f"{file} is a folder, not a recipe. A recipe is a YAML file, for instance with: batch: 4")

@@ -1,0 +1,133 @@
+"""The command `tune`: find a recipe within a budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from detreduce.cli.help import RECIPE, RUN
+from detreduce.cli.options import (
+    AllowLeaks,
+    Country,
+    Data,
+    Json,
+    Model,
+    TrainingSeed,
+    UltralyticsArguments,
+    output_option,
+)
+from detreduce.cli.output import print_json
+from detreduce.cli.values import parse_parameters
+
+if TYPE_CHECKING:
+    from detreduce.experiment.tuning.prepared import PreparedTuning
+    from detreduce.experiment.tuning.result import TuningResult
+
+_OWN_OPTIONS = (
+    "model", "output", "seed", "country", "data", "allow_leaks", "recipes", "recipe_file", "budget_wh", "budget_tflops",
+    "minutes", "dry_run",
+)  # fmt: skip
+
+
+def tune(
+    data: Data,
+    arguments: UltralyticsArguments = None,
+    model: Model = "yolo11n.pt",
+    budget_wh: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Energy budget of the whole tuning in watt-hours, earlier runs included.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
+    budget_tflops: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Budget of the whole tuning in TFLOPs (10^12 operations). Evaluations are not counted.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Time budget of the whole tuning in minutes of training and evaluation, earlier runs included.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
+    recipes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML file with a list of recipes to try. Default: recipes that fit the data and the model.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
+    recipe_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to write the best recipe. Default: recipe.yaml in the folder of the results.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        output_option("Folder for the results (the ledger). Default: runs/tune-<dataset>.", "FOLDER"),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Show the trainings and their expected cost, but train nothing.", rich_help_panel=RUN
+        ),
+    ] = False,
+    seed: TrainingSeed = 0,
+    country: Country = "ESP",
+    allow_leaks: AllowLeaks = False,
+    as_json: Json = False,
+) -> None:
+    """Find a recipe within a budget: train many for a short time, the better half for longer, and measure the best.
+
+    All trainings of a round have equal TFLOPs. The val split chooses, never the test split. If the budget allows, the
+    best recipe is compared with the best other uniform recipe, with fresh seeds. To continue a stopped tuning, run the
+    same command again.
+
+    Example: detreduce tune data.yaml --model yolo11n.pt --budget-wh 20 epochs=50 imgsz=640
+    """
+    from detreduce.dataset.finding import locate_dataset
+    from detreduce.display.listener import listening
+    from detreduce.display.progress import tell
+    from detreduce.experiment.tuning.prices import Budget
+    from detreduce.experiment.tuning.setup import TuningRequest
+    from detreduce.experiment.tuning.tune import prepare_tuning
+
+    given = parse_parameters(arguments or [], options=_OWN_OPTIONS)
+    budget = Budget.of({"budget_wh": budget_wh, "budget_tflops": budget_tflops, "minutes": minutes})
+    request = TuningRequest(locate_dataset(data), model, budget, recipes, output, seed, country, allow_leaks, given)
+    prepared = prepare_tuning(request)
+    from detreduce.cli.show.tune import plan_to_dict, show_plan, show_result
+
+    if dry_run:
+        if as_json:
+            print_json(plan_to_dict(prepared))
+        else:
+            show_plan(prepared)
+        return
+    with listening(tell):
+        result = _run(prepared, recipe_file)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        show_result(result)
+
+
+def _run(prepared: PreparedTuning, recipe_file: Path | None) -> TuningResult:
+    """Run the tuning. After Ctrl-C, the message says how to continue."""
+    try:
+        return prepared.run(recipe_file)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("finished trainings are kept, and the same command continues") from None

@@ -1,0 +1,135 @@
+"""Successive halving: short trainings of all recipes, then longer trainings of the better half, within a budget.
+
+Jamieson and Talwalkar (2016, arXiv 1502.07943) call one round of trainings of equal length a *rung*. The next rung has
+half of the recipes and twice the length, so every rung costs about the same.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+REDUCTION = 2
+"""The next rung has 1 / REDUCTION of the recipes, and trainings that are REDUCTION times longer."""
+FEWEST_SEEDS, MOST_SEEDS = 3, 7
+"""Fresh seeds for the comparison of the best recipe with its control. Fewer than 3 can hardly show anything."""
+SIDES = 2
+"""The comparison trains the best recipe and its control."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The rungs to run, and the number of fresh seeds after them.
+
+    Attributes
+    ----------
+    lengths
+        Images seen by each training of a rung, one number for each rung, increasing.
+    seeds
+        Fresh seeds for the comparison at the length of the last rung. 0: the budget does not allow a comparison.
+    """
+
+    lengths: tuple[int, ...]
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the schedule must fit.
+
+    Attributes
+    ----------
+    sizes
+        Number of recipes of each rung that is left to run (see `rung_sizes`). Empty if only the comparison is left.
+    lengths
+        Possible images seen, increasing.
+    price
+        Function that returns the expected cost of one training with a number of images seen. It increases.
+    budget
+        What all trainings together may cost, in the unit of `price`.
+    last
+        Images seen of the last rung that is finished. 0 if there is none.
+    """
+
+    sizes: Sequence[int]
+    lengths: Sequence[int]
+    price: Callable[[int], float]
+    budget: float
+    last: int = 0
+
+    @property
+    def smallest_budget(self) -> float:
+        """The cost of the shortest first rung."""
+        return self.sizes[0] * self.price(self.lengths[0])
+
+
+def rung_sizes(recipes: int) -> list[int]:
+    """Return the number of recipes of each rung, from all recipes down to two: 7 gives [7, 4, 2]."""
+    found = [recipes]
+    while found[-1] > REDUCTION:
+        found.append(-(-found[-1] // REDUCTION))
+    return found
+
+
+def keep_best(scores: Mapping[str, float], count: int) -> list[str]:
+    """Return the names of the `count` highest scores, best first. For equal scores, the earlier name comes first."""
+    return sorted(scores, key=lambda name: -scores[name])[:count]
+
+
+def find_schedule(question: Question) -> Schedule | None:
+    """Return the longest rungs that the budget allows; None if it does not allow one rung.
+
+    A comparison with at least `FEWEST_SEEDS` fresh seeds comes before longer rungs, because nothing is shown without
+    it. With it, as many rungs as possible come first, because the last of many rungs is the longest. The rest of the
+    budget adds fresh seeds, up to `MOST_SEEDS`.
+    """
+    for seeds in (FEWEST_SEEDS, 0):
+        for rungs in range(len(question.sizes), 0, -1):
+            if (lengths := _longest(question, rungs, seeds)) is not None:
+                return Schedule(lengths, _seeds(question, lengths) if seeds else 0)
+        if seeds and question.last and _cost(question, (), seeds) <= question.budget:
+            return Schedule((), _seeds(question, ()))
+    return None
+
+
+def affordable_seeds(price: float, budget: float) -> int:
+    """Return how many fresh seeds a budget allows, at most `MOST_SEEDS`. `price` is the cost of one training."""
+    if budget <= 0:
+        return 0
+    return MOST_SEEDS if price <= 0 else min(MOST_SEEDS, int(budget / (SIDES * price) + 1e-9))
+
+
+def _longest(question: Question, rungs: int, seeds: int) -> tuple[int, ...] | None:
+    """Return the longest lengths of a number of rungs that fit the budget, or None."""
+    for top in reversed(question.lengths):
+        lengths = _ladder(question, top, rungs)
+        if lengths is None:
+            return None
+        if _cost(question, lengths, seeds) <= question.budget:
+            return lengths
+    return None
+
+
+def _ladder(question: Question, top: int, rungs: int) -> tuple[int, ...] | None:
+    """Return the lengths of rungs of which the last has the length `top`; None if the first would be too short."""
+    found = []
+    for rung in range(rungs):
+        place = bisect_right(question.lengths, top / REDUCTION ** (rungs - 1 - rung))
+        if not place:
+            return None
+        found.append(question.lengths[place - 1])
+    rising = all(short < long for short, long in zip([question.last, *found], found, strict=False))
+    return tuple(found) if rising else None
+
+
+def _cost(question: Question, lengths: Sequence[int], seeds: int) -> float:
+    """Return the cost of rungs with these lengths, and of the comparison after them."""
+    rungs = sum(size * question.price(length) for size, length in zip(question.sizes, lengths, strict=False))
+    return rungs + SIDES * seeds * question.price(lengths[-1] if lengths else question.last)
+
+
+def _seeds(question: Question, lengths: Sequence[int]) -> int:
+    """Return how many fresh seeds the budget allows after rungs with these lengths."""
+    left = question.budget - _cost(question, lengths, 0)
+    return max(FEWEST_SEEDS, affordable_seeds(question.price(lengths[-1] if lengths else question.last), left))

@@ -1,0 +1,109 @@
+"""The images that choose among recipes: val, or a part of train that no training sees. Never test."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from detreduce.dataset.load import load_dataset
+from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.write import SubsetWarning, write_subset
+from detreduce.dataset.writing.dataset_yaml import DATA_YAML
+from detreduce.errors import InputError
+from detreduce.experiment.ledger.identity import data_identity
+from detreduce.machine.cache_folder import cache_folder
+from detreduce.machine.claims import claimed
+from detreduce.machine.documents import load_yaml
+from detreduce.machine.files import write_atomically, writing
+from detreduce.machine.hashes import json_hash
+from detreduce.machine.regular_files import YAMLS, is_regular, read_text
+from detreduce.selection.choose import select
+
+SHARE = 0.2
+"""Share of train that is held out if there is no val split."""
+LEAST_IMAGES = 5
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The images that trainings are judged by.
+
+    Attributes
+    ----------
+    data
+        The dataset to train on: the user's, or one whose val split was held out of train.
+    held_out
+        Number of images of train that were held out; 0 if the dataset has a val split.
+    confirm
+        Split that measures the chosen recipe: ``test``, or ``val`` if there is no test split.
+    """
+
+    data: str
+    held_out: int
+    confirm: Literal["val", "test"]
+
+    @property
+    def words(self) -> str:
+        """The images that choose, in words."""
+        return f"{self.held_out} images held out of train" if self.held_out else "val"
+
+    @property
+    def confirm_words(self) -> str:
+        """The images that measure the chosen recipe, in words."""
+        return "test" if self.confirm == "test" else self.words
+
+
+def find_judge(dataset: DetectionDataset, seed: int) -> Judge:
+    """Return the images that choose among recipes. Without a val split, write a dataset with one into the cache.
+
+    `dataset` is the train split. `seed` chooses the images that are held out. Raise InputError if train is too small.
+    """
+    splits = dataset.source.splits
+    confirm: Literal["val", "test"] = "test" if "test" in splits else "val"
+    if "val" in splits:
+        return Judge(str(dataset.source.path), 0, confirm)
+    if not dataset.labelled:
+        raise InputError(f"{dataset.source.typed} has no labels to train on.")
+    if len(dataset) < LEAST_IMAGES:
+        raise InputError(
+            f"{dataset.source.typed} has no val split, and its {len(dataset)} images of train are too few to hold some "
+            f"out: at least {LEAST_IMAGES} are needed. Name a val split."
+        )
+    held = set(select(dataset, "srs", SHARE, seed).image_ids)
+    return Judge(str(_write(dataset, held)), len(held), confirm)
+
+
+def _write(dataset: DetectionDataset, held: set[Any]) -> Path:
+    """Write train without the held-out images, and these images as val, as links. Return the data.yaml."""
+    source = dataset.source.path.absolute()
+    key = json_hash([str(source), data_identity(dataset), sorted(map(str, held))])[:16]
+    folder = cache_folder() / "datasets" / key / f"{(source if source.is_dir() else source.parent).name or 'data'}-held"
+    file = folder / DATA_YAML
+    with writing(folder), claimed(folder, wait=True):
+        # another process may have just written the same dataset
+        if not is_regular(file):
+            parts = [[image for image in dataset.image_ids if (image in held) == chosen] for chosen in (False, True)]
+            kept, val = _subset(dataset, parts[0], folder / "train"), _subset(dataset, parts[1], folder / "val")
+            content = load_yaml(read_text(kept.source.path, YAMLS))
+            # the paths become absolute, because the parts lie in folders of their own
+            places = {"train": kept.source.splits["train"], "val": val.source.splits["train"]}
+            places |= {name: place for name, place in kept.source.splits.items() if name == "test"}
+            content |= {name: [str(path) for path in place.images] for name, place in places.items()}
+            content.pop("path", None)
+            text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+            write_atomically(file, lambda stream: stream.write(text.encode()))
+    return file
+
+
+def _subset(dataset: DetectionDataset, images: list[Any], folder: Path) -> DetectionDataset:
+    """Write some images of train as a YOLO dataset of links, unless it exists, and return its train split."""
+    if not is_regular(folder / DATA_YAML):
+        with warnings.catch_warnings():
+            # the val split that is missing is made here
+            warnings.simplefilter("ignore", SubsetWarning)
+            write_subset(dataset, images, folder, link="symlink", format="yolo")
+    return load_dataset(folder / DATA_YAML, split="train")

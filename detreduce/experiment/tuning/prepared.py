@@ -1,0 +1,361 @@
+"""A tuning that is checked: its decisions between the rungs, its trainings, and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from detreduce.display.listener import say
+from detreduce.errors import InputError
+from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH
+from detreduce.experiment.costs.limits import Limits
+from detreduce.experiment.ledger.finished_cell import FinishedCell
+from detreduce.experiment.ledger.ledger import Ledger, finished_rows
+from detreduce.experiment.run import PreparedExperiment, prepare_experiment
+from detreduce.experiment.statistics.claims import make_claim
+from detreduce.experiment.statistics.comparison import Comparison, compare_claims
+from detreduce.experiment.tuning.halving import (
+    MOST_SEEDS,
+    REDUCTION,
+    SIDES,
+    Question,
+    Schedule,
+    affordable_seeds,
+    find_schedule,
+    keep_best,
+    rung_sizes,
+)
+from detreduce.experiment.tuning.prices import Budget, Prices, measured, spent, spent_by
+from detreduce.experiment.tuning.recipe_output import write_tuned
+from detreduce.experiment.tuning.result import MEASURE, WORSE, Rung, Trained, TuningResult, kind_of, trained_of
+from detreduce.experiment.tuning.setup import Setup, default_output
+from detreduce.experiment.tuning.stored import (
+    DECIDING,
+    StoredComparison,
+    StoredRung,
+    StoredTuning,
+    read_tuning,
+    write_tuning,
+)
+from detreduce.vocabulary.controls import BEST_UNIFORM
+from detreduce.vocabulary.measures import LEAST_MAP
+
+RECIPE_FILE = "recipe.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRung:
+    """A rung that is planned, or the comparison with fresh seeds.
+
+    Attributes
+    ----------
+    recipes
+        Labels of its recipes; empty if they are not decided yet.
+    count
+        Number of its recipes.
+    length
+        Images seen without a recipe.
+    trainings, finished
+        Number of its trainings, and number of those that are finished.
+    cost
+        Expected cost of the others.
+    is_comparison
+        Whether it is the comparison with fresh seeds.
+    """
+
+    recipes: tuple[str, ...]
+    count: int
+    length: int
+    trainings: int
+    finished: int
+    cost: float
+    is_comparison: bool = False
+
+
+class PreparedTuning:
+    """A tuning that is checked, but not started.
+
+    Attributes
+    ----------
+    setup
+        The checked tuning.
+    ledger
+        The ledger. Its folder may not exist yet.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.ledger = Ledger(setup.request.output or default_output(setup.source))
+        self._prepared: dict[tuple[int, str], PreparedExperiment] = {}
+
+    @property
+    def budget(self) -> Budget:
+        """What all trainings may cost together."""
+        return self.setup.request.budget
+
+    @property
+    def stored(self) -> StoredTuning:
+        """The decisions so far."""
+        return read_tuning(self.ledger, self.setup.identity)
+
+    @property
+    def _cells(self) -> list[FinishedCell]:
+        return list(self.ledger)
+
+    @property
+    def prices(self) -> Prices:
+        """The expected cost of a training, from the trainings that are finished now."""
+        if self.budget.unit == TFLOPS:
+            return self.setup.estimate
+        return measured(self.budget.unit, self.setup.costs.reference, self._cells) or self.setup.estimate
+
+    @property
+    def spent(self) -> float:
+        """The cost of all finished trainings in the ledger."""
+        return spent(self._cells, self.budget.unit)
+
+    def check_budget(self) -> None:
+        """Raise InputError, with the smallest budget that works, if the budget does not allow the first rung."""
+        if not self.stored.rungs and self._schedule(self.stored) is None:
+            least = self._question(self.stored).smallest_budget
+            about = "" if self.budget.unit == "TFLOPs" else "about "
+            raise InputError(
+                f"{self.budget.amount:g} {self.budget.unit} are too few for one rung of {len(self.setup.recipes)} "
+                f"recipes: the smallest budget is {about}{_rounded_up(least)} {self.budget.unit}."
+            )
+
+    def planned(self) -> list[PlannedRung]:
+        """Return the rungs that are decided, and the rungs and the comparison that the budget then allows."""
+        stored, found = self.stored, list[PlannedRung]()
+        for rung in stored.rungs:
+            done, count = self._finished(rung), len(rung.recipes)
+            cost = (count - done) * self.prices.of(rung.length, rung.recipes)
+            found.append(PlannedRung(tuple(rung.recipes), count, rung.length, count, done, cost))
+        if stored.comparison is not None:
+            return [*found, self._planned_comparison(stored.comparison)]
+        question = self._question(stored, sum(rung.cost for rung in found))
+        schedule = find_schedule(question) or Schedule((), 0)
+        for size, length in zip(question.sizes, schedule.lengths, strict=False):
+            names = () if found else tuple(self.setup.recipes)
+            found.append(PlannedRung(names, size, length, size, 0, size * question.price(length)))
+        if schedule.seeds and found:
+            count, length = SIDES * schedule.seeds, found[-1].length
+            found.append(PlannedRung((), SIDES, length, count, 0, count * question.price(length), True))
+        return found
+
+    def run(self, recipe_file: str | Path | None = None) -> TuningResult:
+        """Run the rungs and the comparison within the budget, and write the recipe.
+
+        Other processes may work on the same ledger.
+        """
+        Ledger.create(self.ledger.path)
+        number, state = 0, self._decide(0)
+        while number < len(state.rungs):
+            rung = state.rungs[number]
+            say(
+                f"Rung {number + 1}: {len(rung.recipes)} recipes, {rung.length:,} images seen "
+                f"({rung.length / self.setup.training.full:.0%} of the training)."
+            )
+            if not self._train(self._rung(rung)):
+                return self._result(state, recipe_file)
+            number += 1
+            state = self._decide(number)
+        if state.comparison is not None:
+            compared = state.comparison
+            say(f"{compared.best} and {compared.control}, with {len(compared.seeds)} fresh seeds.")
+            self._train(self._comparison(compared))
+        return self._result(state, recipe_file)
+
+    def _train(self, experiment: PreparedExperiment) -> bool:
+        """Run the missing trainings of a rung within the budget. Return whether all are finished."""
+        if experiment.missing:
+            left = self.budget.amount - self.spent
+            if self.budget.unit in (WH, MINUTES) and left <= 0:
+                say(f"The budget of {self.budget.amount:g} {self.budget.unit} is spent.")
+                return False
+            wh = left if self.budget.unit == WH else None
+            experiment.run(Limits(left / 60 if self.budget.unit == MINUTES else None, wh))
+        return not experiment.missing
+
+    def _decide(self, number: int) -> StoredTuning:
+        """Return the decisions, with rung `number` or the comparison if the budget allows it.
+
+        Only one process decides at a time.
+        """
+        with self.ledger.exclusive(DECIDING, lambda: say("Waiting for another process's decision.")):
+            state = self.stored
+            if len(state.rungs) <= number:
+                state = self._decided(state)
+                write_tuning(self.ledger, state)
+        return state
+
+    def _decided(self, state: StoredTuning) -> StoredTuning:
+        """Return the decisions with one more rung, with a comparison, or with more fresh seeds for it."""
+        if state.comparison is not None:
+            return state.model_copy(update={"comparison": self._more_seeds(state.comparison)})
+        schedule = self._schedule(state)
+        if schedule is None:
+            return state
+        if schedule.lengths:
+            names = self._survivors(state)
+            rung = StoredRung(recipes=names, length=schedule.lengths[0])
+            return state.model_copy(update={"rungs": [*state.rungs, rung]})
+        best, control = self._best(state), self._control(state)
+        if not schedule.seeds or best is None or control is None or not self._has_learnt(state):
+            return state
+        seeds = self._fresh(schedule.seeds)
+        compared = StoredComparison(best=best, control=control, length=state.rungs[-1].length, seeds=seeds)
+        return state.model_copy(update={"comparison": compared})
+
+    def _more_seeds(self, compared: StoredComparison) -> StoredComparison:
+        """Return a comparison with as many fresh seeds as the budget allows now, and never fewer than before."""
+        sides = (compared.best, compared.control)
+        done = len(self._comparison(compared).plan) - len(self._comparison(compared).missing)
+        left = self.budget.amount - self.spent
+        more = done // SIDES + affordable_seeds(self.prices.of(compared.length, sides), left)
+        return compared.model_copy(update={"seeds": self._fresh(max(len(compared.seeds), min(more, MOST_SEEDS)))})
+
+    def _fresh(self, count: int) -> list[int]:
+        """Return seeds that no rung used."""
+        return [self.setup.request.seed + place + 1 for place in range(count)]
+
+    def _schedule(self, state: StoredTuning) -> Schedule | None:
+        return find_schedule(self._question(state))
+
+    def _question(self, state: StoredTuning, committed: float = 0.0) -> Question:
+        """Return what the rungs after the decided ones must fit. `committed` is the cost of unfinished trainings."""
+        labels = self._survivors(state) if state.rungs else list(self.setup.recipes)
+        before = len(state.rungs[-1].recipes) if state.rungs else 0
+        sizes = rung_sizes(len(labels)) if not before or before > REDUCTION else []
+        prices = self.prices
+        left = self.budget.amount - self.spent - committed
+        last = state.rungs[-1].length if state.rungs else 0
+        return Question(sizes, self.setup.lengths, lambda length: prices.of(length, labels), left, last)
+
+    def _survivors(self, state: StoredTuning) -> list[str]:
+        """Return the recipes of the next rung: all, or the better half of the last rung."""
+        if not state.rungs:
+            return list(self.setup.recipes)
+        last = state.rungs[-1]
+        return keep_best(self._scores(last) or dict.fromkeys(last.recipes, 0.0), -(-len(last.recipes) // REDUCTION))
+
+    def _best(self, state: StoredTuning) -> str | None:
+        """Return the best recipe of the last rung that is finished; None if there is none."""
+        for rung in reversed(state.rungs):
+            if self._finished(rung) == len(rung.recipes):
+                return keep_best(self._scores(rung), 1)[0]
+        return None
+
+    def _has_learnt(self, state: StoredTuning) -> bool:
+        """Return whether a training of the last rung has an mAP above 0. If none has, there is nothing to compare."""
+        return any(score >= LEAST_MAP for score in self._scores(state.rungs[-1]).values())
+
+    def _control(self, state: StoredTuning) -> str | None:
+        """Return the best other uniform recipe: the one that came farthest, then the one with the highest mAP."""
+        best = self._best(state)
+        for rung in reversed(state.rungs):
+            for label in keep_best(self._scores(rung), len(rung.recipes)):
+                if label != best and self.setup.recipes[label].is_uniform:
+                    return label
+        return None
+
+    def _rung(self, rung: StoredRung) -> PreparedExperiment:
+        """Return the experiment of a rung."""
+        return self._experiment(rung.recipes, rung.length, [self.setup.request.seed], "val")
+
+    def _comparison(self, compared: StoredComparison) -> PreparedExperiment:
+        """Return the experiment of the comparison with fresh seeds."""
+        sides = (compared.best, compared.control)
+        return self._experiment(sides, compared.length, compared.seeds, self.setup.judge.confirm)
+
+    def _experiment(self, labels: Sequence[str], length: int, seeds: Sequence[int], split: Any) -> PreparedExperiment:
+        key = length, f"{list(labels)} {list(seeds)} {split}"
+        if key not in self._prepared:
+            recipes = [self.setup.at_length(label, length) for label in labels]
+            config = self.setup.experiment(recipes, seeds, split)
+            self._prepared[key] = prepare_experiment(config, self.ledger.path)
+        return self._prepared[key]
+
+    def _finished(self, rung: StoredRung) -> int:
+        experiment = self._rung(rung)
+        return len(experiment.cells) - len(experiment.missing)
+
+    def _scores(self, rung: StoredRung) -> dict[str, float]:
+        """Return label -> mAP of the recipes of a rung that are trained, in the order of the rung."""
+        rows = {row["label"]: row for row in finished_rows(self.ledger, self._rung(rung).plan)}
+        return {label: float(rows[label][MEASURE] or 0.0) for label in rung.recipes if label in rows}
+
+    def _planned_comparison(self, compared: StoredComparison) -> PlannedRung:
+        experiment, sides = self._comparison(compared), (compared.best, compared.control)
+        missing, count = len(experiment.missing), len(experiment.plan)
+        cost = missing * self.prices.of(compared.length, sides)
+        return PlannedRung(sides, SIDES, compared.length, count, count - missing, cost, True)
+
+    def _result(self, state: StoredTuning, recipe_file: str | Path | None) -> TuningResult:
+        """Return what the finished trainings show, and write the recipe."""
+        best, rungs = self._best(state) or "", []
+        for place, rung in enumerate(state.rungs):
+            after = state.rungs[place + 1].recipes if place + 1 < len(state.rungs) else [best]
+            found = self._trained(self._rung(rung), rung.recipes, rung.length).values()
+            finished = all(one.trainings for one in found)
+            order = sorted(found, key=lambda one: -(one.mAP50_95 or 0.0))
+            kept = tuple(replace(one, kept=finished and one.recipe in after) for one in order if one.trainings)
+            rungs.append(Rung(rung.length, kept, finished))
+        compared, comparison = self._compare(state.comparison)
+        result = TuningResult(
+            ledger=self.ledger.path,
+            best=best,
+            recipe=None,
+            recipe_file=None,
+            command="",
+            rungs=tuple(rungs),
+            compared=compared,
+            comparison=comparison,
+            judged_on=self.setup.judge.words,
+            confirmed_on=self.setup.judge.confirm_words,
+            unit=self.budget.unit,
+            budget=self.budget.amount,
+            spent=self.spent,
+            full=self.setup.training.full,
+        )
+        return self._with_recipe(result, recipe_file) if best else result
+
+    def _with_recipe(self, result: TuningResult, recipe_file: str | Path | None) -> TuningResult:
+        """Return the result with the recipe to train with, and write this recipe."""
+        worse = result.comparison is not None and kind_of(result.comparison) == WORSE
+        recipe = self.setup.at_length(result.compared[1].recipe if worse else result.best, result.length)
+        file = self.ledger.path / RECIPE_FILE if recipe_file is None else Path(recipe_file)
+        command = write_tuned(self.setup, recipe, file, f"{recipe.label}. {result.sentence}")
+        return replace(result, recipe=recipe, recipe_file=file, command=command)
+
+    def _trained(self, experiment: PreparedExperiment, labels: Sequence[str], length: int) -> dict[str, Trained]:
+        """Return label -> the finished trainings of a recipe in an experiment."""
+        rows: Sequence[Mapping[str, Any]] = finished_rows(self.ledger, experiment.plan)
+        found = {}
+        for label in labels:
+            own = [row for row in rows if row["label"] == label]
+            costs = [spent_by(self.ledger[str(row["key"])], self.budget.unit) for row in own]
+            found[label] = trained_of(label, own, costs, int(self.setup.at_length(label, length).images_seen or 0))
+        return found
+
+    def _compare(self, compared: StoredComparison | None) -> tuple[tuple[Trained, ...], Comparison | None]:
+        """Return the two sides of the comparison with fresh seeds, and their difference in mAP50-95."""
+        if compared is None:
+            return (), None
+        experiment = self._comparison(compared)
+        rows = finished_rows(self.ledger, experiment.plan)
+        sides = [[row for row in rows if row["label"] == label] for label in (compared.best, compared.control)]
+        trained = self._trained(experiment, (compared.best, compared.control), compared.length)
+        if not all(sides):
+            return (), None
+        found = compare_claims([make_claim(sides[0], sides[1], BEST_UNIFORM)], self.ledger.evidence)
+        return tuple(trained.values()), next((one for one in found if one.measure == MEASURE), None)
+
+
+def _rounded_up(value: float) -> str:
+    """Return a number as text, rounded up to two digits."""
+    digits = 10 ** (len(str(int(value))) - 2) if value >= 10 else 0.1 if value >= 1 else 0.01
+    return f"{ceil(value / digits - 1e-9) * digits:g}"

@@ -1,0 +1,139 @@
+"""What a training of a tuning costs: from its operations, and from finished trainings as soon as there are some."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from detreduce.errors import InputError
+from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH
+from detreduce.experiment.ledger.finished_cell import FinishedCell
+from detreduce.training.planned_flops import Speed
+
+UNITS = {"budget_wh": WH, "budget_tflops": TFLOPS, "minutes": MINUTES}
+"""Argument with a budget -> its unit."""
+START_SECONDS = 3.0
+"""Time from the start of a training to its first batch."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a whole tuning may cost. `unit` is ``Wh``, ``TFLOPs`` or ``minutes``."""
+
+    amount: float
+    unit: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, float | None]) -> Budget:
+        """Return the budget among the arguments of `UNITS`. Raise InputError if not exactly one is a number above 0."""
+        known = {name: value for name, value in given.items() if value is not None}
+        if len(known) != 1:
+            raise InputError(
+                "Pass exactly one budget: in Wh (--budget-wh 20), in TFLOPs (--budget-tflops 500) or in minutes "
+                "(--minutes 60)."
+            )
+        (name, value), *_ = known.items()
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise InputError(f"{name}={value!r} is not a number above 0. Use a number of {UNITS[name]}, such as 20.")
+        return cls(float(value), UNITS[name])
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The expected cost of one training.
+
+    Attributes
+    ----------
+    unit
+        ``Wh``, ``TFLOPs`` or ``minutes``.
+    tflops
+        10^12 operations for each image seen.
+    rate
+        Cost of 10^12 operations.
+    fixed
+        Cost of a training that does not depend on its length: its start and its evaluation.
+    rates
+        Label of a recipe -> its own rate, if a training with it is finished.
+    trainings
+        Number of finished trainings that the prices come from. 0: they are estimates.
+    """
+
+    unit: str
+    tflops: float
+    rate: float
+    fixed: float
+    rates: Mapping[str, float] = field(default_factory=dict)
+    trainings: int = 0
+
+    def of(self, length: int, labels: Collection[str] = ()) -> float:
+        """Return the mean cost of a training of one of these recipes, with the operations of `length` images."""
+        rates = [self.rates.get(label, self.rate) for label in labels] or [self.rate]
+        return self.fixed + self.tflops * length * math.fsum(rates) / len(rates)
+
+
+def operations(tflops: float) -> Prices:
+    """Return the prices in TFLOPs. Only training counts, as everywhere in detreduce."""
+    return Prices(TFLOPS, tflops, 1.0, 0.0)
+
+
+def estimated(unit: str, tflops: float, speed: Speed, evaluation_tflops: float) -> Prices:
+    """Return prices before any training is finished. `evaluation_tflops` are the operations of one evaluation."""
+    if unit == WH and speed.wh is None:
+        raise InputError("The energy of this machine cannot be metered. Use a budget in minutes or in TFLOPs.")
+    rate = speed.seconds / 60 if unit == MINUTES else float(speed.wh or 0.0)
+    start = START_SECONDS / 60 * (1.0 if unit == MINUTES else 60 * rate / speed.seconds)
+    return Prices(unit, tflops, rate, start + evaluation_tflops * rate)
+
+
+def measured(unit: str, tflops: float, cells: Iterable[FinishedCell]) -> Prices | None:
+    """Return the prices that finished trainings show; None if they do not show any.
+
+    `unit` is ``Wh`` or ``minutes``, and `tflops` are the operations of an image. A training that shared the machine
+    with another counts only if all did.
+    """
+    found = [cell for cell in cells if cell.training.training_tflops and spent_by(cell, unit) is not None]
+    found = [cell for cell in found if not cell.ran.get("overlapped")] or found
+    if not found:
+        return None
+    groups: dict[str, list[FinishedCell]] = {}
+    for cell in found:
+        groups.setdefault(str(cell.cell["label"]), []).append(cell)
+    fixed = math.fsum(float(spent_by(cell, unit) or 0.0) - _training(cell, unit) for cell in found)
+    rates = {label: _rate(group, unit) for label, group in groups.items()}
+    return Prices(unit, tflops, _rate(found, unit), fixed / len(found), rates, len(found))
+
+
+def spent_by(cell: FinishedCell, unit: str) -> float | None:
+    """Return the cost of a finished training with choosing and evaluation; None if it is not known."""
+    if unit == TFLOPS:
+        return cell.training.training_tflops
+    phases = [*cell.choosing.values(), *cell.training.energy.values()]
+    if unit == MINUTES:
+        return math.fsum(phase.seconds for phase in phases) / 60
+    known = [phase.wh for phase in phases if phase.wh is not None]
+    return math.fsum(known) if len(known) == len(phases) else None
+
+
+def spent(cells: Iterable[FinishedCell], unit: str) -> float:
+    """Return the cost of finished trainings. Raise InputError if the cost of one is not known."""
+    total = 0.0
+    for cell in cells:
+        cost = spent_by(cell, unit)
+        if cost is None:
+            raise InputError(f"The {unit} of the finished training {cell.key} are not known. Use another budget.")
+        total += cost
+    return total
+
+
+def _training(cell: FinishedCell, unit: str) -> float:
+    """Return the cost of the phase ``training`` of a cell."""
+    phase: Any = cell.training.energy["training"]
+    return float(phase.seconds / 60 if unit == MINUTES else phase.wh or 0.0)
+
+
+def _rate(cells: Sequence[FinishedCell], unit: str) -> float:
+    """Return the cost of 10^12 operations."""
+    done = math.fsum(cell.training.training_tflops or 0.0 for cell in cells)
+    return math.fsum(_training(cell, unit) for cell in cells) / done

@@ -1,0 +1,251 @@
+"""What a tuning found: the rungs, the best recipe, and its comparison with a control with fresh seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from detreduce.display.numbers import fixed
+from detreduce.experiment.statistics.comparison import Comparison
+from detreduce.machine.json_values import json_value
+from detreduce.training.recipes.recipe import Recipe
+from detreduce.vocabulary.measures import ACCURACIES, LEAST_MAP
+from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
+
+NAME = ACCURACIES[MEASURE]
+BETTER, WORSE, OPEN, UNCONFIRMED, UNFINISHED = "better", "worse", "open", "unconfirmed", "unfinished"
+"""What is shown about the best recipe, compared with the best other uniform recipe. Open: no difference is shown.
+Unconfirmed: there are no trainings with fresh seeds. Unfinished: the budget ended in the first rung."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The trainings of one recipe in a rung, or in the comparison.
+
+    Attributes
+    ----------
+    recipe
+        The label of the recipe.
+    images_seen
+        Images seen by each training.
+    trainings
+        Number of finished trainings. They differ in their seeds.
+    mAP50, mAP50_95
+        Mean mAP of the trainings; None if there is none.
+    spread
+        Standard deviation (n - 1) of mAP50-95; None for fewer than two trainings.
+    cost, TFLOPs
+        Mean cost of a training in the unit of the budget, and its mean operations; None if not known.
+    kept
+        Whether the recipe is in the next rung, or is the best recipe of the last one.
+    """
+
+    recipe: str
+    images_seen: int
+    trainings: int
+    mAP50: float | None
+    mAP50_95: float | None
+    spread: float | None
+    cost: float | None
+    TFLOPs: float | None
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A rung: the images seen without a recipe, its recipes (best first), and whether all of them are trained."""
+
+    length: int
+    trained: tuple[Trained, ...]
+    finished: bool
+
+
+@dataclass(frozen=True)
+class TuningResult:
+    """The result of a tuning.
+
+    Attributes
+    ----------
+    ledger
+        The folder of the ledger.
+    best
+        Label of the best recipe of the last finished rung; empty if no rung is finished.
+    recipe
+        The recipe to train with: the best recipe, or its control if the best is shown to be worse. None if no rung is
+        finished.
+    recipe_file
+        The YAML file with the recipe, for ``detreduce train --recipe``; None if there is no recipe.
+    command
+        The command that trains with the recipe. Empty if there is no recipe.
+    rungs
+        The finished rungs, and the rung that the budget ended in.
+    compared
+        The best recipe and its control, trained with fresh seeds. Empty if the budget did not allow it.
+    comparison
+        Their comparison in mAP50-95; None without fresh seeds.
+    judged_on, confirmed_on
+        The images that chose the recipe, and the images of the comparison, in words.
+    unit, budget, spent
+        ``Wh``, ``TFLOPs`` or ``minutes``; the budget, and the cost of all finished trainings in the ledger.
+    full
+        The images seen by the whole training that the user asked for.
+    """
+
+    ledger: Path
+    best: str
+    recipe: Recipe | None
+    recipe_file: Path | None
+    command: str
+    rungs: tuple[Rung, ...]
+    compared: tuple[Trained, ...]
+    comparison: Comparison | None
+    judged_on: str
+    confirmed_on: str
+    unit: str
+    budget: float
+    spent: float
+    full: int
+
+    @property
+    def kind(self) -> str:
+        """What is shown about the best recipe: one of the constants of this module."""
+        if not self.best:
+            return UNFINISHED
+        if self.comparison is None:
+            return UNCONFIRMED
+        return kind_of(self.comparison)
+
+    @property
+    def nothing_learnt(self) -> bool:
+        """Whether every mAP of the last finished rung is 0."""
+        finished = [rung for rung in self.rungs if rung.finished]
+        return bool(finished) and all((one.mAP50_95 or 0.0) < LEAST_MAP for one in finished[-1].trained)
+
+    @property
+    def length(self) -> int:
+        """The images seen without a recipe, at the length that the recipe was tried at."""
+        finished = [rung.length for rung in self.rungs if rung.finished]
+        return finished[-1] if finished else 0
+
+    @property
+    def sentence(self) -> str:
+        """The conclusion in words."""
+        if not self.best:
+            return (
+                f"The budget of {self.budget:g} {self.unit} ended in the first rung, so no recipe can be named. Run "
+                "the same command with a larger budget; it continues."
+            )
+        if self.nothing_learnt:
+            return (
+                f"{NAME} is 0 in every training of the last rung, so nothing was learnt and nothing can be said: the "
+                "trainings are too short. Use a larger budget, or start from weights (.pt)."
+            )
+        chosen = (
+            f"{self.best} had the highest {NAME} on {self.judged_on} among the {len(self._tried)} recipes, "
+            f"in single trainings of {self._share}"
+        )
+        if self.comparison is None:
+            return (
+                f"{chosen}. Nothing is shown: the best of several trainings is partly luck, and the budget did not "
+                "allow trainings with fresh seeds."
+            )
+        return f"{chosen}. With {self._seeds} on {self.confirmed_on}: {self._verdict}{self._limits}"
+
+    @property
+    def _tried(self) -> list[str]:
+        return [one.recipe for one in self.rungs[0].trained]
+
+    @property
+    def _share(self) -> str:
+        share = self.length / self.full
+        return f"{self.length:,} images seen" + ("" if share >= 1 else f" ({share:.0%} of your training)")
+
+    @property
+    def _seeds(self) -> str:
+        assert self.comparison is not None
+        return f"{self.comparison.seeds} fresh seeds"
+
+    @property
+    def _verdict(self) -> str:
+        found = self.comparison
+        assert found is not None
+        control = self.compared[1].recipe
+        difference = fixed(found.difference, 3, sign=True)
+        interval = "" if found.low is None or found.high is None else f", {found.low:+.3f} to {found.high:+.3f}"
+        what = f"{self.best} minus {control}, the best other uniform recipe, is {difference}{interval}"
+        if self.kind == BETTER:
+            return f"{what}. It is shown to be better at equal TFLOPs."
+        if self.kind == WORSE:
+            return f"{what}. It is shown to be worse at equal TFLOPs: use {control}."
+        return f"{what}: {found.verdict}."
+
+    @property
+    def _limits(self) -> str:
+        """The limits of the comparison in words."""
+        limits = []
+        if self.confirmed_on == self.judged_on:
+            limits.append(f" Only the seeds are fresh: {self.judged_on} also chose the recipe.")
+        if self.length < self.full:
+            limits.append(" Longer trainings were not tried.")
+        return "".join(limits)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as a dict for JSON."""
+        return {
+            "ledger": str(self.ledger),
+            "best": self.best,
+            "recipe": None if self.recipe is None else self.recipe.to_dict(),
+            "recipe_file": None if self.recipe_file is None else str(self.recipe_file),
+            "command": self.command,
+            "kind": self.kind,
+            "sentence": self.sentence,
+            "nothing_learnt": self.nothing_learnt,
+            "rungs": [asdict(rung) for rung in self.rungs],
+            "compared": [asdict(one) for one in self.compared],
+            "comparison": None
+            if self.comparison is None
+            else {name: json_value(value) for name, value in self.comparison.row().items()},
+            "judged_on": self.judged_on,
+            "confirmed_on": self.confirmed_on,
+            "unit": self.unit,
+            "budget": self.budget,
+            "spent": self.spent,
+            "full": self.full,
+        }
+
+
+def kind_of(comparison: Comparison) -> str:
+    """Return what a comparison shows: ``better``, ``worse`` or ``open``."""
+    first = comparison.verdict.partition(" ")[0]
+    return first if first in (BETTER, WORSE) else OPEN
+
+
+def trained_of(
+    label: str, rows: Sequence[Mapping[str, Any]], costs: Sequence[float | None], images_seen: int
+) -> Trained:
+    """Return the trainings of one recipe from their tidy rows. `costs` are their costs in the unit of the budget."""
+    accuracy = _known(row.get(MEASURE) for row in rows)
+    mean = _mean(accuracy)
+    spread = None
+    if mean is not None and len(accuracy) > 1:
+        spread = (sum((value - mean) ** 2 for value in accuracy) / (len(accuracy) - 1)) ** 0.5
+    return Trained(
+        label,
+        int(rows[0]["images_seen"]) if rows else images_seen,
+        len(rows),
+        _mean(_known(row.get("mAP50") for row in rows)),
+        mean,
+        spread,
+        _mean(_known(costs)),
+        _mean(_known(row.get("TFLOPs") for row in rows)),
+    )
+
+
+def _known(values: Any) -> list[float]:
+    return [float(value) for value in values if value is not None]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

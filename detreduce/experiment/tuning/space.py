@@ -1,0 +1,132 @@
+"""The recipes that a tuning tries: a small list that fits the data and the model, or a list of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from detreduce.dataset.finding import find
+from detreduce.dataset.health.advice import UNEVEN_CLASSES, class_ratio
+from detreduce.dataset.health.checks import images_by_class
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import DetreduceError, InputError
+from detreduce.machine.documents import load_yaml
+from detreduce.machine.regular_files import YAMLS, read_text
+from detreduce.training.recipes.reading import read_recipe
+from detreduce.training.recipes.recipe import Recipe
+from detreduce.training.recipes.settings import BATCH, IMGSZ
+
+AS_GIVEN = "as-given"
+"""Name of the recipe that changes nothing: the settings of the user."""
+BATCHES = (16, 8, 4)
+BACKBONE = 10
+"""Number of layers of the backbone, in the YOLO models of ultralytics."""
+SMALLER, LEAST_SIZE = 0.7, 96
+"""Factor of the smaller image size: 224 for 320 px, and the smallest size that is tried."""
+
+Recipes = str | Path | Sequence[Recipe | Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the space depends on: the arguments of ultralytics, the train split, the model and its number of layers."""
+
+    arguments: Mapping[str, Any]
+    dataset: DetectionDataset
+    model: str
+    layers: int
+
+
+def default_recipes(given: Given) -> list[Recipe]:
+    """Return the recipes to try without a list of the user, the user's own settings first.
+
+    At equal operations, a smaller batch is the only setting that a result of this repository supports. All other
+    recipes change one more setting of the recipe with batch 8: smaller images, weights by class where classes are
+    uneven, and other frozen layers where the weights are pretrained. Recipes that the data or the model do not allow
+    are left out.
+    """
+    images = len(given.dataset)
+    before = given.arguments.get("batch", BATCH), given.arguments.get("nbs", 64)
+    found = [Recipe(batch=batch) for batch in BATCHES if batch <= images and before != (batch, batch)]
+    batch = {"batch": 8} if images >= 8 else {}
+    size = given.arguments.get("imgsz") or IMGSZ
+    smaller = round(size * SMALLER / 32) * 32 if isinstance(size, int) else 0
+    if LEAST_SIZE <= smaller < size:
+        found.append(Recipe(**batch, imgsz=smaller))
+    if _are_uneven(given.dataset):
+        found.append(Recipe.model_validate({**batch, "stream": "class_uniform"}))
+    if given.model.endswith(".pt") and given.layers > BACKBONE:
+        found.append(Recipe(**batch, freeze=0 if given.arguments.get("freeze") else BACKBONE))
+    return [Recipe(name=AS_GIVEN), *found]
+
+
+def _are_uneven(dataset: DetectionDataset) -> bool:
+    """Return whether the classes are so uneven that images with rare classes may be worth more."""
+    ratio = class_ratio(images_by_class(dataset)) if dataset.labelled else None
+    return ratio is not None and ratio >= UNEVEN_CLASSES
+
+
+def read_recipes(recipes: Recipes) -> list[Recipe]:
+    """Return the recipes of a YAML file, or of a sequence of recipes and dicts, with the user's own settings first.
+
+    The YAML has a list, or a list under the key ``recipes``. Raise InputError, with every fault.
+    """
+    entries, where, beside = _entries(recipes)
+    found, faults = [], []
+    for place, entry in enumerate(entries):
+        try:
+            recipe = read_recipe(entry, beside)
+            _check_free(recipe)
+            found.append(recipe)
+        except DetreduceError as error:
+            faults.append(f"recipe {place + 1}: {str(error).removeprefix('recipe: ')}")
+    if not entries:
+        faults = ["there is no recipe. Write at least one, such as batch: 4"]
+    unnamed = [recipe for recipe in found if recipe.without_name != Recipe()]
+    faults += _same(unnamed)
+    if faults:
+        raise InputError(f"{where}: {'; '.join(faults)}")
+    return [Recipe(name=AS_GIVEN), *unnamed]
+
+
+def _entries(recipes: Recipes) -> tuple[list[Any], str, Path | None]:
+    """Return the recipes as they were given, a name for messages, and the folder of the file."""
+    if not isinstance(recipes, str | Path):
+        return list(recipes), "recipes", None
+    file = find(recipes, what="list of recipes")
+    try:
+        content = load_yaml(read_text(file, YAMLS))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{file} cannot be read as YAML: {error}") from error
+    listed = content.get("recipes") if isinstance(content, dict) else content
+    if not isinstance(listed, list):
+        raise InputError(f"{file} is not a list of recipes. Write one recipe per line, such as: - {{batch: 4}}")
+    return listed, str(file), file.parent
+
+
+def _check_free(recipe: Recipe) -> None:
+    """Raise InputError if a recipe sets its own length, which the rungs decide."""
+    if recipe.images_seen is not None:
+        raise InputError(f"{recipe.label} has images_seen, but the rungs decide how long a training is. Leave it out")
+    if recipe.skip_learnt is not None:
+        raise InputError(
+            f"{recipe.label} has skip_learnt, which needs 100 epochs and more, but most trainings of a tuning are "
+            "short. Leave it out"
+        )
+    if recipe.name == AS_GIVEN:
+        raise InputError(f"{AS_GIVEN!r} is the name of your own settings. Use another name")
+
+
+def _same(recipes: Iterable[Recipe]) -> list[str]:
+    """Return a fault for each recipe that has the name or the settings of an earlier one."""
+    seen: list[Recipe] = []
+    faults = []
+    for recipe in recipes:
+        if any(recipe.label == other.label or recipe.without_name == other.without_name for other in seen):
+            faults.append(f"two recipes are {recipe.label!r}, or differ only in their names. Remove one")
+        seen.append(recipe)
+    return faults

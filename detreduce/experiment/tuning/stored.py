@@ -1,0 +1,66 @@
+"""The file ``tune.json`` in the ledger of a tuning: which recipes are in which rung. Several processes may share it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+
+from detreduce.errors import InputError
+from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.machine.checked_json import Count, Int64, Stored, read_checked
+
+TUNE_FILE = "tune.json"
+DECIDING = "tune"
+"""Name of the lock for decisions."""
+
+
+class StoredRung(Stored):
+    """A rung: the labels of its recipes, and the images seen by a training without a recipe of the same operations."""
+
+    recipes: list[str]
+    length: Count
+
+
+class StoredComparison(Stored):
+    """The comparison with fresh seeds: the chosen recipe, its control, the length as in a rung, and the seeds."""
+
+    best: str
+    control: str
+    length: Count
+    seeds: list[Int64]
+
+
+class StoredTuning(Stored):
+    """All decisions of a tuning so far. `identity` is a hash of everything that affects the trainings."""
+
+    identity: str
+    rungs: list[StoredRung] = Field(default_factory=list)
+    comparison: StoredComparison | None = None
+
+
+def read_tuning(ledger: Ledger, identity: str) -> StoredTuning:
+    """Return the decisions in a ledger; none if the ledger is new.
+
+    Raise InputError if the file is damaged, or if the ledger belongs to another tuning or to an experiment.
+    """
+    file: Path = ledger.path / TUNE_FILE
+    if not os.path.lexists(file):
+        if len(ledger):
+            raise InputError(
+                f"{ledger.path} has the trainings of an experiment, not of a tuning. Use another folder (--output)."
+            )
+        return StoredTuning(identity=identity)
+    found: StoredTuning = read_checked(file, StoredTuning, "the decisions of a tuning")[1]
+    if found.identity != identity:
+        raise InputError(
+            f"{ledger.path} has a tuning of other data, other recipes, another model or other arguments. Use another "
+            "folder (--output), or the arguments of before."
+        )
+    return found
+
+
+def write_tuning(ledger: Ledger, content: StoredTuning) -> None:
+    """Write the decisions into the ledger, completely or not at all."""
+    ledger.write_json(TUNE_FILE, content.model_dump(mode="json"))

@@ -1,0 +1,187 @@
+"""Tunings with a stand-in for training, and one that really trains."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import detreduce as dr
+from detreduce.errors import InputError, MissingFileError
+from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.experiment.tuning.result import TuningResult
+from detreduce.training.recipes.reading import read_recipe
+
+RECIPES = [{"batch": 1}, {"batch": 4}, {"batch": 8}]
+GIVEN = {"epochs": 40, "batch": 2, "nbs": 2, "imgsz": 64}
+# 0.003 TFLOPs an image; rungs of 120 and 240 images: 4 x 120 + 2 x 240 = 960; 3 pairs of 240: 1440
+BUDGET = 0.003 * (960 + 1440)
+
+
+@pytest.fixture
+def data(splits: Callable[..., Path]) -> Path:
+    return splits(train=20, val=3, test=4)
+
+
+def tuned(data: Path, output: Path, **changes: Any) -> TuningResult:
+    given = {"recipes": RECIPES, "budget_tflops": BUDGET, **GIVEN, **changes}
+    return dr.tune(data, "yolov8n.yaml", output=output, **given)
+
+
+def test_the_better_half_goes_on_and_fresh_seeds_measure_the_best(data: Path, tmp_path: Path, trainer: Any) -> None:
+    result = tuned(data, tmp_path / "t")
+    assert [[one.recipe for one in rung.trained] for rung in result.rungs] == [
+        ["batch1", "batch4", "as-given", "batch8"],
+        ["batch1", "batch4"],
+    ]
+    assert [rung.length for rung in result.rungs] == [120, 240]
+    assert result.best == "batch1" and result.recipe is not None
+    # the rungs are judged on val with seed 0, and the comparison on test with other seeds
+    splits = Counter((call["evaluate_on"], call["seed"]) for call in trainer.calls)
+    assert splits == {("val", 0): 6, ("test", 1): 2, ("test", 2): 2, ("test", 3): 2}
+    assert result.comparison is not None and result.comparison.seeds == 3
+    assert [one.recipe for one in result.compared] == ["batch1", "batch4"]
+    # 0.5 + 0.001 s against 0.4 + 0.004 s, s = 1, 2, 3
+    assert result.comparison.difference == pytest.approx(0.1 - 0.006)
+    assert (result.kind, result.comparison.claim) == ("better", "recipe")
+    assert result.spent == pytest.approx(BUDGET) and result.spent <= result.budget * (1 + 1e-9)
+
+
+def test_the_recipe_trains_what_was_measured(data: Path, tmp_path: Path, trainer: Any) -> None:
+    result = tuned(data, tmp_path / "t", recipe_file=tmp_path / "best.yaml")
+    recipe = read_recipe(tmp_path / "best.yaml")
+    assert (recipe.batch, recipe.images_seen) == (1, 240)
+    words = result.command.split()
+    assert words[:3] == ["detreduce", "train", str(data)]
+    assert "epochs=40" in words and "imgsz=64" in words
+    # the recipe says the batch
+    assert not any(word.startswith(("batch=", "nbs=")) for word in words)
+    # all of it is JSON
+    assert json.loads(json.dumps(result.to_dict()))["best"] == "batch1"
+
+
+def test_a_stopped_tuning_goes_on(data: Path, tmp_path: Path, trainer: Any) -> None:
+    trainer.interrupt_at = 6
+    with pytest.raises(KeyboardInterrupt):
+        tuned(data, tmp_path / "t")
+    assert len(Ledger(tmp_path / "t")) == 5
+    result = tuned(data, tmp_path / "t")
+    # 12 trainings, and the one that stopped
+    assert len(trainer.calls) == 13 and len(Ledger(tmp_path / "t")) == 12
+    assert result.kind == "better"
+    assert tuned(data, tmp_path / "t").to_dict() == result.to_dict() and len(trainer.calls) == 13
+
+
+def test_a_larger_budget_adds_seeds(data: Path, tmp_path: Path, trainer: Any) -> None:
+    tuned(data, tmp_path / "t")
+    result = tuned(data, tmp_path / "t", budget_tflops=BUDGET + 0.003 * 2 * 240)
+    assert len(trainer.calls) == 14
+    assert result.comparison is not None and result.comparison.seeds == 4
+
+
+def test_without_budget_for_fresh_seeds_nothing_is_shown(data: Path, tmp_path: Path, trainer: Any) -> None:
+    result = tuned(data, tmp_path / "t", budget_tflops=0.003 * 960)
+    assert (result.kind, result.comparison, result.best) == ("unconfirmed", None, "batch1")
+    assert result.recipe_file is not None and result.recipe_file.exists()
+    assert len(trainer.calls) == 6
+
+
+def test_the_control_is_the_recipe_if_the_best_is_worse(
+    data: Path, tmp_path: Path, trainer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = type(trainer).__call__
+
+    def lucky(self: Any, data: Any, *, seed: int, **arguments: Any) -> Any:
+        # batch 1 wins with seed 0 only
+        batch = 8 if arguments["batch"] == 1 and seed else arguments["batch"]
+        return real(self, data, seed=seed, **{**arguments, "batch": batch})
+
+    monkeypatch.setattr(type(trainer), "__call__", lucky)
+    result = tuned(data, tmp_path / "t")
+    assert (result.best, result.kind) == ("batch1", "worse")
+    assert result.recipe_file is not None and read_recipe(result.recipe_file).batch == 4
+
+
+def test_energy_limits_the_trainings_and_their_cost_is_learnt(data: Path, tmp_path: Path, trainer: Any) -> None:
+    # the estimate is 9 Wh for 1000 images, and the trainings take 10: 100 images are 1 Wh
+    budget = {"budget_tflops": None, "budget_wh": 26.0}
+    result = tuned(data, tmp_path / "t", **budget)
+    assert result.unit == "Wh" and result.spent <= 26.0
+    assert result.kind == "better"
+    # ten times as expensive as estimated: the first rung stops
+    trainer.wh = 10.0
+    stopped = tuned(data, tmp_path / "other", **budget)
+    assert (stopped.kind, stopped.recipe, stopped.recipe_file) == ("unfinished", None, None)
+    assert len(stopped.rungs[0].trained) < 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"budget_tflops": 0.003 * 4 * 120 * 0.99}, r"4 recipes: the smallest budget is 1\.5 TFLOPs"),
+        ({"budget_tflops": None}, "exactly one budget"),
+        ({"minutes": 3}, "exactly one budget"),
+        ({"budget_tflops": -1}, "above 0"),
+        ({"recipes": [{"batch": 21}]}, "batch21.* 21 images are more than the 20"),
+        ({"recipes": [{"freeze": 99}]}, "no 99 layers"),
+        ({"freeze": 99}, "no 99 layers"),
+        ({"recipes": [{"stream": {"by": "weights", "file": "none.csv"}}]}, "none.csv"),
+        ({"epoch": 3}, "Did you mean 'epochs'"),
+        ({"batch": -1}, "batch=-1"),
+        ({"time": 1}, "time=1"),
+        ({"seed": -1}, "seed=-1"),
+        ({"country": "XYZ"}, "XYZ"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_trained(
+    data: Path, tmp_path: Path, trainer: Any, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        tuned(data, tmp_path / "t", **changes)
+    assert not trainer.calls and not (tmp_path / "t").exists()
+
+
+def test_unknown_weights_and_leaks_are_found_first(data: Path, tmp_path: Path, trainer: Any) -> None:
+    with pytest.raises(MissingFileError, match="yolov99"):
+        dr.tune(data, "yolov99.yaml", budget_tflops=1)
+    leaked = data.parent / "val" / "images" / "0.png"
+    leaked.write_bytes((data.parent / "train" / "images" / "0.png").read_bytes())
+    with pytest.raises(InputError, match="also in train"):
+        tuned(data, tmp_path / "t")
+    assert tuned(data, tmp_path / "t", allow_leaks=True).best == "batch1"
+
+
+def test_a_ledger_holds_one_tuning(data: Path, tmp_path: Path, trainer: Any) -> None:
+    tuned(data, tmp_path / "t")
+    with pytest.raises(InputError, match="other recipes"):
+        tuned(data, tmp_path / "t", recipes=[{"batch": 1}])
+    (tmp_path / "t" / "tune.json").unlink()
+    with pytest.raises(InputError, match="of an experiment"):
+        tuned(data, tmp_path / "t")
+
+
+def test_held_out_images_are_never_trained_on(splits: Callable[..., Path], tmp_path: Path, trainer: Any) -> None:
+    result = tuned(splits(train=25), tmp_path / "t")
+    assert result.judged_on == result.confirmed_on == "5 images held out of train"
+    assert result.full == 20 * 40
+    assert {call["evaluate_on"] for call in trainer.calls} == {"val"}
+
+
+def test_trainings_really_have_equal_operations(splits: Callable[..., Path], tmp_path: Path) -> None:
+    result = dr.tune(
+        splits(train=8, val=4), "yolov8n.yaml", budget_tflops=0.03, recipes=[{"batch": 2, "freeze": 10}],
+        output=tmp_path / "t", epochs=6, imgsz=64, batch=1, nbs=1, workers=0,
+    )  # fmt: skip
+    (rung,) = result.rungs
+    seen = {one.recipe: one.images_seen for one in rung.trained}
+    # frozen layers have no backward pass, so as many operations show more images
+    assert seen["as-given"] == 48 < seen["batch2-freeze10"]
+    one, other = (row.TFLOPs for row in rung.trained)
+    # six epochs of equal length: the images seen are rounded to a multiple of 6
+    assert one == pytest.approx(other, rel=0.05)
+    assert result.spent == pytest.approx((one or 0) + (other or 0)) and result.spent < 0.03
+    assert result.kind == "unconfirmed"

@@ -38,15 +38,25 @@ class PlannedNetwork:
         made = type(own)({**deepcopy(own.yaml), "nc": classes}, nc=classes, verbose=False)
         if found.ckpt:
             made.load(own, verbose=False)
+        self.model = model
         self._network = made.float().train()
         self.layers = len(self._network.model)
 
     def flops(self, size: int, freeze: int | Sequence[int] | None = None) -> Flops:
-        """Return the operations for one square image of `size` pixels. Frozen layers have no backward pass."""
+        """Return the operations for one square image of `size` pixels. Frozen layers have no backward pass.
+
+        Raise InputError if they cannot be counted.
+        """
         import torch
 
         network = self._frozen(freeze).to("meta")
-        return count_flops(network, torch.empty(2, 3, size, size, device="meta"))
+        try:
+            return count_flops(network, torch.empty(2, 3, size, size, device="meta"))
+        except (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.model}: the operations for an image of {size} px cannot be counted ({error}). Use an image "
+                "size that is a multiple of 32, and a YOLO model."
+            ) from error
 
     def _frozen(self, freeze: int | Sequence[int] | None) -> Any:
         """Return a copy of the network in which frozen layers do not learn, as in ultralytics' trainer."""

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from detreduce.experiment.statistics.claims import EQUAL_COST
 from detreduce.training.recipes.recipe import Recipe
 
 LEAST_BATCHES = 50
 """Batches of the shortest training. With fewer optimiser steps, a detector learns next to nothing."""
 MOST_LENGTHS = 200
 """Largest number of lengths to choose from."""
-NEARLY_EQUAL = 0.015
+NEARLY_EQUAL = 0.95 * EQUAL_COST
 """Operations of a recipe may differ by this share, because its images seen are rounded to whole epochs or batches."""
 
 

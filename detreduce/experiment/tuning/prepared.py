@@ -117,11 +117,18 @@ class PreparedTuning:
         """The cost of all finished trainings in the ledger."""
         return spent(self._cells, self.budget.unit)
 
-    def check_budget(self) -> None:
-        """Raise InputError, with the smallest budget that works, if the budget does not allow the first rung."""
-        if not self.stored.rungs and self._schedule(self.stored) is None:
-            least = self._question(self.stored).smallest_budget
-            about = "" if self.budget.unit == "TFLOPs" else "about "
+    def check(self) -> None:
+        """Raise InputError if the budget does not allow the first rung, or if its trainings cannot run.
+
+        The message about the budget has the smallest budget that works.
+        """
+        stored = self.stored
+        schedule = None if stored.rungs else self._schedule(stored)
+        if schedule is not None:
+            self._rung(StoredRung(recipes=list(self.setup.recipes), length=schedule.lengths[0]))
+        elif not stored.rungs:
+            least = self._question(stored).smallest_budget
+            about = "" if self.budget.unit == TFLOPS else "about "
             raise InputError(
                 f"{self.budget.amount:g} {self.budget.unit} are too few for one rung of {len(self.setup.recipes)} "
                 f"recipes: the smallest budget is {about}{_rounded_up(least)} {self.budget.unit}."

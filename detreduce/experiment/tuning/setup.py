@@ -14,6 +14,7 @@ from detreduce.dataset.leaks import find_leaks, refuse_leaks
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
+from detreduce.experiment.advice.costs import TFLOPS
 from detreduce.experiment.config import ExperimentConfig, parse_config
 from detreduce.experiment.ledger.identity import data_identity, file_identity
 from detreduce.experiment.searches.clean_train import drop_leaks
@@ -107,7 +108,7 @@ class Setup:
     def estimate(self) -> Prices:
         """The prices before any training is finished."""
         request, each = self.request, self.costs.reference
-        if request.budget.unit == "TFLOPs":
+        if request.budget.unit == TFLOPS:
             return operations(each)
         size, freeze = self._size_and_freeze(Recipe())
         speed = self.network.speed(size, freeze, country=request.country, device=request.arguments.get("device"))

@@ -14,8 +14,10 @@ from detreduce.dataset.health.advice import UNEVEN_CLASSES, class_ratio
 from detreduce.dataset.health.checks import images_by_class
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
+from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.machine.documents import load_yaml
 from detreduce.machine.regular_files import YAMLS, read_text
+from detreduce.reducers import reducer_class
 from detreduce.training.recipes.reading import read_recipe
 from detreduce.training.recipes.recipe import Recipe
 from detreduce.training.recipes.settings import BATCH, IMGSZ
@@ -116,6 +118,11 @@ def _check_free(recipe: Recipe) -> None:
         raise InputError(
             f"{recipe.label} has skip_learnt, which needs 100 epochs and more, but most trainings of a tuning are "
             "short. Leave it out"
+        )
+    if recipe.subset is not None and set(reducer_class(recipe.subset.name).needs) & set(SEPARATE_BLOCKS):
+        raise InputError(
+            f"{recipe.subset.name} needs a proxy training, which a tuning does not make. Use another method, or "
+            "compare the recipes in an experiment"
         )
     if recipe.name == AS_GIVEN:
         raise InputError(f"{AS_GIVEN!r} is the name of your own settings. Use another name")

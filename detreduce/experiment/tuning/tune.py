@@ -49,7 +49,8 @@ def tune(
         Weights (``.pt``), or a model description (``.yaml``) to start from random weights.
     budget_wh, budget_tflops, minutes
         What all trainings in the ledger may cost together, earlier runs included. Exactly one is needed. Wh and minutes
-        include the evaluations; TFLOPs do not. A training does not start if the budget would then be exceeded.
+        include the evaluations; TFLOPs do not. A training does not start if the budget would then be exceeded, as far
+        as finished trainings show their cost.
     recipes
         The recipes to try: a YAML file with a list, or a sequence of `Recipe` and dicts. Your own settings are always
         tried too. Default: a few recipes that fit the data and the model.
@@ -87,5 +88,5 @@ def prepare_tuning(request: TuningRequest) -> PreparedTuning:
     Raise InputError if the budget does not allow one rung.
     """
     prepared = PreparedTuning(set_up(request))
-    prepared.check_budget()
+    prepared.check()
     return prepared

@@ -32,10 +32,10 @@ def test_lengths_end_at_the_whole_training() -> None:
     assert found == sorted(set(found))
     # a short training has one length
     assert possible_lengths([BATCH8], Training(24, 4, 16), COSTS) == [96]
-    # lengths at which the rounded images seen differ by more than 1.5 % are left out
+    # lengths at which the rounded images seen differ by more than 1.9 % are left out
     small = possible_lengths([SMALL], training, COSTS)
     assert set(small) <= set(found) and all(
-        abs(images_seen(SMALL, length, training, COSTS) * 0.49 / length - 1) <= 0.015 for length in small[:-1]
+        abs(images_seen(SMALL, length, training, COSTS) * 0.49 / length - 1) <= 0.019 for length in small[:-1]
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import detreduce as dr
 from detreduce.errors import InputError, MissingFileError
+from detreduce.experiment import run as run_module
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.tuning.result import TuningResult
 from detreduce.training.recipes.reading import read_recipe
@@ -76,6 +78,16 @@ def test_a_stopped_tuning_goes_on(data: Path, tmp_path: Path, trainer: Any) -> N
     assert tuned(data, tmp_path / "t").to_dict() == result.to_dict() and len(trainer.calls) == 13
 
 
+def test_two_processes_share_a_tuning(
+    data: Path, tmp_path: Path, trainer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "POLL_SECONDS", 0.02)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: tuned(data, tmp_path / "t"), range(2))
+    assert len(trainer.calls) == len(Ledger(tmp_path / "t")) == 12
+    assert one.to_dict() == other.to_dict() and one.kind == "better"
+
+
 def test_a_larger_budget_adds_seeds(data: Path, tmp_path: Path, trainer: Any) -> None:
     tuned(data, tmp_path / "t")
     result = tuned(data, tmp_path / "t", budget_tflops=BUDGET + 0.003 * 2 * 240)
@@ -129,6 +141,7 @@ def test_energy_limits_the_trainings_and_their_cost_is_learnt(data: Path, tmp_pa
         ({"recipes": [{"batch": 21}]}, "batch21.* 21 images are more than the 20"),
         ({"recipes": [{"freeze": 99}]}, "no 99 layers"),
         ({"freeze": 99}, "no 99 layers"),
+        ({"recipes": [{"subset": {"name": "mms", "keep": 21}}]}, "21"),
         ({"recipes": [{"stream": {"by": "weights", "file": "none.csv"}}]}, "none.csv"),
         ({"epoch": 3}, "Did you mean 'epochs'"),
         ({"batch": -1}, "batch=-1"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detreduce.cli.help import RECIPE, RUN
+from detreduce.cli.help import DATA, RECIPE, RUN
 from detreduce.cli.options import (
     AllowLeaks,
     Country,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _OWN_OPTIONS = (
     "model", "output", "seed", "country", "data", "allow_leaks", "recipes", "recipe_file", "budget_wh", "budget_tflops",
-    "minutes", "dry_run",
+    "minutes", "dry_run", "drop_leaked",
 )  # fmt: skip
 
 
@@ -88,6 +88,14 @@ def tune(
     seed: TrainingSeed = 0,
     country: Country = "ESP",
     allow_leaks: AllowLeaks = False,
+    drop_leaked: Annotated[
+        bool,
+        typer.Option(
+            "--drop-leaked",
+            help="Leave images of train out that are also in val or test, exact or near-duplicates.",
+            rich_help_panel=DATA,
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Find a recipe within a budget: train many for a short time, the better half for longer, and measure the best.
@@ -107,8 +115,12 @@ def tune(
 
     given = parse_parameters(arguments or [], options=_OWN_OPTIONS)
     budget = Budget.of({"budget_wh": budget_wh, "budget_tflops": budget_tflops, "minutes": minutes})
-    request = TuningRequest(locate_dataset(data), model, budget, recipes, output, seed, country, allow_leaks, given)
-    prepared = prepare_tuning(request)
+    leaks = {"allow_leaks": allow_leaks, "drop_leaked": drop_leaked}
+    request = TuningRequest(
+        locate_dataset(data), model, budget, recipes, output, seed, country, **leaks, arguments=given
+    )
+    with listening(tell):
+        prepared = prepare_tuning(request)
     from detreduce.cli.show.tune import plan_to_dict, show_plan, show_result
 
     if dry_run:

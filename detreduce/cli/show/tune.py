@@ -70,6 +70,8 @@ def _how(prepared: PreparedTuning) -> str:
 def show_result(result: TuningResult) -> None:
     """Print the trainings of each rung, the comparison, the conclusion, and the command to train with the recipe."""
     out = terminal.console()
+    if result.leaks:
+        show_status(out, f"Warning: {result.leaks}", WARNING)
     for place, rung in enumerate(result.rungs):
         unfinished = "" if rung.finished else ", not finished"
         out.print(f"Rung {place + 1}{unfinished}: chosen on {result.judged_on}", style="bold")

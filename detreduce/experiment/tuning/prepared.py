@@ -15,6 +15,7 @@ from detreduce.experiment.costs.limits import Limits
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.run import PreparedExperiment, prepare_experiment
+from detreduce.experiment.searches.leaks import ledger_warning
 from detreduce.experiment.statistics.claims import make_claim
 from detreduce.experiment.statistics.comparison import Comparison, compare_claims
 from detreduce.experiment.tuning.halving import (
@@ -180,11 +181,13 @@ class PreparedTuning:
         """Run the missing trainings of a rung within the budget. Return whether all are finished."""
         if experiment.missing:
             left = self.budget.amount - self.spent
-            if self.budget.unit in (WH, MINUTES) and left <= 0:
-                say(f"The budget of {self.budget.amount:g} {self.budget.unit} is spent.")
-                return False
-            wh = left if self.budget.unit == WH else None
-            experiment.run(Limits(left / 60 if self.budget.unit == MINUTES else None, wh))
+            limits = Limits()
+            if self.budget.unit in (WH, MINUTES) and left > 0:
+                limits = Limits(left / 60) if self.budget.unit == MINUTES else Limits(wh=left)
+            if self.budget.unit == TFLOPS or left > 0:
+                experiment.run(limits)
+        if experiment.missing:
+            say(f"The budget of {self.budget.amount:g} {self.budget.unit} does not allow the next training.")
         return not experiment.missing
 
     def _decide(self, number: int) -> StoredTuning:
@@ -327,6 +330,7 @@ class PreparedTuning:
             budget=self.budget.amount,
             spent=self.spent,
             full=self.setup.training.full,
+            leaks=_leaks(self.ledger),
         )
         return self._with_recipe(result, recipe_file) if best else result
 
@@ -360,6 +364,14 @@ class PreparedTuning:
             return (), None
         found = compare_claims([make_claim(sides[0], sides[1], BEST_UNIFORM)], self.ledger.evidence)
         return tuple(trained.values()), next((one for one in found if one.measure == MEASURE), None)
+
+
+def _leaks(ledger: Ledger) -> str:
+    """Return a warning that images of val or test are also in train; empty if no search found one."""
+    found = ledger_warning(ledger)
+    if found is None:
+        return ""
+    return f"{found.title}: {'; '.join(one.sentence for one in found.shared)}. Leave them out with --drop-leaked."
 
 
 def _rounded_up(value: float) -> str:

@@ -91,6 +91,8 @@ class TuningResult:
         ``Wh``, ``TFLOPs`` or ``minutes``; the budget, and the cost of all finished trainings in the ledger.
     full
         The images seen by the whole training that the user asked for.
+    leaks
+        A warning that images of val or test are also in train, also near-duplicates. Empty if none is known.
     """
 
     ledger: Path
@@ -107,6 +109,7 @@ class TuningResult:
     budget: float
     spent: float
     full: int
+    leaks: str = ""
 
     @property
     def kind(self) -> str:
@@ -213,6 +216,7 @@ class TuningResult:
             "budget": self.budget,
             "spent": self.spent,
             "full": self.full,
+            "leaks": self.leaks or None,
         }
 
 

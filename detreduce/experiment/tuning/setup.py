@@ -13,6 +13,7 @@ from detreduce.dataset.checks import load_all_splits
 from detreduce.dataset.leaks import find_leaks, refuse_leaks
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.listener import say
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.advice.costs import TFLOPS
 from detreduce.experiment.config import ExperimentConfig, parse_config
@@ -48,6 +49,7 @@ class TuningRequest:
     seed: int = 0
     country: str = "ESP"
     allow_leaks: bool = False
+    drop_leaked: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -167,8 +169,10 @@ def set_up(request: TuningRequest) -> Setup:
     _check_seed(request.seed)
     _check_arguments(request.arguments)
     given = load_dataset(request.data, split="train")
-    if not request.allow_leaks:
-        refuse_leaks(given, find_leaks(load_all_splits(given)[0]))
+    if not request.allow_leaks and not request.drop_leaked:
+        refuse_leaks(
+            given, find_leaks(load_all_splits(given)[0]), "Leave them out of all trainings (add --drop-leaked)"
+        )
     network = PlannedNetwork(str(request.model), len(given.class_names))
     if request.arguments.get("freeze") is not None:
         check_freeze(request.arguments["freeze"], network.layers, str(request.model))
@@ -189,11 +193,14 @@ def default_output(data: str | Path) -> Path:
 
 
 def _judge(given: DetectionDataset, request: TuningRequest) -> tuple[Judge, DetectionDataset]:
-    """Return the images that choose among recipes, and the train split without them and without their duplicates."""
+    """Return the images that choose among recipes, and the train split that trainings use.
+
+    It has no image of val or test if the request says so, and no duplicate of held-out images: frames of one video may
+    lie on both sides.
+    """
     judge = find_judge(given, request.seed)
-    if not judge.held_out:
+    if not judge.held_out and not request.drop_leaked:
         return judge, given
-    # frames of one video may lie on both sides
     config = parse_config(
         {
             "name": "held",
@@ -205,7 +212,9 @@ def _judge(given: DetectionDataset, request: TuningRequest) -> tuple[Judge, Dete
         beside=Path.cwd(),
         file="tune",
     )
-    clean, dataset, _ = drop_leaks(config, load_dataset(judge.data, split="train"))
+    clean, dataset, dropped = drop_leaks(config, load_dataset(judge.data, split="train"))
+    if dropped is not None and dropped.images and not judge.held_out:
+        say(dropped.line)
     return Judge(clean.dataset, judge.held_out, judge.confirm), dataset
 
 

@@ -30,6 +30,7 @@ def tune(
     seed: int = 0,
     country: str = "ESP",
     allow_leaks: bool = False,
+    drop_leaked: bool = False,
     say: Listener | None = None,
     **ultralytics_arguments: Any,
 ) -> TuningResult:
@@ -64,6 +65,8 @@ def tune(
         Country whose electricity mix converts energy to CO2.
     allow_leaks
         Whether to train although images of val or test are also in train.
+    drop_leaked
+        Whether to leave such images out of all trainings, exact and near-duplicates. All images are opened once.
     say
         Called with one line of text for each step. By default nothing is printed.
     **ultralytics_arguments
@@ -76,7 +79,7 @@ def tune(
     """
     budget = Budget.of({"budget_wh": budget_wh, "budget_tflops": budget_tflops, "minutes": minutes})
     request = TuningRequest(
-        data, model, budget, recipes, output, seed, country, allow_leaks, dict(ultralytics_arguments)
+        data, model, budget, recipes, output, seed, country, allow_leaks, drop_leaked, dict(ultralytics_arguments)
     )
     with listening(say):
         return prepare_tuning(request).run(recipe_file)

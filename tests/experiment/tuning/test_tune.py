@@ -165,7 +165,10 @@ def test_unknown_weights_and_leaks_are_found_first(data: Path, tmp_path: Path, t
     leaked.write_bytes((data.parent / "train" / "images" / "0.png").read_bytes())
     with pytest.raises(InputError, match="also in train"):
         tuned(data, tmp_path / "t")
-    assert tuned(data, tmp_path / "t", allow_leaks=True).best == "batch1"
+    leaky = tuned(data, tmp_path / "t", allow_leaks=True)
+    assert leaky.best == "batch1" and leaky.full == 20 * 40 and "1 of the 3 images of val" in leaky.leaks
+    clean = tuned(data, tmp_path / "clean", drop_leaked=True)
+    assert clean.full == 19 * 40 and not clean.leaks
 
 
 def test_a_ledger_holds_one_tuning(data: Path, tmp_path: Path, trainer: Any) -> None:

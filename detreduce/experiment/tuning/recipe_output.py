@@ -31,7 +31,9 @@ def write_tuned(setup: Setup, recipe: Recipe, file: Path, about: str) -> str:
         recipe = recipe.model_copy(update={"images_seen": None})
     write_recipe(file, recipe, about)
     request = setup.request
-    words = ["detreduce", "train", setup.source, "--model", str(request.model), "--recipe", str(file)]
+    # the user's dataset may have leaks, which `train` refuses
+    data = str(setup.dataset.source.path) if request.drop_leaked else setup.source
+    words = ["detreduce", "train", data, "--model", str(request.model), "--recipe", str(file)]
     words += ["--allow-leaks"] * request.allow_leaks
     given = dict(request.arguments)
     # the optimiser that all trainings of the tuning had

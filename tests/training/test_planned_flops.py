@@ -53,7 +53,7 @@ def test_the_speed_is_that_of_the_passes(network: PlannedNetwork, monkeypatch: p
     monkeypatch.setattr(planned_flops, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(planned_flops, "OVERHEAD", 2.0)
     clock = iter([0.0, -1.0, 1.0])
-    monkeypatch.setattr(planned_flops.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(planned_flops, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
 
     class Meter:
         def __init__(self, country: str) -> None:

@@ -82,6 +82,19 @@ def test_the_evidence_for_training_for_less_is_what_is_kept(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", ["README.md", "docs/training-for-less.md"])
+def test_the_evidence_for_a_smaller_batch_is_what_is_kept(file: str) -> None:
+    result = json.loads((REPOSITORY / "docs" / "results" / "recipes_aquarium_confirm.json").read_text(encoding="utf-8"))
+    (found,) = (
+        item
+        for item in result["comparisons"]
+        if (item["against"], item["measure"]) == ("full_equal_iterations", "mAP50")
+    )
+    assert found["method"] == "batch8" and found["seeds"] == 7 and found["verdict"].startswith("better")
+    figures = [f"{found[name]:+.3f}" for name in ("difference", "low", "high")]
+    assert paragraph_with(file, *figures)
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/training-for-less.md"])
 def test_the_evidence_for_cleaning_is_what_is_kept(file: str) -> None:
     summaries = {item.method: item for item in summarise_cells(cells("demo"))}
     full, steps, clean = (summaries[name] for name in ("full", "full_equal_iterations", "srs(drop_duplicates)"))

@@ -43,9 +43,9 @@ SHAPES = {0: "gaps", 1: "loops"}
 def show_reduced(result: ReductionResult, *, given: str, images: Path | None = None, details: bool = False) -> None:
     """Print what was kept, the classes in the full set and in the subset, and the next command.
 
-    `given` is the dataset as the user typed it, for the commands that the text names, and `images` its folder of
-    images, if the user typed one. With `details`, also print the
-    image categories and how well the kept images represent the full set.
+    `given` is the dataset as the user typed it, for the commands that the text names. `images` is the folder of images,
+    if the user typed one. With `details`, also print the image categories and how well the kept images represent the
+    full set.
     """
     selection, report, measured = result.selection, result.report, result.representativeness
     out = terminal.console()

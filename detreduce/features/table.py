@@ -128,7 +128,7 @@ def scaled_blocks(blocks: Mapping[str, npt.ArrayLike], n: int) -> npt.NDArray[np
     # filled block by block, so that no second copy of all blocks is in memory
     X = np.zeros((n, ends[-1]), np.float32)
     for (name, block), start, end in zip(blocks.items(), ends[:-1], ends[1:], strict=True):
-        X[:, start:end] = scale_block(block, standardise=name == "annotations")
+        X[:, start:end] = _scaled(block, standardise=name == "annotations")
     return X
 
 
@@ -139,9 +139,14 @@ def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.fl
     `standardise` is True, each column is first scaled to unit variance. True is for blocks whose columns have different
     units. Constant columns become 0. The computation is in float64 and the result is (n, d) float32.
     """
+    return _scaled(block, standardise=standardise).astype(np.float32)
+
+
+def _scaled(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.float64]:
+    """Return the result of `scale_block` in float64."""
     values = np.array(block, np.float64)
     if values.size == 0:
-        return values.astype(np.float32)
+        return values
     # in place, because a block may have thousands of columns
     values -= values.mean(axis=0)
     if standardise:
@@ -152,4 +157,4 @@ def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.fl
     norm = np.sqrt(np.einsum("ij,ij->", values, values) / len(values))
     if norm > 0:
         values /= norm
-    return values.astype(np.float32)
+    return values

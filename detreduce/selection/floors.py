@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,6 +100,7 @@ class _Exchange:
 
     A swap adds a row of a class below its goal, and removes another row of the same full group. If another class falls
     below its goal because of this, the next swap adds a row of that class. Such a chain of swaps is an augmenting path.
+    A step of a chain reads only the groups that have rows of its class, because there can be as many classes as rows.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class _Exchange:
         groups: Groups,
         chosen: list[int],
     ) -> None:
-        self.present, self.goal, self.codes, self.chosen = counts.astype(bool), goal, groups.codes, chosen
+        self.present, self.goal, self.codes = counts.astype(bool), goal, groups.codes
         self.by_class = self.present.tocsc()
         taken = np.concatenate([kept, np.array(chosen, np.int64)])
         self.free = np.ones(counts.shape[0], bool)
@@ -118,18 +120,32 @@ class _Exchange:
         self.left = groups.remaining(taken)
         self.count = images_of_classes(self.present[taken])
         # the best rows are last, because an assignment by index keeps the last row of each group
-        self.order = np.lexsort((draw, -_count_wanted(counts, goal > 0)))[::-1]
-        self.place = np.argsort(self.order)
+        order = np.lexsort((draw, -_count_wanted(counts, goal > 0)))[::-1]
+        self.place = np.argsort(order)
+        # chosen rows of each group, each with its place in the order of choice
+        self.turns: dict[int, dict[int, int]] = {}
+        self.steps = 0
+        for row in chosen:
+            self._add(row)
 
     def improved(self) -> list[int]:
         """Make all swaps that bring a class nearer to its goal, and return the chosen rows."""
         closed: set[int] = set()
-        while short := [c for c in np.flatnonzero(self.count < self.goal).tolist() if c not in closed]:
-            into, out, seen = self._chain(short[0], closed)
-            if not (into and self._apply(into, out)):
+        # a swap can bring a class below its goal
+        short = np.flatnonzero(self.count < self.goal).tolist()
+        while short:
+            start = heapq.heappop(short)
+            if start in closed or self.count[start] >= self.goal[start]:
+                continue
+            into, out, seen = self._chain(start, closed)
+            if into and self._apply(into, out):
+                for label in {start, *self._classes_of(out).tolist()}:
+                    heapq.heappush(short, label)
+            else:
                 # no chain that starts at one of these classes can succeed
-                closed |= {short[0]} if into else seen
-        return self.chosen
+                closed |= {start} if into else seen
+        turns = {row: turn for rows in self.turns.values() for row, turn in rows.items()}
+        return sorted(turns, key=turns.__getitem__)
 
     def _chain(self, start: int, closed: set[int]) -> tuple[list[int], list[int], set[int]]:
         """Find the shortest chain of swaps that adds one row of the class `start`.
@@ -141,18 +157,15 @@ class _Exchange:
         seen, queue = {start}, deque([start])
         while queue:
             label = queue.popleft()
-            rows = self._rows_with(label)
-            owners = rows
-            rows = rows[self.free[rows]]
+            owners = self._rows_with(label)
+            rows = owners[self.free[owners]]
             rows = rows[np.argsort(self.place[rows])]
             open_rows = rows[self.left[self.codes[rows]] > 0]
             if len(open_rows):
                 return *_back(came, label, [int(open_rows[-1])], []), seen
-            best = np.full(len(self.left), -1)
-            best[self.codes[rows]] = rows
-            removable = np.array(self.chosen, np.int64)
-            removable = removable[(best[self.codes[removable]] >= 0) & ~np.isin(removable, owners)]
-            instead = best[self.codes[removable]]
+            best = dict(zip(self.codes[rows].tolist(), rows.tolist(), strict=True))
+            removable = self._chosen_in(best, owners)
+            instead = np.array([best[group] for group in self.codes[removable].tolist()], np.int64)
             lost = self._lost(removable, instead)
             losses = np.diff(lost.indptr)
             if len(removable) and losses.min() == 0:
@@ -171,12 +184,23 @@ class _Exchange:
         column = self.by_class.indices[self.by_class.indptr[label] : self.by_class.indptr[label + 1]]
         return np.asarray(column, np.int64)
 
+    def _classes_of(self, rows: list[int]) -> IntArray:
+        """Return the classes of some rows. A class of several rows is repeated."""
+        return np.asarray(self.present[rows].indices, np.int64)
+
+    def _chosen_in(self, groups: Iterable[int], without: IntArray) -> IntArray:
+        """Return the chosen rows of some groups, in the order of choice, except the rows in `without`."""
+        turns = [self.turns.get(group, {}) for group in groups]
+        rows = np.array([row for own in turns for row in own], np.int64)
+        order = np.argsort(np.array([turn for own in turns for turn in own.values()], np.int64))
+        return rows[order][~np.isin(rows[order], without)]
+
     def _lost(self, removed: IntArray, instead: IntArray) -> csr_array:
         """Return (m, C) bool: for each place i, the classes that fall below their goal if instead[i] replaces
         removed[i].
         """
         tight = self.present[removed]
-        tight.data &= (self.count <= self.goal)[tight.indices]
+        tight.data &= self.count[tight.indices] <= self.goal[tight.indices]
         return as_sparse(tight > self.present[instead])
 
     def _apply(self, into: list[int], out: list[int]) -> bool:
@@ -185,16 +209,29 @@ class _Exchange:
         Return False and swap nothing if a row occurs twice in the chain, or if the chain does not reduce the number of
         missing rows.
         """
-        count = self.count + images_of_classes(self.present[into]) - images_of_classes(self.present[out])
-        before, after = (np.maximum(self.goal - reached, 0).sum() for reached in (self.count, count))
+        added, removed = self._classes_of(into), self._classes_of(out)
+        changed = np.union1d(added, removed)
+        old, goal = self.count[changed], self.goal[changed]
+        new = old.copy()
+        np.add.at(new, np.searchsorted(changed, added), 1)
+        np.subtract.at(new, np.searchsorted(changed, removed), 1)
+        before, after = (np.maximum(goal - count, 0).sum() for count in (old, new))
         if len(set(into)) < len(into) or len(set(out)) < len(out) or after >= before:
             return False
-        self.count = count
+        self.count[changed] = new
         self.free[into], self.free[out] = False, True
         np.subtract.at(self.left, self.codes[into], 1)
         np.add.at(self.left, self.codes[out], 1)
-        self.chosen = [row for row in self.chosen if row not in out] + into
+        for row in out:
+            del self.turns[int(self.codes[row])][row]
+        for row in into:
+            self._add(row)
         return True
+
+    def _add(self, row: int) -> None:
+        """Count a row as chosen, after all others."""
+        self.turns.setdefault(int(self.codes[row]), {})[row] = self.steps
+        self.steps += 1
 
 
 def _back(

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from detreduce.reducers.engine.groups import Groups
-from detreduce.selection.floors import floor_rows
+from detreduce.selection.floors import _Exchange, floor_rows
 
 NONE = np.empty(0, np.int64)
 
@@ -145,3 +147,93 @@ def test_a_row_is_not_put_out_for_one_of_its_own_class() -> None:
     for draw in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [1, 2, 4, 0, 3]):
         rows = floor_rows(present, np.array([2, 1]), NONE, np.array(draw, np.uint64), grouped(codes, 1))
         assert sorted(rows.tolist())[1:] == [2, 4]
+
+
+def plain_exchange(
+    present: np.ndarray, goal: np.ndarray, held: list[int], draw: np.ndarray, groups: Groups, chosen: list[int]
+) -> list[int]:
+    """The swaps of `floor_rows`, written plainly: every step of a chain looks at all chosen rows and all classes."""
+    gain = (present & (goal > 0)).sum(axis=1)
+    order = np.lexsort((draw, -gain)).tolist()
+    codes, closed = groups.codes.tolist(), set[int]()
+
+    def chain(start: int) -> tuple[list[tuple[int, int | None]], set[int]]:
+        taken = [*held, *chosen]
+        left, count = groups.remaining(np.array(taken, np.int64)), present[taken].sum(axis=0)
+        came: dict[int, list[tuple[int, int | None]]] = {start: []}
+        queue = [start]
+        for label in queue:
+            free = [row for row in order if present[row, label] and row not in taken]
+            if fitting := [row for row in free if left[codes[row]] > 0]:
+                return [*came[label], (fitting[0], None)], set(came)
+            swaps = []
+            for row in chosen:
+                best = next((new for new in free if codes[new] == codes[row]), None)
+                if best is not None and not present[row, label]:
+                    lost = np.flatnonzero(present[row] & (count <= goal) & ~present[best])
+                    swaps.append((len(lost), best, row, lost))
+            for losses, best, row, _ in swaps:
+                if losses == 0:
+                    return [*came[label], (best, row)], set(came)
+            for losses, best, row, lost in swaps:
+                if losses == 1 and int(lost[0]) not in came and int(lost[0]) not in closed:
+                    queue.append(int(lost[0]))
+                    came[queue[-1]] = [*came[label], (best, row)]
+        return [], set(came)
+
+    def missing(rows: list[int]) -> int:
+        return int(np.maximum(goal - present[[*held, *rows]].sum(axis=0), 0).sum())
+
+    while short := [c for c in np.flatnonzero(present[[*held, *chosen]].sum(axis=0) < goal) if c not in closed]:
+        steps, seen = chain(int(short[0]))
+        into, out = [new for new, _ in steps], [old for _, old in steps if old is not None]
+        swapped = [row for row in chosen if row not in out] + into[::-1]
+        once = len(set(into)) == len(into) and len(set(out)) == len(out)
+        if into and once and missing(swapped) < missing(chosen):
+            chosen = swapped
+        else:
+            closed |= {int(short[0])} if into else seen
+    return chosen
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_swaps_are_those_of_the_plain_search(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, classes = rng.integers(1, 40), rng.integers(1, 30)
+    present = rng.random((n, classes)) < rng.choice([0.05, 0.1, 0.3])
+    codes = rng.integers(0, max(1, n // rng.integers(1, 6)), n)
+    groups = grouped(codes.tolist(), int(rng.integers(1, 4)))
+    draw = rng.permutation(n).astype(np.uint64)
+    held = np.arange(int(rng.integers(0, 2)))
+    floors = rng.integers(0, 4, classes)
+    goal = np.minimum(floors, groups.reachable(present, held))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Exchange, "improved", lambda self: sorted(all_turns(self), key=all_turns(self).__getitem__))
+        greedy = floor_rows(present, floors, held, draw, groups).tolist()
+    expected = plain_exchange(present, goal, held.tolist(), draw, groups, greedy)
+    assert floor_rows(present, floors, held, draw, groups).tolist() == expected
+
+
+def all_turns(exchange: _Exchange) -> dict[int, int]:
+    return {row: turn for rows in exchange.turns.values() for row, turn in rows.items()}
+
+
+def test_a_chain_reads_only_the_groups_of_its_classes() -> None:
+    """Otherwise the time grows with the square of the number of classes."""
+    from scipy.sparse import csr_array
+
+    # each group has room for two of its three rows, and each row has a class of its own
+    groups = 3000
+    rows = np.arange(3 * groups)
+    present = csr_array((np.ones(len(rows), np.int32), (rows, rows)))
+    chosen = [row for row in rows.tolist() if row % 3]
+    limited, goal = grouped((rows // 3).tolist(), 2), np.ones(len(rows), np.int64)
+    exchange = _Exchange(present, goal, NONE, rows.astype(np.uint64), limited, chosen)
+    assert exchange._chain(0, set())[2] == {0, 1, 2}  # imports what it needs
+    tracemalloc.start()
+    try:
+        assert exchange._chain(3, set())[2] == {3, 4, 5}
+        assert tracemalloc.get_traced_memory()[1] < 8 * groups
+    finally:
+        tracemalloc.stop()

@@ -128,12 +128,16 @@ class Openings:
     def __init__(self, pool: Pool) -> None:
         self.mask = np.ones(len(pool), bool)
         self.mask[pool.initial] = False
-        self._codes, self._remaining = pool.group_codes, pool.group_left
-        if self._codes is not None and self._remaining is not None:
-            self._remaining = self._remaining.copy()
-            self.mask &= self._remaining[self._codes] > 0
-            self._by_group = np.argsort(self._codes, kind="stable")
-            self._starts = np.searchsorted(self._codes[self._by_group], np.arange(len(self._remaining) + 1))
+        self._codes: IntArray | None = None
+        self._remaining: IntArray | None = None
+        if pool.group_codes is not None and pool.group_left is not None:
+            # only the groups of this pool, because there can be as many groups and pools as images
+            own, codes = np.unique(pool.group_codes, return_inverse=True)
+            remaining = pool.group_left[own]
+            self.mask &= remaining[codes] > 0
+            self._by_group = np.argsort(codes, kind="stable")
+            self._starts = np.searchsorted(codes[self._by_group], np.arange(len(remaining) + 1))
+            self._codes, self._remaining = codes, remaining
 
     @property
     def limited(self) -> bool:

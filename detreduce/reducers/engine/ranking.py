@@ -64,16 +64,25 @@ class FitInput:
         If `wanted` is given, yield only pools with these codes.
         """
         remaining = self.groups.remaining(self.initial) if self.groups and self.limited else None
-        by_code = np.argsort(self.codes, kind="stable")
-        ends = np.cumsum(np.bincount(self.codes, minlength=len(self.labels)))
-        for code, (label, rows) in enumerate(zip(self.labels, np.split(by_code, ends[:-1]), strict=True)):
-            if wanted is not None and code not in wanted:
-                continue
-            initial = np.searchsorted(rows, self.initial[self.codes[self.initial] == code])
+        by_code = split_by_code(np.arange(len(self.codes)), self.codes, len(self.labels))
+        chosen = split_by_code(self.initial, self.codes, len(self.labels))
+        for code in range(len(self.labels)) if wanted is None else sorted(wanted):
+            label, rows = self.labels[code], by_code[code]
+            initial = np.searchsorted(rows, chosen[code])
             groups = self.groups.codes[rows] if self.groups and remaining is not None else None
             yield Pool(
                 self.X, rows, code, label, int(self.seats[code]), initial, self.seed, self.shared, groups, remaining
             )
+
+
+def split_by_code(rows: IntArray, codes: IntArray, count: int) -> list[IntArray]:
+    """Return, for each of the `count` categories (or other strata), its entries of `rows`, in the same order.
+
+    `codes` (n,) has the category of every row of the dataset.
+    """
+    own = codes[rows]
+    ends = np.cumsum(np.bincount(own, minlength=count))
+    return np.split(rows[np.argsort(own, kind="stable")], ends[:-1])
 
 
 @dataclass

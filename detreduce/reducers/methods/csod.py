@@ -142,20 +142,27 @@ class ClassRows:
 
 
 class _Sums:
-    """Running sums of unit vectors for each class: over all images with the class, and over the kept images."""
+    """Running sums of unit vectors for each class: over all images with the class, and over the kept images.
+
+    A class in a single image has no sums, because its sum is the unit vector of this image.
+    """
 
     def __init__(self, rows: ClassRows) -> None:
         table = rows.table
         self.rows = rows
         self.starts = table.starts
         assert table.vectors is not None
-        self.total = np.zeros((table.n_classes, table.vectors.shape[1]))
         self.size = np.diff(rows.starts)
-        for number in range(table.n_classes):
+        several = np.flatnonzero(self.size > 1)
+        # row of each class in the tables below
+        self.places = np.full(table.n_classes, -1)
+        self.places[several] = np.arange(len(several))
+        self.total = np.zeros((len(several), table.vectors.shape[1]))
+        for total, number in zip(self.total, several.tolist(), strict=True):
             place = rows.of_class(number)
             for start in range(place.start, place.stop, BLOCK):
                 block = rows.pairs[start : min(start + BLOCK, place.stop)]
-                self.total[number] += rows.exact(block).sum(axis=0)
+                total += rows.exact(block).sum(axis=0)
         # unlike `zeros_like`, `zeros` takes no memory for the classes that are not kept
         self.kept = np.zeros(self.total.shape)
         self.kept_size = np.zeros(table.n_classes, np.int64)
@@ -164,13 +171,20 @@ class _Sums:
         """Count an image as kept."""
         pairs = np.arange(self.starts[image], self.starts[image + 1])
         classes = self.rows.table.classes[pairs]
-        self.kept[classes] += self.rows.exact(pairs)
         self.kept_size[classes] += 1
+        several = self.places[classes] >= 0
+        self.kept[self.places[classes[several]]] += self.rows.exact(pairs[several])
 
     def direction(self, number: int, balance: float) -> FloatArray:
-        """Return the (d,) vector whose inner product with an image's unit vector is the criterion of class `number`."""
-        rest = (self.total[number] - self.kept[number]) / (self.size[number] - self.kept_size[number])
-        return balance * rest - self.kept[number] / max(1, self.kept_size[number])
+        """Return the (d,) vector whose inner product with an image's unit vector is the criterion of class `number`.
+
+        At least one image of the class must not be kept.
+        """
+        place = self.places[number]
+        if place < 0:
+            return balance * self.rows.exact(self.rows.pairs[self.rows.of_class(number)])[0]
+        rest = (self.total[place] - self.kept[place]) / (self.size[number] - self.kept_size[number])
+        return balance * rest - self.kept[place] / max(1, self.kept_size[number])
 
 
 def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
@@ -208,13 +222,14 @@ def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple
     order: list[int] = []
     criteria: list[float] = []
     while turns and len(order) < task.count:
-        for c in tuple(turns):
+        classes, turns = turns, []
+        for c in classes:
             if len(order) == task.count:
                 break
             free = openings.mask[images[c]]
             if not free.any():
-                turns.remove(c)
                 continue
+            turns.append(c)
             place, value = _best_of_class(rows, c, sums.direction(c, balance), free, task.priority[images[c]])
             image = int(images[c][place])
             order.append(image)

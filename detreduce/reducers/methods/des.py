@@ -6,6 +6,7 @@ import math
 import numbers
 import warnings
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import allot_seats
 from detreduce.reducers.engine.ordering import descending
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
-from detreduce.reducers.engine.ranking import FitInput, Ranking
+from detreduce.reducers.engine.ranking import FitInput, Ranking, split_by_code
 from detreduce.reducers.engine.scaling import BLOCK, StandardScale, mean_rows
+
+PROTOTYPES = 2048
+"""Number of prototypes that are in memory at once. A dataset can have nearly as many categories as images."""
 
 
 class DistanceEntropy(BaseReducer):
@@ -81,7 +85,8 @@ class DistanceEntropy(BaseReducer):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise InputError(f"{name}={getattr(self, name)!r} must be True or False.")
 
-    def _prepare(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
+    def _prepare(self, problem: FitInput) -> tuple[list[IntArray], FloatArray]:
+        """Return the rows of each category in the base, in the order of the draw, and the entropy of every row."""
         if len(problem.labels) == 1:
             warnings.warn(
                 "The choice of des with one category is random, because every entropy is 0.",
@@ -89,20 +94,19 @@ class DistanceEntropy(BaseReducer):
                 stacklevel=4,
             )
         base = _draw_base(problem, math.floor(self.base * problem.k + 0.5))
+        drawn = split_by_code(base, problem.codes, len(problem.labels))
         if len(problem.labels) == 1:
-            return base, np.zeros(len(problem.X))
+            return drawn, np.zeros(len(problem.X))
         raw = self.as_released or not self.standardise
         scale = None if raw else StandardScale(problem.X)
-        groups = [base[problem.codes[base] == pool.code] for pool in problem.pools()]
-        groups = [own if len(own) else pool.rows for own, pool in zip(groups, problem.pools(), strict=True)]
-        prototypes = mean_rows(problem.X, groups, scale)
+        groups = [own if len(own) else pool.rows for own, pool in zip(drawn, problem.pools(), strict=True)]
         sign = 1 if self.as_released else self.sign
-        return base, distance_entropy(problem.X, prototypes, sign=sign, scale=scale)
+        return drawn, distance_entropy(problem.X, MeanRows(problem.X, groups, scale), sign=sign, scale=scale)
 
     def _rank(self, pool: Pool) -> Ranking:
         base, entropy = pool.shared
         scores = entropy[pool.rows]
-        drawn = np.searchsorted(pool.rows, base[np.isin(base, pool.rows)])
+        drawn = np.searchsorted(pool.rows, base[pool.code])
         scores[drawn] = -np.inf
         order, scores = descending(scores, pool.precedence)
         scores[drawn] = np.inf
@@ -110,12 +114,41 @@ class DistanceEntropy(BaseReducer):
         return Ranking(order[~np.isin(order, pool.initial)], scores)
 
 
+@dataclass(frozen=True)
+class MeanRows:
+    """The prototypes of many categories. They are computed when they are read, and not stored.
+
+    Attributes
+    ----------
+    X
+        (n, d) features, not scaled.
+    groups
+        The rows of each category whose mean is the prototype.
+    scale
+        The scaling to apply to X. None means no scaling.
+    """
+
+    X: npt.NDArray[np.floating]
+    groups: list[IntArray]
+    scale: StandardScale | None
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __getitem__(self, part: slice) -> FloatArray:
+        return mean_rows(self.X, self.groups[part], self.scale)
+
+
 def distance_entropy(
-    X: npt.NDArray[np.floating], prototypes: FloatArray, *, sign: int = -1, scale: StandardScale | None = None
+    X: npt.NDArray[np.floating],
+    prototypes: FloatArray | MeanRows,
+    *,
+    sign: int = -1,
+    scale: StandardScale | None = None,
 ) -> FloatArray:
     """Return (n,): the entropy, in bits, of softmax(sign * |x - prototype|) for each row x.
 
-    With one prototype, the entropy is 0.
+    With one prototype, the entropy is 0. Only `PROTOTYPES` prototypes are in memory at once.
 
     Parameters
     ----------
@@ -129,48 +162,100 @@ def distance_entropy(
     scale
         The scaling to apply to X. None means no scaling.
     """
-    entropy = np.zeros(len(X))
     if len(prototypes) == 1:
-        return entropy
+        return np.zeros(len(X))
     # subtracting the mean of the prototypes avoids rounding errors, and values of at most 1 avoid overflow
-    centre = prototypes.mean(axis=0)
-    factor = 2.0 ** np.ceil(np.log2(_reach(X, prototypes, centre, scale) or 1.0))
+    centre, reach = _centre_and_reach(X, prototypes, scale)
+    factor = 2.0 ** np.ceil(np.log2(reach or 1.0))
     # scaling by a power of two does not change digits
     shrink = 1.0 / factor
-    centred = (prototypes - centre) * shrink
-    squares = np.einsum("ij,ij->i", centred, centred)
+    rows_at_once = slices(len(X), BLOCK)
+    sums: list[_SoftmaxSums | None] = [None] * len(rows_at_once)
 
-    def work(where: slice) -> None:
-        rows = X[where].astype(np.float64)
-        if scale is not None:
-            scale.apply(rows)
-        rows -= centre
-        if shrink != 1.0:
-            rows *= shrink
-        squared = np.einsum("ij,ij->i", rows, rows)[:, None] + squares - 2.0 * (rows @ centred.T)
-        entropy[where] = _softmax_entropy(sign * factor * np.sqrt(squared.clip(0.0)))
+    for part in slices(len(prototypes), PROTOTYPES):
+        centred = (prototypes[part] - centre) * shrink
+        squares = np.einsum("ij,ij->i", centred, centred)
 
-    deque(in_threads(work, slices(len(X), BLOCK)), maxlen=0)
+        def work(block: int, centred: FloatArray = centred, squares: FloatArray = squares) -> None:
+            rows = X[rows_at_once[block]].astype(np.float64)
+            if scale is not None:
+                scale.apply(rows)
+            rows -= centre
+            if shrink != 1.0:
+                rows *= shrink
+            squared = np.einsum("ij,ij->i", rows, rows)[:, None] + squares - 2.0 * (rows @ centred.T)
+            found = _SoftmaxSums.of(sign * factor * np.sqrt(squared.clip(0.0)))
+            earlier = sums[block]
+            sums[block] = found if earlier is None else earlier.joined(found)
+
+        deque(in_threads(work, range(len(rows_at_once))), maxlen=0)
+    entropy = np.concatenate([np.empty(0), *(found.entropy() for found in sums if found is not None)])
     return entropy / np.log(2.0)
 
 
-def _reach(
-    X: npt.NDArray[np.floating], prototypes: FloatArray, centre: FloatArray, scale: StandardScale | None
-) -> float:
-    """Return the largest coordinate difference between `centre` and a row or a prototype, up to rounding."""
+def _centre_and_reach(
+    X: npt.NDArray[np.floating], prototypes: FloatArray | MeanRows, scale: StandardScale | None
+) -> tuple[FloatArray, float]:
+    """Return the mean of the prototypes, and the largest coordinate difference between it and a row or a prototype.
+
+    The difference is correct up to rounding.
+    """
+    centre = np.zeros(X.shape[1])
+    highest, lowest = np.full(X.shape[1], -np.inf), np.full(X.shape[1], np.inf)
+    for part in slices(len(prototypes), PROTOTYPES):
+        some = prototypes[part]
+        centre += some.mean(axis=0) * (len(some) / len(prototypes))
+        np.maximum(highest, some.max(axis=0), out=highest)
+        np.minimum(lowest, some.min(axis=0), out=lowest)
     ends = np.array([X.max(axis=0), X.min(axis=0)], np.float64)
     if scale is not None:
         scale.apply(ends)
-    return float(max((ends[0] - centre).max(), (centre - ends[1]).max(), np.abs(prototypes - centre).max()))
+    return centre, float(
+        max((np.maximum(ends[0], highest) - centre).max(), (centre - np.minimum(ends[1], lowest)).max())
+    )
 
 
-def _softmax_entropy(logit: FloatArray) -> FloatArray:
-    """Return (b,): the entropy, in nats, of the softmax of each row of `logit` (b, C). `logit` is overwritten."""
-    logit -= logit.max(axis=1, keepdims=True)
-    weight = np.exp(logit)
-    total = weight.sum(axis=1)
-    # -sum p log p = log sum e^l - sum p l, which avoids the logarithm of a very small p
-    return (np.log(total) - np.einsum("ij,ij->i", weight, logit) / total).clip(0.0)
+@dataclass(frozen=True)
+class _SoftmaxSums:
+    """Sums over the logits of some categories, from which the entropy of the softmax follows.
+
+    Attributes
+    ----------
+    top
+        (b,): largest logit of each row.
+    total
+        (b,): sum of e^l, where l is the logit minus `top`.
+    weighted
+        (b,): sum of l e^l.
+    """
+
+    top: FloatArray
+    total: FloatArray
+    weighted: FloatArray
+
+    @classmethod
+    def of(cls, logit: FloatArray) -> _SoftmaxSums:
+        """Return the sums over each row of `logit` (b, C). `logit` is overwritten."""
+        top = logit.max(axis=1)
+        logit -= top[:, None]
+        weight = np.exp(logit)
+        return cls(top, weight.sum(axis=1), np.einsum("ij,ij->i", weight, logit))
+
+    def joined(self, other: _SoftmaxSums) -> _SoftmaxSums:
+        """Return the sums over the categories of both."""
+        top = np.maximum(self.top, other.top)
+        total, weighted = np.zeros(len(top)), np.zeros(len(top))
+        for part in (self, other):
+            # e^-800 is 0; a lower difference could overflow in the product
+            lower = np.maximum(part.top - top, -800.0)
+            total += np.exp(lower) * part.total
+            weighted += np.exp(lower) * (part.weighted + part.total * lower)
+        return _SoftmaxSums(top, total, weighted)
+
+    def entropy(self) -> FloatArray:
+        """Return (b,): the entropy, in nats."""
+        # -sum p log p = log sum e^l - sum p l, which avoids the logarithm of a very small p
+        return (np.log(self.total) - self.weighted / self.total).clip(0.0)
 
 
 def _draw_base(problem: FitInput, size: int) -> IntArray:

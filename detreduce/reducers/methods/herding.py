@@ -88,7 +88,8 @@ class ClassMeans:
     """The sum, over all classes, of the distance between the mean of all objects and the mean of the kept objects.
 
     If no object of a class is kept, the distance from the mean to the farthest object of the class is used. So the
-    first kept object of a class never increases the distance of this class.
+    first kept object of a class never increases the distance of this class. A class in a single image always has the
+    distance 0, so it takes no part, and takes no memory.
 
     Parameters
     ----------
@@ -104,22 +105,29 @@ class ClassMeans:
         self.starts = table.starts
         self.pairs = np.argsort(table.classes, kind="stable")
         self.class_starts = np.searchsorted(table.classes[self.pairs], np.arange(table.n_classes + 1))
-        self.means = np.zeros((table.n_classes, table.vectors.shape[1]))
-        # unlike `zeros_like`, `zeros` takes no memory for the classes that do not occur or are not kept
+        sizes = np.diff(self.class_starts)
+        several = np.flatnonzero(sizes > 1)
+        # row of each class in the tables below
+        self.places = np.full(table.n_classes, -1)
+        self.places[several] = np.arange(len(several))
+        self.means = np.zeros((len(several), table.vectors.shape[1]))
+        # unlike `zeros_like`, `zeros` takes no memory for the classes that are not kept
         self.sums, self.kept = np.zeros(self.means.shape), np.zeros(table.n_classes)
         self.scale = 1.0
-        self.offsets = [
-            np.empty((self.means.shape[1], size), np.float32) for size in np.diff(self.class_starts).tolist()
-        ]
+        self.offsets = {
+            number: np.empty((self.means.shape[1], size), np.float32)
+            for number, size in zip(several.tolist(), sizes[several].tolist(), strict=True)
+        }
         self._centre(advance)
         self.images = table.images[self.pairs]
         self.counts = table.counts[self.pairs].astype(np.float64)
-        columns = [np.einsum("ij,ij->j", offsets, offsets, dtype=np.float64) for offsets in self.offsets]
-        self.squares = np.concatenate([np.empty(0), *columns])
+        self.squares = np.zeros(len(self.pairs))
+        for number, offsets in self.offsets.items():
+            self.squares[self._of_class(number)] = np.einsum("ij,ij->j", offsets, offsets, dtype=np.float64)
         self.distances = np.zeros(table.n_classes)
         self.changes, self.errors = np.zeros(len(self.pairs)), np.zeros(len(self.pairs))
         self.totals, self.doubts = np.zeros(len(table)), np.full(len(table), 1e-9)
-        for number in range(table.n_classes):
+        for number in self.offsets:
             self.distances[number] = np.sqrt(self.squares[self._of_class(number)].max(initial=0.0))
             self._renew(number)
 
@@ -131,11 +139,12 @@ class ClassMeans:
     def keep(self, image: int) -> None:
         """Count an image as kept."""
         pairs = np.arange(self.starts[image], self.starts[image + 1])
+        pairs = pairs[self.places[self.table.classes[pairs]] >= 0]
         classes = self.table.classes[pairs]
-        self.sums[classes] += self.table.counts[pairs, None] * self._offsets_of(pairs)
+        self.sums[self.places[classes]] += self.table.counts[pairs, None] * self._offsets_of(pairs)
         self.kept[classes] += self.table.counts[pairs]
         for number in classes.tolist():
-            self.distances[number] = np.linalg.norm(self.sums[number]) / self.kept[number]
+            self.distances[number] = np.linalg.norm(self.sums[self.places[number]]) / self.kept[number]
             self._renew(number)
 
     def screen(self) -> FloatArray:
@@ -157,11 +166,13 @@ class ClassMeans:
         """Return, for each of `images`, the exact change of the sum if the image were added, and the largest error."""
         lengths = self.starts[images + 1] - self.starts[images]
         pairs = np.repeat(self.starts[images] - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        owner = np.repeat(np.arange(len(images)), lengths)
+        several = self.places[self.table.classes[pairs]] >= 0
+        pairs, owner = pairs[several], owner[several]
         classes, counts = self.table.classes[pairs], self.table.counts[pairs]
-        moved = self.sums[classes] + counts[:, None] * self._offsets_of(pairs)
+        moved = self.sums[self.places[classes]] + counts[:, None] * self._offsets_of(pairs)
         after = np.sqrt(np.einsum("ij,ij->i", moved, moved)) / (self.kept[classes] + counts)
         change = after - self.distances[classes]
-        owner = np.repeat(np.arange(len(images)), lengths)
         summed = np.bincount(owner, change, len(images)).astype(np.float64)
         return summed, 1e-13 * float(self.distances[classes].max(initial=0.0))
 
@@ -170,9 +181,12 @@ class ClassMeans:
         return slice(int(self.class_starts[number]), int(self.class_starts[number + 1]))
 
     def _offsets_of(self, pairs: IntArray) -> FloatArray:
-        """Return the vectors of `pairs` minus the mean vector of their class, in units of `scale`."""
+        """Return the vectors of `pairs` minus the mean vector of their class, in units of `scale`.
+
+        No class may have a single pair.
+        """
         assert self.table.vectors is not None
-        offsets = self.table.vectors[pairs].astype(np.float64) - self.means[self.table.classes[pairs]]
+        offsets = self.table.vectors[pairs].astype(np.float64) - self.means[self.places[self.table.classes[pairs]]]
         return offsets * (1.0 / self.scale if self.scale else 0.0)
 
     def _centre(self, advance: Advance) -> None:
@@ -181,23 +195,37 @@ class ClassMeans:
         Offsets are in units of the largest offset.
         """
         assert self.table.vectors is not None
-        blocks = [(c, start) for c, own in enumerate(self.offsets) for start in range(0, own.shape[1], BLOCK)]
+        blocks = [(c, start) for c, own in self.offsets.items() for start in range(0, own.shape[1], BLOCK)]
         largest = [0.0]
         for number, start in blocks:
             block = self._block(number, start)
-            self.means[number] += self.table.counts[block] @ self.table.vectors[block].astype(np.float64)
+            self.means[self.places[number]] += self.table.counts[block] @ self.table.vectors[block].astype(np.float64)
         boxes = np.bincount(self.table.classes, self.table.counts, self.table.n_classes)
-        for number in np.flatnonzero(boxes).tolist():
-            self.means[number] /= boxes[number]
+        for number in self.offsets:
+            self.means[self.places[number]] /= boxes[number]
         for number, start in blocks:
             largest.append(float(np.square(self._offsets_of(self._block(number, start))).sum(axis=1).max()))
         scale = float(np.sqrt(max(largest)))
         # if all objects of each class are equal, the offsets are only rounding errors
-        self.scale = scale if scale > 1e-12 * float(np.abs(self.means).max(initial=0.0)) else 0.0
+        self.scale = scale if scale > 1e-12 * self._largest_mean(advance) else 0.0
         for number, start in blocks:
             block = self._block(number, start)
             self.offsets[number][:, start : start + BLOCK] = self._offsets_of(block).T
             advance(len(block))
+
+    def _largest_mean(self, advance: Advance) -> float:
+        """Return the largest absolute value in the mean vectors of all classes.
+
+        The mean vector of a class with a single pair is the vector of this pair.
+        """
+        assert self.table.vectors is not None
+        single = np.flatnonzero(self.places[self.table.classes] < 0)
+        blocks = (single[start : start + BLOCK] for start in range(0, len(single), BLOCK))
+        largest = [max(float(self.means.max(initial=0.0)), -float(self.means.min(initial=0.0)))]
+        for block in blocks:
+            largest.append(float(np.abs(self.table.vectors[block]).max()))
+            advance(len(block))
+        return max(largest)
 
     def _block(self, number: int, start: int) -> IntArray:
         """Return at most `BLOCK` pairs of class `number`, from pair `start` of this class."""
@@ -207,7 +235,7 @@ class ClassMeans:
     def _renew(self, number: int) -> None:
         """Compute the change of the sum and its error again, for each image with objects of class `number`."""
         place = self._of_class(number)
-        total, counts, squares = self.sums[number], self.counts[place], self.squares[place]
+        total, counts, squares = self.sums[self.places[number]], self.counts[place], self.squares[place]
         length = float(np.linalg.norm(total))
         products = (total.astype(np.float32) @ self.offsets[number]).astype(np.float64)
         after = np.sqrt((length**2 + counts * (2.0 * products + counts * squares)).clip(0.0))

@@ -18,7 +18,7 @@ from detreduce.reducers.engine.greedy import GreedyTask
 from detreduce.reducers.engine.groups import Openings
 from detreduce.reducers.engine.ordering import TIE, best
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
-from detreduce.reducers.engine.ranking import FitInput, Ranking
+from detreduce.reducers.engine.ranking import FitInput, Ranking, split_by_code
 from detreduce.reducers.engine.validation import check_rows
 
 BLOCK = 64
@@ -86,16 +86,16 @@ class MaxMin(BaseReducer):
         ):
             raise InputError(f"start={self.start!r} is not a row number. Use an integer of at least 0.")
 
-    def _prepare(self, problem: FitInput) -> IntArray:
-        """Return the rows in `start`. If `start` is "center", return an empty array."""
+    def _prepare(self, problem: FitInput) -> list[IntArray]:
+        """Return the rows in `start` of each category. If `start` is "center", there are none."""
         if isinstance(self.start, str):
-            return np.empty(0, np.int64)
+            return [np.empty(0, np.int64)] * len(problem.labels)
         single = isinstance(self.start, numbers.Integral) and not isinstance(self.start, bool)
         rows = check_rows([self.start] if single else self.start, len(problem.X), "start")
         codes = problem.codes[rows]
         if not single and sorted(codes) != list(range(len(problem.labels))):
             raise InputError(f"start has {len(codes)} rows, but must have one row of each category {problem.labels}.")
-        return rows
+        return split_by_code(rows, problem.codes, len(problem.labels))
 
     def _rank(self, pool: Pool) -> Ranking:
         points = CentredPoints.of(pool.X)
@@ -119,7 +119,7 @@ class MaxMin(BaseReducer):
 
         If `start` does not have a row of the pool, return the row nearest to the mean.
         """
-        given = np.searchsorted(pool.rows, np.intersect1d(pool.rows, pool.shared))
+        given = np.searchsorted(pool.rows, pool.shared[pool.code])
         given = given[openings.mask[given]]
         return int(given[0]) if len(given) else nearest_mean(points, openings.mask, pool.priority)
 

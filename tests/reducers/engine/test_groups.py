@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -180,3 +182,30 @@ def test_reachable_is_the_most_of_each_class_that_any_choice_has(seed: int, n: i
     choices = [np.array([row >> place & 1 for place in range(n)], bool) for row in range(2**n)]
     allowed = [rows for rows in choices if rows[chosen].all() and np.bincount(codes[rows], minlength=2).max() <= most]
     assert found.tolist() == [max(int(present[rows, label].sum()) for rows in allowed) for label in range(2)]
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
+def test_openings_are_the_rows_whose_group_has_room(codes: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    left, n = rng.integers(0, 4, 6), len(codes)
+    pool = Pool(np.empty((n, 0)), np.arange(n), 0, 0, n, np.empty(0, np.int64), 0, None, np.array(codes), left.copy())
+    openings, taken = Openings(pool), list[int]()
+    for _ in range(n):
+        full = [sum(codes[row] == code for row in taken) >= left[code] for code in codes]
+        expected = [row for row in range(n) if row not in taken and not full[row]]
+        assert np.flatnonzero(openings.mask).tolist() == expected and (pool.group_left == left).all()
+        if expected:
+            taken.append(int(rng.choice(expected)))
+            openings.take(taken[-1])
+
+
+def test_openings_read_only_the_groups_of_the_pool() -> None:
+    """A dataset can have as many pools and as many groups as images."""
+    left = np.ones(500_000, np.int64)
+    pool = Pool(np.empty((2, 0)), np.arange(2), 0, 0, 2, np.empty(0, np.int64), 0, None, np.array([0, 499_999]), left)
+    tracemalloc.start()
+    try:
+        Openings(pool).take(0)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()

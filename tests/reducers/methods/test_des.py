@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
+from detreduce.reducers.methods import des
 from detreduce.reducers.methods.des import distance_entropy
 
 
@@ -35,6 +38,11 @@ def test_entropy_by_hand() -> None:
 def test_entropy_of_large_distances_is_finite() -> None:
     prototypes = np.array([[0.0], [1e300]])
     assert distance_entropy(np.array([[1.0], [5e299]]), prototypes).tolist() == pytest.approx([0.0, 1.0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(des, "PROTOTYPES", 200)
+        far, near = np.array([[1.7e306], [-1.7e306]] * 100), np.array([[0.0]])
+        for prototypes in (np.concatenate([far, near]), np.concatenate([near, far])):
+            assert distance_entropy(near, prototypes).tolist() == [0.0]
 
 
 def test_prefers_images_between_categories() -> None:
@@ -71,3 +79,22 @@ def test_with_one_category_draws_and_says_so() -> None:
 def test_refusals(bad: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(bad))):
         make_reducer("des", **bad).fit(np.eye(4), [0, 0, 1, 1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([-1, 1]), st.sampled_from([1.0, 1e-200, 1e150]))
+def test_entropy_does_not_depend_on_how_prototypes_are_read(seed: int, sign: int, size: float) -> None:
+    rng = np.random.default_rng(seed)
+    X, prototypes = (size * rng.normal(size=(rows, 3)) for rows in rng.integers(1, 30, 2))
+    whole = distance_entropy(X, prototypes, sign=sign)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(des, "PROTOTYPES", int(rng.integers(1, 8)))
+        np.testing.assert_allclose(distance_entropy(X, prototypes, sign=sign), whole, rtol=1e-9, atol=1e-12)
+
+
+def test_not_all_prototypes_are_in_memory_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(des, "PROTOTYPES", 16)
+    monkeypatch.setattr(des, "mean_rows", lambda X, groups, scale: (sizes.append(len(groups)), X[: len(groups)])[1])
+    make_reducer("des", keep=100).fit(np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) // 2)
+    assert sum(sizes) >= 100 and max(sizes) <= 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 
@@ -34,6 +34,12 @@ class DetreduceWarning(UserWarning):
 
 class RandomDrawWarning(DetreduceWarning):
     """A method chooses at random because it has no other information, for example with only one category."""
+
+
+def name_first(texts: Sequence[object], most: int = 3) -> str:
+    """Return the first texts and the number of the others, such as ``a, b, c, and 7 more``."""
+    more = f", and {len(texts) - most:,} more" if len(texts) > most else ""
+    return ", ".join(map(str, texts[:most])) + more
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

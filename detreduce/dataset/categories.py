@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 RULES = ("rarest", "combination", "dominant", "none")
 ALL, BACKGROUND, OTHER, MERGED = "all", "background", "other", "other combinations"
+UNREADABLE = "unreadable labels"
+WITHOUT_CLASSES = frozenset({BACKGROUND, UNREADABLE})
+"""The categories of images of which no class is known."""
 CONDITIONS = ("any", "all", "only", "none", "min_boxes", "max_boxes")
 Rule = str | Sequence[Mapping[str, Any]] | Mapping[str, Mapping[str, Any]]
 
@@ -52,10 +55,12 @@ def assign_categories(
     rule: Rule = "rarest",
     *,
     min_images: int | None = None,
+    unreadable: npt.ArrayLike | None = None,
 ) -> Categories:
     """Return a category for every image.
 
-    Images without boxes are in the category ``background``, except under the rule ``none``.
+    Images without boxes are in the category ``background``, except under the rule ``none``. Images with unreadable
+    labels are in a category of their own, ``unreadable labels``.
 
     Parameters
     ----------
@@ -78,6 +83,9 @@ def assign_categories(
         ``max_boxes``: bounds on the number of boxes of all classes. Entries with the same name form one category.
     min_images
         Only for ``combination``. Default: 1 % of the images, at least 2 and at most 10.
+    unreadable
+        (n,) bool: True for an image whose labels cannot be read, such as `DetectionDataset.unreadable`. Default: all
+        labels can be read.
 
     Raises
     ------
@@ -88,6 +96,16 @@ def assign_categories(
     if len(shape) != 2 or shape[1] != len(class_names):
         raise InputError(f"class_counts has shape {shape}. It needs {len(class_names)} columns, one per class.")
     counts = as_sparse(class_counts)
+    found = _by_rule(counts, class_names, rule, min_images)
+    unknown = np.zeros(shape[0], bool) if unreadable is None else np.asarray(unreadable, bool)
+    if not unknown.any() or rule == "none" or not len(class_names):
+        return found
+    return _renumber(np.where(unknown, len(found.names), found.codes), [*found.names, UNREADABLE])
+
+
+def _by_rule(counts: csr_array, class_names: Sequence[str], rule: Rule, min_images: int | None) -> Categories:
+    """Return the category of each image by its boxes. Images without boxes are background."""
+    shape = counts.shape
     if not isinstance(rule, str):
         matchers = _read_rules(rule, class_names)
         return _apply_rules(counts, matchers) if len(class_names) else _join_all(shape[0])
@@ -238,7 +256,7 @@ def _find_classes(value: Any, where: str, class_names: Sequence[str]) -> list[in
 
 def category_names(class_names: Sequence[str]) -> list[str]:
     """Return unique class names: the class number is added to repeated and reserved names."""
-    taken = {BACKGROUND, OTHER, MERGED, ALL}
+    taken = {BACKGROUND, UNREADABLE, OTHER, MERGED, ALL}
     times = Counter(class_names)
     return [
         f"{name} (class {number})" if name in taken or times[name] > 1 else name

@@ -20,6 +20,7 @@ from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, 
 from detreduce.dataset.splits import in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
+from detreduce.machine.decoder_messages import decode_quietly
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
 from detreduce.machine.processors import processors
 from detreduce.ultralytics_bridge.shown_size import shown_size
@@ -281,7 +282,7 @@ def _check_image(record: ImageRecord) -> list[Problem]:
         with opened_image(record.path) as image:
             check_pixels(*image.size)
             with decoding(image.width * image.height):
-                image.load()
+                decode_quietly(image.load)
             kind = image.format
             width, height = shown_size(image, record.path)
     # for a broken file, Pillow's decoders raise almost any error

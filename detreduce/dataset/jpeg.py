@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from detreduce.machine.decoder_messages import damage_in
 from detreduce.machine.processors import processors
 from detreduce.machine.regular_files import open_regular
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 _MARK = "detreduce image "
-# some cameras write a few extra bytes, but many extra bytes mean that the content is damaged
-_FEW_STRAY_BYTES = re.compile(r"\b\d{1,2} extraneous bytes before marker 0xd9")
 _CHILD = f"""
 import os, sys
 import cv2, numpy
@@ -71,6 +69,6 @@ def _damaged_in(paths: Sequence[Path]) -> dict[Path, str]:
     for line in said.decode("utf-8", "replace").splitlines():
         if line.startswith(_MARK):
             at = paths[int(line.removeprefix(_MARK))]
-        elif at is not None and "JPEG" in line and not _FEW_STRAY_BYTES.search(line):
-            found.setdefault(at, line.strip())
+        elif at is not None and (damage := damage_in([line])):
+            found.setdefault(at, damage)
     return found

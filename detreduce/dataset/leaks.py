@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
@@ -12,6 +13,7 @@ from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.splits import CANONICAL
 from detreduce.dataset.suggested_command import inspect_command, reduce_command
 from detreduce.errors import InputError
+from detreduce.machine.hashes import file_hash
 from detreduce.machine.regular_files import open_regular
 
 TRAIN = CANONICAL[0]
@@ -19,6 +21,8 @@ MOST_RENAMED = 2000
 """Largest number of files of equal size in two splits whose bytes are compared although their names differ."""
 PAIRS_NAMED = 3
 _ENDS = 4096
+_UNCOMPRESSED = re.compile(rb"BM|II[*+]\0|MM\0[*+]|P[1-6]\s")
+"""The first bytes of formats whose files often have equal ends and different pixels: BMP, TIFF, PPM."""
 
 How = Literal["same file", "same bytes", "same name and size"]
 
@@ -34,8 +38,8 @@ class Leak:
     other_split, other, other_name
         The earlier split, and the id and the name of its image.
     how
-        ``same file``: both paths lead to one file. ``same bytes``: the files have the same size, and the same first and
-        last bytes. ``same name and size``: the bytes differ.
+        ``same file``: both paths lead to one file. ``same bytes``: the files have the same size and the same bytes. Of
+        compressed formats, only the first and the last bytes are compared. ``same name and size``: the bytes differ.
     """
 
     split: str
@@ -127,9 +131,9 @@ def find_leaks(splits: Mapping[str, DetectionDataset]) -> Leaks:
     """Return the images that train, val and test share. Other splits are ignored, for example ``trainval``.
 
     No image is decoded. Two images are the same if their paths lead to one file. They are also the same if their sizes
-    and the first and last 4 KiB are equal. Bytes are compared for files with the same name and size. Files with
-    different names are compared only if few files have equal sizes, so that the search stays fast. Missing files are
-    skipped.
+    and the first and last 4 KiB are equal. Of files without compression (BMP, PPM, TIFF), all bytes must be equal.
+    Bytes are compared for files with the same name and size. Files with different names are compared only if few files
+    have equal sizes, so that the search stays fast. Missing files are skipped.
     """
     parts = [_Files.of(splits[name]) for name in CANONICAL if name in splits]
     pairs: list[Leak] = []
@@ -173,6 +177,7 @@ class _Files:
     split: DetectionDataset
     states: list[os.stat_result | None]
     row_of_file: dict[tuple[int, int], int] = field(default_factory=dict)
+    hashes: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, split: DetectionDataset) -> _Files:
@@ -202,6 +207,15 @@ class _Files:
                 return first + file.read()
         except OSError:
             return None
+
+    def content(self, row: int) -> str:
+        """Return the hash of a file. It is empty if the file cannot be read."""
+        if row not in self.hashes:
+            try:
+                self.hashes[row] = file_hash(self.split[row].path)
+            except OSError:
+                self.hashes[row] = ""
+        return self.hashes[row]
 
 
 def _be(count: int) -> str:
@@ -252,11 +266,17 @@ def _equal_bytes(
     same: dict[int, int] = {}
     different: dict[int, int] = {}
     for key, others in offered.items():
-        by_ends = {ends: other for other in reversed(others) if (ends := earlier.ends(other)) is not None}
+        by_ends: dict[bytes | None, list[int]] = {}
+        for other in others:
+            by_ends.setdefault(earlier.ends(other), []).append(other)
         for row in wanted[key]:
             ends = later.ends(row)
-            if ends is not None and ends in by_ends:
-                same[row] = by_ends[ends]
+            equal = by_ends.get(ends, []) if ends is not None else []
+            if equal and _UNCOMPRESSED.match(ends or b""):
+                content = later.content(row)
+                equal = [other for other in equal if content and content == earlier.content(other)]
+            if equal:
+                same[row] = equal[0]
             else:
                 different[row] = others[0]
     return same, different

@@ -9,6 +9,7 @@ from typing import Any
 from detreduce.dataset.checks import all_problems
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.suggested_command import inspect_command
+from detreduce.machine.stored_numbers import Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class ProblemCounts:
         The command that lists the problems.
     """
 
-    problems: int
-    refused: int
-    images: int
+    problems: Count
+    refused: Count
+    images: Count
     kept: bool
     command: str
 

@@ -351,7 +351,12 @@ class DetectionDataset:
     def background(self) -> npt.NDArray[np.bool_]:
         """(n,) bool: True for images without boxes. Neither crowd regions nor unreadable labels count."""
         empty = np.bincount(self.box_rows[~self.box_crowd], minlength=len(self.records)) == 0
-        return empty & ~np.array([record.unreadable for record in self.records], np.bool_)
+        return empty & ~self.unreadable
+
+    @cached_property
+    def unreadable(self) -> npt.NDArray[np.bool_]:
+        """(n,) bool: True for images that have labels, but none that can be read."""
+        return np.array([record.unreadable for record in self.records], np.bool_)
 
 
 def read_image_size(path: Path) -> tuple[int, int]:

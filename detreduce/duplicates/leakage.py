@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,11 +15,14 @@ from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.dataset.splits import CANONICAL
 from detreduce.display.progress import step
+from detreduce.duplicates.files import identical_files
 from detreduce.duplicates.matching import INVERSES, Match, PixelComparison, nearest_matches
 from detreduce.duplicates.orientations import ORIENTATIONS
+from detreduce.duplicates.result import warn_not_compared
 from detreduce.duplicates.search import IMAGES_BY, THRESHOLD, check_by, check_threshold, signatures_of
 from detreduce.duplicates.signatures import Signatures, together
 from detreduce.errors import InputError
+from detreduce.images.decode import EMPTY_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +53,8 @@ class LeakedImage:
     transformation
         Flip or turn that changes `other` into `image`, for example ``mirrored``.
     exact
-        True if the decoded pixels are equal. With ``by="boxes"``, only the pixels inside the box are compared.
+        True if the decoded pixels are equal. With ``by="boxes"``, only the pixels inside the box are compared. If the
+        images cannot be decoded, True if the files are equal.
     name
         Name of `image`.
     other_name
@@ -82,7 +86,7 @@ class LeakageReport:
     threshold
         Lowest similarity of a leaked image (see `near_duplicates`).
     problems
-        Images that could not be read.
+        Images that could not be decoded.
     provenance
         JSON-able facts: seconds, and the number of signatures from the cache.
     """
@@ -179,15 +183,11 @@ def leakage_report(
         search = _Search.of(parts, by, limit, cache, workers)
         pairs = [(later, earlier) for later in range(1, len(parts)) for earlier in range(later)]
         leaked = [item for pair in pairs for item in search.describe(*pair, search.match(*pair))]
-    records = [record for part in parts for record in part]
-    problems = [
-        Problem(records[place].path, f"not compared: {reason}") for place, reason in search.signatures.failures.items()
-    ]
     return LeakageReport(
         {part.split: len(part) for part in parts},
         tuple(leaked),
         limit,
-        tuple(dict.fromkeys(problems)),
+        search.problems,
         {"seconds": round(time.perf_counter() - start, 3), "from_cache": search.signatures.from_cache},
     )
 
@@ -221,10 +221,12 @@ def leaked_images(
             found = _all_copies(search, place)
             leaked += found[0]
             matched |= found[1]
+    warn_not_compared(search.problems)
     return LeakageReport(
         {part.split: len(part) for part in search.parts},
         tuple(leaked),
         limit,
+        search.problems,
         provenance={
             "matched": len(matched),
             "seconds": round(time.perf_counter() - start, 3),
@@ -302,9 +304,22 @@ class _Search:
         signatures = together(
             [signatures_of(part, np.arange(len(part), dtype=np.int64), by, cache, workers) for part in parts]
         )
+        paths = [record.path for part in parts for record in part]
+        signatures = replace(signatures, digests=_with_equal_files(signatures, paths))
         comparison = PixelComparison(signatures.pixels)
         comparison.comparable[list(signatures.failures)] = False
         return cls(parts, signatures, comparison, limit, workers)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The images that could not be decoded."""
+        records = [record for part in self.parts for record in part]
+        words = {place: "only its bytes are compared" for place, digest in enumerate(self.signatures.digests) if digest}
+        found = [
+            Problem(records[place].path, f"{words.get(place, 'not compared')}: {reason}")
+            for place, reason in self.signatures.failures.items()
+        ]
+        return tuple(dict.fromkeys(found))
 
     def places(self, part: int) -> IntArray:
         """Return the positions of the pictures of a part."""
@@ -328,6 +343,19 @@ class _Search:
         starts = self.start(later), self.start(earlier)
         parts = self.parts
         return [_describe_leak(match, parts[later], parts[earlier], starts, self.signatures) for match in matches]
+
+
+def _with_equal_files(signatures: Signatures, paths: Sequence[Path]) -> tuple[bytes, ...]:
+    """Return the digests, with one digest for each group of equal files that cannot be decoded.
+
+    Such files are copies of each other, although they have no pixels to compare. Empty files are not.
+    """
+    failed = [place for place, reason in signatures.failures.items() if reason != EMPTY_FILE]
+    digests = list(signatures.digests)
+    for number, group in enumerate(identical_files([paths[place] for place in failed])):
+        for member in group:
+            digests[failed[member]] = b"equal files %d" % number
+    return tuple(digests)
 
 
 def _match_splits(

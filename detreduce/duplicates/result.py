@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from detreduce.dataset.records import ImageId, Problem
+from detreduce.errors import DetreduceWarning, name_first
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,6 +115,13 @@ class Duplicates:
             "problems": [str(problem) for problem in self.problems],
             "provenance": dict(self.provenance),
         }
+
+
+def warn_not_compared(problems: Sequence[Problem]) -> None:
+    """Warn of images that a search for copies could not decode."""
+    if problems:
+        text = f"Images that cannot be decoded: {name_first(problems)}."
+        warnings.warn(f"{text} `inspect --check-images` names all.", DetreduceWarning, stacklevel=3)
 
 
 def pair_to_dict(pair: DuplicatePair) -> dict[str, Any]:

@@ -13,21 +13,22 @@ from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.display.listener import say
-from detreduce.errors import DetreduceError
+from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.costs.forecast import COSTLY, Estimate
 from detreduce.experiment.costs.making_cost import charged
 from detreduce.experiment.ledger.identity import features_identity
 from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.experiment.ledger.stored import CostFile
 from detreduce.experiment.sections import ProxyConfig
 from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
 from detreduce.features.proxy.dynamics import needs_neighbours
 from detreduce.features.request import Extraction, TensorProxyExtraction
 from detreduce.features.table import FeatureTable
-from detreduce.machine.documents import parse_json
+from detreduce.machine.checked_json import check_value, read_checked
 from detreduce.machine.hashes import file_hash, json_hash
-from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
+from detreduce.machine.regular_files import is_regular
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.steps import Source, extract, image_vectors
@@ -90,15 +91,15 @@ class Sources:
             source = self.table(kind)
             made = [FEATURES, kind] if self._fills_by_features(kind) else [kind]
             if kind != FEATURES:
-                choosing[PHASE] = PhaseEnergy.model_validate(ProxyLog.load(self.proxy).facts["energy"])
+                choosing[PHASE] = _proxy_energy(ProxyLog.load(self.proxy), self.proxy)
         if cell.drops_by_features and self._vectors_kind not in made:
             self.vectors()
             made = [*made, self._vectors_kind]
         if not made:
             return source, choosing, {}
-        kept = [parse_json(read_regular(self._cost_file(part), RECORDS)) for part in made]
-        choosing["features"] = together([PhaseEnergy.model_validate(part["energy"]) for part in kept])
-        return source, choosing, {"features_from_cache": kept[0]["from_cache"]}
+        kept = [read_checked(self._cost_file(part), CostFile, "the cost of features")[1] for part in made]
+        choosing["features"] = together([part.energy for part in kept])
+        return source, choosing, {"features_from_cache": kept[0].from_cache}
 
     def vectors(self) -> FeatureTable:
         """Return a table with one vector per image, for the search for duplicates by features."""
@@ -132,11 +133,11 @@ class Sources:
         if phase != PHASE or wanted is None:
             return None
         alike = [log for log in self._proxies() if _costs_alike(log, wanted, wanted.model or self.config.train.model)]
-        energies = [PhaseEnergy.model_validate(log.facts["energy"]) for log in alike]
+        energies = [(log, _known_energy(log)) for log in alike]
         known = [
             (len(log.image_ids) * log.epochs, energy.seconds, energy.wh)
-            for log, energy in zip(alike, energies, strict=True)
-            if energy.wh is not None and not energy.overlapped
+            for log, energy in energies
+            if energy is not None and energy.wh is not None and not energy.overlapped
         ]
         if not known:
             return None
@@ -314,7 +315,20 @@ def _keep_proxy(made: Path, log: Path) -> PhaseEnergy:
         proxy = replace(proxy, facts={**proxy.facts, "weights_sha256": file_hash(tensors)})
     # the log is written last, so that a log always has its weights
     proxy.save(log)
-    return PhaseEnergy.model_validate(proxy.facts["energy"])
+    return _proxy_energy(proxy, log)
+
+
+def _proxy_energy(proxy: ProxyLog, file: Path) -> PhaseEnergy:
+    """Return the energy of a proxy training. Raise InputError if its log was edited or damaged."""
+    energy: PhaseEnergy = check_value(file, proxy.facts.get("energy"), PhaseEnergy, "a proxy log with its energy")
+    return energy
+
+
+def _known_energy(proxy: ProxyLog) -> PhaseEnergy | None:
+    """Return the energy of a proxy training. Return None if its log was edited or damaged."""
+    with suppress(InputError):
+        return _proxy_energy(proxy, Path("proxy.npz"))
+    return None
 
 
 def _why_trained_again(log: Path, former: Path) -> str:

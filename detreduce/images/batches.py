@@ -18,6 +18,7 @@ import cv2
 from detreduce.errors import ImageReadError
 from detreduce.images.decode import RGB, Preprocess, decode_framed
 from detreduce.images.frame import Frame
+from detreduce.machine.decoder_messages import damage_in, heard_messages
 from detreduce.machine.hashes import Digest, content_digest
 from detreduce.machine.processors import processors
 from detreduce.machine.regular_files import IMAGES, read_regular
@@ -46,6 +47,8 @@ class ReadImage(Generic[T]):
         The result of `prepare`. None if all vectors of the image are stored, or if the image cannot be decoded.
     error
         Reason why the file cannot be read or decoded. Empty if there was no error.
+    damage
+        The decoder's message about damage in an image that it decoded. Empty if there is no damage.
     """
 
     row: int
@@ -54,6 +57,7 @@ class ReadImage(Generic[T]):
     digest: Digest = b""
     content: T | None = None
     error: str = ""
+    damage: str = ""
 
 
 def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: Known) -> ReadImage[T]:
@@ -68,7 +72,9 @@ def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: 
     if known(row, digest):
         return ReadImage(row, status, read_at_ns, digest)
     try:
-        return ReadImage(row, status, read_at_ns, digest, prepare(row, data))
+        with heard_messages() as messages:
+            content = prepare(row, data)
+        return ReadImage(row, status, read_at_ns, digest, content, damage=damage_in(messages))
     except (ImageReadError, cv2.error, MemoryError) as error:
         return ReadImage(row, status, read_at_ns, digest, error=str(error))
 

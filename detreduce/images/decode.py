@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from detreduce.errors import ImageReadError
 from detreduce.images.frame import WHOLE, Frame, reduced_frame
+from detreduce.machine.decoder_messages import decode_quietly
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
 from detreduce.machine.regular_files import IMAGES, read_regular
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 RGB = npt.NDArray[np.uint8]
 PAD_VALUE = 114  # the grey of ultralytics' letterbox
+EMPTY_FILE = "the file is empty"
 _JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
@@ -121,7 +123,7 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
     least `longest` pixels, and the shorter side at least `shortest` pixels.
 
     Damage inside a JPEG that has its end marker is not found, because libjpeg fills in the missing parts without an
-    error. `check_images` finds such damage.
+    error. `check_images` finds such damage. libjpeg's message goes to `heard_messages`.
 
     Raises
     ------
@@ -148,7 +150,7 @@ def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | No
     The picture of a JPEG that is decoded at a reduced size may not fill the array.
     """
     if not data:
-        raise ImageReadError("the file is empty")
+        raise ImageReadError(EMPTY_FILE)
     size, divisor, needed = None, 1, 0
     if data.startswith(_JPEG_START):
         size, whole, progressive = _walk_jpeg(data)
@@ -180,7 +182,7 @@ def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | No
 def _decode_opencv(data: bytes, flag: int) -> RGB | None:
     """Decode with OpenCV to RGB. Return None if OpenCV cannot decode the file."""
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+        image = decode_quietly(lambda: cv2.imdecode(np.frombuffer(data, np.uint8), flag))
     except cv2.error:  # OpenCV raises an error for images over its size limit
         return None
     if image is None or flag == getattr(cv2, "IMREAD_COLOR_RGB", None):
@@ -214,7 +216,7 @@ def _decode_pillow(data: bytes, *, prefer_opencv: bool = False) -> RGB:
         with opened_image(data) as image:
             check_pixels(*image.size)
             with decoding(image.width * image.height):
-                image.load()
+                decode_quietly(image.load)
                 if prefer_opencv and (other := _decode_opencv(data, _COLOUR)) is not None:
                     return other
                 ImageOps.exif_transpose(image, in_place=True)

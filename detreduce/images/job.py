@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.display.progress import progress
-from detreduce.errors import DetreduceError, ImageReadError
+from detreduce.errors import DetreduceError, DetreduceWarning, ImageReadError, name_first
 from detreduce.images.batches import Known, ReadImage, T, read_ahead, read_image
 from detreduce.images.store import DigestMemo, VectorStore, warn_unwritable
 from detreduce.machine.hashes import Digest
@@ -153,6 +154,8 @@ class ImageJob(Generic[T]):
         number of images is lost.
     failures
         Row of each unreadable image -> reason.
+    damaged
+        Row of each damaged image that the decoder decoded anyway -> the decoder's message.
     computed
         Number of images whose vectors were computed.
     """
@@ -166,6 +169,7 @@ class ImageJob(Generic[T]):
     stop_at_failure: bool = False
     batch: int = 16
     failures: dict[int, str] = field(default_factory=dict)
+    damaged: dict[int, str] = field(default_factory=dict)
     computed: int = 0
     _digests: dict[int, Digest] = field(default_factory=dict)
     _kept: float = field(default_factory=time.monotonic)
@@ -185,6 +189,7 @@ class ImageJob(Generic[T]):
             self._fill_open(pool, ahead, lambda row, digest: False)
         finally:
             self.keep()
+            self._warn_of_damage()
 
     def _save(self) -> None:
         """Write new vectors to disk. Write new digests too, but at most once per interval."""
@@ -208,6 +213,13 @@ class ImageJob(Generic[T]):
             self._kept = math.inf  # `keep` writes the digests again at the end
             if all(vectors.store.writable for vectors in self.vectors):
                 warn_unwritable(error)
+
+    def _warn_of_damage(self) -> None:
+        """Name the damaged images that were decoded anyway, in one warning."""
+        if self.damaged:
+            damaged = [f"{self.paths[row]} ({why})" for row, why in sorted(self.damaged.items())]
+            text = f"Damaged, but decoded (the decoder fills in missing parts): {name_first(damaged)}."
+            warnings.warn(f"{text} `inspect --check-images` names all.", DetreduceWarning, stacklevel=3)
 
     def _open_rows(self) -> list[int]:
         """Return the rows of the images that lack a vector and did not fail."""
@@ -249,6 +261,8 @@ class ImageJob(Generic[T]):
             if image.status is not None:
                 self._digests[image.row] = image.digest
                 self.memo.put(path, image.status, image.read_at_ns, image.digest)
+            if image.damage:
+                self.damaged[image.row] = image.damage
             if image.error:
                 if self.stop_at_failure:
                     raise ImageReadError(f"{path}: {image.error}.")

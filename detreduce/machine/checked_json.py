@@ -6,18 +6,17 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.documents import parse_json
 from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.stored_numbers import Int64
 
 Checked = TypeVar("Checked")
 
-Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
 ImageId = Int64 | str
 
 

@@ -77,6 +77,20 @@ def check_pixels(width: int, height: int) -> None:
         )
 
 
+def check_pages(image: PIL.Image.Image) -> None:
+    """Raise ImageReadError if all pages of a TIFF together have more pixels than the limit.
+
+    Ultralytics decodes all pages of a TIFF at once.
+    """
+    pages, pixels, limit = int(getattr(image, "n_frames", 1)), 0, pixel_limit()
+    for page in range(pages):
+        image.seek(page)
+        pixels += image.width * image.height
+        if pixels > limit:
+            raise ImageReadError(f"the {pages:,} pages together are above the limit of {limit:,} pixels")
+    image.seek(0)
+
+
 def starts_like_image(head: bytes) -> bool:
     """Return whether a file that starts with the bytes `head` is an image of a known format."""
     return _FIRST_BYTES.match(head) is not None

@@ -95,11 +95,11 @@ def _cut(name: str) -> Markup:
     return Markup('<bdi class="name" title="{}"><span>{}</span><span>{}</span></bdi>').format(_apart(name), first, last)
 
 
-def _in_words(classes: Sequence[tuple[str, int]]) -> Markup:
-    """Return the classes of an image with their counts, as text."""
-    return Markup(", ").join(Markup("{} {}").format(_apart(name), count) for name, count in classes) or Markup(
-        "no boxes"
-    )
+def _in_words(content: Sequence[tuple[str, int]] | str) -> Markup:
+    """Return the classes of an image with their counts, or the reason why there are none, as text."""
+    if isinstance(content, str):
+        return Markup("{}").format(content)
+    return Markup(", ").join(Markup("{} {}").format(_apart(name), count) for name, count in content)
 
 
 def outlines(picture: Picture, looks: Looks) -> Markup:

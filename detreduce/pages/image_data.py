@@ -53,6 +53,7 @@ def pack_images(
         "keys": _keys(dataset, rows, names) if names_for_lists else {},
         "classes": [visible(name) for name in dataset.class_labels],
         "boxes": _boxes(dataset, rows),
+        "unreadable": np.flatnonzero(dataset.unreadable[rows]).tolist(),
         "labels": [visible(name) for name in labels.names],
         "looks": [_look(css) for css in labels.looks],
         "label": labels.codes[rows].tolist(),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.arrays.class_counts import leading_classes
-from detreduce.dataset.categories import category_names
+from detreduce.dataset.categories import WITHOUT_CLASSES, category_names
 from detreduce.dataset.records import DetectionDataset
 from detreduce.pages.class_colours import MOST, Looks, looks_of
 from detreduce.selection.record import Selection
@@ -28,7 +28,7 @@ class ImageLabels:
     names
         The names of the labels.
     codes
-        (n,) int64: the label of each image; -1 if it has none.
+        (n,) int64: the label of each image; -1 without boxes, -2 if its labels cannot be read.
     looks
         CSS classes of each label; `PLAIN` for images without boxes.
     """
@@ -49,10 +49,10 @@ def image_labels(selection: Selection | None, dataset: DetectionDataset, looks: 
         of_class = dict(zip(category_names(dataset.class_labels), looks.of_class, strict=True))
         own = looks_of(names, list(selection.categories["full"].values())).of_class
         # many classes share a look, but each of the largest categories should have its own look
-        as_classes = len(of_class) <= MOST and all(name in of_class or name == "background" for name in names)
+        as_classes = len(of_class) <= MOST and all(name in of_class or name in WITHOUT_CLASSES for name in names)
         shown = tuple(of_class.get(name, PLAIN) for name in names) if as_classes else own
         return ImageLabels("category", names, selection.category_codes, shown)
     if dataset.labelled and len(dataset) and len(dataset.class_names) > 1:
-        codes = leading_classes(dataset.sparse_class_counts)
+        codes = np.where(dataset.unreadable, -2, leading_classes(dataset.sparse_class_counts))
         return ImageLabels("class", dataset.class_labels, codes, looks.of_class)
     return ImageLabels("", (), np.full(len(dataset), -1, np.int64), ())

@@ -44,6 +44,8 @@ class Picture:
         Size in pixels of the picture, or of the placeholder if there is no picture.
     data
         The picture as a data URI; None if the image could not be read or if the page is full.
+    unreadable
+        Whether the image has labels, but none that can be read.
     """
 
     name: str
@@ -52,6 +54,12 @@ class Picture:
     width: int = SIDE
     height: int = SIDE * 3 // 4
     data: str | None = None
+    unreadable: bool = False
+
+    @property
+    def content(self) -> tuple[tuple[str, int], ...] | str:
+        """The classes with their number of boxes, or the reason why there are none."""
+        return self.classes or ("labels cannot be read" if self.unreadable else "no boxes")
 
 
 class Album:
@@ -106,11 +114,12 @@ class Album:
         self.cut += any(full)
         boxes = () if full[1] else boxes
         self.boxes_left -= len(boxes)
+        unreadable = self.dataset[row].unreadable
         if small is None or full[0]:
-            return Picture(name, classes, boxes)
+            return Picture(name, classes, boxes, unreadable=unreadable)
         data, width, height = small
         self.left -= len(data)
-        return Picture(name, classes, boxes, width, height, data)
+        return Picture(name, classes, boxes, width, height, data, unreadable)
 
     def _classes(self, row: int) -> tuple[tuple[str, int], ...]:
         """Return the classes in the image of a row, with their number of boxes."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.display.progress import step
 from detreduce.duplicates.files import identical_files
-from detreduce.duplicates.result import Duplicates, pair_to_dict
+from detreduce.duplicates.result import Duplicates, pair_to_dict, warn_not_compared
 from detreduce.duplicates.search import exact_duplicates, near_duplicates
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
@@ -59,13 +59,16 @@ def find_duplicates(
     """Find duplicates among the images of a dataset, or among the images that have a row in a table.
 
     A search by ``features`` uses only the block ``image``, and compares its vectors by cosine similarity. Raises
-    InputError if `source` does not have this block.
+    InputError if `source` does not have this block. Warns of images that cannot be decoded.
     """
     if search.by == EXACT:
-        return exact_duplicates(source, prefer=prefer, seed=seed, cache=cache)
-    by = cast(Literal["pixels", "boxes", "features"], search.by)
-    images = _image_vectors(source) if by == FEATURES else source
-    return near_duplicates(images, threshold=search.threshold, by=by, prefer=prefer, seed=seed, cache=cache)
+        found = exact_duplicates(source, prefer=prefer, seed=seed, cache=cache)
+    else:
+        by = cast(Literal["pixels", "boxes", "features"], search.by)
+        images = _image_vectors(source) if by == FEATURES else source
+        found = near_duplicates(images, threshold=search.threshold, by=by, prefer=prefer, seed=seed, cache=cache)
+    warn_not_compared(found.problems)
+    return found
 
 
 def check_result(dataset: DetectionDataset, found: Duplicates | DuplicateSearch | None) -> None:

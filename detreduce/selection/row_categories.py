@@ -22,7 +22,8 @@ def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], c
     if is_rule(categories):
         # rules find classes by their names; names of categories tell apart classes that share a name
         names = dataset.class_labels if isinstance(categories, str) else dataset.class_names
-        return assign_categories(dataset.sparse_class_counts[rows], names, categories)
+        counts, unreadable = dataset.sparse_class_counts[rows], dataset.unreadable[rows]
+        return assign_categories(counts, names, categories, unreadable=unreadable)
     codes, labels = encode_categories(categories, len(rows))
     return Categories(codes, tuple(str(label) for label in labels))
 

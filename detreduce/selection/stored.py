@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from detreduce.machine.checked_json import Count, ImageId, Int64, Stored
+from detreduce.machine.checked_json import ImageId, Stored
+from detreduce.machine.stored_numbers import Count, Int64, Keep
 
 
 class _Categories(Stored):
@@ -87,7 +88,7 @@ class SelectionFile(Stored):
     detreduce_selection: Literal[1]
     method: str
     parameters: dict[str, Any]
-    keep: int | float
+    keep: Keep
     seed: Int64
     images: Count | None = None
     of: Count | None = None

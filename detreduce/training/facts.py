@@ -61,7 +61,7 @@ def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
             continue
         if not isinstance(content, dict) or not isinstance(content.get("image_ids"), list):
             continue
-        if level and not set(image_ids) <= set(content["image_ids"]):
+        if level and not set(image_ids) <= {one for one in content["image_ids"] if isinstance(one, int | str)}:
             continue
         chosen = [content.get(key) for key in _SELECTED_BY]
         return json_hash(chosen)

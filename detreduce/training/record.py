@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from detreduce.dataset.problem_counts import ProblemCounts
 from detreduce.errors import MissingFileError
-from detreduce.machine.checked_json import Int64, read_checked
+from detreduce.machine.checked_json import read_checked
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text, json_value
 from detreduce.machine.regular_files import is_regular
+from detreduce.machine.stored_numbers import Count, Int64
 from detreduce.training.energy import PhaseEnergy, phase_columns
 from detreduce.training.robustness_columns import robustness_columns
 from detreduce.vocabulary.measures import CHOOSING_PHASES
@@ -37,9 +38,9 @@ class ClassMetrics(_Part):
     """Metrics of one class. ``images`` and ``boxes`` count the ground truth."""
 
     name: str
-    class_id: Int64
-    boxes: Int64
-    images: Int64
+    class_id: Count
+    boxes: Count
+    images: Count
     precision: float
     recall: float
     AP50: float
@@ -57,10 +58,10 @@ class CocoFigures(_Part):
 
     mAP50: float
     mAP50_95: float
-    max_det: Int64
-    images: Int64
-    boxes: Int64
-    doubled_boxes: Int64 = 0
+    max_det: Count
+    images: Count
+    boxes: Count
+    doubled_boxes: Count = 0
 
 
 class Agreement(_Part):
@@ -85,8 +86,8 @@ class Evaluation(_Part):
     """
 
     splits: list[str]
-    images: Int64
-    boxes: Int64
+    images: Count
+    boxes: Count
     mAP50: float
     mAP50_95: float
     precision: float
@@ -104,7 +105,7 @@ class CorruptedEvaluation(_Part):
     """
 
     corruption: str
-    severity: Int64
+    severity: Annotated[int, Field(ge=1, le=5)]
     evaluation: Evaluation
 
 
@@ -126,11 +127,11 @@ class Counts(_Part):
         Number of forward passes without a backward pass, which measured what the detector had learnt.
     """
 
-    optimiser_steps: Int64
-    batches: Int64
-    images_seen: Int64
-    epochs: Int64
-    images_scored: Int64 = 0
+    optimiser_steps: Count
+    batches: Count
+    images_seen: Count
+    epochs: Count
+    images_scored: Count = 0
 
 
 class Flops(_Part):
@@ -173,9 +174,9 @@ class DataFacts(_Part):
     path: str
     hash: str
     selection_hash: str | None = None
-    splits: dict[str, int]
-    train_images: Int64
-    train_boxes: Int64
+    splits: dict[str, Count]
+    train_images: Count
+    train_boxes: Count
     class_names: list[str]
     problems: ProblemCounts | None = None
 
@@ -202,7 +203,7 @@ class ModelFacts(_Part):
 
     name: str
     task: str
-    parameters: Int64
+    parameters: Count
     weights_before: str | None
     weights_after: str
     weights_file: str
@@ -238,7 +239,7 @@ class TrainingRecord(_Part):
         Metrics on corrupted images, one entry for each corruption and severity. Empty if `corruptions` is empty.
     """
 
-    schema_version: int = SCHEMA
+    schema_version: Count = SCHEMA
     evaluation: Evaluation | None
     energy: dict[str, PhaseEnergy]
     seconds: float
@@ -247,16 +248,16 @@ class TrainingRecord(_Part):
     model: ModelFacts
     choose: Literal["last", "best"]
     seed: Int64
-    images_per_epoch: Int64 | None = None
+    images_per_epoch: Count | None = None
     recipe: dict[str, Any] | None = None
     flops: Flops | None = None
-    imgsz: Int64 | list[Int64]
+    imgsz: Count | list[Count]
     arguments: dict[str, Any]
     resolved: dict[str, Any]
     history: list[dict[str, float | None]]
     device: str
     cpu: str
-    threads: Int64
+    threads: Count
     versions: dict[str, str]
     started: str
     run: str

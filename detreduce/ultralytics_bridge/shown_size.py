@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detreduce.errors import ImageReadError
-from detreduce.machine.image_files import check_pixels, decoding
+from detreduce.machine.decoder_messages import decode_quietly
+from detreduce.machine.image_files import check_pages, check_pixels, decoding
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -31,10 +32,11 @@ def shown_size(image: PIL.Image.Image, path: Path) -> tuple[int, int]:
 
     try:
         check_pixels(width, height)
+        check_pages(image)
     except ImageReadError as error:
         raise OSError(str(error)) from None
     with decoding(width * height):
-        pixels = imread(path)
+        pixels = decode_quietly(lambda: imread(path))
     return (width, height) if pixels is None else (pixels.shape[1], pixels.shape[0])
 
 

@@ -220,3 +220,22 @@ def test_conditions_hold_for_sparse_and_dense_tables(counts: np.ndarray) -> None
         matched += ["many"] * bool((cat or emu) and not dog and boxes >= 2) + ["other"]
         expected.append(matched[0])
     assert named(counts, rules) == named(csr_array(counts), rules) == expected
+
+
+@given(
+    arrays(np.int64, st.tuples(st.integers(1, 12), st.just(3)), elements=st.integers(0, 2)),
+    st.data(),
+    st.sampled_from([*RULES, [{"name": "few", "max_boxes": 2}, {"name": "no a", "none": ["a"]}]]),
+)
+def test_unreadable_labels_are_a_category_of_their_own(counts: np.ndarray, data: st.DataObject, rule: object) -> None:
+    unreadable = np.array(data.draw(st.lists(st.booleans(), min_size=len(counts), max_size=len(counts))), bool)
+    counts[unreadable] = 0
+    before = assign_categories(counts, "abc", rule)
+    found = assign_categories(counts, "abc", rule, unreadable=unreadable)
+    if rule == "none" or not unreadable.any():
+        assert found.names == before.names and (found.codes == before.codes).all()
+        return
+    of_image = np.array(found.names)[found.codes]
+    assert ((of_image == "unreadable labels") == unreadable).all()
+    assert (of_image[~unreadable] == np.array(before.names)[before.codes][~unreadable]).all()
+    assert set(found.codes.tolist()) == set(range(len(found.names)))

@@ -66,6 +66,17 @@ def test_bytes_are_compared_at_the_ends_of_files(tmp_path):
     assert described(leaks_of(data)) == ["val a.jpg matches train a.jpg (same bytes)"]
 
 
+@pytest.mark.parametrize("head", [b"BM", b"II*\0", b"MM\0*", b"P6\n"])
+def test_without_compression_all_bytes_are_compared(tmp_path, head):
+    one, other = (head + b"h" * 5000 + middle + b"t" * 5000 for middle in (b"1", b"2"))
+    files = {"a.bmp": one, "b.bmp": other}
+    data = dataset_with(tmp_path, train=files, val={"a.bmp": other, "c.bmp": other, "d.bmp": one[:-1] + b"x"})
+    assert described(leaks_of(data)) == [
+        "val a.bmp matches train b.bmp (same bytes)",
+        "val c.bmp matches train b.bmp (same bytes)",
+    ]
+
+
 def test_many_files_of_equal_size_and_other_names_are_not_opened(tmp_path, monkeypatch):
     data = dataset_with(
         tmp_path, train={"a.jpg": b"a" * 50, "b.jpg": b"b" * 50}, val={"c.jpg": b"a" * 50, "b.jpg": b"b" * 50}

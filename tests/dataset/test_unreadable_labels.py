@@ -13,6 +13,8 @@ from detreduce.dataset.checks import summarise
 from detreduce.dataset.reading.xml_text import parse_xml
 from detreduce.dataset.write import SubsetWarning, subset_report, write_subset, write_yolo_view
 from detreduce.errors import InputError
+from detreduce.experiment.ledger.identity import data_identity
+from detreduce.selection import select
 
 BOX = "<bndbox><xmin>5</xmin><ymin>6</ymin><xmax>25</xmax><ymax>21</ymax></bndbox>"
 
@@ -225,3 +227,21 @@ def test_an_unreadable_label_is_not_counted_as_background(tmp_path: Path) -> Non
     assert summarise(dataset).background == 1
     report = subset_report(dataset, dataset.image_ids)
     assert (report.background_full, report.background_kept) == (1, 1)
+
+
+def test_a_choice_keeps_shares_of_background_and_of_unreadable_labels_apart(tmp_path: Path) -> None:
+    for number in range(24):
+        draw(tmp_path / f"images/{number:02}.jpg")
+        kind = ["0 0.5 0.5 0.2 0.2\n", "", "0 half\n"][number % 3]
+        (tmp_path / "labels").mkdir(exist_ok=True)
+        (tmp_path / f"labels/{number:02}.txt").write_text(kind)
+    (tmp_path / "data.yaml").write_text("train: images\nval: images\nnames: [cat]\n")
+    dataset = load_dataset(tmp_path)
+    for method in ("srs", "stride"):
+        chosen = select(dataset, method, keep=12)
+        assert chosen.categories["kept"] == {"cat": 4, "background": 4, "unreadable labels": 4}
+    before = data_identity(dataset)
+    (tmp_path / "labels/01.txt").write_text("0 half\n")
+    changed = load_dataset(tmp_path)
+    assert changed.content_hash == dataset.content_hash, "a selection of an earlier version still belongs to the data"
+    assert data_identity(changed) != before, "a cell does not"

@@ -12,7 +12,7 @@ from pictures import photographs, yolo_of
 from detreduce.dataset import load_dataset
 from detreduce.duplicates import leakage_report, leaked_images
 from detreduce.duplicates.matching import Candidates
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceWarning, InputError
 
 
 def test_images_of_val_and_test_that_are_in_train_are_named(tmp_path: Path) -> None:
@@ -70,14 +70,23 @@ def test_one_split_alone_leaks_nothing(tmp_path: Path) -> None:
     assert (report.leaked, report.counts) == ((), {})
 
 
-def test_two_unreadable_images_are_not_each_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("other", "equal"), [(b"no image", True), (b"no  mage", False), (b"", False)])
+def test_unreadable_images_are_each_other_if_their_bytes_are(tmp_path: Path, other: bytes, equal: bool) -> None:
     one, two, *_ = photographs()
-    data = yolo_of(tmp_path, {}, train={"a": one, "x": two}, val={"y": two, "z": one})
-    for file in ("train/images/x.png", "val/images/y.png"):
-        (tmp_path / file).write_bytes(b"no image")
+    data = yolo_of(tmp_path, {}, train={"a": one, "x": two, "e": two}, val={"y": two, "z": one})
+    for file, content in (
+        ("train/images/x.png", b"no image"),
+        ("val/images/y.png", other),
+        ("train/images/e.png", b""),
+    ):
+        (tmp_path / file).write_bytes(content)
+    found = {("val/images/z.png", "train/images/a.png"), *[("val/images/y.png", "train/images/x.png")] * equal}
     report = leakage_report(load_dataset(data))
-    assert [(item.image, item.other) for item in report.leaked] == [("val/images/z.png", "train/images/a.png")]
-    assert [problem.file.name for problem in report.problems] == ["x.png", "y.png"]
+    assert {(item.image, item.other) for item in report.leaked} == found
+    assert [problem.file.name for problem in report.problems] == ["e.png", "x.png", "y.png"]
+    with pytest.warns(DetreduceWarning, match="cannot be decoded"):
+        dropped = leaked_images(load_dataset(data))
+    assert {(item.other, item.image) for item in dropped.leaked} == found
 
 
 def test_the_threshold_is_checked_first(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from detreduce.display.terminal_text import visible
 from detreduce.errors import InputError, MissingFileError
 from detreduce.features.table import FeatureTable
 from detreduce.pages import pictures
+from detreduce.pages.class_colours import looks_of
 from detreduce.pages.image_data import pack_images, pack_within
 from detreduce.pages.image_labels import image_labels
 from detreduce.pages.pictures import Album
@@ -328,3 +329,23 @@ def test_names_of_the_dataset_are_in_no_attribute_that_runs(made: dr.ReductionRe
     assert NAMES[0] in read(made.page).text
     assert not [name for _, attributes in read(made.page).elements for name in attributes if name.startswith("on")]
     assert not re.search(r"javascript:", made.page.read_text(encoding="utf-8"))
+
+
+def test_unreadable_labels_are_not_shown_as_background(tmp_path: Path) -> None:
+    data = pictured(tmp_path)
+    for row in (9, 29):
+        image = name_of(tmp_path, row)
+        (tmp_path / "labels" / image.relative_to(tmp_path / "images")).with_suffix(".txt").write_text("0 half\n")
+    dataset = dr.load_dataset(data)
+    rows = np.flatnonzero(dataset.unreadable).tolist()
+    names = [dataset[row].name for row in rows]
+    chosen = dr.select(dataset, "srs", keep=40)
+    (tmp_path / "page.html").write_bytes(selection_page(PageSource(chosen, dataset)))
+    page = unpacked(tmp_path / "page.html")
+    assert page["unreadable"] == [page["names"].index(visible(name)) for name in names] and len(names) == 2
+    assert page["labels"][-2:] == ["background", "unreadable labels"] and page["looks"][-2:] == [[-1, 0], [-1, 0]]
+    for row in rows:
+        assert page["label"][row] == page["labels"].index("unreadable labels")
+    assert "labels cannot be read" in Album(dataset, capacity=0)._picture(rows[0], None).content
+    plain = image_labels(None, dataset, looks_of(dataset.class_labels, [1, 1, 1]))
+    assert sorted(np.flatnonzero(plain.codes == -2).tolist()) == rows and (plain.codes == -1).sum() == 2

@@ -14,7 +14,7 @@ import detreduce as dr
 from detreduce.cli import app
 from detreduce.dataset.leaks import find_leaks
 from detreduce.duplicates.leakage import matches_in_words
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceWarning, InputError
 
 
 @pytest.fixture
@@ -59,6 +59,18 @@ def test_every_copy_is_left_out_and_listed(leaky, tmp_path):
     splits = {split: dr.load_dataset(out / "data.yaml", split=split) for split in ("train", "val", "test")}
     assert not find_leaks(splits).in_train
     assert dr.Selection.load(out / "selection.json").keep == 4
+
+
+def test_what_cannot_be_decoded_is_a_leak_if_its_bytes_are_equal(leaky, tmp_path):
+    for split, name in (("train", "train4"), ("val", "val2"), ("train", "train5")):
+        file = leaky.parent / split / "images" / f"{name}.png"
+        file.write_bytes(b"no image at all" if name != "train5" else b"other bytes")
+    with pytest.warns(DetreduceWarning, match="train5"):
+        dr.reduce(leaky, tmp_path / "out", "srs", keep=1.0, drop_leaked=True, page=False)
+    kept = dr.load_dataset(tmp_path / "out")
+    assert [record.name for record in kept] == [f"train{row}.png" for row in (5, 6, 7)]
+    splits = {split: dr.load_dataset(tmp_path / "out/data.yaml", split=split) for split in ("train", "val", "test")}
+    assert not find_leaks(splits).in_train
 
 
 def test_a_fraction_refers_to_the_images_that_remain(leaky, tmp_path):

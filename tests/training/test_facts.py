@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from edits import edits
+
 from detreduce.training.facts import selection_hash
 
 SELECTION = {"method": "mms", "parameters": {"start": "center"}, "keep": 0.5, "seed": 0, "image_ids": [3, 1]}
@@ -38,3 +40,12 @@ def test_a_file_that_is_no_selection_has_no_hash(tmp_path: Path) -> None:
     for text in ("{", "[]", "{}"):
         (tmp_path / "selection.json").write_text(text)
         assert selection_hash(tmp_path, []) is None
+
+
+def test_a_selection_above_the_data_that_was_edited_is_no_selection(tmp_path: Path) -> None:
+    data = tmp_path / "set" / "data.yaml"
+    data.parent.mkdir()
+    content = {"method": "srs", "parameters": {}, "keep": 2, "seed": 0, "image_ids": ["a", "b"]}
+    for what, edited in edits(content):
+        (tmp_path / "selection.json").write_text(json.dumps(edited))
+        assert isinstance(selection_hash(data, ["a", "b"]), str | None), what

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.machine.decoder_messages import decode_quietly
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
 
 if TYPE_CHECKING:
@@ -23,19 +24,24 @@ OUTLINE = "#ff6d00"
 
 def small_image(path: Path, side: int = SIDE) -> Image | None:
     """Return a small upright image, or None if the file cannot be read. The longer side has at most `side` pixels."""
-    from PIL import ImageOps
-
     try:
         with opened_image(path) as image:
             check_pixels(*image.size)
             with decoding(image.width * image.height):
                 image.draft("RGB", (2 * side, 2 * side))
-                ImageOps.exif_transpose(image, in_place=True)
-                small = image if image.mode == "RGB" else image.convert("RGB")
-                small.thumbnail((side, side))
+                small = decode_quietly(lambda: _shrink(image, side))
     # for a broken file, Pillow's decoders raise almost any error
     except Exception:
         return None
+    return small
+
+
+def _shrink(image: Image, side: int) -> Image:
+    from PIL import ImageOps
+
+    ImageOps.exif_transpose(image, in_place=True)
+    small = image if image.mode == "RGB" else image.convert("RGB")
+    small.thumbnail((side, side))
     return small
 
 

@@ -81,5 +81,5 @@ def known_rate(store: Path) -> MakingCost | None:
     try:
         content = parse_json(read_regular(store / COST_FILE, RECORDS))
         return MakingCost(int(content["images"]), PhaseEnergy.model_validate(content["energy"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None

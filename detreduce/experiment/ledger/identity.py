@@ -30,6 +30,8 @@ def data_identity(dataset: DetectionDataset) -> str:
     for split in dataset.source.splits:
         part = dataset if split == dataset.split else load_split(dataset.source, split)
         digest.update(f"{split} {part.content_hash}".encode())
+        # such images have a category of their own, so choices differ
+        digest.update("".join(f" {row}" for row in part.unreadable.nonzero()[0]).encode())
         with progress(f"checking {split} images", len(part), "images") as advance:
             for record in part:
                 digest.update(_image_digest(record.path.absolute(), memo))

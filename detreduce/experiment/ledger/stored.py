@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from detreduce.machine.checked_json import Count, Int64, Stored
+from detreduce.machine.checked_json import Stored
+from detreduce.machine.stored_numbers import Count, Int64, Keep
 from detreduce.training.energy import PhaseEnergy
 
 
@@ -23,7 +24,7 @@ class _Cell(PlannedCell):
     label: str
     method: str
     control: str | None
-    keep: int | float
+    keep: Keep
     training_seed: Int64
     selection_seed: Int64 | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -37,7 +38,7 @@ class _Selection(Stored):
     of: Count | None = None
     hash: str | None = None
     set_hash: str | None = None
-    fitted_at: int | float | None = None
+    fitted_at: Keep | None = None
     deterministic: bool | None = None
 
 
@@ -57,3 +58,10 @@ class CellFile(Stored):
     selection: _Selection
     choosing: dict[str, PhaseEnergy]
     ran: _Ran = Field(default_factory=_Ran)
+
+
+class CostFile(Stored):
+    """The cost of features or of a search, and the number of vectors that came from the cache."""
+
+    energy: PhaseEnergy
+    from_cache: Count = 0

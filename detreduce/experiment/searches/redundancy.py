@@ -13,10 +13,11 @@ from detreduce.experiment.cells import Cell
 from detreduce.experiment.costs.signature_cost import with_signatures
 from detreduce.experiment.ledger.identity import features_identity
 from detreduce.experiment.ledger.ledger import SEARCH
+from detreduce.experiment.ledger.stored import CostFile
 from detreduce.experiment.sources import Sources
-from detreduce.machine.documents import parse_json
+from detreduce.machine.checked_json import read_checked
 from detreduce.machine.hashes import content_digest
-from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
+from detreduce.machine.regular_files import is_regular
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.duplicate_search import duplicates_to_drop
 from detreduce.selection.request import CompositionRequest
@@ -45,8 +46,8 @@ class Redundancy:
         found = self._search(cell.composition)
         if found is None:
             return None, {}
-        kept = parse_json(read_regular(self._cost_file(cell.composition), RECORDS))
-        return found, {PHASE: PhaseEnergy.model_validate(kept["energy"])}
+        _, cost = read_checked(self._cost_file(cell.composition), CostFile, "the cost of a search")
+        return found, {PHASE: cost.energy}
 
     def check(self, cell: Cell) -> None:
         """Raise InputError if too few images remain for a cell after its duplicates are dropped."""

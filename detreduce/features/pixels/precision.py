@@ -109,7 +109,7 @@ def _read_error(memo: Path) -> float | None:
     """Return the measured difference that an earlier run stored. Return None if there is no valid file."""
     try:
         return float(parse_json(read_regular(memo, RECORDS))["bfloat16_error"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

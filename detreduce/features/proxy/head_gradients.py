@@ -14,7 +14,8 @@ from detreduce.errors import InputError
 from detreduce.features.pixels.running import Running
 from detreduce.images.batches import NetworkInput
 from detreduce.ultralytics_bridge.detector import branch, check_head
-from detreduce.ultralytics_bridge.tensor_weights import GAINS, load_tensors, open_model
+from detreduce.ultralytics_bridge.plain_weights import load_plain
+from detreduce.ultralytics_bridge.tensor_weights import GAINS, load_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +41,7 @@ class GradientOptions:
         Device, batch size and threads.
     start
         The model from which the training of the weights started. If given, the file of the weights has only tensors
-        (see `load_tensors`). If None, it is a pickle of ultralytics.
+        (see `load_tensors`). If None, it is a weights file of ultralytics (see `load_plain`).
     """
 
     imgsz: int = 320
@@ -63,7 +64,7 @@ class HeadGradients:
     def model(self) -> Any:
         """The ultralytics network in eval mode. Its `args` have the loss gains of the training."""
         if self.options.start is None:
-            network = open_model(str(self.weights))
+            network = load_plain(self.weights)
         else:
             network = load_tensors(self.weights, self.options.start, self.n_classes)
         from ultralytics.cfg import get_cfg

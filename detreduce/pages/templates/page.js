@@ -55,13 +55,16 @@
     for (const part of first ? [first, last] : [last]) name.append(make("span", {}, part));
     return name;
   };
+  // labels that cannot be read are not background
+  const withoutBoxes = (data, place) => !data.classes.length ? "no labels"
+    : data.unreadable.includes(place) ? "labels cannot be read" : "no boxes";
   const boxesOf = (data, place) => {
     const words = make("p");
     const boxes = data.boxes[place];
     for (let at = 0; at < boxes.length; at += 2) {
       words.append(at ? ", " : "", `${boxes[at + 1]}\u00a0`, make("bdi", {}, data.classes[boxes[at]]));
     }
-    if (!boxes.length) words.textContent = data.classes.length ? "no boxes" : "no labels";
+    if (!boxes.length) words.textContent = withoutBoxes(data, place);
     return words;
   };
   const pictureOf = (data, place) => {
@@ -221,7 +224,8 @@
       const select = form.elements.class;
       if (data.classes.length) {
         const counts = new Map();
-        let without = 0;
+        const unreadable = data.unreadable.length;
+        let without = -unreadable;
         for (const boxes of data.boxes) {
           if (!boxes.length) without += 1;
           for (let at = 0; at < boxes.length; at += 2) counts.set(boxes[at], (counts.get(boxes[at]) || 0) + 1);
@@ -230,6 +234,7 @@
           select.append(make("option", { value: code }, `${data.classes[code]} (${count})`));
         }
         if (without) select.append(make("option", { value: "none" }, `no boxes (${without})`));
+        if (unreadable) select.append(make("option", { value: "unreadable" }, `labels cannot be read (${unreadable})`));
       } else select.closest("label").hidden = true;
       if (this.curation) {
         const states = form.querySelector("fieldset");
@@ -245,12 +250,14 @@
       const state = form.querySelector("[type=radio]:checked").value;
       const kind = form.elements.class.value;
       const part = form.elements.name.value.trim().toLowerCase();
+      const unreadable = new Set(data.unreadable);
       let count = 0;
       for (let place = 0; place < this.matching.length; place += 1) {
         const boxes = data.boxes[place];
         let fits = state === "all" || (state === "kept" ? this.rank[place] > 0
           : state === "dropped" ? !this.rank[place] : this.curation.choices.get(place) === state);
-        if (fits && kind === "none") fits = !boxes.length;
+        if (fits && kind === "unreadable") fits = unreadable.has(place);
+        else if (fits && kind === "none") fits = !boxes.length && !unreadable.has(place);
         else if (fits && kind) fits = boxes.some((value, at) => at % 2 === 0 && value === Number(kind));
         if (fits && part) fits = data.names[place].toLowerCase().includes(part);
         this.matching[place] = fits ? 1 : 0;
@@ -412,7 +419,7 @@
         const look = code < 0 ? [-1, 0] : data.looks[code];
         const entry = shown.get(String(look));
         if (entry) { entry.others += 1; entry.count += count; continue; }
-        shown.set(String(look), { name: code < 0 ? "no boxes" : data.labels[code], look, count, others: 0 });
+        shown.set(String(look), { name: ["labels cannot be read", "no boxes"][code + 2] || data.labels[code], look, count, others: 0 });
       }
       for (const { name, look: [colour, shape], count, others } of shown.values()) {
         const mark = draw("svg", { viewBox: "0 0 12 12", "aria-hidden": "true" });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,6 +88,9 @@ def _check_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     Return a dict that replaces the argument ``optimizer`` by the same name in ultralytics' spelling.
     """
+    for name, value in arguments.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{name}={value!r} must be a finite number.")
     for name in ("epochs", "workers", "imgsz"):
         value, least = arguments.get(name), 0 if name == "workers" else 1
         for number in value if isinstance(value, (list, tuple)) and name == "imgsz" else [value]:

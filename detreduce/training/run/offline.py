@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from detreduce.training.run.loggers import attach_loggers
+from detreduce.training.run.quiet_images import read_image_quietly
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 _COLOURS = re.compile(r"\x1b\[\d+m")
@@ -86,6 +87,8 @@ def _replacements() -> dict[tuple[str, str], Any]:
         ("ultralytics.utils.downloads", "safe_download"): _no_download,
         ("ultralytics.data.utils", "safe_download"): _no_download,
         ("ultralytics.utils", "VERBOSE"): False,
+        ("ultralytics.data.base", "imread"): read_image_quietly,
+        ("ultralytics.data.utils", "imread"): read_image_quietly,
     }
 
 

@@ -20,7 +20,9 @@ from detreduce.experiment.advice.comparable import comparable_rows
 from detreduce.experiment.ledger.finished_cell import CELL_FILE, TRAIN_FOLDER, FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.ledger.merge import merge_ledgers
+from detreduce.experiment.ledger.stored import CostFile
 from detreduce.experiment.outcome import outcome_of
+from detreduce.machine.checked_json import read_checked
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import RECORD_NAME, TrainingRecord
@@ -173,3 +175,16 @@ def test_a_merge_takes_links_inside(ledger: Ledger, tmp_path: Path) -> None:
     shutil.copytree(ledger.path, other)
     (other / "cells/srs-0/again.json").symlink_to("cell.json")
     assert len(merge_ledgers(other, tmp_path / "into").copied) == len(KEYS)
+
+
+def test_an_edited_cost_is_one_error_or_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "features-x.json"
+    energy = PhaseEnergy(seconds=3.0, wh=1.0, g_co2=2.0).model_dump()
+    for what, content in edits({"energy": energy, "from_cache": 3, "images": 9}):
+        file.write_text(json.dumps(content))
+        try:
+            _, cost = read_checked(file, CostFile, "the cost of features")
+        except InputError as error:
+            assert str(file) in str(error), what
+        else:
+            assert cost.from_cache >= 0 and isinstance(cost.energy.seconds, float), what

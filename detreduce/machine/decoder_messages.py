@@ -1,0 +1,179 @@
+"""Catch the messages that image decoders print on stderr, so that each message can be shown with its file.
+
+libjpeg and libpng print on the C library's `stderr`, without the name of the file. While an image is decoded, the
+variable `stderr` of the C library refers to a temporary file. Python's own stderr stays as it is. On a system without
+this variable (Windows), the messages stay on stderr.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# some cameras write a few extra bytes, but many extra bytes mean that the content is damaged
+_FEW_STRAY_BYTES = re.compile(r"\b\d{1,2} extraneous bytes before marker 0xd9")
+_UNBUFFERED = 2  # _IONBF of stdio
+_MOST_BYTES = 1 << 16
+
+
+def damage_in(messages: list[str]) -> str:
+    """Return the first message about damage, or an empty text. Messages about sound images are skipped."""
+    about = (line.strip() for line in messages if "JPEG" in line or line.startswith("libpng error"))
+    return next((line for line in about if not _FEW_STRAY_BYTES.search(line)), "")
+
+
+class _Redirection:
+    """The C library's variable `stderr`, and a temporary file that replaces it. Raise an error if it is not usable."""
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(None)
+        name = "__stderrp" if sys.platform == "darwin" else "stderr"
+        self._variable = ctypes.c_void_p.in_dll(library, name)
+        self._file = tempfile.TemporaryFile(mode="a+b", buffering=0)  # noqa: SIM115
+        library.fdopen.restype = ctypes.c_void_p
+        library.setvbuf.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
+        self._stream = library.fdopen(os.dup(self._file.fileno()), b"a")
+        if not self._stream:
+            raise OSError("the temporary file cannot be opened")
+        library.setvbuf(self._stream, None, _UNBUFFERED, 0)
+        self._former: int | None = None
+        self._log_level: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of bytes printed since `start`."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def lines(self, start: int) -> list[str]:
+        """Return the lines after the first `start` bytes."""
+        return os.pread(self._file.fileno(), _MOST_BYTES, start).decode("utf-8", "replace").splitlines()
+
+    def start(self) -> None:
+        """Redirect the C library's `stderr`, and turn off the log of OpenCV, which repeats the errors."""
+        self._former, self._variable.value = self._variable.value, self._stream
+        if (log := _opencv_log()) is not None:
+            self._log_level = log.setLogLevel(log.LOG_LEVEL_SILENT)
+
+    def stop(self) -> None:
+        """Undo `start`, and empty the file."""
+        self._variable.value = self._former
+        if self._log_level is not None and (log := _opencv_log()) is not None:
+            log.setLogLevel(self._log_level)
+        if self.size:
+            os.ftruncate(self._file.fileno(), 0)
+
+
+def _opencv_log() -> Any:
+    """Return OpenCV's module of its log, or None if OpenCV is not imported."""
+    return getattr(getattr(sys.modules.get("cv2"), "utils", None), "logging", None)
+
+
+class _Decoders:
+    """The decoders that run at one time in all threads of the process."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running = self._begun = self._want_alone = 0
+        self._redirection: _Redirection | None = None
+        self._usable = True
+
+    def hear(self, decode: Callable[[], T]) -> tuple[T, list[str]]:
+        """Call a decoder. Return its result and the messages that it printed."""
+        with self._run() as redirection:
+            if redirection is None:
+                return decode(), []
+            begun, start = self._begun if self._running == 1 else -1, redirection.size
+            result = decode()
+            if redirection.size == start:
+                return result, []
+            if begun == self._begun:
+                return result, redirection.lines(start)
+        # other decoders ran at the same time, so the messages may be theirs
+        with self._run(alone=True) as redirection:
+            return decode(), redirection.lines(0) if redirection is not None else []
+
+    @contextmanager
+    def _run(self, *, alone: bool = False) -> Iterator[_Redirection | None]:
+        """Redirect the C library's `stderr` in this block. No other block runs at the same time if `alone` is True.
+
+        Yield None if the redirection is not possible.
+        """
+        with self._changed:
+            self._want_alone += alone
+            self._changed.wait_for(lambda: not self._running if alone else not self._want_alone)
+            self._begun += 1
+            self._running += 1
+            redirection = self._open()
+            if redirection is not None and self._running == 1:
+                redirection.start()
+        try:
+            yield redirection
+        finally:
+            with self._changed:
+                self._want_alone -= alone
+                self._running -= 1
+                if redirection is not None and not self._running:
+                    redirection.stop()
+                self._changed.notify_all()
+
+    def _open(self) -> _Redirection | None:
+        """Return the redirection, which is made at the first call. Return None if it is not possible."""
+        if self._redirection is None and self._usable:
+            try:
+                self._redirection = _Redirection()
+            except (OSError, ValueError, AttributeError, TypeError):
+                self._usable = False
+        return self._redirection
+
+    def after_fork(self) -> _Decoders:
+        """Restore `stderr` in a forked process, and return the decoders of this process."""
+        if self._redirection is not None and self._running:
+            self._redirection.stop()
+        return _Decoders()
+
+
+_decoders = _Decoders()
+_heard = threading.local()
+
+
+def _forked() -> None:
+    global _decoders
+    _decoders = _decoders.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
+def decode_quietly(decode: Callable[[], T]) -> T:
+    """Call a function that decodes an image. Its messages go to `heard_messages` of this thread, not to stderr.
+
+    The function may be called twice.
+    """
+    result, messages = _decoders.hear(decode)
+    getattr(_heard, "messages", []).extend(messages)
+    return result
+
+
+@contextmanager
+def heard_messages() -> Iterator[list[str]]:
+    """Yield a list of the messages of all `decode_quietly` calls in this block and in this thread."""
+    former = getattr(_heard, "messages", None)
+    found: list[str] = []
+    _heard.messages = found
+    try:
+        yield found
+    finally:
+        if former is None:
+            del _heard.messages
+        else:
+            _heard.messages = former

@@ -1,0 +1,54 @@
+"""Read the images of a training or evaluation as ultralytics does, and name the damaged ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from detreduce.display.terminal_text import visible
+from detreduce.errors import ImageReadError, InputError
+from detreduce.machine.decoder_messages import damage_in, decode_quietly, heard_messages
+from detreduce.machine.image_files import check_pages, opened_image
+from detreduce.machine.regular_files import is_regular
+
+_printed: set[str] = set()
+
+
+def read_image_quietly(filename: str | Path, *args: Any, **kwargs: Any) -> Any:
+    """Return ultralytics' `imread` of a file. Messages of the decoder become one warning with the file's name.
+
+    In the main process, the warning goes to ultralytics' log. A worker process prints it once per file. Raise
+    InputError for a TIFF whose pages together are above the pixel limit, because ultralytics decodes all pages. Return
+    None if the path is not a regular file.
+    """
+    from torch.utils.data import get_worker_info
+    from ultralytics.utils import LOGGER
+    from ultralytics.utils.patches import imread
+
+    if not is_regular(filename):
+        return None
+    _check_pages(Path(filename))
+    with heard_messages() as messages:
+        image = decode_quietly(lambda: imread(filename, *args, **kwargs))
+    damage = damage_in(messages)
+    if damage:
+        warning = f"{Path(filename).resolve()}: damaged; the decoder fills in missing parts ({damage})"
+        if get_worker_info() is None:
+            LOGGER.warning(warning)
+        elif warning not in _printed:
+            _printed.add(warning)
+            print(visible(f"Warning: {warning}"), file=sys.stderr, flush=True)
+    return image
+
+
+def _check_pages(file: Path) -> None:
+    if file.suffix.lower() not in (".tif", ".tiff"):
+        return
+    try:
+        with opened_image(file) as image:
+            check_pages(image)
+    except ImageReadError as error:
+        raise InputError(f"{file.resolve()}: {error}. Remove the image, or keep one page.") from None
+    except (OSError, EOFError):
+        return  # ultralytics says what is wrong with the file

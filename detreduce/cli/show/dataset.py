@@ -13,6 +13,7 @@ from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import most_common, share, show_table, show_text, table_of
 from detreduce.dataset.output_name import free_name
 from detreduce.dataset.suggested_command import inspect_command, reduce_command
+from detreduce.machine.regular_files import is_regular
 
 if TYPE_CHECKING:
     from detreduce.dataset.checks import DatasetSummary
@@ -64,7 +65,7 @@ def show_next(
         command = reduce_command(dataset, "--keep", "all", suffix="clean", given=given)
     elif not opened:
         page = Path(HEALTH_PAGE)
-        other = os.path.lexists(page) and not (page.is_file() and is_own(page))
+        other = os.path.lexists(page) and not (is_regular(page) and is_own(page))
         output = ["--output", free_name(HEALTH_PAGE)] if other else []
         command = inspect_command(dataset, "--check-images", "--page", *output, given=given)
     else:

@@ -17,11 +17,12 @@ from detreduce.dataset.problem_counts import ProblemCounts
 from detreduce.experiment.data_problems import read_problems
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.ledger.stored import CellFile, CostFile, PlannedCell
+from detreduce.experiment.tuning.stored import StoredTuning
 from detreduce.machine.stored_numbers import Count, Int64, Keep
 from detreduce.selection.stored import SelectionFile
 from detreduce.training.record import TrainingRecord
 
-MODELS = (ProblemCounts, SelectionFile, CellFile, PlannedCell, CostFile, TrainingRecord)
+MODELS = (ProblemCounts, SelectionFile, CellFile, PlannedCell, CostFile, StoredTuning, TrainingRecord)
 KINDS = {kind.__name__: kind for kind in MODELS}
 
 

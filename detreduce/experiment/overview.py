@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
 from typing import Any
@@ -171,7 +171,8 @@ def overview(planned: PlannedCells, costing: Costing) -> Overview:
 class Costing:
     """The expected cost of cells that run one after the other.
 
-    Features, proxy training and selections that one cell makes cost nothing for the cells that run later.
+    Features, proxy training and selections that one cell makes cost nothing for the cells that run later. `evaluation`
+    gives the cost of a cell that is trained already and only evaluated on corrupted images, and None for others.
 
     Attributes
     ----------
@@ -179,8 +180,15 @@ class Costing:
         Phases whose cost is not known, among the phases of the cells so far.
     """
 
-    def __init__(self, forecast: Forecast, choices: Choices, sources: Sources) -> None:
+    def __init__(
+        self,
+        forecast: Forecast,
+        choices: Choices,
+        sources: Sources,
+        evaluation: Callable[[Cell], Estimate | None] = lambda cell: None,
+    ) -> None:
         self._forecast, self._choices, self._sources = forecast, choices, sources
+        self._evaluation = evaluation
         self._made: set[str] = set()
         self.unknown: set[str] = set()
 
@@ -193,8 +201,10 @@ class Costing:
         """Return the expected cost of the next cell.
 
         The cost includes the selection, the features and the proxy training, unless the ledger or an earlier cell
-        already has them.
+        already has them. A cell that is only evaluated costs the evaluation.
         """
+        if (evaluation := self._evaluation(cell)) is not None:
+            return evaluation
         cost = self._forecast.training(cell)
         if cell.on_all:
             return cost

@@ -23,6 +23,7 @@ from detreduce.experiment.cell_lines import describe_cell, describe_outcome
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.choices import FIT
 from detreduce.experiment.config import ExperimentConfig, load_config
+from detreduce.experiment.corrupted_cells import evaluate_later
 from detreduce.experiment.costs.limits import Limits
 from detreduce.experiment.data_problems import keep_problems
 from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
@@ -296,6 +297,8 @@ class _Experiment(SharedParts):
 
     def run_alone(self, cell: Cell, work: Path) -> FinishedCell:
         """Run a cell. Record the machine, the time, and whether another training ran at the same time."""
+        if (former := evaluate_later(self, cell, work)) is not None:
+            return former
         # choose first, because this training does not yet count as overlapped while it waits for another process
         chosen = None if cell.on_all else self._choose(cell)
         with present() as here:

@@ -16,7 +16,7 @@ from detreduce.errors import InputError
 from detreduce.experiment.cells import Cell, Identity, make_plan, training_arguments, uses_features
 from detreduce.experiment.choices import Choices
 from detreduce.experiment.config import ExperimentConfig
-from detreduce.experiment.costs.forecast import Forecast
+from detreduce.experiment.costs.forecast import Estimate, Forecast
 from detreduce.experiment.costs.limits import Spent
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.identity import data_identity, features_identity, file_identity
@@ -27,6 +27,7 @@ from detreduce.experiment.searches.near_duplicates import has_near_duplicates
 from detreduce.experiment.searches.redundancy import Redundancy
 from detreduce.experiment.sources import Sources, proxy_identity
 from detreduce.training.run.folder import EvaluateOn
+from detreduce.vocabulary.corruptions import SEVERITIES
 
 
 class SharedParts:
@@ -49,7 +50,19 @@ class SharedParts:
     def costing(self) -> Costing:
         """Return a `Costing` that estimates the cost of cells from the cells that are finished now."""
         forecast = Forecast.of(self.finished, self.config, len(self.dataset))
-        return Costing(forecast, self.choices, self.sources)
+        return Costing(forecast, self.choices, self.sources, self._evaluation_cost)
+
+    def _evaluation_cost(self, cell: Cell) -> Estimate | None:
+        """Return the expected cost of a cell that is only evaluated on corrupted images; None for other cells.
+
+        Each corruption in each severity takes as long as the evaluation on clean images.
+        """
+        former = next((one for one in self.finished if one.key == self.without_corruptions.get(cell.key)), None)
+        clean = None if former is None else former.training.energy.get("evaluation")
+        if clean is None:
+            return None
+        times = len(self.config.evaluate.corruptions) * len(SEVERITIES)
+        return Estimate(clean.seconds * times, None if clean.wh is None else clean.wh * times)
 
     @cached_property
     def dataset(self) -> DetectionDataset:
@@ -113,6 +126,15 @@ class SharedParts:
     def plan(self) -> list[Cell]:
         """All cells of the experiment."""
         return make_plan(self.config, self.identity, self.arguments)
+
+    @cached_property
+    def without_corruptions(self) -> dict[str, str]:
+        """Key of a cell -> key of the same training without corrupted images; empty without corruptions."""
+        if not self.config.evaluate.corruptions:
+            return {}
+        evaluate = self.config.evaluate.model_copy(update={"corruptions": []})
+        plain = make_plan(self.config.model_copy(update={"evaluate": evaluate}), self.identity, self.arguments)
+        return {cell.key: former.key for cell, former in zip(self.plan, plain, strict=True)}
 
     @cached_property
     def sources(self) -> Sources:

@@ -17,7 +17,6 @@ from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.costs.forecast import COSTLY, Estimate
-from detreduce.experiment.costs.making_cost import charged
 from detreduce.experiment.ledger.identity import features_identity
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.ledger.stored import CostFile
@@ -35,6 +34,7 @@ from detreduce.reduction.steps import Source, extract, image_vectors
 from detreduce.selection.choose import select
 from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
+from detreduce.training.energy.making_cost import charged
 from detreduce.training.proxy import PHASE, WEIGHTS_SUFFIX, log_proxy_training
 from detreduce.training.run.model import find_model
 from detreduce.ultralytics_bridge.tensor_weights import SUFFIX, save_tensors

@@ -27,6 +27,7 @@ from detreduce.training.recipes.settings import RecipeSettings
 from detreduce.training.record import PLOTS_FOLDER, CorruptedEvaluation, DataFacts, Evaluation, TrainingRecord
 from detreduce.training.run.arguments import check_arguments
 from detreduce.training.run.detector_training import DetectorTraining, cpu_threads, run_training
+from detreduce.training.run.evaluation_arguments import evaluation_arguments
 from detreduce.training.run.folder import EvaluateOn, EvaluationPlan, RunFolder, make_run_folder
 from detreduce.training.run.model import find_model
 from detreduce.training.run.trainer import Watch
@@ -34,8 +35,6 @@ from detreduce.training.streams.stream import UNIFORM
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 from detreduce.vocabulary.corruptions import Corruption
 
-# training arguments that also change the predictions of the evaluation
-_SHARED_WITH_EVALUATION = ("imgsz", "device", "workers", "single_cls", "conf", "iou", "max_det", "agnostic_nms", "nms")
 _RESOLVED = (
     "optimizer", "lr0", "lrf", "momentum", "weight_decay", "warmup_epochs", "warmup_momentum", "warmup_bias_lr", "nbs",
     "batch", "epochs", "imgsz", "freeze", "close_mosaic", "mosaic", "cos_lr", "amp", "workers", "deterministic", "seed",
@@ -151,7 +150,8 @@ def train(
         plan = EvaluationPlan(evaluate_on, choose, allow_leaks)
         # a subset has its own links to the images
         folder = images if recipe.data == data else None
-        run = make_run_folder(recipe.data, output, label=label, images=folder, evaluation=plan)
+        source = recipe.data if recipe.loaded is None else recipe.loaded
+        run = make_run_folder(source, output, label=label, images=folder, evaluation=plan)
         own = {name: value for name, value in recipe.settings.arguments.items() if value != checked.get(name)}
         job = _Job(where, recipe, choose, plots, {**ultralytics_arguments, **own}, corrupting)
         return _train(job, run, meter)
@@ -256,7 +256,7 @@ def _evaluate(
                 output=scratch,
                 evidence=run.path / EVIDENCE_NAME,
                 plots=plots,
-                **_evaluation_arguments(training, watch),
+                **evaluation_arguments(training.arguments, watch.trainer.args.imgsz, watch.trainer.batch_size),
             )
     finally:
         data_yaml.unlink(missing_ok=True)
@@ -273,19 +273,12 @@ def _evaluate_corrupted(
         return []
     weights, clean = _weights(run, watch), CleanImages(run.data_yaml, list(run.truths.values()))
     with _explained(weights), meter.measure(PHASE):
-        arguments = _evaluation_arguments(training, watch)
+        arguments = evaluation_arguments(training.arguments, watch.trainer.args.imgsz, watch.trainer.batch_size)
         return evaluate_corrupted(weights, clean, corruptions, run.path / FOLDER, arguments)
 
 
 def _weights(run: RunFolder, watch: Watch) -> Path:
     return run.path / "weights" / ("best.pt" if watch.validate else "last.pt")
-
-
-def _evaluation_arguments(training: DetectorTraining, watch: Watch) -> dict[str, Any]:
-    """Return the arguments of ``YOLO.val`` that come from the training."""
-    arguments = training.arguments
-    shared = {name: arguments[name] for name in _SHARED_WITH_EVALUATION if arguments.get(name) is not None}
-    return {**shared, "imgsz": watch.trainer.args.imgsz, "batch": max(1, int(watch.trainer.batch_size)) * 2}
 
 
 @contextlib.contextmanager

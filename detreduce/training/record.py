@@ -11,6 +11,7 @@ from detreduce.dataset.problem_counts import ProblemCounts
 from detreduce.errors import MissingFileError
 from detreduce.machine.checked_json import read_checked
 from detreduce.machine.files import write_atomically
+from detreduce.machine.hashes import json_hash
 from detreduce.machine.json_values import json_text, json_value
 from detreduce.machine.regular_files import is_regular
 from detreduce.machine.stored_numbers import Count, Int64
@@ -26,6 +27,11 @@ RECORD_NAME = "record.json"
 PLOTS_FOLDER = "evaluation"
 """Folder in the run folder with ultralytics' plots of the final evaluation."""
 SCHEMA = 1
+SETTINGS = (
+    "optimizer", "lr0", "lrf", "momentum", "weight_decay", "warmup_epochs", "warmup_momentum", "warmup_bias_lr", "nbs",
+    "batch", "imgsz", "freeze", "close_mosaic", "mosaic", "cos_lr", "amp",
+)  # fmt: skip
+"""Resolved settings that say how a training learns, whatever its images, its length and its seed."""
 
 
 class _Part(BaseModel):
@@ -271,6 +277,18 @@ class TrainingRecord(_Part):
             return None
         trained = (self.flops.forward + self.flops.backward) * self.counts.images_seen
         return (trained + self.flops.forward * self.counts.images_scored) / 1e12
+
+    @property
+    def settings_hash(self) -> str | None:
+        """Hash of the settings that the training used, without its images, its length and its seed. None if unknown.
+
+        A setting that is written down and one that has this value by default give the same hash.
+        """
+        known = {name: self.resolved.get(name) or 0 for name in SETTINGS}
+        if not any(known.values()):
+            return None
+        progressive = (self.recipe or {}).get("progressive")
+        return json_hash([known, progressive])[:16]
 
     @property
     def plots(self) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,26 @@ def load_tensors(file: Path, model: str, n_classes: int) -> Any:
         ) from error
     built.args = gains
     network.model = built
+    return network
+
+
+def build_network(model: str, state: Mapping[str, Any], class_names: Sequence[str]) -> Any:
+    """Return the network of a model for other classes, with the tensors of a state dict.
+
+    `model` is the argument of ``YOLO(...)`` that the training started from. If it is a weights file, it is unpickled,
+    so the user must have named it. Raise InputError if the tensors do not fit.
+    """
+    start = open_model(model).model
+    channels = next(iter(state.values())).shape[1] if state else 3
+    try:
+        network = type(start)(deepcopy(start.yaml), ch=channels, nc=len(class_names), verbose=False)
+        network.load_state_dict(state)
+    except Exception as error:  # layers that do not fit raise errors of several kinds
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(
+            f"The weights do not fit {Path(model).name} with {len(class_names)} classes ({reason})."
+        ) from error
+    network.names = dict(enumerate(class_names))
     return network
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from detreduce.display.numbers import fixed
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.outcome import outcome_of
@@ -35,6 +36,14 @@ PAGE, RESULTS = DOCS / "results.md", DOCS / "results"
 MARKED = re.compile(r"(<!-- results: (\w+) (\w+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 VERSIONS = ("python", "detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocotools")
 AGAINST = {"srs": "minus `srs`", EQUAL_ITERATIONS: f"minus {CONTROLS[EQUAL_ITERATIONS].words}"}
+PREDICTORS = {
+    "boxes": "number of kept boxes",
+    "object_similarity": "similarity of val's objects to kept objects",
+    "class entropy, bits": "evenness of classes (entropy)",
+    "rarest class, boxes": "kept boxes of the rarest class",
+    "epsilon": "epsilon, the largest distance in a category",
+}
+"""Measure of scripts/studies/predictors.py -> its name on the page, if it is another one."""
 MACHINE = ("host", "machine", "started", "ended")
 
 
@@ -184,12 +193,36 @@ def _strong(text: str, name: str) -> str:
     return f"**{text}**" if name in ("srs", EQUAL_ITERATIONS) else text
 
 
+def correlation_table(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a Markdown table of rank correlations: one row per measure, the strongest first."""
+    columns = [
+        (dataset["results"][0].partition("_")[0], keep, words, dataset)
+        for dataset in found["datasets"]
+        for keep, words in dataset["keeps"].items()
+        if any(row["keep"] == keep for row in dataset["correlations"])
+    ]
+    texts: dict[str, list[str]] = {}
+    strength: dict[str, list[float]] = {}
+    for place, (_, keep, _, dataset) in enumerate(columns):
+        for row in dataset["correlations"]:
+            if row["keep"] == keep:
+                rho, low, high = (fixed(row[name], 2, sign=True) for name in ("rho", "low", "high"))
+                text = f"{rho} ({low} to {high})"
+                texts.setdefault(row["measure"], [""] * len(columns))[place] = text
+                strength.setdefault(row["measure"], []).append(abs(row["rho"]))
+    yield "| measure | " + " | ".join(f"{name}, keep {words}" for name, _, words, _ in columns) + " |"
+    yield "|---|" + "---|" * len(columns)
+    for measure in sorted(texts, key=lambda name: (-math.fsum(strength[name]) / len(strength[name]), name)):
+        yield f"| {PREDICTORS.get(measure, measure.replace('_', ' '))} | " + " | ".join(texts[measure]) + " |"
+
+
 def with_tables(text: str) -> str:
     """Return the text of the page with new tables between its markers."""
 
     def replacement(match: re.Match[str]) -> str:
-        result = result_of(match[2])
-        lines = cost_table(result) if match[3] == "Wh" else table(result, match[3])
+        result = study_of(match[2]) if match[3] == "correlations" else result_of(match[2])
+        special = {"Wh": cost_table, "correlations": correlation_table}.get(match[3])
+        lines = table(result, match[3]) if special is None else special(result)
         return f"{match[1]}\n" + "\n".join(lines) + f"\n\n{match[4]}"
 
     return MARKED.sub(replacement, text)
@@ -198,6 +231,12 @@ def with_tables(text: str) -> str:
 def result_of(name: str) -> dict[str, Any]:
     """Return the result kept under a name."""
     found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def study_of(name: str) -> dict[str, Any]:
+    """Return the result of a study of kept results."""
+    found: dict[str, Any] = json.loads((RESULTS / "studies" / f"{name}.json").read_text(encoding="utf-8"))
     return found
 
 

@@ -1,7 +1,10 @@
 """Correlate measures of selections with the mAP of trainings on these selections. No training is needed.
 
-    python scripts/studies/predictors.py                               # the table, from the kept results
-    python scripts/studies/predictors.py --measure aquarium_methods    # choose and measure again, then the table
+    python scripts/studies/predictors.py                               # the correlations, from the kept results
+    python scripts/studies/predictors.py --measure aquarium_methods    # choose and measure again, then the correlations
+
+The correlations are kept in docs/results/studies/predictors.json. scripts/docs/results.py writes the table of
+docs/results.md from this file.
 
 The kept results name the selection of each cell by a hash, and do not list its images. So `--measure NAME` chooses the
 images again with configs/NAME.yaml, and prints how many selections have the same hash. It writes all measures to
@@ -40,6 +43,7 @@ from detreduce.vocabulary.labels import with_former_defaults
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "docs" / "results"
 MEASURES = RESULTS / "measures"
+CORRELATIONS = RESULTS / "studies" / "predictors.json"
 MEASURE = "mAP50"
 RANDOM = "srs"
 DRAWS, LEAST = 2000, 5
@@ -188,36 +192,25 @@ def keep_measures(name: str) -> str:
     return f"{name}: {len(rows)} of {every} selections measured, {same} of them with the same hash as in the training."
 
 
-def tables() -> Iterator[str]:
-    """Yield the lines of Markdown tables, one for each dataset with measures, the strongest correlation first."""
+def correlations() -> dict[str, Any]:
+    """Return the correlations for each dataset with kept measures, and how many selections are those of the results."""
     kept = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(MEASURES.glob("*.json"))]
+    datasets = []
     for data_hash in dict.fromkeys(one["data_hash"] for one in kept):
-        names = [one["result"] for one in kept if one["data_hash"] == data_hash]
+        own = [one for one in kept if one["data_hash"] == data_hash]
+        names = [one["result"] for one in own]
         cells = [cell for name in names for cell in _result(name)["cells"]]
-        found = table(cells, [row for one in kept if one["result"] in names for row in one["selections"]])
-        keeps = list(dict.fromkeys(row["keep"] for row in found))
-        sizes = {row["keep"]: (row["selections"], row["methods"]) for row in found}
-        yield f"### {', '.join(names)}: Spearman's rho with {MEASURE} minus random"
-        yield ""
-        words = {keep_key(cell["keep"]): keep_in_words(cell["keep"]) for cell in cells}
-        heads = [f"keep {words[keep]}, {sizes[keep][0]} selections by {sizes[keep][1]} methods" for keep in keeps]
-        yield "| measure | " + " | ".join(heads) + " |"
-        yield "|---|" + "---|" * len(keeps)
-        by_name: dict[str, dict[str, Row]] = {}
-        for row in found:
-            by_name.setdefault(row["measure"], {})[row["keep"]] = row
-        for name, of_name in sorted(by_name.items(), key=lambda item: -abs(_mean(item[1].values()))):
-            texts = [
-                f"{row['rho']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})" if row else ""
-                for row in (of_name.get(keep) for keep in keeps)
-            ]
-            yield f"| {name.replace('_', ' ')} | " + " | ".join(texts) + " |"
-        yield ""
-
-
-def _mean(rows: Iterable[Row]) -> float:
-    values = [row["rho"] for row in rows]
-    return math.fsum(values) / len(values)
+        measured = [row for one in own for row in one["selections"]]
+        datasets.append(
+            {
+                "results": names,
+                "keeps": {keep_key(cell["keep"]): keep_in_words(cell["keep"]) for cell in cells},
+                "selections": len(measured),
+                "same_hash": sum(row["same_hash"] for row in measured),
+                "correlations": table(cells, measured),
+            }
+        )
+    return {"command": "python scripts/studies/predictors.py", "with": f"{MEASURE} minus random", "datasets": datasets}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -226,7 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     for name in options.measure:
         print(keep_measures(name), flush=True)
-    print(*tables(), sep="\n")
+    CORRELATIONS.write_text(json.dumps(correlations(), indent=1) + "\n", encoding="utf-8")
+    print(f"{CORRELATIONS.relative_to(REPOSITORY)} is written. Next: python scripts/docs/results.py")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,26 @@ def test_the_tables_of_the_page_are_made_from_what_is_kept(results: ModuleType) 
     assert "| **`srs`** | **0." in page
 
 
+def test_the_correlations_of_the_page_are_those_of_the_kept_measures() -> None:
+    script = load("scripts/studies/predictors.py")
+    script.DRAWS = 2  # the intervals are drawn, and take a minute
+    kept = json.loads(script.CORRELATIONS.read_text(encoding="utf-8"))
+    found = script.correlations()
+
+    def without_intervals(content: dict[str, Any]) -> list[Any]:
+        drop = ("low", "high")
+        return [
+            {**one, "correlations": [{n: v for n, v in row.items() if n not in drop} for row in one["correlations"]]}
+            for one in content["datasets"]
+        ]
+
+    assert without_intervals(kept) == without_intervals(found), "run python scripts/studies/predictors.py"
+    page = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
+    same, every = (sum(one[name] for one in kept["datasets"]) for name in ("same_hash", "selections"))
+    assert f"{same} of the {every} selections" in page
+    assert all(row["low"] <= row["rho"] <= row["high"] for one in kept["datasets"] for row in one["correlations"])
+
+
 def printed(header: str) -> dict[str, list[str]]:
     """Return the rows of the page's table with this header: the first cell, and the numbers after it."""
     text = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")

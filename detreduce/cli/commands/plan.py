@@ -25,9 +25,14 @@ def plan(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Target mAP, as a fraction of the mAP with all images. Default: 0.95 without a budget.",
+            help="Target mAP, as a fraction of the mAP of the control full, or of the best finished training without "
+            "it. Default: 0.95 without a budget.",
             rich_help_panel=RECIPE,
         ),
+    ] = None,
+    target_map: Annotated[
+        float | None,
+        typer.Option(metavar="NUMBER", help="Target mAP itself, from 0 to 1.", rich_help_panel=RECIPE),
     ] = None,
     budget_wh: Annotated[
         float | None,
@@ -82,32 +87,36 @@ def plan(
     Example: detreduce plan runs/demo --target 0.95
     """
     opened = open_ledger(ledger)
-    from detreduce.experiment.advice.comparable import check_reference, comparable_rows, rows_with_recipes
+    from detreduce.experiment.advice.comparable import comparable_rows, rows_with_recipes
     from detreduce.experiment.advice.recipes import advise
+    from detreduce.experiment.ledger.unfinished import check_started, missing_full
     from detreduce.experiment.searches.leaks import ledger_warning
 
-    budgets: dict[str, Any] = {"budget_wh": budget_wh, "budget_tflops": budget_tflops, "minutes": minutes}
-    if target is None and not any(value is not None for value in budgets.values()):
-        target = 0.95
+    asked: dict[str, Any] = {"target": target, "target_map": target_map, "budget_wh": budget_wh}
+    asked |= {"budget_tflops": budget_tflops, "minutes": minutes}
+    if all(value is None for value in asked.values()):
+        asked["target"] = 0.95
     rows = comparable_rows(opened)
-    check_reference(opened, rows)
+    check_started(opened, rows)
     rows = rows_with_recipes(opened, rows)
-    found = advise(rows, target=target, **budgets, measure=measure, confidence=confidence)
+    found = advise(rows, **asked, measure=measure, confidence=confidence)
     command = _write(opened, rows, found, recipe_file) if recipe_file is not None and found.best is not None else None
     leaks = ledger_warning(opened)
+    missing = " ".join(missing_full(opened, rows))
     if as_json:
-        print_json({**found.to_dict(), "leaks": leaks.to_dict() if leaks else None, "next": command})
+        missed = {"missing": missing} if missing else {}
+        print_json({**found.to_dict(), "leaks": leaks.to_dict() if leaks else None, "next": command, **missed})
         return
     from detreduce.cli.show.leaks import show_leaks
-    from detreduce.cli.show.plan import show_advice, show_unwritten, show_written
+    from detreduce.cli.show.plan import Goal, show_advice, show_next_full, show_unwritten, show_written
 
     show_leaks(leaks)
-    budget = next((value for value in budgets.values() if value is not None), None)
-    show_advice(found, target=target, budget=budget, confidence=confidence)
+    show_advice(found, Goal.of(asked, confidence))
+    show_next_full(found, missing)
     if command is not None:
         show_written(str(recipe_file), command)
     elif found.best is not None:
-        show_unwritten(_again(ledger, target, budgets, measure, confidence))
+        show_unwritten(_again(ledger, asked, measure, confidence))
 
 
 def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Advice, file: Path) -> str:
@@ -123,18 +132,15 @@ def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Advice, file: Path
         f"{best.low:.3f} to {best.high:.3f}"
     )
     write_recipe(file, training_recipe(best, rows), about)
-    return train_command(ledger, rows, best, file, found.full.epochs)
+    return train_command(ledger, rows, best, file, found.epochs)
 
 
-def _again(
-    ledger: Path, target: float | None, budgets: Mapping[str, float | None], measure: str, confidence: float
-) -> str:
+def _again(ledger: Path, asked: Mapping[str, float | None], measure: str, confidence: float) -> str:
     """Return the command that gives the same advice and writes the recipe."""
     from detreduce.dataset.output_name import free_name
     from detreduce.experiment.advice.recipe_file import may_replace
 
     name = "recipe.yaml" if may_replace(Path("recipe.yaml")) else free_name("recipe.yaml")
-    asked = {"target": target, **budgets}
     words = [f"--{name.replace('_', '-')} {value:g}" for name, value in asked.items() if value is not None]
     words += [f"--measure {measure}"] * (measure != "mAP50_95") + [f"--confidence {confidence:g}"] * (confidence != 0.5)
     return " ".join(["detreduce plan", shlex.quote(str(ledger)), *words, "--recipe-file", name])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -20,44 +22,93 @@ if TYPE_CHECKING:
     from detreduce.experiment.advice.answer import Advice, Effect, PlannedRecipe
 
 
-def show_advice(found: Advice, *, target: float | None, budget: float | None, confidence: float) -> None:
+@dataclass(frozen=True)
+class Goal:
+    """What `plan` was asked: a fraction of a mAP, a mAP, or a budget; and the probability of reaching a target."""
+
+    target: float | None
+    target_map: float | None
+    budget: float | None
+    confidence: float
+
+    @classmethod
+    def of(cls, asked: Mapping[str, float | None], confidence: float) -> Goal:
+        """Return the goal in the arguments of `advise`."""
+        budgets = [value for name, value in asked.items() if not name.startswith("target") and value is not None]
+        return cls(asked["target"], asked["target_map"], budgets[0] if budgets else None, confidence)
+
+    def in_words(self, found: Advice) -> str:
+        """Return the goal in words."""
+        name = ACCURACIES[found.measure]
+        if self.target_map is not None:
+            return f"{name} {self.target_map:g}"
+        if self.target is not None:
+            return f"{self.target:.0%} of {f'this {name}' if found.full else f'the best {name} seen'}"
+        return f"at most {self.budget:g} {found.cost}"
+
+
+def show_advice(found: Advice, goal: Goal) -> None:
     """Print the best recipe, the next best recipes, and a training that would make the advice more certain."""
     out = terminal.console()
-    name = ACCURACIES[found.measure]
-    full, best = found.full, found.best
+    name, best, asked = ACCURACIES[found.measure], found.best, goal.in_words(found)
 
     def say(text: str, indent: str = "") -> None:
         show_text(out, text, indent=indent)
 
     say(
-        f"All images, {_epochs(full)}: {name} {_range(full)}, {_amount(full.total(found.cost), found.cost)}. "
-        f"The estimates are fitted to {found.configurations} configurations: trainings that differ in more than seeds."
+        f"{_describe_reference(found)} The estimates are fitted to {found.configurations} configurations: trainings that "
+        "differ in more than seeds."
     )
     for effect in found.effects:
         say(_describe_effect(effect), "  ")
-    goal = f"{target:.0%} of this {name}" if target is not None else f"at most {budget:g} {found.cost}"
     if best is None:
-        at_least = f" with a probability of at least {confidence:.0%}" if target is not None else ""
-        cheapest = f" The cheapest recipe needs {fixed(found.least, 2)} {found.cost}." if target is None else ""
-        reach = "is expected to reach" if target is not None else "needs"
-        say(f"No recipe {reach} {goal}{at_least}.{cheapest}")
+        at_least = f" with a probability of at least {goal.confidence:.0%}" if goal.budget is None else ""
+        cheapest = f" The cheapest recipe needs {fixed(found.least, 2)} {found.cost}." if goal.budget else ""
+        reach = "is expected to reach" if goal.budget is None else "needs"
+        say(f"No recipe {reach} {asked}{at_least}.{cheapest}")
         return
-    say(f"For {goal}: {_describe(best)}.")
-    probability = "" if target is None else f" The probability of reaching the target is {best.chance:.0%}."
+    say(f"For {asked}: {_describe(best)}.")
+    probability = f" The probability of reaching the target is {best.chance:.0%}." if goal.budget is None else ""
     say(f"Expected {name} {_range(best)}.{probability}", "  ")
-    say(_describe_cost(best, full, found.cost), "  ")
-    if budget is not None and budget >= found.most:
+    say(_describe_cost(best, found.full, found.cost), "  ")
+    if goal.budget is not None and goal.budget >= found.most:
         say(
-            f"The budget of {budget:g} {found.cost} is more than any recipe needs: the most expensive recipe "
+            f"The budget of {goal.budget:g} {found.cost} is more than any recipe needs: the most expensive recipe "
             f"needs {fixed(found.most, 2)} {found.cost}. So the budget does not limit the choice."
         )
-    if found.energy_note and found.cost != "TFLOPs":
+    if found.energy_note and (goal.budget is None or found.cost != "TFLOPs"):
         say(found.energy_note)
     if found.others:
-        show_table(out, _table(found, chance=target is not None))
+        show_table(out, _table(found, chance=goal.budget is None))
     if found.surer is not None:
         training = _describe(found.surer)
         say(f"One more training ({training}) would reduce the variance of this estimate by {found.surer_by:.0%}.")
+
+
+def show_next_full(found: Advice, missing: str) -> None:
+    """Print that the training on all images would help, and how to run it. `missing` says so in words."""
+    full = found.next_full
+    if full is None:
+        return
+    by = f", and the variance of this estimate would be {found.full_by:.0%} lower" if found.full_by >= 0.01 else ""
+    show_text(
+        terminal.console(),
+        f"A training on all {full.images} images for {_epochs(full)} would show how much of its mAP a recipe "
+        f"keeps{by}. It costs about {_amount(full.least(found.cost), found.cost)}. {missing}",
+    )
+
+
+def _describe_reference(found: Advice) -> str:
+    """Return what recipes are compared with, and what is not known without a training on all images."""
+    name = ACCURACIES[found.measure]
+    if (full := found.full) is not None:
+        return f"All images, {_epochs(full)}: {name} {_range(full)}, {_amount(full.total(found.cost), found.cost)}."
+    best = found.best_seen
+    assert best is not None
+    return (
+        f"mAP kept: not known, because no training on all images for all {found.epochs} epochs is finished. Best seen: "
+        f"{_describe(best)}: {name} {_range(best)}, {_amount(best.least(found.cost), found.cost)}."
+    )
 
 
 def show_written(path: str, command: str) -> None:
@@ -85,7 +136,7 @@ def _table(found: Advice, *, chance: bool) -> Table:
             recipe.method,
             *[_settings(recipe) or "as without a recipe"] * len(settings),
             f"{recipe.images}",
-            f"{recipe.epochs}",
+            f"{recipe.epochs}" if recipe.seen is None else f"{recipe.images_seen / recipe.images:.1f}",
             fixed(recipe.expected, 3),
             f"{recipe.low:.3f} to {recipe.high:.3f}",
             *[f"{recipe.chance:.0%}"] * len(chances),
@@ -102,9 +153,9 @@ def _describe_effect(effect: Effect) -> str:
     )
 
 
-def _describe_cost(best: PlannedRecipe, full: PlannedRecipe, cost: str = "Wh") -> str:
-    """Return what a recipe costs, and what it saves compared with all images."""
-    total, alone, whole = best.total(cost), best.least(cost), full.total(cost)
+def _describe_cost(best: PlannedRecipe, full: PlannedRecipe | None, cost: str = "Wh") -> str:
+    """Return what a recipe costs, and what it saves compared with all images. `full` is None if it is not known."""
+    total, alone, whole = best.total(cost), best.least(cost), None if full is None else full.total(cost)
     reference = "" if whole is None else f" Full takes {fixed(whole, 2)} {cost}."
     if total is None and alone is None:
         return f"The {cost} of a training with these settings are not known, because no finished cell shows them."
@@ -153,4 +204,6 @@ def _range(recipe: PlannedRecipe) -> str:
 
 
 def _epochs(recipe: PlannedRecipe) -> str:
+    if recipe.seen is not None:
+        return f"{recipe.seen} images seen"
     return f"{recipe.epochs} epoch{'s' * (recipe.epochs != 1)}"

@@ -34,6 +34,8 @@ class PlannedRecipe:
         Expected time of one training, and of choosing the images once, in minutes; None if it is not known.
     settings
         Batch, nbs, imgsz and freeze that differ from the trainings without a recipe, as keys of a recipe.
+    seen
+        Number of images that go through the network; None if each image is used once per epoch.
     """
 
     method: str
@@ -50,11 +52,12 @@ class PlannedRecipe:
     minutes: float | None = None
     choosing_minutes: float | None = None
     settings: tuple[tuple[str, int], ...] = ()
+    seen: int | None = None
 
     @property
     def images_seen(self) -> int:
         """The number of images that go through the network."""
-        return self.images * self.epochs
+        return self.images * self.epochs if self.seen is None else self.seen
 
     @property
     def total_wh(self) -> float | None:
@@ -86,7 +89,7 @@ class PlannedRecipe:
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as a dict for JSON. Values that are not known are None."""
         content = {**asdict(self), "total_wh": self.total_wh, "images_seen": self.images_seen}
-        return {name: json_value(value) for name, value in content.items() if name != "settings"} | {
+        return {name: json_value(value) for name, value in content.items() if name not in ("settings", "seen")} | {
             "settings": dict(self.settings)
         }
 
@@ -121,7 +124,8 @@ class Advice:
     Attributes
     ----------
     full
-        The training on all images, with the number of epochs that is most common in the ledger.
+        The training on all images, with the number of epochs that is most common in the ledger; None if none is
+        finished. Then it is not known how much of its mAP a recipe keeps.
     best
         The best recipe; None if no recipe is good enough or cheap enough.
     others
@@ -145,9 +149,17 @@ class Advice:
         Reason why the energy values are not exact or not complete. Empty if the energy values are exact and complete.
     effects
         The effect of each setting that varies among the finished cells.
+    epochs
+        The most common number of epochs. A training on fewer images has as many epochs, of fewer images.
+    best_seen
+        Without `full`: the finished training with the highest expected mAP. A target is a fraction of this mAP.
+    next_full
+        Without `full`: the expected result and cost of this training, if it would help; otherwise None.
+    full_by
+        Fraction of the variance of `best` that `next_full` would remove.
     """
 
-    full: PlannedRecipe
+    full: PlannedRecipe | None
     best: PlannedRecipe | None
     others: tuple[PlannedRecipe, ...]
     surer: PlannedRecipe | None
@@ -161,6 +173,10 @@ class Advice:
     most: float
     energy_note: str = ""
     effects: tuple[Effect, ...] = ()
+    epochs: int = 0
+    best_seen: PlannedRecipe | None = None
+    next_full: PlannedRecipe | None = None
+    full_by: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the advice as a dict for JSON."""
@@ -170,11 +186,14 @@ class Advice:
             "configurations": self.configurations,
             "misfit": self.misfit,
             "run_spread": self.run_spread,
-            "full": self.full.to_dict(),
-            "best": self.best.to_dict() if self.best else None,
+            "full": _optional(self.full),
+            "best": _optional(self.best),
             "others": [recipe.to_dict() for recipe in self.others],
-            "surer": self.surer.to_dict() if self.surer else None,
+            "surer": _optional(self.surer),
             "surer_by": self.surer_by,
+            "best_seen": _optional(self.best_seen),
+            "next_full": _optional(self.next_full),
+            "full_by": self.full_by,
             "cost": self.cost,
             "least": self.least,
             "most": self.most,
@@ -182,3 +201,7 @@ class Advice:
             **limits,
             "effects": [asdict(effect) for effect in self.effects],
         }
+
+
+def _optional(recipe: PlannedRecipe | None) -> dict[str, Any] | None:
+    return None if recipe is None else recipe.to_dict()

@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detreduce.errors import InputError
 from detreduce.experiment.advice.settings import Setting
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
-from detreduce.experiment.ledger.unfinished import check_started, missing_full
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, RECIPE, is_recipe
+from detreduce.machine.hashes import json_hash
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, RECIPE, is_on_all, is_recipe
 from detreduce.vocabulary.labels import make_label
 
 OWN = ("epochs", "patience", "seed")
@@ -27,21 +26,37 @@ def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
 
     The cells may come from any plan of the ledger, but all of them have the same setting (see `setting_of`). The
     setting is the most common setting among the finished cells of the latest plan. If the latest plan has no finished
-    cell, all finished cells count. Raise InputError if the plan or a cell cannot be read.
+    cell, all finished cells count. Recipes are left out, unless all cells are recipes: then the rows are the recipes of
+    the most common setting. The rows have the column ``of``, the number of images in the full set. Raise InputError if
+    the plan or a cell cannot be read.
     """
-    cells = {cell.key: setting_of(cell) for cell in ledger if not is_recipe(cell.cell)}
-    planned = [cells[row["key"]] for row in finished_rows(ledger) if row["key"] in cells] or list(cells.values())
-    if not planned:
+    every = list({_training_of(cell): cell for cell in ledger}.values())
+    cells = [cell for cell in every if not is_recipe(cell.cell)] or [cell for cell in every if _is_planned(cell)]
+    settings = {cell.key: setting_of(cell) for cell in cells}
+    planned = [settings[row["key"]] for row in finished_rows(ledger) if row["key"] in settings]
+    if not settings:
         return []
-    setting = Counter(planned).most_common(1)[0][0]
-    return [row for row in ledger.rows() if cells.get(row["key"]) == setting]
+    setting = Counter(planned or settings.values()).most_common(1)[0][0]
+    sizes = {cell.key: _full_size(cell) for cell in cells}
+    found = [{**row, "of": sizes[row["key"]]} for row in ledger.rows() if settings.get(row["key"]) == setting]
+    return [{**row, "label": _label(row)} if is_recipe(row) else row for row in found]
 
 
-def check_reference(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Raise InputError if none of the tidy `rows` is a training on all images. The message says what to do."""
-    check_started(ledger, rows)
-    for missing in missing_full(ledger, rows):
-        raise InputError(missing)
+def _training_of(cell: FinishedCell) -> str:
+    """Return a hash of the training of a cell: two cells have the same if one was only evaluated on more images."""
+    own = {name: value for name, value in cell.cell.items() if name != "key"}
+    return json_hash([own, cell.training.model_dump(mode="json", exclude={"corrupted", "energy", "run"})])
+
+
+def _full_size(cell: FinishedCell) -> int | None:
+    """Return the number of images in the full set of a cell; None if it is not known."""
+    found = cell.selection.get("of") or (cell.training.data.splits.get("train") if is_on_all(cell.cell) else None)
+    return None if found is None else int(found)
+
+
+def _is_planned(cell: FinishedCell) -> bool:
+    """Return whether the surface has parameters for all keys of the recipe of a cell, and for its setting."""
+    return set(cell.cell["recipe"]) <= _PLANNED and _arguments_setting(cell) is not None
 
 
 def setting_of(cell: FinishedCell, *, without_settings: bool = False) -> str:
@@ -82,9 +97,9 @@ def rows_with_recipes(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> list
         cell.key: cell
         for cell in ledger
         if is_recipe(cell.cell)
-        and set(cell.cell["recipe"]) <= _PLANNED
+        and cell.key not in keys
+        and _is_planned(cell)
         and setting_of(cell, without_settings=True) == wanted
-        and _arguments_setting(cell) is not None
     }
     if not cells:
         return [dict(row) for row in rows]

@@ -17,7 +17,7 @@ from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import write_atomically
 from detreduce.machine.regular_files import YAMLS, is_regular, read_text
 from detreduce.training.recipes.recipe import Recipe
-from detreduce.vocabulary.controls import CONTROLS, FULL
+from detreduce.vocabulary.controls import CONTROLS, FULL, ON_ALL_IMAGES, is_recipe
 from detreduce.vocabulary.labels import with_former_defaults
 
 PLANNED = "# Planned from"
@@ -66,10 +66,9 @@ def train_command(
     """Return the command that trains with a recipe file, and otherwise with the model and arguments of a ledger's
     cells.
 
-    `epochs` is the number of epochs of the cells on all images.
+    `epochs` is the most common number of epochs of the cells (see `Advice`).
     """
-    whole = next(row for row in rows if row.get("control") == FULL)
-    training = ledger[str(whole["key"])].training
+    training = ledger[str(_typical(rows)["key"])].training
     config = _config(ledger)
     evaluate, train = config.get("evaluate") or {}, config.get("train") or {}
     words = ["detreduce", "train", str(config.get("dataset") or training.data.path)]
@@ -91,6 +90,16 @@ def train_command(
 def argument_words(arguments: Mapping[str, Any]) -> list[str]:
     """Return arguments of ultralytics as words of a command, such as ``epochs=50``."""
     return [f"{name}={_in_yaml(value)}" for name, value in arguments.items()]
+
+
+def _typical(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the row of a training without a recipe, on all images if there is one.
+
+    Without such a row, return the first: `comparable_rows` come before the rows of other recipes.
+    """
+    plain = [row for row in rows if not is_recipe(row)]
+    full = [row for row in plain if row.get("control") == FULL]
+    return (full or [row for row in plain if row.get("control") in ON_ALL_IMAGES] or plain or rows)[0]
 
 
 def _config(ledger: Ledger) -> Mapping[str, Any]:

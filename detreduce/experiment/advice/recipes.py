@@ -6,58 +6,39 @@ energy, operations and time come from the same cells (`detreduce.experiment.advi
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.errors import InputError
 from detreduce.experiment.advice.answer import Advice, Effect, PlannedRecipe
 from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH, Costs
+from detreduce.experiment.advice.question import Question, make_question, with_known_cost
+from detreduce.experiment.advice.reference import Reference
 from detreduce.experiment.advice.settings import Setting
-from detreduce.experiment.advice.surface import MISFIT, Surface, configurations, fit_surface
-from detreduce.vocabulary.controls import FULL, RANDOM_METHODS
-from detreduce.vocabulary.measures import ACCURACIES
+from detreduce.experiment.advice.surface import Configuration, Surface, configurations, fit_surface
+from detreduce.vocabulary.controls import FULL, ON_ALL_IMAGES, RANDOM_METHODS
 
 FloatArray = npt.NDArray[np.float64]
 
 KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 EPOCHS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
-"""Numbers of epochs to try, divided by the most common number of epochs among the cells on all images."""
+"""Numbers of epochs to try, divided by the most common number of epochs (see `Reference`)."""
+SEEN = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
+"""Without a training ``full``: images seen by a training on all images, divided by the most that a finished one saw."""
 INTERVAL = (0.05, 0.95)
-
-
-@dataclass(frozen=True)
-class Question:
-    """The question that `advise` answers.
-
-    Attributes
-    ----------
-    target
-        mAP to reach, divided by the mAP of a training on all images; None for a question about a budget.
-    cost
-        The cost that is limited, or that recipes are ordered by.
-    budget
-        The largest cost; infinite for a question about a target.
-    measure, confidence
-        The mAP, and the smallest acceptable probability that a recipe reaches the target.
-    """
-
-    target: float | None
-    cost: str
-    budget: float
-    measure: str
-    confidence: float
+WORTH_A_CELL = 0.1
+"""A training ``full`` is proposed if it would remove this fraction of the variance of the answer."""
 
 
 def advise(
     rows: Iterable[Mapping[str, Any]],
     *,
     target: float | None = None,
+    target_map: float | None = None,
     budget_wh: float | None = None,
     budget_tflops: float | None = None,
     minutes: float | None = None,
@@ -70,10 +51,14 @@ def advise(
     Parameters
     ----------
     rows
-        Tidy rows of finished cells of one dataset and model, including ``full``. Rows of recipes have a ``setting``
-        (see `detreduce.experiment.advice.comparable.rows_with_recipes`).
+        Tidy rows of finished cells of one dataset and model. Rows of recipes have a ``setting`` (see
+        `detreduce.experiment.advice.comparable.rows_with_recipes`). If no row is of a training on all images, the rows
+        need the column ``of``, the number of images in the full set.
     target
-        mAP to reach, divided by the mAP of a training on all images: above 0, at most 2.
+        mAP to reach, divided by the mAP of a training on all images or, if no row has ``full``, by the highest mAP of
+        the finished trainings: above 0, at most 2.
+    target_map
+        mAP to reach, from 0 to 1.
     budget_wh, budget_tflops, minutes
         Largest energy in Wh, operations in TFLOPs, or time in minutes, of one training together with choosing. The
         operations of choosing are not counted.
@@ -88,32 +73,30 @@ def advise(
     ------
     InputError
         Neither a target nor a budget is given, or several are given. A value is out of range. There are too few cells,
-        or the mAP on all images is (nearly) 0.
+        or the mAP is (nearly) 0.
     """
     rows = list(rows)
-    question = _question(target, {"budget_wh": budget_wh, "budget_tflops": budget_tflops, "minutes": minutes}, measure)
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence={confidence} is not between 0 and 1: use for example 0.5.")
-    question = Question(question.target, question.cost, question.budget, measure, confidence)
-    whole = _whole(rows, measure)
-    total = int(whole[0]["images"])
-    # the most common number of epochs; if two numbers are equally common, the larger number
-    lengths = Counter(int(row["epochs"]) for row in whole)
-    epochs = max(lengths, key=lambda count: (lengths[count], count))
+    asked = {"target": target, "target_map": target_map, "budget_wh": budget_wh}
+    question = make_question({**asked, "budget_tflops": budget_tflops, "minutes": minutes}, measure, confidence)
+    known = Reference.of(rows, measure)
     found = configurations(rows, measure)
-    model = _Model.of(rows, fit_surface(found, total, reference=whole[0].get("setting")))
-    _check_known(model.costs, question.cost)
-    goal = None if target is None else target * model.surface.means(FULL, total, total * epochs)
-    recipes = [model.recipe(goal, *one) for one in _candidates(model, rows, total, epochs)]
-    full = next(item for item in recipes if (item.images, item.epochs, item.settings) == (total, epochs, ()))
+    model = _Model.of(rows, known, fit_surface(found, known.total, reference=known.setting))
+    question, note = with_known_cost(question, model.costs)
+    whole = _Candidate(FULL, known.total, known.epochs, known.setting)
+    best_seen = None if known.has_full else model.best_of(found)
+    reference = best_seen or whole
+    goal = _goal(question, model.means(reference))
+    recipes = [model.recipe(goal, one) for one in _candidates(model, rows, found)]
     ordered = order(recipes, question)
     best = ordered[0] if ordered else None
     first_of = {(recipe.method, recipe.settings): recipe for recipe in reversed(ordered)}
     rest = [recipe for recipe in ordered[1:] if recipe is first_of[recipe.method, recipe.settings]]
-    surer, share = _surer(model, best, full, target or 1.0, recipes) if best else (None, 0.0)
+    full = model.recipe(goal, whole)
+    doubt = None if best is None else model.doubt(best, reference, question)
+    surer, share = (None, 0.0) if doubt is None else _surer(model, doubt, recipes)
     costs = [cost for recipe in recipes if (cost := recipe.least(question.cost)) is not None]
-    return Advice(
-        full,
+    advice = Advice(
+        full if known.has_full else None,
         best,
         tuple(rest[:others]),
         surer,
@@ -125,55 +108,47 @@ def advise(
         question.cost,
         min(costs),
         max(costs),
-        model.costs.note,
+        note or model.costs.note,
         _effects(model.surface),
+        known.epochs,
+        None if best_seen is None else model.recipe(goal, best_seen),
     )
+    if known.has_full:
+        return advice
+    return _with_next_full(advice, question, full, 0.0 if doubt is None else model.share(doubt, full))
 
 
-def _question(target: float | None, budgets: Mapping[str, float | None], measure: str) -> Question:
-    """Return the question. Raise InputError for wrong arguments of `advise`."""
-    given = {name: value for name, value in budgets.items() if value is not None}
-    if len(given) + (target is not None) != 1:
-        raise InputError(
-            "Pass either a target (a fraction of the full mAP, for example 0.95) or one budget: in Wh, TFLOPs or "
-            "minutes."
-        )
-    if target is not None and not 0 < target <= 2:
-        raise InputError(f"target={target} is not above 0 and at most 2: use a fraction of full mAP, such as 0.95.")
-    units = {"budget_wh": WH, "budget_tflops": TFLOPS, "minutes": MINUTES}
-    for name, value in given.items():
-        if not value > 0:
-            raise InputError(f"{name}={value} is not above 0: use a number of {units[name]}, for example 50.")
-    if measure not in ("mAP50", "mAP50_95"):
-        raise InputError(f"measure={measure!r} is not known: use mAP50 or mAP50_95.")
-    name, budget = next(iter(given.items()), ("budget_wh", float("inf")))
-    return Question(target, units[name], budget, measure, 0.5)
+def _goal(question: Question, reference: FloatArray) -> FloatArray | None:
+    """Return the mAP to reach in each posterior sample; None for a budget. `reference` is the mAP of the reference."""
+    if question.target_map is not None:
+        return np.full(len(reference), question.target_map)
+    return None if question.target is None else question.target * reference
 
 
-def _whole(rows: Sequence[Mapping[str, Any]], measure: str) -> list[Mapping[str, Any]]:
-    """Return the rows of trainings on all images. Raise InputError if there are none, or if their mAP is nearly 0."""
-    whole = [row for row in rows if row.get("control") == FULL and row.get(measure) is not None]
-    if not whole:
-        raise InputError("No finished cell trained on all images: add `controls: [full]` to the experiment and run it.")
-    if max(float(row[measure]) for row in whole) < MISFIT:
-        raise InputError(
-            f"{ACCURACIES[measure]} on all images is below {MISFIT} in every finished training, too low to plan from: "
-            "train for more epochs."
-        )
-    return whole
+def _with_next_full(advice: Advice, question: Question, full: PlannedRecipe, share: float) -> Advice:
+    """Return the advice with the training on all images that is not in the ledger, if it would help.
+
+    It would say how much of its mAP a recipe keeps, extend the comparison to longer trainings, or make the answer more
+    certain. `share` is the fraction of the variance of the answer that it would remove.
+    """
+    longer = advice.best is None or (not question.has_target and question.budget >= advice.most)
+    helps = question.target is not None or longer or share >= WORTH_A_CELL
+    return replace(advice, next_full=full if helps else None, full_by=share)
 
 
-def _check_known(costs: Costs, cost: str) -> None:
-    """Raise InputError if no finished cell shows a cost."""
-    known = costs.operations if cost == TFLOPS else costs.lines[cost]
-    if known:
-        return
-    if cost == WH:
-        raise InputError(
-            "No finished cell has a known energy, but a recipe needs it. Run cells on a machine whose energy "
-            "can be measured or modelled, or use a budget in TFLOPs or minutes."
-        )
-    raise InputError(f"No finished cell has known {cost}. Use another budget.")
+@dataclass(frozen=True)
+class _Candidate:
+    """A training to compare. `seen` is the number of images through the network; None: `images` times `epochs`."""
+
+    method: str
+    images: int
+    epochs: int
+    setting: Setting | None = None
+    seen: int | None = None
+
+    @property
+    def images_seen(self) -> int:
+        return self.images * self.epochs if self.seen is None else self.seen
 
 
 @dataclass(frozen=True)
@@ -184,6 +159,8 @@ class _Model:
     ----------
     surface, costs
         The expected mAP, and the expected cost.
+    known
+        What recipes are compared with.
     settings
         The settings of the finished cells. The first is the reference: the setting of the trainings without a recipe.
         It is None if all cells have the same setting.
@@ -191,14 +168,15 @@ class _Model:
 
     surface: Surface
     costs: Costs
+    known: Reference
     settings: tuple[Setting | None, ...]
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]], surface: Surface) -> _Model:
+    def of(cls, rows: Sequence[Mapping[str, Any]], known: Reference, surface: Surface) -> _Model:
         """Return the model of finished cells. `rows` are their tidy rows, and `surface` is fitted to these rows."""
         reference = surface.factors.reference
-        known = {row["setting"] for row in rows if row.get("setting") is not None} - {reference}
-        return cls(surface, Costs.of(rows, reference), (reference, *sorted(known)))
+        settings = {row["setting"] for row in rows if row.get("setting") is not None} - {reference}
+        return cls(surface, Costs.of(rows, reference), known, (reference, *sorted(settings)))
 
     @property
     def combined(self) -> list[Setting | None]:
@@ -210,54 +188,103 @@ class _Model:
         found = product(batches, sizes, freezes)
         return [Setting(batch, nbs, size, freeze) for (batch, nbs), size, freeze in found] or [None]
 
-    def recipe(
-        self, goal: FloatArray | None, method: str, images: int, epochs: int, setting: Setting | None
-    ) -> PlannedRecipe:
+    def means(self, one: _Candidate) -> FloatArray:
+        """Return the posterior samples of the mean mAP of a training."""
+        return self.surface.means(one.method, one.images, one.images_seen, one.setting)
+
+    def best_of(self, found: Iterable[Configuration]) -> _Candidate:
+        """Return the finished training with the highest expected mAP."""
+        trained = [_finished(item) for item in found]
+        return max(trained, key=lambda one: float(self.means(one).mean()))
+
+    def recipe(self, goal: FloatArray | None, one: _Candidate) -> PlannedRecipe:
         """Return a recipe with its expected mAP and costs. `goal` has the mAP to reach in each posterior sample."""
-        seen, reference = images * epochs, self.surface.factors.reference
-        means = self.surface.means(method, images, seen, setting)
-        low, high = np.quantile(self.surface.runs(method, images, seen, setting=setting), INTERVAL).clip(0.0, 1.0)
+        seen, setting, reference = one.images_seen, one.setting, self.surface.factors.reference
+        means = self.means(one)
+        runs = self.surface.runs(one.method, one.images, seen, setting=setting)
+        low, high = np.quantile(runs, INTERVAL).clip(0.0, 1.0)
         return PlannedRecipe(
-            method,
-            images / self.surface.total,
-            images,
-            epochs,
+            one.method,
+            one.images / self.surface.total,
+            one.images,
+            one.epochs,
             float(means.mean()),
             float(low),
             float(high),
             float("nan") if goal is None else float((means >= goal).mean()),
             self.costs.of_training(WH, seen, setting),
-            self.costs.of_choosing(method, images),
+            self.costs.of_choosing(one.method, one.images),
             self.costs.of_training(TFLOPS, seen, setting),
             self.costs.of_training(MINUTES, seen, setting),
-            self.costs.of_choosing(method, images, MINUTES),
+            self.costs.of_choosing(one.method, one.images, MINUTES),
             () if setting is None or reference is None else tuple(setting.changes(reference).items()),
+            one.seen,
         )
 
+    def draws(self, recipe: PlannedRecipe) -> FloatArray:
+        """Return the posterior samples of the mean mAP of a recipe, minus their mean."""
+        reference = self.surface.factors.reference
+        setting = None if reference is None else reference.changed(recipe.settings)
+        means = self.surface.means(recipe.method, recipe.images, recipe.images_seen, setting)
+        return np.asarray(means - means.mean(), np.float64)
 
-def _candidates(
-    model: _Model, rows: Sequence[Mapping[str, Any]], total: int, epochs: int
-) -> list[tuple[str, int, int, Setting | None]]:
-    """Return the recipes to compare as (method, images, epochs, setting): a grid within or near the finished cells."""
+    def doubt(self, best: PlannedRecipe, reference: _Candidate, question: Question) -> FloatArray:
+        """Return posterior samples of what is uncertain: (mAP of `best`) - target * (mAP of the reference).
+
+        Without a target, the target is 1. Without a training ``full`` or with a target mAP, only `best` is uncertain.
+        """
+        if question.target_map is not None or (question.target is None and not self.known.has_full):
+            return self.draws(best)
+        means = self.means(reference)
+        return self.draws(best) - (question.target or 1.0) * (means - means.mean())
+
+    def share(self, doubt: FloatArray, recipe: PlannedRecipe) -> float:
+        """Return the fraction of the variance of `doubt` that one training of a recipe would remove."""
+        variance = float((doubt**2).mean())
+        if not variance:
+            return 0.0
+        own, noise = self.draws(recipe), self.surface.misfit**2 + self.surface.run_spread**2
+        return float((doubt * own).mean() ** 2 / (variance * ((own**2).mean() + noise)))
+
+
+def _finished(item: Configuration) -> _Candidate:
+    """Return a finished configuration as a training to compare."""
+    method = FULL if item.method in ON_ALL_IMAGES else item.method
+    seen = round(item.images_seen)
+    epochs = max(1, round(seen / item.images))
+    return _Candidate(method, item.images, epochs, item.setting, None if seen == item.images * epochs else seen)
+
+
+def _candidates(model: _Model, rows: Sequence[Mapping[str, Any]], found: Sequence[Configuration]) -> list[_Candidate]:
+    """Return the trainings to compare: a grid within or near the finished cells."""
+    known = model.known
     labels = {str(row["label"]) for row in rows}
     random = next((name for name in RANDOM_METHODS if name in labels), RANDOM_METHODS[0])
-    least = min(int(row["images"]) for row in rows)
-    images = sorted({max(1, round(keep * total)) for keep in KEEPS} | {int(row["images"]) for row in rows} - {total})
-    counts = sorted({max(1, round(share * epochs)) for share in EPOCHS})
-    names = [random, *model.surface.methods]
+    keeps = {max(1, round(keep * known.total)) for keep in KEEPS} | {int(row["images"]) for row in rows}
+    counts = sorted({max(1, round(share * known.epochs)) for share in EPOCHS})
     reduced = [
-        (name, k, count, setting)
+        _Candidate(name, images, count, setting)
         for setting in model.settings
-        for name in names
-        for k in images
-        if least <= k < total
+        for name in [random, *model.surface.methods]
+        for images in sorted(keeps - {known.total})
+        if known.least_images <= images < known.total
         for count in counts
     ]
-    return [*reduced, *((FULL, total, count, setting) for setting in model.combined for count in counts)]
+    if known.has_full:
+        return [*reduced, *(_Candidate(FULL, known.total, count, one) for one in model.combined for count in counts)]
+    # nothing says what a much longer training gives
+    near = [one for one in reduced if min(SEEN) * known.least_seen <= one.images_seen <= max(SEEN) * known.most_seen]
+    lengths = sorted({round(share * known.most_seen) for share in SEEN})
+    whole = [
+        _Candidate(FULL, known.total, max(1, round(seen / known.total)), setting, seen)
+        for setting in model.combined
+        for seen in lengths
+    ]
+    return list(dict.fromkeys([*near, *whole, *map(_finished, found)]))
 
 
 def order(recipes: Sequence[PlannedRecipe], question: Question) -> list[PlannedRecipe]:
-    """Return the recipes that fit the budget, best first. Without a budget, return the recipes that reach the target.
+    """Return the recipes that fit the budget, best first. For a target, return the recipes that reach it.
 
     Recipes whose cost of choosing is not known come last. A recipe without a known cost of training fits no budget.
     """
@@ -267,7 +294,7 @@ def order(recipes: Sequence[PlannedRecipe], question: Question) -> list[PlannedR
         found = recipe.least(cost)
         return float("inf") if found is None else found
 
-    if question.target is None:
+    if not question.has_target:
         affordable = [recipe for recipe in recipes if least(recipe) <= question.budget]
         return sorted(affordable, key=lambda item: (item.total(cost) is None, -item.expected, least(item)))
     enough = [recipe for recipe in recipes if recipe.chance >= question.confidence]
@@ -290,31 +317,13 @@ def _effects(surface: Surface) -> tuple[Effect, ...]:
     return tuple(found)
 
 
-def _surer(
-    model: _Model, best: PlannedRecipe, full: PlannedRecipe, target: float, recipes: Sequence[PlannedRecipe]
-) -> tuple[PlannedRecipe | None, float]:
-    """Return the training that would make the advice most certain, and the fraction of the variance that it removes.
-
-    The variance refers to (mAP of `best`) - `target` * (mAP of `full`).
-    """
-    surface, reference = model.surface, model.surface.factors.reference
-
-    def draws(recipe: PlannedRecipe) -> FloatArray:
-        setting = None if reference is None else reference.changed(recipe.settings)
-        means = surface.means(recipe.method, recipe.images, recipe.images * recipe.epochs, setting)
-        return np.asarray(means - means.mean(), np.float64)
-
-    wanted = draws(best) - target * draws(full)
-    variance = float((wanted**2).mean())
-    if not variance:
+def _surer(model: _Model, doubt: FloatArray, recipes: Sequence[PlannedRecipe]) -> tuple[PlannedRecipe | None, float]:
+    """Return the training that would make the advice most certain, and the fraction of the variance that it removes."""
+    known = model.known
+    if not (doubt**2).mean():
         return None, 0.0
-    noise = surface.misfit**2 + surface.run_spread**2
-
-    def share(recipe: PlannedRecipe) -> float:
-        own = draws(recipe)
-        return float((wanted * own).mean() ** 2 / (variance * ((own**2).mean() + noise)))
-
-    tried = [recipe for recipe in recipes if recipe.epochs <= full.epochs]
-    shares = [share(recipe) for recipe in tried]
+    fits = [one.epochs <= known.epochs if known.has_full else one.images_seen <= known.most_seen for one in recipes]
+    tried = [recipe for recipe, fit in zip(recipes, fits, strict=True) if fit]
+    shares = [model.share(doubt, recipe) for recipe in tried]
     place = int(np.argmax(shares))
     return tried[place], shares[place]

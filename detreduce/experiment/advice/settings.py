@@ -1,9 +1,10 @@
 """The settings of a training that `plan` compares: batch, image size and frozen layers.
 
-In the surface, a setting multiplies the images seen: s_eff = s (step / step0)^-beta exp(gamma_imgsz + gamma_freeze).
-`step` is the number of images per optimiser step, and step0 is its value in the reference setting, which is the setting
-of the trainings without a recipe. Each other image size and each other number of frozen layers has its own gamma. All
-these parameters have priors that are centred on 0. A parameter of 0 has no effect.
+In the surface, a setting multiplies the images seen: s_eff = s (step / step0)^-beta exp(gamma_step + gamma_imgsz +
+gamma_freeze). `step` is the number of images per optimiser step, and step0 is its value in the reference setting, which
+is the setting of the trainings without a recipe. Each other image size and each other number of frozen layers has its
+own gamma. If several other steps vary, each step has a small gamma too, because a batch can be too small as well as too
+large. All these parameters have priors that are centred on 0. A parameter of 0 has no effect.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ FloatArray = npt.NDArray[np.float64]
 
 NBS = 64
 """Ultralytics' default of nbs: the number of images per optimiser step."""
-BATCH_WIDTH, OTHER_WIDTH = 0.6, 0.7
-"""Prior standard deviations of beta and of each gamma (see the text of this module). With beta = 1, only the number of
-steps matters."""
+BATCH_WIDTH, STEP_WIDTH, OTHER_WIDTH = 0.6, 0.3, 0.7
+"""Prior standard deviations of beta, of gamma_step and of each other gamma (see the text of this module). With beta =
+1, only the number of steps matters."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,7 +87,8 @@ class Factors:
     reference
         The setting whose factor is 1; None if no cell has a setting.
     steps
-        The values of images per optimiser step that differ from `reference`. All values share one parameter.
+        The values of images per optimiser step that differ from `reference`. All values share one parameter. If there
+        are several values, each has a small parameter of its own too.
     sizes, freezes
         The image sizes and the numbers of frozen layers that differ from `reference`.
     """
@@ -114,7 +116,13 @@ class Factors:
     @property
     def widths(self) -> list[float]:
         """The prior standard deviation of each parameter."""
-        return [BATCH_WIDTH] * bool(self.steps) + [OTHER_WIDTH] * (len(self.sizes) + len(self.freezes))
+        batch = [BATCH_WIDTH] * bool(self.steps) + [STEP_WIDTH] * len(self._own_steps)
+        return batch + [OTHER_WIDTH] * (len(self.sizes) + len(self.freezes))
+
+    @property
+    def _own_steps(self) -> tuple[int, ...]:
+        """The images per optimiser step that have a parameter of their own."""
+        return self.steps if len(self.steps) > 1 else ()
 
     def row(self, setting: Setting | None) -> FloatArray:
         """Return the (parameters,) row whose product with the parameters is the log factor of a setting."""
@@ -123,4 +131,5 @@ class Factors:
         batch = [-np.log(setting.step / self.reference.step)] * bool(self.steps)
         sizes = [float(setting.imgsz == size) for size in self.sizes]
         freezes = [float(setting.freeze == freeze) for freeze in self.freezes]
-        return np.array([*batch, *sizes, *freezes], float)
+        own = [float(setting.step == step) for step in self._own_steps]
+        return np.array([*batch, *own, *sizes, *freezes], float)

@@ -14,10 +14,11 @@ from scipy.optimize import nnls
 
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.config import ExperimentConfig
+from detreduce.experiment.costs.work import PlannedWork, finished_work
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.reducers import reducer_class
-from detreduce.training.recipes.recipe import images_of
-from detreduce.training.recipes.settings import EPOCHS
+from detreduce.training.energy import PhaseEnergy
+from detreduce.training.run.plan_stream import PHASE as STREAM
 
 # training arguments that change the cost of an image
 COSTLY = ("imgsz", "batch", "freeze", "device", "workers", "amp", "multi_scale", "rect", "cache")
@@ -39,7 +40,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The expected cost of a cell: a constant part, and a part for each image seen in training.
+    """The expected cost of a cell: a constant part, and a part for each image of its work (see `PlannedWork`).
 
     Attributes
     ----------
@@ -47,10 +48,10 @@ class Forecast:
         Number of finished cells that the forecast is fitted to.
     images
         Number of images in the train split.
-    epochs
-        Number of epochs of each cell.
+    work
+        The expected work of cells that are not finished.
     seconds, wh
-        (constant part, part for each image seen) of the time and of the energy; None if not known.
+        (constant part, part for each image of work) of the time and of the energy; None if not known.
     choosing
         Label of a cell -> keep -> mean cost of one selection from `images` images.
     of_recipes
@@ -60,7 +61,7 @@ class Forecast:
 
     cells: int
     images: int
-    epochs: int
+    work: PlannedWork
     seconds: tuple[float, float] | None
     wh: tuple[float, float] | None
     choosing: dict[str, dict[str, Estimate]]
@@ -77,22 +78,24 @@ class Forecast:
         here = _preferred(finished, _ran_here)
         alike = _preferred([cell for cell in finished if _alike(cell, config)], _ran_here)
         alike = _preferred(alike, lambda cell: not cell.ran.get("overlapped"))
-        seen = [float(cell.training.counts.images_seen) for cell in alike]
+        # the time of a cell includes the preparation of its stream
+        alike = _preferred(alike, lambda cell: STREAM not in cell.training.energy)
+        work = [finished_work(cell) for cell in alike]
         return cls(
             len(alike),
             images,
-            int(config.train.arguments.get("epochs") or EPOCHS),
-            _fit(seen, [_seconds(cell) for cell in alike]),
-            _fit(seen, [_wh(cell) for cell in alike]),
+            PlannedWork.of(here, config.train.arguments, images),
+            _fit(work, [_seconds(cell) for cell in alike]),
+            _fit(work, [_wh(cell) for cell in alike]),
             _choosing(cell for cell in here if cell.selection.get("of", images) == images),
             _lines_of_recipes([cell for cell in here if _alike(cell, config, cell.cell.get("recipe"))]),
         )
 
     def training(self, cell: Cell) -> Estimate:
         """Return the expected cost of a cell without the cost of choosing its images."""
-        seen = self.epochs * images_of(cell.keep, self.images)
+        work = self.work.of_cell(cell)
         lines = self.of_recipes.get(_costly(cell.recipe), (self.seconds, self.wh))
-        return Estimate(*(None if line is None else line[0] + line[1] * seen for line in lines))
+        return Estimate(*(None if line is None else line[0] + line[1] * work for line in lines))
 
     def selection(self, cell: Cell) -> Estimate | None:
         """Return the expected cost of choosing the images of a cell; None if no finished cell shows this cost.
@@ -113,7 +116,7 @@ def _costly(recipe: Mapping[str, Any] | None) -> str:
 
 
 def _lines_of_recipes(cells: Sequence[FinishedCell]) -> dict[str, tuple[Line | None, Line | None]]:
-    """Return the settings of finished recipes that change the cost -> how time and energy grow with the images seen."""
+    """Return the settings of finished recipes that change the cost -> how time and energy grow with the work."""
     groups: dict[str, list[FinishedCell]] = {}
     for cell in cells:
         if costly := _costly(cell.cell.get("recipe")):
@@ -121,8 +124,8 @@ def _lines_of_recipes(cells: Sequence[FinishedCell]) -> dict[str, tuple[Line | N
     found = {}
     for costly, group in groups.items():
         alone = _preferred(group, lambda cell: not cell.ran.get("overlapped"))
-        seen = [float(cell.training.counts.images_seen) for cell in alone]
-        found[costly] = _fit(seen, [_seconds(cell) for cell in alone]), _fit(seen, [_wh(cell) for cell in alone])
+        work = [finished_work(cell) for cell in alone]
+        found[costly] = _fit(work, [_seconds(cell) for cell in alone]), _fit(work, [_wh(cell) for cell in alone])
     return found
 
 
@@ -152,18 +155,23 @@ def _seconds(cell: FinishedCell) -> float:
     If the start or the end is not recorded, return the sum of the seconds of the phases.
     """
     measured = cell.ran.get("training_seconds")
-    return float(measured) if measured else sum(phase.seconds for phase in cell.training.energy.values())
+    return float(measured) if measured else sum(phase.seconds for phase in _phases(cell))
 
 
 def _wh(cell: FinishedCell) -> float | None:
     """Return the energy of a cell in Wh, without choosing. Return None if the energy of a phase is not known."""
-    parts = [phase.wh for phase in cell.training.energy.values()]
+    parts = [phase.wh for phase in _phases(cell)]
     known = [part for part in parts if part is not None]
     return sum(known) if known and len(known) == len(parts) else None
 
 
+def _phases(cell: FinishedCell) -> list[PhaseEnergy]:
+    """Return the phases of a training, without its stream: a later cell finds the stream in the cache."""
+    return [phase for name, phase in cell.training.energy.items() if name != STREAM]
+
+
 def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, float] | None:
-    """Fit (constant part, part for each image seen) to costs by least squares. Both parts are at least 0.
+    """Fit (constant part, part for each image) to costs by least squares. Both parts are at least 0.
 
     Return None if there are no costs. If all cells saw the same number of images, the constant part is 0.
     """

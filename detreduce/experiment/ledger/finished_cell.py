@@ -89,6 +89,7 @@ class FinishedCell:
             "selection_hash": self.selection.get("set_hash") or self.selection.get("hash"),
             "selection_fitted_at": self.selection.get("fitted_at"),
             "selection_deterministic": self.selection.get("deterministic"),
+            "settings_hash": self.training.settings_hash,
             **where,
         }
 

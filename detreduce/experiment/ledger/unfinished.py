@@ -48,12 +48,14 @@ def unfinished_in_words(ledger: Ledger) -> str:
 
 
 def missing_full(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a sentence with advice if no tidy row is a training on all images, else ""."""
+    """Return a sentence with advice if no tidy row is the control ``full``, else []."""
     if any(row["control"] == FULL for row in rows):
         return []
     if any(cell.get("control") == FULL for cell in planned_cells(ledger)):
-        return [f"No training on all images is finished yet. To continue: `{run_command(ledger)}`"]
-    return [f"The experiment has no training on all images: add `controls: [{FULL}]`, and run it again."]
+        return [f"No training on all images for all epochs is finished yet. To continue: `{run_command(ledger)}`"]
+    return [
+        f"The experiment has no training on all images for all epochs: add `{FULL}` to `controls`, and run it again."
+    ]
 
 
 def check_started(ledger: Ledger, rows: Sequence[Any]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.search import near_duplicates
-from detreduce.experiment.costs.signature_cost import make_signatures
 from detreduce.experiment.ledger.ledger import SEARCH, Ledger
 from detreduce.training.concurrent_runs import present
+from detreduce.training.energy.signature_cost import make_signatures
 
 NEAR_DUPLICATES_FILE = "near-duplicates.json"
 MOST_IMAGES = 200_000

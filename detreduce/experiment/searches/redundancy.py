@@ -10,7 +10,6 @@ from typing import Any
 from detreduce.duplicates.result import Duplicates
 from detreduce.errors import InputError
 from detreduce.experiment.cells import Cell
-from detreduce.experiment.costs.signature_cost import with_signatures
 from detreduce.experiment.ledger.identity import features_identity
 from detreduce.experiment.ledger.ledger import SEARCH
 from detreduce.experiment.ledger.stored import CostFile
@@ -23,6 +22,7 @@ from detreduce.selection.duplicate_search import duplicates_to_drop
 from detreduce.selection.request import CompositionRequest
 from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
+from detreduce.training.energy.signature_cost import with_signatures
 
 PHASE = "duplicates"
 

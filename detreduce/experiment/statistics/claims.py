@@ -100,7 +100,7 @@ def tflops_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
 def make_claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Claim:
     """Return the comparison of the rows of a recipe with the rows of its control, whose name is `against`."""
     difference = tflops_differ_by(ours, theirs)
-    same = _settings(ours[0]) == _settings(theirs[0]) and _seen(ours) == _seen(theirs)
+    same = _same_settings(ours[0], theirs[0]) and _seen(ours) == _seen(theirs)
     claim = DATA_CLAIM if same and against != BEST_UNIFORM else RECIPE_CLAIM if abs(difference) <= EQUAL_COST else ""
     notes = []
     if against in (BEST_UNIFORM, UNIFORM_TWIN, RANDOM_TWIN):
@@ -140,8 +140,8 @@ def _twin(group: Sequence[Row], groups: Sequence[Sequence[Row]], fits: Any) -> S
     """Return the recipe or control to compare a recipe with: equal settings and number of images seen, other images."""
     if fits(group[0], group[0]):
         return None
-    wanted = _settings(group[0]), keep_key(group[0]["keep"])
-    same = [one for one in groups if (_settings(one[0]), keep_key(one[0]["keep"])) == wanted]
+    keep = keep_key(group[0]["keep"])
+    same = [one for one in groups if keep_key(one[0]["keep"]) == keep and _same_settings(one[0], group[0])]
     found = [one for one in same if one[0]["control"] not in ON_ALL_IMAGES and fits(one[0], group[0])]
     return found[0] if found else None
 
@@ -181,6 +181,16 @@ def _is_random(row: Row, ours: Row) -> bool:
     if subset.get("name") not in RANDOM_METHODS or recipe.get("stream") != ours["recipe"].get("stream"):
         return False
     return keep_key(subset["keep"]) == keep_key(other["keep"])
+
+
+def _same_settings(one: Row, other: Row) -> bool:
+    """Return whether two cells trained with the same settings.
+
+    A recipe may write down a value that is the default, so what the trainings used counts. Rows that were kept by
+    earlier versions do not say it; then the keys of the recipes count.
+    """
+    used = one.get("settings_hash"), other.get("settings_hash")
+    return used[0] == used[1] if None not in used else _settings(one) == _settings(other)
 
 
 def _settings(row: Row) -> str:

@@ -153,7 +153,7 @@ def compare_claims(
     """Compare the two sides of every claim, in every measure. The other parameters are those of `compare_methods`."""
     keys = (row["key"] for claim in claims for row in [*claim.ours, *claim.theirs])
     resampled = ResampledFigures(evidence, keys, resamples, seed)
-    compared: list[tuple[Comparison, PairedDifference]] = []
+    compared: list[_Compared] = []
     families: dict[tuple[Any, ...], list[int]] = {}
     for claim in claims:
         for measure in FIGURES:
@@ -163,7 +163,7 @@ def compare_claims(
                 kind = first["control"], is_recipe(first), claim.claim
                 families.setdefault((claim.against, claim.budget, measure, *kind), []).append(len(compared))
                 compared.append(_compared(claim, measure, groups, differences, resampled))
-    judged = [comparison for comparison, _ in compared]
+    judged = [item.comparison for item in compared]
     for places in families.values():
         for place, comparison in zip(places, _judged([compared[place] for place in places]), strict=True):
             judged[place] = comparison
@@ -175,14 +175,23 @@ def _by_keep(side: tuple[Sequence[Row], Sequence[Row], str], claim: str) -> Clai
     return Claim(*side, claim, "", keep_key(side[0][0]["keep"]))
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """A comparison without its verdict, the paired differences, and the two sides in no order."""
+
+    comparison: Comparison
+    pair: PairedDifference
+    sides: frozenset[str]
+
+
 def _compared(
     claim: Claim,
     measure: str,
     groups: Sequence[Group],
     differences: Sequence[float],
     resampled: ResampledFigures,
-) -> tuple[Comparison, PairedDifference]:
-    """Return the comparison of one method with one reference, without its verdict, and the paired differences."""
+) -> _Compared:
+    """Return the comparison of one method with one reference."""
     drawn, missing = resampled.differences(groups, FIGURES.index(measure))
     pair = PairedDifference(np.array(differences, np.float64), drawn)
     both, seeds, images = pair.interval(), pair.over_seeds(), pair.over_images()
@@ -221,22 +230,25 @@ def _compared(
         verdict=verdict,
         claim="" if claim.claim == LOSS else claim.claim,
     )
-    return comparison, pair
+    return _Compared(comparison, pair, frozenset((ours[0]["key"], claim.theirs[0]["key"])))
 
 
-def _judged(family: Sequence[tuple[Comparison, PairedDifference]]) -> list[Comparison]:
+def _judged(family: Sequence[_Compared]) -> list[Comparison]:
     """Return the comparisons with their verdicts, adjusted by Holm for the number of methods.
 
-    `family` contains the comparisons with the same budget, reference and measure.
+    `family` contains the comparisons with the same budget, reference and measure. Two recipes that are each the best
+    other recipe of the other one are one hypothesis.
     """
-    doubts = holm([pair.doubt() if comparison.low is not None else None for comparison, pair in family])
-    adjusted = holm([comparison.p for comparison, _ in family])
+    first = list({item.sides: item for item in reversed(family)}.values())
+    doubts = holm([item.pair.doubt() if item.comparison.low is not None else None for item in first])
+    adjusted = holm([item.comparison.p for item in first])
     tried = sum(doubt is not None for doubt in doubts)
+    found_of = {item.sides: found for item, *found in zip(first, doubts, adjusted, strict=True)}
     judged = []
-    for (comparison, pair), doubt, p_holm in zip(family, doubts, adjusted, strict=True):
-        found = replace(
-            comparison, p_holm=p_holm, methods=tried, detectable=pair.detectable((1 - LEVEL) / max(1, tried))
-        )
+    for item in family:
+        doubt, p_holm = found_of[item.sides]
+        detectable = item.pair.detectable((1 - LEVEL) / max(1, tried))
+        found = replace(item.comparison, p_holm=p_holm, methods=tried, detectable=detectable)
         judged.append(replace(found, verdict=_verdict(found, doubt)))
     return judged
 

@@ -55,11 +55,14 @@ class PreparedRecipe:
         Ultralytics' arguments and the images per epoch.
     data
         The dataset to train on: the subset, or the whole dataset.
+    loaded
+        The train split of `data` if it is already loaded.
     """
 
     recipe: Recipe | None
     settings: RecipeSettings
     data: str | Path
+    loaded: DetectionDataset | None = None
 
 
 @contextmanager
@@ -77,15 +80,14 @@ def prepared_recipe(
         base |= resolve_optimiser(base, images=len(dataset), classes=len(dataset.class_names))
     check_recipe(recipe, base, dataset, where.model)
     if recipe.subset is None:
-        yield PreparedRecipe(
-            recipe, recipe_settings(recipe, base, images=len(dataset), chosen=len(dataset)), where.data
-        )
+        settings = recipe_settings(recipe, base, images=len(dataset), chosen=len(dataset))
+        yield PreparedRecipe(recipe, settings, where.data, dataset)
         return
     with tempfile.TemporaryDirectory(prefix="detreduce-subset-") as folder:
         with meter.measure(SELECTION_PHASE):
             subset = _write_subset(recipe.subset, dataset, Path(folder) / "subset", where.seed)
         settings = recipe_settings(recipe, base, images=len(dataset), chosen=len(subset))
-        yield PreparedRecipe(recipe, settings, subset.source.path)
+        yield PreparedRecipe(recipe, settings, subset.source.path, subset)
 
 
 def check_contradictions(recipe: Recipe, arguments: Mapping[str, Any], images_per_epoch: int | None) -> None:

@@ -102,7 +102,7 @@ class RunFolder:
 
 
 def make_run_folder(
-    data: str | Path,
+    data: str | Path | DetectionDataset,
     output: str | Path | None,
     *,
     label: str,
@@ -117,7 +117,7 @@ def make_run_folder(
     Parameters
     ----------
     data
-        The dataset, as in `load_dataset`.
+        The dataset, as in `load_dataset`, or its train split if it is already loaded.
     output
         A new or empty folder. If None, the folder is ``runs/train/<label>-<number>``.
     label
@@ -135,16 +135,17 @@ def make_run_folder(
     DetreduceError
         The folder cannot be written.
     """
-    dataset = load_dataset(data, split="train", images=images)
+    dataset = data if isinstance(data, DetectionDataset) else load_dataset(data, split="train", images=images)
+    name = dataset.source.typed if isinstance(data, DetectionDataset) else data
     _check_trainable(dataset)
     problems = count_problems(dataset)
     sources, unusable = _other_splits(dataset)
     evaluated: tuple[str, ...] = ()
     warnings: list[str] = []
     if evaluation is not None:
-        evaluated = _choose_splits(evaluation.evaluate_on, unusable, str(data))
+        evaluated = _choose_splits(evaluation.evaluate_on, unusable, str(name))
         if evaluation.choose == "best" and unusable["val"]:
-            raise InputError(f'{data}: choose="best" needs a val split with boxes, but {unusable["val"]}.')
+            raise InputError(f'{name}: choose="best" needs a val split with boxes, but {unusable["val"]}.')
         lost = unusable["test"] if "test" in dataset.source.splits else ""
         warnings = _evaluation_warnings(evaluated, unusable, evaluation.choose, lost)
         warnings += _leak_warnings(dataset, sources, allowed=evaluation.allow_leaks)

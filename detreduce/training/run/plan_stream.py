@@ -18,17 +18,20 @@ def plan_stream(stream: Stream, run: RunFolder, meter: EnergyMeter) -> StreamPla
     """Return the stream for the images of a run folder. None for a uniform stream, which needs no preparation.
 
     The energy phase ``stream`` is the energy of this preparation: the search for near-duplicates for
-    ``cluster_balanced``, and the features and the order for ``core_first``. Raise InputError if the stream does not fit
-    the dataset.
+    ``cluster_balanced``, and the features and the order for ``core_first``. It is the energy of the first time: what
+    comes from the cache counts as if it were computed now. Raise InputError if the stream does not fit the dataset.
     """
     if stream.by == "uniform":
         return None
-    from detreduce.training.streams.resolve import core_order, image_weights
+    from detreduce.training.streams.resolve import core_order, metered_weights
 
     rows = rows_by_file(run)
-    if stream.by in ("class_uniform", "weights"):
-        return StreamPlan(stream, rows, weights=image_weights(run.source, stream))
-    with meter.measure(PHASE):
-        if stream.by == "core_first":
-            return StreamPlan(stream, rows, order=core_order(run.source))
-        return StreamPlan(stream, rows, weights=image_weights(run.source, stream))
+    if stream.by == "core_first":
+        order, energy = core_order(run.source, meter=meter)
+        plan = StreamPlan(stream, rows, order=order)
+    else:
+        weights, energy = metered_weights(run.source, stream, meter=meter)
+        plan = StreamPlan(stream, rows, weights=weights)
+    if energy is not None:
+        meter.phases[PHASE] = energy
+    return plan

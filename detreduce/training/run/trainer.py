@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from detreduce.training.run.batch_stream import BatchStream
 from detreduce.training.run.feed import Feed
 from detreduce.training.run.image_scores import score_images
 from detreduce.training.streams.draw import WeightedDraws
-from detreduce.training.streams.learnt import SkippingStream
+from detreduce.training.streams.learnt import SkippingStream, is_refreshed, whole_epochs
 from detreduce.training.streams.partners import draw_partners_from_stream
 
 # time between two printed progress lines if stderr is not a terminal
@@ -131,8 +130,7 @@ class Watch:
     def _skip_learnt(self, trainer: Any, stream: SkippingStream) -> None:
         """Set the epoch of the stream. If the scores are old, score the images again and restart the loader."""
         stream.running = trainer.epoch
-        refresh = stream.options.refresh
-        if trainer.epoch not in stream.whole and (trainer.epoch - stream.first) % refresh == 0:
+        if is_refreshed(trainer.epoch, stream.whole, stream.options):
             self.say(f"epoch {trainer.epoch + 1}/{trainer.epochs}: looking for learnt images")
             stream.refresh(score_images(trainer))
             trainer.train_loader.reset()
@@ -197,12 +195,9 @@ class _WatchedTrainer:
         return BatchStream(feed.plan.draws(dataset.im_files, total, seed), per_epoch, batch_size)
 
     def _whole_epochs(self) -> set[int]:
-        """Return the epochs of the warm-up and the last epochs, which have no mosaic; at least the first and the last
-        epoch.
-        """
-        args, epochs = self.args, self.epochs  # type: ignore[attr-defined]
-        warm, last = max(1, math.ceil(args.warmup_epochs)), max(1, args.close_mosaic or 0)
-        return {*range(min(warm, epochs)), *range(max(0, epochs - last), epochs)}
+        """Return the epochs that leave out no image."""
+        args = self.args  # type: ignore[attr-defined]
+        return whole_epochs(self.epochs, args.warmup_epochs, args.close_mosaic)  # type: ignore[attr-defined]
 
     def _close_dataloader_mosaic(self) -> None:
         """Close the mosaic as ultralytics does, and set the stream back to the current epoch.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,6 +79,30 @@ def choose_images(
     return chosen
 
 
+def whole_epochs(epochs: int, warmup: float, close_mosaic: float | None) -> set[int]:
+    """Return the epochs with all images: those of the warm-up and those without mosaic at the end.
+
+    At least the first and the last epoch are whole.
+    """
+    warm, last = max(1, math.ceil(warmup)), max(1, int(close_mosaic or 0))
+    return {*range(min(warm, epochs)), *range(max(0, epochs - last), epochs)}
+
+
+def first_to_skip(whole: set[int]) -> int:
+    """Return the first epoch that may leave out images."""
+    return next((epoch for epoch in range(len(whole) + 1) if epoch not in whole), 0)
+
+
+def is_refreshed(epoch: int, whole: set[int], options: SkipLearnt) -> bool:
+    """Return whether the scores are measured again before an epoch."""
+    return epoch not in whole and (epoch - first_to_skip(whole)) % options.refresh == 0
+
+
+def count_refreshes(epochs: int, whole: set[int], options: SkipLearnt) -> int:
+    """Return how often a training measures the scores of all images."""
+    return sum(is_refreshed(epoch, whole, options) for epoch in range(epochs))
+
+
 class SkippingStream:
     """A batch sampler whose epochs leave out learnt images. Each epoch has a new random order and at least one batch.
 
@@ -105,8 +130,6 @@ class SkippingStream:
     def __init__(self, images: int, batch: int, whole: set[int], options: SkipLearnt, seed: int = 0) -> None:
         self.images, self.batch, self.whole, self.options, self.seed = images, batch, whole, options, seed
         self.epoch = self.running = 0
-        # the first epoch that may leave out images
-        self.first = next((epoch for epoch in range(len(whole) + 1) if epoch not in whole), 0)
         self.scores = np.zeros(images)
         self._epochs: list[IntArray] = []
 

@@ -30,8 +30,12 @@ class RecentImages:
 
     def __call__(self, batch: Sequence[int]) -> list[Any]:
         """Return the augmented images of a batch. Torch's loader calls this as ``dataset.__getitems__``."""
-        self.recent.extend(batch)
+        self.remember(batch)
         return [self.dataset[image] for image in batch]
+
+    def remember(self, batch: Sequence[int]) -> None:
+        """Remember the images of a batch as the last ones of the stream."""
+        self.recent.extend(batch)
 
     def draw(self, count: int) -> list[int]:
         """Return `count` of the last images of the stream, drawn with ultralytics' generator."""

@@ -8,12 +8,15 @@ import numpy as np
 
 from detreduce.dataset.finding import find
 from detreduce.dataset.records import DetectionDataset
-from detreduce.display.progress import step
-from detreduce.duplicates.search import near_duplicates
 from detreduce.errors import InputError
 from detreduce.features.request import Extraction
+from detreduce.features.table import FeatureTable
 from detreduce.reducers.methods.herding import Herding
 from detreduce.selection.choose import select
+from detreduce.training.concurrent_runs import overlapped
+from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
+from detreduce.training.energy.making_cost import charged_table
+from detreduce.training.streams.clusters import cluster_sizes
 from detreduce.training.streams.stream import Stream
 from detreduce.training.streams.table import read_weights
 from detreduce.training.streams.weights import FloatArray, IntArray, class_uniform, cluster_balanced, normalise
@@ -26,45 +29,59 @@ def image_weights(dataset: DetectionDataset, stream: Stream, cache: str | Path |
     folder for image signatures, as in `near_duplicates`. Raise InputError if the stream has no weights, or if it needs
     labels and the images have none.
     """
+    return metered_weights(dataset, stream, cache)[0]
+
+
+def metered_weights(
+    dataset: DetectionDataset,
+    stream: Stream,
+    cache: str | Path | None = None,
+    meter: EnergyMeter | None = None,
+) -> tuple[FloatArray, PhaseEnergy | None]:
+    """Return the weights as `image_weights` does, and the energy of finding them, as if this were the first time.
+
+    The energy is None without a `meter`, and for weights that need no image.
+    """
     if stream.by == "core_first":
         raise InputError(
             "The stream core_first has an order instead of weights. Use class_uniform, cluster_balanced or weights."
         )
     if stream.by == "class_uniform":
-        return _by_class(dataset, stream)
+        return _by_class(dataset, stream), None
     if stream.by == "cluster_balanced":
         # the labels are checked before the images are decoded
         classes = _by_class(dataset, stream) if stream.times_classes else np.ones(len(dataset))
-        return normalise(classes * cluster_balanced(cluster_sizes(dataset, stream.threshold, cache), stream.power))
+        sizes, energy = cluster_sizes(dataset, stream.threshold, cache, meter)
+        return normalise(classes * cluster_balanced(sizes, stream.power)), energy
     if stream.by == "weights":
         assert stream.file is not None
-        return normalise(read_weights(find(stream.file, what="table of weights"), dataset))
-    return np.full(len(dataset), 1 / max(1, len(dataset)))
+        return normalise(read_weights(find(stream.file, what="table of weights"), dataset)), None
+    return np.full(len(dataset), 1 / max(1, len(dataset))), None
 
 
-def cluster_sizes(
-    dataset: DetectionDataset, threshold: float | None = None, cache: str | Path | None = None
-) -> IntArray:
-    """Return the (n,) int64 number of images in the cluster of near-duplicates of each image.
-
-    The clusters are the groups of `near_duplicates`. An image that cannot be read is a cluster of its own.
-    """
-    with step("looking for near-duplicates"):
-        found = near_duplicates(dataset, threshold=threshold, cache=cache)
-    sizes = np.ones(len(dataset), np.int64)
-    for group in found.groups:
-        sizes[[dataset.row_of[image] for image in group]] = len(group)
-    return sizes
-
-
-def core_order(dataset: DetectionDataset, cache: str | Path | None = None) -> IntArray:
-    """Return the (n,) int64 rows of a dataset in the order of `herding` by class means.
+def core_order(
+    dataset: DetectionDataset, cache: str | Path | None = None, meter: EnergyMeter | None = None
+) -> tuple[IntArray, PhaseEnergy | None]:
+    """Return the (n,) int64 rows of a dataset in the order of `herding` by class means, and the energy of finding it.
 
     The method uses features of the objects from the default backbone. Images without boxes come after the others, and
-    images that cannot be read come last. Raise InputError if the images have no labels.
+    images that cannot be read come last. The energy includes features that come from the cache, as if this were the
+    first time; None without a `meter`. Raise InputError if the images have no labels.
     """
     _check_labelled(dataset, "core_first")
-    table = Extraction(cache=cache).for_method(Herding.name, Herding.needs, dataset).run(dataset)
+    extraction = Extraction(cache=cache).for_method(Herding.name, Herding.needs, dataset)
+    if meter is None:
+        return _order(extraction.run(dataset), dataset), None
+    with EnergyMeter(meter.country).measure("features") as making:
+        table = extraction.run(dataset)
+    with EnergyMeter(meter.country).measure("selection") as choosing:
+        order = _order(table, dataset)
+    making.overlapped = choosing.overlapped = overlapped() or None
+    return order, together([charged_table(table.provenance, len(table), making), choosing])
+
+
+def _order(table: FeatureTable, dataset: DetectionDataset) -> IntArray:
+    """Return the rows in the order of `herding`, and after them the rows that are not in the table."""
     order = select(table, Herding.name, keep=len(table), categories=None, match="class_means").indices
     rest = np.setdiff1d(np.arange(len(dataset)), order)
     return np.concatenate([order, rest]).astype(np.int64)

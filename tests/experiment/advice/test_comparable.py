@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from detreduce.experiment import corrupted_cells
 from detreduce.experiment import run as run_module
 from detreduce.experiment.advice.answer import PlannedRecipe
 from detreduce.experiment.advice.comparable import comparable_rows, rows_with_recipes
@@ -17,6 +18,7 @@ from detreduce.experiment.advice.recipe_file import train_command
 from detreduce.experiment.advice.settings import Setting
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.run import run_experiment
+from detreduce.training.energy import PhaseEnergy
 
 
 @pytest.fixture
@@ -46,6 +48,24 @@ def test_other_epochs_belong_together(run: Callable[..., Ledger]) -> None:
     ledger = run(epochs=2)
     assert len(comparable_rows(ledger)) == 20
     assert {row["epochs"] for row in comparable_rows(ledger)} == {1}, "the stand-in trains one"
+
+
+def test_a_training_that_is_evaluated_again_counts_once(
+    run: Callable[..., Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = run(epochs=1)
+    before = comparable_rows(ledger)
+    monkeypatch.setattr(
+        corrupted_cells,
+        "with_corruptions",
+        lambda record, *_: record.model_copy(update={"energy": {**record.energy, "robustness": PhaseEnergy(wh=1.0)}}),
+    )
+    config = ledger.path.parent / "tiny.yaml"
+    content = yaml.safe_load(config.read_text())
+    content["evaluate"]["corruptions"] = ["jpeg"]
+    config.write_text(yaml.safe_dump(content))
+    again = run_experiment(config, ledger.path)
+    assert len(again) == 2 * len(before) and len(comparable_rows(again)) == len(before)
 
 
 def test_other_sizes_and_batches_do_not(run: Callable[..., Ledger]) -> None:

@@ -86,7 +86,9 @@ def test_the_best_for_a_budget() -> None:
         ({"budget_wh": -1}, "budget_wh=-1"),
         ({"target": 0.9, "measure": "mAP75"}, "measure='mAP75'"),
         ({"target": 0.9, "confidence": 1}, "confidence=1"),
-        ({"target": 0.9, "measure": "mAP50"}, "trained on all images"),
+        ({"target": 0.9, "measure": "mAP50"}, "mAP50"),
+        ({"target_map": 1}, "target_map=1"),
+        ({"target_map": 0.3, "target": 0.9}, "one"),
     ],
 )
 def test_bad_questions(arguments: dict[str, Any], said: str) -> None:

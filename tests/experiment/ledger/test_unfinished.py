@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from detreduce.errors import InputError
-from detreduce.experiment.advice.comparable import check_reference
 from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.experiment.ledger.unfinished import run_command, unfinished_in_words
+from detreduce.experiment.ledger.unfinished import check_started, missing_full, run_command, unfinished_in_words
 from detreduce.training.record import TrainingRecord
 
 SRS: dict[str, Any] = {"key": "a", "label": "srs", "method": "srs", "control": None, "keep": 0.5, "training_seed": 0}
@@ -60,14 +59,15 @@ def test_a_ledger_without_a_readable_plan_misses_nothing(ledger: Ledger) -> None
 
 def test_a_missing_full_says_what_to_do(ledger: Ledger, make_record: Callable[..., TrainingRecord]) -> None:
     def said() -> str:
-        with pytest.raises(InputError) as caught:
-            check_reference(ledger, ledger.rows())
-        return str(caught.value)
+        return " ".join(missing_full(ledger, ledger.rows()))
 
-    assert "has no finished cell yet" in said() and run_command(ledger) in said()
+    with pytest.raises(InputError) as caught:
+        check_started(ledger, ledger.rows())
+    assert "has no finished cell yet" in str(caught.value) and run_command(ledger) in str(caught.value)
     finish(ledger, SRS, make_record())
     assert "is finished yet" in said() and run_command(ledger) in said() and "controls" not in said()
     ledger.write_text("plan.json", json.dumps([SRS]))
-    assert "add `controls: [full]`" in said()
+    assert "`full`" in said() and "`controls`" in said()
     finish(ledger, FULL, make_record())
-    check_reference(ledger, ledger.rows())
+    assert said() == ""
+    check_started(ledger, ledger.rows())

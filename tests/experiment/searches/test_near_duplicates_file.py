@@ -13,8 +13,6 @@ import yaml
 
 from detreduce.dataset import load_dataset
 from detreduce.experiment import run as run_module
-from detreduce.experiment.costs import signature_cost
-from detreduce.experiment.costs.making_cost import COST_FILE
 from detreduce.experiment.ledger.ledger import SEARCH, Ledger
 from detreduce.experiment.run import run_experiment
 from detreduce.experiment.searches import leakage, redundancy
@@ -26,7 +24,8 @@ from detreduce.experiment.searches.near_duplicates import (
     read_near_duplicates,
 )
 from detreduce.training.concurrent_runs import overlapped
-from detreduce.training.energy import PhaseEnergy
+from detreduce.training.energy import PhaseEnergy, signature_cost
+from detreduce.training.energy.making_cost import COST_FILE
 
 
 def test_an_experiment_looks_for_them_once(

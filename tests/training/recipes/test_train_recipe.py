@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 from tiny_dataset import make_tiny
 
+from detreduce.dataset import load_dataset
 from detreduce.errors import InputError, MissingFileError
+from detreduce.training import harness
 from detreduce.training.harness import train
+from detreduce.training.recipes import prepare
 from detreduce.training.recipes.recipe import Recipe
 from detreduce.training.record import TrainingRecord
+from detreduce.training.run import folder
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,28 @@ def test_the_subset_of_a_recipe_is_chosen_first(data: Path, tmp_path: Path) -> N
     assert record.data.path == str(data)
     assert "selection" in record.energy
     assert all(link.exists() for link in (tmp_path / "run").rglob("*.jpg")), "links lead to the dataset itself"
+
+
+@pytest.mark.parametrize("recipe", [{"batch": 4}, {"subset": {"name": "srs", "keep": 8}, "batch": 4}])
+def test_the_train_split_is_loaded_once(
+    data: Path, tmp_path: Path, recipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+
+    def counted(place: Any, **options: Any) -> Any:
+        loaded.append(str(place))
+        return load_dataset(place, **options)
+
+    def stop(*_: Any) -> None:
+        raise LookupError
+
+    monkeypatch.setattr(harness, "_train", stop)
+    for module in (prepare, folder):
+        monkeypatch.setattr(module, "load_dataset", counted)
+    with pytest.raises(LookupError):
+        trained(data, tmp_path / "run", recipe)
+    others = [place for place in loaded if not place.startswith(str(tmp_path / "run"))]
+    assert others == [str(data)]
 
 
 @pytest.mark.parametrize(

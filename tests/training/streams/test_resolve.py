@@ -11,7 +11,8 @@ from detreduce.dataset import load_dataset
 from detreduce.errors import InputError, MissingFileError
 from detreduce.features.extract import extract_features
 from detreduce.selection.choose import select
-from detreduce.training.streams.resolve import cluster_sizes, core_order, image_weights
+from detreduce.training.streams.clusters import cluster_sizes
+from detreduce.training.streams.resolve import core_order, image_weights
 from detreduce.training.streams.stream import Stream
 from detreduce.training.streams.weights import class_uniform
 
@@ -28,7 +29,7 @@ def test_weights_by_cluster_find_copies(tiny: Path, tmp_path: Path) -> None:
         shutil.copyfile(folder / "images/005.jpg", folder / f"images/{copy}.jpg")
         shutil.copyfile(folder / "labels/005.txt", folder / f"labels/{copy}.txt")
     dataset = load_dataset(tiny)
-    sizes = cluster_sizes(dataset, 0.99, tmp_path / "cache")
+    sizes, _ = cluster_sizes(dataset, 0.99, tmp_path / "cache")
     assert {record.name: size for record, size in zip(dataset, sizes, strict=True) if size > 1} == {
         "005.jpg": 3,
         "005a.jpg": 3,
@@ -46,7 +47,7 @@ def test_the_core_comes_in_the_order_of_herding_and_the_unreadable_last(tiny: Pa
     (tiny.parent / "train/images/004.jpg").write_bytes(b"no image")
     dataset = load_dataset(tiny)
     with pytest.warns(UserWarning, match="004"):
-        order = core_order(dataset, tmp_path / "cache")
+        order, _ = core_order(dataset, tmp_path / "cache")
     with pytest.warns(UserWarning, match="004"):
         table = extract_features(dataset, blocks=("objects",), cache=tmp_path / "cache")
     chosen = select(table, "herding", keep=6, categories=None)

@@ -11,7 +11,7 @@ import pytest
 from tiny_dataset import make_tiny
 
 from detreduce.errors import InputError
-from detreduce.training.energy import EnergyMeter
+from detreduce.training.energy import EnergyMeter, PhaseEnergy
 from detreduce.training.run import trainer
 from detreduce.training.run.arguments import check_arguments
 from detreduce.training.run.detector_training import DetectorTraining, TrainedDetector, run_training
@@ -113,7 +113,7 @@ def test_the_core_comes_first(
     from detreduce.training.streams import resolve
 
     order = np.random.default_rng(0).permutation(16)
-    monkeypatch.setattr(resolve, "core_order", lambda dataset: order)
+    monkeypatch.setattr(resolve, "core_order", lambda dataset, meter: (order, PhaseEnergy(wh=1.0)))
     data = make_tiny(tmp_path / "tiny", {"train": 16, "val": 2})
     done = trained(data, tmp_path / "run", Stream(by="core_first"), images_per_epoch=8, epochs=4, workers=0)
     draws = GrowingDraws(order, total=32, seed=3)

@@ -5,12 +5,15 @@ A signature is the small summary of an image that the search for duplicates comp
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.signatures import read_signatures, signature_folder
-from detreduce.experiment.costs.making_cost import at_rate, keep_rate, known_rate
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.training.concurrent_runs import overlapped
-from detreduce.training.energy import EnergyMeter, PhaseEnergy
+from detreduce.training.energy.figures import PhaseEnergy
+from detreduce.training.energy.making_cost import at_rate, keep_rate, known_rate
+from detreduce.training.energy.meter import EnergyMeter
 
 
 def make_signatures(dataset: DetectionDataset, country: str) -> None:
@@ -22,10 +25,11 @@ def make_signatures(dataset: DetectionDataset, country: str) -> None:
     keep_rate(signature_folder(cache_folder()), made, energy)
 
 
-def with_signatures(energy: PhaseEnergy, cached: int) -> PhaseEnergy:
+def with_signatures(energy: PhaseEnergy, cached: int, cache: str | Path | None = None) -> PhaseEnergy:
     """Return the energy of a search plus the energy used to compute the `cached` signatures.
 
-    If the cache does not store this energy, the result has ``wh`` None, and ``unavailable`` gives the reason.
+    `cache` is the cache folder, as in `near_duplicates`. If the cache does not store this energy, the result has ``wh``
+    None, and ``unavailable`` gives the reason.
     """
-    rate = known_rate(signature_folder(cache_folder()))
+    rate = known_rate(signature_folder(cache_folder(cache)))
     return at_rate(energy, cached, rate, f"the signatures of {cached} images")

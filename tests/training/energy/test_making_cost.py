@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from detreduce.experiment.costs.making_cost import COST_FILE, charged
 from detreduce.training.energy import ComponentEnergy, PhaseEnergy
+from detreduce.training.energy.making_cost import COST_FILE, charged
 
 
 def energy(wh: float, seconds: float = 10.0) -> PhaseEnergy:

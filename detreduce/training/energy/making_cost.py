@@ -16,7 +16,7 @@ from detreduce.errors import DetreduceError
 from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
 from detreduce.machine.regular_files import RECORDS, read_regular
-from detreduce.training.energy import PhaseEnergy, scaled, together
+from detreduce.training.energy.figures import PhaseEnergy, scaled, together
 
 COST_FILE = "making.json"
 LEAST_IMAGES = 8
@@ -47,6 +47,12 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
         return energy
     rate = MakingCost(made, energy) if made >= LEAST_IMAGES else known_rate(store)
     return at_rate(energy, images - made, rate, f"the features of {images - made} images")
+
+
+def charged_table(provenance: Mapping[str, Any], images: int, energy: PhaseEnergy) -> PhaseEnergy:
+    """Return the energy used to compute a table of features of all `images`, by its provenance (see `charged`)."""
+    pixels = provenance.get("image") or provenance.get("objects") or {}
+    return charged(pixels, int(pixels.get("passes", images)), images, energy)
 
 
 def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str) -> PhaseEnergy:

@@ -1,0 +1,89 @@
+"""What `advise` is asked: a target or a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from detreduce.errors import InputError
+from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH, Costs
+
+BUDGETS = {"budget_wh": WH, "budget_tflops": TFLOPS, "minutes": MINUTES}
+"""Argument of `advise` -> the cost that it limits."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """The question that `advise` answers.
+
+    Attributes
+    ----------
+    target
+        mAP to reach, divided by the mAP of a training on all images or, if none is finished, by the highest mAP of the
+        finished trainings; None for a question without such a target.
+    cost
+        The cost that is limited, or that recipes are ordered by.
+    budget
+        The largest cost; infinite for a question about a target.
+    measure, confidence
+        The mAP, and the smallest acceptable probability that a recipe reaches the target.
+    target_map
+        mAP to reach, from 0 to 1; None for a question without such a target.
+    """
+
+    target: float | None
+    cost: str
+    budget: float
+    measure: str
+    confidence: float
+    target_map: float | None = None
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the question is about a target, not about a budget."""
+        return self.target is not None or self.target_map is not None
+
+
+def make_question(targets: Mapping[str, float | None], measure: str, confidence: float) -> Question:
+    """Return the question. Raise InputError for wrong arguments of `advise`.
+
+    `targets` are the arguments ``target``, ``target_map`` and the budgets.
+    """
+    given = {name: value for name, value in targets.items() if value is not None}
+    if len(given) != 1:
+        raise InputError(
+            "Pass either a target (a fraction of the full mAP, for example 0.95, or an mAP as target_map) or one "
+            "budget: in Wh, TFLOPs or minutes."
+        )
+    (name, value), *_ = given.items()
+    if name == "target" and not 0 < value <= 2:
+        raise InputError(f"target={value} is not above 0 and at most 2: use a fraction of full mAP, such as 0.95.")
+    if name == "target_map" and not 0 < value < 1:
+        raise InputError(f"target_map={value} is not between 0 and 1: use a mAP such as 0.4.")
+    if name in BUDGETS and not value > 0:
+        raise InputError(f"{name}={value} is not above 0: use a number of {BUDGETS[name]}, for example 50.")
+    if measure not in ("mAP50", "mAP50_95"):
+        raise InputError(f"measure={measure!r} is not known: use mAP50 or mAP50_95.")
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence={confidence} is not between 0 and 1: use for example 0.5.")
+    budget = value if name in BUDGETS else float("inf")
+    return Question(given.get("target"), BUDGETS.get(name, WH), budget, measure, confidence, given.get("target_map"))
+
+
+def with_known_cost(question: Question, costs: Costs) -> tuple[Question, str]:
+    """Return the question with a cost that the finished cells show, and a note if it is not the energy.
+
+    A question about a target orders by energy or, if no cell has one, by operations or time. Raise InputError if the
+    cost of a budget is not known.
+    """
+    known = [cost for cost in (WH, TFLOPS, MINUTES) if (costs.operations if cost == TFLOPS else costs.lines[cost])]
+    if question.cost in known:
+        return question, ""
+    if question.has_target and known:
+        return replace(question, cost=known[0]), f"No finished cell has a known energy. {known[0]} decide instead."
+    if question.cost == WH:
+        raise InputError(
+            "No finished cell has a known energy, but a recipe needs it. Run cells on a machine whose energy "
+            "can be measured or modelled, or use a budget in TFLOPs or minutes."
+        )
+    raise InputError(f"No finished cell has known {question.cost}. Use another budget.")

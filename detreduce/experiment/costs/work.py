@@ -1,0 +1,112 @@
+"""The work of a training, in images of full size that are trained on once.
+
+Most trainings do as much work as they see images. With a progressive size, an image is cheaper but there are more of
+them. A training that skips learnt images sees fewer, and also looks at all images without learning from them. The work
+counts operations. The loader decodes and augments at full size, so a progressive training takes a little longer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from detreduce.experiment.cells import Cell
+from detreduce.experiment.ledger.finished_cell import FinishedCell
+from detreduce.training.recipes.recipe import Recipe, images_of
+from detreduce.training.recipes.settings import EPOCHS, recipe_settings
+from detreduce.training.streams.learnt import count_refreshes, whole_epochs
+
+FORWARD = 1 / 3
+"""Share of the forward pass in the operations of a training step, if no layer is frozen."""
+WARMUP_EPOCHS, CLOSE_MOSAIC = 3.0, 10
+"""Ultralytics' defaults."""
+
+
+def finished_work(cell: FinishedCell) -> float:
+    """Return the work of a finished cell."""
+    training, recipe = cell.training, _recipe(cell.cell)
+    seen = float(training.counts.images_seen)
+    if recipe is not None and recipe.progressive is not None:
+        full = max(training.imgsz) if isinstance(training.imgsz, list) else training.imgsz
+        seen *= recipe.progressive.relative_cost(int(full), max(1, training.counts.batches))
+    return seen + training.counts.images_scored * _forward(cell)
+
+
+@dataclass(frozen=True)
+class PlannedWork:
+    """The expected work of cells that are not finished.
+
+    Attributes
+    ----------
+    images
+        Number of images in the train split.
+    arguments
+        Ultralytics' arguments of the experiment.
+    shares
+        Rules of skipping learnt images -> mean share of the images that the finished cells with them saw.
+    forward
+        Mean share of the forward pass in the operations of a training step, in the finished cells.
+    """
+
+    images: int
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
+    forward: float = FORWARD
+
+    @classmethod
+    def of(cls, finished: Iterable[FinishedCell], arguments: Mapping[str, Any], images: int) -> PlannedWork:
+        """Return what finished cells say about the work of others."""
+        shares: dict[str, list[float]] = {}
+        forward = []
+        for cell in finished:
+            forward.append(_forward(cell))
+            recipe, counts = _recipe(cell.cell), cell.training.counts
+            whole = counts.epochs * cell.training.data.train_images
+            if recipe is not None and recipe.skip_learnt is not None and whole:
+                shares.setdefault(_rules(recipe), []).append(counts.images_seen / whole)
+        return cls(
+            images,
+            arguments,
+            {rules: math.fsum(known) / len(known) for rules, known in shares.items()},
+            math.fsum(forward) / len(forward) if forward else FORWARD,
+        )
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs of each cell."""
+        return int(self.arguments.get("epochs") or EPOCHS)
+
+    def of_cell(self, cell: Cell) -> float:
+        """Return the expected work of a cell.
+
+        If no finished cell shows how many images a training skips, it counts as a training on all of them.
+        """
+        chosen = images_of(cell.keep, self.images)
+        seen, recipe = float(self.epochs * chosen), cell.parsed_recipe
+        if recipe is None or recipe.skip_learnt is None:
+            # a progressive size has the operations of as many images of full size
+            return seen
+        arguments = recipe_settings(recipe, self.arguments, images=self.images, chosen=chosen).arguments
+        warmup, close = arguments.get("warmup_epochs", WARMUP_EPOCHS), arguments.get("close_mosaic", CLOSE_MOSAIC)
+        whole = whole_epochs(self.epochs, warmup, close)
+        looks = count_refreshes(self.epochs, whole, recipe.skip_learnt)
+        return seen * self.shares.get(_rules(recipe), 1.0) + looks * chosen * self.forward
+
+
+def _recipe(cell: Mapping[str, Any]) -> Recipe | None:
+    """Return the recipe of a cell; None if there is none."""
+    return Recipe.model_validate(cell["recipe"]) if cell.get("recipe") else None
+
+
+def _rules(recipe: Recipe) -> str:
+    return "" if recipe.skip_learnt is None else json.dumps(recipe.skip_learnt.model_dump(), sort_keys=True)
+
+
+def _forward(cell: FinishedCell) -> float:
+    """Return the share of the forward pass in the operations of a training step."""
+    flops = cell.training.flops
+    whole = 0.0 if flops is None else flops.forward + flops.backward
+    return FORWARD if flops is None or not whole else flops.forward / whole

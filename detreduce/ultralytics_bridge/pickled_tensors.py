@@ -1,0 +1,105 @@
+"""Read the tensors in ultralytics' weights files without running code from the file.
+
+A weights file is a pickle of a whole network. Here every class in it is replaced by an empty stand-in, so nothing of it
+is called; only torch's functions that make tensors are used. The result is the state dict of the network.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from detreduce.errors import InputError
+
+_ALLOWED = {
+    ("collections", "OrderedDict"),
+    ("torch", "Size"),
+    ("torch._utils", "_rebuild_parameter"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("builtins", "set"),
+    ("__builtin__", "set"),
+}
+
+
+class _StandIn:
+    """An object of any class: it keeps its attributes, and has none of its code."""
+
+    def __new__(cls, *_: Any, **__: Any) -> _StandIn:
+        return object.__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.attributes: dict[str, Any] = {}
+
+    def __setstate__(self, state: Any) -> None:
+        self.attributes = state if isinstance(state, dict) else {}
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def append(self, item: Any) -> None:
+        """Ignore an item of a list."""
+
+    def extend(self, items: Any) -> None:
+        """Ignore the items of a list."""
+
+
+class _Unpickler(pickle.Unpickler):
+    """An unpickler that knows tensors only."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _ALLOWED:
+            return super().find_class(module, name)
+        return type("StandIn", (_StandIn,), {})
+
+
+_PICKLE = SimpleNamespace(Unpickler=_Unpickler, load=pickle.load, Pickler=pickle.Pickler, __name__="detreduce_tensors")
+"""What torch needs of a module like `pickle`. Torch calls `load` only for files that are no zip archive."""
+
+
+def read_state(file: Path) -> dict[str, Any]:
+    """Return the state dict of the network in ultralytics' weights: name -> tensor, on the CPU.
+
+    Raise InputError if the file is not such a file, or is damaged.
+    """
+    import torch
+
+    try:
+        with zipfile.ZipFile(file) as archive:
+            # torch would load a TorchScript archive in another way, and calls pickle.load for other files
+            if any(name.endswith("constants.pkl") for name in archive.namelist()):
+                raise ValueError("it is a TorchScript archive")
+        content = torch.load(file, map_location="cpu", weights_only=False, pickle_module=_PICKLE)
+        network = content.get("ema") or content["model"]
+        found = dict(_tensors(network, ""))
+    except Exception as error:  # a damaged file raises errors of any kind
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(
+            f"{file} does not have the weights of a network ({type(error).__name__}: {reason})."
+        ) from error
+    if not found:
+        raise InputError(f"{file} does not have the weights of a network.")
+    return found
+
+
+def _tensors(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield the names and the tensors of a network, as its state dict names them."""
+    import torch
+
+    attributes = module.attributes
+    transient = attributes.get("_non_persistent_buffers_set") or set()
+    for kind in ("_parameters", "_buffers"):
+        for name, tensor in _items(attributes.get(kind)):
+            if isinstance(tensor, torch.Tensor) and not (kind == "_buffers" and name in transient):
+                yield f"{prefix}{name}", tensor.detach()
+    for name, part in _items(attributes.get("_modules")):
+        if isinstance(part, _StandIn):
+            yield from _tensors(part, f"{prefix}{name}.")
+
+
+def _items(content: Any) -> list[tuple[str, Any]]:
+    return list(content.items()) if isinstance(content, dict | OrderedDict) else []

@@ -83,6 +83,20 @@ def test_a_planted_effect_is_found_again() -> None:
     assert surface.worth(BASE) == pytest.approx(1.0)
 
 
+def test_a_batch_can_be_too_small() -> None:
+    """A batch of 8 is the best: larger and smaller batches are worth less."""
+    worths = {8: 1.6, 4: 0.8}
+    found = [replace(item, setting=BASE) for item in grid()]
+    for batch, times in worths.items():
+        for seen in (40 * EPOCHS, 200 * EPOCHS):
+            value = truth("full", TOTAL, seen * times)
+            setting = replace(BASE, batch=batch, nbs=batch)
+            found.append(Configuration("full_equal_iterations", TOTAL, seen, (value, value, value), setting))
+    surface = fit_surface(found, TOTAL, reference=BASE, samples=60)
+    means = {batch: surface.worth(replace(BASE, batch=batch, nbs=batch)).mean() for batch in worths}
+    assert means[8] > means[4] + 0.3 and means[8] > 1.15
+
+
 def test_without_an_effect_there_is_none() -> None:
     flat = [*grid(), *(replace(item, setting=replace(BASE, batch=4, nbs=4)) for item in grid()[:4])]
     flat = [item if item.setting else replace(item, setting=BASE) for item in flat]

@@ -55,7 +55,8 @@ def test_the_code_of_a_stream_is_counted_and_the_images_are_not(script: ModuleTy
         script._count_calls(spent, stack)
         batches = list(BatchStream(_SlowDraws(), 10, 4))
         images = RecentImages(Images([0]))
-        assert images([3]) == [3] and Partners(images, 3)() == [3, 3, 3]
+        assert images([3]) == [3] and spent.own["partners"] > 0
+        assert Partners(images, 3)() == [3, 3, 3]
     assert batches == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert spent.own["draws and batches"] >= 0.02
     assert 0 < spent.own["partners"] < 0.05, "decoding an image is no part of the stream"

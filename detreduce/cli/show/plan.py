@@ -56,8 +56,8 @@ def show_advice(found: Advice, goal: Goal) -> None:
         show_text(out, text, indent=indent)
 
     say(
-        f"{_describe_reference(found)} The estimates are fitted to {found.configurations} configurations: trainings that "
-        "differ in more than seeds."
+        f"{_describe_reference(found)} The estimates are fitted to {found.configurations} configurations: trainings "
+        "that differ in more than seeds."
     )
     for effect in found.effects:
         say(_describe_effect(effect), "  ")

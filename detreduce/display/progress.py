@@ -181,7 +181,7 @@ class _Board:
         self._live: Live | None = None
 
     def begin(self, work: Work) -> None:
-        """Register work with ``behind=True``, so that its line replaces the line of older work without a delay."""
+        """Register work with ``behind=True`` at once: its line then replaces the line of older work without delay."""
         if work.behind:
             with self._lock:
                 self._behind.append(work)

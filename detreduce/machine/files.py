@@ -88,7 +88,7 @@ _PARTIAL = re.compile(r"\.writing-(\d+)-[0-9a-f]{12}")
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove the temporary files that killed processes left in a folder. Each process does this once per folder."""
+    """Remove the temporary files of killed processes from a folder. A process cleans each folder only once."""
     if folder in _cleaned:
         return
     _cleaned.add(folder)

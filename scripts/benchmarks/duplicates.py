@@ -51,7 +51,7 @@ def brightened(image: np.ndarray) -> np.ndarray:
 
 
 def cropped(image: np.ndarray, x: float, y: float, share: float = 0.95) -> np.ndarray:
-    """Keep `share` of each side, at the position x, y in [0, 1]."""
+    """Crop an image to `share` of each side. x and y in [0, 1] place the crop: 0 is left or top, 1 right or bottom."""
     height, width = image.shape[:2]
     tall, wide = round(height * share), round(width * share)
     top, left = round((height - tall) * y), round((width - wide) * x)

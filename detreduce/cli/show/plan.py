@@ -146,7 +146,7 @@ def _table(found: Advice, *, chance: bool) -> Table:
 
 
 def _describe_effect(effect: Effect) -> str:
-    """Return a sentence on what one image seen is worth with a setting."""
+    """Return a sentence: one image seen with this setting has the effect of how many with the reference."""
     return (
         f"{effect.key} {effect.value} instead of {effect.reference}: one image seen has the effect of "
         f"{fixed(effect.times, 2)} images (90 % interval {effect.low:.2f} to {effect.high:.2f})."

@@ -34,7 +34,7 @@ MEASURES = {
 }
 NOT_LOOKED_FOR = "There was no search for near-duplicates. --drop-duplicates leaves them out."
 KEEP_BACKGROUND = "To keep background images, name them in a text file, and add --must-keep FILE."
-PIN_ON_PAGE = ' The page of pictures can write this file: show "no boxes", and pin images.'
+PIN_ON_PAGE = ' The page of pictures can write this file: choose the filter "no boxes", and pin the images to keep.'
 # more names do not fit a sentence
 MOST_NAMES = 12
 SHAPES = {0: "gaps", 1: "loops"}

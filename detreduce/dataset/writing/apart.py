@@ -62,7 +62,7 @@ def _listed(dataset: DetectionDataset, *, also_with_annotations: bool = False) -
 
 
 def _label_folders(dataset: DetectionDataset) -> set[Path]:
-    """Return the folders of the label files. Paths are compared as texts, because there may be 100,000."""
+    """Return the folders of the label files. There may be 100,000 files, so the paths are compared as strings."""
     folders = {os.path.dirname(record.label_path) for record in dataset if record.label_path is not None}  # noqa: PTH120
     return set(map(Path, folders))
 

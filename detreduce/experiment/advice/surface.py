@@ -34,8 +34,8 @@ SHARED = ("A", "n0", "a", "s0", "b")
 RUN_SPREAD = 0.015
 """Prior standard deviation of the mAP between seeds."""
 MISFIT = 0.01
-"""Prior standard deviation of the mAP of configurations around the surface. An mAP below this cannot be distinguished
-from 0.
+"""Prior standard deviation of the difference between a configuration's mAP and the surface. An mAP below this value
+cannot be distinguished from 0.
 """
 WORTH = 4.0
 """Degrees of freedom of the two prior standard deviations."""

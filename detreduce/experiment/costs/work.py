@@ -1,8 +1,9 @@
 """The work of a training, in images of full size that are trained on once.
 
-Most trainings do as much work as they see images. With a progressive size, an image is cheaper but there are more of
-them. A training that skips learnt images sees fewer, and also looks at all images without learning from them. The work
-counts operations. The loader decodes and augments at full size, so a progressive training takes a little longer.
+For most trainings, the work is the number of images seen. If the image size grows during a training (a progressive
+size), each image costs less, but the training sees more images. A training that skips learnt images trains on fewer
+images, and also runs the network on all images without training on them. The work counts operations. The loader decodes
+and augments at full size, so a progressive training takes a little longer.
 """
 
 from __future__ import annotations

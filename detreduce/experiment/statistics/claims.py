@@ -147,9 +147,9 @@ def _twin(group: Sequence[Row], groups: Sequence[Sequence[Row]], fits: Any) -> S
 
 
 def _best_uniform(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[Row] | None:
-    """Return the other uniform training on all images with the highest mean mAP, among trainings of equal TFLOPs.
+    """Return the uniform training on all images, other than `group`, that has the highest mean mAP at equal TFLOPs.
 
-    Only seeds that the recipe also has are used. The best of several means is a little too high, which favours the
+    Only the seeds of `group` are used. The best of several means is a little too high, which favours the
     control.
     """
     seeds = {row["training_seed"] for row in group}

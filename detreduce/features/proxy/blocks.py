@@ -188,8 +188,8 @@ def fill_missing(
 ) -> npt.NDArray[np.float32]:
     """Fill missing rows (NaN) of a block `dynamics` from the nearest images that have boxes and scores.
 
-    Missing means and maxima become the average over the nearest images (see `extrapolate`). A missing sum becomes the
-    filled mean times the number of boxes in the image.
+    A mean or maximum that is missing becomes the average over the nearest images (see `extrapolate`). A sum that is
+    missing becomes the filled mean times the number of boxes in the image.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ class Groups:
         return np.bincount(pairs // len(self.labels), allowed, count).astype(np.int64)
 
     def reachable(self, counts: npt.ArrayLike | csr_array, chosen: IntArray) -> IntArray:
-        """Return (C,): the largest number of rows with each class that can be chosen, including the rows in `chosen`.
+        """Return (C,): for each class, how many rows with this class can be chosen at most. `chosen` rows count too.
 
         `counts` (n, C), dense or sparse, has the number of boxes of each class in the image of a row.
         """

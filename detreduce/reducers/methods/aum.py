@@ -18,4 +18,4 @@ class AreaUnderMargin(DynamicsReducer):
     name = "aum"
     source = "area under the margin, Pleiss et al. 2020 (NeurIPS, arXiv 2001.10528), applied to a detector's boxes"
     summary = "images where the detector is unsure of the class of a box, or predicts a wrong class"
-    fails = "Images with wrong labels or with boxes that cannot be found come first. If keep is small, try easy_first."
+    fails = "Wrong labels, and boxes that the detector cannot find, come first. If keep is small, try easy_first."

@@ -37,8 +37,8 @@ class ClasswiseObjects(ObjectReducer):
     boxes, name them in ``must_keep``.
 
     scores_ is minus the position in the order of choice (0, -1, -2, ...). Images that are not chosen follow, sorted by
-    their criterion after the last choice. If an image has several classes, its largest criterion is used. Image
-    categories are not used. Only the classes of boxes are used.
+    their criterion as computed after the last choice. If an image has several classes, its largest criterion is used.
+    Image categories are not used. Only the classes of boxes are used.
 
     Parameters
     ----------

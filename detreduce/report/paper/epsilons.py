@@ -76,7 +76,7 @@ def epsilons_of(
 def _selections(
     ledger: Ledger, cells: Sequence[FinishedCell], data: DetectionDataset, notes: list[str]
 ) -> dict[str, Selection]:
-    """Return the selection of each cell by its key. A selection that cannot be used is left out, with a note."""
+    """Return key of a cell -> its selection. A selection that cannot be used is left out, with a note."""
     found = {}
     for cell in cells:
         try:

@@ -61,9 +61,7 @@ def test_time_and_co2_include_choosing(tmp_path: Path) -> None:
 def test_overlapped_trainings_have_no_time(tmp_path: Path) -> None:
     tables = paper_tables(made_up_ledger(tmp_path / "l", [{"label": "mms", "keep": 0.1, "seed": 0}], overlapped=True))
     assert {table.measure for table in tables.tables} == {"mAP50", "mAP50-95"}
-    assert any("leave out" in note for note in tables.notes) and any(
-        "`controls`" in note for note in tables.notes
-    )
+    assert any("leave out" in note for note in tables.notes) and any("`controls`" in note for note in tables.notes)
 
 
 def test_epsilon_is_that_of_each_selection(hostile: Ledger) -> None:

@@ -70,11 +70,12 @@ def train_command(
     """
     training = ledger[str(_typical(rows)["key"])].training
     config = _config(ledger)
-    evaluate, train = config.get("evaluate") or {}, config.get("train") or {}
+    train = config.get("train") or {}
     words = ["detreduce", "train", str(config.get("dataset") or training.data.path)]
     words += ["--model", str(train.get("model") or training.model.name), "--recipe", str(file)]
-    if (split := evaluate.get("on", "auto")) != "auto":
-        words += ["--on", str(split)]
+    if training.evaluation is not None:
+        # the defaults of `run` and `train` differ, and only the same images give comparable mAP
+        words += ["--on", "+".join(training.evaluation.splits)]
     if training.choose != "last":
         words += ["--choose", training.choose]
     words += ["--allow-leaks"] * bool(config.get("allow_leaks"))

@@ -27,7 +27,9 @@ def run(config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.Mo
         record = stand_in_train(data, **arguments)
         kept = {name: arguments[name] for name in ("epochs", "batch", "nbs", "freeze", "lr0") if name in arguments}
         facts = record.data.model_copy(update={"splits": {"train": record.data.train_images}})
-        record = record.model_copy(update={"arguments": kept, "imgsz": arguments.get("imgsz", 64), "data": facts})
+        measured = record.evaluation.model_copy(update={"splits": ["val"]})
+        update = {"arguments": kept, "imgsz": arguments.get("imgsz", 64), "data": facts, "evaluation": measured}
+        record = record.model_copy(update=update)
         record.save(arguments["output"])
         return record
 
@@ -113,6 +115,17 @@ def test_the_command_trains_as_the_cells_did(run: Callable[..., Ledger]) -> None
     options = ["--model", "yolov8n.yaml", "--recipe", "best.yaml", "--on", "val", "--allow-leaks"]
     assert words[3 : 3 + len(options)] == options
     assert {"freeze=3", "epochs=20"} <= set(words) and not {"batch=8", "nbs=8"} & set(words)
+
+
+def test_the_command_measures_on_the_splits_of_the_cells(run: Callable[..., Ledger]) -> None:
+    config = run(epochs=1).path.parent / "tiny.yaml"
+    content = yaml.safe_load(config.read_text())
+    del content["evaluate"]
+    config.write_text(yaml.safe_dump(content))
+    ledger = run_experiment(config, config.parent / "other")
+    planned = PlannedRecipe("full", 1.0, 12, 1, 0.5, 0.4, 0.6, 0.5, 1.0, 0.0)
+    words = shlex.split(train_command(ledger, comparable_rows(ledger), planned, Path("best.yaml"), 20))
+    assert words[words.index("--on") + 1] == "val" and "None" not in words
 
 
 def test_an_empty_ledger_has_none(tmp_path: Path) -> None:

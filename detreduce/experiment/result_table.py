@@ -143,6 +143,27 @@ class ResultTable:
     references: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def compared(self) -> frozenset[str]:
+        """The measures with a comparison with the control `full` in at least one row. Empty without such a control."""
+        return frozenset(name for row in self.rows for name, cell in row.against_full.items() if cell.text)
+
+    def headings(self, measures: Iterable[str]) -> list[str]:
+        """Return the headings of some measures. A measure with a comparison with `full` has two columns."""
+        return [
+            heading
+            for name in measures
+            for heading in ((ACCURACIES | COSTS)[name], *["vs full"] * (name in self.compared))
+        ]
+
+    def cells(self, row: ResultRow, measures: Iterable[str]) -> list[str]:
+        """Return the texts of a row below `headings`. A dash stands for an unknown mean."""
+        return [
+            text
+            for name in measures
+            for text in (row.means[name].text or "-", *[row.against_full[name].text] * (name in self.compared))
+        ]
+
 
 def result_table(
     summaries: Sequence[Summary], comparisons: Iterable[Comparison] = (), paid: Iterable[BreakEven] = ()

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import WIDE, plain_table, show_table, show_text, table_of
-from detreduce.vocabulary.measures import ACCURACIES, COSTS
+from detreduce.vocabulary.measures import ACCURACIES
 
 if TYPE_CHECKING:
     from detreduce.experiment.result_table import ResultTable
@@ -19,12 +19,12 @@ WIDER = 150
 
 
 def show_comparison(name: str, table: ResultTable) -> None:
-    """Print the accuracy, energy, CO2 and time of each method and keep, compared with the full set.
+    """Print the accuracy, energy, CO2 and time of each method and keep, compared with the full set if it was trained.
 
     Then print after how many trainings choosing has paid for itself.
     """
     out = terminal.console()
-    out.print(f"{name}: reduced vs full", style="bold")
+    out.print(f"{name}: reduced vs full" if table.compared else f"{name}: results", style="bold")
     for measures in _parts(table, out.width):
         _show_measures(out, table, measures)
     for note in table.notes:
@@ -41,14 +41,12 @@ def _parts(table: ResultTable, width: int) -> list[list[str]]:
 
 
 def _show_measures(out: Console, table: ResultTable, measures: Sequence[str]) -> None:
-    """Print one table with the mean of each measure and its difference to the full set."""
-    headings = [heading for name in measures for heading in ((ACCURACIES | COSTS)[name], "vs full")]
+    """Print one table with the mean of each measure and, if `full` was trained, the difference to it."""
+    headings = table.headings(measures)
     shown = plain_table("method", "keep", "images", "cells", *headings, wide=out.width >= WIDE)
     for row in table.rows:
-        cells = [row.method.text, row.keep.text, row.images.text, row.cells.text]
-        for name in measures:
-            cells += [row.means[name].text or "-", row.against_full[name].text]
-        shown.add_row(*cells)
+        first = [row.method.text, row.keep.text, row.images.text, row.cells.text]
+        shown.add_row(*first, *table.cells(row, measures))
     out.print(shown)
 
 

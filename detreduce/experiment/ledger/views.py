@@ -16,7 +16,7 @@ from detreduce.experiment.statistics import summarise_cells
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.resampled import Load
 from detreduce.vocabulary.controls import title_of
-from detreduce.vocabulary.measures import ACCURACIES, COSTS
+from detreduce.vocabulary.measures import ACCURACIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,17 +38,13 @@ def ledger_html(title: str, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _result_table(shown: ResultTable) -> str:
-    """Return the means and the differences to the control `full` as an HTML table."""
+    """Return the means and, if there are any, the differences to the control `full` as an HTML table."""
     measures = [*ACCURACIES, *shown.costs]
-    headings = ["method", "keep", "images", "cells"]
-    for name in measures:
-        headings += [(ACCURACIES | COSTS)[name], "vs full"]
-    rows = []
-    for row in shown.rows:
-        cells = [row.method.text, row.keep.text, row.images.text, row.cells.text]
-        for name in measures:
-            cells += [row.means[name].text or "-", row.against_full[name].text]
-        rows.append(cells)
+    headings = ["method", "keep", "images", "cells", *shown.headings(measures)]
+    rows = [
+        [row.method.text, row.keep.text, row.images.text, row.cells.text, *shown.cells(row, measures)]
+        for row in shown.rows
+    ]
     return table(headings, rows, shown=LINES, what="rows")
 
 

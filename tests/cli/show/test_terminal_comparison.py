@@ -7,6 +7,7 @@ from rich.console import Console
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.comparison import show_comparison
+from detreduce.experiment.ledger.views import _result_table
 from detreduce.experiment.result_table import result_table
 from detreduce.experiment.statistics import Summary
 
@@ -27,6 +28,14 @@ def test_a_difference_without_a_seed_in_common_says_so(paired: bool, capsys: pyt
     shown = capsys.readouterr().out
     assert ("+0.523~" in shown, "~ no training seed in common with full" in shown) == (not paired, not paired)
     assert "%~" not in shown
+
+
+def test_without_a_training_on_all_images_there_is_no_comparison(capsys: pytest.CaptureFixture[str]) -> None:
+    for against, shown in ((MEAN, True), ({}, False)):
+        table = result_table([Summary("mms", 0.25, 112, 3, False, MEAN, MEAN, against)])
+        show_comparison("x", table)
+        notebook = _result_table(table)
+        assert ["vs full" in text for text in (capsys.readouterr().out, notebook)] == [shown, shown]
 
 
 def test_one_image_is_not_all_images(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,9 @@ from detreduce.display.terminal_text import WARNING
 # more classes than this do not fit a screen
 SHOWN = 30
 FEW_STEPS = 50
-"""With fewer optimiser steps than this, a detector learns almost nothing."""
+"""With fewer optimiser steps than this, a detector without pretrained weights learns almost nothing."""
+NEAR_ZERO = 0.05
+"""Below this mAP50, a detector counts as one that has learnt almost nothing."""
 
 if TYPE_CHECKING:
     from detreduce.arrays.proxy_log import ProxyLog
@@ -64,12 +66,9 @@ def show_record(record: TrainingRecord) -> None:
         show_text(
             out, f"Energy of the {component}: {number(part.wh, 2)} Wh, {part.provenance} ({part.method})", indent="  "
         )
-    if evaluation and (agreement := evaluation.agreement) and not agreement.ok:
-        line = f"Warning: The two mAP values differ by more than {agreement.tolerance}: {agreement.note}"
-        show_status(out, line, WARNING)
     if record.data.problems is not None:
         show_problems(out, record.data.problems)
-    for warning in record.warnings:
+    for warning in dict.fromkeys(record.warnings):
         show_status(out, f"Warning: {warning}", WARNING)
     if plots := record.plots:
         found = ", ".join(plot.name for plot in plots)
@@ -79,12 +78,13 @@ def show_record(record: TrainingRecord) -> None:
 
 
 def show_too_short(record: TrainingRecord, arguments: Sequence[str]) -> None:
-    """Warn if a training had too few optimiser steps to learn, and print the next command to type.
+    """Warn if the mAP is near 0 after too few optimiser steps to learn, and print the next command to type.
 
     `arguments` are the arguments of the command `train`.
     """
     steps = record.counts.optimiser_steps
-    if steps >= FEW_STEPS:
+    learnt = record.evaluation is not None and record.evaluation.mAP50 >= NEAR_ZERO
+    if steps >= FEW_STEPS or learnt:
         return
     epochs = max(FEW_STEPS, math.ceil(FEW_STEPS * record.counts.epochs / max(steps, 1)))
     out = terminal.console()

@@ -103,7 +103,7 @@ def evaluate(
     evaluation
         The metrics.
     warnings
-        Warnings of ultralytics, and a warning if the two mAP values disagree.
+        Warnings of ultralytics, and a warning if the two mAP values differ.
 
     Raises
     ------
@@ -136,7 +136,8 @@ def evaluate(
     if model.task == "detect":
         evaluation = _with_coco(evaluation, validator, datasets, len(model.names), evidence)
         if evaluation.agreement is not None and not evaluation.agreement.ok:
-            warnings.append(f"The two mAP values disagree: {evaluation.agreement.note}")
+            agreement = evaluation.agreement
+            warnings.append(f"The two mAP values differ by more than {agreement.tolerance}: {agreement.note}")
     return evaluation, warnings
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from detreduce.cli.show.training import FEW_STEPS, SHOWN, show_record, show_too_short
 from detreduce.training.energy import PhaseEnergy
-from detreduce.training.record import ClassMetrics, CocoFigures, Evaluation, TrainingRecord
+from detreduce.training.record import Agreement, ClassMetrics, CocoFigures, Evaluation, TrainingRecord
 
 
 def record(run: Path, classes: int = 2) -> TrainingRecord:
@@ -38,6 +38,22 @@ def record(run: Path, classes: int = 2) -> TrainingRecord:
     )  # fmt: skip
 
 
+def with_map50(found: TrainingRecord, value: float) -> TrainingRecord:
+    assert found.evaluation is not None
+    return found.model_copy(update={"evaluation": found.evaluation.model_copy(update={"mAP50": value})})
+
+
+def test_a_warning_fits_the_map_and_is_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = record(tmp_path)
+    assert found.evaluation is not None
+    show_too_short(found, ["d.yaml", "epochs=1"])
+    assert not capsys.readouterr().out
+    agreement = Agreement(ok=False, tolerance=0.01, mAP50=0.1, mAP50_95=0.002, note="ABC.")
+    update = {"evaluation": found.evaluation.model_copy(update={"agreement": agreement}), "warnings": ["why: ABC."] * 2}
+    show_record(found.model_copy(update=update))
+    assert capsys.readouterr().out.count("ABC.") == 1
+
+
 def test_train_says_what_was_measured_by_whom_and_where_the_plots_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,7 +80,7 @@ def test_of_many_classes_the_lowest_are_shown(tmp_path: Path, capsys: pytest.Cap
 def test_a_training_of_too_few_steps_is_called_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], steps: int, epochs: int, wanted: int | None
 ) -> None:
-    found = record(tmp_path)
+    found = with_map50(record(tmp_path), 0.0)
     counts = found.counts.model_copy(update={"optimiser_steps": steps, "epochs": epochs})
     show_too_short(found.model_copy(update={"counts": counts}), ["d.yaml", "--model", "x.pt", "epochs=1", "imgsz=64"])
     text = capsys.readouterr().out
@@ -76,7 +92,7 @@ def test_a_training_of_too_few_steps_is_called_so(
 
 
 def test_a_number_of_images_is_not_raised_by_more_epochs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = record(tmp_path)
+    found = with_map50(record(tmp_path), 0.0)
     counts = found.counts.model_copy(update={"optimiser_steps": 10})
     show_too_short(found.model_copy(update={"counts": counts, "recipe": {"images_seen": 41}}), ["d.yaml"])
     text = capsys.readouterr().out

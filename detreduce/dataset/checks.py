@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from detreduce.dataset.jpeg import damaged_jpegs, lacks_end_marker
 from detreduce.dataset.load import load_split
 from detreduce.dataset.outside import outside_notice
 from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, Problem, Source
+from detreduce.dataset.repeated_names import RENAME, find_repeated_names
 from detreduce.dataset.splits import in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
@@ -193,16 +194,12 @@ def problems_of_splits(
 
     `load_all_splits` returns these splits.
     """
-    found = [*_own_problems(dataset), *_find_emptiness(dataset), *unloaded]
+    found = [*dataset.problems, *_find_emptiness(dataset), *unloaded]
     for split, other in splits.items():
         if split != dataset.split:
-            found += [*_own_problems(other), *_find_emptiness(other)]
-    return tuple(dict.fromkeys([*found, *class_problems(splits)]))
-
-
-def _own_problems(dataset: DetectionDataset) -> list[Problem]:
-    """Return the problems of the files and class names of a split."""
-    return [*dataset.problems, *_find_repeated_names(dataset)]
+            found += [*other.problems, *_find_emptiness(other)]
+    repeated = _describe_repeated_names([dataset, *splits.values()])
+    return tuple(dict.fromkeys([*found, *repeated, *class_problems(splits)]))
 
 
 def _find_emptiness(dataset: DetectionDataset) -> list[Problem]:
@@ -212,15 +209,12 @@ def _find_emptiness(dataset: DetectionDataset) -> list[Problem]:
     return [] if len(dataset) else [Problem(file, f"the {dataset.split} split has no images")]
 
 
-def _find_repeated_names(dataset: DetectionDataset) -> list[Problem]:
-    """Return a problem for each name that several classes share."""
-    keys_of: dict[str, list[str]] = {}
-    for key, name in zip(dataset.class_keys, dataset.class_names, strict=True):
-        keys_of.setdefault(name, []).append(str(key))
+def _describe_repeated_names(splits: Sequence[DetectionDataset]) -> list[Problem]:
+    """Return a problem for each name that several classes with boxes share."""
     return [
-        Problem(dataset.source.typed, f"classes {', '.join(keys)} share the name {name!r}; they stay separate")
-        for name, keys in keys_of.items()
-        if len(keys) > 1
+        Problem(splits[0].source.typed, f"{one.text}. {RENAME}")
+        for one in find_repeated_names(splits)
+        if one.mixes_boxes
     ]
 
 

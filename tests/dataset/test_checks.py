@@ -123,6 +123,9 @@ def test_summary_lists_the_problems_of_all_splits(tmp_path):
     content = json.loads((tmp_path / "val.json").read_text())
     content["annotations"][0]["bbox"] = [0, 0, 0, 10]
     content["categories"] = [{"id": 5, "name": "a"}, {"id": 9, "name": "a"}]
+    content["annotations"] += [
+        {**content["annotations"][0], "id": 100 + key, "bbox": [0, 0, 9, 9], "category_id": key} for key in (5, 9)
+    ]
     for name in ("train", "val"):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     (tmp_path / "test.json").write_text(json.dumps({**content, "images": [], "annotations": []}))

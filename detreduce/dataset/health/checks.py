@@ -12,7 +12,9 @@ from detreduce.dataset.checks import DatasetSummary
 from detreduce.dataset.health.finding import Finding, worst_first
 from detreduce.dataset.leaks import TRAIN, Leaks
 from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.repeated_names import RENAME, find_repeated_names
 from detreduce.display.numbers import percent
+from detreduce.errors import name_first
 
 MEASURING = ("val", "test")
 FEW_IMAGES = 30
@@ -49,7 +51,7 @@ def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]
         [
             _splits(summary, splits),
             *_leaks(leaks, summary.path),
-            *(_classes(splits) if summary.labelled else ()),
+            *((*_classes(splits), *_names(splits)) if summary.labelled else ()),
             *_boxes(summary),
             _files(summary),
             *_outside(summary),
@@ -101,6 +103,17 @@ def _leaks(leaks: Leaks, data: Path) -> Iterator[Finding]:
         yield Finding(
             "equal names", "look", what, len(leaks.alike), "Check whether they show the same scene (--check-images)."
         )
+
+
+def _names(splits: Mapping[str, DetectionDataset]) -> Iterator[Finding]:
+    """Yield a finding about names that several classes share, if only one of these classes has boxes.
+
+    If several of them have boxes, the name is among the problems in the files.
+    """
+    found = [one.text for one in find_repeated_names(splits.values()) if not one.mixes_boxes]
+    if found:
+        what = f"{_sentence(name_first(found))} The results do not change."
+        yield Finding("class names", "look", what, len(found), RENAME)
 
 
 def _classes(splits: Mapping[str, DetectionDataset]) -> Iterator[Finding]:

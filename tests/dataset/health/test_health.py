@@ -13,6 +13,7 @@ from detreduce.dataset.health.checks import check_health
 from detreduce.dataset.health.finding import Finding, in_words, overall, worst_first
 from detreduce.dataset.health.statistics import CELLS, class_counts, per_image_counts, positions, size_counts, together
 from detreduce.dataset.leaks import find_leaks
+from detreduce.dataset.problem_counts import count_problems
 
 Labels = dict[str, str]
 
@@ -164,3 +165,12 @@ class TestStatistics:
         every = positions(split, 0)[0]
         assert every.cells[CELLS - 1, CELLS - 1] == 1 and every.cells[0, 0] == 1
         assert every.cells.min() >= 0
+
+
+@pytest.mark.parametrize(("used", "problems"), [({0}, 0), ({1}, 0), ({0, 1}, 1), (set(), 0)])
+def test_a_repeated_name_is_a_problem_if_it_mixes_boxes(tmp_path: Path, used: set[int], problems: int) -> None:
+    labels = {f"a{number}": "".join(map(box, sorted(used | {2}))) for number in range(3)}
+    data = dataset_with(tmp_path, "[chair, chair, dog]", train=labels, val=labels)
+    found = by_check(findings_of(data))
+    assert count_problems(load_dataset(data)).problems == problems
+    assert ("class names" in found) == (not problems)

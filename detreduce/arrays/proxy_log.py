@@ -15,6 +15,7 @@ from detreduce.machine.array_files import read_npz
 from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text
+from detreduce.machine.near_files import suggest_path
 from detreduce.machine.regular_files import is_regular
 
 FORMAT_VERSION = 2
@@ -144,7 +145,9 @@ class ProxyLog:
         """
         file = Path(path)
         if not is_regular(file):
-            raise MissingFileError(f"There is no proxy log at {file}. Create one with `detreduce proxy`.")
+            raise MissingFileError(
+                f"There is no proxy log at {file}. Create one with `detreduce proxy`.{suggest_path(file)}"
+            )
         try:
             content = read_npz(file, ("facts", *_ARRAYS))
             facts = parse_json(content.pop("facts").tobytes())

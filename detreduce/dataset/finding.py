@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from detreduce.errors import MissingFileError, nearest_name
+from detreduce.machine.near_files import suggest_path
 from detreduce.ultralytics_bridge.config_folder import nearest_dataset, shipped_dataset
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -84,8 +83,7 @@ def locate_dataset(path: str | Path, base: Path | None = None) -> Path:
     """
     found = _first_existing(path, base) or shipped_dataset(str(path))
     if found is None:
-        hint = _suggest_path(Path(expand(str(path))), base) or nearest_dataset(str(path))
-        raise _missing(path, base, "dataset", hint)
+        raise _missing(path, base, "dataset", _suggest_dataset(path, base))
     return found
 
 
@@ -110,37 +108,15 @@ def _missing(path: str | Path, base: Path | None, what: str, hint: str) -> Missi
 def _suggest_path(expanded: Path, base: Path | None) -> str:
     """Return a hint with the most similar existing path, or "". The hint can be typed in place of the path."""
     shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
-    for folder in _search_folders(expanded, base, shipped=shipped):
-        if (found := _correct_path(folder, expanded.parts)) is not None:
-            return f" Did you mean {str(Path(*found))!r}?"
-    return ""
+    return suggest_path(expanded, _search_folders(expanded, base, shipped=shipped))
 
 
-def _is_output(entry: Path) -> bool:
-    """Return whether a path has the suffix of a page, a picture or a list, which are not datasets."""
-    return entry.suffix.lower() in (".html", ".jpg", ".jpeg", ".png", ".txt", ".log")
+def _suggest_dataset(path: str | Path, base: Path | None) -> str:
+    """Return a hint with the most similar existing path, with a folder that is a dataset, or with a shipped dataset."""
+    from detreduce.dataset.load import suggest_folder
 
-
-def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
-    """Return the parts of a path below a folder, with each missing part replaced by the most similar existing name.
-
-    If a missing part has no similar name, this part and all later parts are left out. Return None if no part was
-    replaced.
-    """
-    nearest: list[str] = []
-    for part in parts:
-        place, name = folder.joinpath(*nearest), part
-        if not (place / part).exists():
-            entries: list[str] = []
-            with contextlib.suppress(OSError):
-                # a page, picture or list is not what another name means
-                entries = [
-                    entry.name
-                    for entry in place.iterdir()
-                    if entry.suffix == Path(name).suffix or not _is_output(entry)
-                ]
-            if (match := nearest_name(part, entries)) is None:
-                break
-            name = match
-        nearest.append(name)
-    return tuple(nearest) if nearest != list(parts[: len(nearest)]) else None
+    expanded = Path(expand(str(path)))
+    if hint := _suggest_path(expanded, base):
+        return hint
+    start = Path() if base is None or (Path.cwd() / expanded.parent).is_dir() else base
+    return suggest_folder(start, expanded) or nearest_dataset(str(path))

@@ -22,6 +22,7 @@ from detreduce.dataset.records import DetectionDataset, Source
 from detreduce.dataset.splits import canonical_split, choose_split
 from detreduce.display.progress import step
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
+from detreduce.machine.near_files import suggest_path
 from detreduce.machine.regular_files import is_regular, watched_reads
 from detreduce.ultralytics_bridge.config_folder import nearest_dataset, shipped_dataset
 
@@ -153,7 +154,8 @@ def _dataset_in(path: Path) -> Path:
     file unchanged.
     """
     if not os.path.exists(path):  # noqa: PTH110 (an odd text must not raise)
-        raise MissingFileError(f"{path}: this dataset file or folder does not exist.{nearest_dataset(path.name)}")
+        hint = suggest_path(path) or suggest_folder(Path(), path) or nearest_dataset(path.name)
+        raise MissingFileError(f"{path}: this dataset file or folder does not exist.{hint}")
     if not path.is_dir():
         return path
     if described := _find_described(path):
@@ -168,6 +170,19 @@ def _dataset_in(path: Path) -> Path:
         names = ", ".join(folder.name for folder in nested)
         raise InputError(f"{path}: the folder contains several datasets: {names}. Pass the path of one dataset.")
     return nested[0] if nested else path
+
+
+def suggest_folder(start: Path, missing: Path) -> str:
+    """Return a hint if the folder of a `missing` file is itself a dataset, for instance an export without a data.yaml.
+
+    A relative path starts from the folder `start`. Return "" if the folder is not a dataset.
+    """
+    folder = start / missing.parent
+    if missing.suffix and folder.is_dir():
+        with suppress(OSError, InputError):
+            if _dataset_in(folder) != folder or _is_labelled_folder(folder):
+                return f" The folder {str(missing.parent)!r} is a dataset. Pass this folder."
+    return ""
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.array_files import read_npy
+from detreduce.machine.near_files import suggest_path
 from detreduce.machine.regular_files import is_regular, open_regular
 
 
@@ -36,7 +37,7 @@ def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float3
         The file does not exist.
     """
     if not is_regular(path):
-        raise MissingFileError(f"{path} does not exist. It should contain the vectors.")
+        raise MissingFileError(f"{path} does not exist. It should contain the vectors.{suggest_path(path)}")
     if path.suffix.lower() == ".npy":
         return _read_npy(path, dataset)
     if path.suffix.lower() == ".csv":

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.documents import parse_json
+from detreduce.machine.near_files import suggest_path
 from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.machine.stored_numbers import Int64
 
@@ -39,7 +40,9 @@ def read_checked(file: Path, kind: Any, what: str) -> tuple[Any, Any]:
     try:
         content = parse_json(read_regular(file, RECORDS))
     except FileNotFoundError as error:
-        raise MissingFileError(f"{file} does not exist, so there is no {what.partition(' ')[2]}.") from error
+        raise MissingFileError(
+            f"{file} does not exist, so there is no {what.partition(' ')[2]}.{suggest_path(file)}"
+        ) from error
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}.") from error
     except json.JSONDecodeError as error:

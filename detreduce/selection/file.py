@@ -11,6 +11,7 @@ import numpy as np
 from detreduce.errors import MissingFileError
 from detreduce.machine.checked_json import read_checked
 from detreduce.machine.json_values import json_number, json_text, json_value
+from detreduce.machine.near_files import suggest_path
 from detreduce.selection.data import SelectionData
 from detreduce.selection.stored import SelectionFile
 
@@ -53,7 +54,8 @@ def read_selection(file: Path, kind: type[Kind]) -> Kind:
     """
     if not os.path.lexists(file):
         raise MissingFileError(
-            f"There is no selection at {file}. Pass a selection.json, or a folder that `detreduce reduce` wrote."
+            f"There is no selection at {file}.{suggest_path(file)} Pass a selection.json, or a folder that "
+            "`detreduce reduce` wrote."
         )
     content, _ = read_checked(file, SelectionFile, "a selection")
     codes = content.get("category_codes")

@@ -15,6 +15,7 @@ from detreduce.dataset.reading.text_lines import text_lines
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import DetreduceWarning, InputError, MissingFileError, nearest
 from detreduce.features.table import FeatureTable
+from detreduce.machine.near_files import suggest_path
 from detreduce.machine.regular_files import LISTS, read_regular
 from detreduce.selection.request import CompositionRequest
 
@@ -31,7 +32,7 @@ def read_names(file: Path) -> list[str]:
         lines = text_lines(read_regular(file, LISTS))
     except FileNotFoundError as error:
         raise MissingFileError(
-            f"The list of images {str(file)!r} does not exist. Looked in: {absolute(file).parent}. "
+            f"The list of images {str(file)!r} does not exist.{suggest_path(file)} Looked in: {absolute(file).parent}. "
             "A file that was saved from a page is in the browser's folder for downloads: "
             "move it here, or pass its path."
         ) from error

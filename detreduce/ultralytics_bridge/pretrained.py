@@ -14,6 +14,7 @@ from pathlib import Path
 from detreduce.errors import MissingFileError, nearest
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.files import writing
+from detreduce.machine.near_files import suggest_path
 from detreduce.machine.regular_files import is_regular
 from detreduce.ultralytics_bridge.config_folder import private_config_folder
 
@@ -60,7 +61,8 @@ def find_weights(name: str | Path) -> Path:
     if is_regular(given):
         return given
     if given.parent != Path():
-        raise MissingFileError(f"{given} does not exist. Put the weights there, or pass the path of the weights file.")
+        advice = suggest_path(given) or " Put the weights there, or pass the path of the weights file."
+        raise MissingFileError(f"{given} does not exist.{advice}")
     kept = cache_folder() / "weights" / given.name
     return kept if is_regular(kept) else _download(given.name, kept)
 
@@ -73,7 +75,7 @@ def _download(name: str, target: Path) -> Path:
     if name not in GITHUB_ASSETS_NAMES:
         raise MissingFileError(
             f"{name} is not in this folder, and ultralytics does not offer weights of this name. {advice}"
-            f"{nearest(name, GITHUB_ASSETS_NAMES)}"
+            f"{suggest_path(name) or nearest(name, GITHUB_ASSETS_NAMES)}"
         )
     if not _reachable("github.com"):
         raise MissingFileError(f"{name} is not in this folder and could not be downloaded (no network). {advice}")

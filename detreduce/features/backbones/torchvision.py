@@ -12,6 +12,7 @@ from detreduce.errors import InputError, MissingFileError, nearest
 from detreduce.features.backbones.base import Backbone
 from detreduce.features.backbones.registry import register, torchvision_classifiers
 from detreduce.images.decode import Preprocess
+from detreduce.machine.near_files import suggest_path
 from detreduce.machine.regular_files import is_regular
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ class Torchvision(Backbone):
         """The file after ``@``, or the default weights in torch's hub cache."""
         if self.state:
             if not is_regular(path := Path(self.state).expanduser()):
-                raise MissingFileError(f"{self.state} does not exist. It should contain the weights of {self.name}.")
+                raise MissingFileError(
+                    f"{self.state} does not exist. It should contain the weights of {self.name}.{suggest_path(path)}"
+                )
             return path
         import torch
         from torchvision.models import get_model_weights

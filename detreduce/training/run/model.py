@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detreduce.errors import InputError, MissingFileError, nearest
+from detreduce.machine.near_files import suggest_path
 from detreduce.machine.regular_files import is_regular
 from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralytics
 
@@ -45,7 +46,8 @@ def _known_description(name: str) -> str:
         # ultralytics has one file per family: yolo11.yaml is also yolo11n, yolo11s, ...
         sizes = [f"{stem[:-5]}{size}.yaml" for stem in known for size in "nsmlx"]
         raise MissingFileError(
-            f"{name} does not exist, and ultralytics does not know a model of this name.{nearest(name, known + sizes)}"
+            f"{name} does not exist, and ultralytics does not know a model of this name."
+            f"{suggest_path(name) or nearest(name, known + sizes)}"
         )
     return name
 

@@ -35,6 +35,7 @@ MEASURES = {
 NOT_LOOKED_FOR = "There was no search for near-duplicates. --drop-duplicates leaves them out."
 KEEP_BACKGROUND = "To keep background images, name them in a text file, and add --must-keep FILE."
 PIN_ON_PAGE = ' The page of pictures can write this file: choose the filter "no boxes", and pin the images to keep.'
+FOR_YOLO = "The command `yolo` cannot read this format. To train with `yolo`, add --format yolo."
 # more names do not fit a sentence
 MOST_NAMES = 12
 SHAPES = {0: "gaps", 1: "loops"}
@@ -83,6 +84,8 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
     if not details:
         show_text(out, "--details prints how well the kept images represent the full set.", style="dim")
     if result.dataset.labelled:
+        if result.dataset.source.format != "yolo":
+            show_text(out, FOR_YOLO, style="dim")
         data = shlex.quote(str(result.dataset.source.path))
         # a command stays on one line, so that it can be copied
         out.print(f"Next: detreduce train {data} --model yolo11n.pt epochs=50 imgsz=640", soft_wrap=True)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from detreduce.dataset.finding import expand, find, locate_dataset
+from detreduce.dataset.finding import find, locate_dataset
 from detreduce.dataset.output_name import output_name
+from detreduce.dataset.path_variables import expand
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.sections import (
     EnergyConfig,

@@ -38,7 +38,7 @@ from typing import Any
 
 import yaml
 
-from detreduce.dataset.finding import DATA, expand
+from detreduce.dataset.path_variables import DATA, expand
 from detreduce.display.progress import progress
 from detreduce.errors import nearest
 from detreduce.machine.documents import load_yaml

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from detreduce.dataset.finding import expand
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.path_variables import expand
 from detreduce.dataset.reading.text_lines import is_utf16
 from detreduce.dataset.records import Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from detreduce.dataset.finding import expand
+from detreduce.dataset.path_variables import expand
 
 PATH = "${DETREDUCE_DATA:-../../shared/data}/aquarium"
 

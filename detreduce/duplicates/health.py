@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.dataset.checks import check_images
-from detreduce.dataset.health.checks import BY_FILES, SHARED, shared_advice
+from detreduce.dataset.checks import check_images, load_all_splits
+from detreduce.dataset.health.checks import BY_FILES, SHARED
 from detreduce.dataset.health.finding import Finding, worst_first
 from detreduce.dataset.health.redundancy import Redundancy, measure_redundancy
+from detreduce.dataset.health.shared_images import shared_advice
 from detreduce.dataset.leaks import TRAIN
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.duplicates.clusters import cluster_labels
@@ -37,8 +38,8 @@ class ImageCheck:
         Images that several splits have in common.
     redundancy
         The number of different images in the split.
-    data
-        The path of the dataset, for commands.
+    remedy
+        What to do about images that val and test share, in sentences. Empty without such images.
     """
 
     split: str
@@ -46,7 +47,7 @@ class ImageCheck:
     duplicates: Duplicates
     leakage: LeakageReport
     redundancy: Redundancy
-    data: Path = Path("data.yaml")
+    remedy: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-able values. The damaged images are among the problems of the summary."""
@@ -61,7 +62,7 @@ class ImageCheck:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Return one finding for each check."""
-        return (_damage(self), *_copies(self), *_leaks(self.leakage, self.data))
+        return (_damage(self), *_copies(self), *_leaks(self.leakage, self.remedy))
 
     def with_files(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
         """Return the findings of this check and of the check of files, worst first.
@@ -78,9 +79,9 @@ def check_pixels(dataset: DetectionDataset, cache: str | Path | None = None) -> 
     damaged = check_images(dataset)
     duplicates = near_duplicates(dataset, cache=cache)
     leakage = leakage_report(dataset, cache=cache)
-    return ImageCheck(
-        dataset.split, damaged, duplicates, leakage, _redundancy(dataset, duplicates), dataset.source.typed
-    )
+    shared = [item for item in leakage.leaked if item.other_split != TRAIN]
+    remedy = shared_advice(dataset.source.typed, load_all_splits(dataset)[0], shared) if shared else ""
+    return ImageCheck(dataset.split, damaged, duplicates, leakage, _redundancy(dataset, duplicates), remedy)
 
 
 def _redundancy(dataset: DetectionDataset, duplicates: Duplicates) -> Redundancy:
@@ -126,7 +127,7 @@ def _copies(found: ImageCheck) -> Sequence[Finding]:
     )
 
 
-def _leaks(found: LeakageReport, data: Path) -> Iterator[Finding]:
+def _leaks(found: LeakageReport, remedy: str) -> Iterator[Finding]:
     if len(found.splits) < 2:
         yield Finding("leaks by pixels", "good", "There is only one split.")
         return
@@ -148,4 +149,4 @@ def _leaks(found: LeakageReport, data: Path) -> Iterator[Finding]:
         what = "No image of val or test is equal or nearly equal to an image of train."
         yield Finding("leaks by pixels", "good", what)
     if twice:
-        yield Finding(SHARED, "look", " ".join(shared), twice, shared_advice(data))
+        yield Finding(SHARED, "look", " ".join(shared), twice, remedy)

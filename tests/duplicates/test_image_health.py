@@ -49,3 +49,20 @@ def test_damage_duplicates_and_leaks(tmp_path: Path) -> None:
     }  # fmt: skip
     good = check_pixels(load_dataset(tmp_path, split="val"), cache=tmp_path / "cache").findings
     assert [one.verdict for one in good] == ["good", "good", "good", "wrong"]
+
+
+def test_the_files_that_val_and_test_share_are_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pictures = [np.kron(rng.integers(0, 256, (8, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(4)]
+    content = {"train": pictures[:1], "val": pictures[1:3], "test": [pictures[3], pictures[2][:, ::-1]]}
+    for split, images in content.items():
+        for row, image in enumerate(images):
+            for folder in ("images", "labels"):
+                (tmp_path / split / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(tmp_path / split / "images" / f"{row}.png")
+            (tmp_path / split / "labels" / f"{row}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    lines = "".join(f"{split}: {split}/images\n" for split in content)
+    (tmp_path / "data.yaml").write_text(f"{lines}names: [a]\n")
+    found = {one.check: one for one in check_pixels(load_dataset(tmp_path), cache=tmp_path / "cache").findings}
+    advice = found["shared by val and test"].advice
+    assert str(tmp_path / "test/images/1.png") in advice and "0.png" not in advice and "val/images" not in advice

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from detreduce.dataset.checks import DatasetSummary
 from detreduce.dataset.health.finding import Finding, worst_first
+from detreduce.dataset.health.shared_images import shared_advice
 from detreduce.dataset.leaks import TRAIN, Leaks
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.repeated_names import RENAME, find_repeated_names
@@ -32,15 +32,6 @@ BY_FILES = frozenset({"leaks", SHARED, "equal names"})
 """Names of the checks that compare files. If pixels are compared, checks by pixels replace these checks."""
 
 
-def shared_advice(data: Path) -> str:
-    """Return what to do about images that val and test share. `data` is the path of the dataset."""
-    return (
-        "Each of these images counts twice in val+test. If epochs are chosen on val, the mAP on test is too high. "
-        "Remove the images from one of the two splits by hand. "
-        f"`{shlex.join(['detreduce', 'duplicates', str(data)])}` lists these images."
-    )
-
-
 def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset], leaks: Leaks) -> tuple[Finding, ...]:
     """Return one finding for each check, worst first. No image is opened.
 
@@ -50,7 +41,7 @@ def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]
     return worst_first(
         [
             _splits(summary, splits),
-            *_leaks(leaks, summary.path),
+            *_leaks(leaks, summary.path, splits),
             *((*_classes(splits), *_names(splits)) if summary.labelled else ()),
             *_boxes(summary),
             _files(summary),
@@ -83,7 +74,7 @@ def _splits(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]) -> 
     return Finding("splits", "good", f"Splits: {sizes}.", sum(summary.splits.values()))
 
 
-def _leaks(leaks: Leaks, data: Path) -> Iterator[Finding]:
+def _leaks(leaks: Leaks, data: Path, splits: Mapping[str, DetectionDataset]) -> Iterator[Finding]:
     """Yield a finding about images that are in two splits."""
     if len(leaks.splits) < 2:
         return
@@ -97,7 +88,8 @@ def _leaks(leaks: Leaks, data: Path) -> Iterator[Finding]:
         yield Finding("leaks", "good", what)
     others = [leak for leak in leaks.pairs if leak not in leaks.in_train]
     if others:
-        yield Finding(SHARED, "look", _sentence("; ".join(leaks.sentences(others))), len(others), shared_advice(data))
+        advice = shared_advice(data, splits, others)
+        yield Finding(SHARED, "look", _sentence("; ".join(leaks.sentences(others))), len(others), advice)
     if leaks.alike:
         what = f"{_images(len(leaks.alike))} have the same name and size as images of other splits, but other bytes."
         yield Finding(

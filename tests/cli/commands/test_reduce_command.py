@@ -366,3 +366,15 @@ def test_an_unreadable_label_is_no_background_image(yolo_folder: Path, tmp_path:
     assert "1 of 1 background images." in result.stdout, result.output
     page = (tmp_path / "all/selection.html").read_text(encoding="utf-8")
     assert "1 of 1 background images" in page
+
+
+def test_an_output_that_yolo_cannot_read_says_so(yolo_folder: Path, tmp_path: Path) -> None:
+    images = [{"id": row, "file_name": f"{row}.jpg", "width": 64, "height": 48} for row in range(8)]
+    boxes = [{"id": row, "image_id": row, "category_id": 1, "bbox": [1, 1, 9, 9]} for row in range(8)]
+    content = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "cat"}]}
+    (yolo_folder.parent / "images" / "all.json").write_text(json.dumps(content))
+    coco = yolo_folder.parent / "images" / "all.json"
+    for data, options, said in ((coco, [], True), (coco, ["--format", "yolo"], False), (yolo_folder, [], False)):
+        result = detreduce("reduce", data, "-m", "srs", "-o", tmp_path / "out", "--overwrite", *options)
+        assert result.exit_code == 0, result.output
+        assert ("add --format yolo" in result.output) == said

@@ -114,7 +114,17 @@ def test_images_in_val_and_test_come_with_a_remedy(tmp_path):
     data = dataset_with(tmp_path, train=healthy("t", 30), val=healthy("v", 30), test=healthy("w", 30))
     (tmp_path / "test/images/w001.jpg").write_bytes((tmp_path / "val/images/v002.jpg").read_bytes())
     advice = by_check(findings_of(data))["shared by val and test"].advice
-    assert "by hand" in advice and f"detreduce duplicates {data}" in advice
+    assert str(tmp_path / "test/images/w001.jpg") in advice and "v002" not in advice
+    (tmp_path / "test/images/w001.jpg").unlink()
+    (tmp_path / "test/labels/w001.txt").unlink()
+    assert "shared by val and test" not in by_check(findings_of(data))
+
+
+def test_a_file_that_val_and_test_use_is_not_to_delete(tmp_path):
+    data = dataset_with(tmp_path, train=healthy("t", 30), val=healthy("v", 30))
+    data.write_text(data.read_text() + "test: val/images\n")
+    advice = by_check(findings_of(data))["shared by val and test"].advice
+    assert "Delete" not in advice and "v000.jpg" in advice and f"detreduce duplicates {data} --all" in advice
 
 
 def test_worst_comes_first_and_equals_keep_their_order():

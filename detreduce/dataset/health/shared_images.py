@@ -1,0 +1,59 @@
+"""Say which image files to delete, so that val and test share no image."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.errors import name_first
+
+MOST_FILES = 10
+"""More files do not fit a message."""
+
+
+class SharedImage(Protocol):
+    """An image of a later split that is also in an earlier split, as the same file or with similar pixels."""
+
+    @property
+    def split(self) -> str:
+        """The later split."""
+
+    @property
+    def image(self) -> ImageId:
+        """Id of the image in the later split."""
+
+    @property
+    def other_split(self) -> str:
+        """The earlier split."""
+
+    @property
+    def other(self) -> ImageId:
+        """Id of the image in the earlier split."""
+
+
+def shared_advice(data: Path, splits: Mapping[str, DetectionDataset], shared: Iterable[SharedImage]) -> str:
+    """Return what to do about images that two of the `splits` share. `data` is the path of the dataset, for a command.
+
+    The files of the later split are named, because deleting all of them leaves no shared image. If both splits use one
+    file, this file is not to delete, but to remove from one split.
+    """
+    own: dict[Path, None] = {}
+    common: dict[Path, None] = {}
+    for pair in shared:
+        file, other = _path(splits[pair.split], pair.image), _path(splits[pair.other_split], pair.other)
+        (common if file.resolve() == other.resolve() else own)[file] = None
+    parts = ["Each of these images counts twice in val+test. If epochs are chosen on val, the mAP on test is too high."]
+    if own:
+        parts.append(f"Delete these images and their annotations: {name_first(list(own), MOST_FILES)}.")
+    if common:
+        parts.append(f"Remove these images from val or from test: {name_first(list(common), MOST_FILES)}.")
+    if max(len(own), len(common)) > MOST_FILES:
+        parts.append(f"`{shlex.join(['detreduce', 'duplicates', str(data), '--all'])}` lists all of them.")
+    return " ".join(parts)
+
+
+def _path(split: DetectionDataset, image: ImageId) -> Path:
+    return split[split.row_of[image]].path

@@ -87,5 +87,5 @@ def _suggest_dataset(path: str | Path, base: Path | None) -> str:
     expanded = Path(expand(str(path)))
     if hint := _suggest_path(expanded, base):
         return hint
-    start = Path() if base is None or (Path.cwd() / expanded.parent).is_dir() else base
+    start = Path() if base is None or os.path.isdir(expanded.parent) else base  # noqa: PTH112
     return suggest_folder(start, expanded) or nearest_dataset(str(path))

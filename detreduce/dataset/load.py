@@ -178,7 +178,7 @@ def suggest_folder(start: Path, missing: Path) -> str:
     A relative path starts from the folder `start`. Return "" if the folder is not a dataset.
     """
     folder = start / missing.parent
-    if missing.suffix and folder.is_dir():
+    if missing.suffix and os.path.isdir(folder):  # noqa: PTH112 (an odd text must not raise)
         with suppress(OSError, InputError):
             if _dataset_in(folder) != folder or _is_labelled_folder(folder):
                 return f" The folder {str(missing.parent)!r} is a dataset. Pass this folder."

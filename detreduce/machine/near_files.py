@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,9 +32,9 @@ def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
     nearest: list[str] = []
     for part in parts:
         place, name = folder.joinpath(*nearest), part
-        if not (place / part).exists():
+        if not os.path.exists(place / part):  # noqa: PTH110 (an odd text must not raise)
             entries: list[str] = []
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 # a page, picture or list is not what another name means
                 entries = [
                     entry.name

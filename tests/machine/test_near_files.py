@@ -12,8 +12,10 @@ from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.cli.ledger_argument import open_ledger
 from detreduce.dataset import load_dataset
 from detreduce.dataset.finding import locate_dataset
+from detreduce.dataset.load import suggest_folder
 from detreduce.errors import MissingFileError
 from detreduce.experiment.config import load_config
+from detreduce.machine.near_files import suggest_path
 from detreduce.selection.named_images import read_names
 from detreduce.selection.record import Selection
 from detreduce.training.recipes.reading import read_recipe
@@ -42,6 +44,23 @@ def test_a_misspelt_path_is_answered_with_the_path_beside_it(kind: str, tmp_path
     with pytest.raises(MissingFileError) as caught:
         read(tmp_path / f"weelchairs{suffix}")
     assert repr(str(beside)) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.json", '{"images": [], "annotations": []}'), ("a.xml", "<annotations/>")]
+)
+def test_a_misspelt_folder_of_images_is_answered_too(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / "photographs").mkdir()
+    (tmp_path / name).write_text(text)
+    with pytest.raises(MissingFileError) as caught:
+        load_dataset(tmp_path / name, images=tmp_path / "photograps")
+    assert repr(str(tmp_path / "photographs")) in str(caught.value)
+
+
+@pytest.mark.parametrize("odd", ["x" * 5000, "x" * 5000 + "/data.yaml", "a\0b/data.yaml", "", "/"])
+def test_odd_texts_do_not_raise(odd: str) -> None:
+    suggest_path(odd)
+    suggest_folder(Path(), Path(odd))
 
 
 @pytest.mark.parametrize("read", [locate_dataset, load_dataset])

@@ -15,6 +15,7 @@ from detreduce.dataset.reading.image_finder import path_in, safe_name
 from detreduce.dataset.records import SplitSource
 from detreduce.dataset.splits import ALIASES, CANONICAL, canonical_split, in_order
 from detreduce.errors import MissingFileError
+from detreduce.machine.near_files import suggest_path
 from detreduce.machine.regular_files import is_regular, open_regular
 
 ROBOFLOW = "_annotations.coco.json"
@@ -130,7 +131,7 @@ def find_images_folder(
     """
     if given is not None:
         if not given.is_dir():
-            raise MissingFileError(f"{given}: the images folder does not exist.")
+            raise MissingFileError(f"{given}: the images folder does not exist.{suggest_path(given)}")
         return given, [given]
     above = file.parent.parent
     candidates = [file.parent]

@@ -14,6 +14,7 @@ from detreduce.dataset.reading.description import Description, annotated_source
 from detreduce.dataset.records import DetectionDataset, Source, SplitSource
 from detreduce.dataset.splits import CANONICAL, canonical_split, choose_split, in_order
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.near_files import suggest_path
 
 _MOST = 100
 
@@ -49,7 +50,7 @@ def default_images(file: Path) -> Path:
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
     """Load a JSON, and find the JSONs of the other splits. Raise the errors of `load_createml`."""
     if images is not None and not images.is_dir():
-        raise MissingFileError(f"{images}: the images folder does not exist.")
+        raise MissingFileError(f"{images}: the images folder does not exist.{suggest_path(images)}")
     jsons = find_jsons(file)
     own = next(name for name, other in jsons.items() if other == file)
     splits = {

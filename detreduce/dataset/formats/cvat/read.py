@@ -17,6 +17,7 @@ from detreduce.dataset.reading.labelled_boxes import Box, add_box
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, in_order, unnamed_is_train
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.near_files import suggest_path
 from detreduce.machine.regular_files import ANNOTATIONS as ANNOTATIONS_LIMIT
 from detreduce.machine.regular_files import is_regular, read_regular
 
@@ -110,7 +111,7 @@ def find_cvat_splits(file: Path, images: Path | None = None) -> dict[str, SplitS
     ``images`` does not exist. Raise MissingFileError if `images` does not exist or the file cannot be read.
     """
     if images is not None and not images.is_dir():
-        raise MissingFileError(f"{images}: the images folder does not exist.")
+        raise MissingFileError(f"{images}: the images folder does not exist.{suggest_path(images)}")
     named = {image.subset for image in parse_cvat(file).images}
     place = SplitSource((images or default_images(file),), file)
     return in_order(dict.fromkeys(splits_of_subsets(sorted(named) or [""]).values(), place))

@@ -15,6 +15,7 @@ from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, dupli
 from detreduce.dataset.reading.image_finder import ImageFinder, path_in
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.near_files import suggest_path
 
 # keys of a region's labels. In JSON, the key is also the region's type. JSON-MIN has no types
 _BOXED = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels")
@@ -47,7 +48,7 @@ def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str
     does not exist. Raise MissingFileError if `images` does not exist.
     """
     if images is not None and not images.is_dir():
-        raise MissingFileError(f"{images}: the images folder does not exist.")
+        raise MissingFileError(f"{images}: the images folder does not exist.{suggest_path(images)}")
     return {"train": SplitSource((images or default_images(file),), file)}
 
 

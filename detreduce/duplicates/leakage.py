@@ -238,9 +238,9 @@ def leaked_images(
 def _all_copies(search: _Search, other: int) -> tuple[list[LeakedImage], set[tuple[str, ImageId]]]:
     """Return the images of the last part that are also in the part `other`, and the matched images of `other`.
 
-    A search matches each image only with the most similar image. The search is not symmetric: candidates are aligned in
-    batches, and the second picture is aligned with the first. So both directions are searched. Then the images of
-    `other` are searched again among the remaining images, until a search with all images of `other` finds no match.
+    A search matches each image only with the most similar image, and an image has a limited number of candidates. So
+    both directions are searched. Then the images of `other` are searched again among the remaining images, until a
+    search with all images of `other` finds no match.
     """
     last = len(search.parts) - 1
     found = {item.image: item for item in search.describe(last, other, search.match(last, other))}
@@ -333,10 +333,23 @@ class _Search:
     def match(
         self, later: int, earlier: int, queries: IntArray | None = None, against: IntArray | None = None
     ) -> list[Match]:
-        """Match each image of a part, or each of `queries`, with an image of another part, or of `against`."""
+        """Match each image of a part, or each of `queries`, with an image of another part, or of `against`.
+
+        The match is an image with equal pixels, or else the most similar image.
+        """
         queries = self.places(later) if queries is None else queries
         against = self.places(earlier) if against is None else against
-        return _match_splits(self.comparison, self.signatures, queries, against, self.limit, self.workers)
+        digests = self.signatures.digests
+        first: dict[bytes, int] = {}
+        for place in against.tolist():
+            first.setdefault(digests[place], place)
+        first.pop(b"", None)
+        exact = [Match(query, first[digests[query]], 1.0) for query in queries.tolist() if digests[query] in first]
+        settled = {match.member for match in exact}
+        open_queries = np.array([query for query in queries.tolist() if query not in settled], np.int64)
+        title = f"Comparing images of {self.parts[later].split} with {self.parts[earlier].split}"
+        near = nearest_matches(self.comparison, open_queries, against, self.limit, self.workers, title)
+        return sorted([*exact, *near], key=lambda match: match.member)
 
     def describe(self, later: int, earlier: int, matches: Sequence[Match]) -> list[LeakedImage]:
         """Return matches of images of the part `later` with images of the part `earlier` as leaked images."""
@@ -356,32 +369,6 @@ def _with_equal_files(signatures: Signatures, paths: Sequence[Path]) -> tuple[by
         for member in group:
             digests[failed[member]] = b"equal files %d" % number
     return tuple(digests)
-
-
-def _match_splits(
-    comparison: PixelComparison,
-    signatures: Signatures,
-    queries: IntArray,
-    against: IntArray,
-    threshold: float,
-    workers: int | None,
-) -> list[Match]:
-    """Match each of `queries` with an image of `against`: an image with equal pixels, or else the most similar
-    image.
-    """
-    first: dict[bytes, int] = {}
-    for place in against.tolist():
-        first.setdefault(signatures.digests[place], place)
-    first.pop(b"", None)
-    exact = [
-        Match(query, first[signatures.digests[query]], 1.0)
-        for query in queries.tolist()
-        if signatures.digests[query] in first
-    ]
-    settled = {match.member for match in exact}
-    open_queries = np.array([query for query in queries.tolist() if query not in settled], np.int64)
-    near = nearest_matches(comparison, open_queries, against, threshold, workers)
-    return sorted([*exact, *near], key=lambda match: match.member)
 
 
 def _describe_leak(

@@ -28,6 +28,9 @@ CANDIDATE = 0.65
 MOST_CANDIDATES = 200
 """Largest number of pictures with which one picture is aligned. The most similar descriptors come first."""
 
+UNSURE = (0.4, 0.95)
+"""Similarities for which two pictures are aligned in both directions. Few pairs have such a similarity."""
+
 _BATCH = 8
 _QUERIES, _COLUMNS = 128, 1024
 
@@ -109,9 +112,18 @@ class PixelComparison:
         return _group_by_query(hits, len(queries), INVERSES)
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
-        """Undo the orientation of the query, align both pictures, and return their similarity."""
-        undone = ORIENTATIONS[orientation].inverse.apply(self.pixels[query])
-        return overlay(self.pixels[place], undone).similarity
+        """Return the similarity of two pictures. `orientation` changes the picture at `place` into the query.
+
+        An alignment may succeed in one direction and fail in the other. So that the order of the pictures changes
+        nothing, the pixels decide the first direction, and a similarity in `UNSURE` is measured in both directions.
+        """
+        one, other, change = self.pixels[place], self.pixels[query], ORIENTATIONS[orientation]
+        if other.tobytes() < one.tobytes():
+            one, other, change = other, one, change.inverse
+        similarity = overlay(one, change.inverse.apply(other)).similarity
+        if UNSURE[0] <= similarity < UNSURE[1]:
+            return max(similarity, overlay(other, change.apply(one)).similarity)
+        return similarity
 
 
 class FeatureComparison:
@@ -141,17 +153,19 @@ def star_groups(
     threshold: float,
     workers: int | None = None,
     always_lead: Collection[int] = (),
+    title: str = "Comparing images",
 ) -> list[Match]:
     """Group the pictures in `order`. Each picture joins a leader with enough similarity, or becomes a leader.
 
     Pictures in `always_lead` always become leaders. The similarity of a member to its leader is at least the threshold,
-    so a chain of small differences cannot join very different pictures.
+    so a chain of small differences cannot join very different pictures. In any order, a search among the leaders finds
+    nothing, unless a leader must lead or has more than `MOST_CANDIDATES` candidates. `title` is shown on a terminal.
     """
     order = order[comparison.comparable[order]]
     leaders = np.empty(len(order), np.int64)
     count = 0
     matches: list[Match] = []
-    with _threads(workers) as pool, progress("Comparing images", len(order), "images") as advance:
+    with _threads(workers) as pool, progress(title, len(order), "images") as advance:
         for start in range(0, len(order), _QUERIES):
             block = order[start : start + _QUERIES]
             confirmed = _confirm_all(comparison, block, leaders[:count], threshold, pool)
@@ -172,12 +186,17 @@ def star_groups(
 
 
 def nearest_matches(
-    comparison: Comparison, queries: IntArray, against: IntArray, threshold: float, workers: int | None = None
+    comparison: Comparison,
+    queries: IntArray,
+    against: IntArray,
+    threshold: float,
+    workers: int | None = None,
+    title: str = "Comparing images",
 ) -> list[Match]:
     """Match each query with the most similar picture in `against`, if its similarity reaches the threshold."""
     queries, against = queries[comparison.comparable[queries]], against[comparison.comparable[against]]
     matches: list[Match] = []
-    with _threads(workers) as pool, progress("Comparing images", len(queries), "images") as advance:
+    with _threads(workers) as pool, progress(title, len(queries), "images") as advance:
         for start in range(0, len(queries), _QUERIES):
             block = queries[start : start + _QUERIES]
             confirmed = _confirm_all(comparison, block, against, threshold, pool)

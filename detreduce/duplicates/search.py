@@ -102,7 +102,8 @@ def near_duplicates(
     exact = images.exact_matches()
     settled = {match.member for match in exact} | images.failures.keys()
     open_places = np.array([place for place in images.order.tolist() if place not in settled], np.int64)
-    near = star_groups(comparison, open_places, limit, workers, images.preferred)
+    title = f"Comparing images of {dataset.split}" if dataset.split else "Comparing images"
+    near = star_groups(comparison, open_places, limit, workers, images.preferred, title)
     duplicates = images.result(_follow_leaders(exact, near))
     return replace(duplicates, by=by, threshold=limit, provenance=_provenance(start, signatures))
 

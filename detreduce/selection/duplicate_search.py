@@ -31,8 +31,9 @@ def duplicates_to_drop(
 ) -> Duplicates | None:
     """Return the duplicates to drop, or None if the request does not ask for a search.
 
-    In each pair of duplicates, the search prefers to keep an image of `must_keep` or `initial`. Images of `exclude` are
-    not searched, so an excluded image never replaces its duplicates.
+    In each pair of duplicates, the search prefers to keep an image of `must_keep` or `initial`. Images of `exclude`
+    and images that are left out because they are also in val or test are not searched, so they never replace their
+    duplicates.
     """
     search = request.drop_duplicates
     if not isinstance(search, DuplicateSearch):
@@ -40,7 +41,7 @@ def duplicates_to_drop(
     dataset = source.dataset if isinstance(source, FeatureTable) else source
     whole = FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
     whole, allowed, request = leave_out_excluded(whole, replace(request, groups=None))
-    if request.exclude:
+    if len(allowed) < len(dataset):
         source = (
             source.take(np.flatnonzero(np.isin(source.rows, allowed))) if isinstance(source, FeatureTable) else whole
         )

@@ -65,6 +65,8 @@ class ReductionResult:
         The page of pictures, ``selection.html`` in the output. None if the request does not include a page.
     groups
         Number of groups (cameras, videos) with a kept image, and number of all groups; None if there are no groups.
+    leaks
+        A warning if kept images are also in val or test, because a training refuses such a subset. Otherwise empty.
     """
 
     selection: Selection
@@ -76,6 +78,7 @@ class ReductionResult:
     reason: str = ""
     page: Path | None = None
     groups: tuple[int, int] | None = None
+    leaks: str = ""
 
     def __repr__(self) -> str:
         return f"ReductionResult({self.selection!r}, {str(self.output)!r})"
@@ -357,8 +360,8 @@ class Reduction:
         selection = self.choose(source, found)
         for dropped in (taken for taken in selection.steps if taken["step"] == "drop_duplicates"):
             say(f"Duplicates: {dropped['dropped']} images dropped ({dropped['what']})")
-        if line := self._leaks_kept(selection):
-            say(line)
+        if leaks := self._leaks_kept(selection):
+            say(leaks)
         measured = self.measure(source, selection)
         selection = replace(selection, representativeness=measured.to_dict())
         files = {SELECTION_PAGE: self.make_page(source, selection)} if self.output.page else {}
@@ -369,7 +372,7 @@ class Reduction:
         folder, reason = Path(self.output.folder), self.request.reason
         page = folder / SELECTION_PAGE if files else None
         return ReductionResult(
-            selection, written, measured, report, folder, problems, reason, page, self.count_groups(selection)
+            selection, written, measured, report, folder, problems, reason, page, self.count_groups(selection), leaks
         )
 
 

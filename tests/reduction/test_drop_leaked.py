@@ -126,3 +126,15 @@ def test_leaks_that_are_kept_are_named_with_what_to_add(leaky, tmp_path, exclude
     lines.clear()
     dr.reduce(leaky, tmp_path / "clean", "srs", keep="all", drop_leaked=True, page=False, say=lines.append)
     assert not any("--drop-leaked" in line for line in lines)
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_no_training_is_suggested_that_refuses_the_data(leaky, tmp_path, drop):
+    asked = ["reduce", str(leaky), "--keep", "all", "--method", "srs", "--output", str(tmp_path / "out"), "--no-page"]
+    done = CliRunner().invoke(app, [*asked, *["--drop-leaked"] * drop])
+    assert done.exit_code == 0, done.output
+    splits = {split: dr.load_dataset(tmp_path / "out" / "data.yaml", split=split) for split in ("train", "val", "test")}
+    refused = bool(find_leaks(splits).in_train)
+    assert refused is not drop
+    (suggested,) = (line.split()[2] for line in done.output.splitlines() if line.startswith("Next: detreduce"))
+    assert suggested == ("inspect" if refused else "train")

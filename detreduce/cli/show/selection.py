@@ -88,7 +88,9 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
             show_text(out, FOR_YOLO, style="dim")
         data = shlex.quote(str(result.dataset.source.path))
         # a command stays on one line, so that it can be copied
-        out.print(f"Next: detreduce train {data} --model yolo11n.pt epochs=50 imgsz=640", soft_wrap=True)
+        train = f"train {data} --model yolo11n.pt epochs=50 imgsz=640"
+        # a training would refuse the leaks
+        out.print(f"Next: detreduce {f'inspect {data}' if result.leaks else train}", soft_wrap=True)
     else:
         chosen, names = (shlex.quote(str(one)) for one in (result.output / "selection.json", free_name("to-label.txt")))
         out.print(f"Next: label the images in {result.output}", soft_wrap=True)

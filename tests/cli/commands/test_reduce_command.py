@@ -33,7 +33,8 @@ def test_reduce_writes_exactly_k_images_and_says_what_to_type_next(yolo_folder: 
     result = detreduce("reduce", yolo_folder, "--method", "srs", "--keep", "0.5", "--output", out)
     assert result.exit_code == 0, result.output
     assert "4 of 8 images kept by srs" in result.output
-    assert f"detreduce train {out}/data.yaml" in result.output
+    # val is the train split, so a training would be refused
+    assert f"Next: detreduce inspect {out}/data.yaml" in result.output
     assert len(list((out / "images").iterdir())) == 8, "val is the same folder and is carried over untouched"
     content = json.loads((out / "selection.json").read_text())
     assert content["images"] == 4 and content["method"] == "srs"

@@ -107,7 +107,9 @@ def test_the_evidence_for_a_smaller_batch_is_what_is_kept(file: str) -> None:
     for name in ("recipes_aquarium_confirm", "recipes_bccd"):
         result = json.loads((REPOSITORY / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))
         wanted = ("full_equal_iterations", "mAP50", 0.1)
-        (found,) = (item for item in result["comparisons"] if (item["against"], item["measure"], item["keep"]) == wanted)
+        (found,) = (
+            item for item in result["comparisons"] if (item["against"], item["measure"], item["keep"]) == wanted
+        )
         assert found["method"] == "batch8" and found["seeds"] == 7 and found["verdict"].startswith("better")
         figures += [f"{found[value]:+.3f}" for value in ("difference", "low", "high")]
     assert paragraph_with(file, *figures)

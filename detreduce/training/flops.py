@@ -9,6 +9,9 @@ from detreduce.training.record import Flops
 
 METHOD = "torch.utils.flop_counter on the network as trained, one square image"
 
+UNCOUNTABLE = (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError)
+"""What torch raises if it cannot run a network without computing."""
+
 _COUNTED: dict[tuple[Any, ...], Flops] = {}
 """Counts of this process. The trainings of an experiment have the same network, and a count takes about a second."""
 
@@ -31,7 +34,7 @@ def training_flops(trainer: Any, relative_cost: float = 1.0) -> Flops | None:
         channels = int(trainer.data.get("channels", 3))
         full = _count_once(network, torch.empty(2, channels, size, size, device="meta"))
         return Flops(forward=full.forward * relative_cost, backward=full.backward * relative_cost, method=full.method)
-    except (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError):
+    except UNCOUNTABLE:
         return None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from detreduce.errors import InputError
 from detreduce.training.energy import EnergyMeter
-from detreduce.training.flops import count_flops, floating_tensors
+from detreduce.training.flops import UNCOUNTABLE, count_flops, floating_tensors
 from detreduce.training.record import Flops
 from detreduce.training.run.detector_training import cpu_threads, load_network
 from detreduce.training.run.model import find_model
@@ -52,7 +52,7 @@ class PlannedNetwork:
         network = self._frozen(freeze).to("meta")
         try:
             return count_flops(network, torch.empty(2, 3, size, size, device="meta"))
-        except (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError) as error:
+        except UNCOUNTABLE as error:
             raise InputError(
                 f"{self.model}: the operations for an image of {size} px cannot be counted ({error}). Use an image "
                 "size that is a multiple of 32, and a YOLO model."

@@ -547,6 +547,8 @@ def test_two_processes_share_the_cells_and_what_overlapped_is_marked(config: Pat
     truly = {key for a, b in itertools.pairwise(times) if b[0] < a[1] for key in (a[2], b[2])}
     assert truly, "they never ran at the same time"
     assert truly <= {row["key"] for row in rows if row["overlapped"]}
+    # the processes also saw each other while they ran
+    assert truly <= {cell.key for cell in ledger if cell.ran["overlapped"]}
 
 
 def test_a_cell_says_where_and_when_it_ran(

@@ -106,8 +106,9 @@ def _describe_reference(found: Advice) -> str:
     best = found.best_seen
     assert best is not None
     return (
-        f"mAP kept: not known, because no training on all images for all {found.epochs} epochs is finished. Best seen: "
-        f"{_describe(best)}: {name} {_range(best)}, {_amount(best.least(found.cost), found.cost)}."
+        f"mAP kept: not known, because no training on all images for all {found.epochs} epochs is finished. "
+        f"Best finished setting: {_describe(best)}: expected {name} {_range(best)}, "
+        f"{_amount(best.least(found.cost), found.cost)}."
     )
 
 

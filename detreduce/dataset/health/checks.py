@@ -171,7 +171,7 @@ def _boxes(summary: DatasetSummary) -> Iterator[Finding]:
         yield Finding("background", "good", what, summary.background)
     if summary.side_quantiles:
         low, middle, high = (summary.side_quantiles[part] for part in (0.05, 0.5, 0.95))
-        what = f"Box sizes are {low:.1%} to {high:.1%} of the image's side, with a median of {middle:.1%}."
+        what = f"90 % of the boxes are {low:.1%} to {high:.1%} of the image's side, with a median of {middle:.1%}."
         tiny = summary.tiny
         if tiny > TINY_SHARE * summary.boxes:
             advice = (

@@ -46,15 +46,20 @@ def may_replace(path: Path) -> bool:
     return not os.path.lexists(path) or (is_regular(path) and read_text(path, YAMLS).startswith(PLANNED))
 
 
-def write_recipe(path: Path, recipe: Recipe, about: str) -> None:
-    """Write a recipe as YAML, with a comment above. An earlier recipe is replaced, other files never.
-
-    Raise InputError if the path is not a free name of a YAML file, and DetreduceError if writing fails.
-    """
+def check_recipe_file(path: Path) -> None:
+    """Raise InputError if a recipe may not be written to a path: it is not a name of a YAML file, or not free."""
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"{path} is not a name of a YAML file. Use for example recipe.yaml.")
     if not may_replace(path):
-        raise InputError(f"{path} is not a recipe of `detreduce plan`, so it is not overwritten. Choose another file.")
+        raise InputError(f"{path} is not a recipe that detreduce wrote, so it is not replaced. Choose another file.")
+
+
+def write_recipe(path: Path, recipe: Recipe, about: str) -> None:
+    """Write a recipe as YAML, with a comment above. An earlier recipe is replaced, other files never.
+
+    Raise InputError as `check_recipe_file` does, and DetreduceError if writing fails.
+    """
+    check_recipe_file(path)
     content = {name: value for name, value in recipe.to_dict().items() if name != "name"}
     text = f"{PLANNED} {about}\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     write_atomically(path, lambda file: file.write(text.encode()))

@@ -22,6 +22,7 @@ from detreduce.machine.files import write_atomically, writing
 from detreduce.machine.hashes import json_hash
 from detreduce.machine.regular_files import YAMLS, is_regular, read_text
 from detreduce.selection.choose import select
+from detreduce.training.run.folder import find_other_splits
 
 SHARE = 0.2
 """Share of train that is held out if there is no val split."""
@@ -39,7 +40,7 @@ class Judge:
     held_out
         Number of images of train that were held out; 0 if the dataset has a val split.
     confirm
-        Split that measures the chosen recipe: ``test``, or ``val`` if there is no test split.
+        Split that measures the chosen recipe: ``test``, or ``val`` if the test split is missing or cannot be used.
     """
 
     data: str
@@ -60,11 +61,16 @@ class Judge:
 def find_judge(dataset: DetectionDataset, seed: int) -> Judge:
     """Return the images that choose among recipes. Without a val split, write a dataset with one into the cache.
 
-    `dataset` is the train split. `seed` chooses the images that are held out. Raise InputError if train is too small.
+    `dataset` is the train split. `seed` chooses the images that are held out. Raise InputError if train is too small,
+    or if the val split cannot be used.
     """
     splits = dataset.source.splits
-    confirm: Literal["val", "test"] = "test" if "test" in splits else "val"
+    # a training finds this only when it evaluates, after the budget is spent
+    _, unusable = find_other_splits(dataset)
+    confirm: Literal["val", "test"] = "val" if unusable["test"] else "test"
     if "val" in splits:
+        if unusable["val"]:
+            raise InputError(f"{dataset.source.typed}: val cannot choose a recipe, because {unusable['val']}.")
         return Judge(str(dataset.source.path), 0, confirm)
     if not dataset.labelled:
         raise InputError(f"{dataset.source.typed} has no labels to train on.")

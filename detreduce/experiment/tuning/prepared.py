@@ -11,6 +11,7 @@ from typing import Any
 from detreduce.display.listener import say
 from detreduce.errors import InputError
 from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH
+from detreduce.experiment.advice.recipe_file import check_recipe_file
 from detreduce.experiment.costs.limits import Limits
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
@@ -157,8 +158,9 @@ class PreparedTuning:
     def run(self, recipe_file: str | Path | None = None) -> TuningResult:
         """Run the rungs and the comparison within the budget, and write the recipe.
 
-        Other processes may work on the same ledger.
+        Other processes may work on the same ledger. Raise InputError if the recipe may not be written to `recipe_file`.
         """
+        check_recipe_file(self._recipe_path(recipe_file))
         Ledger.create(self.ledger.path)
         number, state = 0, self._decide(0)
         while number < len(state.rungs):
@@ -338,9 +340,12 @@ class PreparedTuning:
         """Return the result with the recipe to train with, and write this recipe."""
         worse = result.comparison is not None and kind_of(result.comparison) == WORSE
         recipe = self.setup.at_length(result.compared[1].recipe if worse else result.best, result.length)
-        file = self.ledger.path / RECIPE_FILE if recipe_file is None else Path(recipe_file)
+        file = self._recipe_path(recipe_file)
         command = write_tuned(self.setup, recipe, file, f"{recipe.label}. {result.sentence}")
         return replace(result, recipe=recipe, recipe_file=file, command=command)
+
+    def _recipe_path(self, given: str | Path | None) -> Path:
+        return self.ledger.path / RECIPE_FILE if given is None else Path(given)
 
     def _trained(self, experiment: PreparedExperiment, labels: Sequence[str], length: int) -> dict[str, Trained]:
         """Return label -> the finished trainings of a recipe in an experiment."""

@@ -151,8 +151,8 @@ class TuningResult:
         )
         if self.comparison is None:
             return (
-                f"{chosen}. Nothing is shown: the best of several trainings is partly luck, and the budget did not "
-                "allow trainings with fresh seeds."
+                f"{chosen}. Nothing is shown: the best of several trainings is partly luck, and no comparison with "
+                "fresh seeds is finished."
             )
         return f"{chosen}. With {self._seeds} on {self.confirmed_on}: {self._verdict}{self._limits}"
 

@@ -139,7 +139,7 @@ def make_run_folder(
     name = dataset.source.typed if isinstance(data, DetectionDataset) else data
     _check_trainable(dataset)
     problems = count_problems(dataset)
-    sources, unusable = _other_splits(dataset)
+    sources, unusable = find_other_splits(dataset)
     evaluated: tuple[str, ...] = ()
     warnings: list[str] = []
     if evaluation is not None:
@@ -165,7 +165,7 @@ def make_run_folder(
     return RunFolder(path, data_yaml, dataset, datasets, truths, tuple(warnings), problems, created)
 
 
-def _other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
+def find_other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
     """Return the usable val and test splits and, for each split, the reason why it cannot be used for the evaluation.
 
     The keys of both dicts are names of splits. The reason is an empty text if the split can be used.

@@ -25,6 +25,17 @@ def test_val_chooses_and_test_measures(splits: Callable[..., Path]) -> None:
     assert find_judge(load_dataset(splits(train=10, val=3)), 0).confirm_words == "val"
 
 
+def test_splits_without_boxes_neither_choose_nor_measure(splits: Callable[..., Path]) -> None:
+    data = splits(train=10, val=3, test=4)
+    for label in (data.parent / "test" / "labels").iterdir():
+        label.write_text("")
+    assert find_judge(load_dataset(data), 0).confirm == "val"
+    for label in (data.parent / "val" / "labels").iterdir():
+        label.write_text("")
+    with pytest.raises(InputError, match="val cannot choose"):
+        find_judge(load_dataset(data), 0)
+
+
 def test_without_val_a_fifth_of_train_is_held_out(splits: Callable[..., Path]) -> None:
     data = splits(train=10, test=4)
     judge = find_judge(load_dataset(data), 0)

@@ -148,6 +148,7 @@ def test_energy_limits_the_trainings_and_their_cost_is_learnt(data: Path, tmp_pa
         ({"time": 1}, "time=1"),
         ({"seed": -1}, "seed=-1"),
         ({"country": "XYZ"}, "XYZ"),
+        ({"recipe_file": "best.txt"}, "best.txt"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_trained(

@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# some cameras write a few extra bytes, but many extra bytes mean that the content is damaged
-_FEW_STRAY_BYTES = re.compile(r"\b\d{1,2} extraneous bytes before marker 0xd9")
+# some cameras write a few extra bytes, but many extra bytes mean that the content is damaged; others write parameters
+# that a decoder does not need
+_HARMLESS = re.compile(r"\b\d{1,2} extraneous bytes before marker 0xd9|Invalid SOS parameters for sequential JPEG")
 _UNBUFFERED = 2  # _IONBF of stdio
 _MOST_BYTES = 1 << 16
 
@@ -28,7 +29,7 @@ _MOST_BYTES = 1 << 16
 def damage_in(messages: list[str]) -> str:
     """Return the first message about damage, or an empty text. Messages about sound images are skipped."""
     about = (line.strip() for line in messages if "JPEG" in line or line.startswith("libpng error"))
-    return next((line for line in about if not _FEW_STRAY_BYTES.search(line)), "")
+    return next((line for line in about if not _HARMLESS.search(line)), "")
 
 
 class _Redirection:
@@ -45,7 +46,7 @@ class _Redirection:
         if not self._stream:
             raise OSError("the temporary file cannot be opened")
         library.setvbuf(self._stream, None, _UNBUFFERED, 0)
-        self._former: int | None = None
+        self._former = self._variable.value
         self._log_level: int | None = None
 
     @property
@@ -59,17 +60,22 @@ class _Redirection:
 
     def start(self) -> None:
         """Redirect the C library's `stderr`, and turn off the log of OpenCV, which repeats the errors."""
-        self._former, self._variable.value = self._variable.value, self._stream
+        self._variable.value = self._stream
         if (log := _opencv_log()) is not None:
             self._log_level = log.setLogLevel(log.LOG_LEVEL_SILENT)
 
     def stop(self) -> None:
         """Undo `start`, and empty the file."""
+        self.restore()
+        if self.size:
+            os.ftruncate(self._file.fileno(), 0)
+
+    def restore(self) -> None:
+        """Undo `start`, but leave the file: a forked process shares it with its parent."""
         self._variable.value = self._former
         if self._log_level is not None and (log := _opencv_log()) is not None:
             log.setLogLevel(self._log_level)
-        if self.size:
-            os.ftruncate(self._file.fileno(), 0)
+        self._log_level = None
 
 
 def _opencv_log() -> Any:
@@ -95,8 +101,9 @@ class _Decoders:
             result = decode()
             if redirection.size == start:
                 return result, []
-            if begun == self._begun:
-                return result, redirection.lines(start)
+            found = redirection.lines(start)
+            if begun == self._begun or not damage_in(found):
+                return result, found
         # other decoders ran at the same time, so the messages may be theirs
         with self._run(alone=True) as redirection:
             return decode(), redirection.lines(0) if redirection is not None else []
@@ -107,20 +114,24 @@ class _Decoders:
 
         Yield None if the redirection is not possible.
         """
+        redirection, entered = None, False
+        # an interrupt may come at any line, also while this thread waits
         with self._changed:
             self._want_alone += alone
-            self._changed.wait_for(lambda: not self._running if alone else not self._want_alone)
-            self._begun += 1
-            self._running += 1
-            redirection = self._open()
-            if redirection is not None and self._running == 1:
-                redirection.start()
         try:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._running if alone else not self._want_alone)
+                redirection = self._open()
+                self._begun += 1
+                self._running += 1
+                entered = True
+                if redirection is not None and self._running == 1:
+                    redirection.start()
             yield redirection
         finally:
             with self._changed:
                 self._want_alone -= alone
-                self._running -= 1
+                self._running -= entered
                 if redirection is not None and not self._running:
                     redirection.stop()
                 self._changed.notify_all()
@@ -136,8 +147,8 @@ class _Decoders:
 
     def after_fork(self) -> _Decoders:
         """Restore `stderr` in a forked process, and return the decoders of this process."""
-        if self._redirection is not None and self._running:
-            self._redirection.stop()
+        if self._redirection is not None:
+            self._redirection.restore()
         return _Decoders()
 
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from detreduce.errors import InputError
 
@@ -57,8 +57,12 @@ class _Unpickler(pickle.Unpickler):
         return type("StandIn", (_StandIn,), {})
 
 
-_PICKLE = SimpleNamespace(Unpickler=_Unpickler, load=pickle.load, Pickler=pickle.Pickler, __name__="detreduce_tensors")
-"""What torch needs of a module like `pickle`. Torch calls `load` only for files that are no zip archive."""
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise ValueError("it is not a zip archive")
+
+
+_PICKLE = SimpleNamespace(Unpickler=_Unpickler, load=_refuse, Pickler=pickle.Pickler, __name__="detreduce_tensors")
+"""What torch needs of a module like `pickle`. Torch calls `load` for files that do not begin as a zip archive."""
 
 
 def read_state(file: Path) -> dict[str, Any]:
@@ -70,7 +74,7 @@ def read_state(file: Path) -> dict[str, Any]:
 
     try:
         with zipfile.ZipFile(file) as archive:
-            # torch would load a TorchScript archive in another way, and calls pickle.load for other files
+            # torch would load a TorchScript archive in another way
             if any(name.endswith("constants.pkl") for name in archive.namelist()):
                 raise ValueError("it is a TorchScript archive")
         content = torch.load(file, map_location="cpu", weights_only=False, pickle_module=_PICKLE)
@@ -94,6 +98,8 @@ def _tensors(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     transient = attributes.get("_non_persistent_buffers_set") or set()
     for kind in ("_parameters", "_buffers"):
         for name, tensor in _items(attributes.get(kind)):
+            if isinstance(tensor, _StandIn):
+                raise ValueError(f"the tensor {prefix}{name} is of a kind that is not known")
             if isinstance(tensor, torch.Tensor) and not (kind == "_buffers" and name in transient):
                 yield f"{prefix}{name}", tensor.detach()
     for name, part in _items(attributes.get("_modules")):

@@ -78,8 +78,8 @@ def build_network(model: str, state: Mapping[str, Any], class_names: Sequence[st
     so the user must have named it. Raise InputError if the tensors do not fit.
     """
     start = open_model(model).model
-    channels = next(iter(state.values())).shape[1] if state else 3
     try:
+        channels = next(iter(state.values())).shape[1] if state else 3
         network = type(start)(deepcopy(start.yaml), ch=channels, nc=len(class_names), verbose=False)
         network.load_state_dict(state)
     except Exception as error:  # layers that do not fit raise errors of several kinds

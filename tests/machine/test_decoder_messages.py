@@ -85,6 +85,43 @@ def test_a_forked_process_hears_its_own(capfd: pytest.CaptureFixture[str]) -> No
     assert "JPEG" in capfd.readouterr().err, "the child's own stderr"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_does_not_take_the_messages_of_its_parent() -> None:
+    def decode_and_fork() -> None:
+        cv2.imdecode(np.frombuffer(damaged_jpeg(), np.uint8), cv2.IMREAD_COLOR)
+        if child := os.fork():
+            os.waitpid(child, 0)
+        else:
+            os._exit(0)
+
+    with heard_messages() as messages:
+        decode_quietly(decode_and_fork)
+    assert "JPEG" in damage_in(messages)
+
+
+def test_an_interrupt_while_waiting_stops_no_other_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    from detreduce.machine import decoder_messages
+
+    decoders = decoder_messages._Decoders()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoders._changed, "wait_for", interrupted)
+        for alone in (False, True):
+            with pytest.raises(KeyboardInterrupt), decoders._run(alone=alone):
+                pass
+    assert (decoders._running, decoders._want_alone) == (0, 0)
+    assert decoders.hear(lambda: 1) == (1, [])
+
+
+def test_messages_about_sound_images_are_no_damage() -> None:
+    assert not damage_in(["Corrupt JPEG data: 2 extraneous bytes before marker 0xd9"])
+    assert not damage_in(["Invalid SOS parameters for sequential JPEG"])
+    assert damage_in(["Corrupt JPEG data: 2000 extraneous bytes before marker 0xd9"])
+
+
 def test_without_the_variable_decoding_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     from detreduce.machine import decoder_messages
 

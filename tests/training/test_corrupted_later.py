@@ -66,11 +66,15 @@ def test_no_code_of_a_weights_file_runs(tmp_path: Path) -> None:
     assert state.keys() == expected.keys() and all(torch.equal(state[name], expected[name]) for name in state)
 
 
-@pytest.mark.parametrize("kind", ["pickle", "old", "script", "text", "empty", "no network"])
+@pytest.mark.parametrize("kind", ["pickle", "pickle and zip", "old", "script", "text", "empty", "no network"])
 def test_what_is_not_a_weights_file_is_refused(tmp_path: Path, kind: str) -> None:
     file, done = tmp_path / "weights.pt", tmp_path / "done"
     if kind == "pickle":
         file.write_bytes(pickle.dumps({"model": _Evil(done)}))
+    elif kind == "pickle and zip":
+        # a zip archive may have other data in front of it
+        torch.save({"model": torch.nn.Linear(2, 3)}, file)
+        file.write_bytes(pickle.dumps(_Evil(done), 2) + file.read_bytes())
     elif kind == "old":
         torch.save({"model": _Evil(done)}, file, _use_new_zipfile_serialization=False)
     elif kind == "script":

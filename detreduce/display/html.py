@@ -1,4 +1,4 @@
-"""HTML for notebooks: small tables and pictures for light and dark themes. All text is escaped."""
+"""HTML for notebooks: small tables and pictures that are readable in light and dark themes. All text is escaped."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from detreduce.display.terminal_text import visible_lines
 
 LONGEST = 300
-"""Maximum number of characters to show for one value."""
+"""Maximum number of characters that are shown of one value."""
 
-# the page defines the colours, so that the text is readable in light and dark themes
+# the page sets the colours, so the text is readable in light and dark themes
 STYLE = """<style>
 .detreduce table {border-collapse: collapse; margin: .4em 0}
 .detreduce th, .detreduce td {padding: .15em .8em .15em 0; text-align: start; vertical-align: top;
@@ -25,7 +25,7 @@ STYLE = """<style>
 
 
 def text(value: object) -> str:
-    """Return a value as escaped HTML text. Long text is cut, and invisible characters are shown as codes."""
+    """Return a value as escaped HTML text. Long text is cut off, and invisible characters become visible codes."""
     shown = str(value)
     if len(shown) > LONGEST:
         shown = shown[: LONGEST - 1] + "…"
@@ -42,9 +42,9 @@ def table(
 ) -> str:
     """Return an HTML table.
 
-    The first `words` columns contain text, and the other columns contain numbers. None becomes an empty cell. The table
-    has at most `shown` rows. If there are more rows, a line below the table gives the number of hidden rows. `what` is
-    the noun for the rows.
+    The first `words` columns contain text, and the other columns contain numbers. A cell is empty if its value is None.
+    At most `shown` rows are included. If there are more, a line below the table says how many rows are hidden. In this
+    line, `what` is the plural noun for the rows, for example ``images``.
     """
     rows = list(rows)
     most = len(rows) if shown is None else shown
@@ -58,7 +58,7 @@ def table(
 
 
 def facts(content: Mapping[str, object]) -> str:
-    """Return an HTML table with one row for each name and its value."""
+    """Return an HTML table with two columns: the names and their values."""
     rows = "".join(
         f'<tr><th scope="row">{text(name)}</th>{_cell("td", value, False)}</tr>' for name, value in content.items()
     )
@@ -66,12 +66,15 @@ def facts(content: Mapping[str, object]) -> str:
 
 
 def lines(values: Iterable[object]) -> str:
-    """Return HTML with one line for each value."""
+    """Return HTML that shows each value on its own line."""
     return "".join(f"<div>{text(value)}</div>" for value in values)
 
 
 def folded(summary: str, values: Sequence[object], shown: int = 10) -> str:
-    """Return a line that, when clicked, shows at most `shown` values. Return "" if there are no values."""
+    """Return a summary line that opens on a click and then shows at most `shown` values.
+
+    If there are no values, the result is an empty string.
+    """
     if not values:
         return ""
     more = [f"… and {len(values) - shown} more"] if len(values) > shown else []
@@ -79,7 +82,7 @@ def folded(summary: str, values: Sequence[object], shown: int = 10) -> str:
 
 
 def picture(jpeg: bytes, name: str) -> str:
-    """Return HTML that shows a JPEG image with its name below."""
+    """Return HTML that shows a JPEG image with its name below it."""
     data = base64.b64encode(jpeg).decode()
     return (
         f'<figure><img src="data:image/jpeg;base64,{data}" alt="{text(name)}">'
@@ -88,7 +91,7 @@ def picture(jpeg: bytes, name: str) -> str:
 
 
 def block(title: object, *parts: str) -> str:
-    """Return HTML for an object's ``_repr_html_``: the title, then the HTML `parts`."""
+    """Return the HTML of an object for use in ``_repr_html_``: the title, followed by the pieces of HTML in `parts`."""
     return f'<div class="detreduce">{STYLE}<strong>{text(title)}</strong>{"".join(parts)}</div>'
 
 

@@ -1,8 +1,8 @@
-"""Pass lines about the steps of long work to the function that the caller gives.
+"""Pass progress lines of long work to a function that the caller provides.
 
-Warnings and progress do not go through this module. Python's `warnings` lets callers filter, test and log warnings. The
-progress display belongs to the terminal: all threads of the process share it, while a listener belongs to one call. In
-the command line, lines, warnings and progress meet in `detreduce.display.progress.tell`.
+Warnings and the progress bar do not go through this module. Python's `warnings` module already lets callers filter,
+test and log warnings. The progress bar belongs to the terminal and is shared by all threads of the process, while a
+listener belongs to one call. The command line prints all three with `detreduce.display.progress.tell`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def listening(listener: Listener | None) -> Iterator[None]:
-    """Pass each line of `say` to `listener` while the block runs. None keeps the current listener."""
+    """Pass each line given to `say` to `listener` while the block runs. If `listener` is None, nothing changes."""
     if listener is None:
         yield
         return
@@ -34,7 +34,7 @@ def listening(listener: Listener | None) -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """Pass one line of text about a step to the listener. Without a listener, nothing happens."""
+    """Pass one line of text to the current listener. If there is no listener, nothing happens."""
     listener = _LISTENER.get()
     if listener is not None:
         listener(line)

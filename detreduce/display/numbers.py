@@ -1,4 +1,4 @@
-"""Write numbers with significant digits: 0.0412 keeps three digits, and 12345 gets no decimals."""
+"""Write numbers with a fixed number of significant digits: 0.0412 keeps three digits, and 12345 gets no decimals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MOST = 12
 """Maximum number of digits after the decimal point. A number that needs more digits is written with an exponent."""
 
 ROUNDING = 1e-9
-"""Numbers below this are rounding errors. If a number is near 1, a spread below this is a rounding error."""
+"""Numbers below this are treated as rounding errors. A spread is compared with this times the number."""
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -22,9 +22,9 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def with_spread(value: float, spread: float, digits: int = 3) -> str:
-    """Return a number ± its spread, both with the same number of digits after the decimal point.
+    """Return a number and its spread, such as ``0.50 ± 0.01``, both with the same number of decimals.
 
-    If the spread is NaN or infinite, return the number alone.
+    If the spread is NaN or infinite, return only the number.
     """
     if not math.isfinite(value) or not math.isfinite(spread):
         return significant(value, digits)
@@ -37,17 +37,17 @@ def with_spread(value: float, spread: float, digits: int = 3) -> str:
 
 
 def fixed(value: float, decimals: int, *, sign: bool = False) -> str:
-    """Return a number with `decimals` digits after the point, or with more digits if it would be rounded to 0."""
+    """Return a number with `decimals` decimals, or with more decimals if it would otherwise be rounded to 0."""
     value = 0.0 if abs(value) < ROUNDING else value
     mark = "+" if sign and value else ""
     return f"{value:{mark}.{_more_decimals(value, decimals)}f}"
 
 
 def fixed_with_spread(value: float, spread: float, decimals: int) -> str:
-    """Return a number ± its spread, with `decimals` digits after the point.
+    """Return a number and its spread, such as ``0.50 ± 0.01``, with `decimals` decimals.
 
-    There are more digits if the number or the spread would be rounded to 0. If the spread is NaN or infinite, return
-    the number alone.
+    If the number or its spread would be rounded to 0, both get more decimals. If the spread is NaN or infinite, return
+    only the number.
     """
     if not math.isfinite(value) or not math.isfinite(spread):
         return fixed(value, decimals)
@@ -58,8 +58,9 @@ def fixed_with_spread(value: float, spread: float, decimals: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return `part` in percent of `whole`, such as ``12%``. More digits are used if rounding would wrongly give 0% or
-    100%.
+    """Return `part` as a percentage of `whole`, such as ``12%``.
+
+    More decimals are used if rounding would wrongly give 0% or 100%.
     """
     ratio = part / whole
     for decimals in range(MOST):
@@ -83,7 +84,7 @@ def less_or_more(ratio: float) -> str:
 
 
 def _write_percent(percent: float) -> str:
-    """Return a signed percentage. Add decimals if rounding would wrongly give -100 or +0."""
+    """Return a signed percentage, with more decimals if rounding would wrongly give -100 or +0."""
     for decimals in range(MOST):
         text = f"{percent:+.{decimals}f}"
         if not ((float(text) == 0 and percent != 0) or (float(text) == -100 < percent)):
@@ -92,14 +93,14 @@ def _write_percent(percent: float) -> str:
 
 
 def _more_decimals(value: float, decimals: int) -> int:
-    """Return `decimals`, or more if the value would be rounded to 0."""
+    """Return `decimals`, or a larger number of decimals if the value would otherwise be rounded to 0."""
     while value and math.isfinite(value) and decimals < MOST and float(f"{value:.{decimals}f}") == 0:
         decimals += 1
     return decimals
 
 
 def _count_decimals(value: float, digits: int) -> int:
-    """Return the number of digits after the decimal point if `value` has `digits` significant digits."""
+    """Return how many decimals `value` needs to be written with `digits` significant digits."""
     if value == 0:
         return 0
     # rounding may add a digit: 0.09996 becomes 0.100
@@ -108,7 +109,7 @@ def _count_decimals(value: float, digits: int) -> int:
 
 
 def _write_decimals(value: float, decimals: int) -> str:
-    """Return a number with at most `decimals` digits after the decimal point, without zeros at the end."""
+    """Return a number with at most `decimals` decimals and without trailing zeros."""
     if decimals > MOST:
         return f"{value:.2e}"
     text = f"{value:.{decimals}f}"

@@ -1,8 +1,7 @@
 """One progress display for all work that takes longer than two seconds.
 
-Rich draws the display, and this module estimates the rate and the time left. `rich.progress` is not used for this,
-because its time window is fixed. If a step takes longer than this window, `rich.progress` cannot estimate the time
-left.
+Rich draws the display, but this module estimates the rate and the time left. `rich.progress` estimates the rate over a
+time window of fixed length. It cannot estimate the time left if one step takes longer than this window.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 DELAY_SECONDS = 2.0
-# the rate is the mean over the last half of the elapsed time, but at least over this time
+# the rate is the mean over the last half of the elapsed time, but over at least this many seconds
 RATE_SECONDS = 30.0
-# each redraw costs energy, which the energy meter counts
+# each redraw uses energy, and the energy meter would count it
 REFRESH_PER_SECOND = 4
 BAR_WIDTH = 40
 NARROWEST_BAR = 8
-# free columns for the ^C that a terminal prints: a line that wraps could not be cleared
+# room for the ^C that a terminal prints; if the line wrapped, it could not be cleared
 MARGIN = 3
 
 
@@ -37,29 +36,29 @@ MARGIN = 3
 def progress(title: str, total: int | None, unit: str = "", *, behind: bool = False) -> Iterator[Callable[..., None]]:
     """Show the progress of some work on stderr. Yield ``advance(count=1, note="")``, which counts finished units.
 
-    If stderr is a terminal, a line appears after two seconds. The line shows the rate and the time left. If `total` is
-    None, the line shows the elapsed time. If stderr is a pipe or a file, nothing is shown. A line with `behind=True` is
-    shown only if there is no other line. If there are several lines with `behind=True`, only the newest line is shown.
+    If stderr is a terminal, a line with the rate and the time left appears after two seconds. If `total` is None, the
+    line shows the elapsed time instead. If stderr is a pipe or a file, nothing is shown. With ``behind=True``, the line
+    is shown only while no other work is shown, and only the newest such line is shown.
     """
     with _shown(Work(title, total, unit, behind=behind)) as work:
         yield work.advance
 
 
 def step(title: str) -> AbstractContextManager[Callable[..., None]]:
-    """Show the name of a step that does not count units. The name is hidden while work with a count is shown."""
+    """Show the name of a step that does not count units. Any work that does count units is shown instead of it."""
     return progress(title, None, behind=True)
 
 
 @contextmanager
 def command(title: str) -> Iterator[None]:
-    """Show a line while a command runs and no other line is shown. The line names the work that ended last."""
+    """Show a line while a command runs but no other work is shown. The line names the work that ended last."""
     with _shown(Work(title, None, behind=True, follows=True)):
         yield
 
 
 @contextmanager
 def _shown(work: Work) -> Iterator[Work]:
-    """Show a progress line for `work` on a terminal, if the work takes longer than two seconds."""
+    """Show a line for `work` if stderr is a terminal and the work takes longer than two seconds."""
     if not _is_terminal():
         yield work
         return
@@ -75,22 +74,23 @@ def _shown(work: Work) -> Iterator[Work]:
 
 
 def tell(text: str, style: str = "") -> None:
-    """Print a line on stderr above the progress display.
+    """Print a line on stderr, above the progress display.
 
-    On a terminal with colours, the label of the line (the text before its first colon) has the style.
+    On a terminal with colours, `style` is applied to the label of the line, which is the text up to the first colon.
     """
     _BOARD.tell(text, style)
 
 
 def _is_terminal() -> bool:
-    """Return whether stderr is a terminal on which lines can be redrawn."""
+    """Return whether stderr is a terminal that can redraw lines."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class Work:
-    """Some work with its number of finished units, its rate and its time left. `clock` returns seconds.
+    """A piece of work: how many units are finished, how fast, and how much time is left.
 
-    With ``follows=True``, the title names the work that ended last.
+    `clock` is a function that returns a time in seconds. With ``follows=True``, the title always names the work that
+    ended last.
     """
 
     def __init__(
@@ -112,11 +112,11 @@ class Work:
         self._samples = deque([(self._start, 0)])
 
     def follow(self, title: str) -> None:
-        """Show that the work `title` has ended, and measure the elapsed time from now."""
+        """Change the title to say that the work `title` has ended, and restart the clock for the elapsed time."""
         self.title, self._start = f"{title}: finishing", self._clock()
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
-        """Add `count` finished units. A note is shown until the next note replaces it."""
+        """Add `count` finished units. A `note` is shown until another note replaces it."""
         self.done += count
         self.note = self.note if note is None else note
         now = self._clock()
@@ -131,18 +131,18 @@ class Work:
 
     @property
     def rate(self) -> float:
-        """Recent number of finished units per second. 0 if no unit is finished."""
+        """Number of units finished per second, over a recent period. It is 0 if no unit is finished."""
         since, before = self._samples[0]
         made = self.done - before
         if not made:
             return 0.0
         step = max(self._last - since, 1e-9) / made
-        # the next unit lowers the rate only if it takes longer than one unit has taken so far
+        # a unit that is still running lowers the rate only once it has taken longer than the average finished unit
         return made / max(self._last - since, self._clock() - since - step, 1e-9)
 
     @property
     def left(self) -> float | None:
-        """Estimated seconds left. None if there is no estimate."""
+        """Estimated number of seconds left. It is None if there is no estimate."""
         if self.total is None or not (rate := self.rate):
             return None
         missing = max(0, self.total - self.done)
@@ -150,7 +150,7 @@ class Work:
         return missing / rate - under_way
 
     def in_words(self) -> str:
-        """Return the count, the rate and the time left as text. If the time left is unknown, show the elapsed time."""
+        """Return the count, the rate and the time left as text. The elapsed time replaces an unknown time left."""
         rate, left = self.rate, self.left
         parts = [f"{self.done}/{self.total}" if self.total is not None else f"{self.done}" * bool(self.done)]
         if rate > 0:
@@ -161,7 +161,7 @@ class Work:
 
 
 def in_time(seconds: float) -> str:
-    """Return a duration as text in seconds, minutes or hours."""
+    """Return a duration as text in seconds, minutes or hours, for example ``12 s`` or ``1.5 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -172,7 +172,7 @@ def _write_rate(rate: float) -> str:
 
 
 class _Board:
-    """The progress display, shared by all running work."""
+    """The progress display. All running work of the process shares one."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -181,13 +181,15 @@ class _Board:
         self._live: Live | None = None
 
     def begin(self, work: Work) -> None:
-        """Register work with ``behind=True`` at once: its line then replaces the line of older work without delay."""
+        """Register work with ``behind=True`` before its line is due, so that its line can replace an older line at
+        once.
+        """
         if work.behind:
             with self._lock:
                 self._behind.append(work)
 
     def show(self, work: Work) -> None:
-        """Show the line of a piece of work that is not finished."""
+        """Show the line of a piece of work, unless the work has already ended."""
         with self._lock:
             if work.over:
                 return
@@ -196,7 +198,7 @@ class _Board:
                 self._live = self._start()
 
     def hide(self, work: Work) -> None:
-        """Remove the line of a finished piece of work. Without lines, remove the whole display."""
+        """Remove the line of a piece of work that has ended. If no line is left, remove the whole display."""
         with self._lock:
             work.over = True
             for works in (self._works, self._behind):
@@ -210,14 +212,14 @@ class _Board:
                 live.stop()
 
     def tell(self, text: str, style: str) -> None:
-        """Print a line on stderr, above the display if there is one."""
+        """Print a line on stderr, above the progress display if there is one."""
         text = as_typed(text)
         with self._lock:
             if not _is_terminal():
                 try:
                     print(text, file=sys.stderr, flush=True)
                 except BrokenPipeError:
-                    # the reader of stderr has ended: continue without messages
+                    # the program that read our stderr has ended: continue without messages
                     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
                 return
             from rich.console import Console
@@ -239,11 +241,11 @@ class _Board:
             get_renderable=lambda: self._lines(console.width - MARGIN),
             refresh_per_second=REFRESH_PER_SECOND,
             transient=True,
-            # output for a pipe must not go to the terminal
+            # what is written to a pipe must not appear on the terminal
             redirect_stdout=sys.stdout.isatty(),
         )
         live.start()
-        # keep the cursor visible, because a killed process could not restore it
+        # do not hide the cursor, because a killed process could not show it again
         console.show_cursor(True)
         return live
 
@@ -255,7 +257,7 @@ class _Board:
 
 
 def line(work: Work, width: int) -> Constrain:
-    """Return the progress line of `work` with at most `width` columns. If there is enough space, the line has a bar."""
+    """Return the progress line of `work`, at most `width` columns wide. It includes a bar if there is room for one."""
     from rich.constrain import Constrain
     from rich.progress_bar import ProgressBar
     from rich.table import Table

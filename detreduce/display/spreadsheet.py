@@ -1,4 +1,4 @@
-"""Protect CSV tables: a spreadsheet must not run a text in a cell as a formula."""
+"""Make CSV tables safe: a spreadsheet must not run the text of a cell as a formula."""
 
 from __future__ import annotations
 
@@ -8,5 +8,7 @@ _FORMULA = ("=", "@", "+", "-", "\t", "\r")
 
 
 def spreadsheet_cell(value: Any) -> Any:
-    """Return a value for a CSV table. A text that a spreadsheet would run as a formula begins with an apostrophe."""
+    """Return a value that is safe in a CSV table. If a spreadsheet would run a text as a formula, prefix an
+    apostrophe.
+    """
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,4 +1,4 @@
-"""Write paths in messages as the person typed them. Within the program, paths are absolute."""
+"""Show paths in messages the way the user typed them. Inside the program, all paths are absolute."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _typed: list[tuple[re.Pattern[str], str]] = []
 
 
 def remember_paths(paths: Iterable[Path]) -> None:
-    """Remember the paths of a command line. Forget the paths of an earlier command line.
+    """Remember the paths on the command line, and forget the paths of an earlier command line.
 
-    Paths below the working folder are shown relative to it, unless the person typed such a path in full.
+    Paths below the working folder are shown relative to this folder, unless the user typed such a path in full.
     """
     given = [os.fspath(path) for path in paths]
     here = os.getcwd()  # noqa: PTH109 (text)
     typed = [_as_word(path) for path in given if not os.path.isabs(path)]  # noqa: PTH117
-    # the images and labels of a data.yaml are in its folder
+    # the images and labels of a data.yaml are in the folder of the data.yaml
     typed += [folder for path in typed if (folder := os.path.dirname(path)) not in ("", ".")]  # noqa: PTH120
     pairs = {os.path.abspath(path): path for path in typed}  # noqa: PTH100
     in_full = any(path.startswith(here.rstrip(os.sep) + os.sep) for path in given)
@@ -35,7 +35,9 @@ def remember_paths(paths: Iterable[Path]) -> None:
 
 
 def as_typed(text: object) -> str:
-    """Return a text in which the absolute paths below a typed path begin as the person typed it."""
+    """Shorten absolute paths in a text: a path that the user typed, or a path below it, is shown as the user typed
+    it.
+    """
     shown = str(text)
     for pattern, word in _typed:
         shown = pattern.sub(lambda _, word=word: word, shown)  # type: ignore[misc]
@@ -43,5 +45,5 @@ def as_typed(text: object) -> str:
 
 
 def _as_word(path: str) -> str:
-    """Return a relative path that no command takes for an option."""
+    """Return a relative path in a form that no command mistakes for an option."""
     return f"./{path}" if path.startswith("-") else path

@@ -1,4 +1,4 @@
-"""Figures of the cost and the accuracy of trainings: accuracy against cost, learning curves, energy by phase."""
+"""Figures of what trainings cost and how accurate they are: accuracy against cost, learning curves, energy by phase."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ COSTS = {
     "minutes": "minutes of training",
     "images_seen": "images seen in training",
 }
-# one more hatch than colours, so that a combination of colour and hatch repeats only after many phases
+# there is one more hatch than there are colours, so a pair of colour and hatch repeats only after many phases
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo")
 MOST_KEEPS = 6
 CROWDED = (120.0, 16.0)
-"""Smallest horizontal and vertical distance of two names in pixels; closer names are left out."""
+"""Smallest horizontal and vertical distance between two names, in pixels. If two names are closer, one is left out."""
 
 
 def pareto_front(costs: Sequence[float], values: Sequence[float]) -> list[int]:
     """Return the indices of the points on the Pareto front, sorted by cost.
 
-    A point is on the front if every other point with a lower cost has a smaller value.
+    A point is on the front if every point with a lower cost has a smaller value.
     """
     front: list[int] = []
     best = -math.inf
@@ -47,13 +47,15 @@ def pareto_front(costs: Sequence[float], values: Sequence[float]) -> list[int]:
 
 
 def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_95") -> Figure | None:
-    """Draw accuracy against cost: all cells, the mean of each method at each keep, and the Pareto front of the means.
+    """Draw accuracy against cost.
+
+    The figure shows all cells, the mean of each method at each keep, and the Pareto front of these means.
 
     Parameters
     ----------
     rows
-        Tidy rows of cells with label, control, keep, `cost` and `measure`. Rows without the cost or the measure are
-        left out. For Wh and minutes, rows that overlapped another training are also left out.
+        Tidy rows of cells with the columns label, control, keep, `cost` and `measure`. A row is left out if its cost or
+        its measure is missing. For Wh and minutes, it is also left out if its training overlapped another training.
     cost
         One of `COSTS`. Wh include the energy of choosing, if the rows have it.
     measure
@@ -106,9 +108,9 @@ def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_9
 
 
 def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) -> None:
-    """Write the name of each point next to the point, best point first.
+    """Write the name of each point next to the point, starting with the best point.
 
-    Leave out a name that is too close to another name.
+    A name is left out if it would be too close to a name that is already there.
     """
     named: list[Any] = []
     for x, y, _, row in reversed(points):
@@ -116,15 +118,15 @@ def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) ->
         if all(abs(place[0] - other[0]) > CROWDED[0] or abs(place[1] - other[1]) > CROWDED[1] for other in named):
             named.append(place)
             text = _label(title_of(str(row["label"])), row)
-            # a point on the axis has no room for its name below it
+            # below a point on the axis, there is no room for its name
             down = -11 if place[1] - axes.bbox.y0 > 14 * axes.figure.dpi / 72 else 6
             axes.annotate(text, (x, y), (5, down), textcoords="offset points", fontsize=8.5)
 
 
 def cost_of(row: Row, cost: str) -> float | None:
-    """Return the cost of a row; Wh include the energy of choosing.
+    """Return a cost from a row. Wh include the energy of choosing.
 
-    Return None if the cost is not known or includes a part of another training's cost.
+    Return None if the cost is not known, or if it includes part of the cost of another training.
     """
     value = row.get(cost)
     if value is None or (row.get("overlapped") and cost in ("Wh", "minutes")):
@@ -138,14 +140,14 @@ def cost_of(row: Row, cost: str) -> float | None:
 
 
 def _label(name: str, row: Row) -> str:
-    """Return `name` followed by the keep of the row. For the control `full`, return `name` alone."""
+    """Return `name` followed by the keep of the row, or `name` alone for the control `full`."""
     if row["control"] == FULL:
         return name
     return f"{short(name)} {keep_in_words(row['keep'])}".strip()
 
 
 def plain_ticks(axis: Any, low: float, high: float) -> None:
-    """Show plain numbers, not powers of ten, on a logarithmic axis."""
+    """Label a logarithmic axis with plain numbers instead of powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     few = high / low < 30
@@ -157,12 +159,12 @@ def plain_ticks(axis: Any, low: float, high: float) -> None:
 def learning_curves(
     curves: Iterable[tuple[Row, Sequence[Mapping[str, float | None]]]], measure: str = "loss"
 ) -> Figure | None:
-    """Draw training loss or mAP over the images seen, as means over the seeds of each method, one panel per keep.
+    """Draw the training loss or mAP against the images seen, as the mean over the seeds of each method.
 
     Parameters
     ----------
     curves
-        For each cell, its tidy row and its epochs, as in `TrainingRecord.history`.
+        For each cell, its tidy row and its list of epochs (`TrainingRecord.history`). There is one panel for each keep.
     measure
         ``loss``: the training loss. ``mAP50`` or ``mAP50_95``: mAP of boxes, for cells that were validated during
         training.
@@ -211,7 +213,7 @@ def learning_curves(
 
 
 def _after(epoch: Mapping[str, float | None], measure: str) -> float:
-    """Return the measure of an epoch. Return NaN if the epoch does not have the measure."""
+    """Return the measure of an epoch, or NaN if the epoch does not have it."""
     if measure == "loss":
         return loss_of(epoch)
     value = epoch.get(f"metrics/{ACCURACIES[measure]}(B)")
@@ -219,13 +221,13 @@ def _after(epoch: Mapping[str, float | None], measure: str) -> float:
 
 
 def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role: Role) -> Any:
-    """Draw the mean over the cells of a group, at the epochs that all cells have. Return the drawn line."""
+    """Draw the mean over the cells of a group, up to the last epoch that all cells have. Return the drawn line."""
     length = min(len(values) for _, _, values in group)
     seen = np.mean([seen[:length] for _, seen, _ in group], axis=0)
     mean = np.mean([values[:length] for _, _, values in group], axis=0)
     known = np.isfinite(mean)
     look, is_method = LOOKS[role], role is Role.METHOD
-    # a line needs two points
+    # a single point cannot be drawn as a line, so it gets a marker
     marker = look.marker if known.sum() == 1 else None
     width, alpha = (1.0, 0.55) if is_method else (2.0, 1.0)
     return axes.plot(seen[known], mean[known], color=look.colour, linewidth=width, alpha=alpha, marker=marker)
@@ -234,14 +236,14 @@ def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role:
 def energy_by_phase(
     rows: Sequence[tuple[str, Mapping[str, float]]], unit: str = "Wh", *, phases: Sequence[str] | None = None
 ) -> Figure:
-    """Draw horizontal bars that are divided into phases.
+    """Draw one horizontal bar per row, divided into phases.
 
     Parameters
     ----------
     rows
-        For each bar, its label and a mapping from phase to amount.
+        For each bar, its label and a mapping from each phase to an amount in `unit`.
     unit
-        The label of the axis.
+        The unit of the amounts, which is the label of the axis.
     phases
         The phases to draw, in this order. Default: all phases, in order of appearance.
     """

@@ -19,16 +19,17 @@ SIZE_BOUNDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 def class_bars(
     names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike | None = None, *, shown: int = SHOWN_CLASSES
 ) -> Figure:
-    """Draw the share of each class among all boxes and among the kept boxes, for the `shown` most common classes.
+    """Draw the share of each class among all boxes and among the kept boxes.
 
     Parameters
     ----------
     names
-        C class names.
+        Names of the C classes.
     full, kept
-        (C,) number of boxes of each class: all boxes, and kept boxes. Without `kept`, only all boxes are drawn.
+        (C,) numbers of boxes of each class, among all boxes and among the kept boxes. If `kept` is None, draw only the
+        shares among all boxes.
     shown
-        Largest number of classes.
+        Largest number of classes to draw. The most common classes are drawn.
     """
     labels, parts = _class_shares(names, full, kept, shown)
     with styled():
@@ -41,7 +42,8 @@ def class_bars(
 def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
     """Draw the shares of box sizes, in bins of sqrt(box area / image area), for all boxes and for the kept boxes.
 
-    `full` and `kept` have one size per box. Sizes of NaN are left out, because the size of the image is not known.
+    `full` and `kept` have one size per box. A size is NaN if the size of the image is not known; such boxes are left
+    out.
     """
     with styled():
         figure, (axes,) = drawn(7.2, 2.9)
@@ -53,7 +55,7 @@ def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
 def class_and_size_bars(
     names: Sequence[str], counts: npt.ArrayLike, sizes: npt.ArrayLike, *, shown: int = SHOWN_CLASSES
 ) -> Figure:
-    """Draw `class_bars` of all boxes above `size_bars` of all boxes."""
+    """Draw `class_bars` above `size_bars`, both for all boxes."""
     labels, parts = _class_shares(names, counts, None, shown)
     with styled():
         heights = [_height(len(labels)), 2.9]
@@ -66,16 +68,16 @@ def class_and_size_bars(
 def category_bars(
     names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike, *, shown: int = SHOWN_CLASSES
 ) -> Figure:
-    """Draw the number of all images and of kept images in each image category, for the `shown` largest categories.
+    """Draw how many of all images, and how many of the kept images, each image category has.
 
     Parameters
     ----------
     names
-        C names of categories.
+        Names of the C categories.
     full, kept
-        (C,) number of images in each category: all images, and kept images.
+        (C,) numbers of images in each category, among all images and among the kept images.
     shown
-        Largest number of categories.
+        Largest number of categories to draw. The largest categories are drawn.
     """
     order, labels = _commonest(names, np.asarray(full, float), shown)
     parts = [np.asarray(counts, float)[order] for counts in (full, kept)]
@@ -87,16 +89,18 @@ def category_bars(
 
 
 def feature_map(points: npt.ArrayLike, kept: npt.ArrayLike | None = None, *, explained: Sequence[float] = ()) -> Figure:
-    """Draw images as points of two principal components. Kept images are filled, larger, and in front.
+    """Draw each image as a point whose coordinates are its first two principal components.
+
+    Kept images are filled, larger and in front.
 
     Parameters
     ----------
     points
         (n, 2) positions of the images.
     kept
-        (n,) bool, whether each image is kept. None draws all images in the same way.
+        (n,) bool: whether each image is kept. If it is None, all images look the same.
     explained
-        Share of the variance along each axis, for the labels of the axes.
+        Share of the variance (0 to 1) along each axis, for the labels of the axes.
     """
     places = np.asarray(points, float).reshape(-1, 2)
     chosen = np.ones(len(places), bool) if kept is None else np.asarray(kept, bool)
@@ -122,7 +126,7 @@ def feature_map(points: npt.ArrayLike, kept: npt.ArrayLike | None = None, *, exp
 
 
 def _height(bars: int) -> float:
-    """Return the height in inches of a figure with a number of horizontal bars."""
+    """Return the height, in inches, of a figure with this number of horizontal bars."""
     return 0.9 + 0.3 * max(1, bars)
 
 
@@ -131,7 +135,7 @@ def _commonest(
 ) -> tuple[npt.NDArray[np.intp], list[str]]:
     """Return the indices of the `shown` largest counts, and the labels of their bars.
 
-    The last label includes the number of names that are left out.
+    If names are left out, the last label says how many.
     """
     order = np.argsort(-counts, kind="stable")[:shown]
     labels = [short(names[place], LONGEST_NAME) for place in order]
@@ -143,7 +147,9 @@ def _commonest(
 def _class_shares(
     names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike | None, shown: int
 ) -> tuple[list[str], list[npt.NDArray[np.float64]]]:
-    """Return the labels of the most common classes, and their shares among all boxes and among the kept boxes."""
+    """Return the labels of the most common classes, and their shares among all boxes and among the kept boxes (0 to
+    1).
+    """
     counts = np.asarray(full, float)
     order, labels = _commonest(names, counts, shown)
     parts = [counts[order] / max(counts.sum(), 1)]
@@ -154,7 +160,6 @@ def _class_shares(
 
 
 def _size_bars(axes: Axes, full: npt.ArrayLike, kept: npt.ArrayLike | None) -> None:
-    """Draw the shares of box sizes on the axes."""
     labels = [f"to {high:g}" for high in SIZE_BOUNDS[1:]]
     parts = []
     for sizes in [full] if kept is None else [full, kept]:
@@ -169,7 +174,7 @@ def _size_bars(axes: Axes, full: npt.ArrayLike, kept: npt.ArrayLike | None) -> N
 def _paired_bars(
     axes: Axes, labels: Sequence[str], parts: Sequence[npt.NDArray[np.float64]], axis: str, *, flat: bool
 ) -> None:
-    """Draw the bars of all images next to the bars of the kept images; `flat` bars are horizontal."""
+    """Draw the bars of all images next to the bars of the kept images. With ``flat=True``, the bars are horizontal."""
     places = np.arange(len(labels))
     looks = [("all images", MUTED, "///"), ("kept", BLUE, "")][: len(parts)]
     thick = 0.8 / len(parts)
@@ -186,6 +191,6 @@ def _paired_bars(
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
-    """Add a legend if the axes show both all images and kept images."""
+    """Add a legend if the figure shows both all images and the kept images."""
     if len(axes.containers) > 1:
         figure.legend(loc="outside upper left", ncols=2, fontsize=8.5)

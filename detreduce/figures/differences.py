@@ -1,4 +1,4 @@
-"""The figure of differences between methods and a reference, with intervals."""
+"""The figure that compares methods with a reference: each difference with its interval."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from detreduce.vocabulary.keeps import keep_in_words
 
 LONGEST_NAME = 60
 ROOM = 24
-"""Number of characters of a label that fit in a figure of normal width; longer labels make the figure wider."""
+"""Number of characters of a label that fit into a figure of normal width. Longer labels make the figure wider."""
 
 
 class Difference(Protocol):
-    """A comparison that can be drawn, such as a `detreduce.experiment.statistics.comparison.Comparison`."""
+    """A comparison that can be drawn, such as `detreduce.experiment.statistics.comparison.Comparison`."""
 
     @property
     def method(self) -> str:
-        """The name of the method with its parameters."""
+        """The name of the method, followed by its parameters."""
 
     @property
     def keep(self) -> float | int:
-        """The fraction or number of images that the method kept."""
+        """The fraction or the number of images that the method kept."""
 
     @property
     def difference(self) -> float:
-        """The mean difference: method minus reference."""
+        """The mean difference: the method minus the reference."""
 
     @property
     def low(self) -> float | None:
-        """The lower end of the interval; None if there is no interval."""
+        """The lower end of the interval, or None if there is no interval."""
 
     @property
     def high(self) -> float | None:
-        """The upper end of the interval; None if there is no interval."""
+        """The upper end of the interval, or None if there is no interval."""
 
     @property
     def verdict(self) -> str:
@@ -45,10 +45,10 @@ class Difference(Protocol):
 
 
 def difference_intervals(comparisons: Sequence[Difference], axis: str) -> Figure:
-    """Draw one line per method and keep, with the difference as a mark and its interval as a line.
+    """Draw one line per method and keep: a mark at the difference, and a bar for its interval.
 
-    `axis` is the label of the axis. A green triangle that points up means better. An orange triangle that points down
-    means worse. A grey circle means that no difference is shown.
+    `axis` is the label of the axis. A green triangle that points up means that the method is better than the reference.
+    An orange triangle that points down means that it is worse. A grey circle means that no difference is shown.
     """
     labels = [f"{short(title_of(item.method), LONGEST_NAME)}  {keep_in_words(item.keep)}" for item in comparisons]
     longest = max(map(len, labels), default=0)
@@ -68,6 +68,6 @@ def difference_intervals(comparisons: Sequence[Difference], axis: str) -> Figure
         axes.tick_params(axis="y", length=0)
         axes.grid(False, axis="y")
         axes.set_xlabel(axis)
-        # long names leave little room for the numbers of the axis
+        # long names leave little room for the numbers on the axis
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
     return figure

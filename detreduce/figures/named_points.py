@@ -1,4 +1,4 @@
-"""A figure of accuracy against cost. Each point has its name next to it if there is room."""
+"""A figure of accuracy against cost in which each point has its name next to it, if there is room."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from detreduce.figures.style import GREEN, MUTED, Figure, drawn, short, start_at
 from detreduce.vocabulary.controls import Role
 
 LONGEST = 30
-"""Largest number of characters of a name at a point; longer names are cut in the middle."""
+"""Largest number of characters of a name in the figure. The middle of a longer name is cut out."""
 GAP = 7.0
-"""Distance in points between a point and its name."""
+"""Distance between a point and its name, in points (1/72 inch)."""
 RING = 11.0
-"""The same distance for the chosen point, which has a ring."""
+"""The same distance for the chosen point, around which there is a ring."""
 MARK = 5.0
-"""Half the side, in points, of the square around a point that no name may cover."""
+"""Half the side of the square around a point that no name may cover, in points."""
 LINE = 12.0
 """Height of a line of text, in points."""
 PLACES = tuple((side, lines) for lines in (0, 1, -1, 2, -2, 3, -3, 4, -4) for side in (1, -1))
-"""Possible positions of a name: side of the point, and number of lines above it. The first free position is used."""
+"""Possible positions of a name, as (side of the point, number of lines above the point). The first free one is used."""
 
 
 LEADER = {"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 4}
-"""The line from a point to a name that is not directly next to the point."""
+"""Style of the line that connects a point with a name that is not directly next to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class NamedPoint:
     cost, value
         The position: cost along the horizontal axis, accuracy along the vertical axis.
     spread
-        Standard deviation of the accuracy, drawn as a vertical line; NaN if it is not known.
+        Standard deviation of the accuracy, drawn as a vertical line. It is NaN if it is not known.
     role
         Role of the training in comparisons. The role determines the colour and the marker.
     chosen
-        Whether the page recommends or describes this point. Such a point is drawn larger, with a ring.
+        Whether the page recommends or describes this point. Such a point has a ring around it.
     """
 
     name: str
@@ -63,10 +63,10 @@ class NamedPoint:
 def named_points(
     points: Sequence[NamedPoint], axes: tuple[str, str], size: tuple[float, float] = (7.2, 4.2)
 ) -> tuple[Figure, int]:
-    """Draw points with their names. Return the figure and the number of points without a name, for lack of room.
+    """Draw points with their names. Return the figure, and the number of points whose name did not fit.
 
-    `axes` has the names of the horizontal and the vertical axis. `size` is the width and the height in inches. Names
-    are placed in the order of the points. A name that has no room is shown as a tooltip.
+    `axes` contains the labels of the horizontal and the vertical axis. `size` is the width and the height of the figure
+    in inches. Earlier points get their names first. A name that does not fit is shown as a tooltip.
     """
     with styled():
         figure, (frame,) = drawn(*size)
@@ -107,11 +107,11 @@ def named_points(
 
 
 def _name(figure: Figure, frame: Any, points: Sequence[NamedPoint]) -> int:
-    """Write each name where it covers no other name and no point. Return the number of names that have no room."""
+    """Write each name at a position where it covers no point and no other name. Return how many names did not fit."""
     figure.draw_without_rendering()
     scale = figure.dpi / 72
     marks = frame.transData.transform([(point.cost, point.value) for point in points]).reshape(-1, 2) if points else []
-    # x0, y0, x1, y1 of the squares around the points, then of the names
+    # x0, y0, x1, y1 of the squares around the points, and later of the names too
     taken = np.array([[x - MARK * scale, y - MARK * scale, x + MARK * scale, y + MARK * scale] for x, y in marks])
     left_out = 0
     for number, (point, (x, y)) in enumerate(zip(points, marks, strict=True)):
@@ -133,12 +133,12 @@ def _name(figure: Figure, frame: Any, points: Sequence[NamedPoint]) -> int:
 
 
 def _offset(point: NamedPoint, lines: int) -> float:
-    """Return the horizontal distance, in typographic points, between a point and its name `lines` lines above it."""
+    """Return the horizontal distance, in points, between a point and its name if the name is `lines` lines above it."""
     return (RING if point.chosen else GAP) + (GAP if lines else 0)
 
 
 def _measure_name(frame: Any, point: NamedPoint) -> tuple[float, float]:
-    """Return the width and the height of a name in pixels. Both are the same at every position."""
+    """Return the width and the height of a name in pixels, which are the same at every position."""
     text = _write_name(frame, point, *PLACES[0])
     box = Text.get_window_extent(text)
     text.remove()
@@ -146,9 +146,9 @@ def _measure_name(frame: Any, point: NamedPoint) -> tuple[float, float]:
 
 
 def _write_name(frame: Any, point: NamedPoint, side: int, lines: int) -> Any:
-    """Write the name of a point on one side, `lines` lines above it, and return the text.
+    """Write the name of a point at one side of it, `lines` lines above it, and return the text object.
 
-    If the name is not directly next to the point, a thin line connects the two.
+    If the name is not directly next to the point, a thin line connects them.
     """
     colour = GREEN if point.chosen else MUTED
     return frame.annotate(

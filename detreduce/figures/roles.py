@@ -1,4 +1,4 @@
-"""The colour, the marker and the legend entry of each kind of cell in figures."""
+"""The colour, the marker and the legend entry that figures use for the cells of each role."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Look:
     Attributes
     ----------
     name
-        The text of the legend.
+        The entry in the legend.
     colour, marker
         The colour and the marker of the points.
     """

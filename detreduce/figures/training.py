@@ -1,4 +1,4 @@
-"""The figure of one training: loss and mAP after each epoch."""
+"""The figure of one training: the loss and the mAP after each epoch."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ WHAT = {"(B)": "boxes", "(M)": "masks", "(P)": "keypoints"}
 
 
 def loss_of(epoch: Epoch, part: str = "train/") -> float:
-    """Return the sum of the losses of an epoch; NaN if the epoch does not have losses.
+    """Return the sum of the losses of an epoch, or NaN if the epoch has no losses.
 
-    `part` selects the training losses (``train/``) or the validation losses (``val/``).
+    `part` chooses the training losses (``train/``) or the validation losses (``val/``).
     """
     parts = [value for name, value in epoch.items() if name.startswith(part) and value is not None]
     return math.fsum(parts) if parts else math.nan
 
 
 def training_curves(history: Sequence[Epoch], final: Mapping[str, float] | None = None) -> Figure:
-    """Draw the loss over the epochs on the left, and mAP over the epochs on the right.
+    """Draw the loss of each epoch on the left, and its mAP on the right.
 
     Parameters
     ----------
     history
-        One mapping per epoch, as in `TrainingRecord.history`, with ``train/…`` and ``val/…`` losses. Validated epochs
-        also have metrics such as ``metrics/mAP50(B)``.
+        One mapping per epoch, as in `TrainingRecord.history`. It has the losses (``train/…`` and ``val/…``). An epoch
+        that was validated also has metrics such as ``metrics/mAP50(B)``.
     final
-        Name -> mAP of the evaluation after training. These values are drawn as points at the last epoch.
+        Name -> mAP that was measured after the training. These values are drawn as points at the last epoch.
     """
     epochs = [epoch.get("epoch") or place + 1 for place, epoch in enumerate(history)]
     with styled():
@@ -66,7 +66,7 @@ def training_curves(history: Sequence[Epoch], final: Mapping[str, float] | None 
 
 
 def _over_epochs(axes: Axes) -> None:
-    """Label the axis of epochs, and add a legend if the axes are not empty."""
+    """Label the horizontal axis as epochs, and add a legend if the axes are not empty."""
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles: list[Any] = axes.get_legend_handles_labels()[0]

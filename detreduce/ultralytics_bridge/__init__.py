@@ -1,1 +1,1 @@
-"""Access to ultralytics: its settings folder, its pretrained weights and its detection heads."""
+"""The parts of ultralytics that detreduce uses: its settings folder, its pretrained weights and its detection heads."""

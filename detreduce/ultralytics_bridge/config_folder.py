@@ -15,7 +15,9 @@ DATASET_YAMLS = ("cfg", "datasets")
 
 
 def shipped_datasets() -> Path | None:
-    """Return the folder with the dataset YAMLs that ultralytics ships. Return None if ultralytics is not installed."""
+    """Return the folder of the dataset YAMLs that come with ultralytics. Return None if ultralytics is not
+    installed.
+    """
     found = importlib.util.find_spec("ultralytics")
     if found is None or found.origin is None:
         return None
@@ -24,22 +26,22 @@ def shipped_datasets() -> Path | None:
 
 
 def shipped_dataset(name: str) -> Path | None:
-    """Return the path of the dataset YAML that ultralytics ships under this name, with or without the suffix .yaml.
+    """Return the path of the dataset YAML with this name that comes with ultralytics, or None if there is no such file.
 
-    Return None if there is no such file.
+    The name may be given with or without the suffix .yaml.
     """
     folder = shipped_datasets()
     if folder is None or Path(name).name != name:
         return None
     wanted = name if name.endswith(".yaml") else f"{name}.yaml"
-    # the name is compared, not opened: an invalid file name must not raise
+    # compare names instead of opening a file, because an invalid file name would raise an error
     return next((file for file in folder.glob("*.yaml") if file.name == wanted), None)
 
 
 def nearest_dataset(name: str) -> str:
-    """Return the text `` Did you mean 'x'?`` with the most similar name among the shipped dataset YAMLs.
+    """Return the text `` Did you mean 'x'?`` with the dataset YAML of ultralytics whose name is most similar.
 
-    If no name is similar, the text is empty.
+    If no name is similar, return an empty string.
     """
     folder = shipped_datasets()
     if folder is None or Path(name).name != name or not name.endswith((".yaml", ".yml")):
@@ -48,15 +50,15 @@ def nearest_dataset(name: str) -> str:
 
 
 def is_shipped(file: Path) -> bool:
-    """Return whether `file` is a dataset YAML that ultralytics ships."""
+    """Return whether `file` is one of the dataset YAMLs that come with ultralytics."""
     return file.parent.parts[-3:] == ("ultralytics", *DATASET_YAMLS)
 
 
 def datasets_folders() -> list[Path]:
-    """Return the folders where ultralytics looks for datasets, the most likely folder first.
+    """Return the folders in which ultralytics looks for datasets, with the most likely folder first.
 
-    If ultralytics' settings have a value ``datasets_dir``, this folder is the first. The other two folders are the
-    folders that ultralytics uses without settings: ``../datasets`` and ``datasets`` in the working folder.
+    The first folder is the value ``datasets_dir`` in ultralytics' settings, if it is set. The others are
+    ``../datasets`` and ``datasets`` in the working folder, where ultralytics looks if it has no settings.
     """
     try:
         settings = json.loads((config_folder() / "settings.json").read_text(encoding="utf-8"))
@@ -68,15 +70,18 @@ def datasets_folders() -> list[Path]:
 
 
 def private_config_folder() -> Path:
-    """Return detreduce's own folder for ultralytics' settings. Detreduce does not change the user's settings."""
+    """Return the folder where detreduce stores its own ultralytics settings, so that the user's settings do not
+    change.
+    """
     return cache_folder() / "ultralytics"
 
 
 def config_folder() -> Path:
     """Return the folder of the user's ultralytics settings.
 
-    The environment variable ``YOLO_CONFIG_DIR`` names the folder. Without it, the folder is the system's default.
-    `quiet_ultralytics` sets the variable to detreduce's private folder. This function ignores that value.
+    The user can choose it with the environment variable ``YOLO_CONFIG_DIR``. Otherwise it is the default folder of the
+    operating system. `quiet_ultralytics` sets this variable to detreduce's private folder, and that value is ignored
+    here.
     """
     given = os.environ.get("YOLO_CONFIG_DIR")
     if given and Path(given) != private_config_folder():

@@ -1,4 +1,4 @@
-"""Ultralytics' detection heads, and their predictions before non-maximum suppression."""
+"""Ultralytics' detection heads, and what they predict before non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     import torch
 
 HEADS = ("Detect", "v10Detect")
-"""Classes of ultralytics' anchor-free detection heads: YOLOv5u to YOLO26, with and without non-maximum suppression."""
+"""Names of ultralytics' anchor-free detection heads, from YOLOv5u to YOLO26."""
 
 
 def check_head(network: Any, name: str) -> None:
-    """Raise InputError if an ultralytics ``YOLO`` is not a plain detector. `name` is its name in the message."""
+    """Raise InputError unless `network` is a plain detector.
+
+    `network` is an ultralytics ``YOLO`` object, and `name` is how the error message calls it.
+    """
     layers = getattr(network.model, "model", None)
     head = type(layers[-1]).__name__ if layers is not None else "no head"
     if network.task != "detect" or head not in HEADS:
@@ -27,21 +30,21 @@ def check_head(network: Any, name: str) -> None:
 def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return all predictions of the detection head, before non-maximum suppression.
 
-    If the head has two parts, the predictions come from the part that `branch` chooses.
+    If the head has two parts, use the predictions of the part that `branch` returns.
 
     Parameters
     ----------
     model
         Ultralytics' ``DetectionModel``, in eval mode.
     images
-        (b, 3, h, w) float, RGB in 0..1.
+        (b, 3, h, w) float: RGB images with values from 0 to 1.
 
     Returns
     -------
     corners
-        (b, a, 4) float32: x1, y1, x2, y2 in pixels of the input.
+        (b, a, 4) float32: x1, y1, x2, y2 of each box, in pixels of `images`.
     logits
-        (b, a, C) float32: one logit per class, before the sigmoid.
+        (b, a, C) float32: one logit for each box and class, before the sigmoid.
     """
     import torch
 
@@ -57,9 +60,9 @@ def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, tor
 
 
 def branch(head: Any, raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the raw predictions of the part of the head that inference uses by default.
+    """Return the raw predictions of the part of the head that ultralytics uses for inference by default.
 
-    The heads of YOLO26 and YOLOv10 have two parts: a one-to-one part, and a one-to-many part for non-maximum
-    suppression. Other heads have only one part.
+    The heads of YOLO26 and YOLOv10 have two parts: a one-to-one part, and a one-to-many part whose predictions need
+    non-maximum suppression. Other heads have only one part.
     """
     return raw["one2one" if head.end2end else "one2many"] if "one2one" in raw else raw

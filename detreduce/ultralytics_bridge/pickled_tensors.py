@@ -1,7 +1,8 @@
-"""Read the tensors in ultralytics' weights files without running code from the file.
+"""Read the tensors in a weights file of ultralytics without running code from the file.
 
-A weights file is a pickle of a whole network. Here every class in it is replaced by an empty stand-in, so nothing of it
-is called; only torch's functions that make tensors are used. The result is the state dict of the network.
+A weights file is a pickle of a whole network. This module replaces every class in the pickle with an empty stand-in, so
+that no code of these classes runs. Only the torch functions that create tensors are called. The result is the state
+dict of the network.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ _ALLOWED = {
 
 
 class _StandIn:
-    """An object of any class: it keeps its attributes, and has none of its code."""
+    """Stands in for an object of any class. It stores the attributes of the object, but runs none of the code of its
+    class.
+    """
 
     def __new__(cls, *_: Any, **__: Any) -> _StandIn:
         return object.__new__(cls)
@@ -42,14 +45,14 @@ class _StandIn:
         pass
 
     def append(self, item: Any) -> None:
-        """Ignore an item of a list."""
+        """Ignore an item that the pickle appends to a list-like object."""
 
     def extend(self, items: Any) -> None:
-        """Ignore the items of a list."""
+        """Ignore the items that the pickle appends to a list-like object."""
 
 
 class _Unpickler(pickle.Unpickler):
-    """An unpickler that knows tensors only."""
+    """An unpickler that creates tensors, and a `_StandIn` for every other object."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _ALLOWED:
@@ -62,25 +65,25 @@ def _refuse(*_: Any, **__: Any) -> NoReturn:
 
 
 _PICKLE = SimpleNamespace(Unpickler=_Unpickler, load=_refuse, Pickler=pickle.Pickler, __name__="detreduce_tensors")
-"""What torch needs of a module like `pickle`. Torch calls `load` for files that do not begin as a zip archive."""
+"""The parts of the module `pickle` that torch uses. Torch calls `load` if a file does not begin as a zip archive."""
 
 
 def read_state(file: Path) -> dict[str, Any]:
-    """Return the state dict of the network in ultralytics' weights: name -> tensor, on the CPU.
+    """Return the state dict of the network in a weights file of ultralytics: name -> tensor on the CPU.
 
-    Raise InputError if the file is not such a file, or is damaged.
+    Raise InputError if the file is damaged or is not such a weights file.
     """
     import torch
 
     try:
         with zipfile.ZipFile(file) as archive:
-            # torch would load a TorchScript archive in another way
+            # torch.load treats a TorchScript archive differently
             if any(name.endswith("constants.pkl") for name in archive.namelist()):
                 raise ValueError("it is a TorchScript archive")
         content = torch.load(file, map_location="cpu", weights_only=False, pickle_module=_PICKLE)
         network = content.get("ema") or content["model"]
         found = dict(_tensors(network, ""))
-    except Exception as error:  # a damaged file raises errors of any kind
+    except Exception as error:  # a damaged file can raise any kind of error
         reason = " ".join(str(error).split())[:120]
         raise InputError(
             f"{file} does not have the weights of a network ({type(error).__name__}: {reason})."
@@ -91,7 +94,7 @@ def read_state(file: Path) -> dict[str, Any]:
 
 
 def _tensors(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Yield the names and the tensors of a network, as its state dict names them."""
+    """Yield the name and the value of each tensor of a network, with the names that its state dict uses."""
     import torch
 
     attributes = module.attributes

@@ -1,7 +1,7 @@
 """Read a detector from a weights file of ultralytics without running code from the file.
 
-The file is a pickle. Torch's restricted unpickler reads it, with the layers of torch and ultralytics as the only
-classes. The file can set the attributes of layers, but it cannot call anything, not even the constructor of a layer.
+The file is a pickle. Torch's restricted unpickler reads it and allows only the layer classes of torch and ultralytics.
+A malicious file can set the attributes of layers, but it cannot call anything, not even the constructor of a layer.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _TASK = "detect"
 
 
 def load_plain(file: Path) -> Any:
-    """Return the network in a weights file: an object with the attributes `model` and `task`, as ultralytics' ``YOLO``.
+    """Load the network in a weights file. Return an object with `model` and `task`, like ultralytics' ``YOLO``.
 
-    Raise InputError if the file is not an ultralytics model, is damaged, or contains anything else than tensors, plain
-    values and layers.
+    Raise InputError if the file is damaged or not an ultralytics model. Also raise it if the file contains anything but
+    tensors, plain values and layers.
     """
     quiet_ultralytics()
     import torch
@@ -47,13 +47,15 @@ def load_plain(file: Path) -> Any:
         return SimpleNamespace(model=model.float(), task=given.get("task", _TASK))
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
-    except Exception as error:  # a damaged or hostile file raises errors of any kind
+    except Exception as error:  # a damaged or malicious file can raise any kind of error
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"{file} is not a detector that can be read without running code ({reason}).") from error
 
 
 def _layer(name: str) -> type:
-    """Return the class of a layer by its full name. Raise InputError if it is not a layer of torch or ultralytics."""
+    """Return the class of a layer, given its full name. Raise InputError if it is not a layer of torch or
+    ultralytics.
+    """
     from torch.nn import Module
 
     place, _, own = name.rpartition(".")
@@ -69,7 +71,7 @@ def _layer(name: str) -> type:
 
 
 def _without_constructor(layer: type) -> type:
-    """Return a subclass of a layer that cannot be called, because some constructors evaluate text."""
+    """Return a subclass of a layer whose constructor always fails, because some constructors evaluate text as code."""
 
     def refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
         raise InputError(f"the weights call {layer.__name__}, and this could run code.")

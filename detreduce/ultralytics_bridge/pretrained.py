@@ -1,4 +1,4 @@
-"""Import ultralytics without side effects, and find pretrained weights by name."""
+"""Import ultralytics without side effects, and find pretrained weights by their name."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ CONNECT_SECONDS = 3.0
 
 
 def quiet_ultralytics() -> None:
-    """Import ultralytics without network access and without changing the user's settings. The first call takes seconds.
+    """Import ultralytics without network access and without changing the user's settings.
 
-    Call this before the first ``import ultralytics``. Ultralytics then writes its settings to a private folder in
-    detreduce's cache, does not use the network, and does not install packages. Environment variables that the user set
-    do not change. If ultralytics was imported before, its settings do not change.
+    Call this before the first ``import ultralytics``; the first call takes seconds. Ultralytics then writes its
+    settings to a private folder in detreduce's cache, does not use the network, and does not install packages.
+    Environment variables that the user has set keep their values. If ultralytics is already imported, its settings do
+    not change.
 
-    If a file is not an image, Pillow raises OSError as usual. Without this function, ultralytics' patch of Pillow
-    prints to stdout and raises ModuleNotFoundError.
+    If a file is not an image, Pillow raises OSError as usual. Without this function, ultralytics would replace a
+    function of Pillow, which then prints to stdout and raises ModuleNotFoundError.
     """
     os.environ.setdefault("YOLO_CONFIG_DIR", str(private_config_folder()))
     os.environ.setdefault("YOLO_OFFLINE", "true")
@@ -42,7 +43,7 @@ def quiet_ultralytics() -> None:
 
 
 def _first_import() -> None:
-    # the first import logs that ultralytics creates a settings file
+    # at its first import, ultralytics logs that it creates a settings file
     former = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -54,8 +55,9 @@ def _first_import() -> None:
 def find_weights(name: str | Path) -> Path:
     """Return the path of a weights file (.pt), given its path or its name.
 
-    A name without a folder is looked up in the working folder, then in detreduce's cache. If the file is not found, it
-    is downloaded to the cache. Raise MissingFileError if the download fails. The message says where to put the file.
+    A name without a folder is looked up in the working folder, then in detreduce's cache. If there is no such file,
+    download it to the cache. If the download fails, raise MissingFileError with a message that says where to put the
+    file.
     """
     given = Path(name).expanduser()
     if is_regular(given):
@@ -93,7 +95,7 @@ def _download(name: str, target: Path) -> Path:
 def _reachable(host: str) -> bool:
     """Return whether a connection to `host` succeeds within 3 seconds. If a network proxy is set, return True.
 
-    Without this test, the downloader waits for minutes on a machine without network.
+    Without this test, the download would wait for minutes on a machine without network access.
     """
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True

@@ -1,4 +1,4 @@
-"""The size of an image as ultralytics sees it, after the EXIF rotation."""
+"""The size of an image as ultralytics sees it: after the rotation in its EXIF data."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 _ORIENTATION = 274
 _TURNED = (5, 6, 7, 8)
-# for these formats, the rotation depends only on the format; for TIFF and WebP, also on the version of OpenCV
+# images in these formats are always rotated; whether a TIFF or WebP is rotated also depends on the version of OpenCV
 _ALWAYS_TURNED = ("JPEG", "MPO", "PNG", "AVIF")
 
 
 def shown_size(image: PIL.Image.Image, path: Path) -> tuple[int, int]:
-    """Return (width, height) of an open image in pixels, as in ultralytics' `exif_size`. `path` is the image's file.
+    """Return the (width, height) in pixels that ultralytics' `exif_size` returns for an open image.
 
-    Only the header is read. A rotated TIFF or WebP image is decoded, as in ultralytics.
+    `path` is the file of the image. Only its header is read, except for a rotated TIFF or WebP image: ultralytics
+    decodes these, and so does this function.
     """
     width, height = image.size
     if _orientation(image) not in _TURNED:
@@ -41,8 +42,8 @@ def shown_size(image: PIL.Image.Image, path: Path) -> tuple[int, int]:
 
 
 def _orientation(image: PIL.Image.Image) -> object:
-    """Return the EXIF orientation, or None if there is none or if it cannot be read."""
+    """Return the EXIF orientation (1 to 8), or None if the image has none or if it cannot be read."""
     try:
         return image.getexif().get(_ORIENTATION)
-    except Exception:  # for broken EXIF data, Pillow raises almost any error
+    except Exception:  # broken EXIF data makes Pillow raise almost any error
         return None

@@ -1,4 +1,4 @@
-"""Weights of a detector as tensors only. Reading them cannot run code, unlike the pickles of ultralytics."""
+"""Store the weights of a detector as tensors only. Unlike ultralytics' pickles, such a file cannot run code."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 SUFFIX = ".tensors"
 GAINS = ("box", "cls", "dfl")
-"""Gains of the parts of ultralytics' loss, which gradients depend on."""
+"""Names of the gains (weights) of the parts of ultralytics' loss. Gradients of the loss depend on them."""
 
 
 def save_tensors(weights: Path, target: Path) -> None:
-    """Write the tensors and the loss gains of ultralytics' weights to a file, completely or not at all.
+    """Write the tensors and the loss gains of an ultralytics weights file to `target`, completely or not at all.
 
-    The weights are unpickled, so call this only for weights that this process made. Raise InputError if they are not an
-    ultralytics model, and DetreduceError if the file cannot be written.
+    This function unpickles `weights`, which can run code. Call it only for weights that this process has made. Raise
+    InputError if the file is not an ultralytics model, and DetreduceError if `target` cannot be written.
     """
     import torch
 
@@ -33,22 +33,22 @@ def save_tensors(weights: Path, target: Path) -> None:
 
 
 def load_tensors(file: Path, model: str, n_classes: int) -> Any:
-    """Return ultralytics' ``YOLO`` with the tensors of a file that `save_tensors` wrote.
+    """Return ultralytics' ``YOLO`` with the tensors in a file that `save_tensors` wrote.
 
     Parameters
     ----------
     file
-        The file with the tensors. It is read without pickles.
+        The file with the tensors. It is read without unpickling objects.
     model
-        The model from which the training started, as the argument of ``YOLO(...)``. It says which layers to build. A
-        weights file is unpickled, so the user must have named this file.
+        The model from which the training started, as the argument of ``YOLO(...)``. It determines the layers of the
+        network. A weights file is unpickled, so this must be a file that the user has named.
     n_classes
         Number of classes of the dataset.
 
     Raises
     ------
     InputError
-        The file is damaged, is a pickle, or does not fit the model or the number of classes.
+        The file is damaged, is an ordinary pickle, or does not fit the model or the number of classes.
     """
     import torch
 
@@ -60,7 +60,7 @@ def load_tensors(file: Path, model: str, n_classes: int) -> Any:
             raise ValueError("a gain is not finite")
         built = type(network.model)(deepcopy(network.model.yaml), nc=n_classes, verbose=False)
         built.load_state_dict(content["state"])
-    except Exception as error:  # a damaged file raises errors of any kind
+    except Exception as error:  # a damaged file can raise any kind of error
         reason = " ".join(str(error).split())[:120]
         raise InputError(
             f"{file} does not have the weights of {Path(model).name} with {n_classes} classes ({reason}). Delete its "
@@ -72,17 +72,17 @@ def load_tensors(file: Path, model: str, n_classes: int) -> Any:
 
 
 def build_network(model: str, state: Mapping[str, Any], class_names: Sequence[str]) -> Any:
-    """Return the network of a model for other classes, with the tensors of a state dict.
+    """Return a network with the layers of `model`, the classes `class_names` and the tensors of a state dict.
 
-    `model` is the argument of ``YOLO(...)`` that the training started from. If it is a weights file, it is unpickled,
-    so the user must have named it. Raise InputError if the tensors do not fit.
+    `model` is the argument of ``YOLO(...)`` from which the training started. A weights file is unpickled, so this must
+    be a file that the user has named. Raise InputError if the tensors do not fit the layers.
     """
     start = open_model(model).model
     try:
         channels = next(iter(state.values())).shape[1] if state else 3
         network = type(start)(deepcopy(start.yaml), ch=channels, nc=len(class_names), verbose=False)
         network.load_state_dict(state)
-    except Exception as error:  # layers that do not fit raise errors of several kinds
+    except Exception as error:  # tensors that do not fit the layers raise several kinds of error
         reason = " ".join(str(error).split())[:120]
         raise InputError(
             f"The weights do not fit {Path(model).name} with {len(class_names)} classes ({reason})."
@@ -92,11 +92,11 @@ def build_network(model: str, state: Mapping[str, Any], class_names: Sequence[st
 
 
 def open_model(model: str) -> Any:
-    """Return ultralytics' ``YOLO`` of a model. Raise InputError if it cannot be read."""
+    """Return ultralytics' ``YOLO`` for `model`, a name or a path. Raise InputError if the model cannot be read."""
     quiet_ultralytics()
     from ultralytics import YOLO
 
     try:
         return YOLO(model)
-    except Exception as error:  # unpickling raises errors of any kind
+    except Exception as error:  # unpickling can raise any kind of error
         raise InputError(f"{model} is not an ultralytics model: {str(error)[:120]}.") from error

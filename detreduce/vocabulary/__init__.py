@@ -1,1 +1,1 @@
-"""Names that the whole package uses: the controls of an experiment and the values of shared options."""
+"""Names that the whole package shares: the controls of an experiment, and the allowed values of options."""

@@ -1,6 +1,6 @@
-"""The controls of an experiment: trainings that methods are compared with.
+"""The controls of an experiment: trainings that the methods are compared with.
 
-`CONTROLS` has one entry per control. Other modules read the names of the controls from `CONTROLS`.
+`CONTROLS` has one entry per control. Other modules take the names of the controls from `CONTROLS`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from typing import Any
 
 
 class Role(Enum):
-    """The role of an experiment cell (one training) in comparisons."""
+    """The role that one cell (one training of an experiment) plays in comparisons."""
 
     FULL = "all images"
-    """Training on all images for all epochs, once per training seed. The reference for losses and savings."""
+    """Trains on all images for all epochs, once per training seed. Losses and savings are measured against it."""
     EQUAL_STEPS = "equal steps"
-    """Training on all images, with the same number of optimiser steps as the training on a subset at the same keep."""
+    """Trains on all images, but stops after the number of optimiser steps that a training on a subset of this keep
+    takes.
+    """
     RANDOM = "random subset"
-    """Training on a random subset. A useful method must give better results."""
+    """Trains on a random subset. A useful method must do better than this."""
     METHOD = "method"
-    """Training on a subset that a method chose."""
+    """Trains on a subset that a method chose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,13 @@ class Control:
     name
         Key of the control in the YAML and in ledgers.
     chooser
-        Name of the reducer that chooses the images. None if the control trains on all images.
+        Name of the reducer that chooses the images. It is None if the control trains on all images.
     role
         Role of the control in comparisons.
     title
         Name of the control in tables and legends.
     words
-        Name of the control in sentences.
+        Name of the control within a sentence, for example ``the equal-steps control``.
     """
 
     name: str
@@ -60,31 +62,33 @@ CONTROLS = {
     )
 }
 RECIPE = "recipe"
-"""Name of the method of a recipe that trains on all images."""
+"""The method name of a recipe that trains on all images."""
 ON_ALL_IMAGES = tuple(row.name for row in CONTROLS.values() if row.chooser is None)
-"""Controls that train on all images."""
+"""Names of the controls that train on all images."""
 RANDOM_METHODS = tuple(
     name for row in CONTROLS.values() if row.role is Role.RANDOM and row.chooser for name in (row.chooser, row.name)
 )
-"""Names of cells that train on random subsets. Comparisons use the first name that is present."""
+"""Method names under which random subsets appear in results. If several of them are present, comparisons use the
+first.
+"""
 DATA_CLAIM, RECIPE_CLAIM = "data", "recipe"
 CLAIMS = {
     DATA_CLAIM: "all settings equal, only the images differ",
     RECIPE_CLAIM: "equal TFLOPs, the settings may differ",
 }
-"""What a comparison claims -> the claim in words."""
+"""Kind of claim -> the sentence that says what a comparison of this kind claims."""
 RANDOM_TWIN, UNIFORM_TWIN, BEST_UNIFORM = "random_subset", "uniform_stream", "best_uniform"
 RECIPE_CONTROLS = {
     RANDOM_TWIN: "random images with the same settings",
     UNIFORM_TWIN: "a uniform stream with the same settings",
     BEST_UNIFORM: "the best other uniform recipe",
 }
-"""Controls of a recipe that are recipes themselves -> their name in sentences."""
+"""Controls that are recipes themselves -> the name of the control within a sentence."""
 EQUAL_STEPS_EXPLAINED = "all images, with the same number of batches and optimiser steps as a subset at that keep"
 
 
 def explain_names(labels: Iterable[str]) -> list[str]:
-    """Return a sentence that explains each label in a table that a new reader may not know."""
+    """Return one sentence for each label in `labels` that a new reader may not know, such as ``srs``."""
     labels = list(labels)
     found = []
     if EQUAL_ITERATIONS in labels:
@@ -97,19 +101,22 @@ def explain_names(labels: Iterable[str]) -> list[str]:
 
 
 def is_recipe(row: Mapping[str, Any]) -> bool:
-    """Return whether a cell or its row was trained by a recipe."""
+    """Return whether a cell was trained by a recipe. `row` is the cell as a dict, or its tidy row."""
     return bool(row.get("recipe"))
 
 
 def is_on_all(row: Mapping[str, Any]) -> bool:
-    """Return whether a cell (``control``, ``method``) trains on all images, as a control or by a recipe."""
+    """Return whether a cell was trained on all images, either as a control or by a recipe.
+
+    `row` must have the key ``control``, and may have the key ``method``.
+    """
     return row["control"] in ON_ALL_IMAGES or row.get("method") == RECIPE
 
 
 def role_of(row: Mapping[str, Any]) -> Role:
-    """Return the role of a cell from its row in the tidy table (columns ``control`` and ``label``).
+    """Return the role of a cell, given its tidy row with the keys ``control`` and ``label``.
 
-    `srs` with parameters, such as ``srs(by=classes)``, counts as a method and not as a random subset.
+    The method `srs` with parameters, such as ``srs(by=classes)``, counts as a method and not as a random subset.
     """
     if row["control"] in CONTROLS:
         return CONTROLS[row["control"]].role
@@ -117,12 +124,12 @@ def role_of(row: Mapping[str, Any]) -> Role:
 
 
 def title_of(label: str) -> str:
-    """Return the name to show for a method or control in tables and legends."""
+    """Return the name under which tables and legends show the method or control with this label."""
     return CONTROLS[label].title if label in CONTROLS else RECIPE_CONTROLS.get(label, label)
 
 
 def words_of(reference: str) -> str:
-    """Return the name of a reference in sentences. Labels of random subsets become ``random``."""
+    """Return the name of a reference for use within a sentence. Every random subset is called ``random``."""
     if reference in CONTROLS:
         return CONTROLS[reference].words
     return RECIPE_CONTROLS.get(reference, "random")

@@ -1,4 +1,4 @@
-"""Module paths of version 0.1. Imports from these paths still work and emit a DeprecationWarning."""
+"""Module paths of version 0.1. They can still be imported, with a DeprecationWarning."""
 
 from __future__ import annotations
 
@@ -31,24 +31,25 @@ FORMER_MODULES = {
     "detreduce.reducers.training_aware": tuple(f"{_METHODS}.{name}" for name in ("vps", "forgetting", "el2n", "aum")),
     "detreduce.reducers.wrapper": (f"{_METHODS}.fes",),
 }
-"""Former module -> the modules that now define its names. Pickled reducers also use former modules."""
+"""Path of a former module -> the modules that now define its names. Old pickles of reducers contain these paths too."""
 
 
 class FormerModules:
-    """An import finder for the modules of `FORMER_MODULES`. Python uses this finder only if all other finders fail.
+    """An import finder that makes the modules of `FORMER_MODULES` importable.
 
-    The class does not inherit from `importlib.abc`, because importing that module is slow in Python 3.11.
+    Python asks this finder only after all other finders have failed. The class does not inherit from `importlib.abc`,
+    because importing that module is slow in Python 3.11.
     """
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
-        """Return a module spec if `name` is a former path. Otherwise return None."""
+        """Return a module spec if `name` is the path of a former module, or else None."""
         return ModuleSpec(name, self) if name in FORMER_MODULES else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Return None, so that the import system creates an empty module."""
+        """Return None, which makes the import system create an empty module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Let the former module return names from the modules that replaced it."""
+        """Emit the DeprecationWarning, and make the former module return names from the modules that replaced it."""
         former, successors = module.__name__, FORMER_MODULES[module.__name__]
         warnings.warn(f"{former} is now {', '.join(successors)}.", DeprecationWarning, stacklevel=2)
         modules = [import_module(successor) for successor in successors]
@@ -63,6 +64,6 @@ class FormerModules:
 
 
 def keep_former_modules() -> None:
-    """Make the modules of `FORMER_MODULES` importable."""
+    """Install the import finder for `FORMER_MODULES`, unless it is already installed."""
     if not any(isinstance(finder, FormerModules) for finder in sys.meta_path):
         sys.meta_path.append(FormerModules())

@@ -1,6 +1,6 @@
-"""Compare and print values of `keep`: an int is a number of images, a float is a fraction of all images.
+"""Compare and print values of `keep`: an int is a number of images, and a float is a fraction of all images.
 
-So `keep` = 1 (one image) is not the same as `keep` = 1.0 (all images).
+Therefore `keep` = 1 (one image) differs from `keep` = 1.0 (all images).
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ Keep = float | int
 
 
 def keep_key(keep: Keep) -> str:
-    """Return a text key for a `keep`. The count 1 and the fraction 1.0 get different keys, although 1 == 1.0."""
+    """Return a `keep` as a string that can serve as a dict key.
+
+    The count 1 and the fraction 1.0 get different keys, although 1 == 1.0 in Python.
+    """
     return f"float{float(keep)!r}" if isinstance(keep, float) else f"int{keep}"
 
 
 def from_percent(text: str) -> float:
-    """Return a percentage such as ``25%`` as a fraction. Raise ValueError if the text is not a percentage."""
+    """Convert a percentage such as ``25%`` to a fraction. Raise ValueError if the text is not a percentage."""
     number, sign, rest = text.strip().partition("%")
     if not sign or rest:
         raise ValueError(f"{text!r} is not a percentage")
@@ -24,7 +27,9 @@ def from_percent(text: str) -> float:
 
 
 def how_to_write(keep: float) -> str:
-    """Return advice for a `keep` above 1 with a decimal point: how to write the value that was probably meant."""
+    """Return advice for a user who passed an invalid fraction above 1: how to write the `keep` that was probably
+    meant.
+    """
     whole, share = keep > 1 and float(keep).is_integer(), f"{keep / 100:.10g} for {keep:.10g} %"
     if whole:
         return f"Write {int(keep)} for {int(keep)} images{f', or {share}' if keep <= 100 else ''}."
@@ -34,12 +39,12 @@ def how_to_write(keep: float) -> str:
 
 
 def keep_in_words(keep: Keep) -> str:
-    """Return a `keep` as text: ``25 %`` for a fraction, ``500 images`` for a count."""
+    """Return a `keep` as text for the user: ``25 %`` for the fraction 0.25, or ``500 images`` for the count 500."""
     if isinstance(keep, float):
         return f"{keep * 100:.4g} %"
     return f"{keep} image{'' if keep == 1 else 's'}"
 
 
 def keep_of(label: str, keep: Keep) -> str:
-    """Return the `keep` of a method or control as text for a table. The control `full` gets ``all``."""
+    """Return the `keep` of a method or control as text for a table. For the control `full`, the text is ``all``."""
     return "all" if label == FULL else keep_in_words(keep)

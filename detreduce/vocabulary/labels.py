@@ -1,4 +1,7 @@
-"""Labels of methods with their parameters, also for cells that were trained before a default changed."""
+"""Labels that name a method together with its parameters, such as ``mms(start=center)``.
+
+Some cells were trained before a default changed. Their labels show the former default.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,18 @@ from collections.abc import Mapping
 from typing import Any
 
 FORMER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"herding": {"match": "mmd"}}
-"""Method -> parameters whose default changed, with the former default."""
+"""Method -> the parameters whose default has changed since version 0.1, with their former default values."""
 
 
 def with_former_defaults(method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that a cell records, plus the former defaults that it does not record."""
+    """Add former defaults to the parameters in the record of a cell, for the parameters that the record does not
+    have.
+    """
     return {**FORMER_DEFAULTS.get(method, {}), **parameters}
 
 
 def make_label(method: str, parameters: Mapping[str, Any], composition: Mapping[str, Any]) -> str:
-    """Return a method with its recorded parameters and its composition, such as ``mms(start=center)``."""
+    """Return the label of a method: its name, its parameters and its composition, for example ``mms(start=center)``."""
     extras = [f"{name}={value}" for name, value in sorted(with_former_defaults(method, parameters).items())]
     for name, value in sorted(composition.items()):
         extras.append(name if value is True else f"{name}={_brief(value)}")
@@ -23,7 +28,7 @@ def make_label(method: str, parameters: Mapping[str, Any], composition: Mapping[
 
 
 def _brief(value: Any) -> str:
-    """Return a value as text for a label. For a list of images, return the length of the list."""
+    """Return the value of a composition key as short text. A list of images becomes its length."""
     if isinstance(value, list):
         return f"{len(value)} images"
     return "+".join(f"{key}:{part}" for key, part in value.items()) if isinstance(value, dict) else str(value)

@@ -1,6 +1,6 @@
-"""Option values that commands and functions share.
+"""Allowed values of options that several commands and functions share.
 
-Commands read the values from this small module, so they start fast.
+This module imports almost nothing, so that commands start fast.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ WeightsBy = Literal["class_uniform", "cluster_balanced", "weights"]
 WeightsForm = Literal["csv", "list"]
 ReportForm = Literal["page", "paper"]
 SELECTIONS_SHOWN = 24
-"""Maximum number of selections that a report shows with images."""
+"""Maximum number of selections for which a report shows images."""
 
 ALL = "all"
-"""The value of `keep` for all images except excluded images and duplicates."""
+"""The `keep` that keeps all images, except excluded images and near-duplicates."""
 AUTO = "auto"
-"""The method that leaves out near-duplicates and then uses the recommended method."""
+"""The method name that leaves out near-duplicates and then runs the recommended method."""

@@ -1,4 +1,4 @@
-"""Import the public names of a package only when they are used: torch and ultralytics take seconds to import."""
+"""Import the public names of a package at their first use, because torch and ultralytics take seconds to import."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def import_at_first_use(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a module's ``__getattr__`` that imports each public name when it is first used.
+    """Return a ``__getattr__`` function for a package that imports each public name when the name is first used.
 
     Parameters
     ----------
     package
         The ``__name__`` of the package.
     modules
-        Public name -> the module that defines it.
+        Public name -> path of the module that defines this name.
     """
 
     def get(name: str) -> Any:

@@ -1,1 +1,1 @@
-"""Arrays that features and proxy trainings produce and reducers use: box tables, proxy logs, distances, scores."""
+"""Arrays that `features` and proxy trainings produce and that the reducers use: box tables, proxy logs, scores."""

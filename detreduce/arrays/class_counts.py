@@ -1,6 +1,7 @@
-"""The number of boxes of each class in each image, as a sparse table.
+"""Sparse tables with the number of boxes of each class in each image.
 
-The memory of the table grows with the number of boxes. A dense table of 20,000 images and 50,000 classes needs 4 GB.
+The tables are sparse because most images have boxes of only a few classes. A dense table of 20,000 images and 50,000
+classes would need 4 GB.
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ IntArray = npt.NDArray[np.int64]
 
 
 def count_boxes(images: npt.ArrayLike, classes: npt.ArrayLike, shape: tuple[int, int]) -> csr_array:
-    """Return the (n, C) int32 table of some boxes.
+    """Count the boxes of each class in each image.
 
     Parameters
     ----------
     images
-        (B,) image number of each box, in 0..n-1.
+        (B,) row of the image of each box, from 0 to n - 1.
     classes
-        (B,) class number of each box, in 0..C-1.
+        (B,) class number of each box, from 0 to C - 1.
     shape
-        (n, C): number of images and number of classes.
+        (n, C): the number of images and the number of classes.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        (n, C) int32, with an entry only where an image has boxes of a class.
     """
     from scipy.sparse import coo_array
 
@@ -37,7 +43,7 @@ def count_boxes(images: npt.ArrayLike, classes: npt.ArrayLike, shape: tuple[int,
 
 
 def as_sparse(counts: Any) -> csr_array:
-    """Return an (n, C) table, dense or sparse, as a csr_array whose entries are all nonzero and sorted in each row."""
+    """Convert a dense or sparse (n, C) table to a csr_array without explicit zeros, sorted by class within each row."""
     from scipy.sparse import csr_array, issparse
 
     table = csr_array(counts if issparse(counts) else np.asarray(counts))
@@ -49,29 +55,34 @@ def as_sparse(counts: Any) -> csr_array:
 
 
 def boxes_of_classes(counts: csr_array) -> IntArray:
-    """Return (C,): the number of boxes of each class. `counts` is (n, C)."""
+    """Return the (C,) number of boxes of each class in an (n, C) table."""
     return np.asarray(counts.sum(axis=0, dtype=np.int64))
 
 
 def boxes_of_images(counts: csr_array) -> IntArray:
-    """Return (n,): the number of boxes in each image. `counts` is (n, C)."""
+    """Return the (n,) number of boxes in each image of an (n, C) table."""
     return np.asarray(counts.sum(axis=1, dtype=np.int64))
 
 
 def images_of_classes(counts: csr_array) -> IntArray:
-    """Return (C,): the number of images that have each class. `counts` is (n, C) without entries of 0."""
+    """Return the (C,) number of images that contain each class.
+
+    `counts` is an (n, C) table without explicit zeros, as `as_sparse` returns it.
+    """
     return np.bincount(counts.indices, minlength=counts.shape[1]).astype(np.int64)
 
 
 def rows_of_entries(counts: csr_array) -> IntArray:
-    """Return (m,): the image of each entry of the table, in the order of ``counts.indices`` and ``counts.data``."""
+    """Return the row of each stored entry of the table, (m,), in the order of ``counts.indices`` and
+    ``counts.data``.
+    """
     return np.repeat(np.arange(counts.shape[0], dtype=np.int64), np.diff(counts.indptr))
 
 
 def entries_of_image(counts: csr_array, row: int) -> tuple[IntArray, IntArray]:
-    """Return the classes in an image and their numbers of boxes, the class with the most boxes first.
+    """Return the classes of an image and the number of boxes of each class, sorted from most to fewest boxes.
 
-    Classes with the same number of boxes are in the order of their class numbers.
+    Classes with the same number of boxes are sorted by their class number.
     """
     entries = slice(int(counts.indptr[row]), int(counts.indptr[row + 1]))
     classes, boxes = counts.indices[entries], counts.data[entries]
@@ -80,17 +91,18 @@ def entries_of_image(counts: csr_array, row: int) -> tuple[IntArray, IntArray]:
 
 
 def leading_classes(counts: csr_array, rank: npt.ArrayLike | None = None, *, by_boxes: bool = True) -> IntArray:
-    """Return (n,): one class for each image, or -1 for an image without boxes.
+    """Return the leading class of each image, (n,), or -1 for an image without boxes.
 
     Parameters
     ----------
     counts
-        (n, C) table without entries of 0.
+        (n, C) table without explicit zeros, as `as_sparse` returns it.
     rank
-        (C,) place of each class in an order. Default: the order of the class numbers.
+        (C,) rank of each class; the class with the lowest rank comes first. By default, classes are ranked by their
+        class number.
     by_boxes
-        True: the class with the most boxes; for equal numbers of boxes, the class that is first in the order. False:
-        the class of the image that is first in the order.
+        If True, the leading class of an image is the class with the most boxes, and `rank` decides between classes with
+        equally many boxes. If False, it is the class in the image with the lowest rank.
     """
     rows, classes = rows_of_entries(counts), counts.indices
     places = classes if rank is None else np.asarray(rank)[classes]

@@ -1,4 +1,4 @@
-"""Exact Euclidean distances, computed with matrix products of blocks of rows."""
+"""Exact Euclidean distances, computed block by block with matrix products."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 CANCELLED = 1e-5
-"""Squared distances below this fraction of |x|^2 + |y|^2 are computed again from x - y."""
+"""A squared distance below this fraction of |x|^2 + |y|^2 has lost too many digits, so it is computed again from x -
+y.
+"""
 
 
 @dataclass
 class CentredPoints:
-    """Points relative to their mean.
+    """A set of points, shifted to mean 0 and scaled by a power of two.
 
-    A power of two scales the points, so that squares do not overflow or become 0.
+    The scaling prevents squares from overflowing or from becoming 0.
 
     Attributes
     ----------
     Z
-        (n, d) float64, C-contiguous: (x - mean) / scale.
+        (n, d) float64, C-contiguous: the points after shifting and scaling, (x - mean) / scale.
     squares
         (n,) squared norms of the rows of Z.
     scale
-        Distances in Z times `scale` are distances in X.
+        Factor that converts a distance between rows of Z to the distance between the original points.
     """
 
     Z: FloatArray
@@ -38,14 +40,14 @@ class CentredPoints:
 
     @classmethod
     def of(cls, X: npt.NDArray[np.floating]) -> CentredPoints:
-        """Return the centred and scaled points of X (n, d). X is copied once, as float64."""
+        """Shift and scale the points X (n, d). X is copied once, as float64, and stays unchanged."""
         Z = np.array(X, np.float64, order="C")
         largest = float(max(Z.max(initial=0.0), -Z.min(initial=0.0)))
         shrink = 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
         Z *= shrink
         Z -= Z.mean(axis=0)
         spread = float(max(Z.max(initial=0.0), -Z.min(initial=0.0)))
-        # if all rows are equal, only the rounding error of the mean is left
+        # if all rows are equal, Z now contains only the rounding error of the mean, which must not be scaled up
         grow = 2.0 ** -np.floor(np.log2(spread)) if spread > 1e-14 else 1.0
         Z *= grow
         return cls(Z, np.einsum("ij,ij->i", Z, Z), 1.0 / (shrink * grow))
@@ -54,9 +56,9 @@ class CentredPoints:
         return len(self.Z)
 
     def products(self, rows: IntArray) -> FloatArray:
-        """Return (b, n) squared distances from `rows` to all points.
+        """Return the (b, n) squared distances from the points in `rows` to all points.
 
-        Rounding errors can be large for close points. The method `settled` corrects these distances.
+        For points that are close to each other, rounding errors can be large; `settled` corrects such distances.
         """
         squared = product(-2.0 * self.Z[rows], self.Z)
         squared += self.squares
@@ -64,9 +66,21 @@ class CentredPoints:
         return squared
 
     def settled(self, squared: FloatArray, others: IntArray, row: int) -> FloatArray:
-        """Recompute the distances in `squared` that have large rounding errors. Change and return `squared`.
+        """Recompute those squared distances that have large rounding errors, from the differences of the coordinates.
 
-        `squared` (m,) contains the squared distances from `row` to `others`.
+        Parameters
+        ----------
+        squared
+            (m,) squared distances from the point `row` to the points `others`. The array is changed in place.
+        others
+            (m,) rows of the other points.
+        row
+            Row of the point from which the distances are measured.
+
+        Returns
+        -------
+        numpy.ndarray
+            The array `squared` itself.
         """
         doubtful = np.flatnonzero(squared < CANCELLED * (self.squares[others] + self.squares[row]))
         for start in range(0, len(doubtful), 4096):

@@ -1,4 +1,4 @@
-"""Estimate the scores of rows without scores from their nearest neighbours."""
+"""Estimate missing scores of images as the mean scores of their nearest neighbours."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ def extrapolate(
     neighbours: int = 10,
     advance: Callable[[int], object] = lambda _: None,
 ) -> FloatArray:
-    """Give each row without scores the mean scores of the nearest rows that have scores.
+    """Fill in missing scores: a row without scores gets the mean scores of its nearest neighbours that have scores.
 
-    The distance is Euclidean. If several rows have the same distance as the farthest of these nearest rows, all of them
-    are used. So the order of the rows does not matter. The memory is one float64 copy of X plus a constant amount. See
-    arXiv 2406.13283 for a similar method.
+    Distances are Euclidean. If several neighbours are tied for the last place, all of them are used, so the result does
+    not depend on the order of the rows. The memory is one float64 copy of X plus a constant amount. See arXiv
+    2406.13283 for a similar method.
 
     Parameters
     ----------
     scores
-        (n,) or (n, m). A row with a NaN counts as a row without scores.
+        (n,) or (n, m) scores. A row that contains a NaN counts as a row without scores.
     X
         (n, d) features.
     neighbours
-        Number of nearest rows, at least 1. If fewer rows have scores, all rows with scores are used.
+        Number of neighbours to average over, at least 1. If fewer rows have scores, all of them are used.
     advance
-        Function that is called with the number of rows just finished.
+        Progress callback. It is called with the number of rows that were just finished.
 
     Returns
     -------
     numpy.ndarray
-        Float64, with the shape of `scores`. Rows that had scores keep their scores.
+        Float64, with the shape of `scores`. Rows that already had scores keep them.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def extrapolate(
 def check_scores(scores: Any, n: int) -> FloatArray:
     """Return a float64 copy of `scores`.
 
-    Raise InputError if `scores` does not have n rows, has an infinite value, or has a NaN in every row.
+    Raise InputError if `scores` does not have n rows, contains an infinite value, or has a NaN in every row.
     """
     try:
         given = np.array(scores, np.float64)

@@ -1,4 +1,4 @@
-"""ObjectTable: the number of boxes and their mean vector, for each image and each class in the image."""
+"""ObjectTable: for each image and each class in it, the number of boxes and their mean feature vector."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ObjectTable:
-    """A sparse table with one entry for each pair of an image and a class that has boxes in the image.
+    """A sparse table with one entry per (image, class) pair, where a pair is all boxes of one class in one image.
 
-    The pairs are sorted by image, then by class.
+    The pairs are sorted by image, then by class. Only pairs with at least one box have an entry, so there are m <=
+    n_images * n_classes pairs.
 
     Attributes
     ----------
@@ -25,16 +26,16 @@ class ObjectTable:
     n_classes
         Number of classes, including classes without boxes.
     images
-        (m,) int64: image number of each pair.
+        (m,) int64: row of each pair's image.
     classes
         (m,) int64: class number of each pair.
     counts
-        (m,) int64: number of boxes of each pair, at least 1. Crowd regions do not count.
+        (m,) int64: number of boxes in each pair, at least 1. Crowd regions do not count.
     vectors
-        (m, d) float32: mean feature vector of each pair's boxes. None if only labels were read.
+        (m, d) float32: mean feature vector of each pair's boxes, or None if only the labels were read.
     size_counts
-        (m, s) int64: number of each pair's boxes in each size class. Each row adds up to the pair's count. None if size
-        classes are not counted.
+        (m, s) int64: number of each pair's boxes in each of s size classes. Each row adds up to the pair's count. None
+        if the boxes were not counted by size.
 
     Raises
     ------
@@ -67,12 +68,12 @@ class ObjectTable:
             )
 
     def __len__(self) -> int:
-        """Return the number of images, including those without boxes."""
+        """Return the number of images, including images without boxes."""
         return self.n_images
 
     @property
     def starts(self) -> IntArray:
-        """(n_images + 1,) bounds: the pairs of image i are the entries starts[i] to starts[i + 1] - 1."""
+        """(n_images + 1,) int64: the pairs of image i are the slice ``starts[i]:starts[i + 1]`` of each array."""
         return np.searchsorted(self.images, np.arange(self.n_images + 1)).astype(np.int64)
 
     @classmethod
@@ -87,12 +88,12 @@ class ObjectTable:
         box_sizes: npt.ArrayLike | None = None,
         n_sizes: int = 0,
     ) -> ObjectTable:
-        """Return the table of the given boxes.
+        """Build the table from a list of boxes.
 
         Parameters
         ----------
         box_images
-            (B,) image number of each box.
+            (B,) row of each box's image.
         box_classes
             (B,) class number of each box.
         n_images
@@ -100,7 +101,7 @@ class ObjectTable:
         n_classes
             Number of classes, including classes without boxes.
         vectors
-            (B, d) feature vector of each box. The table has the mean vector of each pair's boxes.
+            (B, d) feature vector of each box. The table stores the mean of the vectors of each pair.
         box_sizes
             (B,) size class of each box, from 0 to n_sizes - 1.
         n_sizes
@@ -122,7 +123,7 @@ class ObjectTable:
         return cls(n_images, n_classes, keys // n_classes, keys % n_classes, counts.astype(np.int64), means, sizes)
 
     def take(self, rows: npt.ArrayLike) -> ObjectTable:
-        """Return the table of the images in `rows`, in this order. The images are renumbered from 0."""
+        """Return the table of the images in `rows`, in the order of `rows`. The images are renumbered from 0."""
         wanted = np.asarray(rows, np.int64)
         starts = np.searchsorted(self.images, wanted, side="left")
         lengths = np.searchsorted(self.images, wanted, side="right") - starts

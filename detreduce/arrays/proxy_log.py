@@ -1,4 +1,4 @@
-"""ProxyLog: measures of every ground-truth box after each epoch of a short detector training."""
+"""ProxyLog: how well a short training of a small detector predicted each ground-truth box, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from detreduce.machine.regular_files import is_regular
 FORMAT_VERSION = 2
 SUFFIX = ".npz"
 MEASURES = {"iou": "f2", "confidence": "f2", "error": "f2", "margin": "f2", "loss": "f4"}
-"""Measure -> type of its values in the file."""
+"""Name of each measure -> numpy type code of its values in the file."""
 SCORES = ("vps", "forgetting", "el2n", "aum")
 OVERS = ("sum", "mean", "max")
 DYNAMICS_COLUMNS = (*(f"{score}_{over}" for score in SCORES for over in OVERS), "boxes")
-"""Columns of the feature block `dynamics`, in order: scores (higher for harder images), then the number of boxes."""
+"""Columns of the feature block `dynamics`, in order: the scores (higher for harder images), then the number of
+boxes.
+"""
 
 _ARRAYS = {"box_images": "i", "box_classes": "i", "box_corners": "f", **dict.fromkeys(MEASURES, "f")}
 
@@ -34,12 +36,11 @@ _ARRAYS = {"box_images": "i", "box_classes": "i", "box_corners": "f", **dict.fro
 class ProxyLog:
     """Measures of how well a proxy training predicted each ground-truth box after each epoch.
 
-    The log has all images of the training and their boxes, except crowd regions. Images and boxes are in the dataset's
-    order. Each box is matched to one prediction of the detector. E is the number of epochs, and B is the number of
-    boxes.
+    The log covers all images of the training and all of their boxes except crowd regions, in the order of the dataset.
+    Each box is matched to one prediction of the detector. E is the number of epochs, and B is the number of boxes.
 
-    The file is a compressed ``.npz`` with the arrays below. Its array ``facts`` (uint8) has all other values as JSON
-    text in UTF-8. Before compression, the measures take 12 bytes per box and epoch.
+    The file is a compressed ``.npz`` that contains the arrays below. Everything else is stored as JSON text in UTF-8,
+    in an extra array named ``facts`` (uint8). Before compression, the measures take 12 bytes per box and epoch.
 
     Attributes
     ----------
@@ -50,22 +51,24 @@ class ProxyLog:
     box_classes
         (B,) int32: index of the box's class in the class names of the dataset.
     box_corners
-        (B, 4) float16: x1, y1, x2, y2 as fractions of the image. The corners are used to detect changed labels.
+        (B, 4) float16: x1, y1, x2, y2 as fractions of the image. The corners make it possible to detect that labels
+        have changed since the training.
     iou
         (E, B) float16: IoU of the box and the matched prediction.
     confidence
-        (E, B) float16: confidence of the matched prediction in the box's class, 0..1.
+        (E, B) float16: confidence of the matched prediction in the class of the box, from 0 to 1.
     error
-        (E, B) float16: L2 distance between the prediction's class confidences and the one-hot label.
+        (E, B) float16: L2 distance between the class confidences of the matched prediction and the one-hot label.
     margin
-        (E, B) float16: confidence in the box's class minus the largest confidence in another class, -1..1.
+        (E, B) float16: confidence in the class of the box minus the largest confidence in any other class, from -1 to
+        1.
     loss
-        (E, B) float32: 1 - IoU, plus the sum over all classes of the binary cross-entropy between confidence and
-        one-hot label.
+        (E, B) float32: 1 - IoU, plus the binary cross-entropy between confidences and one-hot label, summed over all
+        classes.
     facts
-        Values that JSON can store: ``class_names``, ``model``, ``weights_sha256``, ``epochs``, ``imgsz``, ``seed``,
-        ``arguments``, ``energy`` (of the training), ``device``, ``versions``, ``data`` (path, split, content hash),
-        ``warnings``.
+        Facts about the training, as values that JSON can store: ``class_names``, ``model``, ``weights_sha256``,
+        ``epochs``, ``imgsz``, ``seed``, ``arguments``, ``energy`` (of the training), ``device``, ``versions``, ``data``
+        (path, split, content hash), ``warnings``.
 
     Raises
     ------
@@ -139,9 +142,9 @@ class ProxyLog:
 
     @classmethod
     def load(cls, path: str | Path) -> ProxyLog:
-        """Read a log that `save` wrote.
+        """Read a log from a file that `save` wrote.
 
-        Raise MissingFileError if the file does not exist. Raise InputError if the file is damaged or not a proxy log.
+        Raise MissingFileError if the file does not exist, and InputError if it is damaged or is not a proxy log.
         """
         file = Path(path)
         if not is_regular(file):
@@ -162,14 +165,14 @@ class ProxyLog:
 
 
 def _read_ids(value: object) -> tuple[int | str, ...]:
-    """Return the image ids of a log. Raise InputError if they are not a list of numbers and strings."""
+    """Convert the image ids of a log to a tuple. Raise InputError if they are not a list of numbers and strings."""
     if not isinstance(value, list) or not all(isinstance(item, int | str) for item in value):
         raise InputError("image_ids is not a list of ids")
     return tuple(value)
 
 
 def _check_types(arrays: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
-    """Return the arrays of a log. Raise InputError if an array has the wrong type of number."""
+    """Return the arrays unchanged. Raise InputError if one of them has the wrong type or number of dimensions."""
     for name, kind in _ARRAYS.items():
         if arrays[name].dtype.kind != kind or arrays[name].ndim != (1 if kind == "i" else 2):
             raise InputError(f"the array {name} has the type {arrays[name].dtype} and {arrays[name].ndim} dimensions")

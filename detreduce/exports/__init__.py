@@ -1,4 +1,4 @@
-"""Write selections and weights for other programs: lists, tables, a COCO JSON, folders of FiftyOne or LightlyStudio."""
+"""Write selections and stream weights for other programs: text lists, CSV, COCO JSON, FiftyOne, LightlyStudio."""
 
 from detreduce.exports.export import FORMS, export_selection
 from detreduce.exports.stream_weights import StreamWeights, stream_weights

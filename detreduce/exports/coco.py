@@ -1,6 +1,6 @@
 """Write the kept images as COCO JSON.
 
-For a COCO dataset, the output is the original JSON without the dropped images.
+If the dataset is already in COCO format, the output is the original JSON without the dropped images.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from detreduce.machine.json_values import json_text
 
 
 def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator[bytes]:
-    """Yield the JSON text of the kept images in pieces. File names in the JSON are relative to `image_folder`."""
+    """Yield the COCO JSON of the kept images in pieces. File names in the JSON are relative to `image_folder`."""
     annotations = dataset.source.splits[dataset.split].annotations
     if dataset.source.format == "coco" and annotations is not None:
         yield from filtered_json(annotations, {row.record.id for row in rows if row.kept})
@@ -29,9 +29,9 @@ def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator
 
 
 def image_folder(dataset: DetectionDataset) -> Path:
-    """Return the folder that file names in the JSON are relative to.
+    """Return the folder that the file names in the COCO JSON are relative to.
 
-    A COCO dataset has an image folder. For other formats, return the common parent folder of all images.
+    For a COCO dataset, this is its image folder. For any other format, it is the common parent folder of all images.
     """
     if dataset.source.format == "coco":
         return dataset.source.splits[dataset.split].images[0]
@@ -39,10 +39,10 @@ def image_folder(dataset: DetectionDataset) -> Path:
 
 
 def coco_content(dataset: DetectionDataset, names: Sequence[str | None]) -> dict[str, Any]:
-    """Return a COCO dict with images, annotations and COCO categories. Ids start at 1, and boxes are in pixels.
+    """Return the content of a COCO JSON: images, annotations and categories. Ids start at 1, and boxes are in pixels.
 
-    `names` has one file name for each image. An image whose name is None is left out. Raise ImageReadError if the size
-    of an image is not known and cannot be read.
+    `names` contains a file name for each image of the dataset, or None for an image to leave out. Raise ImageReadError
+    if the size of an image is not known and the image cannot be read.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -71,7 +71,7 @@ def coco_content(dataset: DetectionDataset, names: Sequence[str | None]) -> dict
 
 
 def compact_json(content: Any) -> bytes:
-    """Return the content as JSON on one line."""
+    """Return the content as JSON text on a single line."""
     return json_text(content, indent=None).encode()
 
 

@@ -44,38 +44,40 @@ def export_selection(
     Parameters
     ----------
     dataset
-        The dataset split from which the images were selected.
+        The dataset from whose images the selection was made.
     selection
         The selected images.
     output
-        Path of the file (list, csv, coco) or of the folder (fiftyone, lightly-studio) to write.
+        Path of the file to write (``list``, ``csv``, ``coco``), or of the folder to write (``fiftyone``,
+        ``lightly-studio``).
     form
         ``list``: a text file with the absolute paths of the kept images, in the order of selection.
 
         ``csv``: a table of all images with the columns kept, rank, score and category.
 
-        ``coco``: a COCO JSON of the kept images. For a COCO dataset, it is the original JSON without the dropped
+        ``coco``: a COCO JSON of the kept images. For a COCO dataset, this is the original JSON without the dropped
         images. For other formats, boxes are in pixels, ids start at 1, and file names are relative to the common folder
         of the images.
 
         ``fiftyone``: a folder with all images. Read it with
-        ``fo.Dataset.from_dir(folder, dataset_type=fo.types.FiftyOneDataset)``.
-        Each sample has tags and the fields kept, rank, score and category.
+        ``fo.Dataset.from_dir(folder, dataset_type=fo.types.FiftyOneDataset)``. Each sample has tags and the fields
+        kept, rank, score and category.
 
         ``lightly-studio``: a folder with all images. Read it with
         ``add_samples_from_coco("annotations.json", "images", tag_depth=1)``. Each image has the tag kept or dropped.
     link
         How images are put into the folder: ``hardlink``, ``symlink`` or ``copy``. If the file system does not support
-        hard links, ``hardlink`` copies the images.
+        hard links, ``hardlink`` falls back to copying.
     overwrite
-        Replace an existing file, or an existing folder that detreduce wrote and nobody changed.
+        Whether to replace an existing file, or an existing folder that detreduce wrote and that has not been changed
+        since.
     discard_changes
-        With `overwrite`: replace a folder even if this deletes files that somebody added or changed.
+        Whether `overwrite` may replace a folder even if this deletes files that somebody has added or changed.
 
     Returns
     -------
     pathlib.Path
-        The absolute path of the file or folder.
+        The absolute path of the file or folder that was written.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def export_selection(
         The form is unknown, the output exists and may not be replaced, an image is missing, or the selection was made
         from another dataset.
     ImageReadError
-        The form needs the size of an image, and the size cannot be read.
+        The form needs the size of every image, and the size of an image cannot be read.
     DetreduceError
         The output cannot be written.
     """
@@ -115,21 +117,21 @@ def export_selection(
 
 @dataclass(frozen=True)
 class FolderContent:
-    """The content of an exported folder.
+    """Everything that an exported folder contains.
 
     Attributes
     ----------
     images
-        One pair of paths per image: the path of the image file, and the new path relative to the folder.
+        For each image: the path of the original file, and the new path relative to the folder.
     files
-        Path of every other file relative to the folder -> its content.
+        Path of every other file, relative to the folder -> content of the file.
     """
 
     images: Sequence[tuple[Path, PurePosixPath]]
     files: Mapping[PurePosixPath, bytes]
 
     def write(self, placer: Placer) -> None:
-        """Link or copy the images and write the other files. List all images and files in the manifest."""
+        """Link or copy the images, write the other files, and list all of them in the manifest of the folder."""
         with progress("Writing images", len(self.images), "images") as advance:
             for path, place in self.images:
                 placer.image(path, place)

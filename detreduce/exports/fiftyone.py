@@ -1,7 +1,8 @@
 """Write a folder that FiftyOne can import as a ``FiftyOneDataset``.
 
-FiftyOne reads this JSON form if metadata.json does not contain a version (``LegacyFiftyOneDatasetImporter`` in
-fiftyone/utils/data/importers.py, 1.22). The newer form is a dump of FiftyOne's database, which only FiftyOne can write.
+FiftyOne has two versions of this JSON format. Only FiftyOne can write the newer one, a dump of its database, so this
+module writes the older one. FiftyOne reads it if metadata.json does not contain a version (see
+``LegacyFiftyOneDatasetImporter`` in fiftyone/utils/data/importers.py, 1.22).
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ METADATA, SAMPLES = PurePosixPath("metadata.json"), PurePosixPath("samples.json"
 def fiftyone_files(
     dataset: DetectionDataset, selection: Selection, rows: Sequence[ImageRow], places: Sequence[PurePosixPath]
 ) -> dict[PurePosixPath, bytes]:
-    """Return a dict: file name -> content, for metadata.json and samples.json.
+    """Return the names and contents of the files metadata.json and samples.json.
 
-    `places` are the paths of the images relative to the folder.
+    `places` contains the path of each image, relative to the exported folder.
     """
     info = {
         "method": selection.method,
@@ -49,7 +50,10 @@ def fiftyone_files(
 def _sample(
     row: ImageRow, place: PurePosixPath, dataset: DetectionDataset, corners: Any, classes: Any, crowd: Any
 ) -> dict[str, Any]:
-    """Return one FiftyOne sample without unknown values. FiftyOne infers a field's type from its first value."""
+    """Return one FiftyOne sample.
+
+    Unknown values are left out, because FiftyOne infers a field's type from its first value.
+    """
     fields = {"rank": row.rank, "score": json_value(row.score, infinities=False), "category": row.category}
     sample: dict[str, Any] = {
         "filepath": str(place),

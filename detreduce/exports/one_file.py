@@ -1,4 +1,4 @@
-"""Write one file that is not part of a dataset or a selection."""
+"""Write a single file that is not part of a dataset or a selection, for example an exported list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from detreduce.machine.regular_files import RECORDS, read_regular
 
 
 def check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> None:
-    """Raise InputError if a file may not be written: it is part of a dataset or a selection, or it exists."""
+    """Raise InputError if an export may not be written to the path `target`.
+
+    The path may not be a folder, or belong to a dataset or a selection. If the file exists, `overwrite` must be True.
+    """
     if target.is_dir():
         raise InputError(f"Output {target} is a folder. Pass the path of a file.")
     check_file_apart(target, dataset)
@@ -35,7 +38,7 @@ def check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> N
 
 
 def _files_of(dataset: DetectionDataset) -> set[str]:
-    """Return the real paths of all files of a dataset, of every split."""
+    """Return the real paths of all files of a dataset, including the files of its other splits."""
     source = dataset.source
     found: set[Path | None] = {source.path}
     for split, place in source.splits.items():
@@ -47,7 +50,6 @@ def _files_of(dataset: DetectionDataset) -> set[str]:
 
 
 def _is_selection(file: Path) -> bool:
-    """Return whether a file is a selection.json."""
     try:
         content = parse_json(read_regular(file, RECORDS).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
@@ -56,6 +58,6 @@ def _is_selection(file: Path) -> bool:
 
 
 def write_file(target: Path, pieces: Iterable[bytes]) -> Path:
-    """Write the pieces of a content to a file. The file appears complete or not at all. Return its path."""
+    """Write the pieces of content to a file, completely or not at all, and return the path of the file."""
     write_atomically(target, lambda file: file.writelines(pieces))
     return target

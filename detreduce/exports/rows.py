@@ -1,4 +1,4 @@
-"""The images of a dataset with their ranks and scores in a selection, and with their paths in an exported folder."""
+"""Combine a dataset with a selection: one row per image, with rank and score, and the image's path in an export."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from detreduce.selection.record import Selection
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One image of the dataset, kept or dropped.
+    """One image of the dataset, with its place in the selection.
 
     Attributes
     ----------
     record
         The image.
     rank
-        Position of the image in the order of selection, from 1. None if the image was dropped.
+        Position of the image in the order of selection, counted from 1. None if the image was dropped.
     score
         Score of the image in the selection. NaN if the method did not score the image.
     category
-        Image category of the image. None if the image has no category or the selection does not record it.
+        Category of the image. None if the image has no category, or if the selection does not record categories.
     """
 
     record: ImageRecord
@@ -43,7 +43,7 @@ class ImageRow:
 
 
 def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow]:
-    """Return one row for each image of the dataset, in the dataset's order."""
+    """Return one `ImageRow` for each image of the dataset, in the order of the dataset."""
     ranks: list[int | None] = [None] * len(dataset)
     for place, row in enumerate(selection.indices.tolist(), 1):
         ranks[row] = place
@@ -57,7 +57,7 @@ def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow
 
 
 def image_places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
-    """Return a unique relative path for each image: its name, with a number at the end if the name is taken."""
+    """Return a relative path for each image: the image's name, with a number added if the name is already in use."""
     taken: set[PurePosixPath] = set()
     found = []
     for record in records:
@@ -74,9 +74,10 @@ def image_places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
 def boxes_by_row(
     dataset: DetectionDataset,
 ) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]]:
-    """Yield three arrays for each image: boxes, classes and crowd flags.
+    """Yield the boxes, class numbers and crowd flags of each image.
 
-    The boxes are (m, 4) corners x1, y1, x2, y2 as fractions of the image. Classes and crowd flags are (m,).
+    The boxes are an (m, 4) array of corners x1, y1, x2, y2 as fractions of the image. Class numbers and crowd flags are
+    (m,) arrays.
     """
     bounds = np.searchsorted(dataset.box_rows, np.arange(len(dataset) + 1))
     for start, end in pairwise(bounds.tolist()):

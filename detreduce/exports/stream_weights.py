@@ -1,4 +1,4 @@
-"""The weights of a stream, to look at, to edit, or to train on with other programs."""
+"""The weight of each image in a stream, to inspect, to edit, or to use in a training with another program."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FORMS: tuple[WeightsForm, ...] = ("csv", "list")
 LONGEST = 10
-"""A list has at most this many lines for each image, unless the caller asks for more."""
+"""A list has at most this many lines per image on average, unless the caller asks for a longer list."""
 
 
 def stream_weights(
@@ -39,23 +39,24 @@ def stream_weights(
     images: str | Path | None = None,
     cache: str | Path | None = None,
 ) -> StreamWeights:
-    """Return the weight of each image in a stream: how often a training draws it.
+    """Compute the weight of each image in a stream: its share of the images that a training draws.
 
     Parameters
     ----------
     data, split, images
-        The dataset, as in `load_dataset`.
+        The dataset, as for `load_dataset`.
     stream
-        ``class_uniform``: each class is in about the same number of drawn images. ``cluster_balanced``: each cluster of
-        near-duplicates is drawn equally often. Or a dict with options, such as ``{"by": "class_uniform", "power":
-        0.5}``, or ``{"by": "weights", "file": "weights.csv"}``.
+        ``class_uniform``: each class occurs in about the same number of drawn images. ``cluster_balanced``: each
+        cluster of near-duplicates is drawn equally often. You can also pass a dict with options, such as
+        ``{"by": "class_uniform", "power": 0.5}`` or ``{"by": "weights", "file": "weights.csv"}``.
     cache
-        Folder of the search for near-duplicates, as in `near_duplicates`.
+        Cache folder of the search for near-duplicates, as for `near_duplicates`.
 
     Raises
     ------
     InputError
-        The stream is unknown, has an order instead of weights (``core_first``), or needs labels that are missing.
+        The stream is unknown, needs labels that the dataset does not have, or consists of an order instead of weights
+        (``core_first``).
     """
     dataset = data if isinstance(data, DetectionDataset) else load_dataset(data, split=split, images=images)
     options = Stream.of(stream)
@@ -65,7 +66,7 @@ def stream_weights(
 
 
 def check_weights_output(dataset: DetectionDataset, output: str | Path, form: str, *, overwrite: bool = False) -> None:
-    """Raise the errors of `StreamWeights.write` before images are weighed."""
+    """Raise the same errors as `StreamWeights.write`, but before the slow computation of the weights."""
     if form not in FORMS:
         raise InputError(f"form={form!r} is not one of {', '.join(FORMS)}.{nearest(str(form), FORMS)}")
     if form == "csv":
@@ -76,7 +77,7 @@ def check_weights_output(dataset: DetectionDataset, output: str | Path, form: st
 
 @dataclass(frozen=True)
 class StreamWeights:
-    """The weights of a dataset's images in a stream.
+    """The weight of each image of a dataset in a stream.
 
     Attributes
     ----------
@@ -85,7 +86,7 @@ class StreamWeights:
     stream
         The options of the stream.
     weights
-        (n,) float64: the share of the draws of each image, with sum 1.
+        (n,) float64: the probability that a draw takes each image. The weights add up to 1.
     """
 
     dataset: DetectionDataset
@@ -93,7 +94,6 @@ class StreamWeights:
     weights: npt.NDArray[np.float64]
 
     def __len__(self) -> int:
-        """Return the number of images."""
         return len(self.dataset)
 
     def __repr__(self) -> str:
@@ -101,26 +101,31 @@ class StreamWeights:
 
     @property
     def effective_size(self) -> float:
-        """Effective sample size (Kish): from 1 (only one image is drawn) to n (all images are drawn equally often)."""
+        """Kish's effective sample size: 1 if only one image is ever drawn, n if all images are drawn equally often."""
         return effective_sample_size(self.weights)
 
     @property
     def times(self) -> npt.NDArray[np.float64]:
-        """(n,) float64: expected number of times that each image is drawn in n draws. It is 1 in a uniform stream."""
+        """(n,) float64: how often each image is expected to be drawn in n draws.
+
+        All values are 1 in a uniform stream.
+        """
         return self.weights * len(self)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a frame with one row per image: ``image``, ``weight`` and ``times`` (see `times`)."""
+        """Return a data frame with one row per image and the columns ``image``, ``weight`` and ``times`` (see
+        `times`).
+        """
         import pandas as pd
 
         return pd.DataFrame({"image": image_names(self.dataset), "weight": self.weights, "times": self.times})
 
     def lines(self, count: int | None = None, seed: int = 0) -> npt.NDArray[np.int64]:
-        """Return how often each image is in a list of `count` lines, (n,) int64.
+        """Return how many lines each image gets in a list of `count` lines, as an (n,) int64 array.
 
-        The expected number of times of an image is rounded down or up, by systematic resampling. Without `count`, the
-        list is long enough that every image with a weight is expected at least once. The list has at least one line and
-        at most ten lines per image, on average.
+        The expected number of lines of an image is rounded up or down at random, by systematic resampling with the seed
+        `seed`. If `count` is None, the list is long enough that every image with a weight above 0 is expected at least
+        once. However, it has at most 10 lines per image on average.
         """
         if count is None:
             least = float(self.times[self.times > 0].min())
@@ -137,24 +142,31 @@ class StreamWeights:
         lines: npt.NDArray[np.int64] | None = None,
         overwrite: bool = False,
     ) -> Path:
-        """Write the weights, and return the path of the CSV file or of the data.yaml.
+        """Write the weights to a file or folder.
 
         Parameters
         ----------
         output
-            The file (csv) or the folder (list) to write.
+            The file (``csv``) or the folder (``list``) to write.
         form
-            ``csv``: a table with the columns `image` and `weight`, which a stream ``weights`` reads. ``list``: a list
-            of images with repeated lines and a data.yaml, for ultralytics' own ``yolo detect train``.
+            ``csv``: a table with the columns `image` and `weight`. A stream of the kind ``weights`` can read this file.
+            ``list``: a list of images in which lines are repeated, with a data.yaml, for ultralytics' own
+            ``yolo detect train``.
         lines
-            How often each image is in the list. Default: `lines` of this object.
+            (n,) number of lines of each image in the list. By default, the result of the method `lines`.
         overwrite
-            Replace an existing file, or a folder that detreduce wrote and nobody changed.
+            Whether to replace an existing file, or a folder that detreduce wrote and that has not been changed since.
+
+        Returns
+        -------
+        pathlib.Path
+            The path of the CSV file or of the data.yaml.
 
         Raises
         ------
         InputError
-            The form is unknown, the output may not be replaced, or a list is asked for a dataset that is not YOLO.
+            The form is unknown, the output may not be replaced, or the form is ``list`` but the dataset is not in YOLO
+            format.
         """
         check_weights_output(self.dataset, output, form, overwrite=overwrite)
         if form == "csv":
@@ -163,7 +175,7 @@ class StreamWeights:
         return write_repeated_list(self.dataset, self._repeated(counts), output, overwrite=overwrite)
 
     def _repeated(self, counts: npt.NDArray[np.int64]) -> Sequence[int | str]:
-        """Return the ids of the images in the list, with repetitions."""
+        """Return the image ids of the list; each id occurs `counts` times."""
         return [
             image_id
             for image_id, count in zip(self.dataset.image_ids, counts.tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""Write the kept images as a text list, and all images as a CSV table."""
+"""Write the kept images as a list of paths, and all images as a CSV table."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ COLUMNS = ("image_id", "name", "path", "kept", "rank", "score", "category")
 
 
 def list_text(rows: Sequence[ImageRow]) -> bytes:
-    """Return the absolute paths of the kept images, one per line, in the order of selection, for a data.yaml."""
+    """Return the text of a list that a data.yaml can use: the absolute paths of the kept images, in the order of
+    selection.
+    """
     kept = sorted((row.rank, row.record) for row in rows if row.rank is not None)
     return "".join(list_line(absolute(record.path)) for _, record in kept).encode("utf-8", "surrogateescape")
 
 
 def csv_text(rows: Sequence[ImageRow], paths: Sequence[str] | None = None) -> bytes:
-    """Return a CSV table with one line for each image, in the dataset's order.
+    """Return a CSV table with one line for each image, in the order of the dataset.
 
-    The paths are `paths` or, by default, the absolute paths of the images. Missing values are empty: the rank of a
-    dropped image, and the score of an image that the method did not score. A text that a spreadsheet would run as a
-    formula begins with an apostrophe.
+    The column `path` contains `paths` or, by default, the absolute paths of the images. A dropped image has an empty
+    rank, and an image that the method did not score has an empty score. If a spreadsheet would run a text as a formula,
+    an apostrophe is put in front of it.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,10 +1,10 @@
-"""Reduce a dataset: one request with its checks and steps, for Python, the command line and experiments."""
+"""Reduce a dataset: one request object with its checks and steps, used by Python, the command line and experiments."""
 
 from __future__ import annotations
 
 from detreduce.vocabulary.public_names import import_at_first_use
 
-# imported at first use: names are checked before slow modules are imported
+# these names are imported at first use, so that arguments can be checked before slow modules are imported
 __getattr__ = import_at_first_use(
     __name__,
     {

@@ -1,4 +1,4 @@
-"""The method `auto`: drop near-duplicates, then use the method that had the best results for this kind of data."""
+"""The method `auto`: drop near-duplicates, then use the method that did best on this kind of data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detreduce.reducers.recommended import EVIDENCE
 
 @dataclass(frozen=True)
 class Advice:
-    """The method that `auto` uses for a dataset, and the reason in one sentence."""
+    """The method that `auto` uses for a dataset, and a sentence that explains why."""
 
     method: str
     reason: str
@@ -25,7 +25,9 @@ NOTHING_TO_CHOOSE = Advice("srs", "Every image that remains is kept, so there is
 
 
 def advise(dataset: DetectionDataset, extraction: Extraction) -> Advice:
-    """Return the method that had the best results for such a dataset and for the features that can be extracted."""
+    """Return the method that did best in our trials on similar data, given the features that `extraction` can
+    provide.
+    """
     if not dataset.labelled or not np.any(~dataset.box_crowd):
         return Advice(
             "facility",
@@ -46,7 +48,7 @@ def advise(dataset: DetectionDataset, extraction: Extraction) -> Advice:
 
 
 def _limit(dataset: DetectionDataset) -> str:
-    """Return a sentence for data with even classes: the same limit that `inspect` names. Else return an empty text."""
+    """Warn about data with evenly distributed classes, as `inspect` does. Return an empty string for all other data."""
     images = images_by_class(dataset)
     ratio, used = class_ratio(images), sum(map(bool, images.values()))
     if ratio is None or used < 2 or ratio >= UNEVEN_CLASSES:

@@ -1,4 +1,4 @@
-"""The request to reduce a dataset, as one object, with the checks that do not need the dataset."""
+"""The request to reduce a dataset, as a single object, and the checks that do not need the dataset."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from detreduce.vocabulary.option_values import AUTO
 
 @dataclass(frozen=True)
 class Output:
-    """Where and how to write the smaller dataset. `detreduce.write_subset` documents each field.
+    """Where and how to write the smaller dataset.
 
-    `page` says whether to write ``selection.html``, a page of pictures of the kept and the dropped images.
+    `page` says whether to write ``selection.html``, a page with pictures of the kept and the dropped images. The other
+    fields are arguments of `detreduce.write_subset`, which documents them.
     """
 
     folder: str | Path
@@ -34,12 +35,25 @@ class Output:
 
 @dataclass(frozen=True)
 class ReductionRequest:
-    """A request to reduce a dataset: the data, the choice of images, the features, and the output.
+    """A request to reduce a dataset: which data, how to choose the images, which features to extract, what to write.
 
-    `data`, `split` and `images` are arguments of `load_dataset`; `data` may also be a loaded dataset. If `output` is
-    None, the result cannot be written. If `keep_all` is True, every image except excluded images and duplicates is
-    kept, and the `keep` of the selection is ignored. `clean` allows the method `auto` to drop near-duplicates. `reason`
-    is the reason for the method that `auto` uses. It is empty if the caller named the method.
+    Attributes
+    ----------
+    data, split, images
+        The arguments of `load_dataset`. `data` may also be a dataset that is already loaded.
+    output
+        Where to write the smaller dataset. If None, the result cannot be written.
+    selection
+        How to choose the images.
+    extraction
+        Which features to extract, and how.
+    clean
+        Whether the method `auto` may drop near-duplicates.
+    keep_all
+        Whether to keep every image that is not excluded and not a duplicate. The `keep` of the selection is then
+        ignored.
+    reason
+        Why `auto` uses this method. Empty if the caller named the method.
     """
 
     data: str | Path | DetectionDataset
@@ -53,10 +67,10 @@ class ReductionRequest:
     reason: str = ""
 
     def resolve(self, dataset: DetectionDataset) -> ReductionRequest:
-        """Return the request with the method that `auto` uses for a dataset, and the `reason` for this method.
+        """Replace the method `auto` by an actual method for this dataset, and set `reason`. Return the new request.
 
-        `auto` also drops near-duplicates by pixels, unless the request names another search for duplicates or `clean`
-        is False.
+        `auto` also drops near-duplicates, which it finds by pixels. It does not do so if the request already asks for a
+        search for duplicates, or if `clean` is False.
         """
         if self.selection.method != AUTO:
             return self
@@ -69,12 +83,15 @@ class ReductionRequest:
         return replace(self, selection=selection, clean=clean, reason=advice.reason)
 
     def check_method(self) -> None:
-        """Check the method and the options without a dataset. Raise InputError if one of them is not valid."""
+        """Check the method and its options as far as possible without a dataset.
+
+        Raise InputError if one is not valid.
+        """
         if self.selection.method == AUTO:
             self._check_auto()
             return
         self.selection.check_names()
-        # a wrong name is an error even if the method does not use features
+        # check the options even if the method does not use features, because a misspelt name is always an error
         self.extraction.check_options()
         reducer = self.selection.make_reducer()
         check_proxy(self.selection.method, reducer.needs, self.extraction.proxy)
@@ -82,16 +99,14 @@ class ReductionRequest:
         reducer.check_given(groups=composition.groups is not None, limited=composition.max_per_group is not None)
 
     def _check_auto(self) -> None:
-        """Raise InputError for options that only apply to one particular method, because `auto` may use another
-        method.
-        """
+        """Raise InputError for an option that only one particular method has, because `auto` may use another method."""
         self.extraction.check_options()
         options = [*self.selection.parameters, *["proxy"] * (self.extraction.proxy is not None)]
         if options:
             raise InputError(f"{options[0]!r} applies to one method. Name the method too (--method NAME).")
 
     def load(self) -> DetectionDataset:
-        """Return the dataset, loaded if `data` is a path. Raise InputError if it cannot be loaded."""
+        """Return the dataset, and load it first if `data` is a path. Raise InputError if it cannot be loaded."""
         if not isinstance(self.data, DetectionDataset):
             return load_dataset(self.data, split=self.split, images=self.images)
         if self.split is not None or self.images is not None:
@@ -100,9 +115,9 @@ class ReductionRequest:
 
 
 def check_proxy(method: str, needs: Collection[str], proxy: str | Path | None) -> None:
-    """Raise InputError if a method needs the log of a proxy training and `proxy` is None.
+    """Raise InputError if a method needs the log of a proxy training but `proxy` is None.
 
-    Also raise InputError if `proxy` is given and the method does not use it.
+    Also raise InputError if `proxy` is given but the method does not use it.
     """
     learns = any(name in needs for name in SEPARATE_BLOCKS)
     if learns and proxy is None:

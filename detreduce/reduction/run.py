@@ -1,4 +1,4 @@
-"""Choose images and write the smaller dataset. All options are checked before the slow steps."""
+"""Choose images and write the smaller dataset. All options are checked before the slow steps start."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def reduce(
 ) -> ReductionResult:
     """Choose which images to keep and write the smaller dataset, as the command ``detreduce reduce`` does.
 
-    All options are checked before an image is decoded. The steps are: search for duplicates, extract the features that
-    the method needs, choose the images, measure how well these images represent the full set, and write the images.
+    All options are checked before an image is decoded. Then, the function searches for duplicates, extracts the
+    features that the method needs, chooses the images, measures how well they represent the full set, and writes them.
 
     Parameters
     ----------
@@ -70,42 +70,42 @@ def reduce(
     output
         Folder for the smaller dataset; see `write_subset`.
     method, keep, seed, categories, parameters
-        Which images to choose; see `select`. The method ``auto`` drops near-duplicates. Then it uses the method with
-        the best results: ``herding`` with boxes, ``facility`` without boxes. ``keep="all"`` only cleans: it keeps every
-        image except excluded images and near-duplicates.
+        How to choose the images; see `select`. The method ``auto`` first drops near-duplicates. Then it uses the method
+        that did best in our trials: ``herding`` if the dataset has boxes, ``facility`` if it does not. ``keep="all"``
+        only cleans the dataset: every image is kept that is not excluded and not a near-duplicate.
     backbone, blocks
-        Features for the method; see `extract_features`. By default, all blocks that the method can use.
+        Which features to extract; see `extract_features`. By default, all blocks that the method can use are extracted.
     link, format, overwrite, discard_changes
         How to write the output; see `write_subset`.
     page
-        Whether to write ``selection.html`` into the output: the kept and the dropped images in pictures. Images can be
-        pinned and excluded on this page, for `must_keep` and `exclude`.
+        Whether to write ``selection.html`` into the output folder, a page with pictures of the kept and the dropped
+        images. On this page, you can mark images for the lists `must_keep` and `exclude`.
     must_keep, initial
-        Images to keep first; see `select`. `must_keep` may be the Path of a text file with one name per line.
-        `initial` may be the path of an earlier ``selection.json``.
+        Images to keep before any others; see `select`. `must_keep` may also be the Path of a text file with one name
+        per line. `initial` may also be the path of an earlier ``selection.json``.
     exclude
-        Images that are never kept; see `select`. May be the Path of a text file with one name per line.
+        Images that must not be kept; see `select`. It may also be the Path of a text file with one name per line.
     drop_leaked
-        Whether to leave out images that are also in val or test, unchanged or slightly changed. A fraction `keep` then
-        refers to the images that remain. ``selection.json`` lists these images.
+        Whether to leave out images that are also in val or test, even if they were slightly changed. ``selection.json``
+        lists the images that were left out. If `keep` is a fraction, it refers to the images that remain.
     drop_duplicates, class_floor, groups, max_per_group
-        The steps before the method chooses; see `select`. If `drop_duplicates` is None, near-duplicates are dropped
-        unless `method` names a method. So ``auto`` and ``keep="all"`` drop near-duplicates. A search for duplicates by
-        ``"features"`` works with every method, because the image vectors are extracted for the search.
+        Steps that run before the method chooses images; see `select`. If `drop_duplicates` is None, near-duplicates are
+        dropped only if `method` is ``auto``. ``drop_duplicates="features"`` works with every method, because the image
+        vectors are extracted for the search.
     unreadable
-        ``skip`` leaves out images that cannot be read; ``raise`` stops at the first such image.
+        What to do with images that cannot be read: ``skip`` leaves them out; ``raise`` stops at the first such image.
     cache
-        Folder for features and for the image signatures of the search for duplicates. `extract_features` has the same
-        default.
+        Folder in which features and the image signatures of the search for duplicates are cached. The default is the
+        same as for `extract_features`.
     proxy
-        Log of a proxy training, if the method needs such a log; see `log_proxy_training`.
+        Log of a proxy training, for a method that needs it; see `log_proxy_training`.
     say
         Function that is called with one line of text for each step. By default, nothing is printed.
 
     Returns
     -------
     ReductionResult
-        The selection, the smaller dataset, its representativeness and a report of its classes.
+        The selection, the smaller dataset, how well it represents the full set, and a report about its classes.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def reduce(
     ImageReadError
         An image cannot be read and `unreadable` is ``raise``, or no image can be read.
     DetreduceError
-        The output cannot be written. No partial output is left.
+        The output cannot be written. In this case, no partial output is left behind.
     """
     earlier = Selection.load(initial) if isinstance(initial, str | Path) else initial
     composition = CompositionRequest.of(
@@ -145,7 +145,7 @@ def reduce(
 
 
 def run_reduction(request: ReductionRequest) -> ReductionResult:
-    """Check the whole request, then run its steps. The listener gets one line of text for each step."""
+    """Check the whole request, then run its steps. For each step, the listener is called with one line of text."""
     request.check_method()
     dataset = request.load()
     resolved = request.resolve(dataset)

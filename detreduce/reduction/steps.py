@@ -1,4 +1,4 @@
-"""The steps of a reduction: check, extract features, find duplicates, choose, measure, write."""
+"""The steps of a reduction: check the request, extract features, find duplicates, choose, measure, write."""
 
 from __future__ import annotations
 
@@ -47,26 +47,30 @@ class ReductionResult:
     Attributes
     ----------
     selection
-        The chosen images, with their representativeness. The output folder contains the selection as
-        ``selection.json``.
+        The chosen images, with the measures of how well they represent the full set. ``selection.json`` in the output
+        folder has the same content.
     dataset
-        The smaller dataset, loaded from the output.
+        The smaller dataset, loaded from the output folder.
     representativeness
         How well the chosen images represent the full set.
     report
-        Images and boxes of each class, in the full set and in the subset, and the licences of the kept images.
+        The number of images and boxes of each class, in the full set and in the subset, and the licences of the kept
+        images.
     output
         The folder with the smaller dataset.
     problems
-        Number of problems in the source, and number of kept images that ultralytics leaves out of a training.
+        The number of problems in the original dataset, and the number of kept images that ultralytics leaves out of a
+        training.
     reason
-        The reason why `auto` used this method. Empty if the request named the method.
+        Why `auto` used this method. Empty if the request named the method.
     page
-        The page of pictures, ``selection.html`` in the output. None if the request does not include a page.
+        Path of the page with pictures, ``selection.html`` in the output folder. None if no page was requested.
     groups
-        Number of groups (cameras, videos) with a kept image, and number of all groups; None if there are no groups.
+        The number of groups (for example videos) with at least one kept image, and the number of all groups. None if
+        the request does not define groups.
     leaks
-        A warning if kept images are also in val or test, because a training refuses such a subset. Otherwise empty.
+        A warning that some kept images are also in val or test, so that a training would refuse the subset. Empty if
+        there are no such images.
     """
 
     selection: Selection
@@ -84,7 +88,9 @@ class ReductionResult:
         return f"ReductionResult({self.selection!r}, {str(self.output)!r})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the paths of the output, the report, the representativeness and the problems, ready for JSON."""
+        """Return the result as a dict that JSON can store: the paths, the method, the report, the measures and the
+        problems.
+        """
         written = {"data": str(self.dataset.source.path), "selection": str(self.output / "selection.json")}
         if self.page is not None:
             written["page"] = str(self.page)
@@ -97,9 +103,9 @@ class ReductionResult:
 
 @dataclass(frozen=True)
 class Reduction:
-    """The steps of one request on one dataset.
+    """The steps of one request on one dataset, as separate methods.
 
-    `run` runs all steps. An experiment runs the steps one by one and measures the energy of each step.
+    `run` runs all of them. An experiment calls the methods one by one, to measure the energy of each step.
     """
 
     request: ReductionRequest
@@ -107,18 +113,18 @@ class Reduction:
 
     @cached_property
     def reducer(self) -> BaseReducer:
-        """The reducer with its parameters."""
+        """The reducer, created with the parameters of the request."""
         return self.request.selection.make_reducer()
 
     @property
     def output(self) -> Output:
-        """Where to write the smaller dataset. Raises InputError if the request does not have an output."""
+        """Where to write the smaller dataset. Accessing it raises InputError if the request does not have an output."""
         if self.request.output is None:
             raise InputError("The request does not have an output. Pass the folder for the smaller dataset.")
         return self.request.output
 
     def at_keep(self, keep: float | int) -> Reduction:
-        """Return the same reduction with another `keep`."""
+        """Return a reduction that differs only in its `keep`."""
         return replace(self, request=replace(self.request, selection=replace(self.request.selection, keep=keep)))
 
     def check(self) -> None:
@@ -132,19 +138,26 @@ class Reduction:
 
     @cached_property
     def problems(self) -> int:
-        """Number of problems in all splits. Raises InputError if the splits cannot be joined by class name."""
+        """The number of problems in all splits.
+
+        Accessing it raises InputError if the classes of the splits cannot be matched by name.
+        """
         splits, unloaded = self.splits
         join_classes(splits)
         return len(problems_of_splits(self.dataset, splits, unloaded))
 
     @cached_property
     def splits(self) -> tuple[dict[str, DetectionDataset], list[Problem]]:
-        """All splits of the source, and a problem for each split that cannot be loaded. Each split is loaded once."""
+        """All splits of the dataset by name, and a problem for each split that cannot be loaded.
+
+        Each split is loaded once.
+        """
         return load_all_splits(self.dataset)
 
     def check_keep(self) -> None:
-        """Check that the needed labels exist, and that `keep` is not less than the number of images that must be
-        kept.
+        """Raise InputError if the method needs labels that do not exist, or if `keep` is too small.
+
+        `keep` is too small if it is less than the number of images that the request says must be kept.
         """
         selection = self.request.selection
         check_labels(self.dataset, selection.method, self.reducer.needs)
@@ -152,22 +165,24 @@ class Reduction:
         check_composition(self.dataset, resolve_keep(keep, len(self.dataset)), selection.composition)
 
     def check_categories(self) -> None:
-        """Check the category rule, or the category labels of the images."""
+        """Raise InputError if the rule for the image categories, or the list of category labels, does not fit the
+        dataset.
+        """
         categories_of_rows(self.dataset, np.arange(len(self.dataset)), self.request.selection.categories)
 
     def check_blocks(self) -> None:
-        """Check that the needed features can be extracted from this dataset."""
+        """Raise InputError if the features that the method needs cannot be extracted from this dataset."""
         for extraction in self.extractions:
             extraction.check(self.dataset)
 
     def check_backbone(self) -> None:
-        """Check that the backbone (the network that computes the features) and its weights exist."""
+        """Raise an error if the network that computes the features, or its file of weights, does not exist."""
         for extraction in self.extractions:
             if {"image", "objects"} & set(extraction.blocks or ()) and (backbone := extraction.make_backbone()):
                 _ = backbone.weights
 
     def check_output(self) -> None:
-        """Raise the errors of `write_subset` that do not depend on the chosen images."""
+        """Raise those errors of `write_subset` that do not depend on the chosen images."""
         output = self.output
         check_output(
             self.dataset,
@@ -180,9 +195,7 @@ class Reduction:
 
     @property
     def extractions(self) -> list[Extraction]:
-        """The features to extract: the features for the method, and image vectors if the search for duplicates needs
-        them.
-        """
+        """The features to extract: those for the method, and image vectors if the search for duplicates needs them."""
         wanted = self.request.extraction
         found = []
         if needs_extraction(self.reducer):
@@ -194,15 +207,17 @@ class Reduction:
         return found
 
     def extract(self) -> Source:
-        """Return the input of the method: its features, or the dataset if it does not need features."""
+        """Return what the method chooses from: a table of features, or just the dataset if it does not need
+        features.
+        """
         if not needs_extraction(self.reducer):
             return self.dataset
         return extract(self.dataset, self.extractions[0])
 
     def without_leaks(self) -> Reduction:
-        """Return the reduction without images that are also in val or test, if the request asks for it.
+        """Leave out images that are also in val or test, if the request asks for it, and return the new reduction.
 
-        A fraction `keep` then refers to the images that remain.
+        If `keep` is a fraction, it refers to the images that remain.
         """
         selection = self.request.selection
         composition = selection.composition
@@ -226,10 +241,11 @@ class Reduction:
         return replace(self, request=replace(self.request, selection=chosen))
 
     def _leaks_kept(self, selection: Selection) -> str:
-        """Return a warning if kept images are also in val or test, because a training refuses such a subset. Otherwise
-        return "".
+        """Return a warning if some of the kept images are also in val or test, because a training refuses such a
+        subset.
 
-        No image is opened. A request that leaves leaks out gets no warning.
+        Return an empty string if there are no such images, or if the request leaves leaked images out anyway. The
+        images are compared by their files, without decoding.
         """
         if self.dataset.split != TRAIN or self.request.selection.composition.drop_leaked is not False:
             return ""
@@ -245,7 +261,7 @@ class Reduction:
     def find_duplicates(self, source: Source) -> Duplicates | None:
         """Return the duplicates to drop, or None if the request does not ask for a search.
 
-        A search by features needs image vectors. If `source` does not have image vectors, they are extracted.
+        A search by features needs image vectors. If `source` does not contain them, they are extracted first.
         """
         selection = self.request.selection
         has_vectors = isinstance(source, FeatureTable) and "image" in source.blocks
@@ -254,12 +270,13 @@ class Reduction:
         return duplicates_to_drop(source, selection.composition, selection.seed, selection.cache)
 
     def check_room(self, found: Duplicates | None) -> Duplicates | None:
-        """Return the duplicates to drop. Raise InputError if too few images would remain.
+        """Return the duplicates to drop. Raise InputError if too few images would remain without them.
 
-        If the search was not requested, but comes from the method `auto`, warn instead, and keep the duplicates.
+        If the search was not requested but comes from the method `auto`, issue a warning instead and return None, so
+        that the duplicates are kept.
         """
         if found is None:
-            # `check` has already checked the other steps
+            # `check` has already found that enough images remain after the other steps
             return None
         selection = self._sized(self.dataset, found)
         composition = replace(selection.composition, drop_duplicates=found)
@@ -278,18 +295,20 @@ class Reduction:
         return found
 
     def choose(self, source: Source, found: Duplicates | None) -> Selection:
-        """Return the chosen images. `found` has the duplicates to drop."""
+        """Choose the images. `found` contains the duplicates to drop, or is None."""
         selection = self._for_rows(source)
         selection = replace(selection, keep=self._sized(source, found).keep)
         composition = replace(selection.composition, drop_duplicates=found)
         return choose(source, replace(selection, composition=composition))
 
     def measure(self, source: Source, selection: Selection) -> Representativeness:
-        """Return how well a selection represents the full set."""
+        """Measure how well a selection represents the full set."""
         return measure_representativeness(source, selection, self._for_rows(source).categories)
 
     def count_groups(self, selection: Selection) -> tuple[int, int] | None:
-        """Return the number of groups with a kept image, and the number of all groups; None if there are none."""
+        """Return the number of groups with a kept image and the number of all groups, or None if there are no
+        groups.
+        """
         groups = self.request.selection.composition.groups
         if groups is None:
             return None
@@ -297,9 +316,10 @@ class Reduction:
         return len(np.unique(labels[selection.indices])), len(np.unique(labels))
 
     def make_page(self, source: Source, selection: Selection) -> bytes:
-        """Return the page of pictures of a selection.
+        """Return the HTML page with pictures of a selection.
 
-        If the method does not use features, the map shows statistics of the boxes. No network runs only for the page.
+        If the method does not use features, the map on the page shows statistics of the boxes. No network runs only for
+        the page.
         """
         if not isinstance(source, FeatureTable) and self.dataset.labelled:
             source = extract_features(self.dataset, blocks=("annotations",))
@@ -307,7 +327,7 @@ class Reduction:
         return selection_page(PageSource(selection, self.dataset, table, Path(self.output.folder)))
 
     def write(self, selection: Selection, files: Mapping[str, bytes] | None = None) -> DetectionDataset:
-        """Write the images of a selection and further files to the output, and return the images as a dataset."""
+        """Write the selected images and further `files` to the output folder. Return the smaller dataset."""
         output = self.output
         return write_subset(
             self.dataset,
@@ -322,7 +342,7 @@ class Reduction:
         )
 
     def _sized(self, source: Source, found: Duplicates | None) -> SelectionRequest:
-        """If the request keeps all remaining images, return the request with their number as `keep`."""
+        """Return the selection part of the request. If all remaining images are kept, set `keep` to their number."""
         selection = self.request.selection
         if not self.request.keep_all:
             return selection
@@ -330,9 +350,9 @@ class Reduction:
         return replace(selection, keep=count_remaining(table, selection.composition, found))
 
     def _for_rows(self, source: Source) -> SelectionRequest:
-        """Return the request with the category and group labels of the rows of `source`.
+        """Return the selection part of the request, with the category and group labels of only the rows in `source`.
 
-        Categories and groups that are given as rules stay unchanged.
+        If categories and groups are given as names of rules, they stay as they are.
         """
         selection = self.request.selection
         if not isinstance(source, FeatureTable) or len(source) == len(self.dataset):
@@ -345,11 +365,11 @@ class Reduction:
         return replace(selection, categories=categories, composition=replace(selection.composition, groups=groups))
 
     def run(self) -> ReductionResult:
-        """Run all steps. All errors that cheap checks can find are raised before the long steps."""
+        """Run all steps. Whatever a cheap check can find is raised before the slow steps."""
         return self.without_leaks()._run()
 
     def _run(self) -> ReductionResult:
-        """Run the steps after the search for leaks."""
+        """Run the steps that follow the search for leaks."""
         by_features = self.request.selection.composition.by_features
         found = None if by_features else self.find_duplicates(self.dataset)
         if not by_features:
@@ -377,9 +397,9 @@ class Reduction:
 
 
 def extract(dataset: DetectionDataset, extraction: Extraction) -> FeatureTable:
-    """Return the features of a dataset.
+    """Extract the features of a dataset.
 
-    The listener gets one line about the features, and one line for each image that cannot be read.
+    The listener is called with one line about the features, and with one line for each image that cannot be read.
     """
     names = extraction.check(dataset)
     by_backbone = {"image", "objects"} & set(names)

@@ -1,10 +1,13 @@
-"""Features: vectors that describe images and boxes, from a backbone, the annotations or a proxy training."""
+"""Features: vectors that describe images and boxes.
+
+They come from a network, from the boxes or from a proxy training.
+"""
 
 from __future__ import annotations
 
 from detreduce.vocabulary.public_names import import_at_first_use
 
-# imported at first use: the command line imports this package and often does not need OpenCV
+# these names are imported at first use, because the command line imports this package and often needs no OpenCV
 __getattr__ = import_at_first_use(
     __name__,
     {

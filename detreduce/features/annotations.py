@@ -1,4 +1,4 @@
-"""The `annotations` block: features computed from the boxes of each image, without opening the image."""
+"""The `annotations` block: features that are computed from the boxes of an image, without opening the image."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ if TYPE_CHECKING:
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 GRID = 4
-SHORTEST_SIDE = 1e-4  # fraction of the image; with it, every box has a finite aspect ratio
+SHORTEST_SIDE = 1e-4  # as a fraction of the image; it makes the aspect ratio of every box finite
 _PAIRS_AT_ONCE = 1 << 20
 MOST_PAIRED = 20_000
-"""Up to this number of boxes in an image, all pairs are compared. The time grows with the square of this number."""
-# rows and columns of a tile of pairs in a crowded image, so that its arrays fit into a processor's cache
+"""In an image with more boxes than this, only a random sample of the boxes is compared pair by pair.
+
+The time grows with the square of this number.
+"""
+# the number of rows and columns of a tile of pairs in a crowded image; a tile's arrays fit into a processor's cache
 _TILE = (32, 2048)
 
 Floats = npt.NDArray[np.float64]
 
 
 def annotation_columns(class_names: Sequence[str], counts: csr_array | None = None) -> list[str]:
-    """Return the column names of `annotation_features`, in order.
+    """Return the names of the columns that `annotation_features` computes, in order.
 
-    `counts` is the (n, C) number of boxes of each class in each image. Without it, each class has a column.
+    `counts` is the (n, C) number of boxes of each class in each image. If `counts` is None, every class has its own
+    column.
     """
     return [
         *class_column_names(class_names, counts),
@@ -45,28 +49,29 @@ def annotation_columns(class_names: Sequence[str], counts: csr_array | None = No
 def annotation_features(
     boxes: npt.ArrayLike, rows: npt.ArrayLike, classes: npt.ArrayLike, n_images: int, n_classes: int
 ) -> npt.NDArray[np.float32]:
-    """Compute features from the boxes of each image, for the block `annotations`.
+    """Compute the features of the block `annotations` from the boxes of each image.
 
     The columns are, in this order:
 
-    - log(1 + number of boxes), for each class. With more than 2,000 classes, `class_columns` describes the columns;
+    - log(1 + number of boxes), for each class. If there are more than 2,000 classes, `class_columns` explains the
+      columns;
     - the number of boxes;
     - the quantiles 0, 25, 50, 75 and 100 % of sqrt(area), then of log(width / height);
-    - the cover of each cell of a 4x4 grid, row by row from the top left. Each box adds the area that it covers in the
-      cell, divided by the area of the cell;
-    - the mean IoU of all pairs of boxes in the image, of any class. The value is 0 for a single box. In an image with
-      more than 20,000 boxes, only the pairs among 20,000 random boxes are used.
+    - the cover of each cell of a 4x4 grid, row by row from the top left. The cover is the total area of the boxes
+      inside the cell, divided by the area of the cell;
+    - the mean IoU of all pairs of boxes in the image, whatever their classes. It is 0 for a single box. If an image has
+      more than 20,000 boxes, only a random sample of 20,000 boxes is compared.
 
     Widths, heights and areas are fractions of the image. The row of an image without boxes is all zeros.
 
     Parameters
     ----------
     boxes
-        (B, 4): x1, y1, x2, y2 as fractions of the image. Parts outside the image are cut off.
+        (B, 4) corners x1, y1, x2, y2 as fractions of the image. Parts outside the image are cut off.
     rows
-        (B,): the image of each box.
+        (B,) row of each box's image.
     classes
-        (B,): the class of each box.
+        (B,) class number of each box.
     n_images
         Number of images, including images without boxes.
     n_classes
@@ -74,7 +79,8 @@ def annotation_features(
 
     Returns
     -------
-    (n_images, n_classes + 28) float32. With more than 2,000 classes, at most 2,028 columns
+    numpy.ndarray
+        (n_images, n_classes + 28) float32. If there are more than 2,000 classes, the array has at most 2,028 columns.
     """
     corners = np.clip(np.asarray(boxes, np.float64).reshape(-1, 4), 0.0, 1.0)
     image = np.asarray(rows, np.int64)
@@ -96,7 +102,7 @@ def annotation_features(
 
 
 def _grouped_quantiles(values: Floats, image: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> Floats:
-    """Return (n, 5): five quantiles of the values of each image. Images without values get zeros."""
+    """Return the five `QUANTILES` of the values of each image, (n, 5). An image without values gets zeros."""
     ordered = values[np.lexsort((values, image))]
     starts = np.cumsum(counts) - counts
     filled = np.flatnonzero(counts)
@@ -111,7 +117,7 @@ def _grouped_quantiles(values: Floats, image: npt.NDArray[np.int64], counts: npt
 
 
 def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) -> Floats:
-    """Return (n, 16): for each image, the cover of each cell of the 4x4 grid, row by row from the top left."""
+    """Return the cover of each cell of the 4x4 grid for each image, (n, 16), row by row from the top left."""
 
     def overlaps(low: Floats, high: Floats) -> list[Floats]:
         return [np.clip(high, i / GRID, (i + 1) / GRID) - np.clip(low, i / GRID, (i + 1) / GRID) for i in range(GRID)]
@@ -127,14 +133,14 @@ def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) ->
 
 
 def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats:
-    """Return (n,): the mean IoU of all pairs of boxes in each image. `corners` must be sorted by image."""
+    """Return the mean IoU of all pairs of boxes in each image, (n,). The boxes in `corners` must be sorted by image."""
     starts = np.cumsum(counts) - counts
     result = np.zeros(len(counts))
     crowded = counts * (counts - 1) // 2 > _PAIRS_AT_ONCE
     for row in np.flatnonzero(crowded):
         boxes = _drawn(corners[starts[row] : starts[row] + counts[row]])
         result[row] = _sum_of_ious(boxes) / (len(boxes) * (len(boxes) - 1) // 2)
-    # images with equal numbers of boxes are computed together, a few at a time, so that memory stays bounded
+    # images with the same number of boxes are computed together, a few at a time, to limit the memory
     for m in np.unique(counts[(counts > 1) & ~crowded]):
         first, second = np.triu_indices(int(m), k=1)
         members = np.flatnonzero(counts == m)
@@ -148,7 +154,7 @@ def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats
 
 
 def _drawn(corners: Floats) -> Floats:
-    """Return at most `MOST_PAIRED` random boxes. The result does not depend on the order of the boxes."""
+    """Return a random sample of at most `MOST_PAIRED` boxes, which does not depend on the order of the boxes."""
     if len(corners) <= MOST_PAIRED:
         return corners
     ordered = corners[np.lexsort(corners.T)]
@@ -156,10 +162,10 @@ def _drawn(corners: Floats) -> Floats:
 
 
 def _sum_of_ious(corners: Floats) -> float:
-    """Return the sum of the IoU of all pairs of (m, 4) boxes. Memory does not grow with the number of pairs.
+    """Return the sum of the IoUs of all pairs of (m, 4) boxes, with memory that does not grow with the number of pairs.
 
-    The boxes are sorted by their left side. A box is compared only with boxes that start before its right side, so
-    boxes that are far apart are skipped.
+    The boxes are sorted by their left side. Each box is compared only with those boxes that start before its right
+    side, so pairs that are far apart are skipped.
     """
     left, top, right, bottom = np.ascontiguousarray(corners[np.argsort(corners[:, 0], kind="stable")].T)
     areas = np.maximum(right - left, 0.0) * np.maximum(bottom - top, 0.0)
@@ -174,7 +180,7 @@ def _sum_of_ious(corners: Floats) -> float:
             height = np.minimum(bottom[rows, None], bottom[columns]) - np.maximum(top[rows, None], top[columns])
             shared *= np.maximum(height, 0.0, out=height)
             if begin == start:
-                # each pair once, and no box with itself
+                # count each pair once, and no box with itself
                 shared = np.triu(shared, k=1)
             union = areas[rows, None] + areas[columns] - shared
             np.divide(shared, union, out=shared, where=union > 0)

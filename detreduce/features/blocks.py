@@ -1,4 +1,4 @@
-"""Choose the blocks of features to extract for a dataset and a method."""
+"""Choose which blocks of features to extract for a dataset and a method."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ from detreduce.features.proxy.dynamics import needs_neighbours
 from detreduce.features.table import SEPARATE_BLOCKS
 
 BLOCKS = ("image", "objects", "annotations")
-"""The blocks that do not need a proxy training."""
+"""The blocks that can be extracted without a proxy training."""
 FEATURES = "features"
 
 
 def kinds_of(needs: Collection[str]) -> list[str]:
-    """Return the kinds of input that a method with these `needs` uses, out of ``features``, ``dynamics`` and
-    ``gradients``.
-    """
+    """Return which of ``features``, ``dynamics`` and ``gradients`` a method with these `needs` uses."""
     features = [] if {"features", "object_vectors"}.isdisjoint(needs) else [FEATURES]
     return [*features, *(name for name in SEPARATE_BLOCKS if name in needs)]
 
 
 def gives_map(backbone: str | Backbone) -> bool:
-    """Return whether a backbone (a name or an object) makes feature maps. Vectors from a file have no maps."""
+    """Return whether a backbone computes feature maps. Vectors that come from a file have no feature maps."""
     if isinstance(backbone, Backbone):
         return backbone.has_map
     family = backbone.partition(":")[0]
@@ -34,7 +32,7 @@ def gives_map(backbone: str | Backbone) -> bool:
 
 
 def default_blocks(backbone: str | Backbone, *, labelled: bool) -> tuple[str, ...]:
-    """Return all blocks that are possible with this backbone for a labelled or unlabelled dataset."""
+    """Return all blocks that can be extracted with this backbone from a labelled or an unlabelled dataset."""
     if not labelled:
         return ("image",)
     return tuple(name for name in BLOCKS if name != "objects" or gives_map(backbone))
@@ -43,9 +41,10 @@ def default_blocks(backbone: str | Backbone, *, labelled: bool) -> tuple[str, ..
 def check_blocks(
     dataset: DetectionDataset, backbone: str | Backbone, blocks: Sequence[str] | str | None
 ) -> tuple[str, ...]:
-    """Return the blocks to extract. Raise InputError for a block that is unknown or not possible.
+    """Return the names of the blocks to extract, after checking them.
 
-    If `blocks` is None, return all possible blocks except the blocks of a proxy training.
+    If `blocks` is None, return all blocks that are possible, except those that need a proxy training. Raise InputError
+    if a block is unknown or not possible.
     """
     possible = default_blocks(backbone, labelled=dataset.labelled)
     if blocks is None:
@@ -81,18 +80,16 @@ def blocks_for(
     blocks: Sequence[str] | None = None,
     proxy: Path | None = None,
 ) -> tuple[str, ...]:
-    """Return the blocks to extract for a method.
+    """Return the names of the blocks to extract for a method.
 
-    If `blocks` is None, return the blocks that the method needs. Otherwise return `blocks`, and add the blocks of a
-    proxy training that the method needs.
-
-    If `blocks` is None and images are missing from the log `proxy`, return all possible blocks. They are used to find
-    images that are similar to the missing images.
+    If `blocks` is given, return these blocks, plus the blocks of a proxy training that the method needs. If `blocks` is
+    None, return just the blocks that the method needs. There is one exception: if images of the dataset are missing
+    from the log `proxy`, return all possible blocks. They are used to find similar images that are in the log.
 
     Raises
     ------
     InputError
-        A block is not possible for this dataset or backbone. Or the method needs object vectors, but `blocks` does not
+        A block is not possible for this dataset or backbone, or the method needs object vectors but `blocks` does not
         contain ``objects``.
     """
     trained = tuple(name for name in SEPARATE_BLOCKS if name in needs)
@@ -107,5 +104,5 @@ def blocks_for(
 
 
 def _has_unseen(trained: Collection[str], proxy: Path | None, dataset: DetectionDataset) -> bool:
-    """Return whether `dynamics` needs the scores of similar images, because images are missing from the log."""
+    """Return whether images are missing from the log, so that `dynamics` needs the scores of similar images."""
     return "dynamics" in trained and proxy is not None and needs_neighbours(ProxyLog.load(proxy), dataset)

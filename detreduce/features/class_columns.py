@@ -1,4 +1,4 @@
-"""The columns of the `annotations` block that count the boxes of each class, also for very many classes."""
+"""The columns of the `annotations` block that count the boxes of each class, even for very many classes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 MOST_CLASSES = 2000
-"""Highest number of classes for which each class has its own column. 118,000 images with 2000 columns need 1 GB."""
+"""Up to this number of classes, each class has its own column. For 118,000 images, 2000 columns take 1 GB."""
 PROJECTED = 512
-"""Number of columns if more classes than `MOST_CLASSES` occur. Distances then have a standard error of about 3 %."""
+"""Number of columns if the boxes have more than `MOST_CLASSES` classes. Distances then have an error of about 3 %."""
 
 
 def class_columns(counts: csr_array) -> npt.NDArray[np.float64]:
-    """Return the columns that count the boxes of each class in each image.
+    """Compute the columns that describe how many boxes of each class an image has.
 
-    - At most `MOST_CLASSES` classes: log(1 + number of boxes) of each class.
-    - More classes, but at most `MOST_CLASSES` that occur: the same for each class that occurs. All other columns would
-      be 0.
-    - More classes occur: `PROJECTED` columns. The columns of all classes are brought to unit variance and multiplied by
-      a random matrix of +1 and -1, which is always the same. So distances between images stay nearly the same
-      (Achlioptas 2003, doi 10.1016/S0022-0000(03)00025-4).
+    - If there are at most `MOST_CLASSES` classes, each class has the column log(1 + number of boxes).
+    - If there are more classes, but boxes of at most `MOST_CLASSES` of them, only the classes with boxes have a column.
+      The other columns would be 0.
+    - If even more classes have boxes, there are `PROJECTED` columns. The columns of all classes are scaled to unit
+      variance, then multiplied by a random matrix of +1 and -1, which is always the same. This nearly preserves the
+      distances between images (Achlioptas 2003, doi 10.1016/S0022-0000(03)00025-4).
 
     Parameters
     ----------
@@ -36,7 +36,8 @@ def class_columns(counts: csr_array) -> npt.NDArray[np.float64]:
 
     Returns
     -------
-    (n, C), (n, classes that occur) or (n, `PROJECTED`)
+    numpy.ndarray
+        float64, of shape (n, C), (n, number of classes with boxes) or (n, `PROJECTED`).
     """
     places = _own_columns(counts)
     logs = (counts if places is None else counts[:, places]).astype(np.float64)
@@ -47,7 +48,7 @@ def class_columns(counts: csr_array) -> npt.NDArray[np.float64]:
 
 
 def class_column_names(class_names: Sequence[str], counts: csr_array | None = None) -> list[str]:
-    """Return the names of the columns of `class_columns`. Without `counts`, each class has a column."""
+    """Return the names of the columns of `class_columns`. If `counts` is None, every class has its own column."""
     places = None if counts is None else _own_columns(counts)
     if places is not None and len(places) > MOST_CLASSES:
         return [f"class_projection[{number}]" for number in range(PROJECTED)]
@@ -56,14 +57,14 @@ def class_column_names(class_names: Sequence[str], counts: csr_array | None = No
 
 
 def _own_columns(counts: csr_array) -> npt.NDArray[np.int64] | None:
-    """Return the classes that occur, or None if all classes have a column."""
+    """Return the classes that have a column because they have boxes, or None if all classes have a column."""
     if counts.shape[1] <= MOST_CLASSES:
         return None
     return np.flatnonzero(images_of_classes(counts))
 
 
 def _project(logs: csr_array) -> npt.NDArray[np.float64]:
-    """Return the (n, `PROJECTED`) product of the columns, scaled to unit variance, and a random matrix of signs."""
+    """Scale the columns to unit variance and multiply them by a random matrix of signs. Return (n, `PROJECTED`)."""
     from sklearn.random_projection import SparseRandomProjection
 
     n = logs.shape[0]

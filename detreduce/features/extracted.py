@@ -1,4 +1,4 @@
-"""The blocks that an extraction has made so far, before they become a table."""
+"""The blocks that have been extracted so far, before they become a `FeatureTable`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Extracted:
     Attributes
     ----------
     blocks
-        Name -> (n, d) float32.
+        Name of each block -> its features, (n, d) float32.
     objects
         The vector of each class in each image, for the block ``objects``. None if this block is not extracted.
     provenance
-        Name of a block -> how the block was made. JSON-able.
+        Name of each block -> how it was computed, as values that JSON can store.
     failures
-        Row of an image that the table leaves out -> reason.
+        Row of each image that the table has to leave out -> reason.
     """
 
     blocks: Blocks = field(default_factory=dict)
@@ -36,11 +36,11 @@ class Extracted:
     failures: dict[int, str] = field(default_factory=dict)
 
     def take(self, rows: npt.NDArray[np.int64]) -> tuple[Blocks, ObjectTable | None]:
-        """Return the blocks and objects of the given ascending rows.
+        """Return the blocks and the objects for some images of the dataset, given by their rows in ascending order.
 
-        If the table has objects, the result also has the block ``objects``, computed for these rows.
+        If there are objects, the block ``objects`` is computed for these images and added to the blocks.
         """
-        # copy an array only if rows are left out
+        # avoid a copy if no image is left out
         blocks = {name: block if len(rows) == len(block) else block[rows] for name, block in self.blocks.items()}
         objects = self.objects
         if objects is not None:
@@ -49,5 +49,5 @@ class Extracted:
         return blocks, objects
 
     def readable_rows(self, n_images: int) -> npt.NDArray[np.int64]:
-        """Return the ascending rows of the images that did not fail."""
+        """Return the rows of all images without a failure, in ascending order."""
         return np.array([row for row in range(n_images) if row not in self.failures], np.int64)

@@ -1,4 +1,4 @@
-"""The plane of the first two principal components of features, for figures."""
+"""The first two principal components of features, for figures."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from detreduce.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """The rows of a feature table, projected on the first two principal components.
+    """The rows of a feature table, projected on their first two principal components.
 
     Attributes
     ----------
     points
         (n, 2) float64: the coordinates of each row.
     explained
-        Share of the total variance along each of the two axes.
+        The share of the total variance along each of the two axes, from 0 to 1.
     """
 
     points: npt.NDArray[np.float64]
@@ -29,8 +29,9 @@ class Plane:
 def principal_plane(X: npt.ArrayLike) -> Plane:
     """Project (n, d) features on their first two principal components.
 
-    A component that does not exist is filled with zeros. For large tables, scikit-learn's PCA is randomised with a
-    fixed seed. So the same X always gives the same result. Raise InputError if X has no columns.
+    If the features have fewer than two components, the missing coordinates are 0. The same X always gives the same
+    result, because scikit-learn's PCA, which is randomised for large tables, gets a fixed seed. Raise InputError if X
+    has no columns.
     """
     from sklearn.decomposition import PCA
 
@@ -40,7 +41,7 @@ def principal_plane(X: npt.ArrayLike) -> Plane:
         raise InputError("There are no features to draw. Extract the block 'image', 'objects' or 'annotations'.")
     points, explained = np.zeros((n, 2)), np.zeros(2)
     count = min(n, d, 2)
-    # equal rows have no principal component
+    # rows that are all equal have no principal component
     if n > 1 and float(np.ptp(matrix, axis=0).max()) > 0:
         analysis = PCA(count, random_state=0)
         points[:, :count] = analysis.fit_transform(matrix)

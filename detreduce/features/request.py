@@ -1,4 +1,4 @@
-"""A request for features. The request is checked before long work starts, and then run on a dataset."""
+"""A request for features, which is checked before the slow work starts and then run on a dataset."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SCALING = (
 
 @dataclass(frozen=True)
 class Extraction:
-    """A request for features: which blocks to extract, and how. The fields are the keywords of `extract_features`."""
+    """A request for features: which blocks to extract, and how. The fields are the arguments of `extract_features`."""
 
     backbone: str | Backbone = BACKBONE
     blocks: Sequence[str] | None = None
@@ -56,14 +56,15 @@ class Extraction:
     proxy: str | Path | None = None
 
     def for_method(self, method: str, needs: Collection[str], dataset: DetectionDataset) -> Extraction:
-        """Return a copy of this request with the blocks that a method with these `needs` uses (see `blocks_for`)."""
+        """Return this request with the blocks that a method with these `needs` uses (see `blocks_for`)."""
         proxy = None if self.proxy is None else Path(self.proxy)
         return replace(self, blocks=blocks_for(method, needs, dataset, self.backbone, self.blocks, proxy))
 
     def check(self, dataset: DetectionDataset) -> tuple[str, ...]:
-        """Return the blocks to extract. Raise InputError for an option that is invalid or does not fit the dataset.
+        """Return the names of the blocks to extract. Raise InputError if an option is invalid or does not fit the
+        dataset.
 
-        This check does not open images, weights or a proxy log.
+        This check does not open images, weights or proxy logs.
         """
         self.check_options()
         names = check_blocks(dataset, self.backbone, self.blocks)
@@ -73,7 +74,7 @@ class Extraction:
         return names
 
     def check_options(self) -> None:
-        """Raise InputError for an option that is invalid for every dataset. This check does not open files."""
+        """Raise InputError if an option is invalid whatever the dataset is. This check does not open any files."""
         check_precision(self.precision)
         if self.unreadable not in ("skip", "raise"):
             raise InputError(f"unreadable={self.unreadable!r} is not known. Use 'skip' or 'raise'.")
@@ -88,18 +89,18 @@ class Extraction:
         self.make_backbone()
 
     def make_backbone(self) -> Backbone | None:
-        """Return the backbone, or None for vectors from a file. Raise InputError for an unknown name."""
+        """Create the backbone. Return None if the vectors come from a file. Raise InputError if the name is unknown."""
         if isinstance(self.backbone, Backbone):
             return self.backbone
         return None if self.vectors_file is not None else make_backbone(self.backbone, self.imgsz)
 
     @property
     def gives_object_vectors(self) -> bool:
-        """Whether the backbone computes features of boxes. Vectors from a file are features of whole images only."""
+        """Whether features of boxes can be computed. Vectors that come from a file describe only whole images."""
         return self.vectors_file is None
 
     def run(self, dataset: DetectionDataset) -> FeatureTable:
-        """Extract the features of a dataset. `extract_features` documents the result and the errors."""
+        """Extract the features of a dataset. See `extract_features` for the result and the errors."""
         names = self.check(dataset)
         proxy = self._open_proxy(names, dataset)
         running = Running(self.batch, self.device, self.workers, stop_at_failure=self.unreadable == "raise")
@@ -120,13 +121,13 @@ class Extraction:
 
     @property
     def vectors_file(self) -> Path | None:
-        """The file of the caller's own vectors, or None if a network computes the vectors."""
+        """The file with the caller's own vectors, or None if a network computes the vectors."""
         if isinstance(self.backbone, Backbone) or not self.backbone.startswith("file:"):
             return None
         return Path(self.backbone.removeprefix("file:")).expanduser()
 
     def _add_vectors(self, extracted: Extracted, dataset: DetectionDataset, running: Running, *, objects: bool) -> None:
-        """Add the vectors from the backbone or from the vectors file to `extracted`."""
+        """Add the vectors that the backbone computes, or those in the vectors file, to `extracted`."""
         backbone = self.make_backbone()
         if backbone is None:
             extracted.blocks["image"], extracted.provenance["image"] = self.read_file(dataset)
@@ -142,7 +143,7 @@ class Extraction:
         extracted.failures |= block.failures
 
     def read_file(self, dataset: DetectionDataset) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-        """Return the vectors in `vectors_file`, and how they were made."""
+        """Return the vectors in `vectors_file`, and the facts about them for the provenance."""
         path = self.vectors_file
         assert path is not None
         vectors = read_vectors(path, dataset)
@@ -150,9 +151,9 @@ class Extraction:
         return vectors, {"backbone": self.backbone, "vectors_sha256": sha256, "dimension": vectors.shape[1]}
 
     def _table(self, dataset: DetectionDataset, names: tuple[str, ...], extracted: Extracted) -> FeatureTable:
-        """Make the table of all images without failures. Warn if images failed.
+        """Make the table of all images without failures, and warn about the other images.
 
-        Raise ImageReadError if all images failed, or if an image failed and `unreadable` is ``raise``.
+        Raise ImageReadError if all images failed, or if any image failed and `unreadable` is ``raise``.
         """
         failures = extracted.failures
         problems = tuple(Problem(dataset[row].path, f"skipped: {reason}") for row, reason in sorted(failures.items()))
@@ -183,9 +184,9 @@ class Extraction:
 
 @dataclass(frozen=True)
 class TensorProxyExtraction(Extraction):
-    """A request whose proxy's weights are tensors only, so that reading them cannot run code.
+    """A request for which the proxy's weights are stored as tensors only, so that reading them cannot run code.
 
-    `start` is the model from which the proxy training started, as the argument of ultralytics' ``YOLO(...)``.
+    `start` is the model from which the proxy training started, as for ultralytics' ``YOLO(...)``.
     """
 
     start: str | None = None
@@ -201,7 +202,7 @@ def _annotations_block(dataset: DetectionDataset) -> npt.NDArray[np.float32]:
 
 
 def _find_unsized(dataset: DetectionDataset) -> dict[int, str]:
-    """Return row -> reason for the images whose boxes cannot be placed because the image size is unknown."""
+    """Return row -> reason, for images whose boxes are in pixels and whose size is unknown."""
     unplaced = ~dataset.box_crowd & ~np.isfinite(dataset.boxes_xyxyn).all(axis=1)
     reason = "the boxes are in pixels and the size of the image cannot be read"
     return {int(row): reason for row in np.unique(dataset.box_rows[unplaced])}

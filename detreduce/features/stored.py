@@ -27,31 +27,33 @@ from detreduce.machine.hashes import Digest, file_hash
 from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 
 _BLOCKS = ("image", "objects", "annotations")
-# parts of a store's key that must equal the values in the selection
+# those parts of a store's key that must have the same values in the selection
 _DECISIVE = ("weights_sha256", "layers", "preprocessing", "precision")
 
 
 def stored_features(
     dataset: DetectionDataset, made: Mapping[str, Any], blocks: Sequence[str], cache: str | Path | None = None
 ) -> FeatureTable:
-    """Return features that were computed before, without a network.
+    """Read features that were computed before. No network is run.
 
     Parameters
     ----------
     dataset
-        The dataset of the selection.
+        The dataset from which the selection was made.
     made
-        How the selection's features were made: ``provenance["features"]``. This value may come from an untrusted file.
-        So weights are neither opened nor hashed, and stores are read only below the cache folder.
+        How the features of the selection were computed: its ``provenance["features"]``. This may come from an untrusted
+        file, so the weights that it names are neither opened nor hashed, and stores are read only below the cache
+        folder.
     blocks
         Names of the blocks to read: ``image``, ``objects`` and ``annotations``.
     cache
-        The cache folder. Default: the folder that the selection used, if it still exists, else the user's cache folder.
+        The cache folder. The default is the folder that the selection used, if it still exists, otherwise the user's
+        cache folder.
 
     Raises
     ------
     InputError
-        The cache lacks the vectors of an image that can be read, or a file of vectors has changed.
+        The vector of an image that can be read is not in the cache, or a file of vectors has changed.
     MissingFileError
         A file of vectors does not exist.
     """
@@ -60,19 +62,19 @@ def stored_features(
 
 @dataclass(frozen=True)
 class _Stored(Extraction):
-    """An extraction that reads vectors and never computes them."""
+    """An extraction that only reads stored vectors and never computes any."""
 
     made: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self, dataset: DetectionDataset) -> tuple[str, ...]:
-        """Return the names of the blocks. Raise InputError for a block that is not stored."""
+        """Return the names of the blocks. Raise InputError for a block that cannot be stored."""
         names = tuple(self.blocks or ())
         if unknown := [name for name in names if name not in _BLOCKS]:
             raise InputError(f"The selection used the unknown block {unknown[0]!r}.")
         return names
 
     def _add_vectors(self, extracted: Extracted, dataset: DetectionDataset, running: Running, *, objects: bool) -> None:
-        """Add the vectors of the blocks `image` and `objects`."""
+        """Add the stored vectors of the blocks `image` and `objects` to `extracted`."""
         facts = self._facts("image" if "image" in (self.blocks or ()) else "objects")
         name = str(facts.get("backbone", ""))
         if name.startswith("file:"):
@@ -99,12 +101,12 @@ class _Stored(Extraction):
             extracted.provenance["objects"] = dict(facts)
 
     def _facts(self, block: str) -> Mapping[str, Any]:
-        """Return the recorded facts about how a block was made. Raise InputError if there are none."""
+        """Return what the selection recorded about a block, or an empty dict if it recorded nothing."""
         facts = self.made.get(block)
         return facts if isinstance(facts, Mapping) else {}
 
     def _used_folder(self, facts: Mapping[str, Any]) -> Path:
-        """Return the cache folder to read."""
+        """Return the cache folder to read from."""
         if self.cache is None and "store" in facts:
             used = Path(str(facts["store"]))
             if used.is_absolute() and used.parent.name == "features" and used.is_dir():
@@ -112,7 +114,7 @@ class _Stored(Extraction):
         return cache_folder(self.cache)
 
     def _add_file(self, name: str, facts: Mapping[str, Any], extracted: Extracted, dataset: DetectionDataset) -> None:
-        """Add the vectors of the caller's own file. Raise InputError if the file has changed."""
+        """Add the vectors from the caller's own file to `extracted`. Raise InputError if the file has changed."""
         own = Extraction(name)
         path = own.vectors_file
         assert path is not None
@@ -122,7 +124,7 @@ class _Stored(Extraction):
 
 
 def _open_store(folder: Path, facts: Mapping[str, Any]) -> VectorStore:
-    """Return the store below a cache folder that has the vectors of a block. Raise InputError if there is none."""
+    """Open the store with the vectors of a block, below a cache folder. Raise InputError if there is no such store."""
     name = Path(str(facts.get("store", ""))).name
     try:
         key = parse_json(read_regular(folder / "features" / name / "key.json", RECORDS))
@@ -140,9 +142,9 @@ def _open_store(folder: Path, facts: Mapping[str, Any]) -> VectorStore:
 def _recall(
     vectors: ImageVectors, digests: dict[int, Digest], dataset: DetectionDataset, extracted: Extracted
 ) -> npt.NDArray[np.float32]:
-    """Return all vectors. An image that cannot be decoded is added to the failures.
+    """Return all vectors from the cache, and add images that cannot be decoded to the failures.
 
-    Raise InputError if another image has no vector.
+    Raise InputError if the vector of any other image is missing.
     """
     vectors.recall(digests)
     missing = [row for row in np.flatnonzero(~vectors.complete()).tolist() if row in digests]

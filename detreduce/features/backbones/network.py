@@ -1,4 +1,4 @@
-"""The network of a backbone on a device. It turns images into feature maps."""
+"""A backbone's network on a device, ready to turn images into feature maps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """The network of a backbone on a device, in one precision. It turns uint8 images into feature maps."""
+    """A backbone's network on one device and in one precision. It turns uint8 images into feature maps."""
 
     def __init__(
         self, module: torch.nn.Module, preprocess: Preprocess, device: torch.device, dtype: torch.dtype
@@ -26,7 +26,7 @@ class Network:
         self._centred = any(preprocess.mean)
 
     def tensor(self, batch: torch.Tensor) -> torch.Tensor:
-        """Convert (b, h, w, 3) uint8 images to normalised (b, 3, h, w) input, with channels last in memory."""
+        """Convert uint8 images (b, h, w, 3) to normalised input (b, 3, h, w) in the channels-last memory format."""
         import torch
 
         pixels = batch.to(self.device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32)
@@ -36,10 +36,13 @@ class Network:
         return pixels.to(self.dtype)
 
     def feature_map(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return the (b, c, h', w') feature map of (b, h, w, 3) uint8 RGB images, which are already resized."""
+        """Return the feature map (b, c, h', w') of uint8 RGB images (b, h, w, 3) that already have the size of the
+        input.
+        """
         import torch
 
-        # disable TF32, which keeps only 10 bits; the flags apply to the whole process, not to one thread
+        # switch off TF32, which keeps only 10 bits of precision; the flags apply to the whole process, not to one
+        # thread
         cuda = self.device.type == "cuda"
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if cuda else contextlib.nullcontext()
         with torch.inference_mode(), exact:
@@ -47,7 +50,7 @@ class Network:
 
     @staticmethod
     def pool(feature_map: torch.Tensor) -> torch.Tensor:
-        """Return the (b, c) average of each channel of a (b, c, h, w) map, summed in float32."""
+        """Average each channel of a feature map (b, c, h, w) over all positions, summing in float32. Return (b, c)."""
         import torch
 
         return feature_map.mean(dim=(2, 3), dtype=torch.float32)

@@ -9,24 +9,27 @@ REGISTRY: dict[str, type[Backbone]] = {}
 
 
 def register(backbone: type[Backbone]) -> type[Backbone]:
-    """Register a backbone class under its `family`. Use this function as a class decorator."""
+    """Register a backbone class under the name in its `family`. Use this function as a class decorator."""
     REGISTRY[backbone.family] = backbone
     return backbone
 
 
 def backbone_names() -> list[str]:
-    """Return the names that `make_backbone` accepts, with a placeholder for the part after the colon."""
+    """Return all names that `make_backbone` accepts, with a placeholder for the part after the colon."""
     return [family + (f":{kind.takes}" if kind.takes else "") for family, kind in REGISTRY.items()]
 
 
 def make_backbone(name: str, imgsz: int | None = None) -> Backbone:
-    """Return the backbone with this name. Raise InputError for an unknown name and suggest the nearest known name."""
+    """Create the backbone with this name.
+
+    Raise InputError if the name is unknown. The message suggests the most similar known name.
+    """
     family, colon, argument = name.partition(":")
     kind = REGISTRY.get(family)
     if kind is None:
         known = ", ".join([*backbone_names(), "file:<vectors.npy or .csv>"])
         hint = nearest(family, [*REGISTRY, "file"])
-        # importing torchvision takes seconds, so import it only for a wrong name
+        # import torchvision only now that the name is known to be wrong, because the import takes seconds
         if not colon and family in torchvision_classifiers():
             hint = f" Did you mean 'torchvision:{family}'?"
         raise InputError(f"Unknown backbone {name!r}.{hint} Known backbones: {known}.")
@@ -38,8 +41,8 @@ def make_backbone(name: str, imgsz: int | None = None) -> Backbone:
 
 
 def torchvision_classifiers() -> list[str]:
-    """Return the names of torchvision's classifiers. This imports torchvision, which takes seconds."""
+    """Return the names of torchvision's classifiers. Calling this function imports torchvision, which takes seconds."""
     from torchvision import models
 
-    # list this module only: detectors and other models would download more weights
+    # do not list detectors and other models, because they would download more weights
     return models.list_models(module=models)

@@ -1,4 +1,4 @@
-"""Torchvision classifiers without their heads, as backbones."""
+"""Torchvision classifiers as backbones: the networks without their classification heads."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _IMAGENET_STD = (58.395, 57.12, 57.375)
 class Torchvision(Backbone):
     """A torchvision classifier without its head, for example ``torchvision:resnet50`` or ``torchvision:vgg16@my.pt``.
 
-    The part after ``@`` is a local file with a state dict. Without ``@``, the default weights must be in torch's hub
-    cache. Weights are not downloaded.
+    The part after ``@`` is the path of a local file with a state dict. Without ``@``, torchvision's default weights are
+    used. They must already be in torch's hub cache, because detreduce does not download them.
     """
 
     family = "torchvision"
@@ -43,7 +43,8 @@ class Torchvision(Backbone):
             raise InputError(f"Unknown torchvision classifier {self.model!r}.{nearest(self.model, known)}")
         import torch
 
-        # check the architecture before the user downloads its weights. `build` checks networks that need real values
+        # check the architecture now, before the user downloads its weights; networks that need real values are checked
+        # in `build`
         with contextlib.suppress(NotImplementedError), warnings.catch_warnings(), torch.device("meta"):
             warnings.simplefilter("ignore")
             self._body(self._network())
@@ -64,12 +65,12 @@ class Torchvision(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """The whole image resized to a square, normalised by the mean and standard deviation of ImageNet."""
+        """Resize the whole image to a square, and normalise it with the mean and standard deviation of ImageNet."""
         return Preprocess(self.imgsz, "stretch", mean=_IMAGENET_MEAN, std=_IMAGENET_STD)
 
     @cached_property
     def weights(self) -> Path:
-        """The file after ``@``, or the default weights in torch's hub cache."""
+        """The file after ``@`` in the name, or the default weights in torch's hub cache."""
         if self.state:
             if not is_regular(path := Path(self.state).expanduser()):
                 raise MissingFileError(
@@ -92,16 +93,16 @@ class Torchvision(Backbone):
 
     @property
     def key(self) -> dict[str, str]:
-        """The key of the base class, with the name of the architecture.
+        """The key of the base class, plus the name of the architecture.
 
-        The name is needed, because one state dict may fit several architectures.
+        The name is necessary because the same state dict may fit several architectures.
         """
         return {**super().key, "architecture": self.model}
 
     def build(self) -> torch.nn.Module:
-        """Return the convolutional part with the weights of the state dict.
+        """Build the convolutional part of the classifier and load its weights from the state dict.
 
-        If the network can be traced, batch norms are folded into the convolutions.
+        If the network can be traced, the batch norms are folded into the convolutions.
         """
         import torch
 
@@ -130,7 +131,7 @@ def _pointers(module: torch.nn.Module) -> set[int]:
 
 
 def _convolutional_part(network: torch.nn.Module) -> torch.nn.Module | None:
-    """Return the layers that make the feature map. Return None if the architecture is unknown."""
+    """Return the layers that compute the feature map, or None if the architecture is unknown."""
     import torch
 
     parts = dict(network.named_children())
@@ -139,16 +140,18 @@ def _convolutional_part(network: torch.nn.Module) -> torch.nn.Module | None:
         return torch.nn.Sequential(*(parts[name] for name in names))
     if "trunk_output" in parts:
         return torch.nn.Sequential(parts["stem"], parts["trunk_output"])
-    if "features" in parts and "permute" not in parts:  # the feature map of Swin has its channels last
+    if "features" in parts and "permute" not in parts:  # Swin's feature map has its channels last
         return parts["features"]
     return None
 
 
 def _fold_all(module: torch.nn.Module) -> torch.nn.Module:
-    """Fold batch norms into convolutions if the network can be traced."""
+    """Fold the batch norms into the convolutions, or return the module unchanged if it cannot be traced."""
     from torch.fx.experimental.optimization import fuse
 
     try:
         return fuse(module)
-    except Exception:  # tracing fails on data-dependent code; the unfused network is correct but slower
+    except (
+        Exception
+    ):  # tracing fails on code that depends on the data; the unfused network is slower but gives the same result
         return module

@@ -1,4 +1,4 @@
-"""The backbone of an ultralytics detector, used as a feature extractor."""
+"""The backbones of ultralytics detectors: their first layers, used to extract features."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @register
 class Yolo(Backbone):
-    """The backbone of an ultralytics detector. The paper uses these features (YOLOv5m: 768 numbers).
+    """The backbone of an ultralytics detector. The paper uses these features (YOLOv5m: 768 numbers per image).
 
-    The layers are those in the `backbone` section of the model's yaml file. For YOLOv5 and YOLOv8, these are layers 0
-    to 9, and the last layer is SPPF. For YOLO11 and YOLO26, these are layers 0 to 10, and the last layer is C2PSA.
+    The layers are those that the model's yaml file lists in its section `backbone`. For YOLOv5 and YOLOv8, these are
+    the layers 0 to 9, up to SPPF. For YOLO11 and YOLO26, they are the layers 0 to 10, up to C2PSA.
     """
 
     family = "yolo"
@@ -31,16 +31,16 @@ class Yolo(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """The preprocessing of ultralytics for a single image: letterbox to a multiple of 32, then pixel / 255."""
+        """Letterbox the image to a multiple of 32 and divide by 255, as ultralytics does for a single image."""
         return Preprocess(self.imgsz, "letterbox")
 
     @cached_property
     def weights(self) -> Path:
-        """The path of the given weights file, or of the weights of an official model (see `find_weights`)."""
+        """The weights file that the name gives. The name of an official model is resolved by `find_weights`."""
         return find_weights(self.argument)
 
     def build(self) -> torch.nn.Module:
-        """Return the backbone layers of the detector, with batch norms folded into the convolutions."""
+        """Build the backbone layers of the detector, with the batch norms folded into the convolutions."""
         import torch
 
         quiet_ultralytics()
@@ -49,7 +49,7 @@ class Yolo(Backbone):
         try:
             model = load_checkpoint(str(self.weights))[0].float().eval()
             count = len(model.yaml["backbone"])
-        except Exception as error:  # unpickling raises errors of any kind
+        except Exception as error:  # unpickling can raise any kind of error
             raise InputError(
                 f"{self.weights} is not an ultralytics model: {str(error).splitlines()[0][:120]}."
             ) from error

@@ -1,4 +1,4 @@
-"""Run batches of images through a backbone while other images are being read."""
+"""Run batches of images through a backbone while further images are being read."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from detreduce.features.backbones import Network
 
 Group = list[tuple[int, NetworkInput]]
-"""A group: (row, image) pairs of one shape."""
+"""A group of images that have the same shape, each with its row in the dataset."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """The vectors of a batch.
+    """The vectors of a batch of images.
 
     Attributes
     ----------
     images
         (b, c) float32: the vector of each image.
     pairs
-        (P, c) float32: the vector of each (image, class) pair. None if boxes are not pooled.
+        (P, c) float32: the vector of each (image, class) pair. None if no boxes were pooled.
     """
 
     images: npt.NDArray[np.float32]
@@ -46,9 +46,9 @@ def embed_groups(
     place_boxes: Callable[[Group], PlacedBoxes | None],
     batch: int,
 ) -> Iterator[tuple[Group, Embedded]]:
-    """Yield each group with its vectors, in order. At most `in_flight` groups are computed at the same time.
+    """Yield each group of images with its vectors, in order. At most `in_flight` groups are computed at the same time.
 
-    A group has at most `batch` images. Every forward pass has exactly `batch` images (see `embed_batch`).
+    A group contains at most `batch` images, but every forward pass has exactly `batch` images (see `embed_batch`).
     """
     waiting: deque[tuple[Group, Future[Embedded]]] = deque()
     for group in groups:
@@ -62,10 +62,11 @@ def embed_groups(
 
 
 def embed_batch(network: Network, images: list[RGB], batch: int, boxes: PlacedBoxes | None = None) -> Embedded:
-    """Compute the feature map of at most `batch` images of one shape.
+    """Compute the vectors of at most `batch` images of the same shape.
 
-    If there are fewer images, the last image is repeated. Otherwise the number of images in a forward pass would change
-    the last digits of the result. The map is pooled over each image and, if boxes are given, inside each box.
+    The feature map of each image is averaged over the whole image and, if boxes are given, inside each box. If there
+    are fewer than `batch` images, the last image is repeated, because the last digits of a result depend on the size of
+    the forward pass.
     """
     import torch
 

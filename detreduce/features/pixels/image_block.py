@@ -31,14 +31,14 @@ class ImageBlock:
     Attributes
     ----------
     vectors
-        (n, d) float32: one row per image, NaN if the image could not be read.
+        (n, d) float32: one row per image. The row of an image that could not be read is NaN.
     pairs
-        (m, d) float32: one row per (image, class) pair with boxes, NaN if the image could not be read. None if boxes
-        are not pooled.
+        (m, d) float32: one row per (image, class) pair. The rows of an image that could not be read are NaN. None if no
+        boxes were pooled.
     failures
-        Row of an image that could not be read -> reason.
+        Row of each image that could not be read -> reason.
     provenance
-        Name of a block -> how the block was made. JSON-able.
+        Name of each block -> how it was computed, as values that JSON can store.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -55,9 +55,9 @@ def image_block(
     running: Running,
     boxes: PairedBoxes | None = None,
 ) -> ImageBlock:
-    """Compute the vectors of the images at `paths` and, if boxes are given, of the boxes.
+    """Compute the vectors of the images at `paths` and, if `boxes` is given, the vectors of their boxes.
 
-    `folder` is the cache folder.
+    Vectors are read from the cache folder `folder` and stored there.
     """
     start = time.perf_counter()
     device = running.pick_device()
@@ -109,9 +109,9 @@ def image_block(
 
 
 def kept_precision(paths: Sequence[Path], backbone: Backbone, folder: Path) -> str | None:
-    """Return the precision for which the cache `folder` has the vectors of all images.
+    """Return the precision in which the cache `folder` contains the vectors of all images, or None if some are missing.
 
-    Return None if a vector is missing. This function does not open the images and does not build the network.
+    This function neither opens the images nor builds the network.
     """
     memo = DigestMemo(folder)
     digests = [memo.get(path.absolute()) for path in paths]
@@ -127,7 +127,7 @@ def kept_precision(paths: Sequence[Path], backbone: Backbone, folder: Path) -> s
 
 
 def _vectors(folder: Path, key: dict[str, str], boxes: PairedBoxes | None, n_images: int) -> list[ImageVectors]:
-    """Return the vectors of the images and, if boxes are given, of the pairs, with the stores for this key."""
+    """Return the vectors of the images and, if `boxes` is given, of the pairs, connected to the stores for `key`."""
     images = ImageVectors(VectorStore(folder, key), np.arange(n_images + 1))
     if boxes is None:
         return [images]
@@ -135,10 +135,10 @@ def _vectors(folder: Path, key: dict[str, str], boxes: PairedBoxes | None, n_ima
 
 
 def _have_all(vectors: Sequence[ImageVectors], paths: Sequence[Path], memo: DigestMemo) -> bool:
-    """Return whether the stores have all vectors of all images.
+    """Return whether the stores contain all vectors of all images.
 
-    Stores of former versions are used only if this function returns True. Their vectors depend on the batch in which
-    they were computed, so they must not be mixed with other vectors.
+    Stores that an earlier version wrote are used only if this is True. Their vectors depend on the batch in which they
+    were computed, so they must not be mixed with other vectors.
     """
     if not all(len(part.store) for part in vectors):
         return False
@@ -150,7 +150,9 @@ def _have_all(vectors: Sequence[ImageVectors], paths: Sequence[Path], memo: Dige
 
 
 def _counts(vectors: ImageVectors) -> dict[str, Any]:
-    """Return a JSON-able dict with the number of vectors from the cache and the number of computed vectors."""
+    """Return the number of vectors from the cache, the number of vectors that were computed, and where they are
+    stored.
+    """
     return {
         "dimension": vectors.width,
         "from_cache": vectors.recalled,
@@ -161,7 +163,7 @@ def _counts(vectors: ImageVectors) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Embedding:
-    """A function to pass as `compute` to an `ImageJob`. It passes images through a network."""
+    """The `compute` function of an `ImageJob`: it passes the images through a network."""
 
     paths: Sequence[Path]
     network: Callable[[], Network]
@@ -172,7 +174,9 @@ class _Embedding:
     def __call__(
         self, images: Iterator[tuple[int, NetworkInput]]
     ) -> Iterator[tuple[int, Sequence[npt.NDArray[np.float32]]]]:
-        """Yield each row with the (1, d) vector of the image and, with boxes, the (k, d) vectors of its pairs."""
+        """Yield the row of each image with its (1, d) vector and, if there are boxes, the (k, d) vectors of its
+        pairs.
+        """
         groups = same_shape_batches(images, self.batch)
         pool, in_flight = self.pools.forward, self.pools.count + 1
         for group, embedded in embed_groups(groups, self.network, pool, in_flight, self._place_boxes, self.batch):
@@ -191,7 +195,7 @@ class _Embedding:
         return self.boxes.placed([row for row, _ in group], [item.frame for _, item in group])
 
     def _check_finite(self, vectors: npt.NDArray[np.float32], rows: Sequence[int] | npt.NDArray[np.int64]) -> None:
-        """Raise InputError if a vector is not finite. `rows` has the image row of each vector."""
+        """Raise InputError if a vector contains NaN or infinity. `rows` has the row of the image of each vector."""
         finite = np.isfinite(vectors).all(axis=1)
         if not finite.all():
             raise InputError(

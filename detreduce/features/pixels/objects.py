@@ -1,4 +1,4 @@
-"""The `objects` block: prepare the boxes of a dataset for RoI-align, and make one row per image from box vectors."""
+"""The `objects` block: prepare the boxes for RoI-align, and combine the vectors of boxes into one row per image."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from detreduce.machine.hashes import Digest, content_digest
 
 @dataclass(frozen=True)
 class PairedBoxes:
-    """The boxes of a dataset, sorted by image, then class, then position. Crowd regions are left out.
+    """The boxes of a dataset, sorted by image, then by class, then by position. Crowd regions are left out.
 
-    A pair is the set of all boxes of one class in one image.
+    All boxes of one class in one image form a pair.
 
     Attributes
     ----------
     corners
-        (B, 4) float64: x1, y1, x2, y2 as fractions of the image, clipped to the image. A box that is completely outside
-        becomes a box without area on the border.
+        (B, 4) float64: x1, y1, x2, y2 as fractions of the image, clipped to the image. A box that lies completely
+        outside becomes a box without area on the border.
     box_starts
-        (m + 1,) int64: the first box of each (image, class) pair, in the order of `ObjectTable`. The last entry is B.
+        (m + 1,) int64: the index of the first box of each pair, in the order of `ObjectTable`. The last entry is B.
     pair_starts
-        (n + 1,) int64: the first pair of each image. The last entry is m.
+        (n + 1,) int64: the index of the first pair of each image. The last entry is m.
     """
 
     corners: npt.NDArray[np.float64]
@@ -38,9 +38,13 @@ class PairedBoxes:
 
     @classmethod
     def of(cls, dataset: DetectionDataset) -> PairedBoxes:
-        """Sort the boxes of a dataset. Image headers are read only if `boxes_xyxyn` needs them."""
+        """Collect and sort the boxes of a dataset.
+
+        The headers of images are read only if `boxes_xyxyn` needs their size.
+        """
         use = ~dataset.box_crowd
-        # + 0.0 turns -0.0 into 0.0, which has another key. Boxes in images of unknown size are NaN and left out later
+        # adding 0.0 turns -0.0, which would have another key, into 0.0; boxes in images of unknown size are NaN and
+        # left out later
         corners = np.clip(np.nan_to_num(dataset.boxes_xyxyn[use]), 0.0, 1.0) + 0.0
         image, kind = dataset.box_rows[use], dataset.box_classes[use]
         order = np.lexsort((*corners.T[::-1], kind, image))
@@ -56,18 +60,21 @@ class PairedBoxes:
         return len(self.box_starts) - 1
 
     def pairs(self, row: int) -> range:
-        """Return the numbers of the (image, class) pairs of one image."""
+        """Return the indices of the (image, class) pairs of one image."""
         return range(int(self.pair_starts[row]), int(self.pair_starts[row + 1]))
 
     def key(self, pair: int, image: Digest) -> Digest:
-        """Return the key of a pair's vector in the store: a digest of the image and the boxes, without the class."""
+        """Return the key under which a pair's vector is stored: a digest of the image and of the boxes, without the
+        class.
+        """
         boxes = self.corners[self.box_starts[pair] : self.box_starts[pair + 1]]
         return content_digest(image + boxes.astype("<f8").tobytes())
 
     def placed(self, rows: Sequence[int], frames: Sequence[Frame]) -> PlacedBoxes:
-        """Return the positions of the boxes of a batch of images in the network's input.
+        """Convert the boxes of a batch of images to positions in the network's input.
 
-        `frames` has the frame of each image.
+        `rows` contains the row of each image in the dataset, and `frames` describes how each image was placed in the
+        input.
         """
         starts, ends = self.pair_starts[list(rows)], self.pair_starts[np.add(rows, 1)]
         first, last = self.box_starts[starts], self.box_starts[ends]
@@ -82,10 +89,11 @@ class PairedBoxes:
 
 
 def objects_block(table: ObjectTable) -> npt.NDArray[np.float32]:
-    """Return (n, d) float32: for each image, the weighted mean of the vectors of its classes.
+    """Combine the vectors of the classes in each image into one row per image, (n, d) float32, as a weighted mean.
 
-    The weight of a class is (boxes in the table) / (boxes of the class), so rare classes have more weight. An image
-    without boxes gets the mean row of the images with boxes. This row becomes 0 after centring.
+    The weight of a class is its number of boxes in the image, divided by its number of boxes in the dataset, so rare
+    classes have more weight. An image without boxes gets the mean row of all images with boxes, which becomes 0 after
+    centring.
     """
     from scipy.sparse import csr_matrix
 
@@ -93,7 +101,7 @@ def objects_block(table: ObjectTable) -> npt.NDArray[np.float32]:
     boxes_of_class = np.bincount(table.classes, weights=table.counts, minlength=table.n_classes)
     weights = 1.0 / boxes_of_class[table.classes]
     totals = np.bincount(table.images, weights=weights, minlength=len(table))
-    # float32, because a float64 product would copy the vectors
+    # use float32, because a product with float64 would copy the vectors
     shares = (weights / totals[table.images]).astype(np.float32)
     starts = np.concatenate([[0], np.cumsum(np.bincount(table.images, minlength=len(table)))])
     mean = csr_matrix((shares, np.arange(len(shares)), starts), shape=(len(table), len(shares)))

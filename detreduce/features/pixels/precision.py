@@ -1,4 +1,4 @@
-"""Choose bfloat16 if the device supports it and the features of fixed test images stay close to float32."""
+"""The precision `auto`: use bfloat16 if the device supports it and if features of test images stay close to float32."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "float32", "bfloat16"]
 PRECISIONS = ("auto", "float32", "bfloat16")
 TOLERANCE = 1e-2
-"""Largest relative difference from float32 at which ``auto`` chooses bfloat16."""
+"""The largest relative difference from float32 at which ``auto`` chooses bfloat16."""
 
 
 def check_precision(precision: str) -> None:
-    """Raise InputError for an unknown precision."""
+    """Raise InputError if the precision is unknown."""
     if precision not in PRECISIONS:
         raise InputError(
             f"precision={precision!r} is not known. Use one of {', '.join(PRECISIONS)}.{nearest(precision, PRECISIONS)}"
@@ -41,11 +41,11 @@ def check_precision(precision: str) -> None:
 
 
 def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple[str, dict[str, Any]]:
-    """Choose ``bfloat16`` or ``float32`` for ``auto``. Return the precision and the reasons.
+    """Choose between ``bfloat16`` and ``float32`` for the precision ``auto``. Return the choice and the reasons for it.
 
-    bfloat16 is chosen if the device computes it natively and the bfloat16 vectors of the test images are close to the
-    float32 vectors. The relative Euclidean difference must be at most 1e-2 for each test image. The choice does not
-    depend on the dataset. The measured difference is stored in the cache `folder`.
+    bfloat16 is chosen if the device supports it natively, and if the bfloat16 vector of every test image is close to
+    its float32 vector. "Close" means that the relative Euclidean difference is at most 1e-2. Therefore, the choice does
+    not depend on the dataset. The measured difference is stored in the cache folder `folder`.
     """
     if not _native_bfloat16(networks.device):
         return "float32", {"why": "no native bfloat16"}
@@ -56,14 +56,16 @@ def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple
     error = _read_error(memo)
     if error is None:
         error = bfloat16_error(networks, pool)
-        with contextlib.suppress(DetreduceError):  # the vector store already warns about an unwritable cache
+        with contextlib.suppress(
+            DetreduceError
+        ):  # an unwritable cache needs no warning here, because the vector store already warns about it
             write_atomically(memo, lambda file: file.write(json.dumps({"bfloat16_error": error}).encode()))
     chosen = "bfloat16" if error <= TOLERANCE else "float32"
     return chosen, {"bfloat16_error": error, "tolerance": TOLERANCE}
 
 
 def bfloat16_error(networks: Networks, pool: Executor) -> float:
-    """Return the largest relative difference between bfloat16 and float32 vectors of the test images."""
+    """Return the largest relative difference between the bfloat16 and the float32 vectors of the test images."""
     images = probe_images(networks.backbone.preprocess)
     both = [
         [pool.submit(embed_batch, networks(precision), [image], 1) for image in images]
@@ -75,7 +77,7 @@ def bfloat16_error(networks: Networks, pool: Executor) -> float:
 
 
 def probe_images(preprocess: Preprocess) -> list[RGB]:
-    """Return four test images of one shape: scikit-learn's two photographs and the top left quarter of each."""
+    """Return four test images of the same shape: scikit-learn's two photographs and the top left quarter of each."""
     spec = find_spec("sklearn")
     folder = Path(str(spec and spec.origin)).parent / "datasets" / "images"
     photographs = [decode((folder / name).read_bytes()) for name in ("china.jpg", "flower.jpg")]
@@ -85,7 +87,7 @@ def probe_images(preprocess: Preprocess) -> list[RGB]:
 
 
 class Networks:
-    """The networks of a backbone on a device. Each precision has one network, which is built at its first use."""
+    """The networks of a backbone on a device, one for each precision. A network is built at its first use."""
 
     def __init__(self, backbone: Backbone, device: torch.device) -> None:
         self.backbone, self.device = backbone, device
@@ -106,7 +108,7 @@ class Networks:
 
 
 def _read_error(memo: Path) -> float | None:
-    """Return the measured difference that an earlier run stored. Return None if there is no valid file."""
+    """Return the difference that an earlier run measured and stored, or None if there is no valid file."""
     try:
         return float(parse_json(read_regular(memo, RECORDS))["bfloat16_error"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
@@ -114,14 +116,14 @@ def _read_error(memo: Path) -> float | None:
 
 
 def _native_bfloat16(device: torch.device) -> bool:
-    """Return whether the device computes bfloat16 natively, not by emulation."""
+    """Return whether the device computes bfloat16 natively rather than by emulation."""
     import torch
 
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type != "cpu":
         return False
-    # emulated bfloat16 is slower than float32
+    # do not accept emulated bfloat16, because it is slower than float32
     tests = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(bool(test()) for test in tests if test is not None)
 

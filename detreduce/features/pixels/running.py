@@ -1,4 +1,4 @@
-"""The device, batch size and threads with which a network runs."""
+"""The device, the batch size and the number of threads with which a network runs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Running:
-    """How to run a network on images. `batch`, `device` and `workers` are parameters of `extract_features`.
+    """How to run a network on images: device, batch size and threads. `extract_features` documents these parameters.
 
-    The vector of an image must not depend on the other images in its batch. But rounding errors depend on the batch
-    size and on the number of threads, and sometimes on the position in the batch. So a CPU computes one image at a time
-    on one thread, and runs several such computations in parallel. Other devices need batches to be fast. On these
-    devices all batches have the same size, and the last batch is padded.
+    The vector of an image must not depend on the other images in its batch. However, rounding errors depend on the
+    batch size, on the number of threads and sometimes on the position in the batch. Therefore, a CPU computes one image
+    at a time on one thread, and several such computations run in parallel. Other devices need batches to be fast.
+    There, all batches have the same size, and the last batch is padded.
 
     `stop_at_failure` says whether to raise ImageReadError at the first image that cannot be read.
     """
@@ -29,7 +29,10 @@ class Running:
     stop_at_failure: bool = False
 
     def pick_device(self) -> torch.device:
-        """Return the torch device, by default a GPU if available. Raise InputError if the device cannot be used."""
+        """Return the torch device, by default a GPU if one is available.
+
+        Raise InputError if the device cannot be used.
+        """
         import torch
 
         if self.device is None:
@@ -42,13 +45,13 @@ class Running:
         return device
 
     def batch_size(self, device: torch.device) -> int:
-        """Return the number of images in every forward pass: 1 on a CPU, else `batch`, by default 64."""
+        """Return the number of images in each forward pass: 1 on a CPU; otherwise `batch`, which is 64 by default."""
         return 1 if device.type == "cpu" else self.batch or 64
 
     def forward(self, device: torch.device) -> str:
-        """Return a description of the forward passes.
+        """Describe how forward passes run on a device, for example ``cuda, 64 images at a time``.
 
-        The description is part of the cache key, because the last digits of a vector depend on the forward passes.
+        This text is part of the cache key, because the last digits of a vector depend on it.
         """
         if device.type == "cpu":
             return "cpu, one image at a time on one thread"

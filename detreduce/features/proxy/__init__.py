@@ -1,1 +1,1 @@
-"""Features from a proxy training, a short training of a small detector: box scores and gradients of its loss."""
+"""Features from a proxy training (a short training of a small detector): scores of boxes, and gradients of the loss."""

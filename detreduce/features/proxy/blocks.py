@@ -1,4 +1,4 @@
-"""Make the blocks `dynamics` and `gradients`, which come from a proxy training, for `extract_features`."""
+"""Compute the blocks `dynamics` and `gradients`, which come from a proxy training, for `extract_features`."""
 
 from __future__ import annotations
 
@@ -34,31 +34,31 @@ from detreduce.machine.regular_files import is_regular
 from detreduce.ultralytics_bridge.tensor_weights import SUFFIX
 
 NEIGHBOURS = 10
-"""For an image that is missing from the proxy log, the scores of this number of nearest images are averaged."""
+"""An image that is missing from the proxy log gets the average scores of this number of nearest images."""
 _FACTS = ("model", "epochs", "imgsz", "seed", "arguments", "energy", "weights_sha256", "device", "versions", "data")
 
 
 @dataclass
 class ProxyBlocks:
-    """The blocks from one proxy training for one dataset.
+    """The blocks that one proxy training provides for one dataset.
 
     Attributes
     ----------
     names
-        Names of the blocks to make, from `SEPARATE_BLOCKS`.
+        Names of the requested blocks, from `SEPARATE_BLOCKS`.
     path
         The file of the proxy log. The weights are in the same folder.
     log
         The content of the proxy log.
     dataset
         The dataset whose images the blocks describe.
-    dynamics
-        The result of `dynamics_block`. None if the block is not requested.
     start
-        The model from which the proxy training started, if its weights are stored as tensors only. Otherwise None.
+        If the proxy's weights are stored as tensors only, the model from which its training started. Otherwise None.
+    dynamics
+        The result of `dynamics_block`, or None if this block is not requested.
     failures
         Row -> reason, for images that are missing from the log and cannot be read. Empty if another block reads the
-        images, because that block records the unreadable images.
+        images, because that block records the unreadable images itself.
     """
 
     names: tuple[str, ...]
@@ -71,14 +71,14 @@ class ProxyBlocks:
 
     @property
     def weights(self) -> Path:
-        """The file with the weights after the last epoch of the proxy training."""
+        """The file with the proxy's weights after the last epoch, next to the log."""
         return self.path.with_suffix(".pt" if self.start is None else SUFFIX)
 
     def add_to(self, extracted: Extracted, alike: Sequence[str], folder: Path, running: Running) -> None:
         """Add the blocks, their provenance and their failures to `extracted`.
 
-        An image with boxes that is missing from the log gets the scores of its nearest images. `alike` names the
-        blocks that define which images are near.
+        An image that has boxes but is missing from the log gets the scores of the images that are nearest to it. The
+        blocks in `alike` define which images are near.
         """
         extracted.provenance["proxy"] = self._training()
         if "gradients" in self.names:
@@ -109,7 +109,7 @@ class ProxyBlocks:
         }
 
     def _training(self) -> dict[str, Any]:
-        """Return the facts about the training from the log, and the hash of the log. The dict is JSON-able."""
+        """Return the facts about the proxy training that the log contains, and the hash of the log."""
         sha256 = file_hash(self.path)
         return {"path": str(self.path), "sha256": sha256, **{name: self.log.facts.get(name) for name in _FACTS}}
 
@@ -117,16 +117,26 @@ class ProxyBlocks:
 def open_proxy(
     names: Collection[str], proxy: str | Path | None, dataset: DetectionDataset, start: str | None = None
 ) -> ProxyBlocks | None:
-    """Read and check the proxy log that the blocks `names` need. Return None if these blocks need no proxy log.
+    """Open and check the proxy log for the requested blocks. Return None if none of them comes from a proxy training.
 
-    `start` is the model from which the proxy training started. If given, the weights next to the log are tensors only.
+    Parameters
+    ----------
+    names
+        Names of all requested blocks.
+    proxy
+        The path of the log, or None.
+    dataset
+        The dataset whose images the blocks describe.
+    start
+        The model from which the proxy training started. Pass it if the weights next to the log are stored as tensors
+        only, without code.
 
     Raises
     ------
     InputError
-        A proxy log is needed but not given, or given but not needed. The log and the dataset differ in images, labels
-        or classes. The weights in the folder of the log are not the weights that the log names. Images are missing from
-        the log, and `names` does not contain a block that shows which images are similar.
+        A block needs a log but `proxy` is None, or `proxy` is given but no block needs it. The log and the dataset
+        differ in images, labels or classes. The weights next to the log are not the weights that the log names. Images
+        are missing from the log, and no requested block can show which images are similar to them.
     MissingFileError
         The log does not exist, or `gradients` is requested and the proxy's weights do not exist.
     """
@@ -158,7 +168,7 @@ def open_proxy(
 
 
 def _check_weights(opened: ProxyBlocks) -> None:
-    """Raise InputError if the hash of the weights file is not the hash in the log."""
+    """Raise InputError if the weights next to the log are not the weights that the log names."""
     sha256 = file_hash(opened.weights)
     if opened.log.facts.get("weights_sha256", sha256) != sha256:
         raise InputError(
@@ -168,9 +178,9 @@ def _check_weights(opened: ProxyBlocks) -> None:
 
 
 def _explain_unreadable(opened: ProxyBlocks) -> dict[int, str]:
-    """Return row -> reason for the unreadable images that are missing from the log.
+    """Return row -> reason, for the images that are missing from the log because they cannot be read.
 
-    Raise InputError if a missing image can be read and has boxes, because it needs the scores of similar images.
+    Raise InputError if a missing image can be read and has boxes, because it would need the scores of similar images.
     """
     lacking = unseen(opened.log, opened.dataset)
     if needs_neighbours(opened.log, opened.dataset):
@@ -186,24 +196,24 @@ def _explain_unreadable(opened: ProxyBlocks) -> dict[int, str]:
 def fill_missing(
     block: npt.NDArray[np.float32], X: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Fill missing rows (NaN) of a block `dynamics` from the nearest images that have boxes and scores.
+    """Fill in the missing rows (NaN) of a block `dynamics` from the nearest images that have boxes and scores.
 
-    A mean or maximum that is missing becomes the average over the nearest images (see `extrapolate`). A sum that is
-    missing becomes the filled mean times the number of boxes in the image.
+    A missing mean or maximum is replaced by the average over the nearest images (see `extrapolate`). A missing sum is
+    replaced by the mean that was filled in, times the number of boxes in the image.
 
     Parameters
     ----------
     block
-        (n, 13): the block, with the columns `DYNAMICS_COLUMNS`.
+        (n, 13): the block `dynamics`, with the columns `DYNAMICS_COLUMNS`.
     X
-        (r, d): features that define which images are near.
+        (r, d): the features that define which images are near.
     rows
-        (r,): the row of the block for each row of X. Other rows of the block do not change.
+        (r,): the row of the block that belongs to each row of X. All other rows of the block stay unchanged.
     """
     filled = block.copy()
     boxes = block[rows, DYNAMICS_COLUMNS.index("boxes")]
     missing = np.isnan(block[rows, 0])
-    # images without boxes have score 0, which is not the score of a box
+    # leave out images without boxes, because their score of 0 is not the score of a box
     useful = (boxes > 0) | missing
     if missing[useful].all():
         useful[:] = True

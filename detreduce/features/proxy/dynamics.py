@@ -1,4 +1,4 @@
-"""The block `dynamics`: scores of difficulty from a proxy training, one row per image."""
+"""The block `dynamics`: for each image, how difficult its boxes were in a proxy training."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from detreduce.images.decode import why_unreadable
 
 DETECTED_IOU = 0.5
 DETECTED_CONFIDENCE = 0.25
-"""Ultralytics shows predictions of at least this confidence."""
+"""Ultralytics shows predictions from this confidence on."""
 MOVED = 2e-3
-"""Two boxes are different if a corner differs by more than this fraction of the image. Rounding moves corners less."""
+"""Two boxes are different if a corner differs by more than this fraction of the image.
+
+Rounding moves corners less than this.
+"""
 
 
 def box_scores(
@@ -27,30 +30,29 @@ def box_scores(
     confidence: float = DETECTED_CONFIDENCE,
     early: int | None = None,
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Score each ground-truth box of a proxy log. All scores are at least 0, and are higher for harder boxes.
+    """Score how difficult each ground-truth box was in a proxy training. A score is at least 0, and higher is harder.
 
     Parameters
     ----------
     log
         The proxy log, with E epochs and B boxes.
-    iou
-        Lowest IoU at which a box counts as detected.
-    confidence
-        Lowest confidence at which a box counts as detected. A box must reach both limits.
+    iou, confidence
+        A box counts as detected if its matched prediction has at least this IoU and at least this confidence.
     early
-        Number of epochs that `el2n` uses, counted from the first epoch. By default half of the epochs, rounded up.
+        The number of epochs, counted from the first one, that `el2n` uses. The default is half of the epochs, rounded
+        up.
 
     Returns
     -------
     dict
-        Name of a score -> (B,) float64:
+        Name of each score -> (B,) float64:
 
-        - ``vps``: the variance of IoU x confidence over the epochs (Yagi 2025, arXiv 2505.17245). Boxes are matched by
-          `detreduce.training.box_matching.match`.
-        - ``forgetting``: the number of changes from detected to not detected (Toneva et al. 2019). E if the box is
-          never detected.
+        - ``vps``: the variance of IoU x confidence over the epochs (Yagi 2025, arXiv 2505.17245). Boxes are matched to
+          predictions by `detreduce.training.box_matching.match`.
+        - ``forgetting``: how often the box changed from detected to not detected (Toneva et al. 2019). It is E for a
+          box that was never detected.
         - ``el2n``: the L2 norm of the error, averaged over the early epochs (Paul et al. 2021).
-        - ``aum``: 1 minus the area under the margin (Pleiss et al. 2020). This area is the average margin over the
+        - ``aum``: 1 minus the area under the margin (Pleiss et al. 2020). This area is the margin averaged over the
           epochs, computed from confidences instead of logits.
 
     Raises
@@ -77,9 +79,10 @@ def box_scores(
 def image_scores(
     scores: npt.NDArray[np.float64], box_images: npt.NDArray[np.integer], n_images: int
 ) -> npt.NDArray[np.float64]:
-    """Return (n, 3) float64: the sum, mean and maximum of the (B,) scores of each image's boxes.
+    """Return the sum, the mean and the maximum of the scores of each image's boxes, (n, 3) float64.
 
-    Scores must be at least 0. An image without boxes gets zeros.
+    `scores` (B,) must be at least 0, and `box_images` (B,) is the row of each box's image. An image without boxes gets
+    zeros.
     """
     total = np.bincount(box_images, scores, n_images)
     largest = np.zeros(n_images)
@@ -89,43 +92,43 @@ def image_scores(
 
 
 def unseen(log: ProxyLog, dataset: DetectionDataset) -> list[int]:
-    """Return the rows of the dataset's images that are missing from the log."""
+    """Return the rows of those images of the dataset that are missing from the log."""
     seen = set(log.image_ids)
     return [row for row, record in enumerate(dataset) if record.id not in seen]
 
 
 def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
-    """Return whether a readable image with boxes is missing from the log.
+    """Return whether any image that is missing from the log needs the scores of similar images.
 
-    Such an image needs the scores of similar images. This function opens images until it finds such an image.
+    This is an image that has boxes and can be read. The function opens images until it finds one.
     """
     boxes = boxes_of_images(dataset.sparse_class_counts) > 0
     return any(boxes[row] and not why_unreadable(dataset[row].path) for row in unseen(log, dataset))
 
 
 def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> npt.NDArray[np.float32]:
-    """Return the block `dynamics` of a dataset. The proxy was trained on all or some of its images.
+    """Compute the block `dynamics` of a dataset from the log of a proxy that was trained on all or some of its images.
 
     Parameters
     ----------
     log
-        The proxy log. The images of the log and of the dataset are matched by id.
+        The proxy log. Images of the log and of the dataset are matched by their ids.
     dataset
-        The dataset. An image that is also in the log must have the same boxes in both.
+        The dataset. An image that is in both must have the same boxes in both.
     **options
-        Keywords of `box_scores`.
+        Keyword arguments of `box_scores`.
 
     Returns
     -------
     numpy.ndarray
-        (n, 13) float32, with the columns `DYNAMICS_COLUMNS`. For each of vps, forgetting, el2n and aum there are the
-        sum, mean and maximum over the boxes of the image. The last column is the number of boxes. Scores are 0 for
-        images without boxes, and NaN for images with boxes that are missing from the log.
+        (n, 13) float32, with the columns `DYNAMICS_COLUMNS`. For each of vps, forgetting, el2n and aum, there are the
+        sum, the mean and the maximum over the boxes of the image. The last column is the number of boxes. The scores of
+        an image without boxes are 0. The scores of an image that has boxes but is missing from the log are NaN.
 
     Raises
     ------
     InputError
-        An image has different boxes in the log and in the dataset, the log has none of the images, or the classes
+        An image has other boxes in the log than in the dataset, the log contains none of the images, or the classes
         differ.
     """
     check_classes(log, dataset)
@@ -147,7 +150,7 @@ def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> 
 
 
 def check_classes(log: ProxyLog, dataset: DetectionDataset) -> None:
-    """Raise InputError if the log and the dataset do not have the same classes in the same order."""
+    """Raise InputError unless the log and the dataset have the same classes in the same order."""
     theirs = list(log.facts.get("class_names", dataset.class_names))
     if theirs != list(dataset.class_names):
         raise InputError(
@@ -157,7 +160,7 @@ def check_classes(log: ProxyLog, dataset: DetectionDataset) -> None:
 
 
 def _check_boxes(log: ProxyLog, rows: npt.NDArray[np.int64], dataset: DetectionDataset) -> None:
-    """Raise InputError if an image has different boxes in the log and in the dataset."""
+    """Raise InputError if an image has other boxes in the log than in the dataset."""
     single = ~dataset.box_crowd
     place = np.full(len(dataset), -1, np.int64)
     place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)

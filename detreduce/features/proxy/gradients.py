@@ -20,23 +20,23 @@ from detreduce.images.store import DigestMemo, VectorStore
 from detreduce.machine.hashes import Digest, content_digest, file_hash
 
 BOXES = "in the frame of the decoded picture"
-"""A description of how boxes are placed in the network's input. This text is part of the cache key."""
+"""How boxes are placed in the network's input. This text is part of the cache key."""
 
 
 def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, options: GradientOptions) -> ImageBlock:
-    """Compute the gradient of the detection loss for every image that is not yet in the cache `folder`.
+    """Compute the gradient of the detection loss for each image, unless it is already in the cache folder `folder`.
 
-    The loss is ultralytics' loss of a single image: its box, class and distance parts, with the gains of the training
-    that made the weights. The gradient is with respect to the weights and biases of the last convolutions in the head,
-    one for each branch and level. The network is in eval mode. YOLO26 has two heads. The gradient of the head that
-    predicts by default is used. A sparse random projection (Li, Hastie and Church 2006) reduces the gradient to
-    `dimensions` columns. The projection is the same for every image and keeps inner products on average. The result
-    needs 2 KiB per image.
+    The loss is ultralytics' loss of a single image: the sum of its box, class and distance parts, weighted by the gains
+    of the training that produced the weights. The gradient is taken with respect to the weights and biases of the last
+    convolutions of the head, one for each branch and level. The network is in eval mode. YOLO26 has two heads; the one
+    that it uses for prediction by default is taken. A sparse random projection (Li, Hastie and Church 2006) reduces the
+    gradient to `dimensions` columns. It is the same for every image and preserves inner products on average. A gradient
+    takes 2 KiB per image.
 
     Returns
     -------
     ImageBlock
-        `vectors` is (n, 512) float32, NaN for an image that could not be read.
+        Its `vectors` are (n, 512) float32. The row of an image that could not be read is NaN.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
 
 
 class _Labels:
-    """The boxes and classes of each image, without crowd regions."""
+    """The boxes and class numbers of each image, without crowd regions."""
 
     def __init__(self, dataset: DetectionDataset) -> None:
         single = ~dataset.box_crowd
@@ -107,16 +107,16 @@ class _Labels:
         self._starts = np.searchsorted(dataset.box_rows[single], np.arange(len(dataset) + 1))
 
     def of(self, row: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        """Return the corners of the boxes of an image as fractions of the image, and the classes of the boxes."""
+        """Return the corners of an image's boxes, as fractions of the image, and the class numbers of the boxes."""
         inside = slice(self._starts[row], self._starts[row + 1])
         return self._boxes[inside], self._classes[inside]
 
     def key(self, row: int, image: Digest) -> Digest:
-        """Return the key of an image's vector in the store: a digest of the image's content and its labels."""
+        """Return the key under which an image's gradient is stored: a digest of the image's content and its labels."""
         boxes, classes = self.of(row)
         return content_digest(image + boxes.astype("<f8").tobytes() + classes.astype("<i8").tobytes())
 
     def check(self, row: int) -> None:
-        """Raise ImageReadError if the boxes of an image cannot be placed in the image."""
+        """Raise ImageReadError if the boxes are in pixels and the size of the image is unknown."""
         if not np.isfinite(self.of(row)[0]).all():
             raise ImageReadError("the boxes are in pixels and the size of the image cannot be read")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 DIMENSIONS = 512
-"""Number of columns of the block. One image needs 2 KiB in float32."""
+"""Number of columns of the block `gradients`. They take 2 KiB per image as float32."""
 LAYERS = "the last convolutions of the box and class branches, weights and biases"
 
 
@@ -40,8 +40,8 @@ class GradientOptions:
     running
         Device, batch size and threads.
     start
-        The model from which the training of the weights started. If given, the file of the weights has only tensors
-        (see `load_tensors`). If None, it is a weights file of ultralytics (see `load_plain`).
+        The model from which the training of the weights started, if the weights file contains only tensors (see
+        `load_tensors`). None if it is an ordinary weights file of ultralytics (see `load_plain`).
     """
 
     imgsz: int = 320
@@ -52,7 +52,7 @@ class GradientOptions:
 
 
 class HeadGradients:
-    """The head of a detector, its loss and a random projection. The network is built only if an image needs it."""
+    """A detector's head, its loss and a random projection. The network is built only when it is first needed."""
 
     def __init__(self, weights: Path, n_classes: int, device: torch.device, options: GradientOptions) -> None:
         self.weights = weights
@@ -62,7 +62,7 @@ class HeadGradients:
 
     @cached_property
     def model(self) -> Any:
-        """The ultralytics network in eval mode. Its `args` have the loss gains of the training."""
+        """The ultralytics network in eval mode. Its `args` contain the loss gains of the training."""
         if self.options.start is None:
             network = load_plain(self.weights)
         else:
@@ -90,7 +90,7 @@ class HeadGradients:
 
     @cached_property
     def loss(self) -> Any:
-        """Ultralytics' loss. If the head has two parts (YOLO26), the part that predicts by default is used."""
+        """Ultralytics' loss function. For YOLO26, it is the loss of the head that is used for prediction by default."""
         criterion = self.model.init_criterion()
         if not hasattr(criterion, "one2many"):
             return criterion
@@ -98,7 +98,7 @@ class HeadGradients:
 
     @cached_property
     def projection(self) -> Any:
-        """The sparse random projection of scikit-learn. None if the gradient has at most `dimensions` columns."""
+        """scikit-learn's sparse random projection, or None if the gradient has no more than `dimensions` entries."""
         from sklearn.random_projection import SparseRandomProjection
 
         width = sum(parameter.numel() for layer in self.convolutions for parameter in layer.parameters())
@@ -110,7 +110,10 @@ class HeadGradients:
     def vectors(
         self, group: list[NetworkInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
     ) -> npt.NDArray[np.float32]:
-        """Return (b, dimensions) float32: the projected gradients of b images of one shape with the boxes `truth`."""
+        """Return the projected gradients of b images that have the same shape, (b, dimensions) float32.
+
+        `truth` contains the ground-truth boxes and class numbers of each image.
+        """
         full = self.gradients(group, truth)
         if not np.isfinite(full).all():
             raise InputError(
@@ -121,7 +124,9 @@ class HeadGradients:
     def gradients(
         self, group: list[NetworkInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
     ) -> npt.NDArray[np.float32]:
-        """Return full gradients, (b, D) float32: layer by layer, the weights row by row, then the biases."""
+        """Return the gradients without projection, (b, D) float32: for each layer, its weights row by row, then its
+        biases.
+        """
         import torch
 
         seen: list[torch.Tensor] = []
@@ -144,7 +149,7 @@ class HeadGradients:
         return torch.stack(rows).cpu().numpy()
 
     def _slopes(self, raw: dict[str, Any], number: int, targets: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-        """Return the derivative of one image's loss with respect to each layer's output, as (channels, positions)."""
+        """Return the derivative of one image's loss with respect to the output of each layer, (channels, positions)."""
         import torch
 
         leaves = {name: raw[name][number : number + 1].clone().requires_grad_(True) for name in ("boxes", "scores")}
@@ -159,7 +164,7 @@ class HeadGradients:
 def _targets(
     item: NetworkInput, boxes: npt.NDArray[np.float64], classes: npt.NDArray[np.int64], device: torch.device
 ) -> dict[str, torch.Tensor]:
-    """Return the boxes of an image in the format of ultralytics' loss: centre and size as fractions of the input."""
+    """Convert the boxes of an image to the format of ultralytics' loss: centre and size as fractions of the input."""
     import torch
 
     corners = item.frame.place(boxes)

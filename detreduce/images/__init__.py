@@ -1,1 +1,1 @@
-"""Decode and resize images, read images ahead, and store the vectors that are computed from the images."""
+"""Decode and resize images, read them ahead in threads, and store the vectors that are computed from them."""

@@ -1,4 +1,4 @@
-"""Read images ahead with threads and group the images into batches of one shape. Memory stays bounded."""
+"""Read images ahead in threads, and group them into batches of the same shape. The memory is limited."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from detreduce.machine.regular_files import IMAGES, read_regular
 T = TypeVar("T")
 
 Known = Callable[[int, Digest], bool]
-"""A function of (row, digest of the image file). It returns True if all vectors of the image are stored."""
+"""A function (row, digest of the image file) -> whether all vectors of this image are already stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,17 @@ class ReadImage(Generic[T]):
     row
         Index of the image in the list of images.
     status
-        Status of the file, taken before the file is read. None if the file cannot be read.
+        The status of the file, taken before the file was read. None if the file cannot be read.
     read_at_ns
-        Time at which the status was taken, in nanoseconds. 0 if the file cannot be read.
+        The time at which the status was taken, in nanoseconds. 0 if the file cannot be read.
     digest
-        Digest of the file's bytes. Empty if the file cannot be read.
+        The digest of the file's bytes. Empty if the file cannot be read.
     content
-        The result of `prepare`. None if all vectors of the image are stored, or if the image cannot be decoded.
+        The result of `prepare`. None if all vectors of the image are already stored, or if the image cannot be decoded.
     error
-        Reason why the file cannot be read or decoded. Empty if there was no error.
+        Why the file cannot be read or decoded. Empty if there was no error.
     damage
-        The decoder's message about damage in an image that it decoded. Empty if there is no damage.
+        What the decoder printed about damage in an image that it decoded anyway. Empty if there was no such message.
     """
 
     row: int
@@ -61,7 +61,10 @@ class ReadImage(Generic[T]):
 
 
 def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: Known) -> ReadImage[T]:
-    """Read a file once and compute the digest of the bytes. Call `prepare` on the bytes if the image is not `known`."""
+    """Read a file once and compute the digest of its bytes.
+
+    If the image is not `known`, also call `prepare` on them.
+    """
     try:
         read_at_ns = time.time_ns()
         status = path.stat()
@@ -82,7 +85,9 @@ def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: 
 def read_ahead(
     rows: Iterable[int], read: Callable[[int], ReadImage[T]], pool: Executor, ahead: int
 ) -> Iterator[ReadImage[T]]:
-    """Yield the images in order. The pool reads at most `ahead` images in advance, so memory is bounded."""
+    """Yield the images in order, while the threads of `pool` read at most `ahead` images in advance to limit the
+    memory.
+    """
     waiting: deque[Future[ReadImage[T]]] = deque()
     for row in rows:
         waiting.append(pool.submit(read, row))
@@ -94,14 +99,14 @@ def read_ahead(
 
 @dataclass(frozen=True, slots=True)
 class NetworkInput:
-    """An image at the size of a network's input.
+    """An image that has the size of a network's input.
 
     Attributes
     ----------
     image
-        (h, w, 3) uint8 RGB, including padding.
+        (h, w, 3) uint8 RGB, including the padding.
     frame
-        Position of the picture inside `image`.
+        Where the picture is inside `image`.
     """
 
     image: RGB
@@ -109,7 +114,10 @@ class NetworkInput:
 
 
 def network_input(data: bytes, preprocess: Preprocess) -> NetworkInput:
-    """Decode an image file's bytes and resize the image for a network. Raise ImageReadError like `decode`."""
+    """Decode the bytes of an image file and resize the image for a network.
+
+    Raise the same ImageReadError as `decode`.
+    """
     size = preprocess.imgsz
     image, frame = decode_framed(data, longest=size, shortest=size if preprocess.shape == "stretch" else None)
     return NetworkInput(preprocess(image), frame.inside(preprocess.frame(*image.shape[:2])))
@@ -118,7 +126,10 @@ def network_input(data: bytes, preprocess: Preprocess) -> NetworkInput:
 def same_shape_batches(
     images: Iterable[tuple[int, NetworkInput]], batch: int
 ) -> Iterator[list[tuple[int, NetworkInput]]]:
-    """Group (row, image) pairs of equal shape into batches. At most ``4 * batch`` images wait for a full batch."""
+    """Group (row, image) pairs into batches of images with the same shape.
+
+    At most ``4 * batch`` images wait until their batch is full; if there are more, an incomplete batch is yielded.
+    """
     waiting: dict[tuple[int, ...], list[tuple[int, NetworkInput]]] = {}
     for row, item in images:
         group = waiting.setdefault(item.image.shape, [])
@@ -127,7 +138,7 @@ def same_shape_batches(
             yield waiting.pop(item.image.shape)
         elif sum(map(len, waiting.values())) >= 4 * batch:
             yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
-    # largest batches first, so that all threads end at about the same time
+    # yield the largest batches first, so that all threads finish at about the same time
     yield from sorted(waiting.values(), key=len, reverse=True)
 
 
@@ -135,7 +146,7 @@ def same_shape_batches(
 def decoding_threads(
     count: int, name: str = "detreduce", prepare_thread: Callable[[], object] | None = None
 ) -> Iterator[ThreadPoolExecutor]:
-    """Start a pool of threads. While the pool exists, OpenCV does not start its own threads."""
+    """Start a pool of threads. As long as the pool exists, OpenCV does not start threads of its own."""
     before = cv2.getNumThreads()
     pool = ThreadPoolExecutor(count, name, initializer=prepare_thread)
     try:
@@ -150,9 +161,11 @@ def decoding_threads(
 class Threads:
     """The threads that decode images and run the network.
 
-    On a CPU, `decode` and `forward` are the same pool. Each of its threads decodes an image or runs the network. In
-    each of these threads, torch uses one thread. So results do not depend on the number of cores, and no core waits for
-    another core at the end of each layer. On other devices, one thread runs the network while the other threads decode.
+    On a CPU, `decode` and `forward` are the same pool, and each of its threads both decodes images and runs the
+    network. Torch uses only one thread inside each of them. Therefore, results do not depend on the number of cores,
+    and no core waits for another at the end of each layer. On other devices, one thread runs the network while the
+    others decode.
+
     `count` is the number of threads that decode.
     """
 
@@ -163,7 +176,7 @@ class Threads:
 
 @contextmanager
 def threads(device_type: str, workers: int | None = None) -> Iterator[Threads]:
-    """Start the threads for a run. Afterwards, restore the thread counts of torch and OpenCV."""
+    """Start the threads for a run. When the block ends, restore the thread counts of torch and OpenCV."""
     import torch
 
     on_cpu = device_type == "cpu"
@@ -172,11 +185,11 @@ def threads(device_type: str, workers: int | None = None) -> Iterator[Threads]:
     with decoding_threads(count, prepare_thread=partial(torch.set_num_threads, 1)) as pool:
         single = pool if on_cpu else ThreadPoolExecutor(1, "detreduce-forward")
         try:
-            # the calling thread computes too, so the same rule applies to it
+            # the calling thread also computes, so torch must use one thread there too
             torch.set_num_threads(1)
             yield Threads(pool, single, count)
         finally:
             for executor in (pool, single):
                 executor.shutdown(wait=True, cancel_futures=True)
-            # the last setting in any thread is the default for threads started later
+            # the last value that any thread sets becomes the default of threads that start later
             torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""Decode image files to arrays, strictly, and resize the arrays for a network."""
+"""Decode image files to arrays, refusing truncated files, and resize the arrays for a network."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import PIL.Image
 
 RGB = npt.NDArray[np.uint8]
-PAD_VALUE = 114  # the grey of ultralytics' letterbox
+PAD_VALUE = 114  # the grey that ultralytics' letterbox uses
 EMPTY_FILE = "the file is empty"
 _JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# OpenCV before 4.11 can only decode to BGR
+# versions of OpenCV before 4.11 can only decode to BGR
 _COLOUR: int = getattr(cv2, "IMREAD_COLOR_RGB", cv2.IMREAD_COLOR)
 _FLAGS: dict[int, int] = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -37,23 +37,24 @@ _FLAGS: dict[int, int] = {
 }
 _ORIENTATION = 0x0112
 _STRIP = 1 << 22
-"""Pixels that are converted at once."""
+"""Number of pixels that are converted at a time."""
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """The steps that turn an image into a network's input.
+    """The steps that turn a decoded image into a network's input.
 
     Attributes
     ----------
     imgsz
-        For ``letterbox``, the length of the longer side in pixels. For ``stretch``, the length of both sides.
+        The size of the input in pixels: the length of the longer side for ``letterbox``, or of both sides for
+        ``stretch``.
     shape
         ``letterbox`` keeps the aspect ratio and pads each side with grey 114 to a multiple of `stride`, as ultralytics
-        does for a single image. The image is centred. ``stretch`` resizes the whole image to a square. It does not crop
-        the image, because objects can be at the border.
+        does for a single image. The image is centred. ``stretch`` resizes the whole image to a square, without
+        cropping, because objects can be at the border.
     mean, std
-        Mean and standard deviation of each RGB channel, for pixels in 0..255: input = (pixel - mean) / std.
+        Mean and standard deviation of each RGB channel, for pixels from 0 to 255. The input is (pixel - mean) / std.
     stride
         Both sides of a letterboxed image are multiples of this number of pixels.
     """
@@ -66,7 +67,7 @@ class Preprocess:
 
     @property
     def key(self) -> str:
-        """Text with all settings that determine the input's pixels. It is a part of the cache key."""
+        """A text with all settings that determine the pixels of the input. It is part of the cache key."""
         size = (
             f"{self.imgsz} px, stride {self.stride}, grey {PAD_VALUE}"
             if self.shape == "letterbox"
@@ -79,7 +80,10 @@ class Preprocess:
         )
 
     def __call__(self, image: RGB) -> RGB:
-        """Resize an (h, w, 3) uint8 image to the network's input size. The result is uint8 and not yet normalised."""
+        """Resize an (h, w, 3) uint8 image to the size of the network's input.
+
+        The result is uint8, not yet normalised.
+        """
         if self.shape == "stretch":
             return _resize(image, self.imgsz, self.imgsz)
         height, top, bottom = self._letterboxed(image.shape[0], max(image.shape[:2]))
@@ -92,7 +96,7 @@ class Preprocess:
         )
 
     def frame(self, height: int, width: int) -> Frame:
-        """Return the position of a (height, width) image inside the network's input."""
+        """Return where an image of this height and width in pixels is placed inside the network's input."""
         if self.shape == "stretch":
             return WHOLE
         rows, top, bottom = self._letterboxed(height, max(height, width))
@@ -101,10 +105,10 @@ class Preprocess:
         return Frame(left / wide, top / high, (left + columns) / wide, (top + rows) / high)
 
     def _letterboxed(self, side: int, longest: int) -> tuple[int, int, int]:
-        """Return three lengths in pixels: the scaled side, the padding before it and the padding after it."""
+        """Return the scaled side, the padding before it and the padding after it, in pixels."""
         scaled = max(1, round(side * (self.imgsz / longest)))
         padding = -scaled % self.stride
-        # an odd pixel of padding goes below or to the right, as in ultralytics
+        # if the padding is odd, the extra pixel goes below or to the right, as in ultralytics
         before = round(padding / 2 - 0.1)
         return scaled, before, padding - before
 
@@ -116,14 +120,15 @@ def _resize(image: RGB, height: int, width: int) -> RGB:
 
 
 def decode(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> RGB:
-    """Decode an image file's bytes to an (h, w, 3) uint8 RGB array and apply the EXIF rotation, as ultralytics does.
+    """Decode the bytes of an image file to an (h, w, 3) uint8 RGB array, and apply the EXIF rotation as ultralytics
+    does.
 
-    Grey, palette, 16-bit and transparent images become 8-bit RGB. The upper 8 of 16 bits are used, and alpha is
-    dropped. If `longest` is given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size. The longer side then keeps at
-    least `longest` pixels, and the shorter side at least `shortest` pixels.
+    Grey, palette, 16-bit and transparent images become 8-bit RGB: of 16 bits, the upper 8 are used, and the alpha
+    channel is dropped. If `longest` is given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size. Its longer side
+    then still has at least `longest` pixels, and its shorter side at least `shortest` pixels.
 
-    Damage inside a JPEG that has its end marker is not found, because libjpeg fills in the missing parts without an
-    error. `check_images` finds such damage. libjpeg's message goes to `heard_messages`.
+    If a JPEG has its end marker, damage inside it is not detected, because libjpeg fills in the missing parts without
+    an error. `check_images` detects such damage. libjpeg's message is collected by `heard_messages`.
 
     Raises
     ------
@@ -134,7 +139,7 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
 
 
 def why_unreadable(path: Path) -> str:
-    """Return the reason why an image file cannot be read or decoded, or an empty text if the file is fine."""
+    """Return why an image file cannot be read or decoded, or an empty string if it can."""
     try:
         decode(read_regular(path, IMAGES))
     except OSError as error:
@@ -145,9 +150,9 @@ def why_unreadable(path: Path) -> str:
 
 
 def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> tuple[RGB, Frame]:
-    """Decode like `decode`, and also return the position of the picture in the array.
+    """Decode an image like `decode`, and also return where the picture is inside the array.
 
-    The picture of a JPEG that is decoded at a reduced size may not fill the array.
+    If a JPEG is decoded at a reduced size, its picture may not fill the array completely.
     """
     if not data:
         raise ImageReadError(EMPTY_FILE)
@@ -158,7 +163,7 @@ def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | No
             raise ImageReadError("truncated JPEG (no end marker)")
         divisor = _reduction(size, longest, shortest)
         if size is not None:
-            # libjpeg keeps the whole image in memory if the JPEG is progressive
+            # libjpeg keeps a progressive JPEG in memory at its full size
             needed = size[0] * size[1] // (1 if progressive else divisor**2)
     elif data.startswith(_PNG_START):
         if b"IEND\xaeB`\x82" not in data[-1024:]:
@@ -180,7 +185,7 @@ def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | No
 
 
 def _decode_opencv(data: bytes, flag: int) -> RGB | None:
-    """Decode with OpenCV to RGB. Return None if OpenCV cannot decode the file."""
+    """Decode an image to RGB with OpenCV. Return None if OpenCV cannot decode it."""
     try:
         image = decode_quietly(lambda: cv2.imdecode(np.frombuffer(data, np.uint8), flag))
     except cv2.error:  # OpenCV raises an error for images over its size limit
@@ -191,24 +196,23 @@ def _decode_opencv(data: bytes, flag: int) -> RGB | None:
 
 
 def _decode_other(data: bytes) -> RGB:
-    """Decode an image that is neither JPEG nor PNG."""
-    # Pillow raises an error for a truncated file, but some OpenCV versions fill the missing parts with black
+    # Pillow raises an error for a truncated file, whereas some versions of OpenCV fill the missing parts with black
     return _decode_pillow(data, prefer_opencv=True)
 
 
 def _orientation(data: bytes) -> int:
-    """Return the EXIF orientation, 1 to 8. Return 1 if the file does not have an EXIF orientation."""
+    """Return the EXIF orientation, from 1 to 8. If the file has none, return 1, which means no rotation."""
     try:
         with opened_image(data) as image:
             return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # Pillow's plugins raise errors of many kinds, and OpenCV could read the image
+    except Exception:  # Pillow's plugins raise many kinds of errors, and OpenCV has been able to read the image
         return 1
 
 
 def _decode_pillow(data: bytes, *, prefer_opencv: bool = False) -> RGB:
-    """Decode with Pillow to RGB. Raise ImageReadError if Pillow cannot decode the file.
+    """Decode an image to RGB with Pillow. Raise ImageReadError if Pillow cannot decode it.
 
-    `prefer_opencv` returns the array of OpenCV if OpenCV can decode the file too.
+    If `prefer_opencv` is True and OpenCV can decode the image as well, return OpenCV's array.
     """
     from PIL import Image, ImageOps
 
@@ -225,12 +229,12 @@ def _decode_pillow(data: bytes, *, prefer_opencv: bool = False) -> RGB:
         raise
     except Image.UnidentifiedImageError:
         raise ImageReadError("not an image of a known format") from None
-    except Exception as error:  # Pillow's plugins raise errors of many kinds
+    except Exception as error:  # Pillow's plugins raise many kinds of errors
         raise ImageReadError(f"truncated or damaged ({str(error)[:80]})") from None
 
 
 def _to_array(image: PIL.Image.Image) -> RGB:
-    """Return an image as an (h, w, 3) array. It is converted in strips, so that it is in memory only twice."""
+    """Convert an image to an (h, w, 3) array, strip by strip, so that memory holds it no more than twice."""
     array = np.empty((image.height, image.width, 3), np.uint8)
     rows = max(1, _STRIP // image.width)
     for top in range(0, image.height, rows):
@@ -240,7 +244,7 @@ def _to_array(image: PIL.Image.Image) -> RGB:
 
 
 def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int | None) -> int:
-    """Return the largest divisor (1, 2, 4 or 8) at which a JPEG may be decoded."""
+    """Return by how much (1, 2, 4 or 8) a JPEG may be reduced while it is decoded."""
     if size is None or longest is None:
         return 1
     fits = (n for n in _FLAGS if max(size) >= n * longest and min(size) >= n * (shortest or 1))
@@ -248,11 +252,11 @@ def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int 
 
 
 def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool, bool]:
-    """Return the size (width, height) of a JPEG before rotation, whether the file has its end marker, and whether it
-    is progressive.
+    """Scan the markers of a JPEG. Return its size before rotation, whether it has its end marker, and if it is
+    progressive.
 
-    The size is None if the file does not state a size. The end marker of a thumbnail inside an APP segment does not
-    count. Bytes after the end marker are ignored.
+    The size is (width, height), or None if the file does not state it. The end marker of a thumbnail inside an APP
+    segment does not count, and bytes after the end marker are ignored.
     """
     size, progressive = None, False
     at = 2
@@ -271,5 +275,5 @@ def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool, bool]:
             progressive = code not in (0xC0, 0xC1)
         at += int.from_bytes(segment[:2], "big")
         if size is not None and code == 0xDA and data.endswith(b"\xff\xd9"):
-            return size, True, progressive  # skip the search through the compressed data
+            return size, True, progressive  # do not search through the compressed data
     return size, False, progressive

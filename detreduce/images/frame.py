@@ -1,4 +1,4 @@
-"""The position of a picture inside a larger array, used to convert boxes."""
+"""The position of a picture inside a larger array, used to convert the coordinates of boxes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import numpy.typing as npt
 
-# EXIF orientations that swap the axes, that mirror the picture along x, and that mirror the picture along y
+# the EXIF orientations that swap the axes, that mirror the picture along x, and that mirror it along y
 _TURNED = (5, 6, 7, 8)
 _MIRRORED_X = (2, 3, 6, 7)
 _MIRRORED_Y = (3, 4, 7, 8)
@@ -17,7 +17,7 @@ _MIRRORED_Y = (3, 4, 7, 8)
 class Frame:
     """The edges of a picture inside an array, as fractions of the array's width and height.
 
-    Pixel i extends from i to i + 1. Bilinear resizing does not move the edges.
+    Pixel i extends from i to i + 1, so bilinear resizing does not move the edges.
     """
 
     left: float = 0.0
@@ -32,7 +32,10 @@ class Frame:
         return origin + np.asarray(boxes, np.float64) * size
 
     def inside(self, outer: Frame) -> Frame:
-        """Return the picture's position in a larger array. `outer` is the position of this frame's array there."""
+        """Return where the picture is in a larger array.
+
+        `outer` is the position of this frame's array in the larger one.
+        """
         return Frame(*outer.place(astuple(self)).tolist())
 
 
@@ -40,9 +43,10 @@ WHOLE = Frame()
 
 
 def reduced_frame(width: int, height: int, divisor: int, orientation: int) -> Frame:
-    """Return the frame of a width x height JPEG that was decoded at 1/`divisor` and rotated by its EXIF orientation.
+    """Return the frame of a JPEG that was decoded at 1/`divisor` of its size and rotated by its EXIF orientation.
 
-    If a side is not a multiple of the divisor, only a part of the last pixel belongs to the picture.
+    `width` and `height` are its full size in pixels. If a side is not a multiple of the divisor, only part of the last
+    pixel belongs to the picture.
     """
     right, bottom = (side / (divisor * -(-side // divisor)) for side in (width, height))
     if orientation in _TURNED:

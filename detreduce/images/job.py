@@ -1,4 +1,4 @@
-"""Fill in the vectors of a list of images: read stored vectors, and compute and store the others."""
+"""Provide vectors for a list of images: read those that are stored, and compute and store the rest."""
 
 from __future__ import annotations
 
@@ -25,25 +25,26 @@ MEMO_SECONDS = 30.0
 
 
 class ImageVectors:
-    """The vectors of n images, in the order of the images. Each vector is read from a store or computed.
+    """The vectors of n images, in the order of the images. They are read from a store or added after they were
+    computed.
 
     An image can have several vectors, for example one per class.
 
     Parameters
     ----------
     store
-        The store that keeps the vectors.
+        The store from which the vectors are read and to which computed vectors are written.
     starts
         (n + 1,) int64: index of each image's first vector. The last entry is the number of vectors. If each image has
-        one vector, `starts` is 0 to n.
+        exactly one vector, this is 0, 1, ..., n.
     key
-        Function of (index of a vector, digest of its image) that returns the vector's key in the store. Default: the
+        Function (index of a vector, digest of its image) -> key of the vector in the store. By default, the key is the
         digest.
 
     Attributes
     ----------
     filled
-        One bool per vector: True if the vector was read or computed. The caller sets True for vectors that are not
+        One bool per vector: whether it has been read or computed. A caller can set it to True for vectors that are not
         needed.
     recalled
         Number of vectors that were read from the store.
@@ -64,13 +65,13 @@ class ImageVectors:
 
     @property
     def width(self) -> int:
-        """Length of a vector. It is 0 before the first vector is filled in."""
+        """Length of a vector, or 0 as long as no vector has been filled in."""
         return 0 if self._values is None else self._values.shape[1]
 
     def array(self, width: int = 0) -> Array:
-        """Return all vectors. Missing vectors are NaN, or 0 if the type is an integer type.
+        """Return all vectors. The values of a missing vector are NaN, or 0 if the store has an integer type.
 
-        If all vectors are missing, their length is `width`.
+        If all vectors are missing, they get the length `width`.
         """
         return self._empty(width) if self._values is None else self._values
 
@@ -79,16 +80,16 @@ class ImageVectors:
         return np.full((len(self.filled), width), np.nan if dtype.kind == "f" else 0, dtype)
 
     def complete(self) -> npt.NDArray[np.bool_]:
-        """Return (n,) bool: True for each image whose vectors are all filled in."""
+        """Return for each image whether all of its vectors have been filled in, as (n,) bool."""
         missing = np.concatenate([[0], np.cumsum(~self.filled)])
         return np.asarray(missing[self.starts[1:]] == missing[self.starts[:-1]])
 
     def stored(self, row: int, digest: Digest) -> bool:
-        """Return whether the store has all vectors of an image."""
+        """Return whether the store contains all vectors of an image."""
         return all(key in self.store for _, key in self._keys(row, digest))
 
     def recall(self, digests: dict[int, Digest]) -> None:
-        """Fill in the vectors that the store has. `digests` maps an image's row to its digest."""
+        """Fill in the vectors that the store contains. `digests` maps the row of an image to its digest."""
         numbers: dict[Digest, list[int]] = {}
         for row, digest in digests.items():
             for number, key in self._keys(row, digest):
@@ -100,9 +101,11 @@ class ImageVectors:
                 self.recalled += 1
 
     def add(self, row: int, digest: Digest, vectors: Array) -> None:
-        """Fill in and store the computed (k, d) vectors of an image. Skip the vectors that the store already has.
+        """Fill in the vectors (k, d) that were computed for an image, and store them, unless the store already has
+        them.
 
-        Vectors with equal keys, for instance of copies of an image, all get the value that was computed first.
+        If several vectors have the same key, for example because an image occurs twice, all of them get the value that
+        was computed first.
         """
         for (number, key), vector in zip(self._keys(row, digest), vectors, strict=True):
             if self.filled[number] or key in self.store:
@@ -116,7 +119,7 @@ class ImageVectors:
             self.computed += 1
 
     def _keys(self, row: int, digest: Digest) -> Iterator[tuple[int, Digest]]:
-        """Return the (index, key) of each vector of an image."""
+        """Yield the index and the key of each vector of an image."""
         numbers = range(int(self.starts[row]), int(self.starts[row + 1]))
         return ((number, self.key(number, digest)) for number in numbers)
 
@@ -129,7 +132,7 @@ class ImageVectors:
 
 @dataclass
 class ImageJob(Generic[T]):
-    """A job that fills in the vectors of a list of images. Stored vectors are read, and the others are computed.
+    """A job that provides the vectors of a list of images. Stored vectors are read, and the rest is computed.
 
     Attributes
     ----------
@@ -138,24 +141,24 @@ class ImageJob(Generic[T]):
     paths
         The image files. The row of an image is its position in this list.
     vectors
-        The kinds of vectors to fill in.
+        One object for each kind of vector to fill in.
     memo
-        Digests of files from earlier runs, so that unchanged files are not read again.
+        The remembered digests of files, so that files that have not changed are not read again.
     prepare
-        Function of (row, bytes of the file) that returns the prepared image or raises ImageReadError. The reading
-        threads call this function.
+        Function (row, bytes of the file) -> prepared image. It may raise ImageReadError, and runs in the threads that
+        read.
     compute
-        Function that receives (row, prepared image) and yields (row, arrays), in any order. `arrays` has one (k, d)
-        array for each kind of vector.
+        Function that receives an iterator of (row, prepared image) and yields (row, arrays), in any order. `arrays`
+        contains one (k, d) array for each kind of vector.
     stop_at_failure
         Whether to raise ImageReadError at the first image that cannot be read.
     batch
-        Number of computed images after which the vectors are written to disk. If the process is killed, at most this
-        number of images is lost.
+        The vectors are written to disk whenever this number of images has been computed. If the process is killed, the
+        work for at most this number of images is lost.
     failures
         Row of each unreadable image -> reason.
     damaged
-        Row of each damaged image that the decoder decoded anyway -> the decoder's message.
+        Row of each damaged image that was decoded anyway -> the decoder's message.
     computed
         Number of images whose vectors were computed.
     """
@@ -175,7 +178,7 @@ class ImageJob(Generic[T]):
     _kept: float = field(default_factory=time.monotonic)
 
     def run(self, pool: Executor, ahead: int) -> None:
-        """Fill in the vectors, and store the computed vectors even if the run is interrupted.
+        """Fill in all vectors. What has been computed is stored even if the run is interrupted.
 
         The threads of `pool` read at most `ahead` images in advance.
         """
@@ -185,44 +188,43 @@ class ImageJob(Generic[T]):
             self._recall()
             self._fill_open(pool, ahead, self._stored)
             self._recall()
-            # compute the vectors that a store lists but cannot read
+            # vectors that are listed in a store but cannot be read are computed again
             self._fill_open(pool, ahead, lambda row, digest: False)
         finally:
             self.keep()
             self._warn_of_damage()
 
     def _save(self) -> None:
-        """Write new vectors to disk. Write new digests too, but at most once per interval."""
+        """Write new vectors to disk. New digests are also written, but at most once every `MEMO_SECONDS`."""
         for vectors in self.vectors:
             vectors.store.save()
         if time.monotonic() - self._kept > MEMO_SECONDS:
             self._keep_digests()
 
     def keep(self) -> None:
-        """Write new vectors and new digests to disk."""
+        """Write all new vectors and all new digests to disk."""
         for vectors in self.vectors:
             vectors.store.flush()
         self._keep_digests()
 
     def _keep_digests(self) -> None:
-        """Write new digests to disk."""
         self._kept = time.monotonic()
         try:
             self.memo.flush()
         except DetreduceError as error:
-            self._kept = math.inf  # `keep` writes the digests again at the end
+            self._kept = math.inf  # `keep` will try again at the end
             if all(vectors.store.writable for vectors in self.vectors):
                 warn_unwritable(error)
 
     def _warn_of_damage(self) -> None:
-        """Name the damaged images that were decoded anyway, in one warning."""
+        """Issue one warning about the damaged images that were decoded anyway."""
         if self.damaged:
             damaged = [f"{self.paths[row]} ({why})" for row, why in sorted(self.damaged.items())]
             text = f"Damaged, but decoded (the decoder fills in missing parts): {name_first(damaged)}."
             warnings.warn(f"{text} `inspect --check-images` names all.", DetreduceWarning, stacklevel=3)
 
     def _open_rows(self) -> list[int]:
-        """Return the rows of the images that lack a vector and did not fail."""
+        """Return the rows of the images that still lack a vector and have not failed."""
         done = np.logical_and.reduce([vectors.complete() for vectors in self.vectors])
         return [row for row in np.flatnonzero(~done).tolist() if row not in self.failures]
 
@@ -230,13 +232,13 @@ class ImageJob(Generic[T]):
         return all(vectors.stored(row, digest) for vectors in self.vectors)
 
     def _recall(self) -> None:
-        """Fill in stored vectors of the images whose digests are known."""
+        """Read the stored vectors of all images whose digests are known."""
         digests = {row: self._digests[row] for row in self._open_rows() if row in self._digests}
         for vectors in self.vectors:
             vectors.recall(digests)
 
     def _fill_open(self, pool: Executor, ahead: int, known: Known) -> None:
-        """Read the images that lack vectors. Compute the vectors of the images that are not `known`."""
+        """Read the images that lack vectors, and compute the vectors of those that are not `known`."""
         rows = self._open_rows()
         if not rows:
             return
@@ -255,7 +257,10 @@ class ImageJob(Generic[T]):
                 advance()
 
     def _readable(self, images: Iterator[ReadImage[T]], advance: Callable[..., None]) -> Iterator[tuple[int, T]]:
-        """Yield (row, prepared image) for images to compute. Record digests and failures of all images."""
+        """Yield the row and the prepared image for each image that has to be computed.
+
+        The digests and failures of all images are recorded on the way.
+        """
         for image in images:
             path = self.paths[image.row]
             if image.status is not None:

@@ -1,6 +1,6 @@
-"""Store vectors on disk, with the digests of the images as keys.
+"""Store vectors on disk, under the digests of the images.
 
-Killed runs, parallel runs and damaged files do no harm.
+The store stays valid when a run is killed, when several runs use it at the same time, or when files are damaged.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from detreduce.machine.regular_files import IMAGES, RECORDS, read_regular
 DIGEST_BYTES = 32
 SHARD_ROWS = 256
 SHARD_SECONDS = 30.0
-_LAYOUT = 1  # in every store's name, so that a store with another layout is not read
+_LAYOUT = 1  # part of every store's name, so that a store with another layout is never read
 
 
 class VectorStore:
-    """Stored vectors that were made with one backbone, preprocessing, weights and precision.
+    """A store of vectors that were all computed in the same way: with the same network, preprocessing and precision.
 
-    Each vector is stored under a digest, usually of its image. The values are float32 unless a subclass sets another
-    `dtype`. The store is a folder of shards (.npz files). Each shard is written once and never changed. Unreadable
-    shards are ignored, and their vectors are computed again. If the folder cannot be written, the run continues with a
-    warning and stores no vectors.
+    Each vector is stored under a digest, usually the digest of its image. The values are float32 unless a subclass sets
+    another `dtype`. The store is a folder of .npz files, called shards. A shard is written once and never changed.
+    Shards that cannot be read are ignored, so their vectors are computed again. If the folder is not writable, the run
+    issues a warning and continues without storing vectors.
 
     Parameters
     ----------
     folder
-        The cache folder. The store is a subfolder whose name contains a hash of `key`.
+        The cache folder. The store is a subfolder of it, and its name contains a hash of `key`.
     key
-        Everything that determines a vector, except the image. The values must be convertible to JSON.
+        Everything that determines a vector except the image, as values that JSON can store.
     dimension
-        Length of a vector. Default: the length in the first shard that is read.
+        Length of a vector. By default, it is taken from the first shard that is read.
     """
 
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
@@ -74,19 +74,19 @@ class VectorStore:
         return len(self._index)
 
     def _read_index(self) -> None:
-        """Read the index of every shard."""
         for shard in sorted(self.folder.glob("*.npz")):
             digests = _read_member(shard, "digests")
             if digests is None or digests.ndim != 2 or digests.shape[1] != DIGEST_BYTES or digests.dtype != np.uint8:
                 continue
             for row, digest in enumerate(map(bytes, digests)):
                 if digest in self._index:
-                    # two shards have this vector: a shard was damaged, or two processes computed the vector
+                    # two shards contain this vector, because two processes computed it or because one of the shards was
+                    # damaged
                     self._spare.setdefault(digest, []).append(self._index[digest])
                 self._index[digest] = (shard, row)
 
     def read(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, npt.NDArray[Any]]]:
-        """Yield (digest, vector) for each digest whose vector can be read, shard by shard."""
+        """Yield the digest and the vector for each digest whose vector can be read. The order is shard by shard."""
         wanted = set(digests)
         joined = False
         while wanted:
@@ -105,7 +105,7 @@ class VectorStore:
                 ):
                     wanted.update(digest for digest, _ in places)
                     if not joined and not shard.exists():
-                        # another process joined it to a larger shard
+                        # another process has merged this shard into a larger one
                         joined = True
                         self._index.clear()
                         self._spare.clear()
@@ -116,14 +116,17 @@ class VectorStore:
                 yield from ((digest, vectors[row]) for digest, row in places)
 
     def _fits(self, vectors: npt.NDArray[Any]) -> bool:
-        """Return whether vectors have the type and the length of this store."""
+        """Return whether vectors have the dtype and the length of the vectors in this store."""
         if vectors.dtype != self.dtype:
             return False
         self.dimension = self.dimension or vectors.shape[1]
         return vectors.shape[1] == self.dimension
 
     def _forget(self, shard: Path) -> None:
-        """Remove an unreadable shard from the index. If another shard has the same vectors, use the other shard."""
+        """Remove an unreadable shard from the index.
+
+        Vectors that another shard also contains are read from there instead.
+        """
         for digest in [digest for digest, place in self._index.items() if place[0] == shard]:
             spare = self._spare.get(digest)
             if spare:
@@ -132,7 +135,7 @@ class VectorStore:
                 del self._index[digest]
 
     def add(self, digest: Digest, vector: npt.NDArray[Any]) -> None:
-        """Add a vector. New vectors are written by `save` and `flush`, and also after 256 vectors or 30 seconds."""
+        """Add a vector. It is written to disk by `save` or `flush`, or after 256 new vectors or 30 seconds."""
         if digest not in self._index and digest not in self._saved:
             self._waiting[digest] = np.array(vector, self.dtype)
         if len(self._waiting) + len(self._saved) >= SHARD_ROWS:
@@ -141,7 +144,10 @@ class VectorStore:
             self.save()
 
     def save(self) -> None:
-        """Write the added vectors to disk, so that a kill does not lose them. `flush` joins them to a larger shard."""
+        """Write the added vectors to disk, so that they survive if the process is killed.
+
+        `flush` later merges the files.
+        """
         self._written = time.monotonic()
         if self._waiting and self.writable:
             part = self._write_shard(self._waiting)
@@ -150,10 +156,10 @@ class VectorStore:
         self._waiting.clear()
 
     def flush(self) -> None:
-        """Write the vectors that were added since the last `flush` to disk as one new shard."""
+        """Write all vectors that were added since the last `flush` to disk, as a single new shard."""
         self._written = time.monotonic()
         rows = self._saved | self._waiting
-        # one part that has all rows is a shard already
+        # a single file with all rows is already a shard
         if self.writable and rows and not (len(self._parts) == 1 and not self._waiting):
             joined = self._write_shard(rows)
             for part in self._parts if joined else ():
@@ -164,7 +170,10 @@ class VectorStore:
         self._parts.clear()
 
     def _write_shard(self, rows: Mapping[Digest, npt.NDArray[Any]]) -> Path | None:
-        """Write vectors as a shard, and return its path. Return None, and write nothing more, if this fails."""
+        """Write vectors as a shard, and return its path.
+
+        If writing fails, return None, and do not try to write again.
+        """
         digests = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, DIGEST_BYTES)
         vectors = np.stack(list(rows.values()))
         shard = self.folder / f"{content_digest(digests.tobytes() + os.urandom(8)).hex()[:24]}.npz"
@@ -181,13 +190,13 @@ class VectorStore:
 
 
 def warn_unwritable(error: DetreduceError) -> None:
-    """Warn that the results of this run are not written to the cache."""
+    """Warn that the results of this run cannot be written to the cache."""
     warnings.warn(f"{error} Results are not cached. Choose another folder with cache=.", DetreduceWarning, stacklevel=3)
 
 
 def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
-    """Return an array of a shard. Return None if the array cannot be read."""
-    # the checksums of the zip format detect damaged shards
+    """Read one array of a shard. Return None if this is not possible."""
+    # damaged shards are detected by the checksums of the zip format
     try:
         return read_npz(shard, [name])[name]
     except (OSError, ValueError):
@@ -195,10 +204,10 @@ def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
 
 
 class DigestMemo:
-    """Stored content digests of files, so that a second run does not open unchanged files.
+    """Content digests of files, remembered on disk so that a second run does not open files that have not changed.
 
-    A file counts as unchanged if its size, mtime and ctime are the same. A file that changed just before the read is
-    not remembered. A second change at nearly the same time might leave its mtime and ctime unchanged.
+    A file counts as unchanged if its size, mtime and ctime are the same. If a file changed just before it was read, its
+    digest is not remembered. A second change at nearly the same time might leave mtime and ctime the same.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -208,7 +217,7 @@ class DigestMemo:
         self._changed: set[Path] = set()
 
     def get(self, path: Path) -> Digest | None:
-        """Return the digest of a file. Return None if the digest is not remembered or the file changed."""
+        """Return the remembered digest of a file, or None if there is none or if the file has changed."""
         entry = self._entries(path.parent).get(path.name)
         if entry is None:
             return None
@@ -218,7 +227,10 @@ class DigestMemo:
             return None
 
     def read(self, path: Path) -> Digest:
-        """Return the digest of a file. Read the file if no digest is remembered. Raise OSError if reading fails."""
+        """Return the digest of a file, reading the file only if no digest is remembered.
+
+        Raise OSError if the file cannot be read.
+        """
         known = self.get(path)
         if known is None:
             read_at_ns, status = time.time_ns(), path.stat()
@@ -227,16 +239,16 @@ class DigestMemo:
         return known
 
     def put(self, path: Path, status: os.stat_result, read_at_ns: int, digest: Digest) -> None:
-        """Remember a digest. The caller takes `read_at_ns` and `status` before it reads the file."""
+        """Remember the digest of a file. The caller must take `read_at_ns` and `status` before it reads the file."""
         changed = max(status.st_mtime_ns, status.st_ctime_ns)
-        # a time in whole seconds means that the file system does not store finer times
+        # if the time is a whole number of seconds, assume that the file system does not store anything finer
         tick = 2_000_000_000 if status.st_mtime_ns % 1_000_000_000 == 0 else 50_000_000
         if read_at_ns - changed > tick:
             self._entries(path.parent)[path.name] = (_stamp(status), digest.hex())
             self._changed.add(path.parent)
 
     def flush(self) -> None:
-        """Write the new digests to disk. Raise DetreduceError if the cache cannot be written."""
+        """Write the new digests to disk. Raise DetreduceError if the cache is not writable."""
         for parent in sorted(self._changed):
             content = json.dumps({"folder": str(parent), "files": self._known[parent]}).encode()
             write_atomically(self._file(parent), lambda file, content=content: file.write(content))  # type: ignore[misc]
@@ -246,17 +258,17 @@ class DigestMemo:
         return self._folder / f"{content_digest(os.fsencode(parent)).hex()[:24]}.json"
 
     def _entries(self, parent: Path) -> dict[str, tuple[str, str]]:
-        """Return the remembered files of a folder: name -> (stamp, digest in hex)."""
+        """Return what is remembered about the files of a folder: name -> (stamp, digest in hexadecimal)."""
         if parent not in self._known:
             self._known[parent] = {}
             try:
                 files = parse_json(read_regular(self._file(parent), RECORDS))["files"]
                 self._known[parent] = {str(name): (str(stamp), str(digest)) for name, (stamp, digest) in files.items()}
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                pass  # a damaged memo counts as empty
+                pass  # a damaged file counts as empty
         return self._known[parent]
 
 
 def _stamp(status: os.stat_result) -> str:
-    """Return a text that changes when the file changes."""
+    """Return a text that changes whenever the file changes."""
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"

@@ -1,1 +1,1 @@
-"""Files, the cache folder, the number of processors, hashes, and values for JSON."""
+"""The computer: files, the cache folder, the number of processors, hashes, and values for JSON."""

@@ -1,4 +1,4 @@
-"""Read NumPy files from any source: no pickles, and no array that is larger than its file allows."""
+"""Read NumPy files from untrusted sources: without pickles, and without arrays far larger than the file."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import numpy.typing as npt
 
 from detreduce.machine.regular_files import open_regular
 
-# arrays of one value compress a thousandfold, and so does an archive that is made to fill the memory
+# arrays with a single value compress by a factor of a thousand, and so does an archive that is made to fill the memory
 _FREE, _RATIO = 256 << 20, 100
 
 
 def read_npy(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
-    """Return the array in an .npy file. Raise OSError if the file cannot be read, and ValueError if it is damaged."""
+    """Read the array in a .npy file. Raise OSError if the file cannot be read, and ValueError if it is damaged."""
     with open_regular(path) as file:
         return _read_array(file, os.fstat(file.fileno()).st_size)
 
 
 def read_npz(path: str | os.PathLike[str], names: Sequence[str] | None = None) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays in an .npz file by name: all arrays, or those in `names`.
+    """Read the arrays in a .npz file by name: all of them, or only those in `names`.
 
-    Raise OSError if the file cannot be read. Raise ValueError if the file is damaged, an array is missing, or the
-    arrays expand to far more than the file.
+    Raise OSError if the file cannot be read. Raise ValueError if it is damaged, if an array is missing, or if the
+    arrays would be far larger than the file.
     """
     with open_regular(path) as file:
         try:
@@ -47,13 +47,13 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] | None = None) -
                 return arrays
         except (OSError, ValueError):
             raise
-        # a damaged archive raises errors of zipfile, zlib, struct and others
+        # a damaged archive can raise errors of zipfile, zlib, struct and others
         except Exception as error:
             raise ValueError(str(error) or type(error).__name__) from None
 
 
 def _read_array(file: IO[bytes], size: int) -> npt.NDArray[Any]:
-    """Return the array in an open .npy file of `size` bytes. Raise ValueError if the file is damaged."""
+    """Read the array in an open .npy file that has `size` bytes. Raise ValueError if the file is damaged."""
     try:
         start = file.read(1 << 16)
         header = io.BytesIO(start)
@@ -62,13 +62,13 @@ def _read_array(file: IO[bytes], size: int) -> npt.NDArray[Any]:
         shape, _, kind = read(header)
         if kind.hasobject:
             raise ValueError("an array contains objects, not numbers")
-        # NumPy asks for the memory of the whole array before it reads
+        # check the size first, because NumPy allocates the memory of the whole array before it reads
         if math.prod(shape) * kind.itemsize > size - header.tell() or min(shape, default=0) < 0:
             raise ValueError("the file is shorter than its array")
         file.seek(0)
-        # np.load reads this file object in parts, because it is not a file of the operating system
+        # np.load reads this object in parts, because it is not a real file of the operating system
         return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
     except (OSError, ValueError):
         raise
-    except Exception as error:  # the header is a Python literal, so a damaged header can raise any kind of error
+    except Exception as error:  # the header is a Python literal, so a damaged one can raise any kind of error
         raise ValueError(str(error) or type(error).__name__) from None

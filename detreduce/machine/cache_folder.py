@@ -1,4 +1,4 @@
-"""Find the cache folder. It contains files that detreduce can compute again."""
+"""Find the cache folder, which contains files that detreduce can compute again."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from detreduce.errors import InputError
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
-    """Return the cache folder.
+    """Return the cache folder: `cache` if given, otherwise ``$DETREDUCE_CACHE`` if set, otherwise the system's default.
 
-    The folder is `cache` if given, else ``$DETREDUCE_CACHE`` if set, else the user's cache folder on this system. Raise
-    InputError if `cache` is not a path.
+    The default is the user's cache folder on this system. Raise InputError if `cache` is not a path.
     """
     if not isinstance(cache, str | Path | None):
         raise InputError(f"cache={cache!r} is not a path. Pass the path of a folder.")

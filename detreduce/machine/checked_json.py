@@ -1,4 +1,4 @@
-"""Read the JSON files that detreduce writes. A damaged file raises one error that names the wrong field."""
+"""Read the JSON files that detreduce itself writes. If a file is damaged, the error names the wrong field."""
 
 from __future__ import annotations
 
@@ -22,20 +22,32 @@ ImageId = Int64 | str
 
 
 class Stored(BaseModel):
-    """The base class of pydantic models of files.
+    """The base class of the pydantic models that describe files.
 
-    Unknown fields of later versions are kept, and types are not converted.
+    Unknown fields, which later versions may have written, are kept. Types are not converted.
     """
 
     model_config = ConfigDict(extra="allow", strict=True, protected_namespaces=(), populate_by_name=True)
 
 
 def read_checked(file: Path, kind: Any, what: str) -> tuple[Any, Any]:
-    """Return the content of a JSON file in two forms: plain values, and an instance of `kind` (a pydantic model or a
-    type).
+    """Read a JSON file. Return its plain content, and the same content validated as `kind`.
 
-    `what` names the kind of file in messages, such as "a selection". Raise MissingFileError if the file does not exist.
-    Raise InputError, which names the wrong field, if the content does not match `kind`.
+    Parameters
+    ----------
+    file
+        The file to read.
+    kind
+        A pydantic model or a type.
+    what
+        The kind of file for messages, for example "a selection".
+
+    Raises
+    ------
+    MissingFileError
+        The file does not exist.
+    InputError
+        The content does not match `kind`. The message names the wrong field.
     """
     try:
         content = parse_json(read_regular(file, RECORDS))
@@ -53,7 +65,7 @@ def read_checked(file: Path, kind: Any, what: str) -> tuple[Any, Any]:
 
 
 def check_value(file: Path, content: Any, kind: Any, what: str) -> Any:
-    """Convert plain values to `kind`, a pydantic model or a type.
+    """Validate plain values as `kind`, a pydantic model or a type, and return the result.
 
     Raise InputError, which names the field and the file, if the values do not match `kind`.
     """
@@ -68,7 +80,7 @@ def check_value(file: Path, content: Any, kind: Any, what: str) -> Any:
 
 
 def refuse(file: Path, what: str, fault: str) -> InputError:
-    """Return the error for a file with a fault."""
+    """Return the error to raise for a file. `what` is the kind of file, and `fault` is what is wrong with it."""
     return InputError(
         f"{file} is not {what} that this version of detreduce can read ({fault}). The file was edited or damaged, or "
         f"another version wrote the file."
@@ -76,15 +88,15 @@ def refuse(file: Path, what: str, fault: str) -> InputError:
 
 
 def first_fault(error: ValidationError) -> str:
-    """Return the field and the message of the first fault that pydantic found."""
+    """Return the name of the first field that pydantic rejected, and the reason."""
     fault = error.errors(include_url=False)[0]
-    # for a union, pydantic adds the names of its members, which are not part of the file
+    # for a union, pydantic adds the names of its members to the location; they do not occur in the file
     place = ".".join(str(part) for part in fault["loc"] if not (isinstance(part, str) and "[" in part))
     return f"{place or 'the whole file'}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
 
 
 def _not_finite(value: Any, place: str) -> Iterator[str]:
-    """Yield the positions of NaN and infinite numbers. JSON does not allow them, but Python reads and writes them."""
+    """Yield the position of each NaN or infinite number. JSON does not allow them, but Python reads and writes them."""
     if isinstance(value, float):
         if not math.isfinite(value):
             yield place or "the whole file"

@@ -1,4 +1,4 @@
-"""Claim a path, so that only one process writes there. A claim ends when its process ends, even if it is killed."""
+"""Claim a path, so that only one process writes there. The claim ends with its process, even if that is killed."""
 
 from __future__ import annotations
 
@@ -26,16 +26,27 @@ _held: ContextVar[frozenset[Path]] = ContextVar("claims", default=frozenset())
 
 @contextlib.contextmanager
 def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
-    """Claim `path` for the duration of the block. Missing parent folders are created, and removed again if they stay
-    empty.
+    """Claim `path` for the duration of the block. Missing parent folders are created, and removed if they stay empty.
 
-    The claim is a hidden file next to `path` that is locked and deleted at the end. If the process is killed, the
-    system frees the lock, and the next claim reuses the file. On a file system without locks, the existence of the file
-    is the claim. After a kill, a person must delete the file there. Nested blocks may claim the same path. With `wait`,
-    wait until another process or thread gives up the claim.
+    The claim is a hidden file next to `path`, which is locked and, at the end, deleted. If the process is killed, the
+    operating system frees the lock, and the next claim reuses the file. On a file system without locks, the mere
+    existence of the file is the claim; after a kill, somebody has to delete it. Nested blocks may claim the same path.
 
-    Raise DetreduceError if another process or thread has the claim. Raise InputError if another kind of file has the
-    name of the claim's file. Raise OSError if the system refuses.
+    Parameters
+    ----------
+    path
+        The file or folder to claim.
+    wait
+        Whether to wait if another process or thread has claimed the path.
+
+    Raises
+    ------
+    DetreduceError
+        Another process or thread has claimed the path.
+    InputError
+        There is already another file with the name of the hidden file.
+    OSError
+        The operating system refuses to create or lock the file.
     """
     path = Path(os.path.realpath(path))
     if path in _held.get():
@@ -60,7 +71,7 @@ def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def hidden(path: Path, purpose: str) -> Path:
-    """Return the path of a hidden file or folder next to `path`. Its name contains the name of `path`."""
+    """Return the path of a hidden file or folder next to `path`, for example ``.runs.detreduce-claim``."""
     name = path.name
     if len(os.fsencode(name)) > _LONGEST:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
@@ -68,7 +79,7 @@ def hidden(path: Path, purpose: str) -> Path:
 
 
 def _make_folders(folder: Path) -> list[Path]:
-    """Make a folder and its parents. Return the folders that did not exist, outermost first."""
+    """Create a folder and its parents. Return those that did not exist before, outermost first."""
     missing = []
     for place in (folder, *folder.parents):
         if os.path.lexists(place):
@@ -89,13 +100,14 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _acquire(file: Path, path: Path, *, wait: bool) -> int:
-    """Open and lock the file of a claim, and return its descriptor."""
+    """Open and lock the file of a claim. Return its file descriptor."""
     folders_made = 0
     while True:
         try:
             descriptor, fresh = _open(file)
         except FileNotFoundError:
-            # another process deleted the file or its folder, or the file system does not allow files, such as /proc
+            # another process deleted the file or its folder, or the file system does not allow new files (such as
+            # /proc)
             folders_made += 1
             if folders_made > _MOST_FOLDERS_MADE:
                 raise
@@ -112,7 +124,7 @@ def _acquire(file: Path, path: Path, *, wait: bool) -> int:
             if locked is False or (locked is None and not fresh):
                 raise DetreduceError(_in_use(descriptor, file, path, without_locks=locked is None))
             if locked and not _is_at(descriptor, file):
-                # the other process deleted the file after this process opened it
+                # the previous owner deleted the file after this process had opened it
                 os.close(descriptor)
                 continue
             owner = f"{_MARK}process {os.getpid()} on {platform.node()}\n".encode()
@@ -128,7 +140,7 @@ def _acquire(file: Path, path: Path, *, wait: bool) -> int:
 
 
 def _open(file: Path) -> tuple[int, bool]:
-    """Open the file of a claim, or create it. Return its descriptor, and whether this call created the file."""
+    """Open the file of a claim, and create it if necessary. Return its descriptor, and whether it was created."""
     flags = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         return os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o666), True
@@ -137,15 +149,19 @@ def _open(file: Path) -> tuple[int, bool]:
 
 
 def _is_claim(descriptor: int) -> bool:
-    """Return whether `claimed` wrote this file. An empty file counts too: the process was killed before it wrote."""
+    """Return whether `claimed` wrote this file.
+
+    An empty file also counts, because its process may have been killed early.
+    """
     data = os.pread(descriptor, len(_MARK), 0)
     return not data or _MARK.encode().startswith(data)
 
 
 def lock(descriptor: int) -> bool | None:
-    """Lock an open file without waiting. Return False if another process has the lock, and None if there are no locks.
+    """Lock an open file without waiting.
 
-    The lock ends when all descriptors of the file are closed, also if the process is killed.
+    Return True if the file is locked now, False if another process has locked it, and None if locks are not supported.
+    The lock ends when all descriptors of the file are closed, for example because the process was killed.
     """
     if sys.platform == "win32":
         return None
@@ -163,7 +179,7 @@ def lock(descriptor: int) -> bool | None:
 
 
 def _is_at(descriptor: int, file: Path) -> bool:
-    """Return whether the path still leads to the open file, and not to a new file."""
+    """Return whether the path still leads to the file that is open, and not to a newer file."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(descriptor), file.lstat())
     return False

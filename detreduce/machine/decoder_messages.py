@@ -1,8 +1,8 @@
-"""Catch the messages that image decoders print on stderr, so that each message can be shown with its file.
+"""Capture what image decoders print on stderr, so that each message can be shown together with its file.
 
-libjpeg and libpng print on the C library's `stderr`, without the name of the file. While an image is decoded, the
-variable `stderr` of the C library refers to a temporary file. Python's own stderr stays as it is. On a system without
-this variable (Windows), the messages stay on stderr.
+libjpeg and libpng print to the `stderr` of the C library, without naming the file. Therefore, the C library's variable
+`stderr` refers to a temporary file while an image is being decoded. Python's own stderr stays as it is. On a system
+without this variable (Windows), the messages still go to stderr.
 """
 
 from __future__ import annotations
@@ -19,21 +19,27 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# some cameras write a few extra bytes, but many extra bytes mean that the content is damaged; others write parameters
-# that a decoder does not need
+# some cameras write a few extra bytes, which is harmless (many extra bytes mean damage), and some write parameters that
+# no decoder needs
 _HARMLESS = re.compile(r"\b\d{1,2} extraneous bytes before marker 0xd9|Invalid SOS parameters for sequential JPEG")
-_UNBUFFERED = 2  # _IONBF of stdio
+_UNBUFFERED = 2  # the value of _IONBF in C
 _MOST_BYTES = 1 << 16
 
 
 def damage_in(messages: list[str]) -> str:
-    """Return the first message about damage, or an empty text. Messages about sound images are skipped."""
+    """Return the first message about damage, or an empty string.
+
+    Messages that also occur for sound images are ignored.
+    """
     about = (line.strip() for line in messages if "JPEG" in line or line.startswith("libpng error"))
     return next((line for line in about if not _HARMLESS.search(line)), "")
 
 
 class _Redirection:
-    """The C library's variable `stderr`, and a temporary file that replaces it. Raise an error if it is not usable."""
+    """The C library's variable `stderr`, and a temporary file that can take its place.
+
+    The constructor raises an error if the variable cannot be replaced on this system.
+    """
 
     def __init__(self) -> None:
         library = ctypes.CDLL(None)
@@ -51,27 +57,27 @@ class _Redirection:
 
     @property
     def size(self) -> int:
-        """Number of bytes printed since `start`."""
+        """Number of bytes that have been printed since `start`."""
         return os.fstat(self._file.fileno()).st_size
 
     def lines(self, start: int) -> list[str]:
-        """Return the lines after the first `start` bytes."""
+        """Return the lines that were printed after the first `start` bytes."""
         return os.pread(self._file.fileno(), _MOST_BYTES, start).decode("utf-8", "replace").splitlines()
 
     def start(self) -> None:
-        """Redirect the C library's `stderr`, and turn off the log of OpenCV, which repeats the errors."""
+        """Redirect the C library's `stderr`, and silence OpenCV's log, which would repeat the errors."""
         self._variable.value = self._stream
         if (log := _opencv_log()) is not None:
             self._log_level = log.setLogLevel(log.LOG_LEVEL_SILENT)
 
     def stop(self) -> None:
-        """Undo `start`, and empty the file."""
+        """Undo `start`, and empty the temporary file."""
         self.restore()
         if self.size:
             os.ftruncate(self._file.fileno(), 0)
 
     def restore(self) -> None:
-        """Undo `start`, but leave the file: a forked process shares it with its parent."""
+        """Undo `start`, but leave the temporary file alone, because a forked process shares it with its parent."""
         self._variable.value = self._former
         if self._log_level is not None and (log := _opencv_log()) is not None:
             log.setLogLevel(self._log_level)
@@ -79,12 +85,12 @@ class _Redirection:
 
 
 def _opencv_log() -> Any:
-    """Return OpenCV's module of its log, or None if OpenCV is not imported."""
+    """Return the module that controls OpenCV's log, or None if OpenCV has not been imported."""
     return getattr(getattr(sys.modules.get("cv2"), "utils", None), "logging", None)
 
 
 class _Decoders:
-    """The decoders that run at one time in all threads of the process."""
+    """Runs the decoders of all threads, and finds out which messages belong to which of them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -93,7 +99,7 @@ class _Decoders:
         self._usable = True
 
     def hear(self, decode: Callable[[], T]) -> tuple[T, list[str]]:
-        """Call a decoder. Return its result and the messages that it printed."""
+        """Call a function that decodes an image. Return its result and the messages that it printed."""
         with self._run() as redirection:
             if redirection is None:
                 return decode(), []
@@ -104,18 +110,19 @@ class _Decoders:
             found = redirection.lines(start)
             if begun == self._begun or not damage_in(found):
                 return result, found
-        # other decoders ran at the same time, so the messages may be theirs
+        # other decoders ran at the same time, so the messages may be from them; decode again, alone
         with self._run(alone=True) as redirection:
             return decode(), redirection.lines(0) if redirection is not None else []
 
     @contextmanager
     def _run(self, *, alone: bool = False) -> Iterator[_Redirection | None]:
-        """Redirect the C library's `stderr` in this block. No other block runs at the same time if `alone` is True.
+        """Redirect the C library's `stderr` during this block, and yield the redirection, or None if that is not
+        possible.
 
-        Yield None if the redirection is not possible.
+        If `alone` is True, no other such block runs at the same time.
         """
         redirection, entered = None, False
-        # an interrupt may come at any line, also while this thread waits
+        # an interrupt (Ctrl-C) can come at any line, even while this thread is waiting
         with self._changed:
             self._want_alone += alone
         try:
@@ -137,7 +144,7 @@ class _Decoders:
                 self._changed.notify_all()
 
     def _open(self) -> _Redirection | None:
-        """Return the redirection, which is made at the first call. Return None if it is not possible."""
+        """Return the redirection, which is created at the first call, or None if redirecting is not possible."""
         if self._redirection is None and self._usable:
             try:
                 self._redirection = _Redirection()
@@ -146,7 +153,7 @@ class _Decoders:
         return self._redirection
 
     def after_fork(self) -> _Decoders:
-        """Restore `stderr` in a forked process, and return the decoders of this process."""
+        """Restore `stderr` in a forked process, and return new decoders for this process."""
         if self._redirection is not None:
             self._redirection.restore()
         return _Decoders()
@@ -166,9 +173,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def decode_quietly(decode: Callable[[], T]) -> T:
-    """Call a function that decodes an image. Its messages go to `heard_messages` of this thread, not to stderr.
+    """Call a function that decodes an image. What the decoder prints goes to `heard_messages` instead of stderr.
 
-    The function may be called twice.
+    The function may be called twice, so it must not have side effects.
     """
     result, messages = _decoders.hear(decode)
     getattr(_heard, "messages", []).extend(messages)
@@ -177,7 +184,7 @@ def decode_quietly(decode: Callable[[], T]) -> T:
 
 @contextmanager
 def heard_messages() -> Iterator[list[str]]:
-    """Yield a list of the messages of all `decode_quietly` calls in this block and in this thread."""
+    """Yield a list that collects the messages of all calls of `decode_quietly` in this block and in this thread."""
     former = getattr(_heard, "messages", None)
     found: list[str] = []
     _heard.messages = found

@@ -1,6 +1,6 @@
 """Parse JSON and YAML from untrusted sources.
 
-Files that are nested too deeply, or that expand without end, are refused.
+Files that are nested too deeply, or whose aliases expand to huge content, are refused.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from typing import Any
 import yaml
 
 DEEPEST = 100
-"""Largest number of nested levels in a YAML, with aliases followed."""
+"""Largest number of nested levels in a YAML file, after following aliases."""
 _GROWTH, _FREE = 10, 1_000_000
-# the parser in C is ten times faster, but its messages differ
+# YAML texts longer than this are read by the parser in C, which is ten times faster but has other messages
 _LONG = 100_000
 
 
 def parse_json(text: str | bytes, without: Iterable[str] = ()) -> Any:
-    """Return the content of a JSON text. Raise ValueError if it is not JSON or is nested too deeply.
+    """Parse JSON text. Raise ValueError if it is not valid JSON or is nested too deeply.
 
-    The keys `without` are removed from every mapping while the text is parsed. So long values that are not needed, such
-    as polygons, do not fill the memory. If the fault has a position in the text, the ValueError is a
-    json.JSONDecodeError.
+    The keys in `without` are removed from every mapping during parsing. This saves memory for long values that nobody
+    needs, such as polygons. If the fault has a position in the text, the ValueError is a json.JSONDecodeError.
     """
     unwanted = tuple(without)
 
@@ -41,33 +40,33 @@ def parse_json(text: str | bytes, without: Iterable[str] = ()) -> Any:
 
 
 def load_yaml(text: str) -> Any:
-    """Return the content of a YAML text like ``yaml.safe_load``. Raise yaml.YAMLError for every fault.
+    """Parse YAML text like ``yaml.safe_load``. Raise yaml.YAMLError for every fault.
 
-    These are also faults: more than 100 levels, an anchor that contains itself, and aliases that expand to far more
-    than the text. Such aliases use little memory when they are parsed, but they can fill the memory when the content is
-    printed or copied.
+    More than 100 nested levels, an anchor that contains itself, and aliases that expand to far more than the text also
+    count as faults. While they are parsed, such aliases use little memory. They could fill the memory, however, when
+    the content is printed or copied.
     """
     try:
-        # a command reads the same file several times, and a text of 50,000 names takes seconds
+        # remember long texts: a command reads the same file several times, and parsing a text with 50,000 names takes
+        # seconds
         return copy.deepcopy(_load_long(text)) if len(text) > _LONG else _load(text)
     except yaml.YAMLError:
         raise
     except RecursionError:
         raise yaml.MarkedYAMLError(problem="nested too deeply") from None
-    # PyYAML lets through the errors of date, int, float and dict: ValueError, OverflowError, KeyError, TypeError, …
+    # PyYAML does not catch the errors of date, int, float and dict (ValueError, OverflowError, KeyError, TypeError, …)
     except Exception as error:
         raise yaml.MarkedYAMLError(problem=f"a value cannot be read ({error})") from None
 
 
 @lru_cache(maxsize=2)
 def _load_long(text: str) -> Any:
-    """Return the content of a YAML text. The last texts are remembered."""
     return _load(text)
 
 
 def compose_yaml(text: str) -> Any:
-    """Return the root node of a YAML text that `load_yaml` can read. Its marks are positions in the text."""
-    # the parser in C does not count a byte order mark
+    """Return the root node of a YAML text. Its marks are positions in the text. `load_yaml` must accept the text."""
+    # do not use the parser in C for a text with a byte order mark, because it does not count this mark
     fast = len(text) > _LONG and yaml.__with_libyaml__ and not text.startswith("\ufeff")
     loader: Any = yaml.CSafeLoader if fast else yaml.SafeLoader
     return yaml.compose(text, Loader=loader)
@@ -76,7 +75,7 @@ def compose_yaml(text: str) -> Any:
 def _load(text: str) -> Any:
     loader: Any
     if len(text) > _LONG and yaml.__with_libyaml__:
-        # the composer in C is recursive, and crashes the process if there are too many levels
+        # the composer in C is recursive, so too many levels would crash the process
         _check_levels(text)
         loader = yaml.CSafeLoader(text)
     else:
@@ -97,7 +96,7 @@ class _Loader(yaml.SafeLoader):
     level = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Return the next node. Raise YAMLError if it is too deep."""
+        """Return the next node. Raise YAMLError if it is nested too deeply."""
         self.level += 1
         if self.level > DEEPEST:
             raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=self.peek_event().start_mark)
@@ -121,12 +120,13 @@ def _check_levels(text: str) -> None:
 
 
 def _check_expansion(root: yaml.Node, size: int) -> None:
-    """Raise YAMLError if an alias contains itself, or if the content with expanded aliases is too deep or too large.
+    """Raise YAMLError if an alias contains itself, or if the content is too deep or too large after expanding all
+    aliases.
 
-    `size` is the number of characters of the text.
+    `size` is the number of characters in the text.
     """
     most = _GROWTH * size + _FREE
-    # node -> (characters, levels) with all aliases replaced by their content; None while its content is visited
+    # node -> (characters, levels) after replacing all aliases by their content; None while the content is being visited
     done: dict[int, tuple[int, int] | None] = {}
     pending = [root]
     while pending:

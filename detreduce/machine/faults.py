@@ -1,4 +1,4 @@
-"""The faults that pydantic finds in a YAML, in words: the key, the problem, and the nearest known name."""
+"""Describe the faults that pydantic finds in a YAML file: the key, the problem, and the most similar known key."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from detreduce.errors import nearest
 
 
 def describe_fault(item: Any, model: type[BaseModel]) -> str:
-    """Return a validation error as text: the key, the problem, and the nearest known name if the key is misspelt.
+    """Describe a validation error in words: the key, the problem and, for a misspelt key, the most similar known key.
 
-    `item` is one of pydantic's ``errors()``. `model` is the model of the whole YAML.
+    `item` is an element of pydantic's ``errors()``. `model` is the model of the whole YAML file.
     """
     unknown = item["type"] == "extra_forbidden"
-    # pydantic lists the branches of a union among the keys; an unknown key is always a name that the user wrote
+    # pydantic lists the branches of a union among the keys, but an unknown key is always a name that the user wrote
     *parents, last = item["loc"] or ("",)
     location = [str(part) for part in parents if not _is_branch(part)]
     if unknown or not _is_branch(last):
@@ -27,7 +27,7 @@ def describe_fault(item: Any, model: type[BaseModel]) -> str:
         return f"{where}: missing"
     text = str(item["msg"]).removeprefix("Value error, ")
     if not where:
-        # an error that involves several sections: the text of the error names the section to change
+        # the error involves several sections, and its text already names the section to change
         return text
     if item["type"] in ("value_error", "assertion_error"):
         return f"{where}: {text}"
@@ -35,14 +35,14 @@ def describe_fault(item: Any, model: type[BaseModel]) -> str:
 
 
 def _is_branch(part: str | int) -> bool:
-    """Return whether a part of a pydantic location is the branch of a union and not a key of the YAML."""
+    """Return whether a part of pydantic's location is a branch of a union rather than a key in the YAML file."""
     return isinstance(part, str) and (
         part in ("str", "int", "float", "bool") or part.startswith(("list[", "dict[", "literal["))
     )
 
 
 def _keys_beside(location: list[str], model: type[BaseModel]) -> list[str]:
-    """Return the known keys of the section in which an error is."""
+    """Return all keys that are allowed in the section that contains the error."""
     section: Any = model
     for part in location[:-1]:
         if not part.isdecimal():
@@ -52,7 +52,10 @@ def _keys_beside(location: list[str], model: type[BaseModel]) -> list[str]:
 
 
 def _section_of(annotation: Any) -> Any:
-    """Return the model in the type of a field, such as `A` in ``list[A]`` and in ``A | None``; None if it has none."""
+    """Return the model in a field's type, for example `A` for ``list[A]`` or ``A | None``.
+
+    Return None if there is none.
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _section_of(part))), None)

@@ -1,4 +1,4 @@
-"""Write files completely or not at all, and raise clear errors if writing fails."""
+"""Write files completely or not at all, with clear errors if writing fails."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from typing import IO
 from detreduce.errors import DetreduceError, InputError
 from detreduce.machine.claims import lock
 
-# the caller gave a wrong path: one of its parents is a file, or the path itself is a folder
+# errors that mean a wrong path: one of its parents is a file, or the path itself is a folder
 _GIVEN = (NotADirectoryError, FileExistsError, IsADirectoryError)
 
 
 @contextlib.contextmanager
 def writing(target: object, consequence: str = "") -> Iterator[None]:
-    """Convert an OSError inside the block to a DetreduceError. The OSError is the cause of the new error.
+    """Convert an OSError that is raised inside the block to a DetreduceError, with the OSError as its cause.
 
-    Raise DetreduceError if the disk is full or read-only, or if the permission is missing. Raise InputError if a parent
-    of the path is a file, or if the path is a folder.
+    It becomes a DetreduceError if the disk is full or read-only, or if permission is missing. It becomes an InputError
+    if a parent of the path is a file, or if the path is a folder.
 
     Parameters
     ----------
     target
-        The path for the message, or a description of the path.
+        The path to name in the message, or a description of it.
     consequence
-        Last sentence of the message, for example about files that are left on the disk.
+        The last sentence of the message, for example about files that are left on the disk.
     """
     try:
         yield
     except DetreduceError:
-        raise  # MissingFileError is an OSError too
+        raise  # also matches MissingFileError, which is an OSError too
     except OSError as error:
         kind = InputError if isinstance(error, _GIVEN) else DetreduceError
         raise kind(f"{target} cannot be written: {_reason(error, target)}. {consequence}".rstrip()) from error
 
 
 def _reason(error: OSError, target: object) -> str:
-    """Return the operating system's reason.
+    """Return the operating system's reason for an error.
 
-    The path of the failed file is added, unless the file is directly in `target` or in the parent folder of `target`.
+    The path of the file that failed is added, unless it is directly in `target` or in the parent folder of `target`.
     """
     if isinstance(error, shutil.Error):
-        # copytree collects (source, target, reason)
+        # copytree collects a list of (source, target, reason)
         return str(error.args[0][-1][-1])
     reason = error.strerror or str(error)
     named = error.filename2 or error.filename
@@ -57,9 +57,9 @@ def _reason(error: OSError, target: object) -> str:
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file completely or not at all, even if two processes write it. Raise the errors of `writing`.
+    """Write a file completely or not at all, even if two processes write it. Raise the same errors as `writing`.
 
-    A temporary file that a killed process left in the folder is removed by the next process that writes there.
+    If a killed process left a temporary file in the folder, the next process that writes there removes it.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         held: int | None = None
         try:
             with partial.open("xb") as file:
-                # a copy of the descriptor keeps the lock until the file has its name
+                # a duplicate of the descriptor keeps the lock until the file has its final name
                 held = os.dup(file.fileno())
                 with contextlib.suppress(OSError):
                     lock(held)
@@ -88,7 +88,7 @@ _PARTIAL = re.compile(r"\.writing-(\d+)-[0-9a-f]{12}")
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove the temporary files of killed processes from a folder. A process cleans each folder only once."""
+    """Remove the temporary files that killed processes left in a folder. A process cleans each folder only once."""
     if folder in _cleaned:
         return
     _cleaned.add(folder)
@@ -101,7 +101,7 @@ def remove_partial(folder: Path) -> None:
 
 
 def _remove_unlocked(file: Path) -> None:
-    """Remove a file unless a process has locked it, for instance on another machine."""
+    """Remove a file unless another process has locked it, for example a process on another machine."""
     descriptor = os.open(file, os.O_RDWR)
     try:
         if lock(descriptor):
@@ -111,7 +111,7 @@ def _remove_unlocked(file: Path) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Return whether a process with this ID runs on this machine."""
+    """Return whether a process with this ID is running on this machine."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -14,18 +14,18 @@ Digest = bytes
 
 
 def content_digest(data: bytes) -> Digest:
-    """Return the SHA-256 of `data` as raw bytes."""
+    """Return the SHA-256 of `data`, as 32 raw bytes."""
     return hashlib.sha256(data).digest()
 
 
 def file_hash(path: str | Path) -> str:
-    """Return the SHA-256 of a file's content in hexadecimal. Raise OSError if the file cannot be read."""
+    """Return the SHA-256 of a file's content, in hexadecimal. Raise OSError if the file cannot be read."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def json_hash(content: Any) -> str:
-    """Return the SHA-256 of a value's JSON text in hexadecimal. The order of a mapping's keys does not matter.
+    """Return the SHA-256 of a value's JSON text, in hexadecimal. The order of the keys in a mapping does not matter.
 
     Values of types that JSON does not have are converted with str().
     """

@@ -1,4 +1,4 @@
-"""Open image files from untrusted sources: only known formats, and only images below the pixel limit."""
+"""Open image files from untrusted sources: only known formats, and only images below a limit on the pixels."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     import PIL.Image
 
 MAX_PIXELS = 178_956_970
-"""Default of the limit. Pillow, and so ultralytics too, refuses larger images."""
+"""The default limit. Pillow refuses larger images, and therefore so does ultralytics."""
 LONGEST_SIDE = 1 << 20
-"""Longest side in pixels: the limit of OpenCV, and so of ultralytics. Pillow would use far more memory for each row."""
+"""The longest side in pixels that OpenCV, and therefore ultralytics, can read.
+
+For a longer side, Pillow would need far more memory for each row.
+"""
 VARIABLE = "DETREDUCE_MAX_PIXELS"
 
-# Pillow knows more formats, but no trainer reads them, and one of them starts another program to decode (EPS)
+# Pillow knows more formats, but no trainer reads them, and one of them (EPS) starts another program to decode
 _FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "JPEG2000", "AVIF", "HEIF", "GIF", "PPM")
 _FIRST_BYTES = re.compile(
     rb"\xff\xd8|\x89PNG\r\n\x1a\n|GIF8[79]a|BM.{4}\0\0\0\0|II\*\0|MM\0\*|II\+\0|MM\0\+|RIFF.{4}WEBP"
@@ -33,13 +36,13 @@ _FIRST_BYTES = re.compile(
     re.DOTALL,
 )
 HEAD = 32
-"""Number of bytes at the start of a file that `starts_like_image` needs."""
+"""The number of bytes at the start of a file that `starts_like_image` needs."""
 
 
 def pixel_limit() -> int:
-    """Return the largest number of pixels of an image that may be decoded.
+    """Return the largest number of pixels that an image may have to be decoded.
 
-    The limit is 178,956,970, unless the environment variable DETREDUCE_MAX_PIXELS sets another one.
+    It is 178,956,970, unless the environment variable DETREDUCE_MAX_PIXELS sets another limit.
     """
     text = os.environ.get(VARIABLE, "")
     if not text:
@@ -51,7 +54,7 @@ def pixel_limit() -> int:
 
 
 def set_pixel_limit(pixels: int) -> None:
-    """Set the limit of `pixel_limit` for this process and for the processes that it starts.
+    """Change the limit of `pixel_limit` for this process and for the processes that it starts.
 
     Raise InputError if `pixels` is below 1.
     """
@@ -59,14 +62,16 @@ def set_pixel_limit(pixels: int) -> None:
 
 
 def check_limit(pixels: int) -> int:
-    """Return a limit. Raise InputError if it is below 1."""
+    """Return the limit unchanged. Raise InputError if it is below 1."""
     if pixels < 1:
         raise InputError(f"A limit of {pixels} pixels is not allowed. Use a whole number of at least 1.")
     return pixels
 
 
 def check_pixels(width: int, height: int) -> None:
-    """Raise ImageReadError if an image of this size has more pixels than the limit, or a side above `LONGEST_SIDE`."""
+    """Raise ImageReadError if an image of this size has more pixels than the limit, or a side longer than
+    `LONGEST_SIDE`.
+    """
     if max(width, height) > LONGEST_SIDE:
         raise ImageReadError(f"{width} x {height} pixels: a side is above the limit of {LONGEST_SIDE:,} pixels")
     limit = pixel_limit()
@@ -78,9 +83,9 @@ def check_pixels(width: int, height: int) -> None:
 
 
 def check_pages(image: PIL.Image.Image) -> None:
-    """Raise ImageReadError if all pages of a TIFF together have more pixels than the limit.
+    """Raise ImageReadError if the pages of a TIFF together have more pixels than the limit.
 
-    Ultralytics decodes all pages of a TIFF at once.
+    They are added up because ultralytics decodes all pages of a TIFF at once.
     """
     pages, pixels, limit = int(getattr(image, "n_frames", 1)), 0, pixel_limit()
     for page in range(pages):
@@ -92,15 +97,15 @@ def check_pages(image: PIL.Image.Image) -> None:
 
 
 def starts_like_image(head: bytes) -> bool:
-    """Return whether a file that starts with the bytes `head` is an image of a known format."""
+    """Return whether `head`, the first bytes of a file, is the start of an image in a known format."""
     return _FIRST_BYTES.match(head) is not None
 
 
 @contextmanager
 def opened_image(source: Path | bytes) -> Iterator[PIL.Image.Image]:
-    """Open an image file, or its bytes, with Pillow. Only the header is read. Warnings of Pillow are silent.
+    """Open an image file, or its bytes, with Pillow, reading only the header. Pillow's warnings are suppressed.
 
-    Raise OSError if the file is not a regular file or not an image of a known format.
+    Raise OSError if the file is not a regular file, or is not an image in a known format.
     """
     with (
         _quiet(),
@@ -111,14 +116,15 @@ def opened_image(source: Path | bytes) -> Iterator[PIL.Image.Image]:
 
 
 def _identify(file: Any) -> PIL.Image.Image:
-    """Return the image in a file. Raise OSError if Pillow cannot identify the file."""
+    """Open an image with Pillow. Raise OSError if Pillow cannot identify it."""
     from PIL import Image
 
     limit = pixel_limit()
     if Image.MAX_IMAGE_PIXELS is not None and limit > 2 * Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = limit
     Image.init()
-    # ultralytics' replacement of Image.open installs packages when a file is not an image
+    # call Pillow's own function, because ultralytics replaces Image.open by one that installs packages for unknown
+    # files
     patched = sys.modules.get("ultralytics.utils.patches")
     try:
         image: PIL.Image.Image = getattr(patched, "_image_open", Image.open)(
@@ -126,13 +132,16 @@ def _identify(file: Any) -> PIL.Image.Image:
         )
     except OSError:
         raise
-    except Exception as error:  # for a broken header, Pillow's plugins raise almost any error
+    except Exception as error:  # for a broken header, Pillow's plugins raise almost any kind of error
         raise OSError(str(error) or type(error).__name__) from None
     return image
 
 
 class _Quiet:
-    """Silence the warnings of Pillow in a block. Unlike `warnings.catch_warnings`, this works in several threads."""
+    """A context manager that suppresses Pillow's warnings.
+
+    Unlike `warnings.catch_warnings`, it works in several threads.
+    """
 
     def __init__(self) -> None:
         self._blocks = 0
@@ -162,7 +171,8 @@ _quiet = _Quiet()
 class _Budget:
     """A budget of pixels that all threads share.
 
-    The images that are decoded at one time stay below the limit of one image.
+    All images that are being decoded at the same time may together have no more pixels than the limit for a single
+    image.
     """
 
     def __init__(self) -> None:
@@ -171,7 +181,7 @@ class _Budget:
 
     @contextmanager
     def take(self, pixels: int) -> Iterator[None]:
-        """Wait until the budget allows `pixels` more pixels, and reserve these pixels for the block."""
+        """Wait until the budget has room for `pixels` more pixels, and reserve them for the duration of the block."""
         with self._changed:
             self._changed.wait_for(lambda: not self._pixels or self._pixels + pixels <= pixel_limit())
             self._pixels += pixels
@@ -184,7 +194,7 @@ class _Budget:
 
 
 decoding = _Budget().take
-"""A context manager around the decoding of an image with this number of pixels.
+"""Reserves this number of pixels in the budget while an image is decoded: ``with decoding(pixels): ...``.
 
-It waits if other threads use the budget.
+It waits as long as other threads use up the budget.
 """

@@ -1,4 +1,4 @@
-"""Write JSON that every program can read: NaN, infinity, NumPy arrays and dataclasses are converted first."""
+"""Write JSON that every program can read. NaN, infinity, NumPy arrays and dataclasses are converted first."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from itertools import islice
 from typing import Any
 
 PLAIN = frozenset({int, str, bool, type(None)})
-"""Types whose values JSON stores unchanged."""
+"""The types whose values are stored in JSON unchanged."""
 _SCALARS = PLAIN | {float}
 
 
 def json_value(value: Any, *, infinities: bool = True) -> Any:
-    """Convert a value to types that JSON has: dicts, lists, text, numbers, booleans and None.
+    """Convert a value to the types that JSON has: dicts, lists, strings, numbers, booleans and None.
 
-    NaN becomes None. Infinite numbers become the text ``inf`` and ``-inf``, or None if `infinities` is False.
-    Dataclasses become dicts, and NumPy arrays become lists. Values of any other type are converted with str().
+    NaN becomes None. Infinity becomes the string ``inf`` or ``-inf``, or None if `infinities` is False. Dataclasses
+    become dicts, and NumPy arrays become lists. Values of any other type are converted with str().
     """
     if isinstance(value, float):
         if math.isfinite(value):
@@ -29,7 +29,7 @@ def json_value(value: Any, *, infinities: bool = True) -> Any:
     if isinstance(value, Mapping):
         return {str(key): json_value(item, infinities=infinities) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        if set(map(type, value)) <= PLAIN:  # one check for a whole long list
+        if set(map(type, value)) <= PLAIN:  # a single check for the whole list, which may be long
             return list(value)
         return [json_value(item, infinities=infinities) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
@@ -40,32 +40,33 @@ def json_value(value: Any, *, infinities: bool = True) -> Any:
 
 
 def json_number(value: float | str | None) -> float:
-    """Return the float for a number in JSON: None is NaN, and the texts ``inf`` and ``-inf`` are infinite.
+    """Convert a number from JSON to a float: None is NaN, and the strings ``inf`` and ``-inf`` are infinity.
 
-    Raise ValueError or TypeError for other values.
+    Raise ValueError or TypeError for any other value.
     """
     return math.nan if value is None else float(value)
 
 
 def json_text(content: Any, *, indent: int | None = 1) -> str:
-    """Return content as JSON text with a newline at the end.
+    """Return the content as JSON text that ends with a newline.
 
-    `json_value` converts values that JSON does not have. Characters that UTF-8 cannot encode, as in some file names,
-    become JSON escapes.
+    Values that JSON does not have are converted by `json_value`. Characters that UTF-8 cannot encode, which occur in
+    some file names, are written as JSON escapes.
     """
     try:
         text = _dumps(content, indent)
     except (ValueError, TypeError):
-        # only content with numbers or keys that JSON does not have needs a converted copy
+        # make a converted copy only now, because only content with numbers or keys that JSON does not have needs one
         text = _dumps(json_value(content), indent)
     return (text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()) + "\n"
 
 
 def _dumps(content: Any, indent: int | None) -> str:
-    """Return the JSON text of content. Raise ValueError or TypeError for values that JSON does not have.
+    """Return the content as JSON text. Raise ValueError or TypeError if it has values that JSON does not have.
 
-    ``json.dumps`` with an indent is ten times slower for a long list of numbers, because it runs in Python. Without an
-    indent it runs in C, and its separator can contain the line break.
+    With an indent, ``json.dumps`` runs in Python, which is ten times slower for a long list of numbers. Without an
+    indent, it runs in C. Therefore, long lists are written without an indent, and the line break is put into the
+    separator.
     """
     long_list = indent is not None and isinstance(content, list | tuple) and set(map(type, content)) <= _SCALARS
     if not long_list and not (indent is not None and isinstance(content, dict) and set(map(type, content)) <= {str}):
@@ -87,7 +88,8 @@ def _dumps(content: Any, indent: int | None) -> str:
 def json_pieces(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield the JSON text of a mapping in pieces, so that the text of a long list is never in memory as a whole.
 
-    The joined pieces equal the text of `json_text`. A value may also be an iterator, which is written as a list.
+    The joined pieces equal the text that `json_text` returns. A value may also be an iterator, which is written as a
+    list.
     """
     start = "{\n"
     for key, value in content.items():
@@ -101,10 +103,10 @@ def json_pieces(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _list_pieces(items: Iterator[Any]) -> Iterator[str]:
-    """Yield the JSON text of a list inside a mapping. Each piece has 1,000 items."""
+    """Yield the JSON text of a list inside a mapping, in pieces of 1,000 items."""
     start = "["
     while batch := list(islice(items, 1000)):
-        # without the brackets of the batch
+        # cut off the brackets of the batch
         yield start + _indented(json_text(batch))[1:-3]
         start = ","
     yield "\n ]" if start == "," else "[]"

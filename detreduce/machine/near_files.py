@@ -1,4 +1,4 @@
-"""Suggest the existing file or folder that a person probably meant, for a path that does not exist."""
+"""For a path that does not exist, suggest the existing file or folder that the user probably meant."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from detreduce.errors import nearest_name
 
 
 def suggest_path(path: str | Path, folders: Sequence[Path] = ()) -> str:
-    """Return the text `` Did you mean 'x'?`` with the most similar existing path, or "".
+    """Return the text `` Did you mean 'x'?`` with the most similar existing path, or an empty string if there is none.
 
-    `x` can be typed in place of `path`. A relative path starts from one of `folders`, by default the working folder.
+    The user can type `x` in place of `path`. A relative path is looked up in each of `folders`, by default in the
+    working folder.
     """
     missing = Path(path)
     starts = [Path(missing.anchor)] if missing.is_absolute() else folders or [Path()]
@@ -24,18 +25,18 @@ def suggest_path(path: str | Path, folders: Sequence[Path] = ()) -> str:
 
 
 def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
-    """Return the parts of a path below a folder, with each missing part replaced by the most similar existing name.
+    """Correct a path below `folder`: replace each part that does not exist by the most similar name that does exist.
 
-    If a missing part has no similar name, this part and all later parts are left out. Return None if no part was
-    replaced.
+    If a part has no similar name, cut the path off before it. Return the parts of the corrected path, or None if
+    nothing was corrected.
     """
     nearest: list[str] = []
     for part in parts:
         place, name = folder.joinpath(*nearest), part
-        if not os.path.exists(place / part):  # noqa: PTH110 (an odd text must not raise)
+        if not os.path.exists(place / part):  # noqa: PTH110 (os.path.exists does not raise for an odd text)
             entries: list[str] = []
             with contextlib.suppress(OSError, ValueError):
-                # a page, picture or list is not what another name means
+                # do not suggest a page, picture or list for a path that has another suffix
                 entries = [
                     entry.name
                     for entry in place.iterdir()
@@ -49,5 +50,5 @@ def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
 
 
 def _is_output(entry: Path) -> bool:
-    """Return whether a path has the suffix of a page, a picture or a list, which are not datasets."""
+    """Return whether a path has the suffix of a page, a picture or a list. Such files are not datasets."""
     return entry.suffix.lower() in (".html", ".jpg", ".jpeg", ".png", ".txt", ".log")

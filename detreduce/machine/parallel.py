@@ -1,4 +1,4 @@
-"""Run work on blocks of data in threads, one thread for each processor. NumPy, BLAS and GUDHI release Python's lock."""
+"""Process blocks of data in threads, one per processor. NumPy, BLAS and GUDHI release Python's lock while they work."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PART = 2**26
-"""Multiplications in one part of a large matrix product: a few milliseconds on one core."""
+"""Number of multiplications in one part of a large matrix product. They take a few milliseconds on one core."""
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Yield `work(item)` for each item, in order. A few results are computed in advance.
+    """Yield `work(item)` for each item, in order. A few results are computed in advance in other threads.
 
-    BLAS uses one thread during this time. With blocks that fit into the cache, the threads of BLAS would mostly wait
-    for each other. The results do not depend on the number of processors. Ctrl-C stops the work after the blocks that
-    are running.
+    Meanwhile, BLAS uses a single thread, because for blocks that fit into the cache, its threads would mostly wait for
+    each other. The results do not depend on the number of processors. Ctrl-C stops the work after the blocks that are
+    already running.
     """
     if len(items) <= 1:
-        # starting threads takes milliseconds
+        # starting threads would take milliseconds
         yield from map(work, items)
         return
     count = processors()
@@ -50,27 +50,27 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterato
 
 
 def slices(length: int, size: int) -> list[slice]:
-    """Return slices of `size` rows that together cover `length` rows. The last slice may be shorter."""
+    """Divide `length` rows into slices of `size` rows. The last slice may be shorter."""
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
-    """Return a context in which BLAS uses one thread. With several threads, BLAS rounds in another order."""
+    """Return a context in which BLAS uses one thread. With several threads, BLAS would round in another order."""
     limits: AbstractContextManager[object] = _thread_pools(len(sys.modules)).limit(limits=1, user_api="blas")
     return limits
 
 
 @lru_cache(1)
 def _thread_pools(modules: int) -> ThreadpoolController:
-    """Return the thread pools of the loaded libraries. The result is cached, because the search takes 10 ms."""
+    """Return the thread pools of all loaded libraries. The result is cached, because the search takes 10 ms."""
     return ThreadpoolController()
 
 
 def product(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> npt.NDArray[Any]:
-    """Return the (m, n) product ``a @ b.T`` of (m, d) and (n, d) matrices. Large products are computed in threads.
+    """Return the (m, n) product ``a @ b.T`` of an (m, d) and an (n, d) matrix. Large products are computed in threads.
 
-    The parts of the product depend only on the shapes. So the result does not depend on the number of processors, if
-    the caller is in a block of `one_blas_thread`.
+    How the product is divided depends only on the shapes. Therefore, inside a block of `one_blas_thread`, the result
+    does not depend on the number of processors.
     """
     m, n, each = len(a), len(b), min(len(a), len(b)) * a.shape[1]
     parts = slices(max(m, n), max(256, PART // max(1, each)))

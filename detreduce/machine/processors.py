@@ -13,14 +13,16 @@ _OWN_CGROUP = Path("/proc/self/cgroup")
 def processors() -> int:
     """Return the number of processors that this process may use.
 
-    CPU affinity limits this number. On Linux, the CPU quota of the control group (cgroup v2) limits it too.
+    It is limited by the CPU affinity and, on Linux, also by the CPU quota of the control group (cgroup v2).
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(count, _read_cpu_quota())))
 
 
 def _read_cpu_quota() -> float:
-    """Return the smallest CPU quota of the process's control group and its parent groups, or infinity."""
+    """Return the smallest CPU quota of the process's control group and its parents, in CPUs, or infinity without a
+    quota.
+    """
     try:
         own = next(line for line in _OWN_CGROUP.read_text().splitlines() if line.startswith("0::"))
     except (OSError, StopIteration):

@@ -1,7 +1,7 @@
-"""Open only regular files, with a limit on the number of bytes that are read.
+"""Open only regular files, with a limit on the number of bytes to read.
 
-Opening a FIFO blocks, a device may have no end or react when it is opened, and a link may lead to both. So all code
-that reads files from datasets opens them with this module.
+Opening a FIFO blocks; a device may have no end, or may do something when it is opened; and a link can lead to either.
+Therefore, all code that reads files of datasets opens them with this module.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from contextvars import ContextVar
 from io import BufferedReader
 
 LABELS = 64 << 20
-"""Largest label file of one image, in bytes: YOLO .txt or VOC .xml."""
+"""Largest size in bytes of a label file of one image: YOLO .txt or VOC .xml."""
 LISTS = 256 << 20
-"""Largest list of images, table of vectors, or list of class names, in bytes."""
+"""Largest size in bytes of a list of images, a table of vectors, or a list of class names."""
 YAMLS = 4 << 20
-"""Largest YAML, in bytes."""
+"""Largest size in bytes of a YAML file."""
 RECORDS = 1 << 30
-"""Largest JSON file of detreduce, in bytes: selections, cells, plans, records."""
+"""Largest size in bytes of a JSON file that detreduce wrote: selections, cells, plans, records."""
 ANNOTATIONS = 16 << 30
-"""Largest file with the annotations of all images, in bytes: COCO, Label Studio, CVAT."""
+"""Largest size in bytes of a file with the annotations of all images: COCO, Label Studio, CVAT."""
 IMAGES = 4 << 30
-"""Largest image file, in bytes."""
+"""Largest size in bytes of an image file."""
 
 _KINDS = (
     (stat.S_ISDIR, "this is a folder, not a file"),
@@ -35,7 +35,7 @@ _KINDS = (
     (stat.S_ISBLK, "this is a device, not a file"),
 )
 _NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
-# without O_NONBLOCK, a FIFO that replaces the file between stat and open would wait for a writer
+# without O_NONBLOCK, opening would hang if a FIFO replaced the file between stat and open
 _FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
@@ -51,7 +51,7 @@ _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 @contextmanager
 def watched_reads(watch: Watch) -> Iterator[None]:
-    """Call `watch` with the path, the status and the bytes of each file that `read_regular` reads in this block."""
+    """Call `watch` with the path, the status and the bytes of each file that `read_regular` reads inside this block."""
     token = _watch.set(watch)
     try:
         yield
@@ -60,14 +60,14 @@ def watched_reads(watch: Watch) -> Iterator[None]:
 
 
 def open_descriptor(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
-    """Open a regular file for reading, and return its descriptor and its status. The caller closes the descriptor.
+    """Open a regular file for reading. Return its descriptor, which the caller has to close, and its status.
 
-    Raise OSError if the file cannot be opened, or if it is not a regular file. Links are followed.
+    Links are followed. Raise OSError if the file cannot be opened or is not a regular file.
     """
     try:
         _check(path, os.stat(path))  # noqa: PTH116 (100,000 calls)
         descriptor = os.open(path, _FLAGS)
-    except ValueError as error:  # the path has a NUL byte
+    except ValueError as error:  # the path contains a NUL byte
         raise OSError(errno.EINVAL, str(error), str(path)) from None
     try:
         status = os.fstat(descriptor)
@@ -79,15 +79,15 @@ def open_descriptor(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
 
 
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
-    """Open a regular file for reading bytes. Raise OSError like `open_descriptor`."""
+    """Open a regular file for reading bytes. Raise the same OSError as `open_descriptor`."""
     return os.fdopen(open_descriptor(path)[0], "rb")
 
 
 def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
-    """Return the bytes of a regular file.
+    """Read all bytes of a regular file.
 
-    Raise OSError if the file cannot be read, is not a regular file, or has more than `limit` bytes. At most `limit`
-    bytes are read.
+    Raise OSError if the file cannot be read, is not a regular file, or has more than `limit` bytes. In this last case,
+    no more than `limit` + 1 bytes are read.
     """
     descriptor, status = open_descriptor(path)
     try:
@@ -95,7 +95,7 @@ def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
             raise _too_large(path, limit)
         wanted = min(status.st_size, limit) + 1
         data = _read(descriptor, wanted)
-        # the file grew while it was read, or it is a kernel file, which reports a size of 0
+        # if there are more bytes, the file grew while it was read, or it is a kernel file, whose size is reported as 0
         while len(data) == wanted:
             if len(data) > limit:
                 raise _too_large(path, limit)
@@ -109,7 +109,7 @@ def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
 
 
 def read_text(path: str | os.PathLike[str], limit: int, encoding: str = "utf-8", errors: str = "strict") -> str:
-    r"""Return the text of a regular file with line ends as ``\n``. Raise OSError like `read_regular`.
+    r"""Read the text of a regular file, with line ends as ``\n``. Raise the same OSError as `read_regular`.
 
     Raise UnicodeDecodeError if the bytes are not text in this encoding.
     """
@@ -120,13 +120,14 @@ def read_text(path: str | os.PathLike[str], limit: int, encoding: str = "utf-8",
 def is_regular(path: str | os.PathLike[str]) -> bool:
     """Return whether a path leads to a regular file. Links are followed.
 
-    Return False if nothing can be there: a part of the path is missing or is not a folder, links form a circle, or the
-    text is not a path. Raise OSError if the machine cannot look, for instance without permission or on a broken disk.
-    An existing file must never count as missing. ``Path.is_file`` differs between versions of Python.
+    Return False if nothing can exist there: part of the path is missing or is not a folder, links form a circle, or the
+    text is not a valid path. Raise OSError if the operating system cannot tell, for example because permission is
+    missing or the disk is broken. An existing file must never count as missing. (``Path.is_file`` behaves differently
+    in different versions of Python.)
     """
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (100,000 calls)
-    except ValueError:  # a NUL byte, or a letter that the file system does not have
+    except ValueError:  # the path contains a NUL byte, or a character that the file system does not allow
         return False
     except OSError as error:
         if error.errno in _NOTHING_THERE:
@@ -135,7 +136,7 @@ def is_regular(path: str | os.PathLike[str]) -> bool:
 
 
 def _read(descriptor: int, size: int) -> bytes:
-    """Read up to `size` bytes, in parts of at most 1 GiB, because one system call reads at most 2 GiB."""
+    """Read up to `size` bytes, at most 1 GiB at a time, because one system call reads at most 2 GiB."""
     data = os.read(descriptor, min(size, 1 << 30))
     if len(data) in (0, size):
         return data
@@ -147,7 +148,7 @@ def _read(descriptor: int, size: int) -> bytes:
 
 
 def _check(path: str | os.PathLike[str], status: os.stat_result) -> None:
-    """Raise OSError if the status does not describe a regular file."""
+    """Raise OSError unless the status describes a regular file."""
     if stat.S_ISREG(status.st_mode):
         return
     what = next((words for test, words in _KINDS if test(status.st_mode)), "this is not a file")

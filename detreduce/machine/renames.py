@@ -1,4 +1,4 @@
-"""Rename folders without replacing anything by accident, and exchange two folders in one step."""
+"""Rename folders without accidentally replacing anything, and exchange two folders in a single step."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 
 _AT_FDCWD = -100
 _NOREPLACE, _EXCHANGE = 1, 2
-# the kernel, the C library or the file system does not know the call
+# errors which mean that the kernel, the C library or the file system does not support the call
 _UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def rename_new(source: Path, target: Path) -> None:
-    """Rename a folder. The new path must not exist, or must be an empty folder.
+    """Rename a folder. The new path must not exist yet, or must be an empty folder.
 
-    Raise FileExistsError or another OSError if something else exists at the new path, even if another process has just
-    created it.
+    Raise FileExistsError or another OSError if anything else exists at the new path, even if another process has only
+    just created it.
     """
     try:
         if _rename(source, target, _NOREPLACE):
@@ -29,12 +29,15 @@ def rename_new(source: Path, target: Path) -> None:
         pass
     if os.path.lexists(target) and (target.is_symlink() or not target.is_dir()):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(target))
-    # the system refuses to replace a folder that is not empty
+    # the operating system refuses to replace a folder that is not empty
     os.rename(source, target)  # noqa: PTH104 (this module is the place for renames)
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Exchange two existing folders in one step. Return False, and change nothing, if the system cannot do this."""
+    """Exchange two existing folders in a single step.
+
+    Return False, without changing anything, if this is not supported.
+    """
     return _rename(one, other, _EXCHANGE)
 
 
@@ -43,7 +46,7 @@ def _rename(source: Path, target: Path, flags: int) -> bool:
     call = _renameat2()
     if call is None:
         return False
-    # audit hooks see this call as os.rename
+    # report this call to audit hooks as os.rename
     sys.audit("os.rename", source, target, -1, -1)
     if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags) == 0:
         return True
@@ -55,7 +58,7 @@ def _rename(source: Path, target: Path, flags: int) -> bool:
 
 @cache
 def _renameat2() -> Any:
-    """Return the C library's function renameat2, or None if there is none."""
+    """Return the function renameat2 of the C library, or None if it does not have one."""
     if sys.platform != "linux":
         return None
     try:

@@ -151,7 +151,6 @@ def _fold_all(module: torch.nn.Module) -> torch.nn.Module:
 
     try:
         return fuse(module)
-    except (
-        Exception
-    ):  # tracing fails on code that depends on the data; the unfused network is slower but gives the same result
+    # tracing fails on code that depends on the data; the unfused network is slower but gives the same result
+    except Exception:
         return module

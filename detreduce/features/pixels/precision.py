@@ -56,9 +56,8 @@ def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple
     error = _read_error(memo)
     if error is None:
         error = bfloat16_error(networks, pool)
-        with contextlib.suppress(
-            DetreduceError
-        ):  # an unwritable cache needs no warning here, because the vector store already warns about it
+        # an unwritable cache needs no warning here, because the vector store already warns about it
+        with contextlib.suppress(DetreduceError):
             write_atomically(memo, lambda file: file.write(json.dumps({"bfloat16_error": error}).encode()))
     chosen = "bfloat16" if error <= TOLERANCE else "float32"
     return chosen, {"bfloat16_error": error, "tolerance": TOLERANCE}

@@ -1,4 +1,6 @@
-"""The command line. Modules in `commands` call the Python functions. Modules in `show` print the results."""
+"""The command line. The modules in `commands` call the Python functions, and the modules in `show` print the
+results.
+"""
 
 from detreduce.cli.program import app, main
 

@@ -1,4 +1,4 @@
-"""Shell completion: suggest names that are known without reading a dataset."""
+"""Shell completion: suggest values of arguments and options, without reading a dataset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ YAML = (".yaml", ".yml")
 
 
 def methods(incomplete: str) -> Offers:
-    """Suggest the methods, each with its summary."""
+    """Suggest the names of the methods. The description of each suggestion is the summary of the method."""
     from detreduce.reducers import list_reducers
     from detreduce.reducers.catalogue import described
 
@@ -24,7 +24,7 @@ def methods(incomplete: str) -> Offers:
 
 
 def parameters(context: typer.Context, incomplete: str) -> Offers:
-    """Suggest the parameters of the method on the command line, or of the default method."""
+    """Suggest the parameters of the method that is on the command line, or of the default method if there is none."""
     from detreduce.reducers.catalogue import described
     from detreduce.reducers.description import shown
 
@@ -35,12 +35,12 @@ def parameters(context: typer.Context, incomplete: str) -> Offers:
 
 
 def configs(incomplete: str) -> Offers:
-    """Suggest YAML files and the experiments that ship with detreduce."""
+    """Suggest YAML files, and the experiment files that come with detreduce."""
     return _starting(incomplete, _files("configs", incomplete, YAML))
 
 
 def datasets(incomplete: str) -> Offers:
-    """Suggest the datasets that ship with detreduce, and files and folders that may be a dataset."""
+    """Suggest the datasets that come with detreduce, and the files and folders that may be a dataset."""
     return _starting(incomplete, _files("datasets", incomplete, (*YAML, ".json")))
 
 
@@ -52,7 +52,7 @@ def keys(incomplete: str) -> Offers:
 
 
 def columns(context: typer.Context, incomplete: str) -> Offers:
-    """Suggest the columns of the ledger on the command line. After ``=``, suggest the values in the column."""
+    """Suggest the columns of the ledger that is on the command line. After ``=``, suggest the values in the column."""
     from detreduce.experiment.ledger.export import columns_of
 
     rows = _rows(context)
@@ -64,12 +64,12 @@ def columns(context: typer.Context, incomplete: str) -> Offers:
 
 
 def cells(context: typer.Context, incomplete: str) -> Offers:
-    """Suggest the finished cells (trainings) of the ledger on the command line."""
+    """Suggest the names of the finished cells in the ledger that is on the command line."""
     return _starting(incomplete, ((str(row["key"]), "") for row in _rows(context)))
 
 
 def ledgers(incomplete: str) -> Offers:
-    """Suggest the ledgers below ``runs``. The shell itself completes other folders."""
+    """Suggest the ledgers in the folder ``runs``. For other folders, the shell's own completion is used."""
     return _starting(incomplete, ((str(place.parent), "") for place in sorted(Path("runs").glob("*/cells"))))
 
 
@@ -79,17 +79,17 @@ def splits(incomplete: str) -> Offers:
 
 
 def rules(incomplete: str) -> Offers:
-    """Suggest the rules that assign image categories."""
+    """Suggest the names of the rules that assign an image category to each image."""
     return _starting(incomplete, ((name, "") for name in ("rarest", "dominant", "combination", "none")))
 
 
 def _starting(incomplete: str, offers: Iterable[tuple[str, str]]) -> Offers:
-    """Return the suggestions (name, text) whose name starts with the typed text."""
+    """Return the suggestions, as (name, description), whose name starts with the text that the user has typed."""
     return [offer for offer in offers if offer[0].startswith(incomplete)]
 
 
 def _files(shipped: str, incomplete: str, endings: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the files that ship in the folder `shipped`, then the files and folders next to the typed path."""
+    """Yield the files in the folder `shipped` of detreduce, then the files and folders that match the typed path."""
     from detreduce.dataset.finding import candidates
 
     found: dict[str, str] = {}
@@ -105,7 +105,7 @@ def _files(shipped: str, incomplete: str, endings: tuple[str, ...]) -> Iterator[
 
 
 def _dotted(model: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the dotted names of all fields of a pydantic model, including the fields of inner models."""
+    """Yield the names of all fields of a pydantic model as dotted paths, including the fields of nested models."""
     for name, field in model.model_fields.items():
         inner = field.annotation
         if hasattr(inner, "model_fields"):
@@ -115,10 +115,10 @@ def _dotted(model: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _rows(context: typer.Context) -> list[dict[str, Any]]:
-    """Return the rows of the ledger on the command line. If there is no ledger, the list is empty."""
+    """Return the rows of the ledger that is on the command line, or an empty list if there is no ledger."""
     from detreduce.cli.ledger_argument import open_ledger
 
-    # during the completion of an option, the earlier arguments are still in context.args
+    # while an option is being completed, the earlier arguments are still in context.args
     typed = [Path(one) for one in (context.params.get("ledger"), *context.args) if one]
     with suppress(DetreduceError, OSError):
         return next((open_ledger(place).rows() for place in typed if place.is_dir()), [])

@@ -1,4 +1,4 @@
-"""End each command with an exit code and, if it fails, with one message on stderr."""
+"""End each command with an exit code. If the command fails, also print one message on stderr."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ CODES = (
     "128 + n ended by signal n"
 )
 
-# the training arguments that people write most often; ultralytics itself takes seconds to import
+# the training arguments that users set most often; a full list would need ultralytics, which takes seconds to import
 TRAINING = {"epochs", "imgsz", "batch", "lr0", "device", "workers", "seed", "optimizer", "freeze", "mosaic", "patience"}
 
-# typer has no public name for this class of errors: wrong values, options and commands
+# the base class of typer's errors about wrong values, options and commands; typer has no public name for it
 UsageError: Any = typer.BadParameter.__bases__[0]
 
 
 class Program(Group):
-    """A group of commands that ends with one of the exit codes in `CODES`.
+    """The group of all commands. Each command ends with one of the exit codes in `CODES`.
 
-    Detreduce's own errors, wrong usage and errors of the system become one message on stderr. Any other exception is a
-    bug and keeps its traceback.
+    Errors that detreduce raises, wrong usage and errors of the operating system become one message on stderr. Any other
+    exception is a bug and keeps its traceback.
     """
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
-        """Run a command line and exit. If `standalone_mode` is False, return the command's result."""
+        """Run a command line and exit. If `standalone_mode` is False, return the result of the command instead."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **more)
         open_closed_streams()
@@ -58,7 +58,7 @@ class Program(Group):
     def make_context(self, *args: Any, **more: Any) -> Any:
         """Parse a command line and return its context.
 
-        If the user asks for the help of the program, this function prints the help, before `invoke`.
+        If the user asks for the help of the whole program, the help is printed here and not in `invoke`.
         """
         try:
             return super().make_context(*args, **more)
@@ -67,7 +67,7 @@ class Program(Group):
             raise typer.Exit(DONE) from None
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. If it fails, print the reason and exit with the matching exit code."""
+        """Run the command. If it fails, print the reason and exit with the exit code for this kind of failure."""
         try:
             with warnings.catch_warnings(), ended_by_signals(), waiting():
                 warnings.showwarning = _show_warning
@@ -82,16 +82,16 @@ class Program(Group):
             message = ": ".join(part for part in (word, str(interruption)) if part) + "."
             _leave(message, INTERRUPTED if number is None else 128 + number)
         except typer.Abort:
-            # after Ctrl-C at a question, the cursor is still in the line of the question
+            # after Ctrl-C at a question, the cursor is still on the line of the question
             _leave("\nInterrupted.", INTERRUPTED)
         except BrokenPipeError:
-            # the reader closed the pipe, as `| head` does
+            # the program that reads our output has closed the pipe, as `| head` does
             forget_output()
             raise typer.Exit(DONE) from None
         except OSError as error:
             if error.errno is None:
                 raise
-            # an error of the system, for instance a full disk, is not a bug
+            # an error of the operating system, for instance a full disk, is not a bug of detreduce
             where = f"{error.filename}: " if error.filename else ""
             _leave(f"Error: {where}{error.strerror or error}.", FAILED)
 
@@ -99,8 +99,8 @@ class Program(Group):
 def usage_message(error: Any) -> str:
     """Return one line that explains what is wrong with a command line.
 
-    The line has the error, a similar valid name, and the command that shows the help. If the command line does not name
-    a command, return the help.
+    The line contains the error, the most similar valid name, and the command that shows the help. If the command line
+    contains no command at all, return the help instead.
     """
     text = " ".join(str(error.format_message()).replace("Value error, ", "").split()).rstrip(".")
     if error.ctx is None:
@@ -126,7 +126,10 @@ def usage_message(error: Any) -> str:
 
 
 def parameter_hint(command: str | None, option: str) -> str:
-    """Return a hint if an option that does not exist is a parameter of a method or of the training, else ""."""
+    """Return a hint if the user wrote a parameter of a method, or a training argument, as an option: ``--epochs``.
+
+    For any other option, return an empty string.
+    """
     name = option.lstrip("-").replace("-", "_")
     if command == "reduce":
         from detreduce.reducers.catalogue import described
@@ -141,23 +144,22 @@ def parameter_hint(command: str | None, option: str) -> str:
 
 
 def _detail(error: Any) -> dict[str, Any]:
-    """Return the details that pydantic reports about the first wrong value."""
+    """Return what pydantic reports about the first invalid value, or an empty dict for other errors."""
     return next(iter(error.errors()), {}) if hasattr(error, "errors") else {}
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    """Print a message on stderr and exit with a code."""
     _tell(visible_lines(message))
     raise typer.Exit(code) from None
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """Print a warning of detreduce in one line. Do not print the warnings of libraries."""
+    """Print a warning of detreduce as one line. Warnings of other libraries are not printed."""
     if issubclass(category, DetreduceWarning):
         _tell(visible_lines(f"Warning: {message}"))
 
 
 def _tell(message: str) -> None:
-    """Print a message on stderr. The first word of the message, such as ``Error``, determines the colour."""
+    """Print a message on stderr, in a colour that depends on its first word, such as ``Error:``."""
     styles = {"Error:": ERROR, "Warning:": WARNING, "Interrupted.": WARNING, "Interrupted:": WARNING}
     tell(message, styles.get(message.lstrip().partition(" ")[0], ""))

@@ -1,4 +1,4 @@
-"""The layout of help texts: lists of arguments and options, and an example to copy at the end."""
+"""The layout of help texts: lists of arguments and options, followed by examples that can be copied."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from detreduce.display.typed_paths import remember_paths
 
 EXAMPLE = "Example:"
 
-# groups of options in the help of a command, in this order; each option names its group (rich_help_panel)
+# Groups of options in the help of a command, in the order in which they are shown. Each option names its group
+# (rich_help_panel).
 DATA, CONTENT, CHOICE, DUPLICATES = "Data", "Content", "Choosing images", "Duplicates and leaks"
 FEATURES, TRAINING, EVALUATION, RECIPE = "Features", "Training", "Evaluation and energy", "Recipe"
 FILTER, RUN, OUTPUT = "Cells", "Running", "Output"
 GROUPS = [CHOICE, CONTENT, DUPLICATES, FEATURES, RECIPE, FILTER, TRAINING, EVALUATION, RUN, DATA, OUTPUT]
-# groups of commands
+# groups of commands in the help of the program
 CLEAN, CHOOSE, TRAIN = "Clean a dataset", "Choose images", "Train for less"
 
 
 class _WithExample:
-    """A mixin that prints the examples of a command at the end of its help, without wrapping.
+    """A mixin that prints the examples of a command at the end of its help, without breaking their lines.
 
-    Each line after ``Example:`` in the help text is one example.
+    In the help text of the command, each line after ``Example:`` is one example.
     """
 
     def __init__(self, *args: Any, help: str | None = None, **more: Any) -> None:
@@ -33,7 +34,7 @@ class _WithExample:
         super().__init__(*args, help=text.rstrip(), **more)  # type: ignore[call-arg]
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the examples after the rest of the help."""
+        """Write the examples at the end of the help."""
         super().format_epilog(ctx, formatter)  # type: ignore[misc]
         if self.examples:
             formatter.write_paragraph()
@@ -43,16 +44,18 @@ class _WithExample:
 
 
 class Command(_WithExample, TyperCommand):
-    """A command whose docstring ends with an example."""
+    """A command whose docstring ends with examples."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. Its messages show paths as they were typed."""
+        """Run the command. Messages show paths as the user typed them."""
         values = [one for value in ctx.params.values() for one in (value if isinstance(value, list) else [value])]
         remember_paths(value for value in values if isinstance(value, Path))
         return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return the words after the command in the usage line, for example ``[OPTIONS] DATA [NAME=VALUE]...``."""
+        """Return the words after the command's name in the usage line, for example ``[OPTIONS] DATA
+        [NAME=VALUE]...``.
+        """
         pieces = []
         for one in self._arguments(ctx):
             name = _name(one) if one.required else f"[{_name(one)}]"
@@ -60,7 +63,7 @@ class Command(_WithExample, TyperCommand):
         return ["[OPTIONS]", *pieces]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the lists of arguments and options."""
+        """Write the list of arguments, and one list of options for each group."""
         given = [(_name(one), one.get_help_record(ctx)[1]) for one in self._arguments(ctx)]
         if given:
             with formatter.section("Arguments"):
@@ -83,7 +86,7 @@ def _name(argument: Any) -> str:
 
 
 class Group(_WithExample, TyperGroup):
-    """A group of commands. The list of commands shows the whole first sentence of each help text."""
+    """A group of commands. In the list of commands, each command is shown with the whole first sentence of its help."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands."""
@@ -98,7 +101,7 @@ class Group(_WithExample, TyperGroup):
 
 
 class Commands(typer.Typer):
-    """The registry of commands. Each registered function becomes a `Command`."""
+    """The registry of commands. Each function that is registered here becomes a `Command`."""
 
     def command(self, *args: Any, **more: Any) -> Any:
         """Register a function as a command."""

@@ -1,4 +1,4 @@
-"""Open a ledger by its path."""
+"""Open the ledger that a user names on the command line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 
 def open_ledger(path: Path, also: str = "") -> Ledger:
-    """Return the ledger in a folder. `also` is the end of an error message: what else the user can pass.
+    """Return the ledger in a folder.
 
-    Raise MissingFileError if the folder does not exist, and InputError if the folder is not a ledger.
+    Raise MissingFileError if the folder does not exist, and InputError if it is not a ledger. `also` is appended to the
+    message, and says what else the user can pass.
     """
     from detreduce.dataset.finding import find
 
-    # keep an existing path as it was typed
+    # if the path exists, keep it as the user typed it
     place = path if path.exists() else find(path, what="ledger")
     from detreduce.experiment.ledger.ledger import Ledger
 

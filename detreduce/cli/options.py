@@ -53,7 +53,7 @@ Cache = Annotated[
 
 
 def _limit_pixels(context: typer.Context, value: int | None) -> int | None:
-    """Set the pixel limit while the command runs."""
+    """Apply the pixel limit until the command ends, and return `value` unchanged."""
     if value is not None:
         from detreduce.machine.image_files import VARIABLE, check_limit
 
@@ -62,7 +62,7 @@ def _limit_pixels(context: typer.Context, value: int | None) -> int | None:
 
 
 def _refuse_outside(context: typer.Context, value: bool) -> bool:
-    """Refuse files outside the dataset while the command runs."""
+    """If `value` is True, refuse files outside the dataset until the command ends. Return `value` unchanged."""
     if value:
         from detreduce.dataset.outside import VARIABLE
 
@@ -71,7 +71,9 @@ def _refuse_outside(context: typer.Context, value: bool) -> bool:
 
 
 def _set_for_command(context: typer.Context, name: str, value: str) -> None:
-    """Set an environment variable for the command and its child processes. Restore the old value after the command."""
+    """Set an environment variable for this command and its child processes. When the command ends, restore the old
+    value.
+    """
     before = os.environ.get(name)
 
     def restore() -> None:
@@ -153,7 +155,7 @@ AllowLeaks = Annotated[
 
 
 def output_option(help: str, metavar: str = "FILE") -> Any:
-    """Return the option `--output`, which names the file or folder to write. `help` is its help text in one command."""
+    """Return the option `--output`, which names the file or folder to write. `help` is the help text of this option."""
     return typer.Option("--output", "-o", metavar=metavar, help=help, rich_help_panel=OUTPUT)
 
 

@@ -1,4 +1,4 @@
-"""Print the output of commands on stdout, and show a progress line until the output begins."""
+"""Print the output of commands on stdout, and show a progress line until this output begins."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _waiting = ExitStack()
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Show a progress line on a terminal until the output of the command begins."""
+    """Show a progress line on a terminal, until the command begins to print its output."""
     with _waiting:
         _waiting.enter_context(command("loading libraries"))
         yield
 
 
 def begin_output() -> None:
-    """Remove the progress line of `waiting`, before the command prints its output."""
+    """Remove the progress line of `waiting`. This is called before the command prints its output."""
     _waiting.close()
 
 
 def say(text: str) -> None:
-    """Print one line of text."""
+    """Print one line of text, with paths as the user typed them."""
     begin_output()
     typer.echo(visible_lines(as_typed(text)))
 
 
 def say_file(path: Path, more: str = "") -> None:
-    """Print a path, then the text `more`.
+    """Print a path, followed by the text `more`.
 
     On a terminal, the path is a link that opens the file (escape sequence OSC 8).
     """
@@ -51,7 +51,7 @@ def say_file(path: Path, more: str = "") -> None:
 
 
 def print_json(content: Any) -> None:
-    """Print JSON for scripts.
+    """Print a value as JSON.
 
     As in selection.json, NaN becomes null, and infinite numbers become the strings ``inf`` and ``-inf``.
     """

@@ -46,7 +46,7 @@ def version(
     context: typer.Context,
     show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Print the version if `--version` is used."""
+    """Print the version and exit if the option `--version` is given."""
     if show:
         from detreduce.version import __version__
 
@@ -54,7 +54,7 @@ def version(
         raise typer.Exit
 
 
-# one line for each command or group of commands; the help lists groups of commands last within their job
+# One line for each command, and for the group `ledger`. In the help, a group is the last entry under its heading.
 app.command(rich_help_panel=CLEAN)(inspect.inspect)
 app.command(rich_help_panel=CLEAN)(duplicates.duplicates)
 app.command(rich_help_panel=CHOOSE)(reduce.reduce)
@@ -72,9 +72,10 @@ app.add_typer(ledger.commands, name="ledger", rich_help_panel=TRAIN)
 
 
 def main() -> None:
-    """Entry point of the ``detreduce`` command."""
+    """Run the program. This is the entry point of the ``detreduce`` command."""
     if sys.executable and os.name == "posix" and not sys.flags.utf8_mode and sys.getfilesystemencoding() != "utf-8":
-        # the same file names in every locale: Python reads the encoding of names only when it starts
+        # restart Python in UTF-8 mode: file names then mean the same in every locale, and Python sets this only at its
+        # start
         variables = {**os.environ, "PYTHONUTF8": "1"}
         os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], variables)
     app()

@@ -1,4 +1,4 @@
-"""Make SIGTERM and SIGHUP end a command like Ctrl-C, so that unfinished files are removed first."""
+"""Make SIGTERM and SIGHUP end a command as Ctrl-C does, so that unfinished files are removed before it ends."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _handled: set[int] = set()
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Raise KeyboardInterrupt in the main thread at the first SIGTERM or SIGHUP in this block. Ignore later signals.
+    """Raise KeyboardInterrupt in the main thread at the first SIGTERM or SIGHUP. Ignore later signals.
 
-    The handling of a signal does not change if the caller ignores it (as `nohup` does) or already handles it. No
-    KeyboardInterrupt is lost in this block. If a destructor or a weakref callback raises a KeyboardInterrupt, Python
-    only prints it. In this case, the main thread is interrupted again.
+    Signals that the caller ignores (as `nohup` does) or already handles are left alone. If a KeyboardInterrupt is
+    raised inside a destructor or a weakref callback, Python only prints it. In this case, the main thread is
+    interrupted again, so that no interrupt is lost.
     """
     _received.clear()
     if threading.current_thread() is not threading.main_thread():
@@ -36,7 +36,7 @@ def ended_by_signals() -> Iterator[None]:
 
     def interrupt_again(lost: sys.UnraisableHookArgs) -> None:
         if isinstance(lost.exc_value, KeyboardInterrupt):
-            # later, because an interrupt would be lost here too
+            # not at once, because an interrupt that is raised here would be lost as well
             threading.Timer(_AGAIN_SECONDS, _signal_again).start()
         else:
             report(lost)
@@ -50,19 +50,19 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def received_signal() -> int | None:
-    """Return the number of the signal that ended the command, or None."""
+    """Return the number of the signal that ended the command, or None if there was no signal."""
     return _received[0] if _received else None
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Store the number of the signal. Interrupt the main thread at the first signal only."""
+    """Handle a signal: store its number, and raise KeyboardInterrupt if it is the first signal."""
     _received.append(number)
     if len(_received) == 1:
         raise KeyboardInterrupt
 
 
 def _signal_again() -> None:
-    """Send the last signal to the main thread again."""
+    """Send the last signal to the main thread a second time."""
     number = _received.pop() if _received else signal.SIGINT
     main = threading.main_thread().ident
     if main is not None:
@@ -70,12 +70,12 @@ def _signal_again() -> None:
 
 
 def _restore() -> None:
-    """Restore the default handling, in which the signals end the process."""
+    """Restore the default handlers, with which these signals end the process."""
     for number in _handled:
         signal.signal(number, signal.SIG_DFL)
     _handled.clear()
 
 
-# a forked process, such as a loader of images, must end at once
+# a forked process, such as a worker that loads images, must end at once
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_restore)

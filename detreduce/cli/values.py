@@ -1,4 +1,4 @@
-"""Parse option values that are more complex than a number or a word."""
+"""Parse option values that are more than a number or a word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def duplicate_search(drop: bool, by: str, threshold: float | None) -> DuplicateSearch | None:
-    """Return the search for duplicates that the options describe. Return None without --drop-duplicates."""
+    """Return the search for duplicates that the options describe, or None if `drop` (--drop-duplicates) is False."""
     if not drop and (threshold is not None or by != "pixels"):
         raise InputError(
             "--duplicates-by and --duplicates-from need --drop-duplicates. Add --drop-duplicates, or leave out "
@@ -26,7 +26,9 @@ def duplicate_search(drop: bool, by: str, threshold: float | None) -> DuplicateS
 
 
 def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
-    """Return one floor for every class (``["3"]``), or a dict of floors by class (``["bus=10", "car=5"]``)."""
+    """Parse the values of --class-floor: ``["3"]`` is a floor for every class, and ``["bus=10", "car=5"]`` is a
+    dict.
+    """
     if not texts:
         return None
     if len(texts) == 1 and _is_count(texts[0]):
@@ -45,15 +47,15 @@ def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
 def _is_count(text: str) -> bool:
     """Return whether `int` can convert a text to a number of images.
 
-    `int` refuses superscripts, which `str.isdigit` accepts, and texts of thousands of digits.
+    Unlike `str.isdigit`, `int` refuses superscripts. It also refuses texts of thousands of digits.
     """
     return text.strip().isdecimal() and len(text) < 1000
 
 
 def parse_keep(text: str) -> float | int:
-    """Return an int (number of images) if the text has no decimal point, else a float (fraction of the images).
+    """Parse the value of --keep: without a decimal point it is a number of images (int), else a fraction (float).
 
-    A percentage such as ``25%`` is a fraction.
+    A percentage such as ``25%`` becomes a fraction.
     """
     try:
         if text.strip().endswith("%"):
@@ -65,10 +67,10 @@ def parse_keep(text: str) -> float | int:
 
 
 def parse_parameters(texts: list[str], options: tuple[str, ...] = (), example: str = "epochs=50") -> dict[str, Any]:
-    """Return texts of the form ``name=value`` as a dict. Values are read as YAML (numbers, true, lists).
+    """Parse texts of the form ``name=value`` into a dict. Values are read as YAML, for example numbers, true and lists.
 
-    Raise InputError if a name is in `options`, because this name has its own option or argument. `example` is for the
-    message about a text of another form.
+    `options` contains names that have their own option or argument. Raise InputError if a text sets one of these names,
+    or does not have the form ``name=value``. The message then shows `example`.
     """
     import yaml
 
@@ -92,9 +94,9 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = (), example: s
 
 
 def read_categories(text: str) -> Any:
-    """Return the name of a category rule, or the list of rules in a YAML file.
+    """Return the name of a category rule, or the list of rules in a YAML file if `text` is the path of such a file.
 
-    The list is at the top level of the file, or under the key ``categories``.
+    The list of rules is at the top level of the file, or under its key ``categories``.
     """
     if not text.endswith((".yaml", ".yml")):
         return text

@@ -1,4 +1,4 @@
-"""The command `duplicates`: list duplicates within a split and across splits."""
+"""The command `duplicates`: list duplicates within one split and across splits."""
 
 from __future__ import annotations
 
@@ -105,9 +105,9 @@ def _show(
     as_json: bool,
     show_all: bool,
 ) -> None:
-    """Print the duplicates and the leakage between splits, as text or as JSON.
+    """Print the duplicates in a split and the leaks between splits, as text or as JSON.
 
-    `searched` is a pair: the dataset as the user typed it, and the loaded dataset.
+    `searched` is a pair: the dataset argument as the user typed it, and the loaded dataset.
     """
     given, dataset = searched
     if as_json:

@@ -1,4 +1,4 @@
-"""The command `explain`: say why a selection kept or dropped an image."""
+"""The command `explain`: print why a selection kept or dropped an image."""
 
 from __future__ import annotations
 
@@ -69,8 +69,9 @@ def explain(
 
 
 def _open_page(file: Path, dataset: DetectionDataset | None, cache: Path | None, as_json: bool) -> None:
-    """Print the path of a selection's page, and open the page if stdout is a terminal. Write a missing or old page
-    first.
+    """Print the path of the page that shows a selection, and open the page if stdout is a terminal.
+
+    If the page does not exist, or is older than the selection, write it first.
     """
     from detreduce.pages.own_file import is_own
     from detreduce.pages.selection_page import SELECTION_PAGE

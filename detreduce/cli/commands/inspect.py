@@ -1,4 +1,4 @@
-"""The command `inspect`: check the health of a dataset, and show its content and its problems."""
+"""The command `inspect`: check the health of a dataset, and print its content and its problems."""
 
 from __future__ import annotations
 

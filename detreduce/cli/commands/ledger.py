@@ -100,7 +100,7 @@ def export(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the finished cells as one table with one row for each cell.
+    """Write the finished cells to a file, as one table with one row for each cell.
 
     Example: detreduce ledger export runs/demo demo.csv
     """
@@ -161,7 +161,7 @@ def forget(
     """
     opened = open_ledger(ledger)
     for key in keys:
-        # check every name before the first cell is removed
+        # check every name before removing the first cell
         _ = opened.cell_folder(key)
     begin_output()
     if not yes and not typer.confirm(f"Remove {', '.join(keys)} from {opened.path}?", err=True):
@@ -182,7 +182,7 @@ def _filtered(
     control: str | None,
     where: list[str] | None,
 ) -> list[Mapping[str, Any]]:
-    """Return the rows that match all filters of the command line."""
+    """Return the rows that match all filters on the command line."""
     from detreduce.experiment.ledger.export import filter_rows
 
     wanted = {}

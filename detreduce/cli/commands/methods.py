@@ -23,7 +23,8 @@ def methods(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the methods that choose images, recommended methods first. With a name, show everything about one method.
+    """List the methods that choose images, with the recommended methods first. With a name, show everything about one
+    method.
 
     Example: detreduce methods
     detreduce methods herding

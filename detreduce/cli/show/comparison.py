@@ -1,4 +1,4 @@
-"""Print the results of `run`: each method compared with the full set, and when choosing has paid for itself."""
+"""Print the results of `run`: each method compared with the full set, and when choosing images has paid off."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ WIDER = 150
 
 
 def show_comparison(name: str, table: ResultTable) -> None:
-    """Print the accuracy, energy, CO2 and time of each method and keep, compared with the full set if it was trained.
+    """Print the accuracy, energy, CO2 and time of each method and keep.
 
-    Then print after how many trainings choosing has paid for itself.
+    If the full set was trained, print the differences to it too. Then print after how many trainings a subset has saved
+    as much energy as choosing it took.
     """
     out = terminal.console()
     out.print(f"{name}: reduced vs full" if table.compared else f"{name}: results", style="bold")
@@ -33,7 +34,9 @@ def show_comparison(name: str, table: ResultTable) -> None:
 
 
 def _parts(table: ResultTable, width: int) -> list[list[str]]:
-    """Return the measures of each table to print: one table on a wide terminal, several tables on a narrow terminal."""
+    """Return the measures of each table to print. A wide terminal gets one table, and a narrow terminal gets
+    several.
+    """
     accuracy, costs = list(ACCURACIES), list(table.costs)
     if width >= WIDER or (width >= WIDE and len(costs) < 4):
         return [accuracy + costs]
@@ -41,7 +44,7 @@ def _parts(table: ResultTable, width: int) -> list[list[str]]:
 
 
 def _show_measures(out: Console, table: ResultTable, measures: Sequence[str]) -> None:
-    """Print one table with the mean of each measure and, if `full` was trained, the difference to it."""
+    """Print one table with the mean of each measure. If the full set was trained, print the difference to it too."""
     headings = table.headings(measures)
     shown = plain_table("method", "keep", "images", "cells", *headings, wide=out.width >= WIDE)
     for row in table.rows:
@@ -51,9 +54,9 @@ def _show_measures(out: Console, table: ResultTable, measures: Sequence[str]) ->
 
 
 def show_break_even(out: Console, table: ResultTable) -> None:
-    """Print the number of trainings after which the energy of choosing is paid back.
+    """Print after how many trainings a subset has saved as much energy as choosing it took.
 
-    Methods that choose without measurable energy are left out.
+    A method is left out if its choice took no measurable energy.
     """
     rows = [row for row in table.rows if row.pays_after.text]
     if not rows:
@@ -65,9 +68,9 @@ def show_break_even(out: Console, table: ResultTable) -> None:
 
 
 def show_robustness(out: Console, table: RobustnessTable) -> None:
-    """Print the mAP on corrupted images, for each corruption.
+    """Print the mAP of each method and keep on corrupted images, for each corruption.
 
-    Print nothing if no cell was evaluated on corrupted images.
+    If no cell was evaluated on corrupted images, print nothing.
     """
     from detreduce.experiment.robustness import ROBUSTNESS_EXPLAINED
 

@@ -26,7 +26,7 @@ STYLES = {"wrong": "bold red", "look": "yellow", "good": "green"}
 
 
 def show_findings(summary: DatasetSummary, findings: Sequence[Finding]) -> None:
-    """Print one line for each finding, with its verdict first."""
+    """Print one line for each finding, starting with its verdict."""
     from detreduce.dataset.health.finding import in_words
 
     out = terminal.console()
@@ -37,7 +37,7 @@ def show_findings(summary: DatasetSummary, findings: Sequence[Finding]) -> None:
 
 
 def show_advice(advice: Advice) -> None:
-    """Print the number of effective images, the imbalance of classes, and results of experiments on similar data."""
+    """Print what matters for a training: the number of effective images, rare classes, and results on similar data."""
     out = terminal.console()
     out.print("For a training:")
     for sentence in advice.sentences:
@@ -47,10 +47,10 @@ def show_advice(advice: Advice) -> None:
 def show_next(
     dataset: DetectionDataset, findings: Sequence[Finding], leaks: Leaks, *, given: str, opened: bool
 ) -> None:
-    """Print the next command to type.
+    """Print a command that the user should run next.
 
-    `given` is the dataset as the user typed it, because the full path can be long, for instance in the cache folder.
-    `opened` is True if the command has opened the images.
+    `given` is the dataset as the user typed it, because its full path can be long, for instance in the cache folder.
+    `opened` is True if this command has opened the images.
     """
     from detreduce.pages.own_file import HEALTH_PAGE, is_own
 
@@ -70,14 +70,15 @@ def show_next(
         command = inspect_command(dataset, "--check-images", "--page", *output, given=given)
     else:
         command = reduce_command(dataset, "--keep", "0.25", suffix="reduced", given=given)
-    # a command stays on one line, so that it can be copied
+    # print a command on one line, so that it can be copied
     terminal.console().print(f"Next: {command}", soft_wrap=True)
 
 
 def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None:
     """Print the content and the problems of a dataset.
 
-    If `problems_shown` is None, all problems, all classes and the statistics of box sizes are listed.
+    At most `problems_shown` problems are listed. If it is None, all problems, all classes and statistics of the box
+    sizes are listed.
     """
     show_all = problems_shown is None
     out = terminal.console()
@@ -93,7 +94,7 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
         grid.add_row(f"  {label}", f"{value}")
     out.print(grid)
     if summary.classes:
-        # formats without numbers for classes use the names
+        # some formats have no numbers for classes and use their names instead
         keys = ["key"] if any(str(row.key) != row.name for row in summary.classes) else []
         classes = table_of("class", *keys, "images", "boxes", "share of boxes", right=3)
         rows = summary.classes if show_all else most_common(summary.classes, [row.boxes for row in summary.classes])

@@ -1,4 +1,4 @@
-"""Print each method compared with random subsets and with the equal-steps control."""
+"""Print how each method compares with random subsets and with the equal-steps control."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VERDICTS = {"better": GOOD, "worse": ERROR}
 
-# from this terminal width, one table has both measures with their verdicts
+# a terminal that is at least this wide gets one table with both measures and their verdicts
 WIDE = 180
 
 
@@ -32,10 +32,10 @@ def show_differences(
     *,
     cleaning: bool = False,
 ) -> None:
-    """Print the difference of each method to each reference, with interval and verdict, and the average ranks of the
-    methods.
+    """Print the difference between each method and each reference, with its interval and verdict.
 
-    `cleaning` is True if the experiment only leaves out near-duplicates. Such an experiment needs no random subsets.
+    Then print the average ranks of the methods. `cleaning` is True if the experiment only leaves out near-duplicates.
+    Such an experiment needs no random subsets.
     """
     from detreduce.experiment.result_table import interval_notes
 
@@ -63,7 +63,7 @@ def show_differences(
 
 
 def _why_not_random(table: ResultTable) -> str:
-    """Return a sentence with the reason why no method is compared with random subsets."""
+    """Return a sentence that says why no method is compared with random subsets."""
     trained = {row.method.text.partition("(")[0] for row in table.rows if not row.is_control and not row.is_recipe}
     random = {row.method.text.partition("(")[0] for row in table.rows} & set(RANDOM_METHODS)
     if trained and trained <= random:
@@ -80,7 +80,7 @@ def _why_not_random(table: ResultTable) -> str:
 
 
 def _show_table(out: Console, rows: Sequence[ResultRow], against: str, measures: Sequence[str]) -> None:
-    """Print one table of differences to the reference `against`."""
+    """Print one table with the differences between the methods and the reference `against`."""
     tested = any(row.difference(against, name).p for row in rows for name in measures)
     p_heading = ["p, Holm"] * tested
     headings = [heading for name in measures for heading in (ACCURACIES[name], *p_heading, "verdict")]
@@ -94,7 +94,7 @@ def _show_table(out: Console, rows: Sequence[ResultRow], against: str, measures:
     if fits(out, shown):
         out.print(shown)
         return
-    # in a narrow terminal, a verdict would take several lines of a column; the verdicts go below the table
+    # the verdicts do not fit into a narrow table without breaking their lines, so they are printed below it
     shown.columns = [column for column in shown.columns if column.header != "verdict"]
     out.print(shown)
     for row in rows:

@@ -1,4 +1,4 @@
-"""Print the results of `duplicates` in sentences."""
+"""Print the results of the command `duplicates` in sentences."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 def show_duplicates(
     dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None, *, given: str, shown: int | None
 ) -> None:
-    """Print the pairs of duplicates in a split, the images that are also in another split, and a summary.
+    """Print the duplicates in a split, the images that are also in another split, a summary and the next command.
 
-    `given` is the dataset as the user typed it, for the next command. If `shown` is None, all pairs are listed.
+    `given` is the dataset as the user typed it, for use in the next command. At most `shown` pairs are listed. If it is
+    None, all pairs are listed.
     """
     out = terminal.console()
     if found.pairs:
         out.print(f"In {dataset.split}, the kept image and its duplicate:", style="bold")
     names = {record.id: record.name for record in dataset}
-    # the most certain pairs come first
+    # list the most certain pairs first
     for pair in sorted(found.pairs, key=lambda pair: (not pair.exact, -pair.similarity))[:shown]:
         _show_pair(out, names[pair.kept], names[pair.copy], alike(pair.exact, pair.transformation, pair.similarity))
     _show_more(out, len(found.pairs), shown)
@@ -45,7 +46,7 @@ def show_duplicates(
 
 
 def _show_pair(out: Console, first: str, second: str, how: str) -> None:
-    """Print two image names and the similarity of the images. A narrow terminal gets two lines instead of one."""
+    """Print the names of two images and how similar the images are. A narrow terminal gets two lines instead of one."""
     if len(first) + len(second) + len(how) + 6 <= out.width:
         out.print(f"  {first}, {second}: {how}", soft_wrap=True)
     else:
@@ -54,14 +55,14 @@ def _show_pair(out: Console, first: str, second: str, how: str) -> None:
 
 
 def _show_more(out: Console, pairs: int, shown: int | None) -> None:
-    """Print how many pairs are not listed."""
+    """Print how many pairs were not listed, if there are more than `shown`."""
     if shown is not None and pairs > shown:
         more = pairs - shown
         out.print(f"  ... and {more:,} more pair{'s' * (more != 1)}. Use --all to list all pairs.")
 
 
 def _show_summary(out: Console, dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None) -> None:
-    """Print how many images are duplicates or leaks, and the command that leaves the duplicates out."""
+    """Print how many images of the split are duplicates, and how many images are in two splits."""
     content = found.by == "content"
     how = "in every pixel" if content else f"by {found.by}, with a similarity of at least {found.threshold:g}"
     if found.pairs:
@@ -81,7 +82,7 @@ def _show_summary(out: Console, dataset: DetectionDataset, found: Duplicates, re
 def _show_next(
     out: Console, given: str, dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None
 ) -> None:
-    """Print the command that leaves the duplicates and leaks out. Print nothing if there are none."""
+    """Print the command that leaves out the duplicates and the leaks. If there are none, print nothing."""
     from detreduce.duplicates.search import THRESHOLD
 
     content = found.by == "content"
@@ -93,7 +94,7 @@ def _show_next(
         show_text(out, "Next: give the dataset other images for val and test. All images of train are in them.")
         return
     options = []
-    # without --method, `reduce` looks for near-duplicates by pixels
+    # without --method, `reduce` leaves out near-duplicates by pixels without being asked
     if found.pairs and (found.by != "pixels" or found.threshold != THRESHOLD):
         options = ["--drop-duplicates"]
         how = ["--duplicates-from", f"{found.threshold:g}"]
@@ -102,14 +103,14 @@ def _show_next(
     if found.pairs or options:
         suffix = "clean" if found.pairs else "without-leaks"
         command = reduce_command(dataset, "--keep", "all", *options, suffix=suffix, given=given)
-        # a command stays on one line, so that it can be copied
+        # print a command on one line, so that it can be copied
         out.print(f"Next: {command}", soft_wrap=True)
 
 
 def leakage_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Return lines with the number of images in each split that are also in an earlier split.
+    """Return lines that say how many images of each split are also in an earlier split.
 
-    The keys of `counts` are pairs of splits such as ``train / test``.
+    The keys of `counts` are pairs of splits, such as ``train / test``.
     """
     if not counts:
         return ["Leakage: the dataset has only one split."]
@@ -125,7 +126,7 @@ def leakage_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def show_leakage(out: Console, counts: Mapping[str, Mapping[str, int]]) -> None:
-    """Print the number of images in each split that are also in an earlier split."""
+    """Print how many images of each split are also in an earlier split."""
     lines = leakage_lines(counts)
     show_status(out, lines[0], WARNING if lines[1:] else GOOD)
     for line in lines[1:]:
@@ -133,5 +134,5 @@ def show_leakage(out: Console, counts: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def alike(exact: bool, transformation: str, similarity: float) -> str:
-    """Describe the similarity of two images in a few words."""
+    """Describe how similar two images are, for example ``equal pixels`` or ``mirrored, similarity 0.91``."""
     return "equal pixels" if exact else f"{transformation}, similarity {similarity:.2f}"

@@ -1,4 +1,4 @@
-"""Print the results of `explain` in sentences."""
+"""Print the results of the command `explain` in sentences."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
     if not found.kept and found.group_full:
         say(f"The group {found.group} of the image was full, because max_per_group is {found.group_limit}.")
     if selection.keeps_all:
-        # the order and the scores are random
+        # all images are kept in random order, so ranks and scores have no meaning
         pass
     elif found.score is not None and (found.step == "method" or not found.kept):
         for line in (*_rule(selection), *_score(found)):
@@ -61,7 +61,7 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
 
 
 def _reason(found: Explanation, selection: Selection) -> str:
-    """Return the end of the sentence "The image was kept (or dropped) ..."."""
+    """Return the end of the sentence that begins with "The image was kept (or dropped)"."""
     if found.kept and selection.keeps_all:
         return "with all images that remain"
     if found.kept:
@@ -83,8 +83,10 @@ def _reason(found: Explanation, selection: Selection) -> str:
 
 
 def _copies_in_words(pairs: Sequence[Mapping[str, Any]]) -> str:
-    """Return which images of val and test a leaked image matches, such as ``it is nearly the same as val a.jpg
-    (mirrored, similarity 0.91)``. Return "" without pairs.
+    """Name the images of val and test that show the same as a leaked image, together with their similarity.
+
+    For example, the result is ``it is nearly the same as val a.jpg (mirrored, similarity 0.91)``. If `pairs` is empty,
+    the result is an empty string.
     """
     named = []
     for pair in pairs:
@@ -97,17 +99,20 @@ def _copies_in_words(pairs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _rule(selection: Selection) -> Iterator[str]:
-    """Yield the rule of the method in one sentence."""
+    """Yield one sentence that says which images the method keeps."""
     from detreduce.errors import DetreduceError
     from detreduce.reducers.catalogue import described
 
-    # the package that has the method may be gone
+    # the method may come from a package that is no longer installed
     with suppress(DetreduceError):
         yield f"{selection.method} keeps {described(selection.method).summary}."
 
 
 def _score(found: Explanation) -> Iterator[str]:
-    """Yield a sentence about the score of an image, unless the score only repeats the position of a kept image."""
+    """Yield a sentence about the score of an image.
+
+    If the score of a kept image only repeats its position in the selection, yield nothing.
+    """
     if not found.score_is_place:
         yield (
             f"Score {found.score:g}: position {found.score_place} of the {found.scored} scored images of its category."
@@ -123,16 +128,16 @@ def _why_unscored(found: Explanation, selection: Selection) -> str:
 
 
 def _nearest(found: Explanation) -> Iterator[str]:
-    """Yield a sentence about the nearest images.
+    """Yield a sentence about the most similar kept image and the most similar dropped image.
 
-    If the features describe only boxes, the sentence does not mention appearance, because images with similar boxes may
-    look different.
+    If the features describe only the boxes, the sentence says nothing about appearance, because images with similar
+    boxes may look different.
     """
     boxes = found.nearest_by == ("annotations",)
     by = " with the most similar boxes" if boxes else f" by {', '.join(found.nearest_by)}" * bool(found.nearest_by)
     said = []
     for kind, near in (("kept", found.nearest_kept), ("dropped", found.nearest_dropped)):
-        # without features, or if there is no other such image, there is nothing to say
+        # without features, or if there is no other image of this kind, there is nothing to say
         if near is not None:
             words = f"{kind} image{by}" if boxes else f"nearest {kind} image{by}"
             name = near.name if boxes else f"{near.name} (distance {near.distance:.3g})"

@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 
 def show_leaks(found: LeakWarning | None) -> None:
-    """Print the warning if there are leaks."""
+    """Print the warning about leaks, if there is one."""
     if found is not None:
         terminal.show_text(terminal.console(), found.line, style="bold red")

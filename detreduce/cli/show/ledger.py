@@ -1,4 +1,4 @@
-"""Print the finished cells (trainings) of a ledger, for `ledger list`."""
+"""Print the finished cells (trainings) of a ledger for the command `ledger list`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detreduce.display.numbers import fixed
 from detreduce.vocabulary.keeps import keep_of
 from detreduce.vocabulary.measures import ACCURACIES
 
-# column of a row, heading, number of decimals (None for text)
+# (column of a row, heading, number of decimals or None for text)
 COLUMNS: tuple[tuple[str, str, int | None], ...] = (
     ("key", "cell", None),
     ("label", "method", None),
@@ -29,9 +29,9 @@ TEXT = ("key", "label", "ended")
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
-    """Print rows of a ledger.
+    """Print the given rows of a ledger as a table.
 
-    `of` is the number of all finished cells in the ledger. It may exceed the number of rows.
+    `path` is the ledger, and `of` is the number of all its finished cells, which may exceed the number of rows.
     """
     out = terminal.console()
     if not rows:
@@ -53,14 +53,14 @@ def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
 
 
 def _show_row(out: Console, row: Mapping[str, Any]) -> None:
-    """Print a cell in two or more lines, for a terminal that is too narrow for the table."""
+    """Print a cell in several lines, for a terminal that is too narrow for the table."""
     out.print(str(row["key"]), style="bold", soft_wrap=True)
     facts = [f"{heading} {_shown(row, name, digits)}" for name, heading, digits in COLUMNS[1:]]
     show_text(out, ", ".join(facts), indent="  ")
 
 
 def _shown(row: Mapping[str, Any], name: str, digits: int | None) -> str:
-    """Return the text of one column of a cell."""
+    """Return the text for column `name` of a row."""
     value = row.get(name)
     if value is None:
         return "-"

@@ -1,4 +1,4 @@
-"""Print the result of the command `methods`: all methods in short, or one method in full."""
+"""Print the result of the command `methods`: a table of all methods, or everything about one method."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from detreduce.reducers.description import Description
 
 
-# a need of a method -> the short word in the table
+# what a method needs -> the word for it in the table
 NEEDS = {
     "objects": "boxes",
     "features": "images",
@@ -27,7 +27,7 @@ NEEDS = {
 
 
 def show_methods(methods: Sequence[Description]) -> None:
-    """Print all methods as a table, the recommended methods first, and when to use the recommended ones."""
+    """Print a table of all methods, with the recommended methods first, and say when to use the recommended ones."""
     from detreduce.reducers.recommended import EVIDENCE, RECOMMENDED, recommended_first
 
     out = terminal.console()
@@ -55,7 +55,7 @@ def show_methods(methods: Sequence[Description]) -> None:
 
 
 def show_method(method: Description) -> None:
-    """Print one method in full: its facts, its formula, its parameters, and an example command."""
+    """Print everything about one method: its facts, its formula, its parameters and an example command."""
     from detreduce.reducers.description import explain_symbols, shown
 
     out = terminal.console()
@@ -79,7 +79,7 @@ def show_method(method: Description) -> None:
 
 
 def _facts(method: Description) -> tuple[tuple[str, str], ...]:
-    """Return the label and the text of each fact about a method."""
+    """Return the facts about a method as pairs (label, text)."""
     return (
         ("keeps", f"{method.keeps}: {method.summary}" if method.keeps else method.summary),
         ("needs", ", ".join(method.needs) or "nothing"),

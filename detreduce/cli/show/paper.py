@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def show_paper(tables: PaperTables) -> None:
-    """Print one table for each measure, and the notes."""
+    """Print one table for each measure, followed by the notes."""
     out = terminal.console()
     out.print(f"{tables.name}: the tables of arXiv 2403.15150")
     for table in tables.tables:

@@ -1,4 +1,4 @@
-"""Print the advice of the command `plan`."""
+"""Print the advice that the command `plan` gives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detreduce.vocabulary.controls import FULL
 from detreduce.vocabulary.measures import ACCURACIES
 
 SAME = {"Wh": "energy", "TFLOPs": "operations", "minutes": "time"}
-# differences below this fraction of the energy of `full` count as equal
+# if energies differ by less than this fraction of the energy of `full`, they are shown as equal
 SAME_ENERGY = 0.005
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Goal:
-    """What `plan` was asked: a fraction of a mAP, a mAP, or a budget; and the probability of reaching a target."""
+    """What the user asked `plan` for.
+
+    This is a fraction of an mAP (`target`), an mAP (`target_map`) or a budget. `confidence` is the probability with
+    which the recipe must reach the target.
+    """
 
     target: float | None
     target_map: float | None
@@ -33,12 +37,12 @@ class Goal:
 
     @classmethod
     def of(cls, asked: Mapping[str, float | None], confidence: float) -> Goal:
-        """Return the goal in the arguments of `advise`."""
+        """Create the goal from `asked`, the arguments of `advise`, in which all values but one are None."""
         budgets = [value for name, value in asked.items() if not name.startswith("target") and value is not None]
         return cls(asked["target"], asked["target_map"], budgets[0] if budgets else None, confidence)
 
     def in_words(self, found: Advice) -> str:
-        """Return the goal in words."""
+        """Describe the goal in words, for example ``95% of this mAP50-95``."""
         name = ACCURACIES[found.measure]
         if self.target_map is not None:
             return f"{name} {self.target_map:g}"
@@ -86,7 +90,7 @@ def show_advice(found: Advice, goal: Goal) -> None:
 
 
 def show_next_full(found: Advice, missing: str) -> None:
-    """Print that the training on all images would help, and how to run it. `missing` says so in words."""
+    """Print what a training on all images would show and cost. `missing` is a sentence that says how to run it."""
     full = found.next_full
     if full is None:
         return
@@ -99,7 +103,7 @@ def show_next_full(found: Advice, missing: str) -> None:
 
 
 def _describe_reference(found: Advice) -> str:
-    """Return what recipes are compared with, and what is not known without a training on all images."""
+    """Describe the training that recipes are compared with. Without a training on all images, say what is not known."""
     name = ACCURACIES[found.measure]
     if (full := found.full) is not None:
         return f"All images, {_epochs(full)}: {name} {_range(full)}, {_amount(full.total(found.cost), found.cost)}."
@@ -116,17 +120,19 @@ def show_written(path: str, command: str) -> None:
     """Print where the recipe was written, and the command that trains with it."""
     out = terminal.console()
     show_text(out, f"Recipe: {path}")
-    # a command stays on one line, so that it can be copied
+    # print a command on one line, so that it can be copied
     out.print(f"Next: {command}", soft_wrap=True)
 
 
 def show_unwritten(command: str) -> None:
-    """Print the command that writes the recipe."""
+    """Print the command that writes the recipe to a file."""
     terminal.console().print(f"Next: {command}", soft_wrap=True)
 
 
 def _table(found: Advice, *, chance: bool) -> Table:
-    """Return the best recipes as a table."""
+    """Return a table of the best recipes. With `chance`, it has a column with the probability of reaching the
+    target.
+    """
     recipes = (found.best, *found.others) if found.best else found.others
     settings = ["settings"] if found.effects else []
     chances = ["chance"] if chance else []
@@ -147,7 +153,7 @@ def _table(found: Advice, *, chance: bool) -> Table:
 
 
 def _describe_effect(effect: Effect) -> str:
-    """Return a sentence: one image seen with this setting has the effect of how many with the reference."""
+    """Return a sentence that compares a setting with the reference: the effect of one image seen with this setting."""
     return (
         f"{effect.key} {effect.value} instead of {effect.reference}: one image seen has the effect of "
         f"{fixed(effect.times, 2)} images (90 % interval {effect.low:.2f} to {effect.high:.2f})."
@@ -155,7 +161,10 @@ def _describe_effect(effect: Effect) -> str:
 
 
 def _describe_cost(best: PlannedRecipe, full: PlannedRecipe | None, cost: str = "Wh") -> str:
-    """Return what a recipe costs, and what it saves compared with all images. `full` is None if it is not known."""
+    """Say what a recipe costs, and how much it saves compared with `full`, the training on all images.
+
+    `full` is None if there is no such training.
+    """
     total, alone, whole = best.total(cost), best.least(cost), None if full is None else full.total(cost)
     reference = "" if whole is None else f" Full takes {fixed(whole, 2)} {cost}."
     if total is None and alone is None:
@@ -177,7 +186,9 @@ def _describe_cost(best: PlannedRecipe, full: PlannedRecipe | None, cost: str = 
 
 
 def _cost(recipe: PlannedRecipe, cost: str) -> str:
-    """Return the cost of a recipe for the table; ``+ ?`` marks an unknown cost of choosing."""
+    """Return the cost of a recipe as text for the table. If the cost of choosing is not known, the text ends in ``+
+    ?``.
+    """
     total, alone = recipe.total(cost), recipe.least(cost)
     if total is not None:
         return fixed(total, 2)
@@ -189,7 +200,9 @@ def _amount(value: float | None, cost: str) -> str:
 
 
 def _settings(recipe: PlannedRecipe) -> str:
-    """Return the settings of a recipe that differ from the trainings without a recipe."""
+    """List the settings of a recipe that differ from a training without a recipe, for example ``batch 32, imgsz
+    416``.
+    """
     return ", ".join(f"{key} {value}" for key, value in recipe.settings)
 
 

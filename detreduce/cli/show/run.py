@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def show_plan(plan: Overview, *, stderr: bool) -> None:
-    """Print the number of cells for each method and keep, with the expected cost of the cells to run.
+    """Print how many cells there are for each method and keep, and what the cells that still have to run will cost.
 
-    If `stderr` is True, print only the table, on stderr.
+    If `stderr` is True, print only the table, and print it on stderr.
     """
     out = terminal.console(stderr=stderr)
     table = Table(header_style="bold")
@@ -47,7 +47,7 @@ def show_plan(plan: Overview, *, stderr: bool) -> None:
 
 
 def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
-    """Print the results of the finished cells, and warnings."""
+    """Print the results of the finished cells, with warnings."""
     from detreduce.cli.show.comparison import show_comparison, show_robustness
     from detreduce.cli.show.differences import show_differences
     from detreduce.cli.show.duplicates import show_leakage
@@ -97,14 +97,14 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
 
 
 def _other_country(settings: ExperimentConfig) -> str:
-    """Return a sentence on how to choose the country for the CO2 estimate, or "" if the user has chosen one."""
+    """Say how to choose the country for the CO2 estimate. If the user has chosen one, return an empty string."""
     if "energy" in settings.model_fields_set and "country" in settings.energy.model_fields_set:
         return ""
     return " For another country, set energy: {country: DEU} in the YAML before the trainings run."
 
 
 def show_conclusion(conclusion: Conclusion, ledger: Path) -> None:
-    """Print the conclusion of the experiment, and further runs that would make it more certain."""
+    """Print the conclusion of the experiment, and which further runs would make it more certain."""
     out = terminal.console()
     style = {"better": GOOD, "worse": ERROR}.get(conclusion.kind, WARNING)
     out.print()
@@ -113,12 +113,12 @@ def show_conclusion(conclusion: Conclusion, ledger: Path) -> None:
     if conclusion.next:
         show_text(out, f"To know more: {conclusion.next}")
     if command:
-        # a command stays on one line, so that it can be copied
+        # print a command on one line, so that it can be copied
         out.print(f"  {command}", soft_wrap=True)
 
 
 def near_duplicates_line(found: Mapping[str, Any]) -> str:
-    """Return a sentence with the number of near-duplicates that the experiment found in the training images."""
+    """Return a sentence that says how many near-duplicates the experiment found among the training images."""
     if "redundant" not in found:
         return f"Near-duplicates in train: no search{_because(found)}."
     if not found["redundant"]:
@@ -127,18 +127,22 @@ def near_duplicates_line(found: Mapping[str, Any]) -> str:
 
 
 def _because(search: Mapping[str, Any]) -> str:
-    """Return ``, because ...`` if the search was skipped, else an empty string."""
+    """Return ``, because ...`` with the reason if the search was skipped. Otherwise return an empty string."""
     return f", because {search['skipped']}" if "skipped" in search else ""
 
 
 def show_next(prepared: PreparedExperiment) -> None:
-    """Print the next command to type: the report if all cells are finished, else the command that continues."""
+    """Print the command that the user should run next.
+
+    If all cells are finished, it is the command that writes the report. Otherwise it continues with the remaining
+    cells.
+    """
     out = terminal.console()
     folder = shlex.quote(str(_short(prepared.ledger.path)))
     report = f"detreduce report {folder}"
     missing = len(prepared.missing)
     elsewhere = sum(cell.key not in prepared.ledger for cell in prepared.plan) - missing
-    # a command stays on one line, so that it can be copied
+    # print a command on one line, so that it can be copied
     if missing:
         out.print(f"Next: the same command continues with the {missing} remaining cells.", soft_wrap=True)
     elif elsewhere:
@@ -149,12 +153,12 @@ def show_next(prepared: PreparedExperiment) -> None:
 
 
 def _short(path: Path) -> Path:
-    """If a path is inside the working folder, return the path relative to this folder."""
+    """Return the path relative to the working folder if it is inside this folder, or else the path itself."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _cost(cells: int, seconds: float | None, wh: float | None) -> tuple[str, str]:
-    """Return minutes and watt-hours as text: ``?`` if unknown, empty if there are no cells to run."""
+    """Return (minutes, watt-hours) as text: ``?`` if they are not known, or empty if no cell has to run."""
     if not cells:
         return "", ""
     return "?" if seconds is None else fixed(seconds / 60, 1), "?" if wh is None else fixed(wh, 2)

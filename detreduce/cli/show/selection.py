@@ -1,4 +1,4 @@
-"""Print the results of `reduce`: the kept images, and how well these images represent the full set."""
+"""Print the results of the command `reduce`: the kept images, and how well they represent the full set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from detreduce.representativeness import Representativeness
     from detreduce.selection.record import Selection
 
-# field of Representativeness -> name of the measure
+# field of Representativeness -> name of the measure in the output
 MEASURES = {
     "epsilon": "epsilon",
     "covering_radius": "covering radius",
@@ -36,17 +36,16 @@ NOT_LOOKED_FOR = "There was no search for near-duplicates. --drop-duplicates lea
 KEEP_BACKGROUND = "To keep background images, name them in a text file, and add --must-keep FILE."
 PIN_ON_PAGE = ' The page of pictures can write this file: choose the filter "no boxes", and pin the images to keep.'
 FOR_YOLO = "The command `yolo` cannot read this format. To train with `yolo`, add --format yolo."
-# more names do not fit a sentence
+# a sentence with more names would be too long
 MOST_NAMES = 12
 SHAPES = {0: "gaps", 1: "loops"}
 
 
 def show_reduced(result: ReductionResult, *, given: str, images: Path | None = None, details: bool = False) -> None:
-    """Print what was kept, the classes in the full set and in the subset, and the next command.
+    """Print what was kept, the classes of the full set and of the subset, and the next command.
 
-    `given` is the dataset as the user typed it, for the commands that the text names. `images` is the folder of images,
-    if the user typed one. With `details`, also print the image categories and how well the kept images represent the
-    full set.
+    `given` is the dataset as the user typed it, for use in printed commands. `images` is the folder of images, if the
+    user typed one. With `details`, also print the image categories and how well the kept images represent the full set.
     """
     selection, report, measured = result.selection, result.report, result.representativeness
     out = terminal.console()
@@ -76,7 +75,7 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
         split = str(selection.provenance.get("dataset", {}).get("split", "train"))
         words = data_words(given, images, split)
         command = shlex.join(["detreduce", "duplicates", *words])
-        # a command stays on one line, so that it can be copied
+        # print a command on one line, so that it can be copied
         out.print(f"List near-duplicates: {command}", style="dim", soft_wrap=True)
     show_problems(out, result.problems)
     for name, count in report.licences:
@@ -87,9 +86,9 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
         if result.dataset.source.format != "yolo":
             show_text(out, FOR_YOLO, style="dim")
         data = shlex.quote(str(result.dataset.source.path))
-        # a command stays on one line, so that it can be copied
+        # print a command on one line, so that it can be copied
         train = f"train {data} --model yolo11n.pt epochs=50 imgsz=640"
-        # a training would refuse the leaks
+        # `train` would refuse a dataset with leaks
         out.print(f"Next: detreduce {f'inspect {data}' if result.leaks else train}", soft_wrap=True)
     else:
         chosen, names = (shlex.quote(str(one)) for one in (result.output / "selection.json", free_name("to-label.txt")))
@@ -100,7 +99,7 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
 
 
 def _outcome(result: ReductionResult) -> Iterator[str]:
-    """Yield sentences: how many images are kept, by which method, and what is missing or was left out."""
+    """Yield sentences that say how many images are kept, by which method, and what is lost or was left out."""
     selection, classes = result.selection, [row for row in result.report.classes if row.images_full]
     match = str(selection.parameters.get("match", "")).replace("_", " ")
     method = f"{selection.method} ({match})" if match else selection.method
@@ -126,7 +125,7 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
 
 
 def _show_categories(out: Console, measured: Representativeness) -> None:
-    """Print the number of images of each category, and how well the kept images represent the category."""
+    """Print the number of images in each category, and how well the kept images represent the category."""
     by_features = measured.epsilon is not None
     more = ("epsilon", "covering radius", "coverage") if by_features else ()
     table = table_of("category", "images", "kept", "share", *more, right=3 + len(more))
@@ -139,12 +138,12 @@ def _show_categories(out: Console, measured: Representativeness) -> None:
 
 
 def show_representativeness(out: Console, measured: Representativeness) -> None:
-    """Print how well a selection represents the full set: the value, comparison and meaning of each measure."""
+    """Print how well a selection represents the full set: each measure with its value, a comparison and its meaning."""
     if measured.lost:
         lost = ", ".join(f"{one.name} ({one.images} images)" for one in measured.categories if not one.kept)
         out.print(f"No image is kept of these categories: {lost}. Keep more images, or use fewer categories.")
     rows = list(_measure_rows(measured))
-    # in a narrow terminal the meanings go below the table
+    # in a narrow terminal, the meanings are printed below the table
     below = out.width < READABLE
     table = table_of("measure", "value", "compared with", *(() if below else ("meaning",)))
     table.columns[1].justify = "right"
@@ -170,7 +169,7 @@ def show_representativeness(out: Console, measured: Representativeness) -> None:
 
 
 def _measure_rows(measured: Representativeness) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the name, value, comparison and meaning of each measure."""
+    """Yield (name, value, comparison, meaning) for each measure."""
     between = measured.between_images or {}
     for field, by, meaning in (
         (
@@ -204,7 +203,7 @@ def _measure_rows(measured: Representativeness) -> Iterator[tuple[str, str, str,
 
 
 def _digits(value: float | None) -> str:
-    """Return a number with up to three decimals, without an exponent."""
+    """Return a number as text with up to three decimals and without an exponent."""
     if value is None:
         return ""
     if math.isinf(value):
@@ -219,7 +218,7 @@ def _percentage(value: float | None) -> str:
 
 
 def _copies_kept(selection: Selection) -> list[str]:
-    """Return a line about duplicates among the kept images. The list is empty if duplicates were dropped."""
+    """Return a line that says how many kept images are duplicates, or an empty list if duplicates were dropped."""
     twice = selection.provenance.get("duplicates", {}).get("kept_twice", 0)
     if _left_out(selection) or not twice:
         return []
@@ -228,5 +227,5 @@ def _copies_kept(selection: Selection) -> list[str]:
 
 
 def _left_out(selection: Selection) -> list[Mapping[str, Any]]:
-    """Return a list with the step that dropped duplicates. If there was no such step, the list is empty."""
+    """Return the step that dropped duplicates, as a list of one, or an empty list if there was no such step."""
     return [step for step in selection.steps if step["step"] == "drop_duplicates"]

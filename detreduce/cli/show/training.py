@@ -1,4 +1,4 @@
-"""Print the results and costs of a training, for `train` and `proxy`."""
+"""Print the results and the costs of a training, for the commands `train` and `proxy`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from detreduce.dataset.output_name import output_name
 from detreduce.dataset.suggested_command import data_words
 from detreduce.display.terminal_text import WARNING
 
-# more classes than this do not fit a screen
+# more classes than this do not fit on a screen
 SHOWN = 30
 FEW_STEPS = 50
 """With fewer optimiser steps than this, a detector without pretrained weights learns almost nothing."""
 NEAR_ZERO = 0.05
-"""Below this mAP50, a detector counts as one that has learnt almost nothing."""
+"""An mAP50 below this means that a detector has learnt almost nothing."""
 
 if TYPE_CHECKING:
     from detreduce.arrays.proxy_log import ProxyLog
@@ -78,9 +78,10 @@ def show_record(record: TrainingRecord) -> None:
 
 
 def show_too_short(record: TrainingRecord, arguments: Sequence[str]) -> None:
-    """Warn if the mAP is near 0 after too few optimiser steps to learn, and print the next command to type.
+    """Warn if the mAP is near 0 because the training had too few optimiser steps, and print a command that trains
+    longer.
 
-    `arguments` are the arguments of the command `train`.
+    `arguments` are the arguments with which the user ran the command `train`.
     """
     steps = record.counts.optimiser_steps
     learnt = record.evaluation is not None and record.evaluation.mAP50 >= NEAR_ZERO
@@ -91,7 +92,7 @@ def show_too_short(record: TrainingRecord, arguments: Sequence[str]) -> None:
     count = f"{steps} optimiser step{'' if steps == 1 else 's'}"
     few = f"Warning: {count}: too few to learn, so a mAP near 0 is expected."
     if isinstance(seen := (record.recipe or {}).get("images_seen"), int):
-        # with more epochs, each epoch would have fewer images
+        # with more epochs, each epoch would only see fewer images
         more = math.ceil(seen * FEW_STEPS / max(steps, 1))
         show_status(out, f"{few} Set images_seen to at least {more} in the recipe.", WARNING)
         return
@@ -101,7 +102,7 @@ def show_too_short(record: TrainingRecord, arguments: Sequence[str]) -> None:
 
 
 def _show_classes(out: Console, evaluation: Evaluation) -> None:
-    """Print the AP of each class and the mAP, by ultralytics and by pycocotools."""
+    """Print the AP of each class and the mAP, as computed by ultralytics and by pycocotools."""
     coco = evaluation.coco
     more = ("AP50, COCO", "AP50-95, COCO") if coco else ()
     table = table_of("class", "images", "boxes", "AP50", "AP50-95", *more, right=4 + len(more))
@@ -123,7 +124,7 @@ def _show_classes(out: Console, evaluation: Evaluation) -> None:
 
 
 def _show_corrupted(out: Console, record: TrainingRecord) -> None:
-    """Print mAP50-95 for each corruption and severity. Print nothing if no corrupted images were evaluated."""
+    """Print mAP50-95 for each corruption and severity. If no corrupted images were evaluated, print nothing."""
     if not record.corrupted:
         return
     row, found = record.row(), {(one.corruption, one.severity): one.evaluation for one in record.corrupted}
@@ -142,9 +143,9 @@ def _show_corrupted(out: Console, record: TrainingRecord) -> None:
 
 
 def show_proxy(log: ProxyLog, output: Path, *, given: str, images: Path | None) -> None:
-    """Print the proxy's mean scores for the boxes in each epoch, the costs, and the next command to type.
+    """Print the proxy's mean scores of the boxes after each epoch, the costs, and the next command.
 
-    `given` is the dataset as the user typed it, and `images` its folder of images, if the user typed one.
+    `given` is the dataset as the user typed it. `images` is the folder of images, if the user typed one.
     """
     out = terminal.console()
     table = table_of("epoch", "mean IoU", "mean confidence", "mean loss", right=4)

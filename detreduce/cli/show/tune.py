@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def show_plan(prepared: PreparedTuning) -> None:
-    """Print the rungs with their expected cost, and the comparison after them."""
+    """Print the planned rungs with their expected costs, and the planned comparison after the last rung."""
     out, setup, unit = terminal.console(), prepared.setup, prepared.budget.unit
     planned, full = prepared.planned(), setup.training.full
     table = table_of("trainings of", "seeds", "images seen", "share", "trainings", "finished", unit, right=6)
@@ -39,7 +39,7 @@ def show_plan(prepared: PreparedTuning) -> None:
 
 
 def plan_to_dict(prepared: PreparedTuning) -> dict[str, Any]:
-    """Return the plan as a dict for JSON."""
+    """Return the plan as a dict that can be written as JSON."""
     judge = prepared.setup.judge
     return {
         "ledger": str(prepared.ledger.path),
@@ -56,7 +56,7 @@ def plan_to_dict(prepared: PreparedTuning) -> dict[str, Any]:
 
 
 def _how(prepared: PreparedTuning) -> str:
-    """Return where the costs come from, and which images choose."""
+    """Say how the costs were estimated, and on which images recipes are chosen and measured."""
     unit, judge, finished = prepared.budget.unit, prepared.setup.judge, prepared.prices.trainings
     source = f"from {finished} finished trainings" if finished else "from a test of a few seconds, so they are rough"
     costs = "" if unit == "TFLOPs" else f" The {unit} are estimated {source}; each rung uses what the one before cost."
@@ -68,7 +68,9 @@ def _how(prepared: PreparedTuning) -> str:
 
 
 def show_result(result: TuningResult) -> None:
-    """Print the trainings of each rung, the comparison, the conclusion, and the command to train with the recipe."""
+    """Print the trainings of each rung, the comparison, the conclusion, and the command that trains with the best
+    recipe.
+    """
     out = terminal.console()
     if result.leaks:
         show_status(out, f"Warning: {result.leaks}", WARNING)
@@ -87,12 +89,12 @@ def show_result(result: TuningResult) -> None:
     show_status(out, f"Conclusion: {result.sentence}", style)
     if result.recipe_file is not None:
         show_text(out, f"Recipe: {result.recipe_file}")
-        # a command stays on one line, so that it can be copied
+        # print a command on one line, so that it can be copied
         out.print(f"Next: {result.command}", soft_wrap=True)
 
 
 def _table(result: TuningResult, trained: Sequence[Trained], mark: str) -> Any:
-    """Return the table of the trainings of a rung. `mark` is the heading of the recipes that go on."""
+    """Return a table of the trainings of a rung. `mark` is the heading of the column that says which recipes go on."""
     headings = ("images seen", "trainings", *ACCURACIES.values(), "TFLOPs", *[result.unit] * (result.unit != "TFLOPs"))
     table = table_of("recipe", *[mark] * bool(mark), *headings, right=len(headings))
     for one in trained:

@@ -1,4 +1,4 @@
-"""Print the weights of a stream: the effective sample size, the extremes, and the next command."""
+"""Print the weights of a stream: the effective sample size, the most extreme weights, and the next command."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 EXTREMES = 5
 EPOCHS = 100
-"""Ultralytics' default number of epochs."""
+"""The number of epochs that ultralytics uses by default."""
 Counts = npt.NDArray[np.int64] | None
 
 
 def weights_json(found: StreamWeights, written: Path, counts: Counts) -> dict[str, Any]:
-    """Return what `show_weights` prints, for scripts."""
+    """Return the facts that `show_weights` prints as a dict, for the option `--json`."""
     content: dict[str, Any] = {
         "written": str(written),
         "split": found.dataset.split,
@@ -38,7 +38,10 @@ def weights_json(found: StreamWeights, written: Path, counts: Counts) -> dict[st
 
 
 def show_weights(found: StreamWeights, written: Path, counts: Counts) -> None:
-    """Print the effective sample size, the images that are drawn most and least often, and the next command."""
+    """Print the effective sample size, the images that are drawn most and least often, and the next command.
+
+    `counts` has the number of lines of each image in the written list. It is None if a table of weights was written.
+    """
     out, count = console(), len(found)
     size = found.effective_size
     show_text(
@@ -61,7 +64,7 @@ def show_weights(found: StreamWeights, written: Path, counts: Counts) -> None:
         show_text(out, f"{absent:,} images have weight 0 and are never drawn.", style="yellow")
     out.print(f"Written to {written}", soft_wrap=True)
     if counts is None:
-        # a command and a line of YAML stay on one line, so that they can be copied
+        # print a command or a line of YAML on one line, so that it can be copied
         out.print("Next: name the file in a recipe, also after you edited the weights:", soft_wrap=True)
         out.print(f"stream: {{by: weights, file: {written}}}", soft_wrap=True)
         return
@@ -69,7 +72,7 @@ def show_weights(found: StreamWeights, written: Path, counts: Counts) -> None:
 
 
 def _show_list(found: StreamWeights, written: Path, counts: npt.NDArray[np.int64]) -> None:
-    """Print the length of the list, the images that are not in it, and the command that trains on it."""
+    """Print the length of the list, how many images are missing from it, and the command that trains on it."""
     out, lines = console(), int(counts.sum())
     ratio = lines / len(found)
     show_text(
@@ -92,7 +95,7 @@ def _epochs(ratio: float) -> int:
 
 
 def _extremes(found: StreamWeights, *, most: bool) -> list[dict[str, Any]]:
-    """Return the images with the largest or the smallest weights, the most extreme first."""
+    """Return the images with the largest or the smallest weights, with the most extreme one first."""
     order = np.argsort(-found.weights if most else found.weights, kind="stable")[:EXTREMES]
     names = image_names(found.dataset)
     return [

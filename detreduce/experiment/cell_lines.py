@@ -1,4 +1,4 @@
-"""The lines that a run prints about a cell."""
+"""The lines of text that a run prints about each cell."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def describe_cell(cell: Cell) -> str:
 
 
 def describe_outcome(finished: FinishedCell) -> str:
-    """Return the result and the cost of a finished cell as one line of text."""
+    """Return the mAP and the cost of a finished cell as one line of text."""
     row = finished.row()
     parts = [f"{row['images']} images"]
     for name, label in (("mAP50", "mAP50"), ("mAP50_95", "mAP50-95")):

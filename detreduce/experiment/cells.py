@@ -1,6 +1,6 @@
-"""The cells of an experiment, and the plan that lists these cells.
+"""The cells (trainings) of an experiment, and the plan, which is the list of all its cells.
 
-A cell is one training. Its key includes a hash of everything that affects its result.
+The key of a cell includes a hash of everything that affects the result of the cell.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from detreduce.vocabulary.labels import make_label, with_former_defaults
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One training of an experiment: on the subset that a method chose, or as a control.
+    """One training of an experiment, either on the subset that a method chose or as a control.
 
     Attributes
     ----------
     key
-        The name of the cell's folder in the ledger. Its last part is a hash of everything that affects the result, so a
-        finished cell is reused only if nothing changed.
+        Name of the cell, and of its folder in the ledger. It ends with a hash of everything that affects the result.
+        Therefore a finished cell is reused only if nothing has changed.
     method
-        The name of the method, or of the control.
+        Name of the method, or of the control.
     training_seed, selection_seed
-        Seed of the training, and seed of the selection. For controls on all images, `selection_seed` is None.
+        Seed of the training, and seed of the selection. `selection_seed` is None for controls that train on all images.
     control
-        The name of the control; None if a method chooses the images.
+        Name of the control. None if a method chooses the images.
     parameters
         The parameters of the method that differ from its defaults.
     keep
         The keep of the method. The control ``full_equal_iterations`` trains on all images; its `keep` is the keep of
-        the reduced cells that have the same number of steps.
+        the reduced cells that take the same number of steps.
     composition
         The steps that run before the method chooses, as keyword arguments of `detreduce.select`.
     recipe
-        The recipe of the training, as a dict without defaults. None for a method or a control.
+        The recipe of the training, as a dict without default values. None if the cell does not train with a recipe.
 
-    A recipe that trains on all images has the method ``recipe``. The `keep` of a recipe gives the number of images seen
-    in training: the same number as ``full_equal_iterations`` at this keep.
+    A recipe that trains on all images has the method ``recipe``. The `keep` of a recipe determines the number of images
+    seen in training. It is the number that the control ``full_equal_iterations`` sees at this keep.
     """
 
     key: str
@@ -71,40 +71,44 @@ class Cell:
 
     @property
     def parsed_recipe(self) -> Recipe | None:
-        """The recipe of the cell as an object."""
+        """The recipe of the cell as an object, or None."""
         return None if self.recipe is None else Recipe.model_validate(self.recipe)
 
     @property
     def chosen_keep(self) -> float | int:
-        """The fraction or number of images to choose.
+        """The fraction or number of images that the method chooses.
 
-        It differs from `keep` if a recipe does not use each image once per epoch.
+        This differs from `keep` if the recipe does not use each chosen image once per epoch.
         """
         recipe = self.parsed_recipe
         return recipe.subset.keep if recipe is not None and recipe.subset is not None else self.keep
 
     @property
     def chooser(self) -> str:
-        """The name of the method that chooses the images."""
+        """Name of the method that chooses the images, for a control too: for example ``srs`` for the control
+        ``random``.
+        """
         control = CONTROLS.get(self.control or "")
         return control.chooser if control and control.chooser else self.method
 
     @property
     def label(self) -> str:
-        """The method with its parameters and composition, such as ``mms(start=center)``, or the name of the recipe."""
+        """Name of the cell in tables: the name of its recipe, or its method with parameters, such as
+        ``mms(start=center)``.
+        """
         if (recipe := self.parsed_recipe) is not None:
             return recipe.label
         return make_label(self.method, self.parameters, self.composition)
 
     @property
     def drops_by_features(self) -> bool:
-        """Whether the cell drops duplicates that are found by comparing features."""
+        """Whether near-duplicates that were found by comparing features are left out before the method chooses."""
         return CompositionRequest.of(**self.composition).by_features
 
     def request(self, categories: Any) -> SelectionRequest:
         """Return the request that chooses the images of this cell.
 
-        `categories` is the experiment's rule for image categories. Random subsets ignore the rule.
+        `categories` is the experiment's rule for image categories. Random subsets are drawn without categories.
         """
         return SelectionRequest(
             method=self.chooser,
@@ -116,17 +120,17 @@ class Cell:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the cell as a dict for JSON."""
+        """Return the cell as a dict that can be written as JSON."""
         content = asdict(self)
         if self.recipe is None:
-            # ledgers from before there were recipes stay as they are
+            # the first ledgers had no recipes: write the same JSON as then
             del content["recipe"]
         return content
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Hashes of what an experiment uses.
+    """Hashes of the inputs of an experiment.
 
     Attributes
     ----------
@@ -135,7 +139,7 @@ class Identity:
     model, features
         Hash of the model's weights, and hash of the features.
     proxy
-        Hash of the proxy training; empty if there is no proxy.
+        Hash of the proxy training. Empty if there is no proxy.
     """
 
     data: str
@@ -145,29 +149,29 @@ class Identity:
 
 
 def training_arguments(config: ExperimentConfig, *, images: int, classes: int) -> dict[str, Any]:
-    """Return the ultralytics arguments of every cell.
+    """Return the ultralytics arguments that all cells of an experiment share.
 
-    The arguments come from the YAML. The optimiser "auto" is resolved for the full set, so that all cells use the
-    same optimiser. With the control ``full_equal_iterations``, every batch is an optimiser step (``nbs`` equals
-    ``batch``) unless the YAML sets ``nbs``. With the default ``nbs``, a small subset would have
+    The arguments come from the YAML. If the optimiser is "auto", it is resolved for the full set, so that all cells use
+    the same optimiser. With the control ``full_equal_iterations``, every batch is an optimiser step (``nbs`` equals
+    ``batch``) unless the YAML sets ``nbs``. With ultralytics' default ``nbs``, a training on a small subset would take
     very few optimiser steps. With ``choose: best``, the patience is set so that no cell stops early.
     """
     given = dict(config.train.arguments)
     if EQUAL_ITERATIONS in config.controls:
         given.setdefault("nbs", int(given.get("batch", 16)))
     if config.evaluate.choose == "best":
-        # otherwise ultralytics stops each cell at another step
+        # otherwise early stopping would end each cell after a different number of steps
         given.setdefault("patience", int(given.get("epochs", 100)))
     return {**given, **resolve_optimiser(given, images=images, classes=classes)}
 
 
 def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str, Any]) -> list[Cell]:
-    """Return the cells of an experiment, controls first, without repetitions.
+    """Return all cells of an experiment, without repetitions and with the controls first.
 
     `arguments` are the ultralytics arguments of every cell. Selection seed i is combined with training seed i, and the
-    shorter list of seeds repeats. A deterministic method has one selection for all training seeds. The hash of a cell
-    includes only what the cell uses. For example, a change of the features does not change the hash of a control. The
-    hash excludes the country, which changes the CO2 but not the training.
+    shorter list of seeds is repeated. A deterministic method has one selection for all training seeds. The hash of a
+    cell covers only what the cell uses. For example, a change of the features does not change the hash of a control.
+    The hash does not cover the country, which changes the CO2 but not the training.
     """
     training: dict[str, Any] = {
         "train": arguments,
@@ -188,7 +192,7 @@ def _method_cells(
 ) -> list[Cell]:
     """Return the cells of a method: one for every keep and every pair of seeds.
 
-    `training` holds everything that affects all cells of the experiment.
+    `training` contains everything that affects all cells of the experiment.
     """
     drawn, context = _choice(config, identity, method)
     reducer = make_reducer(method.name, **method.parameters)
@@ -206,13 +210,15 @@ def _method_cells(
 def _recipe_cells(
     config: ExperimentConfig, identity: Identity, training: Mapping[str, Any], recipe: Recipe
 ) -> list[Cell]:
-    """Return the cells of a recipe: one for every training seed, or one for every pair of seeds if it has a subset."""
+    """Return the cells of a recipe: one for every training seed, or for every pair of seeds if the recipe has a
+    subset.
+    """
     drawn, context = Cell("", RECIPE, 0), dict[str, Any]()
     pairs: list[tuple[int | None, int]] = [(None, seed) for seed in config.train.seeds]
     if recipe.subset is not None:
         drawn, context = _choice(config, identity, recipe.subset)
         reducer = make_reducer(recipe.subset.name, **recipe.subset.parameters)
-        # an experiment without the section `reduce` has only training seeds
+        # if the YAML has no section `reduce`, the training seeds are also used as selection seeds
         drawn_anew = not config.reduce.methods and not reducer.deterministic
         seeds = config.train.seeds if drawn_anew else config.reduce.seeds
         pairs = [*seed_pairs(seeds, config.train.seeds, deterministic=reducer.deterministic)]
@@ -228,7 +234,10 @@ def _recipe_cells(
 
 
 def _choice(config: ExperimentConfig, identity: Identity, method: MethodConfig) -> tuple[Cell, dict[str, Any]]:
-    """Return a cell with the settings that choose its images."""
+    """Return a template for the cells of a method, and the inputs on which its selections depend.
+
+    The template has the method, its parameters and its composition. The inputs are hashes and settings, for the key.
+    """
     reducer = make_reducer(method.name, **method.parameters)
     context: dict[str, Any] = {}
     composition = method.composition(config.reduce)
@@ -244,8 +253,7 @@ def _choice(config: ExperimentConfig, identity: Identity, method: MethodConfig) 
 
 
 def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str) -> list[Cell]:
-    """Return the cells of a control: one cell for every training seed and keep. The control `full` has only the keep
-    1.0.
+    """Return the cells of a control: one for every keep and training seed. The control `full` has only the keep 1.0.
 
     `context` contains everything that affects all cells of the experiment.
     """
@@ -264,8 +272,10 @@ def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str)
 
 
 def _with_budgets(config: ExperimentConfig) -> list[float | int]:
-    """Return the keeps for the equal-steps control: the keeps of the experiment, and the numbers of images that
-    its recipes see, as keeps. Leave out 1.0 if there is the control ``full``.
+    """Return the keeps at which the equal-steps control is trained.
+
+    These are the keeps of the experiment, plus one keep for each recipe that corresponds to the images that the recipe
+    sees. The keep 1.0 is left out if the control ``full`` is trained.
     """
     epochs = int(config.train.arguments.get("epochs") or EPOCHS)
     budgets = [recipe.budget(epochs) for recipe in config.recipes]
@@ -275,16 +285,16 @@ def _with_budgets(config: ExperimentConfig) -> list[float | int]:
 
 
 def uses_features(method: str, composition: Mapping[str, Any]) -> bool:
-    """Return whether a method, or the search for duplicates that runs before the method, uses features of images."""
+    """Return whether a cell needs image features, either for its method or for the search for near-duplicates."""
     return FEATURES in kinds_of(reducer_class(method).needs) or CompositionRequest.of(**composition).by_features
 
 
 def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
-    """Return the parameters of a reducer that differ from its defaults, without keep and seed.
+    """Return the parameters of a reducer that differ from its defaults.
 
-    `keep` and `seed` are left out because they are fields of the cell.
+    `keep` and `random_state` are left out, because cells have fields for the keep and the seed.
     """
-    # keys of old ledgers stay valid, because a former default is still not recorded
+    # compare with the former defaults, so that the keys of old ledgers stay valid
     defaults = type(reducer)().get_params() | with_former_defaults(reducer.name, {})
     own = reducer.get_params()
     return {
@@ -295,10 +305,10 @@ def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
 
 
 def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool) -> list[tuple[int, int]]:
-    """Return the combinations (selection seed, training seed) of a method, without repetitions.
+    """Return the pairs (selection seed, training seed) with which a method is trained, without repetitions.
 
-    Selection seed i is combined with training seed i, and the shorter list repeats. A deterministic method chooses the
-    same images for every seed, so it uses only the first selection seed.
+    Selection seed i is combined with training seed i, and the shorter list is repeated. A deterministic method chooses
+    the same images for every seed, so only the first selection seed is used.
     """
     count = len(training) if deterministic else max(len(selection), len(training))
     pairs = [
@@ -309,7 +319,7 @@ def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool
 
 
 def _with_key(cell: Cell, context: dict[str, Any]) -> Cell:
-    """Return a copy of the cell with the field `key`.
+    """Return a copy of the cell with its `key`.
 
     `context` contains everything that affects the result, except the fields of the cell.
     """

@@ -1,4 +1,7 @@
-"""The selections of an experiment. Several cells share one fit of a method. The ledger stores each fit and its cost."""
+"""The selections of an experiment.
+
+Several cells can share one fit of a method. The ledger stores each fit and its cost.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +26,17 @@ from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
 FIT = "fit"
-"""Key in the provenance of a selection. The value contains the keeps that share the fit, and the cost of the fit."""
+"""Key of the fit in the provenance of a selection. Its value has the keeps that share the fit, and the cost of the
+fit.
+"""
 
 
 class Choices:
-    """The selections for the cells of a plan.
+    """Choose the images for the cells of a plan.
 
     All training seeds share one fit of a method. A nested method is fitted once, at the largest `keep` of the plan,
-    because its smaller selections are prefixes of its larger selections. Each cell is charged the whole cost of its
-    fit and the whole cost of its features.
+    because its smaller selections are prefixes of its larger ones. Each cell is charged the whole cost of its fit and
+    of its features, as if no other cell shared them.
 
     Parameters
     ----------
@@ -44,7 +49,7 @@ class Choices:
     paid
         Called with the cost of each fit.
     wait
-        Called before waiting for the same fit in another process.
+        Called without arguments before this process waits for another process that runs the same fit.
     """
 
     def __init__(
@@ -67,7 +72,7 @@ class Choices:
                     keeps.append(cell.chosen_keep)
 
     def fit_of(self, cell: Cell) -> str:
-        """Return the name of a cell's fit. Cells with the same name share a fit."""
+        """Return the name of the fit from which a cell gets its images. Cells with the same name share one fit."""
         cls = reducer_class(cell.chooser)
         identity = [self.identity.data]
         if uses_features(cell.chooser, cell.composition):
@@ -82,16 +87,16 @@ class Choices:
         return f"{cell.method}-{json_hash([question, identity])[:10]}"
 
     def is_fitted(self, cell: Cell) -> bool:
-        """Return whether the ledger has a file with the fit of the cell."""
+        """Return whether the fit for this cell is stored in the ledger."""
         return is_regular(self._file(self.fit_of(cell)))
 
     def choose(
         self, cell: Cell, reduction: Reduction, source: Source, duplicates: Duplicates | None
     ) -> tuple[Selection, PhaseEnergy]:
-        """Return the selection of a cell, and the cost of the fit.
+        """Return the selection for a cell, and the cost of the fit that it comes from.
 
-        `reduction` has the settings of the cell. `source` is the dataset or feature table to choose from. `duplicates`
-        are dropped before the method chooses.
+        `reduction` has the settings of the cell, and `source` is the dataset or the feature table to choose from. The
+        images in `duplicates` are left out before the method chooses.
         """
         name = self.fit_of(cell)
         with self.ledger.exclusive(f"selection-{name}", self._wait):
@@ -106,7 +111,7 @@ class Choices:
         return found, PhaseEnergy.model_validate(found.provenance[FIT]["energy"])
 
     def _fit(self, cell: Cell, reduction: Reduction, source: Source, duplicates: Duplicates | None) -> Selection:
-        """Fit the method, and return its selection with the cost of the fit in its provenance."""
+        """Fit the method. Return its selection, whose provenance includes the cost of the fit."""
         with present():
             with EnergyMeter(self.config.energy.country).measure("selection") as energy:
                 selection = reduction.choose(source, duplicates)
@@ -120,7 +125,9 @@ class Choices:
         return replace(selection, provenance={**selection.provenance, FIT: fit})
 
     def _largest(self, name: str, cell: Cell, images: int) -> float | int:
-        """Return the largest possible `keep` of the cells that share a fit. A count above `images` is not possible."""
+        """Return the largest `keep` of the cells that share a fit, ignoring counts above `images`, the number of
+        images.
+        """
 
         def size(keep: float | int) -> float:
             try:

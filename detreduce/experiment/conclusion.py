@@ -1,4 +1,4 @@
-"""The conclusion of an experiment: one sentence of advice that follows the statistics, and what to run next."""
+"""The conclusion of an experiment: one sentence of advice that follows from the statistics, and what to run next."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BETTER, WORSE, OPEN, UNKNOWN = "better", "worse", "open", "unknown"
 ENOUGH_SEEDS = 3
 """With fewer seeds than this, only very large differences can be shown."""
 CONFIRMING_SEEDS = 7
-"""Number of new seeds of an experiment that confirms the best method."""
+"""Number of new seeds in the experiment that is recommended to confirm the best method."""
 NAME = ACCURACIES[MEASURE]
 
 
@@ -36,22 +36,22 @@ class Conclusion:
     Attributes
     ----------
     kind
-        The result for the best subset compared with random subsets: ``better``, ``worse``, ``open`` (no difference is
-        shown) or ``unknown`` (no verdict is possible, for example with one seed).
+        How the best subset compares with random subsets: ``better``, ``worse``, ``open`` (no difference is shown) or
+        ``unknown`` (no verdict is possible, for example with one seed).
     sentence
         The advice in words.
     verdict
-        The verdict about the best subset compared with `against`, in a few words.
+        The verdict on the best subset compared with `against`, in a few words.
     against_equal
-        The verdict about the best subset compared with the equal-steps control. Empty if this control was not run.
+        The verdict on the best subset compared with the equal-steps control. Empty if this control was not trained.
     best
-        The subset that the advice is about; None if no training used a subset.
+        The subset that the advice is about. None if no training used a subset.
     next
-        What to run next, as a sentence; empty if nothing is missing.
+        A sentence that says what to run next. Empty if nothing is missing.
     overrides
-        The values that replace values of the configuration for the next run, such as ``train.seeds=[0,1,2]``.
+        Values that replace values of the configuration in the next run, such as ``train.seeds=[0,1,2]``.
     confirms
-        Whether the next run is a new experiment, which needs another ledger.
+        Whether the next run is a new experiment, which needs a ledger of its own.
     against
         The reference of `verdict`: ``random``, or ``all images`` if the experiment only leaves out near-duplicates.
     """
@@ -67,20 +67,23 @@ class Conclusion:
     against: str = "random"
 
     def command(self, ledger: Path) -> str:
-        """Return the command of the next run; empty if there is none. `ledger` is the folder of this experiment."""
+        """Return the command for the next run, or an empty string if no run is recommended.
+
+        `ledger` is the folder of this experiment.
+        """
         if not self.overrides:
             return ""
         output = ledger.with_name(f"{ledger.name}-confirm") if self.confirms else ledger
         return shlex.join(["detreduce", "run", str(ledger / "config.yaml"), *self.overrides, "--output", str(output)])
 
     def to_dict(self, ledger: Path) -> dict[str, str]:
-        """Return the conclusion as a dict for JSON, with the command of the next run."""
+        """Return the conclusion as a dict that can be written as JSON, including the command for the next run."""
         words = {name: str(getattr(self, name)) for name in ("kind", "sentence", "verdict", "against_equal", "next")}
         return {**words, "command": self.command(ledger)}
 
 
 def conclude(outcome: Outcome) -> Conclusion:
-    """Return the conclusion of an experiment: about its subsets, and about its recipes."""
+    """Return the conclusion of an experiment, which covers its subsets and its recipes."""
     recipes, subsets = advise_recipes(outcome), _conclude_subsets(outcome)
     if recipes is None or outcome.nothing_learnt:
         return subsets
@@ -96,7 +99,7 @@ def conclude(outcome: Outcome) -> Conclusion:
 
 
 def _conclude_subsets(outcome: Outcome) -> Conclusion:
-    """Return the conclusion about the subsets that methods chose."""
+    """Return the conclusion about the subsets that the methods chose."""
     ranked = ranked_subsets(outcome)
     if not ranked:
         return Conclusion(
@@ -128,10 +131,10 @@ def _conclude_subsets(outcome: Outcome) -> Conclusion:
 
 
 def ranked_subsets(outcome: Outcome) -> list[Summary]:
-    """Return the methods at each keep, best first.
+    """Return the subsets (one for each method and keep), with the best first.
 
-    Subsets that are shown to be better than random subsets come first, and subsets that are shown to be worse come
-    last. Subsets with the same verdict are sorted by mean mAP. The control ``first`` is not ranked.
+    Subsets that are shown to be better than random subsets come first, and those that are shown to be worse come last.
+    Subsets with the same verdict are sorted by their mean mAP. The control ``first`` is not ranked.
     """
     subsets = [
         item
@@ -152,7 +155,7 @@ def ranked_subsets(outcome: Outcome) -> list[Summary]:
 
 
 def _shown_better(outcome: Outcome, best: Summary, item: Comparison) -> Conclusion:
-    """Return the conclusion if the best subset is shown to be better than random subsets."""
+    """Return the conclusion for the case that the best subset is shown to be better than random subsets."""
     equal = _found(outcome, best, EQUAL_ITERATIONS)
     images = f"the {best.images} images ({keep_in_words(best.keep)}) that {title_of(best.method)} chose"
     proof = f"{NAME} is shown to be higher than with random images ({_signed(item)})"
@@ -172,7 +175,7 @@ def _shown_better(outcome: Outcome, best: Summary, item: Comparison) -> Conclusi
 
 
 def _none_better(outcome: Outcome, ranked: Sequence[Summary], found: Sequence[Comparison]) -> Conclusion:
-    """Return the conclusion if no method is shown to be better than random subsets."""
+    """Return the conclusion for the case that no subset is shown to be better than random subsets."""
     best = ranked[0]
     kind, verdict = OPEN, "no method is shown to be better than random"
     text = f"No method is shown to be better than random images, so choose at random ({outcome.random})"
@@ -198,7 +201,7 @@ def _none_better(outcome: Outcome, ranked: Sequence[Summary], found: Sequence[Co
 
 
 def _fewer_steps(equal: Comparison) -> str:
-    """Return the advice if the equal-steps control is shown to be better than the subset."""
+    """Return the advice for the case that the equal-steps control is shown to be better than the subset."""
     return (
         "to save only computation, train on all images for fewer steps (the equal-steps control), which is shown to be "
         f"better ({_reversed(equal)})"
@@ -206,13 +209,13 @@ def _fewer_steps(equal: Comparison) -> str:
 
 
 def only_cleans(outcome: Outcome) -> bool:
-    """Return whether an experiment only leaves out near-duplicates, so that no method is judged."""
+    """Return whether the experiment only leaves out near-duplicates, so that it compares no methods."""
     ranked = ranked_subsets(outcome)
     return bool(ranked) and all(is_cleaned(outcome, item) for item in ranked)
 
 
 def is_cleaned(outcome: Outcome, subset: Summary) -> bool:
-    """Return whether a subset is the cleaned set: all images that remain after near-duplicates are left out."""
+    """Return whether a subset consists of all images that remain after near-duplicates were left out."""
     cells = [
         cell
         for cell in outcome.cells
@@ -223,7 +226,7 @@ def is_cleaned(outcome: Outcome, subset: Summary) -> bool:
     near = outcome.near_duplicates
     if "redundant" in near and subset.images == near["images"] - near["redundant"]:
         return True
-    # random choices with different seeds are equal only if all images were kept
+    # random subsets with different seeds are equal only if they contain all images
     chosen = {cell.selection.get("set_hash") for cell in cells}
     random = all(cell.cell.get("method") in RANDOM_METHODS for cell in cells)
     return random and len({cell.cell.get("selection_seed") for cell in cells}) > 1 and len(chosen - {None}) == 1
@@ -255,7 +258,7 @@ def _conclude_cleaning(outcome: Outcome, best: Summary) -> Conclusion:
 
 
 def _cleaning_in_words(best: Summary, equal: Comparison | None, full: Comparison | None) -> tuple[str, str]:
-    """Return the kind and the text of the conclusion of an experiment that only leaves out near-duplicates."""
+    """Return (kind, text) of the conclusion of an experiment that only leaves out near-duplicates."""
     without = f"the {best.images} images without near-duplicates"
     if _starts(full, BETTER):
         assert full is not None
@@ -287,23 +290,23 @@ def _cleaning_in_words(best: Summary, equal: Comparison | None, full: Comparison
 
 
 def _signed(item: Comparison) -> str:
-    """Return the difference of a comparison as text with its sign."""
+    """Return the difference of a comparison (method minus reference) as text with its sign."""
     return fixed(item.difference, 3, sign=True)
 
 
 def _reversed(item: Comparison) -> str:
-    """Return the difference as text with its sign, reference minus method."""
+    """Return the difference with its sign reversed (reference minus method) as text."""
     return fixed(-item.difference, 3, sign=True)
 
 
 def _more_seeds(seeds: int) -> tuple[str, ...]:
-    """Return the overrides of the configuration for `seeds` seeds, but at least three."""
+    """Return overrides of the configuration that set `seeds` seeds, or three if `seeds` is smaller."""
     values = ",".join(map(str, range(max(ENOUGH_SEEDS, seeds))))
     return f"reduce.seeds=[{values}]", f"train.seeds=[{values}]"
 
 
 def _only_random(outcome: Outcome, best: Summary) -> Conclusion:
-    """Return the conclusion if no method has a random subset with the same keep and the same seeds."""
+    """Return the conclusion for the case that no method has random subsets with the same keep and the same seeds."""
     methods = [
         item
         for item in outcome.summaries
@@ -319,7 +322,7 @@ def _only_random(outcome: Outcome, best: Summary) -> Conclusion:
 
 
 def _not_judged(outcome: Outcome, best: Summary, found: Sequence[Comparison]) -> Conclusion:
-    """Return the conclusion if the seeds do not allow any verdict."""
+    """Return the conclusion for the case that there are too few seeds for any verdict."""
     seeds = max(item.seeds for item in found)
     reason = "One seed" if seeds == 1 else f"{seeds} seeds with equal differences"
     text = f"{reason}: no verdict on the methods is possible, so do not choose a method by these numbers."
@@ -339,8 +342,8 @@ def _not_judged(outcome: Outcome, best: Summary, found: Sequence[Comparison]) ->
 
 
 def _confirmation(outcome: Outcome, candidate: Summary) -> tuple[str, tuple[str, ...]]:
-    """Return a sentence that recommends another comparison of one method with random images, and the values to
-    override.
+    """Return a sentence that recommends to compare one method with random images again, and the overrides for this
+    run.
     """
     cell = next((one.cell for one in outcome.cells if one.cell.get("label") == candidate.method), None)
     if cell is None or candidate.method == outcome.random or candidate.method in RANDOM_METHODS:
@@ -363,7 +366,9 @@ def _confirmation(outcome: Outcome, candidate: Summary) -> tuple[str, tuple[str,
 
 
 def _method_text(cell: Mapping[str, Any]) -> str:
-    """Return the method of a cell, with its parameters, as YAML on one line."""
+    """Return the method of a cell and its parameters as YAML on one line, for example ``{name: mms, start:
+    center}``.
+    """
     name, parameters = str(cell.get("method", "srs")), dict(cell.get("parameters") or {})
     if not parameters:
         return name
@@ -371,26 +376,26 @@ def _method_text(cell: Mapping[str, Any]) -> str:
 
 
 def _differences(outcome: Outcome, against: str) -> list[Comparison]:
-    """Return the comparisons of mAP50-95 with a reference."""
+    """Return the comparisons of mAP50-95 with the reference `against`."""
     return [item for item in outcome.comparisons if item.against == against and item.measure == MEASURE]
 
 
 def _found(outcome: Outcome, summary: Summary, against: str | None) -> Comparison | None:
-    """Return the comparison of a subset with a reference, or None if there is no such comparison."""
+    """Return the comparison of a subset with the reference `against`, or None if there is none."""
     return None if against is None else outcome.difference(summary, against, MEASURE)
 
 
 def _against(outcome: Outcome, summary: Summary, against: str) -> str:
-    """Return the verdict of a subset compared with a reference, or "" if there is no such comparison."""
+    """Return the verdict on a subset compared with a reference, or an empty string if there is no comparison."""
     item = _found(outcome, summary, against)
     return "" if item is None else item.verdict
 
 
 def _starts(item: Comparison | None, word: str) -> bool:
-    """Return whether the verdict of a comparison starts with the given word, ``better`` or ``worse``."""
+    """Return whether the verdict of a comparison starts with `word`, which is ``better`` or ``worse``."""
     return item is not None and item.verdict.startswith(word)
 
 
 def _is_judged(item: Comparison) -> bool:
-    """Return whether the seeds of a comparison allow a verdict."""
+    """Return whether there are enough seeds for a verdict."""
     return NO_VERDICT not in item.verdict

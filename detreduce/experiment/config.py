@@ -1,4 +1,4 @@
-"""The experiment YAML: a pydantic model of its content, and functions that read and validate a YAML file."""
+"""The experiment YAML: a pydantic model of its content, and functions that read and check a YAML file."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ if TYPE_CHECKING:
     Control = str
 else:
     Control = Literal[tuple(CONTROLS)]
-"""`full`: all images, with the epochs of the section `train`. `full_equal_iterations`: all images, with the batches and
-optimiser steps of each reduced cell. `random`: a uniform random subset at each keep. `first`: the first files, like
-`fraction=` of ultralytics."""
+"""`full`: all images, for the epochs in the section `train`. `full_equal_iterations`: all images, for the number of
+batches and optimiser steps of each reduced cell. `random`: a uniform random subset at each keep. `first`: the first
+files, as ultralytics' `fraction=` uses.
+"""
 
 
 class ExperimentConfig(Section):
-    """A grid of cells: every method at every keep with every seed, and the controls, on one dataset."""
+    """A grid of cells (trainings) on one dataset: every method at every keep with every seed, plus the controls."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
     """Name of the experiment: letters, digits, `_`, `.` and `-`. The ledger is the folder `runs/<name>`."""
@@ -54,7 +55,7 @@ class ExperimentConfig(Section):
     reduce: ReduceConfig = ReduceConfig()
     """Which images to keep. May be left out if there are `recipes`."""
     recipes: list[Recipe] = Field(default=[])
-    """Trainings that differ in more than their images, such as `{batch: 4}` or `{stream: class_uniform}`."""
+    """Trainings that differ in more than their images, for example `{batch: 4}` or `{stream: class_uniform}`."""
     proxy: ProxyConfig | None = None
     """A short training that the methods `vps`, `forgetting`, `el2n`, `aum` and `gradmatch` need."""
     train: TrainConfig = Field(default_factory=TrainConfig)
@@ -62,11 +63,13 @@ class ExperimentConfig(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     """Which images and which epoch to evaluate."""
     controls: list[Control] = Field(default=[FULL])
-    """Controls: `full`, `full_equal_iterations` (all images, with the steps of a reduced cell), `random`, `first`."""
+    """Trainings to compare with: `full`, `full_equal_iterations` (all images, for the steps of a reduced cell),
+    `random`, `first`.
+    """
     energy: EnergyConfig = EnergyConfig()
-    """Country whose electricity mix converts energy to CO2."""
+    """The country whose electricity mix is used to convert energy to CO2."""
     allow_leaks: bool = False
-    """true: train although images of val or test are also in train. The results then have a warning."""
+    """true: train even if images of val or test are also in train. The results then carry a warning."""
 
     @model_validator(mode="after")
     def _tells_recipes_apart(self) -> ExperimentConfig:
@@ -89,7 +92,7 @@ class ExperimentConfig(Section):
 
     @property
     def choosers(self) -> list[MethodConfig]:
-        """The methods that choose images, including the methods of recipes."""
+        """All methods that choose images, including the methods in recipes."""
         return [*self.reduce.methods, *(recipe.subset for recipe in self.recipes if recipe.subset is not None)]
 
     @model_validator(mode="after")
@@ -119,9 +122,9 @@ class ExperimentConfig(Section):
 def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> ExperimentConfig:
     """Read an experiment YAML, and make its paths absolute.
 
-    `overrides` replaces values by dotted name: ``{"train.epochs": 1}``. Relative paths are looked up in the folder of
-    the YAML, then in the working folder, then among the files that come with detreduce. Raise InputError, which lists
-    all errors at once. Raise MissingFileError if the YAML does not exist.
+    `overrides` replaces values, given by their dotted names: ``{"train.epochs": 1}``. Relative paths are looked up in
+    the folder of the YAML, then in the working folder, then among the files that come with detreduce. If the content is
+    wrong, raise one InputError that lists all errors. If the YAML does not exist, raise MissingFileError.
     """
     file = find(path, what="experiment YAML")
     if file.is_dir() and (file / "cells").is_dir():
@@ -153,7 +156,7 @@ def _no_experiment(file: Path, what: str) -> str:
 
 
 def _replace(content: dict[str, Any], name: str, value: Any) -> None:
-    """Set the value of a dotted name such as ``train.epochs`` in `content`. Add the sections that are missing."""
+    """Set the value with a dotted name such as ``train.epochs``. Sections that do not exist are added to `content`."""
     *sections, key = name.split(".")
     for section in sections:
         content = content.setdefault(section, {})
@@ -163,9 +166,9 @@ def _replace(content: dict[str, Any], name: str, value: Any) -> None:
 
 
 def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "configuration") -> ExperimentConfig:
-    """Validate the content of an experiment YAML. Raise InputError, which lists all errors.
+    """Check the content of an experiment YAML. If it is wrong, raise one InputError that lists all errors.
 
-    Paths are relative to the folder `beside`. `file` is the name of the YAML in error messages.
+    Relative paths are looked up in the folder `beside` first. `file` is how error messages call the YAML.
     """
     problems = _missing_keys(content)
     config = None
@@ -196,8 +199,9 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
 
 
 def _missing_keys(content: Mapping[str, Any]) -> list[str]:
-    """Return a problem for each missing key of `reduce`. An experiment with methods or without recipes needs these
-    keys.
+    """Return one message for each missing key in the section `reduce`.
+
+    These keys may be missing only if the experiment has recipes and no methods.
     """
     reduce = content.get("reduce", {})
     if "reduce" not in content:
@@ -215,9 +219,9 @@ def _missing_keys(content: Mapping[str, Any]) -> list[str]:
 
 
 def resolve_weights(name: str, beside: Path | None = None) -> str:
-    """Return the path of a weights file. A relative path starts at `beside` or at the working folder.
+    """Return the path of a weights file. A relative path is looked up in `beside`, then in the working folder.
 
-    If the file is in neither folder, a name without a folder is returned unchanged, because ultralytics may know it.
+    If `name` is a file name that is in neither folder, return it unchanged, because ultralytics may know it.
     """
     expanded = expand(name)
     if "/" not in expanded and not any(is_regular(folder / expanded) for folder in (beside, Path.cwd()) if folder):
@@ -226,7 +230,7 @@ def resolve_weights(name: str, beside: Path | None = None) -> str:
 
 
 def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -> dict[str, str]:
-    """Return the paths of the YAML as absolute paths. Add an error to `problems` for each missing file."""
+    """Return the files that the YAML names as absolute paths. For each missing file, add a message to `problems`."""
     resolved: dict[str, str] = {}
 
     def attempt(key: str, where: str, value: Any, resolve: Any) -> None:
@@ -256,9 +260,9 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
 
 
 def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dict[tuple[str, str], list[Any]]:
-    """Read the files that the keys in `IMAGE_LISTS` name, and return the images of each file.
+    """Read the lists of images that the keys in `IMAGE_LISTS` name. Return the images in each file.
 
-    Add an error to `problems` for each file that cannot be read.
+    For each file that cannot be read, add a message to `problems`.
     """
     images: dict[tuple[str, str], list[Any]] = {}
     for part in (reduce, *reduce.methods):
@@ -273,8 +277,9 @@ def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dic
 
 
 def _read_recipes(recipes: list[Recipe], beside: Path, problems: list[str]) -> list[Recipe]:
-    """Return the recipes with the files that they name. Add an error to `problems` for each recipe file that cannot be
-    used.
+    """Return the recipes with the content of the files that they name.
+
+    For each recipe whose files cannot be used, add a message to `problems`.
     """
     found = []
     for place, recipe in enumerate(recipes):

@@ -1,4 +1,4 @@
-"""Warn about cells that should differ only in their images, but also differ in versions, devices or steps."""
+"""Warn if cells that should differ only in their images also differ in versions, devices or steps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, is_recipe
 
 DECISIVE = ("ultralytics", "torch", "detreduce", "pycocotools")
-"""Packages whose version can change a result; the key of a cell does not include these versions."""
+"""Packages whose version can change the result of a cell, although the key of a cell does not include it."""
 
 
 def inconsistencies(cells: Iterable[FinishedCell]) -> list[str]:
-    """Return warnings about unwanted differences between cells: versions of packages, devices, training steps."""
+    """Return warnings about unintended differences between cells: package versions, devices and training steps."""
     listed = list(cells)
     return [*_check_versions(listed), *_check_devices(listed), *_check_steps(listed)]
 
@@ -39,10 +39,10 @@ def _check_devices(cells: Sequence[FinishedCell]) -> list[str]:
 
 
 def _check_steps(cells: Sequence[FinishedCell]) -> list[str]:
-    """Return a warning if reduced cells and the equal-steps control differ in batches or optimiser steps."""
+    """Return a warning if reduced cells and their equal-steps control differ in batches or optimiser steps."""
     counted: dict[tuple[str, int], dict[str, set[tuple[int, int]]]] = {}
     for cell in cells:
-        # a recipe may take other steps on purpose
+        # a recipe may change the number of steps on purpose
         if cell.cell["control"] == FULL or is_recipe(cell.cell):
             continue
         side = "control" if cell.cell["control"] == EQUAL_ITERATIONS else "reduced"

@@ -1,4 +1,4 @@
-"""Cells that are trained already, but without corrupted images: evaluate their kept weights, and do not train again."""
+"""Evaluate on corrupted images the cells that were trained earlier, without training them again."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from detreduce.training.evaluation.robustness import PHASE
 
 
 def evaluate_later(parts: SharedParts, cell: Cell, work: Path) -> FinishedCell | None:
-    """Return a cell that is trained already, now evaluated on corrupted images, with its files in the folder `work`.
+    """Find the same training without corrupted images in the ledger, and evaluate its weights on corrupted images.
 
-    Return None if there is no such cell, or if its weights cannot be used.
+    Return it as the finished cell, with its files in the folder `work`. Return None if this training is not in the
+    ledger, or if its weights cannot be used.
     """
     key = parts.without_corruptions.get(cell.key, "")
     if key not in parts.ledger:

@@ -1,4 +1,4 @@
-"""The number of problems in the data of an experiment. The ledger stores this number for reports."""
+"""Store the number of problems in the data of an experiment in its ledger, where reports read it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ PROBLEMS_FILE = "problems.json"
 
 
 def keep_problems(ledger: Ledger, counts: ProblemCounts) -> None:
-    """Write the numbers of problems into the ledger."""
+    """Write the numbers of problems to the ledger."""
     ledger.write_json(PROBLEMS_FILE, counts.to_dict())
 
 
 def read_problems(ledger: Ledger) -> ProblemCounts | None:
-    """Return the numbers of problems in the ledger.
+    """Read the numbers of problems from the ledger.
 
-    Return None for ledgers of earlier versions, which do not have these numbers.
+    Return None if the ledger was written by an early version, which did not store them.
     """
     try:
         return TypeAdapter(ProblemCounts).validate_python(ledger.read_json(PROBLEMS_FILE))

@@ -22,18 +22,18 @@ from detreduce.experiment.run import POLL_SECONDS, PreparedExperiment, prepare_e
 
 @dataclass(frozen=True)
 class RayResult:
-    """The result of a Ray task.
+    """The result of one Ray task.
 
     Attributes
     ----------
     key
         The key of the cell.
     finished
-        Whether the cell is finished.
+        Whether the cell is now finished.
     lines
-        The lines of text that the run printed.
+        The lines of text that the cell printed.
     error
-        The message of an error; empty if there was no error.
+        The error message. Empty if there was no error.
     """
 
     key: str
@@ -47,9 +47,10 @@ def run_on_ray(
 ) -> Ledger:
     """Run the missing cells as Ray tasks.
 
-    If ``RAY_ADDRESS`` names a cluster, or a cluster runs on this machine, the cells run there. Otherwise Ray starts on
-    this machine. The dataset, the weights and the ledger must have the same paths on all nodes, because the ledger's
-    claims are files. Cells that share a machine overlap, so their energy and seconds are not compared.
+    The cells run on the cluster that ``RAY_ADDRESS`` names, or on a cluster that already runs on this machine. If there
+    is none, Ray is started on this machine. The dataset, the weights and the ledger must have the same paths on all
+    nodes, because the ledger's claims are files. Cells that run on one machine at the same time count as overlapped, so
+    their energy and time are not compared.
 
     Parameters
     ----------
@@ -58,8 +59,8 @@ def run_on_ray(
     limits
         None, or limits without bounds, because limits do not work for cells that run at the same time.
     gpus_per_cell
-        Number of GPUs for each cell. With 0.5, two cells share a GPU. None means 1 if the cluster has GPUs, otherwise
-        0.
+        Number of GPUs for each cell. With 0.5, two cells share one GPU. None means 1 if the cluster has GPUs, and 0
+        otherwise.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def run_on_ray(
 
 
 def run_one(settings: str, ledger: str, key: str) -> RayResult:
-    """Run one cell in a Ray worker. A DetreduceError is not raised, but returned as text in the result."""
+    """Run one cell in a Ray worker. If it raises a DetreduceError, the result contains the message of the error."""
     lines: list[str] = []
     try:
         prepared = _prepared(settings, ledger)
@@ -103,12 +104,14 @@ def run_one(settings: str, ledger: str, key: str) -> RayResult:
 
 @functools.lru_cache(maxsize=1)
 def _prepared(settings: str, ledger: str) -> PreparedExperiment:
-    """Prepare the experiment once per Ray worker, so that each worker reads the dataset and the features only once."""
+    """Prepare the experiment. The result is cached, so that each Ray worker reads the dataset and features only
+    once.
+    """
     return prepare_experiment(ExperimentConfig.model_validate(json.loads(settings)), ledger)
 
 
 def _work_off(ray: Any, prepared: PreparedExperiment, task: Any) -> None:
-    """Run the missing cells, and wait until other processes have finished their cells."""
+    """Run the missing cells, then wait until other processes have finished the cells that they run."""
     settings, ledger = json.dumps(prepared.settings.model_dump(mode="json")), str(prepared.ledger.path)
     missing = prepared.begin()
     while missing:
@@ -130,7 +133,7 @@ def _work_off(ray: Any, prepared: PreparedExperiment, task: Any) -> None:
 
 
 def _result(ray: Any, reference: Any) -> RayResult:
-    """Return the result of a task; raise DetreduceError if Ray could not run the task."""
+    """Return the result of a task. Raise DetreduceError if Ray could not run the task."""
     try:
         outcome: RayResult = ray.get(reference)
     except ray.exceptions.RayError as error:
@@ -139,7 +142,7 @@ def _result(ray: Any, reference: Any) -> RayResult:
 
 
 def _pass_on(outcome: RayResult) -> None:
-    """Print the lines of a result. If the result has an error, raise it."""
+    """Print the lines of a result. If it contains an error, raise the error here."""
     for line in outcome.lines:
         say(line)
     if outcome.error:
@@ -148,11 +151,11 @@ def _pass_on(outcome: RayResult) -> None:
 
 @contextmanager
 def _cluster(ray: Any) -> Iterator[None]:
-    """Connect to a running Ray cluster, or start a cluster on this machine that stops when the context ends."""
+    """Connect to a running Ray cluster, or start one on this machine and stop it at the end."""
     if ray.is_initialized():
         yield
         return
-    # the workers of a running cluster do not have the environment of this process
+    # the workers of a running cluster do not inherit the environment of this process
     shared = {name: os.environ[name] for name in ("DETREDUCE_CACHE", "OMP_NUM_THREADS") if name in os.environ}
     ray.init(log_to_driver=False, include_dashboard=False, runtime_env={"env_vars": shared})
     try:

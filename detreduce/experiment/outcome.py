@@ -1,4 +1,6 @@
-"""The outcome of an experiment: means, comparisons, ranks, break-even and warnings, from the finished cells."""
+"""The outcome of an experiment: means, comparisons, ranks, break-even and warnings, computed from the finished
+cells.
+"""
 
 from __future__ import annotations
 
@@ -52,35 +54,35 @@ class Outcome:
     rows
         The tidy row of each cell, in the same order.
     summaries
-        Means of each method at each keep, and their differences to the control `full`.
+        The mean results of each method at each keep, and their differences to the control `full`.
     comparisons
         Comparisons of each method with random subsets and with the equal-steps control.
     ranking
-        Average ranks of the methods. None if the methods cannot be ranked.
+        The average ranks of the methods. None if the methods cannot be ranked.
     paid
-        The break-even of each method: the number of trainings until choosing has paid for itself.
+        The break-even of each method: the number of trainings after which choosing has paid off.
     random
-        The label of the random subsets that methods are compared with; None if there are no random subsets.
+        The label of the random subsets that methods are compared with. None if there are no random subsets.
     leakage
-        Images that several splits have in common, from ``leakage.json`` in the ledger. Empty if there was no search.
+        The content of ``leakage.json`` in the ledger: images that are in several splits. Empty if there was no search.
     notes
-        Warnings about differences between cells that should be equal, such as versions of packages.
+        Warnings about differences between cells that should not differ, for example in the versions of packages.
     lost
-        Comparisons of all other methods and controls with `full`; empty if `full` was not run.
-    problems
-        Number of problems in the data, from ``problems.json`` in the ledger. None if the ledger does not have this
-        file.
-    leaks
-        The warning that images of val or test are also in train. None if no such image is known.
+        Comparisons of all other methods and controls with `full`. Empty if `full` was not trained.
     near_duplicates
-        Near-duplicates in the train split, from ``near-duplicates.json`` in the ledger; empty if there was no search.
+        The content of ``near-duplicates.json`` in the ledger: near-duplicates in the train split. Empty if there was no
+        search.
+    problems
+        The numbers of problems in the data, from ``problems.json`` in the ledger. None if there is no such file.
+    leaks
+        A warning that images of val or test are also in train. None if no such image is known.
     dropped
-        A sentence about the images that no training used, because they are also in val or test. Empty if there was no
+        A sentence about images that no training used, because they are also in val or test. Empty if there was no
         search.
     left_out
         Number of images that no training used because they are also in val or test.
     shared
-        Images that val and test share. They count twice in val+test.
+        Images that are in both val and test. They count twice in results on val+test.
     """
 
     cells: Sequence[FinishedCell]
@@ -102,13 +104,13 @@ class Outcome:
 
     @cached_property
     def table(self) -> ResultTable:
-        """The table of results: one row for every method at every keep."""
+        """The table of results, with one row for every method at every keep."""
         table = result_table(self.summaries, [*self.comparisons, *self.lost], self.paid)
         return replace(table, notes=(*table.notes, *same_images_notes(self.rows)))
 
     @cached_property
     def nothing_learnt(self) -> str:
-        """A sentence that replaces all comparisons if every mAP is 0. Otherwise an empty text."""
+        """A sentence to print instead of all comparisons if every mAP is 0. Otherwise an empty string."""
         if not self.summaries or not all(item.mean[MEASURE] < LEAST_MAP for item in self.summaries):
             return ""
         return (
@@ -122,7 +124,10 @@ class Outcome:
         return robustness_table(self.rows)
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
-        """Return the comparison of the cells of `summary` with the reference `against`; None if there is none."""
+        """Return the comparison of one method at one keep (`summary`) with the reference `against`, or None.
+
+        `measure` is ``mAP50`` or ``mAP50_95``.
+        """
         for item in (*self.comparisons, *self.lost):
             same = item.method == summary.method and keep_key(item.keep) == keep_key(summary.keep)
             if same and item.against == against and item.measure == measure:
@@ -130,7 +135,7 @@ class Outcome:
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the outcome as a dict for JSON, with the cells as tidy rows."""
+        """Return the outcome as a dict that can be written as JSON. The cells are tidy rows."""
         return {
             "cells": [dict(row) for row in self.rows],
             "summaries": [asdict(item) for item in self.summaries],
@@ -155,9 +160,10 @@ class Outcome:
 
 
 def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
-    """Read the finished cells among `cells`, and compare these cells. By default, `cells` is the latest plan.
+    """Read the finished cells from a ledger, and compare them.
 
-    This takes seconds for hundreds of cells. Raise InputError if the plan or a cell cannot be read.
+    `cells` are the planned cells; by default, the latest plan in the ledger. This takes seconds for hundreds of cells.
+    Raise InputError if the plan or a cell cannot be read.
     """
     rows, leakage, leaks = finished_rows(ledger, cells), read_leakage(ledger), read_leaks(ledger)
     dropped = read_dropped(ledger)
@@ -184,10 +190,10 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
 
 
 def energy_by_method(outcome: Outcome) -> list[tuple[Summary, dict[str, float]]]:
-    """Return each method at each keep with the mean energy of every phase, in Wh.
+    """Return the mean energy of every phase, in Wh, for each method at each keep.
 
-    Only cells that ran alone on their machine are used. Cells whose energy of training or choosing is not known are
-    left out, and so are phases that took no energy.
+    Only cells that ran alone on their machine are used. A cell is left out if the energy of its training or of choosing
+    is not known. A phase is left out if it took no energy.
     """
     groups: dict[tuple[str, str], list[tuple[Row, FinishedCell]]] = {}
     for row, cell in zip(outcome.rows, outcome.cells, strict=True):
@@ -203,20 +209,20 @@ def energy_by_method(outcome: Outcome) -> list[tuple[Summary, dict[str, float]]]
 
 
 def _mean_wh(cells: Sequence[FinishedCell], phase: str) -> float:
-    """Return the mean energy of one phase over some cells, in Wh. A cell without the phase counts as 0 Wh."""
+    """Return the mean energy of a phase over these cells, in Wh. A cell without this phase counts as 0 Wh."""
     return math.fsum(_phases(cell)[phase].wh or 0.0 for cell in cells if phase in _phases(cell)) / len(cells)
 
 
 def _phases(cell: FinishedCell) -> dict[str, PhaseEnergy]:
-    """Return the energy of every phase of a cell: choosing, training, validation and evaluation."""
+    """Return the energy of each phase of a cell: choosing, training, validation and evaluation."""
     return {**cell.choosing, **cell.training.energy}
 
 
 def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
     """Return how the energy of each phase and hardware component was obtained: measured, modelled or constant.
 
-    Each entry has the sum over the cells that ran alone, in Wh. Work that several cells share, such as the extraction
-    of features, counts once.
+    Each entry includes the energy in Wh, summed over the cells that ran alone on their machine. Work that several cells
+    share, such as the extraction of features, counts once.
     """
     sums: dict[tuple[str, str, str, str], list[Any]] = {}
     counted: set[str] = set()
@@ -250,7 +256,7 @@ def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
 def provenance_in_words(outcome: Outcome) -> str:
     """Return a sentence that says how the energy of the trainings was obtained, with the share of each component.
 
-    Return an empty text if the energy is not known for any training.
+    If the energy of no training is known, return an empty string.
     """
     parts: dict[tuple[str, str], float] = {}
     for item in energy_provenance(outcome):

@@ -1,4 +1,4 @@
-"""The overview of a run before the run starts: the cells by method and keep, and the expected cost of training."""
+"""The overview that is shown before a run starts: how many cells there are, and what the trainings will cost."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Share:
     method, keep
         The label of the method, and its keep.
     is_control
-        Whether the cells are a control.
+        Whether the cells belong to a control.
     cells
         Number of cells.
     reused, to_run
-        Number of cells that are finished in the ledger, and number of cells to run.
+        Number of cells that are already finished in the ledger, and number of cells that have to run.
     seconds, wh
-        Expected time and energy of the cells to run; None if there is no estimate.
+        Expected time and energy of the cells that have to run. None if there is no estimate.
     """
 
     method: str
@@ -58,16 +58,16 @@ class Overview:
     name, ledger
         The name of the experiment, and the path of its ledger.
     shard
-        The part of the plan to run, such as ``1/3``. None means the whole plan.
+        The part of the plan that is run, such as ``1/3``. None means the whole plan.
     shares
         One entry per method and keep, in the order of the plan.
     estimated_from
-        Number of finished cells that the estimate is based on. 0 means that there is no estimate.
+        Number of finished cells on which the estimates are based. If it is 0, there are no estimates.
     cells, reused, to_run, seconds, wh
         Sums over all shares.
     not_included
-        Phases that the estimate does not include, because no finished cell shows their cost: ``searches for
-        duplicates``, ``features``, ``proxy training``, ``selection``.
+        Phases that the estimates do not include, because no finished cell shows what they cost. Possible phases are
+        ``searches for duplicates``, ``features``, ``proxy training`` and ``selection``.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Overview:
     not_included: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the overview as a dict for JSON."""
+        """Return the overview as a dict that can be written as JSON."""
         return asdict(self)
 
     def in_words(self) -> str:
@@ -97,7 +97,7 @@ class Overview:
         return ["A cell is one training.", *explain_names([share.method for share in self.shares])]
 
     def cost_in_words(self) -> str:
-        """Return the expected cost of the run as a sentence."""
+        """Return a sentence with the expected cost of the run."""
         if self.seconds is None:
             return "No estimate yet: no similar cell is finished."
         energy = "energy not known" if self.wh is None else f"{fixed(self.wh, 2)} Wh"
@@ -114,7 +114,7 @@ class Overview:
 
 @dataclass(frozen=True)
 class PlannedCells:
-    """The cells of a run.
+    """The cells of a run, and which of them are finished.
 
     Attributes
     ----------
@@ -123,9 +123,9 @@ class PlannedCells:
     cells
         All cells of the run.
     finished
-        Keys of the cells that are finished in the ledger.
+        Keys of the cells that are already finished in the ledger.
     searched
-        Whether the searches for duplicates are done.
+        Whether the searches for duplicates have already been done.
     """
 
     name: str
@@ -137,7 +137,7 @@ class PlannedCells:
 
 
 def overview(planned: PlannedCells, costing: Costing) -> Overview:
-    """Return the overview of a run: its cells by method and keep, and the expected cost of the missing cells."""
+    """Return the overview of a run: its cells by method and keep, and the expected cost of its missing cells."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in planned.cells:
         groups.setdefault((cell.label, keep_key(cell.keep)), []).append(cell)
@@ -169,15 +169,16 @@ def overview(planned: PlannedCells, costing: Costing) -> Overview:
 
 
 class Costing:
-    """The expected cost of cells that run one after the other.
+    """Estimates the cost of cells that run one after the other.
 
-    Features, proxy training and selections that one cell makes cost nothing for the cells that run later. `evaluation`
-    gives the cost of a cell that is trained already and only evaluated on corrupted images, and None for others.
+    The features, proxy training and selection that one cell computes cost nothing for later cells. `evaluation` is a
+    function that returns the cost of a cell that only needs to be evaluated on corrupted images, and None for other
+    cells.
 
     Attributes
     ----------
     unknown
-        Phases whose cost is not known, among the phases of the cells so far.
+        The phases of the cells so far whose cost is not known.
     """
 
     def __init__(
@@ -194,14 +195,14 @@ class Costing:
 
     @property
     def estimated_from(self) -> int:
-        """Number of finished cells that the estimates are based on."""
+        """Number of finished cells on which the estimates are based."""
         return self._forecast.cells
 
     def of(self, cell: Cell) -> Estimate:
         """Return the expected cost of the next cell.
 
-        The cost includes the selection, the features and the proxy training, unless the ledger or an earlier cell
-        already has them. A cell that is only evaluated costs the evaluation.
+        The cost includes the selection, the features and the proxy training, unless they are in the ledger or an
+        earlier cell computes them. If the cell only needs to be evaluated, only the evaluation counts.
         """
         if (evaluation := self._evaluation(cell)) is not None:
             return evaluation
@@ -229,10 +230,10 @@ class Costing:
 
 
 def shard_of(cells: list[Cell], shard: str | None) -> list[Cell]:
-    """Return the cells of one shard. ``"i/n"`` takes every n-th cell, starting at the i-th. None takes all cells.
+    """Return the cells of one shard. The shard ``"i/n"`` takes every n-th cell, starting with the i-th.
 
-    The n shards together contain every cell once, including controls. Each shard gets cells of different keeps. Raise
-    InputError if `shard` does not have this form.
+    The n shards together contain every cell exactly once, including controls. Each shard gets cells of different keeps.
+    If `shard` is None, return all cells. Raise InputError if `shard` does not have the form ``"i/n"``.
     """
     if shard is None:
         return cells

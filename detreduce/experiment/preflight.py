@@ -1,4 +1,4 @@
-"""Checks of a configuration and its dataset, before the first cell runs."""
+"""Check a configuration and its dataset before the first cell runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ from detreduce.vocabulary.option_values import ALL
 
 
 def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evaluate_on: str) -> None:
-    """Raise InputError, which lists every wrong setting, such as an unknown split, a wrong keep or missing weights."""
+    """Check the settings of an experiment. If any are wrong, raise one InputError that lists all of them.
+
+    Wrong settings are, for example, a split that does not exist, an invalid keep or missing weights.
+    """
     problems: list[str] = []
 
     def attempt(where: str, check: Callable[[], object]) -> None:
@@ -45,8 +48,8 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
             f"files. List the problems: {inspect_command(dataset)}"
         )
     if not {"val", "test"} & set(dataset.source.splits):
-        # ultralytics needs `val:`, so the folder of a reduced cell would name train, and the mAP would be measured on
-        # train
+        # Ultralytics needs a `val:` entry. A reduced cell would therefore use train as its val split, and the mAP would
+        # be measured on train.
         problems.append(
             f"dataset: {dataset.source.typed} has neither a val nor a test split, so no mAP can be measured. Name a "
             "folder of labelled images that no training sees, for instance 'val: images/val'"
@@ -82,7 +85,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
 
 
 def _unequal(config: ExperimentConfig) -> list[str]:
-    """Return a problem for each training argument that would give cells different numbers of steps."""
+    """Return a message for each training argument that would make cells differ in their number of steps."""
     given = config.train.arguments
     problems = []
     if given.get("time"):
@@ -101,7 +104,7 @@ def _unequal(config: ExperimentConfig) -> list[str]:
 
 
 def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> list[str]:
-    """Return the problems with the features that methods or searches for duplicates use, each problem once."""
+    """Return the problems of the features that methods or searches for duplicates use, each of them once."""
     problems: dict[str, None] = {}
     for method in config.choosers:
         if not uses_features(method.name, method.composition(config.reduce)):
@@ -118,12 +121,12 @@ def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> l
 
 
 def _drops_by_features(method: MethodConfig, config: ExperimentConfig) -> bool:
-    """Return whether a method drops duplicates that are found by comparing features."""
+    """Return whether near-duplicates that were found by comparing features are left out before the method chooses."""
     return CompositionRequest.of(**method.composition(config.reduce)).by_features
 
 
 def check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float | int) -> None:
-    """Raise InputError if `keep` is smaller than the number of images that are kept before a method chooses."""
+    """Raise InputError if `keep` is smaller than the number of images that are kept before the method chooses."""
     resolve_keep(keep, len(dataset))
     for method in config.reduce.methods:
         try:
@@ -133,14 +136,14 @@ def check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float 
 
 
 def _check_recipe(config: ExperimentConfig, dataset: DetectionDataset, recipe: Recipe) -> None:
-    """Raise InputError if a recipe cannot run on the dataset and the model of the experiment."""
+    """Raise InputError if a recipe cannot run with the dataset and the model of the experiment."""
     if recipe.subset is not None:
         _reduction(config, dataset, recipe.subset).at_keep(recipe.subset.keep).check_keep()
     check_recipe(recipe, config.train.arguments, dataset, config.train.model)
 
 
 def _reduction(config: ExperimentConfig, dataset: DetectionDataset, method: MethodConfig) -> Reduction:
-    """Return the `Reduction` by a method of the experiment, before `keep` and `seed` are set."""
+    """Return the `Reduction` with a method of the experiment, without a keep and a seed."""
     selection = SelectionRequest(
         method=method.name,
         categories=config.reduce.categories,

@@ -1,4 +1,4 @@
-"""What an experiment shows about its recipes, in one sentence."""
+"""Advice on the recipes of an experiment, in one sentence."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ _NAME = ACCURACIES[MEASURE]
 
 @dataclass(frozen=True)
 class RecipeAdvice:
-    """The best recipe, and its comparison with a control.
+    """The best recipe of an experiment, and how it compares with a control.
 
     Attributes
     ----------
     best
-        The best recipe: recipes that are shown to be better than their control come first, then the mean mAP counts.
+        The recipe with the highest mean mAP. If recipes are shown to be better than their control, it is one of these.
     found
-        The comparison of `best` with the equal-steps control that sees the same number of images. Without this control,
-        the comparison with the best other uniform recipe: all images, each equally often. None if there is neither.
+        The comparison of `best` with the equal-steps control for the same number of images seen. If this control was
+        not trained, it is the comparison with the best other uniform recipe, or else with `full`. None if there is
+        none.
     sentence
         The advice in words.
     """
@@ -38,7 +39,7 @@ class RecipeAdvice:
 
 
 def advise_recipes(outcome: Outcome) -> RecipeAdvice | None:
-    """Return the advice on the recipes of an experiment. Return None if no recipe has a mAP."""
+    """Return the advice on the recipes of an experiment, or None if no recipe has an mAP."""
     recipes = [item for item in outcome.summaries if item.is_recipe and math.isfinite(item.mean[MEASURE])]
     if not recipes:
         return None
@@ -48,8 +49,9 @@ def advise_recipes(outcome: Outcome) -> RecipeAdvice | None:
 
 
 def _against(outcome: Outcome, recipe: Summary) -> Comparison | None:
-    """Return the comparison of a recipe with the equal-steps control or, without it, with the best other uniform
-    recipe.
+    """Return the comparison of a recipe with a control.
+
+    The control is the equal-steps control if it was trained, or else the best other uniform recipe, or else `full`.
     """
     for against in (EQUAL_ITERATIONS, BEST_UNIFORM, FULL):
         if (item := outcome.difference(recipe, against, MEASURE)) is not None:
@@ -62,7 +64,7 @@ def _is_better(item: Comparison | None) -> bool:
 
 
 def _sentence(best: Summary, found: Comparison | None) -> str:
-    """Return the advice on the best recipe, as a sentence."""
+    """Return a sentence with the advice on the best recipe."""
     images = f"images seen as {keep_in_words(best.keep)}"
     if found is None:
         return (

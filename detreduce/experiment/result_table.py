@@ -15,14 +15,14 @@ from detreduce.vocabulary.keeps import keep_key, keep_of
 from detreduce.vocabulary.measures import ACCURACIES, COSTS, METERED
 
 LEAST_WH = 0.005
-"""If choosing takes less energy than this (in Wh), choosing counts as free."""
+"""If choosing takes less energy than this, in Wh, it counts as free."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultCell:
-    """One cell of the table: its text, and its value as a number.
+    """A table cell: its text, and its value as a number.
 
-    The value is NaN if the text has no number, and infinity if the text is ``never``.
+    The value is NaN if the text is not a number, and infinity if the text is ``never``.
     """
 
     text: str = ""
@@ -31,24 +31,24 @@ class ResultCell:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceCell:
-    """One cell of the table that shows the difference of mAP to a reference.
+    """A table cell that shows the difference between an mAP and the mAP of a reference.
 
     Attributes
     ----------
     text, value
         The signed difference, as text and as a number.
     spread
-        Standard deviation between groups, such as ``± 0.010``; empty if it is not known.
+        Standard deviation between groups, such as ``± 0.010``. Empty if it is not known.
     interval
-        The 95 % interval, such as ``[-0.030, +0.010]``; empty if it is not known.
+        The 95 % interval, such as ``[-0.030, +0.010]``. Empty if it is not known.
     seeds
-        Number of independent groups of cells; 0 without a comparison.
+        Number of independent groups of trainings. 0 if there is no comparison.
     p
-        p after Holm's adjustment; empty if it is not known.
+        The p-value after Holm's adjustment. Empty if it is not known.
     verdict
-        The verdict in words; empty if there is no comparison.
+        The verdict in words. Empty if there is no comparison.
     kind
-        The verdict as one word: ``better``, ``worse`` or ``open``; empty if there is no comparison.
+        The verdict as one word: ``better``, ``worse`` or ``open``. Empty if there is no comparison.
     """
 
     text: str = ""
@@ -76,7 +76,7 @@ NO_CELL, NO_DIFFERENCE = ResultCell(), DifferenceCell()
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One row of the table: one method or control at one keep.
+    """A table row: one method or control at one keep.
 
     Attributes
     ----------
@@ -89,17 +89,17 @@ class ResultRow:
     cells
         Number of trainings in this row.
     means
-        Measure -> mean ± standard deviation over the trainings.
+        Measure -> its mean ± standard deviation over the trainings.
     against_full
-        Measure -> comparison with the control `full`: a difference for mAP, a change in percent for costs.
+        Measure -> its comparison with the control `full`: a difference for mAP, and a change in percent for costs.
     differences
-        (reference, measure) -> difference of mAP to random subsets or to the equal-steps control.
+        (reference, measure) -> the difference in mAP to the reference (random subsets or the equal-steps control).
     choosing_wh
-        Energy of choosing once, in Wh.
+        The energy that choosing the images once takes, in Wh.
     saved_wh
-        Energy that each training saves compared with a training on all images, in Wh.
+        The energy that each training saves compared with a training on all images, in Wh.
     pays_after
-        Number of trainings until choosing has paid for itself.
+        Number of trainings after which choosing has paid off.
     """
 
     is_control: bool
@@ -117,25 +117,25 @@ class ResultRow:
     is_recipe: bool = False
 
     def difference(self, against: str | None, measure: str) -> DifferenceCell:
-        """Return the difference to a reference; an empty cell if there is no comparison."""
+        """Return the difference to the reference `against`, or an empty cell if there is no comparison."""
         return self.differences.get((against or "", measure), NO_DIFFERENCE)
 
 
 @dataclass(frozen=True)
 class ResultTable:
-    """The table of results: every method at every keep, controls first.
+    """The table of results, which has one row for every method at every keep.
 
     Attributes
     ----------
     rows
         The rows, in the order of the summaries.
     costs
-        The cost measures that the table shows: they are known for at least one row. If overlapped trainings are
-        excluded, they are known for at least two rows.
+        The costs that the table shows. Each of them is known for at least one row, or for at least two rows if
+        overlapped trainings are excluded.
     references
-        The references that methods are compared with, random subsets first.
+        The references that methods are compared with. Random subsets come first.
     notes
-        Sentences on how to read the numbers.
+        Sentences that say how to read the numbers.
     """
 
     rows: tuple[ResultRow, ...]
@@ -145,11 +145,13 @@ class ResultTable:
 
     @property
     def compared(self) -> frozenset[str]:
-        """The measures with a comparison with the control `full` in at least one row. Empty without such a control."""
+        """The measures that at least one row compares with the control `full`."""
         return frozenset(name for row in self.rows for name, cell in row.against_full.items() if cell.text)
 
     def headings(self, measures: Iterable[str]) -> list[str]:
-        """Return the headings of some measures. A measure with a comparison with `full` has two columns."""
+        """Return the headings of the columns for these measures. A measure that is compared with `full` has two
+        columns.
+        """
         return [
             heading
             for name in measures
@@ -157,7 +159,9 @@ class ResultTable:
         ]
 
     def cells(self, row: ResultRow, measures: Iterable[str]) -> list[str]:
-        """Return the texts of a row below `headings`. A dash stands for an unknown mean."""
+        """Return the text of each column of a row, in the order of `headings`. If a mean is not known, its text is a
+        dash.
+        """
         return [
             text
             for name in measures
@@ -168,7 +172,7 @@ class ResultTable:
 def result_table(
     summaries: Sequence[Summary], comparisons: Iterable[Comparison] = (), paid: Iterable[BreakEven] = ()
 ) -> ResultTable:
-    """Make the table of results; `comparisons` may include comparisons with `full`."""
+    """Create the table of results. `comparisons` may include comparisons with `full`."""
     comparisons = list(comparisons)
     over_images = any(item.over != "seeds" for item in comparisons)
     compared: dict[tuple[str, str], list[tuple[Comparison, DifferenceCell]]] = {}
@@ -176,7 +180,7 @@ def result_table(
         mark = "*" if over_images and item.over == "seeds" else ""
         compared.setdefault((item.method, keep_key(item.keep)), []).append((item, difference_cell(item, mark)))
     paid_of = {(item.method, keep_key(item.keep)): item for item in paid}
-    # a mark in every row says no more than the note
+    # if every row has the mark, the marks add nothing to the note below the table
     marked = not _all_overlapped(summaries)
     rows = []
     for summary in summaries:
@@ -192,21 +196,21 @@ def result_table(
 
 
 def _compares(cost: str, rows: Sequence[ResultRow]) -> bool:
-    """Return whether enough rows have a known value of a cost.
+    """Return whether enough rows have a known value for a cost.
 
-    Energy, CO2 and time exclude overlapped trainings. If only one row has a value left, there is nothing to compare.
+    Energy, CO2 and time exclude overlapped trainings. If only one row still has a value, there is nothing to compare.
     """
     excluded = cost in METERED and len(rows) > 1 and any(row.overlapped for row in rows)
     return sum(bool(row.means[cost].text) for row in rows) >= (2 if excluded else 1)
 
 
 def _all_overlapped(summaries: Sequence[Summary]) -> bool:
-    """Return whether each training overlapped another training on its machine."""
+    """Return whether every training overlapped another training on its machine."""
     return bool(summaries) and all(row.overlapped == row.cells for row in summaries)
 
 
 def _place(reference: str) -> int:
-    """Return the place of a reference in the order: random subsets, the equal-steps control, controls of recipes."""
+    """Return the sort key of a reference: random subsets, then the equal-steps control, then controls of recipes."""
     return 1 if reference == EQUAL_ITERATIONS else 2 if reference in RECIPE_CONTROLS else 0
 
 
@@ -217,9 +221,9 @@ def _row(
     *,
     marked: bool,
 ) -> ResultRow:
-    """Return the row of one method at one keep, from its summary, its comparisons and its break-even.
+    """Return the row for one method at one keep, given its summary, its comparisons and its break-even.
 
-    With `marked`, the number of cells says how many trainings overlapped another training.
+    If `marked` is True, the cell with the number of trainings also says how many of them overlapped another training.
     """
     differences = {(item.against, item.measure): cell for item, cell in compared}
     against_full: dict[str, ResultCell | DifferenceCell] = {
@@ -247,7 +251,7 @@ def _row(
 
 
 def _mean(summary: Summary, name: str) -> ResultCell:
-    """Return the mean of a measure with its standard deviation."""
+    """Return a table cell with the mean of a measure and its standard deviation."""
     mean, spread = summary.mean[name], summary.spread[name]
     if not math.isfinite(mean):
         return NO_CELL
@@ -257,17 +261,20 @@ def _mean(summary: Summary, name: str) -> ResultCell:
 
 
 def _wh(value: float) -> ResultCell:
-    """Return an energy in Wh as a cell of the table. The text for NaN is ``not known``."""
+    """Return a table cell with an energy in Wh. If the value is NaN, its text is ``not known``."""
     return ResultCell("not known" if math.isnan(value) else with_spread(value, math.nan), value)
 
 
 def _change(ratio: float | None) -> ResultCell:
-    """Return a ratio as a change in percent."""
+    """Return a table cell that shows a ratio as a change in percent."""
     return NO_CELL if ratio is None or not math.isfinite(ratio) else ResultCell(change(ratio), ratio)
 
 
 def _against_full(summary: Summary, name: str) -> DifferenceCell:
-    """Return the difference of mAP to the control `full`, without an interval. ``~`` marks a difference of means."""
+    """Return the difference in mAP to the control `full`, without an interval.
+
+    If the difference is not paired by training seed, its text ends in ``~``.
+    """
     value = summary.against_full.get(name, math.nan)
     if not math.isfinite(value):
         return NO_DIFFERENCE
@@ -276,7 +283,7 @@ def _against_full(summary: Summary, name: str) -> DifferenceCell:
 
 
 def difference_cell(item: Comparison, mark: str = "") -> DifferenceCell:
-    """Return a comparison as a cell of the table; `mark` is added after the interval."""
+    """Return a comparison as a table cell. `mark` is added after the interval."""
     interval = ""
     if item.low is not None and item.high is not None:
         interval = f"[{fixed(item.low, 3, sign=True)}, {fixed(item.high, 3, sign=True)}]{mark}"
@@ -293,7 +300,7 @@ def difference_cell(item: Comparison, mark: str = "") -> DifferenceCell:
 
 
 def _notes(summaries: Sequence[Summary]) -> Iterable[str]:
-    """Yield sentences on how to read the numbers."""
+    """Yield sentences that say how to read the numbers."""
     if any(row.cells > 1 for row in summaries):
         yield "Numbers are means over trainings; ± is the standard deviation between trainings."
     if not all(row.paired for row in summaries):
@@ -309,7 +316,7 @@ def _notes(summaries: Sequence[Summary]) -> Iterable[str]:
 
 
 def interval_notes(comparisons: Sequence[Comparison]) -> Iterable[str]:
-    """Yield sentences on how intervals and verdicts are computed, and sentences on the limits of the comparisons."""
+    """Yield sentences that say how intervals and verdicts are computed, and what limits the comparisons have."""
     over = {item.over for item in comparisons}
     exact = "; an exact p does not" if any(item.p is not None for item in comparisons) else ""
     what = "seeds and test images" if over == {"seeds and images"} else "seeds alone" if over == {"seeds"} else ""

@@ -23,18 +23,18 @@ ROBUSTNESS_EXPLAINED = (
 
 @dataclass(frozen=True, slots=True)
 class RobustnessRow:
-    """The trainings of one method at one keep.
+    """The results of one method at one keep on corrupted images.
 
     Attributes
     ----------
     method, keep, cells
-        Label of the method, its keep, and the number of trainings that were evaluated with corruptions.
+        Label of the method, its keep, and the number of trainings that were evaluated on corrupted images.
     is_control
-        Whether the trainings are a control.
+        Whether the trainings belong to a control.
     means, spreads
-        ``clean``, each corruption, ``corrupted`` (their mean) and ``rPC`` -> mean and standard deviation over the
-        trainings of mAP50-95, or of the ratio. A spread is NaN for one training. A corruption that was not evaluated is
-        left out.
+        Column -> mean and standard deviation over the trainings. The columns are ``clean``, each corruption and
+        ``corrupted`` (the mean over the corruptions), with mAP50-95, and the ratio ``rPC``. The standard deviation is
+        NaN if there is only one training. Corruptions that were not evaluated are missing.
     """
 
     method: str
@@ -45,15 +45,16 @@ class RobustnessRow:
     spreads: Mapping[str, float]
 
     def text(self, column: str) -> str:
-        """Return a column as text: the mean with its spread, or ``-`` if it is not known."""
+        """Return a column as text: the mean with its standard deviation, or ``-`` if it is not known."""
         mean = self.means.get(column, math.nan)
         return fixed_with_spread(mean, self.spreads[column], 3) if math.isfinite(mean) else "-"
 
 
 @dataclass(frozen=True)
 class RobustnessTable:
-    """The rows, and the names and headings of the columns. There are no rows if no cell was evaluated on corrupted
-    images.
+    """The table of mAP on corrupted images. It has no rows if no cell was evaluated on corrupted images.
+
+    `columns` maps the name of each column to its heading.
     """
 
     rows: tuple[RobustnessRow, ...]
@@ -61,7 +62,7 @@ class RobustnessTable:
 
     @property
     def texts(self) -> list[list[str]]:
-        """The rows as texts: method, keep, trainings and each of the columns."""
+        """The rows as text: method, keep, number of trainings, and one text for each column."""
         return [
             [title_of(row.method), keep_of(row.method, row.keep), str(row.cells), *map(row.text, self.columns)]
             for row in self.rows
@@ -69,11 +70,11 @@ class RobustnessTable:
 
     @property
     def headings(self) -> list[str]:
-        """The headings of the columns of `texts`."""
+        """The headings of the columns in `texts`."""
         return ["method", "keep", "cells", *self.columns.values()]
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Return the rows as values for JSON. A number that is not known is None."""
+        """Return the rows as values that can be written as JSON. A number that is not known is None."""
 
         def known(values: Mapping[str, float]) -> dict[str, float | None]:
             return {name: value if math.isfinite(value) else None for name, value in values.items()}
@@ -82,7 +83,7 @@ class RobustnessTable:
 
 
 def robustness_table(rows: Iterable[Mapping[str, Any]]) -> RobustnessTable:
-    """Return the table of tidy rows of cells, controls first, then the subsets with the most images.
+    """Create the table from tidy rows of cells. Controls come first, then the subsets with the most images.
 
     Cells that were not evaluated on corrupted images are left out.
     """
@@ -108,7 +109,7 @@ def _row(group: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Robustne
 
 
 def _of(column: str) -> str:
-    """Return the key in a tidy row that has the values of a column of the table."""
+    """Return the key under which tidy rows store the values of a column."""
     return RELATIVE if column == RELATIVE else MAIN_ACCURACY if column == "clean" else f"{MAIN_ACCURACY}_{column}"
 
 

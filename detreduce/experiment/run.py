@@ -1,4 +1,4 @@
-"""Run the missing cells of an experiment. Finished cells are not repeated."""
+"""Run the cells of an experiment that are not finished yet."""
 
 from __future__ import annotations
 
@@ -66,29 +66,29 @@ def run_experiment(
     max_hours: float | None = None,
     max_wh: float | None = None,
 ) -> Ledger:
-    """Run every cell of an experiment that is not in its ledger yet, and return the ledger.
+    """Run every cell (training) of an experiment that is not in its ledger yet, and return the ledger.
 
     Parameters
     ----------
     config
-        An experiment YAML or its validated content.
+        The path of an experiment YAML, or its validated content.
     output
-        The folder of the ledger; default ``runs/<name>`` in the working folder. Call the function again with the same
-        folder to continue. Several processes may share one ledger.
+        The folder of the ledger. The default is ``runs/<name>`` in the working folder. Call the function again with the
+        same folder to continue. Several processes may share one ledger.
     say
-        Called with one line of text for each step. By default nothing is printed.
+        A function that is called with one line of text for each step. By default, nothing is printed.
     shard
-        ``"i/n"``: run only the i-th of n parts of the plan, for machines without a common folder.
+        ``"i/n"`` runs only the i-th of n parts of the plan. This is for machines that do not share a folder.
     max_hours, max_wh
-        Limits on the time and the energy of this call. A cell does not start if the run would then exceed a limit. The
-        expected cost of the cell comes from finished cells. Call the function again to run the remaining cells.
+        Limits on the time and the energy of this call. A cell is not started if the run would then exceed a limit, as
+        estimated from finished cells. Call the function again to run the remaining cells.
 
     Raises
     ------
     InputError
-        The configuration or the dataset cannot be used; the message lists all errors at once.
+        The configuration or the dataset cannot be used. The message lists all errors.
     DetreduceError
-        Something cannot be written; finished cells are kept.
+        A file cannot be written. Finished cells are kept.
     """
     limits = Limits(max_hours, max_wh)
     with listening(say):
@@ -101,7 +101,7 @@ def prepare_experiment(
     *,
     shard: str | None = None,
 ) -> PreparedExperiment:
-    """Check an experiment and plan its cells, like `run_experiment`, but do not create the ledger or run a cell."""
+    """Check an experiment and plan its cells as `run_experiment` does, but do not create the ledger and run nothing."""
     settings = config if isinstance(config, ExperimentConfig) else load_config(config)
     shard_of([], shard)
     ledger = Ledger(output or Path("runs") / settings.name)
@@ -117,16 +117,16 @@ def prepare_experiment(
 
 
 class PreparedExperiment:
-    """An experiment that is checked and planned, but not started.
+    """An experiment that has been checked and planned, but not started.
 
     Attributes
     ----------
     cells
-        The cells to run: the whole plan, or one shard of the plan.
+        The cells of this run: the whole plan, or one shard of the plan.
     ledger
         The ledger of the experiment. Its folder may not exist yet.
     dropped
-        The images that no training uses, because they are also in val or test; None if there was no search for them.
+        The images that no training uses, because they are also in val or test. None if there was no search for them.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class PreparedExperiment:
 
     @property
     def settings(self) -> ExperimentConfig:
-        """The validated configuration, with the dataset that it names."""
+        """The validated configuration, with the dataset as the YAML names it."""
         return self._experiment.config.model_copy(update={"dataset": self._data})
 
     @property
@@ -149,23 +149,25 @@ class PreparedExperiment:
 
     @property
     def missing(self) -> list[Cell]:
-        """The cells to run that are not finished."""
+        """The cells of this run that are not finished."""
         return [cell for cell in self.cells if cell.key not in self.ledger]
 
     @property
     def problems(self) -> ProblemCounts:
-        """How many problems the data has, and how many images of the train split ultralytics leaves out."""
+        """The numbers of problems in the data, and of images in the train split that ultralytics leaves out."""
         return self._experiment.problems
 
     @property
     def leak_warning(self) -> LeakWarning | None:
-        """The warning that images of val or test are also in train, by a search that opens no image."""
+        """A warning if images of val or test are also in train, or None. The search for them does not open any
+        image.
+        """
         return leak_warning({}, self._experiment.leaks.to_dict(0), dropped=self.dropped is not None)
 
     def check_leaks(self) -> None:
-        """Raise InputError if images of val or test are also in train, and `allow_leaks` is not set.
+        """Raise InputError if images of val or test are also in train, unless `allow_leaks` is set.
 
-        No image is opened. If all cells are finished, there is nothing to stop.
+        The search does not open any image. If all cells are finished, nothing is checked.
         """
         if self.missing and not self.settings.allow_leaks:
             easier = (
@@ -177,7 +179,7 @@ class PreparedExperiment:
 
     @cached_property
     def overview(self) -> Overview:
-        """The overview of the run: its cells, and the expected cost of the missing cells."""
+        """The overview of this run: its cells, and the expected cost of the missing ones."""
         done = [cell.key for cell in self.cells if cell.key in self.ledger]
         experiment = self._experiment
         searched = experiment.is_searched(self.missing)
@@ -185,9 +187,9 @@ class PreparedExperiment:
         return overview(planned, experiment.costing())
 
     def begin(self) -> list[Cell]:
-        """Create the ledger, write the plan into the ledger, and return the missing cells.
+        """Create the ledger, write the plan to it, and return the missing cells.
 
-        If no cell is missing, the ledger may be read-only. Raise InputError as `check_leaks` does.
+        If no cell is missing, the ledger may be read-only. Raise InputError in the same cases as `check_leaks`.
         """
         self.check_leaks()
         missing = self.missing
@@ -200,7 +202,7 @@ class PreparedExperiment:
         return missing
 
     def _write_down(self, missing: list[Cell]) -> None:
-        """Search for duplicates and leakage, and write the results, the plan and the configuration into the ledger."""
+        """Search for duplicates and leaks. Write the results, the plan and the configuration to the ledger."""
         experiment = self._experiment
         Ledger.create(self.ledger.path)
         keep_problems(self.ledger, self.problems)
@@ -211,7 +213,7 @@ class PreparedExperiment:
         keep_dropped(self.ledger, self.dropped)
         keep_leaks(self.ledger, experiment.leaks, experiment.identity.data)
         searched = experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search
-        # this search comes first, because it makes the signatures that the other searches use
+        # this search comes first, because it computes the signatures that the other searches need
         keep_near_duplicates(*searched, country=experiment.config.energy.country)
         for cell in missing:
             experiment.redundancy.check(cell)
@@ -228,14 +230,17 @@ class PreparedExperiment:
         self.ledger.write_text("config.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
     def run(self, limits: Limits | None = None) -> Ledger:
-        """Run the missing cells within the limits. Other processes may run cells of this ledger at the same time."""
+        """Run the missing cells within the limits. Other processes may run cells of the same ledger at the same
+        time.
+        """
         limits = limits or Limits()
         missing, number = self.begin(), len(self.cells) - len(self.missing)
         with progress("cells", len(missing), "cells") as advance:
             return self._run_missing(missing, number, limits, advance)
 
     def _run_missing(self, missing: list[Cell], number: int, limits: Limits, advance: Callable[..., None]) -> Ledger:
-        """Run cells until this process or another process has finished all of them.
+        """Run cells until all of `missing` are finished, by this process or by another one, or until a limit is
+        reached.
 
         `number` is the number of cells that were finished before this call. `advance` moves the progress bar.
         """
@@ -259,11 +264,10 @@ class PreparedExperiment:
         return self.ledger
 
     def run_cell(self, cell: Cell, place: str = "") -> FinishedCell | None:
-        """Run one cell, store the finished cell in the ledger, and return the finished cell.
+        """Run one cell, store it in the ledger, and return it.
 
-        Return None if the cell is finished already or if another process is running the cell.
-
-        `place` is printed in front of the name of the cell, such as ``[3/12]``.
+        Return None if the cell is already finished or if another process is running it. `place` is printed in front of
+        the name of the cell, for example ``[3/12]``.
         """
         with self.ledger.claim(cell.key) as work:
             if work is None:
@@ -277,7 +281,7 @@ class PreparedExperiment:
         return finished
 
     def _reason_to_stop(self, cell: Cell, limits: Limits) -> str | None:
-        """Return the reason not to start a cell, or None."""
+        """Return why a cell must not be started because of a limit, or None if it may be started."""
         if limits == Limits():
             return None
         experiment = self._experiment
@@ -293,13 +297,13 @@ class PreparedExperiment:
 
 
 class _Experiment(SharedParts):
-    """Runs the cells of one experiment, with the parts that they share."""
+    """Runs the cells of one experiment, using the parts that the cells share."""
 
     def run_alone(self, cell: Cell, work: Path) -> FinishedCell:
         """Run a cell. Record the machine, the time, and whether another training ran at the same time."""
         if (former := evaluate_later(self, cell, work)) is not None:
             return former
-        # choose first, because this training does not yet count as overlapped while it waits for another process
+        # choose before `present()`, so that waiting for another process's selection does not count as overlapping
         chosen = None if cell.on_all else self._choose(cell)
         with present() as here:
             began, start = datetime.now(UTC), time.perf_counter()
@@ -318,7 +322,7 @@ class _Experiment(SharedParts):
         return replace(finished, ran=ran)
 
     def _train_cell(self, cell: Cell, work: Path, chosen: _Chosen | None) -> FinishedCell:
-        """Train a cell in the folder `work`. Train on the selection `chosen`, or on all images if `chosen` is None."""
+        """Train a cell in the folder `work`, on the selection `chosen` or, if it is None, on all images."""
         if chosen is None:
             record = self._train(self.config.dataset, cell, work, len(self.dataset))
             return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record)
@@ -343,7 +347,7 @@ class _Experiment(SharedParts):
         return Reduction(ReductionRequest(self.dataset, output, selection, features), self.dataset)
 
     def _choose(self, cell: Cell) -> _Chosen:
-        """Return the selection of a cell, the cost of choosing by phase, and facts for ``cell.json``."""
+        """Return the selection for a cell, the cost of each phase of choosing, and facts for ``cell.json``."""
         reduction = self._reduction(cell)
         source, choosing, facts = self.sources.choose_from(cell)
         duplicates, cost = self.redundancy.find(cell)
@@ -353,7 +357,7 @@ class _Experiment(SharedParts):
         return selection, choosing, facts
 
     def _settings(self, cell: Cell, chosen: int) -> RecipeSettings:
-        """Return the arguments and the images per epoch of a cell that trains on `chosen` images."""
+        """Return the training arguments and the images per epoch for a cell that trains on `chosen` images."""
         images = len(self.dataset)
         if (recipe := cell.parsed_recipe) is not None:
             return recipe_settings(recipe, self.arguments, images=images, chosen=chosen)
@@ -362,9 +366,9 @@ class _Experiment(SharedParts):
         )
 
     def _train(self, data: str | Path, cell: Cell, work: Path, chosen: int) -> TrainingRecord:
-        """Train a detector on a dataset with the settings of a cell; return the record of the training.
+        """Train a detector on a dataset with the settings of a cell, and return the record of the training.
 
-        `chosen` is the number of images of the dataset.
+        `chosen` is the number of images in the dataset.
         """
         recipe, settings = cell.parsed_recipe, self._settings(cell, chosen)
         record = train(
@@ -381,6 +385,6 @@ class _Experiment(SharedParts):
             allow_leaks=True,  # `check_leaks` has already checked the dataset
             **settings.arguments,
         )
-        # remove the images, because a ledger must not grow with the dataset
+        # remove the images, so that the ledger does not grow with the dataset
         shutil.rmtree(work / TRAIN_FOLDER / VIEW_FOLDER, ignore_errors=True)
         return record

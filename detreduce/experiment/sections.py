@@ -25,19 +25,21 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 class FeaturesConfig(Section):
-    """The features that describe an image; see `detreduce.extract_features`."""
+    """The features that describe an image. See `detreduce.extract_features`."""
 
     backbone: str = "efficientnet-lite0"
     """`efficientnet-lite0`, `yolo:weights.pt`, `torchvision:name[@state.pt]` or `file:vectors.npy` (or `.csv`)."""
     blocks: list[Literal["image", "objects", "annotations"]] | None = None
-    """Feature blocks. null: `image`; with labels also `annotations`, and with a feature map also `objects`."""
+    """Feature blocks. null means `image`, plus `annotations` if there are labels, plus `objects` if the backbone has a
+    feature map.
+    """
     imgsz: int | None = Field(default=None, gt=0)
-    """Input size in pixels, a multiple of 32. null: the default size of the backbone."""
+    """Input size in pixels, a multiple of 32. null means the default size of the backbone."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto`: bfloat16 if the processor supports bfloat16 and the features differ from float32 by less than 1e-2."""
+    """`auto` uses bfloat16 if the processor supports it and the features then differ from float32 by less than 1e-2."""
 
     def extraction(self) -> Extraction:
-        """Return the request for the features that the section describes."""
+        """Return the request to extract the features that this section describes."""
         from detreduce.features.request import Extraction
 
         return Extraction(self.backbone, self.blocks, self.imgsz, precision=self.precision)
@@ -46,19 +48,21 @@ class FeaturesConfig(Section):
 class ReduceConfig(CompositionConfig, Section):
     """The subsets to train on: one subset for each method, keep and seed.
 
-    All keys except `methods`, `keep`, `seeds`, `categories` and `drop_leaked` can also be set for one method.
+    All keys except `methods`, `keep`, `seeds`, `categories` and `drop_leaked` can also be set for a single method.
     """
 
     categories: CategoryRule = "rarest"
     """How an image gets its category: `rarest`, `dominant`, `combination`, `none`, or a list of rules."""
     methods: list[MethodConfig] = Field(default=[])
-    """Names of methods, or mappings such as `{name: mms, start: center}` to set parameters and steps of a method."""
+    """Names of methods. Write a mapping such as `{name: mms, start: center}` to set parameters or steps of a method."""
     keep: list[Keep | Literal["all"]] = Field(default=[])
-    """Fractions (0.25 or 25%), numbers of images (500), or `all`: all except duplicates and excluded images."""
+    """Fractions (0.25 or 25%), numbers of images (500), or `all`, which means all images except duplicates and excluded
+    ones.
+    """
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Selection seeds. The i-th selection seed is combined with the i-th training seed."""
     drop_leaked: bool = False
-    """true: all trainings leave out images of train that are also in val or test (exactly or as a near-duplicate)."""
+    """true: no training uses images of train that are also in val or test, exactly or as a near-duplicate."""
 
     @field_validator("keep", mode="before")
     @classmethod
@@ -73,18 +77,18 @@ class ReduceConfig(CompositionConfig, Section):
 
     @property
     def keeps(self) -> list[Keep]:
-        """The numbers in `keep`. First call `with_all`, which replaces `all` by a number."""
+        """The values of `keep` as numbers. `with_all` must have replaced `all` by a number before."""
         return [keep for keep in self.keep if not isinstance(keep, str)]
 
     def with_all(self, images: int) -> ReduceConfig:
-        """Return a copy of the section in which the keep `all` is replaced by the number `images`."""
+        """Return a copy of this section in which the keep `all` is replaced by `images`, a number of images."""
         keeps = [images if isinstance(keep, str) else keep for keep in self.keep]
         return self.model_copy(update={"keep": list({repr(keep): keep for keep in keeps}.values())})
 
     def with_images(self, files: Mapping[tuple[str, str], list[Any]]) -> ReduceConfig:
-        """Return a copy of the section that has lists of images instead of the names of files with such lists.
+        """Return a copy of this section in which names of files are replaced by the lists of images in these files.
 
-        `files` maps (key, file name) to the images in the file, for instance the key ``("must_keep", "names.txt")``.
+        `files` maps (key, file name) to the images in the file. The key is for example ``must_keep``.
         """
 
         def named(part: Any) -> Any:
@@ -96,13 +100,13 @@ class ReduceConfig(CompositionConfig, Section):
 
 
 class TrainConfig(BaseModel):
-    """The training of the detector: a model, training seeds, and any ultralytics argument by its name."""
+    """The training of the detector: a model, the training seeds, and any argument of ultralytics by its name."""
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     model: str = "yolo11n.yaml"
     """Weights (`.pt`) or an architecture (`.yaml`)."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
-    """Training seeds. Each subset and each control is trained with every seed."""
+    """Training seeds. Each subset and each control is trained once with every seed."""
 
     @model_validator(mode="after")
     def _known(self) -> TrainConfig:
@@ -116,24 +120,24 @@ class TrainConfig(BaseModel):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the section that are passed to ultralytics."""
+        """The arguments in this section that are passed to ultralytics."""
         return dict(self.model_extra or {})
 
 
 class ProxyConfig(BaseModel):
-    """A short training of a small detector, which some methods need to choose images; see `log_proxy_training`."""
+    """A short training of a small detector. Some methods need it to choose images. See `log_proxy_training`."""
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     model: str | None = None
-    """Weights or an architecture. null: the model of the section `train`."""
+    """Weights or an architecture. null means the model in the section `train`."""
     epochs: int = Field(default=10, ge=2)
-    """Number of epochs; `el2n` uses the first half of the epochs."""
+    """Number of epochs. The method `el2n` uses the first half of them."""
     imgsz: int = Field(default=320, gt=0)
-    """Image size in training: the longer side, in pixels."""
+    """Image size in training: the longer side in pixels."""
     seed: Seed = 0
-    """Seed of the training and of the random choice of `share`."""
+    """Seed of the training, and of the random choice of `share`."""
     share: Keep = 1.0
-    """Fraction or number of images to train on, drawn with `srs`. Other images get values from similar images."""
+    """Fraction or number of images to train on, drawn with `srs`. The other images get the values of similar images."""
 
     _share_in_range = field_validator("share")(in_range)
 
@@ -149,19 +153,19 @@ class ProxyConfig(BaseModel):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The ultralytics arguments without `epochs`, `imgsz` and `seed`."""
+        """The arguments in this section that are passed to ultralytics, except `epochs`, `imgsz` and `seed`."""
         return dict(self.model_extra or {})
 
 
 class EvaluateConfig(Section):
-    """The images to evaluate on, and the epoch to evaluate."""
+    """The images to evaluate on, and the epoch whose weights are evaluated."""
 
     on: Literal["auto", "val", "test", "val+test"] | None = None
-    """Splits to evaluate on. null: val and test together if both exist, but test alone with `choose: best`."""
+    """Splits to evaluate on. null means val and test together if both exist, but only test with `choose: best`."""
     choose: Literal["last", "best"] = "last"
-    """`last`: the last epoch, without validation during training. `best`: the best epoch on val."""
+    """`last` evaluates the last epoch, without validation during training. `best` evaluates the best epoch on val."""
     corruptions: list[Literal["noise", "blur", "brightness", "jpeg"]] = Field(default=[])
-    """Also evaluate on corrupted images, in three severities: a list of names, or `all`."""
+    """Corruptions of the images for a second evaluation, in three severities each: a list of names, or `all`."""
 
     @field_validator("corruptions", mode="before")
     @classmethod
@@ -171,9 +175,10 @@ class EvaluateConfig(Section):
         return list(check_corruptions(value)) if isinstance(value, str | list) else value
 
     def identity(self) -> dict[str, Any]:
-        """Return the values that the key of a cell depends on.
+        """Return the values of this section on which the key of a cell depends.
 
-        If no corrupted images are evaluated, the values are the same as in earlier versions.
+        If no corrupted images are evaluated, the values are the same as in earlier versions, so that finished cells
+        stay valid.
         """
         content = self.model_dump()
         return content if content["corruptions"] else {name: content[name] for name in ("on", "choose")}
@@ -188,10 +193,10 @@ class EvaluateConfig(Section):
 
 
 class EnergyConfig(Section):
-    """The country whose electricity mix converts energy to CO2."""
+    """The country whose electricity mix is used to convert energy to CO2."""
 
     country: str = "ESP"
-    """Country code of three letters (ISO 3166)."""
+    """Three-letter country code (ISO 3166), for example `ESP`."""
 
     @field_validator("country")
     @classmethod

@@ -1,4 +1,4 @@
-"""The dataset, features, searches and fits that the cells of one run share."""
+"""The parts that the cells of one run share: the dataset, the features, the searches and the fits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ from detreduce.vocabulary.corruptions import SEVERITIES
 
 
 class SharedParts:
-    """The dataset, features, searches and fits that the cells of one run share. Each part is made at its first use."""
+    """The dataset, features, searches and fits that the cells of one run share. Each is created when it is first
+    used.
+    """
 
     def __init__(self, config: ExperimentConfig, ledger: Ledger) -> None:
         self.config = config
@@ -40,7 +42,7 @@ class SharedParts:
 
     @cached_property
     def finished(self) -> list[FinishedCell]:
-        """The finished cells of the ledger, for estimates of cost; cells that cannot be read are left out."""
+        """The finished cells in the ledger, for estimates of cost. Cells that cannot be read are left out."""
         found = []
         for key in self.ledger.cell_keys():
             with contextlib.suppress(InputError):
@@ -48,14 +50,15 @@ class SharedParts:
         return found
 
     def costing(self) -> Costing:
-        """Return a `Costing` that estimates the cost of cells from the cells that are finished now."""
+        """Return a `Costing` that estimates the cost of cells from the cells that are finished at this moment."""
         forecast = Forecast.of(self.finished, self.config, len(self.dataset))
         return Costing(forecast, self.choices, self.sources, self._evaluation_cost)
 
     def _evaluation_cost(self, cell: Cell) -> Estimate | None:
-        """Return the expected cost of a cell that is only evaluated on corrupted images; None for other cells.
+        """Return the expected cost of a cell that only needs to be evaluated on corrupted images, or None for other
+        cells.
 
-        Each corruption in each severity takes as long as the evaluation on clean images.
+        Each corruption at each severity is assumed to take as long as the evaluation on clean images.
         """
         former = next((one for one in self.finished if one.key == self.without_corruptions.get(cell.key)), None)
         clean = None if former is None else former.training.energy.get("evaluation")
@@ -71,35 +74,37 @@ class SharedParts:
 
     @cached_property
     def problems(self) -> ProblemCounts:
-        """How many problems the data has, and how many images of the train split ultralytics leaves out."""
+        """The numbers of problems in the data, and of images in the train split that ultralytics leaves out."""
         return count_problems(self.dataset)
 
     @cached_property
     def leaks(self) -> Leaks:
-        """The images that splits share, found without opening an image."""
+        """The images that are in more than one split. The search for them does not open any image."""
         return find_leaks(load_all_splits(self.dataset)[0])
 
     @cached_property
     def evaluate_on(self) -> EvaluateOn:
         """The splits to evaluate on.
 
-        The YAML can set the splits. The default is val and test together. If val is used to choose the epoch, the
-        default is test alone.
+        If the YAML does not set them, these are val and test together. If val is used to choose the epoch, it is only
+        test.
         """
         both = {"val", "test"} <= set(self.dataset.source.splits) and self.config.evaluate.choose == "last"
         return self.config.evaluate.on or ("val+test" if both else "auto")
 
     @cached_property
     def redundancy(self) -> Redundancy:
-        """The searches for the duplicates that cells drop."""
+        """The searches for the near-duplicates that cells leave out."""
         return Redundancy(self.sources, paid=self.spent.add, wait=self.wait_for_search)
 
     def wait_for_search(self) -> None:
-        """Print that this process waits for a search."""
+        """Print that this process waits for a search in another process."""
         say("Waiting for another process's search for duplicates.")
 
     def is_searched(self, missing: list[Cell]) -> bool:
-        """Return whether every search for duplicates that the missing cells need is done."""
+        """Return whether the ledger already has the result of every search for duplicates that the missing cells
+        need.
+        """
         kept = (has(self.ledger, self.identity.data) for has in (has_leakage, has_near_duplicates))
         return all(kept) and all(self.redundancy.is_searched(cell) for cell in missing)
 
@@ -119,17 +124,19 @@ class SharedParts:
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
-        """The ultralytics arguments of every cell."""
+        """The ultralytics arguments that all cells share."""
         return training_arguments(self.config, images=len(self.dataset), classes=len(self.dataset.class_names))
 
     @cached_property
     def plan(self) -> list[Cell]:
-        """All cells of the experiment."""
+        """All cells of the experiment, including the cells of other shards."""
         return make_plan(self.config, self.identity, self.arguments)
 
     @cached_property
     def without_corruptions(self) -> dict[str, str]:
-        """Key of a cell -> key of the same training without corrupted images; empty without corruptions."""
+        """Key of a cell -> key of the same training without corrupted images. Empty if no corrupted images are
+        evaluated.
+        """
         if not self.config.evaluate.corruptions:
             return {}
         evaluate = self.config.evaluate.model_copy(update={"corruptions": []})
@@ -138,12 +145,12 @@ class SharedParts:
 
     @cached_property
     def sources(self) -> Sources:
-        """The feature tables from which methods choose."""
+        """The feature tables that methods choose from."""
         return Sources(self.config, self.ledger, self.dataset, self.identity.proxy, self.spent.add)
 
     @cached_property
     def choices(self) -> Choices:
-        """The selections of the cells."""
+        """The selections for the cells."""
 
         def wait() -> None:
             say("Waiting for another process's selection.")

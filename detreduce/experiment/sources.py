@@ -1,4 +1,4 @@
-"""The feature tables of an experiment. Each table is made once, and the ledger stores the cost of each table."""
+"""The feature tables of an experiment. Each table is extracted once, and the ledger stores what it cost."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from detreduce.ultralytics_bridge.tensor_weights import SUFFIX, save_tensors
 PROXY_FILE = "proxy.npz"
 FEATURES_PHASE = "features"
 VECTORS = "image"
-"""Name of a table that contains only the vectors of whole images.
+"""Name of a table that contains only one vector per image.
 
-The search for duplicates by features uses this table if the table of features does not have these vectors.
+The search for duplicates by features uses it if the table for the methods does not contain these vectors.
 """
 
 
 class Sources:
-    """The feature tables of one experiment. Each table is made when a cell first needs it.
+    """The feature tables of one experiment. Each table is extracted when a cell first needs it.
 
     Parameters
     ----------
@@ -58,9 +58,10 @@ class Sources:
     dataset
         The train split.
     proxy_identity
-        Hash of everything that affects the log of the proxy training. It is part of the name of the proxy's folder.
+        Hash of everything that affects the log of the proxy training. The name of the proxy's folder contains this
+        hash.
     paid
-        Called with the cost of each table and of the proxy training.
+        Called with the cost of each table, and with the cost of the proxy training.
     """
 
     def __init__(
@@ -79,10 +80,10 @@ class Sources:
         self._tables: dict[str, FeatureTable] = {}
 
     def choose_from(self, cell: Cell) -> tuple[Source, dict[str, PhaseEnergy], dict[str, int]]:
-        """Return the dataset or feature table from which a cell's method chooses, the cost by phase, and counts.
+        """Return what the method of a cell chooses from, its cost, and how many features came from the cache.
 
-        The phases are ``features`` and ``proxy training``. The counts have the number of images whose features came
-        from the cache.
+        The first value is the dataset or a feature table. The second maps the phases ``features`` and ``proxy
+        training`` to their cost. The third contains the number of images whose features came from the cache.
         """
         choosing: dict[str, PhaseEnergy] = {}
         source: Source = self.dataset
@@ -102,14 +103,14 @@ class Sources:
         return source, choosing, {"features_from_cache": kept[0].from_cache}
 
     def vectors(self) -> FeatureTable:
-        """Return a table with one vector per image, for the search for duplicates by features."""
+        """Return a table with one vector per image, for the search for near-duplicates by features."""
         return self.table(self._vectors_kind)
 
     def to_make(self, cell: Cell) -> list[tuple[str, str]]:
-        """Return the work that must be done before a cell: the proxy training, and tables that are not in the ledger
-        yet.
+        """Return the work that a cell needs and that the ledger does not have yet: the proxy training and feature
+        tables.
 
-        Each entry is (phase, name). Cells that need the same table or proxy training get the same name.
+        Each entry is (phase, name). If two cells need the same table or proxy training, the names are equal.
         """
         found = []
         kinds = kinds_of(reducer_class(cell.chooser).needs)
@@ -123,11 +124,11 @@ class Sources:
         return found
 
     def expected(self, phase: str) -> Estimate | None:
-        """Return the expected cost of a phase. Return None if the ledger does not have this cost.
+        """Return the expected cost of a phase, or None if the ledger does not show it.
 
-        The estimate for a proxy training uses the mean cost per image and epoch. This mean comes from proxy trainings
-        in the ledger with the same model, image size and `COSTLY` arguments. The cost of features is never estimated,
-        because missing features differ in their settings from the features in the ledger.
+        The cost of a proxy training is estimated from proxy trainings in the ledger, by their mean cost per image and
+        epoch. Only trainings with the same model, image size and `COSTLY` arguments count. The cost of features is
+        never estimated, because the features in the ledger were extracted with other settings than the missing ones.
         """
         wanted = self.config.proxy
         if phase != PHASE or wanted is None:
@@ -146,7 +147,7 @@ class Sources:
         return Estimate(seconds * factor, wh * factor)
 
     def _proxies(self) -> list[ProxyLog]:
-        """Return the proxy logs of the ledger that can be read."""
+        """Return all proxy logs in the ledger that can be read."""
         found = []
         for file in sorted(self.ledger.path.glob(f"proxy-*/{PROXY_FILE}")):
             with suppress(DetreduceError):
@@ -154,14 +155,18 @@ class Sources:
         return found
 
     def table(self, kind: str) -> FeatureTable:
-        """Return the table of a kind: ``features``, ``image``, or a feature block from the proxy training."""
+        """Return a feature table. `kind` is ``features``, ``image``, or the name of a block that needs the proxy
+        training.
+        """
         if kind not in self._tables:
             self._tables[kind] = self._extract(kind)
         return self._tables[kind]
 
     @cached_property
     def proxy(self) -> Path:
-        """The log of the proxy training. If the ledger does not have the log, one process trains and others wait."""
+        """Path of the log of the proxy training. If the ledger does not have it, one process trains while others
+        wait.
+        """
         assert self.config.proxy is not None
         log = self._proxy_log
         folder = log.parent
@@ -173,7 +178,7 @@ class Sources:
                 say(_why_trained_again(log, former))
                 shutil.rmtree(former, ignore_errors=True)
                 folder.rename(former)
-            # a folder without a log comes from a run that was killed
+            # a folder without a log was left by a run that was killed
             shutil.rmtree(folder, ignore_errors=True)
             self._train_proxy(self.config.proxy, log)
         return log
@@ -184,9 +189,10 @@ class Sources:
         return any("gradients" in reducer_class(method.name).needs for method in self.config.choosers)
 
     def _has_proxy(self, weights: bool) -> bool:
-        """Return whether the ledger has the log of the proxy training and, if `weights`, its weights as tensors.
+        """Return whether the ledger has the log of the proxy training and, if `weights` is True, its weights as
+        tensors.
 
-        Weights in a pickle do not count: loading a pickle can run code, and the ledger may come from another person.
+        Weights in a pickle do not count. The ledger may come from another person, and loading a pickle can run code.
         """
         return is_regular(self._proxy_log) and (not weights or is_regular(self._proxy_log.with_suffix(SUFFIX)))
 
@@ -198,7 +204,7 @@ class Sources:
 
     @property
     def _proxy_log(self) -> Path:
-        """The path of the file in the ledger that contains the log of the proxy training."""
+        """Path of the log of the proxy training in the ledger."""
         return self.ledger.path / f"proxy-{self._proxy_identity[:10]}" / PROXY_FILE
 
     def _train_proxy(self, wanted: ProxyConfig, log: Path) -> None:
@@ -226,22 +232,24 @@ class Sources:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _fills_by_features(self, kind: str) -> bool:
-        """Return whether a table needs features to find the neighbours of images that the proxy training left out."""
+        """Return whether a table needs features, in order to find images similar to those that the proxy did not
+        see.
+        """
         return kind == "dynamics" and self._lacks_images
 
     @cached_property
     def _lacks_images(self) -> bool:
-        """Whether the proxy training left out some images."""
+        """Whether the proxy was trained on only some of the images."""
         return needs_neighbours(ProxyLog.load(self.proxy), self.dataset)
 
     def _is_part(self, wanted: ProxyConfig) -> bool:
-        """Return whether the configuration trains the proxy on a part of the images."""
+        """Return whether the configuration trains the proxy on only some of the images."""
         return resolve_keep(wanted.share, len(self.dataset)) < len(self.dataset)
 
     def _extract(self, kind: str) -> FeatureTable:
-        """Make a table, and write its cost into the ledger."""
+        """Extract a feature table, and write its cost to the ledger."""
         if self._fills_by_features(kind):
-            # make the features first, so that their cost is measured separately
+            # extract the features first, so that their cost is measured separately
             self.table(FEATURES)
         extraction = self._extraction(kind)
         waiting = "Waiting for another process's features."
@@ -255,22 +263,22 @@ class Sources:
 
     @property
     def _vectors_kind(self) -> str:
-        """The kind of table that has the vectors of whole images.
+        """The kind of table that contains one vector per image.
 
-        If a method uses the table of features, this table is shared. Otherwise a smaller table without features of
-        objects is made.
+        If a method uses the table ``features`` and it has these vectors, the table is shared. Otherwise it is a smaller
+        table without features of objects.
         """
         used = any(FEATURES in kinds_of(reducer_class(method.name).needs) for method in self.config.choosers)
         return FEATURES if used and "image" in self._blocks else VECTORS
 
     @property
     def _blocks(self) -> tuple[str, ...]:
-        """The blocks of the table of features."""
+        """The blocks of the table ``features``."""
         wanted = self.config.features
         return tuple(wanted.blocks or default_blocks(wanted.backbone, labelled=self.dataset.labelled))
 
     def _extraction(self, kind: str) -> Extraction:
-        """Return the request for the features of a table of this kind."""
+        """Return the request to extract a table of this kind."""
         features = replace(self.config.features.extraction(), blocks=self._blocks)
         if kind == FEATURES:
             return features
@@ -287,7 +295,7 @@ class Sources:
         return self.ledger.path / f"{kind}-{identity[:10]}.json"
 
     def _keep_cost(self, kind: str, table: FeatureTable, energy: PhaseEnergy) -> None:
-        """Write the cost of a table into the ledger. The cost includes features that came from the cache."""
+        """Write the cost of a table to the ledger. It includes the cost of features that came from the cache."""
         pixels = table.provenance.get("image") or table.provenance.get("objects") or {}
         made = int(pixels.get("passes", len(table)))
         if "gradients" in table.blocks:
@@ -305,50 +313,50 @@ class Sources:
 
 
 def _keep_proxy(made: Path, log: Path) -> PhaseEnergy:
-    """Store the log and the weights of a new proxy training, and return its energy. The weights become a file of
-    tensors only.
-    """
+    """Store the log of a new proxy training in the ledger, together with its weights as tensors. Return its energy."""
     proxy = ProxyLog.load(made)
     weights, tensors = made.with_suffix(WEIGHTS_SUFFIX), log.with_suffix(SUFFIX)
     if is_regular(weights):
         save_tensors(weights, tensors)
         proxy = replace(proxy, facts={**proxy.facts, "weights_sha256": file_hash(tensors)})
-    # the log is written last, so that a log always has its weights
+    # write the log last, so that wherever there is a log, there are also its weights
     proxy.save(log)
     return _proxy_energy(proxy, log)
 
 
 def _proxy_energy(proxy: ProxyLog, file: Path) -> PhaseEnergy:
-    """Return the energy of a proxy training. Raise InputError if its log was edited or damaged."""
+    """Return the energy of a proxy training. Raise InputError if the log has no valid energy, for example after an
+    edit.
+    """
     energy: PhaseEnergy = check_value(file, proxy.facts.get("energy"), PhaseEnergy, "a proxy log with its energy")
     return energy
 
 
 def _known_energy(proxy: ProxyLog) -> PhaseEnergy | None:
-    """Return the energy of a proxy training. Return None if its log was edited or damaged."""
+    """Return the energy of a proxy training, or None if the log has no valid energy."""
     with suppress(InputError):
         return _proxy_energy(proxy, Path("proxy.npz"))
     return None
 
 
 def _why_trained_again(log: Path, former: Path) -> str:
-    """Return why the proxy is trained again although the ledger has its log."""
+    """Return a sentence that says why the proxy is trained again although the ledger has its log."""
     weights = log.with_suffix(WEIGHTS_SUFFIX)
     why = f"{weights} is a pickle, and loading it can run code" if is_regular(weights) else f"{weights} is missing"
     return f"{why}, so the proxy is trained again. The former files of the proxy are in {former.name}."
 
 
 def _costs_alike(log: ProxyLog, wanted: ProxyConfig, model: str) -> bool:
-    """Return whether a proxy training has the model, the image size and the `COSTLY` arguments of another training."""
+    """Return whether a proxy training has the same model, image size and `COSTLY` arguments as the wanted training."""
     given = {**wanted.arguments, "imgsz": wanted.imgsz}
     had = {**log.facts.get("arguments", {}), "imgsz": log.facts.get("imgsz")}
     return log.facts.get("model") == Path(model).name and all(given.get(name) == had.get(name) for name in COSTLY)
 
 
 def proxy_identity(config: ExperimentConfig, data: str, model: str) -> str:
-    """Return a hash of everything that affects the log of the proxy training. Return "" if there is no proxy.
+    """Return a hash of everything that affects the log of the proxy training, or an empty string if there is no proxy.
 
-    `data` and `model` are the hashes of the dataset and of the proxy's weights.
+    `data` and `model` are the hashes of the dataset and of the weights from which the proxy training starts.
     """
     if config.proxy is None:
         return ""

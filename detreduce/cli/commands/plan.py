@@ -1,4 +1,4 @@
-"""The command `plan`: recommend a training recipe from the finished cells."""
+"""The command `plan`: recommend a training recipe, based on the finished cells of an experiment."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def plan(
 
 
 def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Advice, file: Path) -> str:
-    """Write the best recipe, and return the command that trains with it."""
+    """Write the best recipe to a file, and return the command that trains with it."""
     from detreduce.display.numbers import fixed
     from detreduce.experiment.advice.recipe_file import train_command, training_recipe, write_recipe
     from detreduce.vocabulary.measures import ACCURACIES
@@ -136,7 +136,7 @@ def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Advice, file: Path
 
 
 def _again(ledger: Path, asked: Mapping[str, float | None], measure: str, confidence: float) -> str:
-    """Return the command that gives the same advice and writes the recipe."""
+    """Return the command that gives the same advice and also writes the recipe to a file."""
     from detreduce.dataset.output_name import free_name
     from detreduce.experiment.advice.recipe_file import may_replace
 

@@ -1,4 +1,4 @@
-"""The command `proxy`: log a short training. Some methods use this log to choose images."""
+"""The command `proxy`: run a short training and write a log of it, which some methods need to choose images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def proxy(
     from detreduce.training.proxy import IdleEpochsWarning, log_proxy_training
 
     given = parse_parameters(arguments or [], options=("model", "output", "seed", "country", "images", "data"))
-    # the log already contains this warning
+    # do not print this warning, because it is also in the log, and `show_proxy` prints it
     with warnings.catch_warnings(action="ignore", category=IdleEpochsWarning):
         log = log_proxy_training(
             locate_dataset(data),

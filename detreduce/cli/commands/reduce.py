@@ -1,4 +1,4 @@
-"""The command `reduce`: choose the images to keep and write the smaller dataset."""
+"""The command `reduce`: choose the images to keep, and write the smaller dataset."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The command `report`: write the results of an experiment as one HTML file, or the page of pictures of a reduced
-dataset.
+"""The command `report`: write the results of an experiment as one HTML file.
+
+For the folder of a reduced dataset, it writes the page with pictures of the kept and the dropped images.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def report(
 
 
 def _give_tables(place: Path, output: Path | None, data: Path | None, *, as_json: bool, show: bool) -> None:
-    """Print the tables of arXiv 2403.15150, or write the tables to a file and print the path of the file."""
+    """Print the tables of arXiv 2403.15150, or write them to the file `output` and print its path."""
     if show and output is None:
         raise InputError("--open needs a file: pass --output as well, for example --output paper.md.")
     opened = open_ledger(place)
@@ -120,7 +121,7 @@ def _give_tables(place: Path, output: Path | None, data: Path | None, *, as_json
 
 
 def is_reduced(place: Path) -> bool:
-    """Return whether a path is a selection, or the folder of a reduced dataset, and not a ledger."""
+    """Return whether a path is a selection file or the folder of a reduced dataset, and not a ledger."""
     if is_regular(place):
         return place.suffix == ".json"
     return is_regular(place / "selection.json") and not (place / "cells").is_dir()
@@ -129,7 +130,7 @@ def is_reduced(place: Path) -> bool:
 def _write_page(
     place: Path, output: Path | None, data: Path | None, *, images: bool, as_json: bool, show: bool
 ) -> None:
-    """Write the page of a selection, and print its path."""
+    """Write the page of a selection, and print the path of the page."""
     from detreduce.pages.write import write_selection_page
 
     page = write_selection_page(place, output, dataset=data, images=images)

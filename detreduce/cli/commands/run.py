@@ -1,4 +1,4 @@
-"""The command `run`: run or resume a whole experiment."""
+"""The command `run`: run a whole experiment, or continue it."""
 
 from __future__ import annotations
 

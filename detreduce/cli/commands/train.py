@@ -1,4 +1,4 @@
-"""The command `train`: train a detector, and measure the energy and the mAP."""
+"""The command `train`: train a detector, and measure its mAP and the energy of the training."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def train(
         country=country,
         images=images,
         images_per_epoch=images_per_epoch,
-        # the argument plots=False of ultralytics leaves out all plots
+        # plots=False is an argument of ultralytics that turns off all plots
         evaluation_plots=plots and given.get("plots") is not False,
         allow_leaks=allow_leaks,
         corruptions=corruptions or (),

@@ -1,4 +1,4 @@
-"""The command `tune`: find a recipe within a budget."""
+"""The command `tune`: find a good recipe within a budget of energy, computation or time."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def tune(
 
 
 def _run(prepared: PreparedTuning, recipe_file: Path | None) -> TuningResult:
-    """Run the tuning. After Ctrl-C, the message says how to continue."""
+    """Run the tuning. If the user presses Ctrl-C, the message says how to continue."""
     try:
         return prepared.run(recipe_file)
     except KeyboardInterrupt:

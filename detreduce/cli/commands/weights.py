@@ -1,4 +1,4 @@
-"""The command `weights`: how often a training draws each image."""
+"""The command `weights`: write the weight of each image, which says how often a training draws the image."""
 
 from __future__ import annotations
 

@@ -63,9 +63,7 @@ class ExperimentConfig(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     """Which images and which epoch to evaluate."""
     controls: list[Control] = Field(default=[FULL])
-    """Trainings to compare with: `full`, `full_equal_iterations` (all images, for the steps of a reduced cell),
-    `random`, `first`.
-    """
+    """Controls: `full`, `full_equal_iterations` (all images, for the steps of a reduced cell), `random`, `first`."""
     energy: EnergyConfig = EnergyConfig()
     """The country whose electricity mix is used to convert energy to CO2."""
     allow_leaks: bool = False

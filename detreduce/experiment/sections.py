@@ -30,9 +30,7 @@ class FeaturesConfig(Section):
     backbone: str = "efficientnet-lite0"
     """`efficientnet-lite0`, `yolo:weights.pt`, `torchvision:name[@state.pt]` or `file:vectors.npy` (or `.csv`)."""
     blocks: list[Literal["image", "objects", "annotations"]] | None = None
-    """Feature blocks. null means `image`, plus `annotations` if there are labels, plus `objects` if the backbone has a
-    feature map.
-    """
+    """Blocks. null means `image`, plus `annotations` with labels, plus `objects` if the backbone has a feature map."""
     imgsz: int | None = Field(default=None, gt=0)
     """Input size in pixels, a multiple of 32. null means the default size of the backbone."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -56,9 +54,7 @@ class ReduceConfig(CompositionConfig, Section):
     methods: list[MethodConfig] = Field(default=[])
     """Names of methods. Write a mapping such as `{name: mms, start: center}` to set parameters or steps of a method."""
     keep: list[Keep | Literal["all"]] = Field(default=[])
-    """Fractions (0.25 or 25%), numbers of images (500), or `all`, which means all images except duplicates and excluded
-    ones.
-    """
+    """Fractions (0.25 or 25%), numbers of images (500), or `all`: all images except duplicates and excluded images."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Selection seeds. The i-th selection seed is combined with the i-th training seed."""
     drop_leaked: bool = False

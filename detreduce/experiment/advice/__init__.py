@@ -1,1 +1,1 @@
-"""Advice on how to train: which method, keep and number of epochs, from the finished cells of a ledger."""
+"""Advice on how to train, based on the finished cells of a ledger: which method, keep and number of epochs to use."""

@@ -1,4 +1,4 @@
-"""The answer of `plan`: recipes with their expected result and cost."""
+"""The answer that `plan` gives: recipes with their expected mAP and cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detreduce.machine.json_values import json_value
 
 @dataclass(frozen=True, slots=True)
 class PlannedRecipe:
-    """A way to train, and its expected result.
+    """One way to train, and the result that it is expected to have.
 
     Attributes
     ----------
@@ -21,21 +21,21 @@ class PlannedRecipe:
     keep, images, epochs
         The fraction of images to keep, the number of images to keep, and the number of epochs.
     expected
-        Expected mAP of one training.
+        The expected mAP of one training.
     low, high
         Ends of the interval that contains the mAP of one training with probability 0.9.
     chance
-        Probability that the mean mAP of this recipe reaches the target; NaN without a target.
+        The probability that the mean mAP of this recipe reaches the target. NaN if there is no target.
     wh, choosing_wh
-        Expected energy of one training, and of choosing the images once, in Wh; None if it is not known.
+        The expected energy of one training, and of choosing the images once, in Wh. None if it is not known.
     tflops
-        Operations of one training, in units of 10^12; None if they are not known.
+        The number of operations of one training, in units of 10^12. None if it is not known.
     minutes, choosing_minutes
-        Expected time of one training, and of choosing the images once, in minutes; None if it is not known.
+        The expected time of one training, and of choosing the images once, in minutes. None if it is not known.
     settings
-        Batch, nbs, imgsz and freeze that differ from the trainings without a recipe, as keys of a recipe.
+        (key of a recipe, value) for batch, nbs, imgsz and freeze, where they differ from a training without a recipe.
     seen
-        Number of images that go through the network; None if each image is used once per epoch.
+        Number of images that go through the network. None if each image is used once per epoch.
     """
 
     method: str
@@ -56,29 +56,30 @@ class PlannedRecipe:
 
     @property
     def images_seen(self) -> int:
-        """The number of images that go through the network."""
+        """Number of images that go through the network in one training."""
         return self.images * self.epochs if self.seen is None else self.seen
 
     @property
     def total_wh(self) -> float | None:
-        """Energy of choosing and one training together, in Wh; None if one of them is not known."""
+        """Energy of choosing the images and of one training together, in Wh. None if either is not known."""
         return self.total(WH)
 
     def total(self, cost: str) -> float | None:
-        """Return the cost (``Wh``, ``TFLOPs`` or ``minutes``) of choosing and one training; None if it is not known.
+        """Return the cost of choosing and one training, or None if it is not known. `cost` is ``Wh``, ``TFLOPs`` or
+        ``minutes``.
 
-        The operations of choosing are not counted.
+        Operations are counted only for the training, not for choosing.
         """
         training, choosing = self._parts(cost)
         return None if training is None or choosing is None else training + choosing
 
     def least(self, cost: str) -> float | None:
-        """Return a lower bound of the cost: `total` if it is known, otherwise the cost of training alone."""
+        """Return a lower bound of the cost: `total` if it is known, or else the cost of the training alone."""
         training, choosing = self._parts(cost)
         return None if training is None else training + (choosing or 0.0)
 
     def _parts(self, cost: str) -> tuple[float | None, float | None]:
-        """Return the cost of training and the cost of choosing."""
+        """Return the cost of one training, and the cost of choosing the images. A cost is None if it is not known."""
         parts = {
             WH: (self.wh, self.choosing_wh),
             TFLOPS: (self.tflops, 0.0),
@@ -87,7 +88,7 @@ class PlannedRecipe:
         return parts[cost]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as a dict for JSON. Values that are not known are None."""
+        """Return the recipe as a dict that can be written as JSON. Values that are not known are None."""
         content = {**asdict(self), "total_wh": self.total_wh, "images_seen": self.images_seen}
         return {name: json_value(value) for name, value in content.items() if name not in ("settings", "seen")} | {
             "settings": dict(self.settings)
@@ -96,15 +97,14 @@ class PlannedRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The effect of one setting: what one image seen is worth, compared with the value that trainings without a recipe
-    use.
+    """The effect of changing one setting, expressed as a factor on the number of images seen.
 
     Attributes
     ----------
     key, value, reference
-        The key of a recipe, its value, and the value without a recipe.
+        The key of a recipe, its value, and the value that trainings without a recipe use.
     times
-        Median factor on the images seen. Above 1, the setting gives more mAP for the same number of images seen.
+        The median factor. If it is 2, one image seen with this setting has the effect of two images with `reference`.
     low, high
         Ends of the interval that contains the factor with probability 0.9.
     """
@@ -124,39 +124,39 @@ class Advice:
     Attributes
     ----------
     full
-        The training on all images, with the number of epochs that is most common in the ledger; None if none is
-        finished. Then it is not known how much of its mAP a recipe keeps.
+        The training on all images, for the number of epochs that is most common in the ledger. None if no such training
+        is finished. In that case it is not known how much of its mAP a recipe keeps.
     best
-        The best recipe; None if no recipe is good enough or cheap enough.
+        The best recipe. None if no recipe reaches the target or fits the budget.
     others
-        The next best recipes: at most one recipe for each other method and each other setting.
+        The next best recipes: at most one for each other method and each other setting.
     surer
-        The training that would most reduce the uncertainty about the mAP of `best`; None if there is no uncertainty.
+        The training that would most reduce the uncertainty about the mAP of `best`. None if there is no uncertainty.
     surer_by
-        Fraction of the variance of this mAP that `surer` would remove.
+        The fraction of the variance of this mAP that `surer` would remove.
     measure
         The fitted measure: ``mAP50`` or ``mAP50_95``.
     configurations
         Number of configurations that the surface is fitted to. Cells of one configuration differ only in their seeds.
     misfit, run_spread
-        Standard deviation of the configurations' mAP around the surface, and of the mAP of single trainings around the
-        mean of their configuration.
+        Standard deviation of the mean mAP of a configuration around the surface, and standard deviation of the mAP of
+        one training around the mean of its configuration.
     cost
-        The cost that recipes are ordered by or limited by: ``Wh``, ``TFLOPs`` or ``minutes``.
+        The cost by which recipes are sorted or limited: ``Wh``, ``TFLOPs`` or ``minutes``.
     least, most
         Cost of the cheapest and of the most expensive recipe that was compared, in units of `cost`.
     energy_note
-        Reason why the energy values are not exact or not complete. Empty if the energy values are exact and complete.
+        Why the energies are not exact or not complete. Empty if they are exact and complete.
     effects
         The effect of each setting that varies among the finished cells.
     epochs
-        The most common number of epochs. A training on fewer images has as many epochs, of fewer images.
+        The most common number of epochs. A training on fewer images runs for the same number of shorter epochs.
     best_seen
-        Without `full`: the finished training with the highest expected mAP. A target is a fraction of this mAP.
+        If there is no `full`: the finished training with the highest expected mAP. A target is a fraction of this mAP.
     next_full
-        Without `full`: the expected result and cost of this training, if it would help; otherwise None.
+        If there is no `full`: the expected result and cost of this training. None if it would not help.
     full_by
-        Fraction of the variance of `best` that `next_full` would remove.
+        The fraction of the variance of `best` that `next_full` would remove.
     """
 
     full: PlannedRecipe | None
@@ -179,7 +179,7 @@ class Advice:
     full_by: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the advice as a dict for JSON."""
+        """Return the advice as a dict that can be written as JSON."""
         limits: Mapping[str, float] = {"least_wh": self.least, "most_wh": self.most} if self.cost == WH else {}
         return {
             "measure": self.measure,

@@ -1,4 +1,4 @@
-"""The comparable cells of a ledger: cells that one mAP surface can be fitted to."""
+"""Find the cells of a ledger that are comparable, which means that one mAP surface can be fitted to them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from detreduce.vocabulary.controls import EQUAL_ITERATIONS, RECIPE, is_on_all, i
 from detreduce.vocabulary.labels import make_label
 
 OWN = ("epochs", "patience", "seed")
-"""Training arguments that may differ between comparable cells."""
+"""Training arguments in which comparable cells may differ."""
 _SETTINGS = ("batch", "nbs", "imgsz", "freeze")
 _PLANNED = {"name", "subset", "images_seen", *_SETTINGS}
-"""Keys of a recipe whose effect on the mAP the surface models."""
+"""Keys of a recipe whose effect on the mAP is modelled by the surface."""
 
 
 def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return tidy rows of finished cells that differ only in images, epochs and seeds.
+    """Return the tidy rows of finished cells that differ only in images, epochs and seeds.
 
-    The cells may come from any plan of the ledger, but all of them have the same setting (see `setting_of`). The
-    setting is the most common setting among the finished cells of the latest plan. If the latest plan has no finished
-    cell, all finished cells count. Recipes are left out, unless all cells are recipes: then the rows are the recipes of
-    the most common setting. The rows have the column ``of``, the number of images in the full set. Raise InputError if
-    the plan or a cell cannot be read.
+    All these cells have the same setting (see `setting_of`), but they may come from any plan of the ledger. The setting
+    is the most common one among the finished cells of the latest plan, or of the whole ledger if that plan has none.
+    Cells with recipes are left out. If there are no other cells, recipes with the most common setting are returned
+    instead.
+
+    The rows have an additional column ``of``, the number of images in the full set. Raise InputError if the plan or a
+    cell cannot be read.
     """
     every = list({_training_of(cell): cell for cell in ledger}.values())
     cells = [cell for cell in every if not is_recipe(cell.cell)] or [cell for cell in every if _is_planned(cell)]
@@ -43,27 +45,27 @@ def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def _training_of(cell: FinishedCell) -> str:
-    """Return a hash of the training of a cell: two cells have the same if one was only evaluated on more images."""
+    """Return a hash of the training of a cell. It ignores an evaluation on corrupted images that was added later."""
     own = {name: value for name, value in cell.cell.items() if name != "key"}
     return json_hash([own, cell.training.model_dump(mode="json", exclude={"corrupted", "energy", "run"})])
 
 
 def _full_size(cell: FinishedCell) -> int | None:
-    """Return the number of images in the full set of a cell; None if it is not known."""
+    """Return the number of images in the full set, or None if the cell does not show it."""
     found = cell.selection.get("of") or (cell.training.data.splits.get("train") if is_on_all(cell.cell) else None)
     return None if found is None else int(found)
 
 
 def _is_planned(cell: FinishedCell) -> bool:
-    """Return whether the surface has parameters for all keys of the recipe of a cell, and for its setting."""
+    """Return whether the surface can model the setting of a cell and all keys of its recipe."""
     return set(cell.cell["recipe"]) <= _PLANNED and _arguments_setting(cell) is not None
 
 
 def setting_of(cell: FinishedCell, *, without_settings: bool = False) -> str:
     """Return the setting of a cell as JSON text: everything that affects its mAP except images, epochs and seeds.
 
-    The setting includes the dataset, the model, the training arguments and the test data. With `without_settings`, it
-    leaves out the batch, the image size and the frozen layers.
+    The setting includes the dataset, the model, the training arguments and the test data. If `without_settings` is
+    True, it does not include the batch, the image size and the frozen layers.
     """
     training = cell.training
     figures = training.evaluation
@@ -81,11 +83,11 @@ def setting_of(cell: FinishedCell, *, without_settings: bool = False) -> str:
 
 
 def rows_with_recipes(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the comparable `rows` of a ledger, and rows of recipes that differ from these rows only in their settings.
+    """Add rows of recipes to `rows`, the comparable rows of a ledger.
 
-    These recipes change the batch (with nbs), the image size, the frozen layers, the subset or the images seen, and
-    nothing else. The rows then have the column ``setting``, a `Setting`. Without such recipes, return `rows` as they
-    are.
+    The added recipes differ from `rows` only in the batch (with nbs), the image size, the frozen layers, the subset or
+    the number of images seen. All returned rows have a column ``setting``, a `Setting`. If there are no such recipes,
+    return `rows` unchanged.
     """
     keys = {row.get("key") for row in rows}
     base = next((cell for cell in ledger if cell.key in keys), None)
@@ -119,5 +121,5 @@ def _label(row: Mapping[str, Any]) -> str:
 
 
 def _arguments_setting(cell: FinishedCell) -> Setting | None:
-    """Return the setting of a cell; None if a value is not a single number."""
+    """Return the setting of a cell, or None if one of its values is not a single number."""
     return Setting.of({**cell.training.arguments, "imgsz": cell.training.imgsz})

@@ -1,4 +1,4 @@
-"""The expected cost of training and of choosing, from finished cells: energy, operations and time."""
+"""The expected cost of training and of choosing, derived from finished cells: energy, operations and time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from detreduce.experiment.statistics.break_even import CHOOSING_PHASES, choosing
 from detreduce.vocabulary.controls import FULL, RANDOM_METHODS
 
 WH, TFLOPS, MINUTES = "Wh", "TFLOPs", "minutes"
-"""Names of the costs, which are also the names of columns of tidy rows."""
+"""Names of the costs, which are also columns of tidy rows."""
 ALL_OVERLAPPED = (
     "Every finished cell overlapped another training on its machine, so its Wh include energy of the other training."
 )
 
 Row = Mapping[str, Any]
 Line = tuple[float, float]
-"""The cost of a training: a constant part, and a part for each image seen."""
+"""The cost of a training as (constant part, part for each image seen)."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Costs:
     Attributes
     ----------
     lines
-        Cost (``Wh`` or ``minutes``) -> setting -> constant part of a training, and part for each image seen. The
-        setting is None if all cells have the same setting.
+        Cost (``Wh`` or ``minutes``) -> setting -> (constant part of a training, part for each image seen). The setting
+        is None if all cells have the same setting.
     operations
-        (image size, frozen layers) -> TFLOPs for each image seen. Without settings, the key is None.
+        (image size, frozen layers) -> TFLOPs for each image seen. The key is None if all cells have the same setting.
     choosing
-        Cost -> method -> number of images -> cost of choosing.
+        Cost -> method -> number of images to choose -> cost of choosing them.
     note
-        Why the energy is not exact or not complete. Empty if the energy is exact and complete.
+        Why the energy is not exact or not complete. Empty if it is exact and complete.
     """
 
     lines: Mapping[str, Mapping[Setting | None, Line]]
@@ -58,7 +58,10 @@ class Costs:
         )
 
     def of_training(self, name: str, images_seen: float, setting: Setting | None = None) -> float | None:
-        """Return the expected cost of a training; None if no finished cell of this setting shows it."""
+        """Return the expected cost of one training, or None if no finished cell with this setting shows it.
+
+        `name` is ``Wh``, ``TFLOPs`` or ``minutes``.
+        """
         if name == TFLOPS:
             each = self.operations.get(_size(setting))
             return None if each is None else each * images_seen
@@ -66,15 +69,15 @@ class Costs:
         return None if line is None else line[0] + line[1] * images_seen
 
     def of_choosing(self, method: str, images: int, name: str = WH) -> float | None:
-        """Return the expected cost of choosing `images` images with a method. Return None if it is not known.
+        """Return the expected cost of choosing `images` images with a method, or None if it is not known.
 
-        Values between known keeps are interpolated. The operations of choosing are not counted.
+        Costs between two known numbers of images are interpolated. The number of operations is always 0.
         """
         if name == TFLOPS:
             return 0.0
         costs = self.choosing[name].get(method)
         if costs is None and method in (FULL, *RANDOM_METHODS):
-            # all images need no choosing, and a random choice takes too little energy to matter
+            # a training on all images needs no choosing, and drawing random images takes too little energy to matter
             return 0.0
         if not costs:
             return None
@@ -83,29 +86,30 @@ class Costs:
 
 
 def _size(setting: Setting | None) -> tuple[int, int] | None:
-    """Return the values that determine the number of operations for an image: its size and the frozen layers."""
+    """Return the values on which the number of operations per image depends: the image size and the frozen layers."""
     return None if setting is None else (setting.imgsz, setting.freeze)
 
 
 def _known(rows: Iterable[Row], name: str) -> tuple[list[Row], bool]:
-    """Return the rows whose cost is known, and whether their cells ran alone. If some cells ran alone, return only
-    their rows.
+    """Return the rows whose cost is known, and whether their cells ran alone on their machine.
+
+    If some cells ran alone, only their rows are returned.
     """
     known = [row for row in rows if row.get(name) is not None and row.get("images_seen")]
-    # the measured cost of an overlapped cell includes a part of the other training
+    # the measured cost of an overlapped cell includes part of the cost of the other training
     alone = [row for row in known if not row.get("overlapped")]
     return alone or known, bool(alone)
 
 
 def _lines(rows: Sequence[Row], name: str, reference: Setting | None) -> dict[Setting | None, Line]:
-    """Return the constant part of a training and the part for each image seen, for each setting."""
+    """Return (constant part of a training, part for each image seen) for each setting."""
     from scipy.optimize import nnls
 
     groups: dict[Setting | None, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.get("setting"), []).append(row)
     found: dict[Setting | None, Line] = {}
-    # the reference comes first, because other settings may use its constant part
+    # fit the reference first, because other settings may use its constant part
     for setting in sorted(groups, key=lambda item: item != reference):
         known, _ = _known(groups[setting], name)
         if not known:
@@ -113,8 +117,8 @@ def _lines(rows: Sequence[Row], name: str, reference: Setting | None) -> dict[Se
         seen = np.array([float(row["images_seen"]) for row in known])
         cost = np.array([float(row[name]) for row in known])
         if setting != reference and np.ptp(seen) < 0.1 * seen.max():
-            # trainings of one length do not separate the two parts; starting and evaluating cost about the same in all
-            # settings
+            # Trainings of equal length cannot separate the two parts. The constant part (start and evaluation) is about
+            # the same in all settings.
             constant = min(found.get(reference, (0.0, 0.0))[0], float(cost.min()))
             found[setting] = constant, float((cost.mean() - constant) / seen.mean())
         else:
@@ -133,7 +137,9 @@ def _operations(rows: Sequence[Row]) -> dict[tuple[int, int] | None, float]:
 
 
 def _choosing(rows: Sequence[Row], cost_of: Any) -> dict[str, dict[int, float]]:
-    """Return method -> number of images -> mean cost of choosing."""
+    """Return method -> number of images -> mean cost of choosing them. `cost_of` returns the mean cost of a group of
+    rows.
+    """
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         groups.setdefault((str(row["label"]), int(row["images"])), []).append(row)
@@ -145,14 +151,14 @@ def _choosing(rows: Sequence[Row], cost_of: Any) -> dict[str, dict[int, float]]:
 
 
 def _choosing_minutes(rows: Sequence[Row]) -> float | None:
-    """Return the mean time of choosing the images once, in minutes, summed over all phases."""
+    """Return the mean time of choosing the images once, summed over all phases, in minutes."""
     alone = [row for row in rows if not row.get("overlapped")] or list(rows)
     sums = [math.fsum(float(row.get(f"{phase}_seconds") or 0.0) for phase in CHOOSING_PHASES) for row in alone]
     return math.fsum(sums) / len(sums) / 60 if sums else None
 
 
 def _note(rows: Sequence[Row], choosing: Mapping[str, Mapping[int, float]]) -> str:
-    """Return why the energy is not exact or not complete, as a sentence. Return "" if it is exact and complete."""
+    """Return a sentence that says why the energy is not exact or not complete. It is empty if there is no reason."""
     known, alone = _known(rows, WH)
     note = "" if alone or not known else ALL_OVERLAPPED
     if unknown := sorted({str(row["label"]) for row in rows} - {name for name, costs in choosing.items() if costs}):

@@ -1,4 +1,4 @@
-"""What `advise` is asked: a target or a budget."""
+"""The question that `advise` answers: which recipe reaches a target, or which is the best within a budget."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from detreduce.errors import InputError
 from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH, Costs
 
 BUDGETS = {"budget_wh": WH, "budget_tflops": TFLOPS, "minutes": MINUTES}
-"""Argument of `advise` -> the cost that it limits."""
+"""Argument of `advise` that contains a budget -> the cost that it limits."""
 
 
 @dataclass(frozen=True)
@@ -19,16 +19,16 @@ class Question:
     Attributes
     ----------
     target
-        mAP to reach, divided by the mAP of a training on all images or, if none is finished, by the highest mAP of the
-        finished trainings; None for a question without such a target.
+        The mAP to reach, as a fraction of the mAP of a training on all images. If no such training is finished, it is a
+        fraction of the highest mAP of the finished trainings. None if the question has no such target.
     cost
-        The cost that is limited, or that recipes are ordered by.
+        The cost that the budget limits, or by which recipes are sorted.
     budget
-        The largest cost; infinite for a question about a target.
+        The largest acceptable cost. Infinite if the question has a target.
     measure, confidence
-        The mAP, and the smallest acceptable probability that a recipe reaches the target.
+        The measure (``mAP50`` or ``mAP50_95``), and the smallest acceptable probability of reaching the target.
     target_map
-        mAP to reach, from 0 to 1; None for a question without such a target.
+        The mAP to reach, from 0 to 1. None if the question has no such target.
     """
 
     target: float | None
@@ -40,14 +40,14 @@ class Question:
 
     @property
     def has_target(self) -> bool:
-        """Whether the question is about a target, not about a budget."""
+        """Whether the question asks for a target mAP, and not for the best recipe within a budget."""
         return self.target is not None or self.target_map is not None
 
 
 def make_question(targets: Mapping[str, float | None], measure: str, confidence: float) -> Question:
-    """Return the question. Raise InputError for wrong arguments of `advise`.
+    """Create the question from the arguments of `advise`. Raise InputError if one of them is wrong.
 
-    `targets` are the arguments ``target``, ``target_map`` and the budgets.
+    `targets` contains the arguments ``target``, ``target_map`` and the budgets.
     """
     given = {name: value for name, value in targets.items() if value is not None}
     if len(given) != 1:
@@ -71,10 +71,10 @@ def make_question(targets: Mapping[str, float | None], measure: str, confidence:
 
 
 def with_known_cost(question: Question, costs: Costs) -> tuple[Question, str]:
-    """Return the question with a cost that the finished cells show, and a note if it is not the energy.
+    """Return the question with a cost that finished cells show, and a note if this cost is not the energy.
 
-    A question about a target orders by energy or, if no cell has one, by operations or time. Raise InputError if the
-    cost of a budget is not known.
+    If the question has a target, recipes are sorted by energy or, if no energy is known, by operations or time. If it
+    has a budget whose cost is not known, raise InputError.
     """
     known = [cost for cost in (WH, TFLOPS, MINUTES) if (costs.operations if cost == TFLOPS else costs.lines[cost])]
     if question.cost in known:

@@ -1,4 +1,4 @@
-"""Write a recommended recipe as a file, and make the `detreduce train` command that uses this file."""
+"""Write a recommended recipe to a file, and build the `detreduce train` command that uses the file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from detreduce.vocabulary.controls import CONTROLS, FULL, ON_ALL_IMAGES, is_reci
 from detreduce.vocabulary.labels import with_former_defaults
 
 PLANNED = "# Planned from"
-"""The beginning of a recipe file that `detreduce plan` wrote."""
+"""The first words of every recipe file that `detreduce plan` writes."""
 
 
 def training_recipe(planned: PlannedRecipe, rows: Sequence[Mapping[str, Any]]) -> Recipe:
-    """Return the planned recipe as a `Recipe`. The parameters of its method come from `rows`, the finished cells."""
+    """Convert a planned recipe to a `Recipe`. `rows` are the finished cells, which contain the parameters of the
+    method.
+    """
     content: dict[str, Any] = {"images_seen": planned.images_seen, **dict(planned.settings)}
     if planned.method != FULL:
         alone: Mapping[str, Any] = {"method": planned.method}
@@ -42,12 +44,16 @@ def training_recipe(planned: PlannedRecipe, rows: Sequence[Mapping[str, Any]]) -
 
 
 def may_replace(path: Path) -> bool:
-    """Return whether a recipe may be written to a path: nothing is there, or an earlier recipe of `detreduce plan`."""
+    """Return whether a recipe may be written to `path`: there is no file, or the file was written by `detreduce
+    plan`.
+    """
     return not os.path.lexists(path) or (is_regular(path) and read_text(path, YAMLS).startswith(PLANNED))
 
 
 def check_recipe_file(path: Path) -> None:
-    """Raise InputError if a recipe may not be written to a path: it is not a name of a YAML file, or not free."""
+    """Raise InputError if a recipe may not be written to `path`: it is not a YAML file name, or another file is
+    there.
+    """
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"{path} is not a name of a YAML file. Use for example recipe.yaml.")
     if not may_replace(path):
@@ -55,9 +61,9 @@ def check_recipe_file(path: Path) -> None:
 
 
 def write_recipe(path: Path, recipe: Recipe, about: str) -> None:
-    """Write a recipe as YAML, with a comment above. An earlier recipe is replaced, other files never.
+    """Write a recipe as YAML, with the comment `about` above it. An earlier recipe is replaced, but never another file.
 
-    Raise InputError as `check_recipe_file` does, and DetreduceError if writing fails.
+    Raise InputError in the same cases as `check_recipe_file`, and DetreduceError if writing fails.
     """
     check_recipe_file(path)
     content = {name: value for name, value in recipe.to_dict().items() if name != "name"}
@@ -68,8 +74,7 @@ def write_recipe(path: Path, recipe: Recipe, about: str) -> None:
 def train_command(
     ledger: Ledger, rows: Sequence[Mapping[str, Any]], planned: PlannedRecipe, file: Path, epochs: int
 ) -> str:
-    """Return the command that trains with a recipe file, and otherwise with the model and arguments of a ledger's
-    cells.
+    """Return the command that trains with the recipe in `file`, and with the model and arguments of a ledger's cells.
 
     `epochs` is the most common number of epochs of the cells (see `Advice`).
     """
@@ -79,7 +84,7 @@ def train_command(
     words = ["detreduce", "train", str(config.get("dataset") or training.data.path)]
     words += ["--model", str(train.get("model") or training.model.name), "--recipe", str(file)]
     if training.evaluation is not None:
-        # the defaults of `run` and `train` differ, and only the same images give comparable mAP
+        # `run` and `train` evaluate on different splits by default, and only mAP on the same images is comparable
         words += ["--on", "+".join(training.evaluation.splits)]
     if training.choose != "last":
         words += ["--choose", training.choose]
@@ -87,21 +92,21 @@ def train_command(
     changed = {name for name, _ in planned.settings}
     arguments = {name: value for name, value in training.arguments.items() if name not in changed}
     if "batch" in changed:
-        # a recipe with a batch sets nbs
+        # a recipe that sets the batch also sets nbs
         arguments.pop("nbs", None)
     arguments["epochs"] = epochs
     return shlex.join([*words, *argument_words(arguments)])
 
 
 def argument_words(arguments: Mapping[str, Any]) -> list[str]:
-    """Return arguments of ultralytics as words of a command, such as ``epochs=50``."""
+    """Return ultralytics arguments as words of a command line, such as ``epochs=50``."""
     return [f"{name}={_in_yaml(value)}" for name, value in arguments.items()]
 
 
 def _typical(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the row of a training without a recipe, on all images if there is one.
+    """Return the row of a training without a recipe, preferably of one on all images.
 
-    Without such a row, return the first: `comparable_rows` come before the rows of other recipes.
+    If there is no such row, return the first row: `rows_with_recipes` puts comparable rows before other recipes.
     """
     plain = [row for row in rows if not is_recipe(row)]
     full = [row for row in plain if row.get("control") == FULL]
@@ -109,7 +114,7 @@ def _typical(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def _config(ledger: Ledger) -> Mapping[str, Any]:
-    """Return the configuration of the latest run in a ledger; empty if there is none."""
+    """Return the configuration of the latest run in a ledger, or an empty dict if there is none."""
     file = ledger.path / "config.yaml"
     content = load_yaml(read_text(file, YAMLS)) if is_regular(file) else None
     return content if isinstance(content, dict) else {}

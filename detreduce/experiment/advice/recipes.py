@@ -1,7 +1,7 @@
-"""Recipes: which method, keep, settings and number of epochs to train with.
+"""Recommend recipes: which method, keep, settings and number of epochs to train with.
 
-The expected mAP comes from a surface fitted to the finished cells (`detreduce.experiment.advice.surface`). The expected
-energy, operations and time come from the same cells (`detreduce.experiment.advice.costs`).
+The expected mAP comes from a surface that is fitted to the finished cells (`detreduce.experiment.advice.surface`). The
+expected energy, operations and time come from the same cells (`detreduce.experiment.advice.costs`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ FloatArray = npt.NDArray[np.float64]
 
 KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 EPOCHS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
-"""Numbers of epochs to try, divided by the most common number of epochs (see `Reference`)."""
+"""Numbers of epochs to try, as multiples of the most common number of epochs (see `Reference`)."""
 SEEN = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
-"""Without a training ``full``: images seen by a training on all images, divided by the most that a finished one saw."""
+"""Images seen to try if no training ``full`` is finished, as multiples of the most that a finished training saw."""
 INTERVAL = (0.05, 0.95)
 WORTH_A_CELL = 0.1
-"""A training ``full`` is proposed if it would remove this fraction of the variance of the answer."""
+"""The training ``full`` is proposed if it would remove at least this fraction of the variance of the answer."""
 
 
 def advise(
@@ -52,20 +52,20 @@ def advise(
     ----------
     rows
         Tidy rows of finished cells of one dataset and model. Rows of recipes have a ``setting`` (see
-        `detreduce.experiment.advice.comparable.rows_with_recipes`). If no row is of a training on all images, the rows
+        `detreduce.experiment.advice.comparable.rows_with_recipes`). If none of the trainings is on all images, the rows
         need the column ``of``, the number of images in the full set.
     target
-        mAP to reach, divided by the mAP of a training on all images or, if no row has ``full``, by the highest mAP of
-        the finished trainings: above 0, at most 2.
+        The mAP to reach, as a fraction of the mAP of a training on all images (control ``full``). If no row has this
+        control, it is a fraction of the highest mAP of the finished trainings. Above 0, at most 2.
     target_map
-        mAP to reach, from 0 to 1.
+        The mAP to reach, from 0 to 1.
     budget_wh, budget_tflops, minutes
-        Largest energy in Wh, operations in TFLOPs, or time in minutes, of one training together with choosing. The
-        operations of choosing are not counted.
+        The largest acceptable energy in Wh, operations in TFLOPs, or time in minutes, for choosing and one training
+        together. Operations are counted only for the training, not for choosing.
     measure
         ``mAP50_95`` or ``mAP50``.
     confidence
-        Smallest acceptable probability that the recipe reaches the target.
+        The smallest acceptable probability that the recipe reaches the target.
     others
         Largest number of further recipes to return.
 
@@ -73,7 +73,7 @@ def advise(
     ------
     InputError
         Neither a target nor a budget is given, or several are given. A value is out of range. There are too few cells,
-        or the mAP is (nearly) 0.
+        or their mAP is (nearly) 0.
     """
     rows = list(rows)
     asked = {"target": target, "target_map": target_map, "budget_wh": budget_wh}
@@ -119,17 +119,20 @@ def advise(
 
 
 def _goal(question: Question, reference: FloatArray) -> FloatArray | None:
-    """Return the mAP to reach in each posterior sample; None for a budget. `reference` is the mAP of the reference."""
+    """Return (S,) the mAP to reach in each posterior sample, or None if the question has a budget.
+
+    `reference` is the (S,) mAP of the training that recipes are compared with.
+    """
     if question.target_map is not None:
         return np.full(len(reference), question.target_map)
     return None if question.target is None else question.target * reference
 
 
 def _with_next_full(advice: Advice, question: Question, full: PlannedRecipe, share: float) -> Advice:
-    """Return the advice with the training on all images that is not in the ledger, if it would help.
+    """Add the training on all images to the advice, as `next_full`, if running it would help.
 
-    It would say how much of its mAP a recipe keeps, extend the comparison to longer trainings, or make the answer more
-    certain. `share` is the fraction of the variance of the answer that it would remove.
+    It helps if it would show how much of its mAP a recipe keeps, extend the comparison to longer trainings, or make the
+    answer more certain. `share` is the fraction of the variance of the answer that it would remove.
     """
     longer = advice.best is None or (not question.has_target and question.budget >= advice.most)
     helps = question.target is not None or longer or share >= WORTH_A_CELL
@@ -138,7 +141,10 @@ def _with_next_full(advice: Advice, question: Question, full: PlannedRecipe, sha
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A training to compare. `seen` is the number of images through the network; None: `images` times `epochs`."""
+    """A training to compare with others.
+
+    `seen` is the number of images that go through the network. None means `images` times `epochs`.
+    """
 
     method: str
     images: int
@@ -153,14 +159,14 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class _Model:
-    """The mAP and the costs of recipes, estimated from the finished cells.
+    """The mAP and the costs of trainings, estimated from the finished cells.
 
     Attributes
     ----------
     surface, costs
-        The expected mAP, and the expected cost.
+        The models of the mAP and of the costs.
     known
-        What recipes are compared with.
+        Facts on the training that recipes are compared with.
     settings
         The settings of the finished cells. The first is the reference: the setting of the trainings without a recipe.
         It is None if all cells have the same setting.
@@ -173,14 +179,18 @@ class _Model:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], known: Reference, surface: Surface) -> _Model:
-        """Return the model of finished cells. `rows` are their tidy rows, and `surface` is fitted to these rows."""
+        """Create the model from the tidy rows of finished cells, and from a surface that was fitted to the same
+        rows.
+        """
         reference = surface.factors.reference
         settings = {row["setting"] for row in rows if row.get("setting") is not None} - {reference}
         return cls(surface, Costs.of(rows, reference), known, (reference, *sorted(settings)))
 
     @property
     def combined(self) -> list[Setting | None]:
-        """All combinations of the batches, image sizes and frozen layers of the finished cells, the reference first."""
+        """All combinations of the batches, image sizes and frozen layers of the finished cells. The first is the
+        reference.
+        """
         known = [setting for setting in self.settings if setting is not None]
         batches = dict.fromkeys((setting.batch, setting.nbs) for setting in known)
         sizes = dict.fromkeys(setting.imgsz for setting in known)
@@ -189,7 +199,7 @@ class _Model:
         return [Setting(batch, nbs, size, freeze) for (batch, nbs), size, freeze in found] or [None]
 
     def means(self, one: _Candidate) -> FloatArray:
-        """Return the posterior samples of the mean mAP of a training."""
+        """Return the (S,) posterior samples of the mean mAP of a training."""
         return self.surface.means(one.method, one.images, one.images_seen, one.setting)
 
     def best_of(self, found: Iterable[Configuration]) -> _Candidate:
@@ -198,7 +208,10 @@ class _Model:
         return max(trained, key=lambda one: float(self.means(one).mean()))
 
     def recipe(self, goal: FloatArray | None, one: _Candidate) -> PlannedRecipe:
-        """Return a recipe with its expected mAP and costs. `goal` has the mAP to reach in each posterior sample."""
+        """Return a training as a recipe, with its expected mAP and costs.
+
+        `goal` is the (S,) mAP to reach in each posterior sample, or None if there is no target.
+        """
         seen, setting, reference = one.images_seen, one.setting, self.surface.factors.reference
         means = self.means(one)
         runs = self.surface.runs(one.method, one.images, seen, setting=setting)
@@ -222,16 +235,17 @@ class _Model:
         )
 
     def draws(self, recipe: PlannedRecipe) -> FloatArray:
-        """Return the posterior samples of the mean mAP of a recipe, minus their mean."""
+        """Return the (S,) posterior samples of the mean mAP of a recipe, minus their mean."""
         reference = self.surface.factors.reference
         setting = None if reference is None else reference.changed(recipe.settings)
         means = self.surface.means(recipe.method, recipe.images, recipe.images_seen, setting)
         return np.asarray(means - means.mean(), np.float64)
 
     def doubt(self, best: PlannedRecipe, reference: _Candidate, question: Question) -> FloatArray:
-        """Return posterior samples of what is uncertain: (mAP of `best`) - target * (mAP of the reference).
+        """Return (S,) posterior samples of the quantity whose uncertainty matters, minus their mean.
 
-        Without a target, the target is 1. Without a training ``full`` or with a target mAP, only `best` is uncertain.
+        This is (mAP of `best`) - target * (mAP of the reference), with a target of 1 if there is none. If the question
+        has an absolute target mAP, or a budget but no training ``full`` is finished, it is the mAP of `best` alone.
         """
         if question.target_map is not None or (question.target is None and not self.known.has_full):
             return self.draws(best)
@@ -239,7 +253,7 @@ class _Model:
         return self.draws(best) - (question.target or 1.0) * (means - means.mean())
 
     def share(self, doubt: FloatArray, recipe: PlannedRecipe) -> float:
-        """Return the fraction of the variance of `doubt` that one training of a recipe would remove."""
+        """Return the fraction of the variance of `doubt` that one more training with this recipe would remove."""
         variance = float((doubt**2).mean())
         if not variance:
             return 0.0
@@ -248,7 +262,7 @@ class _Model:
 
 
 def _finished(item: Configuration) -> _Candidate:
-    """Return a finished configuration as a training to compare."""
+    """Convert the configuration of finished cells to a training to compare."""
     method = FULL if item.method in ON_ALL_IMAGES else item.method
     seen = round(item.images_seen)
     epochs = max(1, round(seen / item.images))
@@ -256,7 +270,7 @@ def _finished(item: Configuration) -> _Candidate:
 
 
 def _candidates(model: _Model, rows: Sequence[Mapping[str, Any]], found: Sequence[Configuration]) -> list[_Candidate]:
-    """Return the trainings to compare: a grid within or near the finished cells."""
+    """Return the trainings to compare: a grid that does not go far beyond the finished cells."""
     known = model.known
     labels = {str(row["label"]) for row in rows}
     random = next((name for name in RANDOM_METHODS if name in labels), RANDOM_METHODS[0])
@@ -272,7 +286,7 @@ def _candidates(model: _Model, rows: Sequence[Mapping[str, Any]], found: Sequenc
     ]
     if known.has_full:
         return [*reduced, *(_Candidate(FULL, known.total, count, one) for one in model.combined for count in counts)]
-    # nothing says what a much longer training gives
+    # nothing is known about trainings that are much longer than the finished ones
     near = [one for one in reduced if min(SEEN) * known.least_seen <= one.images_seen <= max(SEEN) * known.most_seen]
     lengths = sorted({round(share * known.most_seen) for share in SEEN})
     whole = [
@@ -284,9 +298,9 @@ def _candidates(model: _Model, rows: Sequence[Mapping[str, Any]], found: Sequenc
 
 
 def order(recipes: Sequence[PlannedRecipe], question: Question) -> list[PlannedRecipe]:
-    """Return the recipes that fit the budget, best first. For a target, return the recipes that reach it.
+    """Return the recipes that reach the target or fit the budget, with the best first.
 
-    Recipes whose cost of choosing is not known come last. A recipe without a known cost of training fits no budget.
+    Recipes with an unknown cost of choosing come last. A recipe with an unknown cost of training fits no budget.
     """
     cost = question.cost
 
@@ -318,7 +332,9 @@ def _effects(surface: Surface) -> tuple[Effect, ...]:
 
 
 def _surer(model: _Model, doubt: FloatArray, recipes: Sequence[PlannedRecipe]) -> tuple[PlannedRecipe | None, float]:
-    """Return the training that would make the advice most certain, and the fraction of the variance that it removes."""
+    """Return the training that would make the advice more certain than any other, and the fraction of variance it
+    removes.
+    """
     known = model.known
     if not (doubt**2).mean():
         return None, 0.0

@@ -1,4 +1,4 @@
-"""What recipes are compared with: the training on all images (``full``) or, without one, the best finished training."""
+"""The training that recipes are compared with: ``full``, on all images, or else the best finished training."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Reference:
-    """What the finished cells say about the training that recipes are compared with.
+    """What the finished cells show about the training that recipes are compared with.
 
     Attributes
     ----------
     total
         Number of images in the full set.
     epochs
-        The most common number of epochs: of the trainings ``full`` or, without them, of all trainings.
+        The most common number of epochs of the trainings ``full`` or, if there are none, of all trainings.
     setting
-        The setting of these trainings; None if all cells have the same.
+        The setting of these trainings. None if all cells have the same setting.
     has_full
-        Whether a training ``full`` is finished: all images, for all epochs.
+        Whether a training ``full`` is finished: on all images, for all epochs.
     least_images
-        The smallest number of images of a training.
+        The smallest number of images that a training was run on.
     least_seen, most_seen
         The smallest and the largest number of images that a training saw.
     """
@@ -46,9 +46,10 @@ class Reference:
 
     @classmethod
     def of(cls, rows: Sequence[Row], measure: str) -> Reference:
-        """Return the reference of tidy rows.
+        """Return the reference for these tidy rows.
 
-        Raise InputError if no row has the measure, the mAP is (nearly) 0, or the size of the full set is not known.
+        Raise InputError if no row has the measure, if the mAP is (nearly) 0, or if the size of the full set is not
+        known.
         """
         known = [row for row in rows if row.get(measure) is not None]
         if not known:
@@ -65,7 +66,7 @@ class Reference:
         return cls(
             _total(full or known),
             _most_common([int(row["epochs"]) for row in own]),
-            # without other cells, the rows of recipes begin with the recipes of the most common setting
+            # if all rows are recipes, the first rows are recipes with the most common setting
             own[0].get("setting"),
             bool(full),
             min(int(row["images"]) for row in rows),
@@ -75,7 +76,7 @@ class Reference:
 
 
 def _total(rows: Sequence[Row]) -> int:
-    """Return the number of images of the full set."""
+    """Return the number of images in the full set."""
     for row in rows:
         if row.get("control") in ON_ALL_IMAGES or row.get("method") == RECIPE:
             return int(row["images"])
@@ -88,6 +89,6 @@ def _total(rows: Sequence[Row]) -> int:
 
 
 def _most_common(counts: Sequence[int]) -> int:
-    """Return the most common number; if two are equally common, the larger one."""
+    """Return the most common number. If several are equally common, return the largest of them."""
     found = Counter(counts)
     return max(found, key=lambda count: (found[count], count))

@@ -1,10 +1,10 @@
-"""The settings of a training that `plan` compares: batch, image size and frozen layers.
+"""The settings of a training that `plan` compares: the batch, the image size and the frozen layers.
 
-In the surface, a setting multiplies the images seen: s_eff = s (step / step0)^-beta exp(gamma_step + gamma_imgsz +
-gamma_freeze). `step` is the number of images per optimiser step, and step0 is its value in the reference setting, which
-is the setting of the trainings without a recipe. Each other image size and each other number of frozen layers has its
-own gamma. If several other steps vary, each step has a small gamma too, because a batch can be too small as well as too
-large. All these parameters have priors that are centred on 0. A parameter of 0 has no effect.
+In the surface, a setting multiplies the number of images seen: s_eff = s (step / step0)^-beta exp(gamma_step +
+gamma_imgsz + gamma_freeze). `step` is the number of images per optimiser step, and step0 is its value in the reference
+setting, which is the setting of the trainings without a recipe. Each other image size and each other number of frozen
+layers has its own gamma. If several other values of `step` occur, each of them has a small gamma too. A batch can be
+too small as well as too large. The priors of all these parameters are centred on 0, which means no effect.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from detreduce.training.recipes.settings import BATCH, IMGSZ
 FloatArray = npt.NDArray[np.float64]
 
 NBS = 64
-"""Ultralytics' default of nbs: the number of images per optimiser step."""
+"""The default of ultralytics' argument nbs, the number of images per optimiser step."""
 BATCH_WIDTH, STEP_WIDTH, OTHER_WIDTH = 0.6, 0.3, 0.7
-"""Prior standard deviations of beta, of gamma_step and of each other gamma (see the text of this module). With beta =
-1, only the number of steps matters."""
+"""Prior standard deviations of beta, of gamma_step and of each other gamma (see the docstring of this module). With
+beta = 1, only the number of steps matters.
+"""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,7 +35,7 @@ class Setting:
     Attributes
     ----------
     batch, nbs
-        Images in a batch, and ultralytics' nominal batch size.
+        Number of images in a batch, and ultralytics' nominal batch size.
     imgsz
         Image size in pixels.
     freeze
@@ -48,7 +49,9 @@ class Setting:
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Setting | None:
-        """Return the setting in ultralytics' arguments; None if a value is not a single number of at least 0."""
+        """Return the setting in a dict of ultralytics arguments, or None if a value is not a single non-negative
+        number.
+        """
         found = {"batch": BATCH, "nbs": NBS, "imgsz": IMGSZ, "freeze": 0}
         found |= {name: arguments[name] for name in found if arguments.get(name) is not None}
         whole = all(isinstance(value, int) and not isinstance(value, bool) for value in found.values())
@@ -58,21 +61,23 @@ class Setting:
 
     @property
     def step(self) -> int:
-        """The images per optimiser step. Ultralytics adds up the gradients of several batches to about `nbs` images."""
+        """Number of images per optimiser step. Ultralytics adds up the gradients of several batches until about `nbs`
+        images.
+        """
         return self.batch * max(round(self.nbs / self.batch), 1)
 
     def changed(self, changes: Iterable[tuple[str, int]]) -> Setting:
-        """Return the setting of a recipe with these keys. A batch without nbs means one optimiser step per batch."""
+        """Return this setting with the changes of a recipe. A batch without nbs means one optimiser step per batch."""
         given = dict(changes)
         if "batch" in given:
             given.setdefault("nbs", given["batch"])
         return replace(self, **given)
 
     def changes(self, reference: Setting) -> dict[str, int]:
-        """Return the keys of a recipe that change `reference` into this setting."""
+        """Return the keys and values of a recipe that change `reference` into this setting."""
         found = {}
         if (self.batch, self.nbs) != (reference.batch, reference.nbs):
-            # a recipe with a batch makes one optimiser step per batch, unless it has nbs
+            # a recipe that sets the batch makes one optimiser step per batch, unless it also sets nbs
             found = {"batch": self.batch, "nbs": self.nbs} if self.nbs > self.batch else {"batch": self.batch}
         names = [name for name in ("imgsz", "freeze") if getattr(self, name) != getattr(reference, name)]
         return found | {name: getattr(self, name) for name in names}
@@ -80,15 +85,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """The settings that get a parameter in a surface: only the settings that vary among the finished cells.
+    """The settings that get a parameter in a surface, which are those that vary among the finished cells.
 
     Attributes
     ----------
     reference
-        The setting whose factor is 1; None if no cell has a setting.
+        The setting whose factor is 1. None if no cell has a setting.
     steps
-        The values of images per optimiser step that differ from `reference`. All values share one parameter. If there
-        are several values, each has a small parameter of its own too.
+        The numbers of images per optimiser step that differ from `reference`. They share one parameter. If there are
+        several, each has a small parameter of its own too.
     sizes, freezes
         The image sizes and the numbers of frozen layers that differ from `reference`.
     """
@@ -100,9 +105,7 @@ class Factors:
 
     @classmethod
     def of(cls, settings: Iterable[Setting | None], reference: Setting | None) -> Factors:
-        """Return the factors of the values that vary among `settings`. A cell without a setting counts as
-        `reference`.
-        """
+        """Return the factors for the values that vary among `settings`. None counts as the reference."""
         known = {setting for setting in settings if setting is not None}
         if reference is None:
             return cls()
@@ -121,11 +124,11 @@ class Factors:
 
     @property
     def _own_steps(self) -> tuple[int, ...]:
-        """The images per optimiser step that have a parameter of their own."""
+        """The numbers of images per optimiser step that have a parameter of their own."""
         return self.steps if len(self.steps) > 1 else ()
 
     def row(self, setting: Setting | None) -> FloatArray:
-        """Return the (parameters,) row whose product with the parameters is the log factor of a setting."""
+        """Return a (P,) array. Its dot product with the P parameters is the logarithm of the factor of `setting`."""
         if self.reference is None or setting is None:
             return np.zeros(len(self.widths))
         batch = [-np.log(setting.step / self.reference.step)] * bool(self.steps)

@@ -1,15 +1,16 @@
-"""mAP as a surface over the images kept and the images seen in training, fitted to finished cells.
+"""Model the mAP as a function of the images kept and the images seen in training, and fit it to finished cells.
 
 The surface is mAP(n, s) = A g(n_eff / n0, a) g(s / s0, b) with g(x, a) = 1 - (1 + x)^-a. mAP grows from 0 and saturates
 in both n and s, like the power laws of learning curves (Hestness et al. 2017, arXiv 1712.00409). n is the number of
 different images. s is the number of images that went through the network. N is the number of all images. n_eff = n
 exp(m (1 - n / N)) is the effective number of images: this number of random images would give the same mAP as the n
 images of a method. Each method has its own m, and m is 0 for random subsets. The advantage of a method disappears as n
-approaches N. Where cells differ in batch, image size or frozen layers, s is multiplied by a factor (see
+approaches N. If cells differ in batch, image size or frozen layers, s is multiplied by a factor (see
 `detreduce.experiment.advice.settings`).
 
-A few cells do not determine all parameters, so each parameter has a prior. The result is a sample of the posterior by
-randomise-then-optimise (Bardsley et al. 2014): the fit is repeated with random noise on the cells and on the priors.
+A few cells cannot determine all parameters, so each parameter has a prior. The result is a sample of the posterior,
+drawn by randomise-then-optimise (Bardsley et al. 2014): the fit is repeated with random noise on the cells and on the
+priors.
 """
 
 from __future__ import annotations
@@ -28,35 +29,36 @@ from detreduce.vocabulary.controls import ON_ALL_IMAGES, RANDOM_METHODS
 FloatArray = npt.NDArray[np.float64]
 
 RANDOM = (*RANDOM_METHODS, *ON_ALL_IMAGES)
-"""Methods whose m is 0: random subsets and the controls on all images."""
+"""Methods for which m is 0: random subsets, and the controls that train on all images."""
 SHARED = ("A", "n0", "a", "s0", "b")
-"""Parameters that all methods share."""
+"""The parameters that all methods share."""
 RUN_SPREAD = 0.015
-"""Prior standard deviation of the mAP between seeds."""
+"""Prior standard deviation of the mAP between trainings that differ only in their seeds."""
 MISFIT = 0.01
-"""Prior standard deviation of the difference between a configuration's mAP and the surface. An mAP below this value
-cannot be distinguished from 0.
+"""Prior standard deviation of the difference between the mAP of a configuration and the surface.
+
+An mAP below this value cannot be distinguished from 0.
 """
 WORTH = 4.0
-"""Degrees of freedom of the two prior standard deviations."""
+"""Degrees of freedom of the priors of the two standard deviations."""
 SAMPLES = 250
 LEAST_CONFIGURATIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Cells that differ only in their seeds.
+    """A group of cells that differ only in their seeds.
 
     Attributes
     ----------
     method
         The label of the method.
     images, images_seen
-        Number of images kept, and number of images that went through the network.
+        Number of images that were kept, and number of images that went through the network.
     values
         The mAP of each cell.
     setting
-        Batch, image size and frozen layers; None if all cells have the same setting.
+        The batch, the image size and the frozen layers. None if all cells have the same setting.
     """
 
     method: str
@@ -68,24 +70,24 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Surface:
-    """A fitted surface.
+    """The surface, fitted to finished cells.
 
     Attributes
     ----------
     methods
-        The methods that have their own parameter m: all methods that are not in `RANDOM`.
+        The methods that have their own parameter m, which are all methods that are not in `RANDOM`.
     total
         Number of images in the full set.
     samples
-        (S, 5 + methods + factors) posterior samples of the parameters, on their unbounded scales.
+        (S, 5 + methods + factors) posterior samples of the parameters, transformed to unbounded scales.
     misfit
-        Standard deviation of the mean of a configuration around the surface.
+        Standard deviation of the mean mAP of a configuration around the surface.
     run_spread
-        Standard deviation of one run around the mean of its configuration.
+        Standard deviation of the mAP of one training around the mean of its configuration.
     freedom
-        Degrees of freedom of the two standard deviations.
+        Degrees of freedom of these two standard deviations.
     factors
-        The factors of settings on the images seen. Without settings, there are none.
+        The factors by which settings multiply the images seen. There are none if the settings do not vary.
     """
 
     methods: tuple[str, ...]
@@ -97,9 +99,9 @@ class Surface:
     factors: Factors = field(default_factory=Factors)
 
     def means(self, method: str, images: int, images_seen: float, setting: Setting | None = None) -> FloatArray:
-        """Return the (S,) posterior samples of the mean mAP at a configuration.
+        """Return the (S,) posterior samples of the mean mAP of a configuration.
 
-        Raise InputError for a method without finished cells.
+        Raise InputError if no finished cell has the method.
         """
         if method not in RANDOM and method not in self.methods:
             raise InputError(f"No finished cell has the method {method!r}. There are: {', '.join(self.methods)}.")
@@ -108,22 +110,22 @@ class Surface:
         return _surface(self.samples, np.array([place]), np.array([images]), seen, self.total)[:, 0]
 
     def worth(self, setting: Setting | None) -> FloatArray:
-        """Return (S,) posterior samples of the factor of a setting on the images seen: 2 is worth twice the images."""
+        """Return (S,) posterior samples of the factor of a setting: with 2, one image seen has the effect of two."""
         first = len(SHARED) + len(self.methods)
         return _factor(self.samples[:, first:] @ self.factors.row(setting))
 
     def runs(
         self, method: str, images: int, images_seen: float, seed: int = 0, setting: Setting | None = None
     ) -> FloatArray:
-        """Return (S,) random samples of the mAP of one new training at a configuration."""
+        """Return (S,) random samples of the mAP that one new training may have."""
         rng = np.random.default_rng(seed)
-        # Student's t, because few cells determine the standard deviations
+        # use Student's t, because the few cells do not determine the standard deviations well
         noise = np.hypot(self.misfit, self.run_spread) * rng.standard_t(self.freedom, len(self.samples))
         return self.means(method, images, images_seen, setting) + noise
 
 
 def configurations(rows: Iterable[Mapping[str, Any]], measure: str) -> list[Configuration]:
-    """Group tidy rows into configurations. Rows that do not have the measure are left out."""
+    """Group tidy rows into configurations. Rows without the measure are left out."""
     groups: dict[tuple[str, int, float], dict[Setting | None, list[float]]] = {}
     for row in rows:
         if row.get(measure) is not None and row.get("images_seen"):
@@ -144,10 +146,10 @@ def fit_surface(
     samples: int = SAMPLES,
     seed: int = 0,
 ) -> Surface:
-    """Fit the surface to configurations of a dataset of `total` images.
+    """Fit the surface to configurations of a dataset with `total` images.
 
-    `reference` is the setting whose factor on the images seen is 1; needed only if the configurations have settings.
-    Raise InputError for fewer than three configurations.
+    `reference` is the setting that has a factor of 1. It is needed only if the configurations have settings. `samples`
+    is the number S of posterior samples. Raise InputError if there are fewer than three configurations.
     """
     from scipy.optimize import least_squares
 
@@ -182,11 +184,11 @@ def fit_surface(
         spread = np.sqrt(misfit**2 + run_spread**2 / counts)
         best = solve(mean, centre, centre, spread)
         residual = best.fun[: len(mean)] * spread
-        # the variation between seeds explains a part of the residual; only the rest counts as misfit
+        # the variation between seeds explains part of the residual; only the rest counts as misfit
         excess = np.clip(residual**2 - run_spread**2 / counts, 0.0, None)
         lever = _leverage(best.jac, len(mean))
         free = max(1.0, len(mean) - lever.sum())
-        # leave-one-out residuals: a configuration lies farther from a surface that was fitted without it
+        # leave-one-out residuals: a surface that is fitted without a configuration is farther away from it
         left_out = np.clip((residual / (1 - lever).clip(0.1)) ** 2 - run_spread**2 / counts, 0.0, None)
         wide = max(excess.sum() * len(mean) / free, left_out.sum())
         misfit = float(np.sqrt((WORTH * MISFIT**2 + wide) / (WORTH + len(mean))))
@@ -207,7 +209,7 @@ def fit_surface(
 def _priors(
     largest: float, total: int, most_seen: float, methods: int, factors: Sequence[float]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the prior mean and standard deviation of each parameter on its unbounded scale."""
+    """Return the prior mean and the prior standard deviation of each parameter, on unbounded scales."""
     top = float(np.clip(largest * 1.1, 0.05, 0.95))
     centre = [np.log(top / (1 - top)), np.log(total / 10), np.log(0.7), np.log(most_seen / 10), np.log(0.7)]
     width = [0.7, 1.5, 0.6, 1.5, 0.6]
@@ -215,20 +217,21 @@ def _priors(
 
 
 def _factor(logarithm: FloatArray) -> FloatArray:
-    """Return the factor with this logarithm, limited to numbers with which no fit overflows."""
+    """Return the exponential of a logarithm that is clipped, so that no fit overflows."""
     return np.asarray(np.exp(np.minimum(np.maximum(logarithm, -10), 10)), np.float64)
 
 
 def _surface(theta: FloatArray, places: npt.ArrayLike, images: Any, seen: Any, total: int) -> FloatArray:
-    """Return the (S, m) mAP of S sets of parameters at m configurations.
+    """Return the (S, m) mAP of m configurations for S sets of parameters.
 
     `places` has, for each configuration, the index of its method in `Surface.methods`. The index is -1 if the method
-    does not have its own parameter m.
+    has no parameter m of its own.
     """
     places = np.asarray(places)
     shared = theta[:, : len(SHARED)]
     top = 1 / (1 + np.exp(-shared[:, :1]))
-    # minimum and maximum, because clip takes three times as long for so few numbers, and a fit calls this 20,000 times
+    # minimum and maximum instead of clip, which takes three times as long for so few numbers; a fit calls this 20,000
+    # times
     n0, a, s0, b = np.exp(np.minimum(np.maximum(shared[:, 1:], -30), 30)).T[:, :, None]
     worth = np.zeros((len(theta), len(places)))
     own = places >= 0
@@ -245,9 +248,9 @@ def _pooled(found: Sequence[Configuration]) -> float:
 
 
 def _leverage(jacobian: FloatArray, rows: int) -> FloatArray:
-    """Return the (rows,) leverages of the configurations: the diagonal of the hat matrix.
+    """Return the (rows,) leverages of the configurations, which are the diagonal of the hat matrix.
 
-    A leverage is between 0 and 1, and measures how strongly a configuration determines the surface. The sum of the
+    A leverage is between 0 and 1. It measures how strongly a configuration determines the surface. The sum of the
     leverages is the effective number of parameters that the configurations determine. The priors determine the rest.
     """
     data = jacobian[:rows]

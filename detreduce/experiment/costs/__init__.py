@@ -1,1 +1,1 @@
-"""The cost of cells and selections in time and energy, and limits on what a run may spend."""
+"""What cells and selections cost in time and energy, and limits on what a run may spend."""

@@ -1,4 +1,4 @@
-"""Forecast of the time and energy that a cell will take, from the finished cells of the same ledger."""
+"""Forecast the time and energy that a cell will take, based on the finished cells in the same ledger."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from detreduce.reducers import reducer_class
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.run.plan_stream import PHASE as STREAM
 
-# training arguments that change the cost of an image
+# training arguments that change the cost per image
 COSTLY = ("imgsz", "batch", "freeze", "device", "workers", "amp", "multi_scale", "rect", "cache")
 
 Line = tuple[float, float]
-"""The cost of a training: a constant part, and a part for each image seen."""
+"""The cost of a training as (constant part, part for each image of its work)."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The expected time (seconds) and energy (Wh) of a cell, or of choosing its images. None if not known."""
+    """The expected time (seconds) and energy (Wh) of a cell, or of choosing its images. None if it is not known."""
 
     seconds: float | None = None
     wh: float | None = None
@@ -40,7 +40,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The expected cost of a cell: a constant part, and a part for each image of its work (see `PlannedWork`).
+    """The expected cost of a cell: a constant part, plus a part for each image of its work (see `PlannedWork`).
 
     Attributes
     ----------
@@ -51,12 +51,12 @@ class Forecast:
     work
         The expected work of cells that are not finished.
     seconds, wh
-        (constant part, part for each image of work) of the time and of the energy; None if not known.
+        The time and the energy, each as (constant part, part for each image of work). None if it is not known.
     choosing
-        Label of a cell -> keep -> mean cost of one selection from `images` images.
+        Label of a cell -> keep -> mean cost of choosing once from `images` images.
     of_recipes
-        Settings of a recipe that change the cost of an image -> (`seconds`, `wh`) of the finished cells with these
-        settings.
+        The settings of a recipe that change the cost per image, as JSON text -> (`seconds`, `wh`), fitted to the
+        finished cells with these settings.
     """
 
     cells: int
@@ -71,14 +71,14 @@ class Forecast:
     def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
         """Fit a forecast to the finished cells that have the model and the `COSTLY` arguments of `config`.
 
-        Cells from other machines are used only if no cell ran on this machine. Overlapped cells are used only if no
-        cell ran alone. `images` is the number of images in the train split.
+        Cells that ran on other machines are used only if no cell ran on this machine. Overlapped cells are used only if
+        no cell ran alone. `images` is the number of images in the train split.
         """
         finished = list(finished)
         here = _preferred(finished, _ran_here)
         alike = _preferred([cell for cell in finished if _alike(cell, config)], _ran_here)
         alike = _preferred(alike, lambda cell: not cell.ran.get("overlapped"))
-        # the time of a cell includes the preparation of its stream
+        # the time of a cell with a stream includes the computation of the stream
         alike = _preferred(alike, lambda cell: STREAM not in cell.training.energy)
         work = [finished_work(cell) for cell in alike]
         return cls(
@@ -92,16 +92,16 @@ class Forecast:
         )
 
     def training(self, cell: Cell) -> Estimate:
-        """Return the expected cost of a cell without the cost of choosing its images."""
+        """Return the expected cost of a cell, not including the cost of choosing its images."""
         work = self.work.of_cell(cell)
         lines = self.of_recipes.get(_costly(cell.recipe), (self.seconds, self.wh))
         return Estimate(*(None if line is None else line[0] + line[1] * work for line in lines))
 
     def selection(self, cell: Cell) -> Estimate | None:
-        """Return the expected cost of choosing the images of a cell; None if no finished cell shows this cost.
+        """Return the expected cost of choosing the images of a cell, or None if no finished cell shows it.
 
-        A nested method has the same cost at every keep, because its smaller selections are prefixes of its larger
-        selections. For any other method, only cells with the same keep are used.
+        A nested method costs the same at every keep, because its smaller selections are prefixes of its larger ones.
+        For any other method, only cells with the same keep are used.
         """
         known = self.choosing.get(cell.label, {})
         if repr(cell.chosen_keep) in known:
@@ -110,13 +110,16 @@ class Forecast:
 
 
 def _costly(recipe: Mapping[str, Any] | None) -> str:
-    """Return the settings of a recipe that change the cost of an image, as text. Empty if there are none."""
+    """Return the settings of a recipe that change the cost per image, as JSON text. It is empty if there are none."""
     found = {name: (recipe or {})[name] for name in COSTLY if name in (recipe or {})}
     return json.dumps(found, sort_keys=True) if found else ""
 
 
 def _lines_of_recipes(cells: Sequence[FinishedCell]) -> dict[str, tuple[Line | None, Line | None]]:
-    """Return the settings of finished recipes that change the cost -> how time and energy grow with the work."""
+    """Fit the time and energy of finished recipes, separately for each combination of settings that change the cost.
+
+    The keys are these settings as JSON text, and the values are (`Forecast.seconds`, `Forecast.wh`).
+    """
     groups: dict[str, list[FinishedCell]] = {}
     for cell in cells:
         if costly := _costly(cell.cell.get("recipe")):
@@ -132,7 +135,7 @@ def _lines_of_recipes(cells: Sequence[FinishedCell]) -> dict[str, tuple[Line | N
 def _alike(cell: FinishedCell, config: ExperimentConfig, recipe: Mapping[str, Any] | None = None) -> bool:
     """Return whether a cell has the model and the `COSTLY` arguments of a configuration.
 
-    Arguments that the `recipe` of the cell sets are not compared.
+    Arguments that are set by `recipe`, the recipe of the cell, are not compared.
     """
     wanted, had = config.train.arguments, cell.training.arguments
     same_model = cell.training.model.name == Path(config.train.model).name
@@ -140,40 +143,39 @@ def _alike(cell: FinishedCell, config: ExperimentConfig, recipe: Mapping[str, An
 
 
 def _preferred(cells: list[FinishedCell], good: Callable[[FinishedCell], bool]) -> list[FinishedCell]:
-    """Return the cells for which `good` is true. If there are no such cells, return all cells."""
+    """Return the cells for which `good` returns True, or all cells if there are none."""
     return [cell for cell in cells if good(cell)] or cells
 
 
 def _ran_here(cell: FinishedCell) -> bool:
-    """Return whether a cell ran on this machine."""
     return bool(cell.ran.get("host") == socket.gethostname())
 
 
 def _seconds(cell: FinishedCell) -> float:
-    """Return the seconds from the start to the end of a cell, without choosing.
+    """Return the seconds from the start to the end of a cell, not including choosing.
 
-    If the start or the end is not recorded, return the sum of the seconds of the phases.
+    If they were not recorded, return the sum of the seconds of its phases.
     """
     measured = cell.ran.get("training_seconds")
     return float(measured) if measured else sum(phase.seconds for phase in _phases(cell))
 
 
 def _wh(cell: FinishedCell) -> float | None:
-    """Return the energy of a cell in Wh, without choosing. Return None if the energy of a phase is not known."""
+    """Return the energy of a cell in Wh, not including choosing, or None if the energy of a phase is not known."""
     parts = [phase.wh for phase in _phases(cell)]
     known = [part for part in parts if part is not None]
     return sum(known) if known and len(known) == len(parts) else None
 
 
 def _phases(cell: FinishedCell) -> list[PhaseEnergy]:
-    """Return the phases of a training, without its stream: a later cell finds the stream in the cache."""
+    """Return the phases of a training, except the computation of its stream, which a later cell finds in the cache."""
     return [phase for name, phase in cell.training.energy.items() if name != STREAM]
 
 
 def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, float] | None:
     """Fit (constant part, part for each image) to costs by least squares. Both parts are at least 0.
 
-    Return None if there are no costs. If all cells saw the same number of images, the constant part is 0.
+    If no cost is known, return None. If all cells saw the same number of images, the constant part is 0.
     """
     pairs = [(images, cost) for images, cost in zip(seen, costs, strict=True) if cost is not None]
     if not pairs:
@@ -187,7 +189,7 @@ def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, f
 
 
 def _choosing(cells: Iterable[FinishedCell]) -> dict[str, dict[str, Estimate]]:
-    """Return the mean cost of choosing the images once: label of a cell -> keep -> mean cost."""
+    """Return label of a cell -> keep -> mean cost of choosing the images once."""
     costs: dict[str, dict[str, list[Estimate]]] = {}
     for cell in cells:
         if energy := cell.choosing.get("selection"):
@@ -197,12 +199,12 @@ def _choosing(cells: Iterable[FinishedCell]) -> dict[str, dict[str, Estimate]]:
 
 
 def _mean(costs: Sequence[Estimate]) -> Estimate:
-    """Return the mean of the known times and the mean of the known energies of several costs."""
+    """Return the mean of the known times and the mean of the known energies."""
     parts = ([cost.seconds for cost in costs], [cost.wh for cost in costs])
     known = [[value for value in part if value is not None] for part in parts]
     return Estimate(*(sum(part) / len(part) if part else None for part in known))
 
 
 def _sum(one: float | None, other: float | None) -> float | None:
-    """Return the sum of two values; None if one is not known."""
+    """Return the sum of two values, or None if one of them is None."""
     return None if one is None or other is None else one + other

@@ -1,4 +1,4 @@
-"""Limits on the time and energy of one run of an experiment, and what the run has spent."""
+"""Limits on the time and energy of one run of an experiment, and the amounts that the run has spent."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from detreduce.training.energy import PhaseEnergy
 
 
 class Spent:
-    """The wall-clock time and the energy of one run.
+    """The time (wall clock) and the energy that a run has spent.
 
-    `wh` becomes NaN when a phase with unknown energy is added.
+    If a phase with unknown energy is added, `wh` becomes NaN.
     """
 
     def __init__(self) -> None:
@@ -33,9 +33,9 @@ class Spent:
 
 @dataclass(frozen=True)
 class Limits:
-    """Upper bounds on the hours and the Wh of one run. None means no bound.
+    """The largest number of hours and of Wh that one run may take. None means that there is no limit.
 
-    Raise InputError for a bound that is not a finite number above 0.
+    Raise InputError if a limit is not a finite number above 0.
     """
 
     hours: float | None = None
@@ -47,9 +47,9 @@ class Limits:
                 raise InputError(f"{name}={value!r} is not a number above 0: use for example 2.")
 
     def reason_to_stop(self, spent: Spent, following: Estimate) -> str | None:
-        """Return the reason not to start the next cell, or None.
+        """Return why the next cell may not be started, or None if it may be started.
 
-        `following` is the expected cost of the next cell. An unknown expected cost counts as 0.
+        `following` is the expected cost of the next cell. If this cost is not known, it counts as 0.
         """
         if self.hours is not None:
             hours, more = spent.seconds / 3600, (following.seconds or 0.0) / 3600

@@ -1,9 +1,9 @@
-"""The work of a training, in images of full size that are trained on once.
+"""The work of a training, measured as the number of full-size images that it trains on.
 
-For most trainings, the work is the number of images seen. If the image size grows during a training (a progressive
-size), each image costs less, but the training sees more images. A training that skips learnt images trains on fewer
-images, and also runs the network on all images without training on them. The work counts operations. The loader decodes
-and augments at full size, so a progressive training takes a little longer.
+For most trainings, the work is the number of images seen. If the image size grows during a training (progressive size),
+each image costs less, but the training sees more images. A training that skips learnt images trains on fewer images,
+and also runs the network on all images without training on them. The work only counts the operations of the network.
+The loader decodes and augments at full size, so a progressive training takes a little longer than its work suggests.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from detreduce.training.streams.learnt import count_refreshes, whole_epochs
 FORWARD = 1 / 3
 """Share of the forward pass in the operations of a training step, if no layer is frozen."""
 WARMUP_EPOCHS, CLOSE_MOSAIC = 3.0, 10
-"""Ultralytics' defaults."""
+"""Defaults of the ultralytics arguments warmup_epochs and close_mosaic."""
 
 
 def finished_work(cell: FinishedCell) -> float:
@@ -45,11 +45,12 @@ class PlannedWork:
     images
         Number of images in the train split.
     arguments
-        Ultralytics' arguments of the experiment.
+        The ultralytics arguments of the experiment.
     shares
-        Rules of skipping learnt images -> mean share of the images that the finished cells with them saw.
+        Rules for skipping learnt images, as JSON text -> mean share of the images that finished cells with these rules
+        saw.
     forward
-        Mean share of the forward pass in the operations of a training step, in the finished cells.
+        Mean share of the forward pass in the operations of a training step, over the finished cells.
     """
 
     images: int
@@ -59,7 +60,9 @@ class PlannedWork:
 
     @classmethod
     def of(cls, finished: Iterable[FinishedCell], arguments: Mapping[str, Any], images: int) -> PlannedWork:
-        """Return what finished cells say about the work of others."""
+        """Create this from finished cells, which show how many images are skipped, and the share of the forward
+        pass.
+        """
         shares: dict[str, list[float]] = {}
         forward = []
         for cell in finished:
@@ -77,18 +80,19 @@ class PlannedWork:
 
     @property
     def epochs(self) -> int:
-        """The number of epochs of each cell."""
+        """Number of epochs of each cell."""
         return int(self.arguments.get("epochs") or EPOCHS)
 
     def of_cell(self, cell: Cell) -> float:
         """Return the expected work of a cell.
 
-        If no finished cell shows how many images a training skips, it counts as a training on all of them.
+        If no finished cell shows how many images its training skips, it counts as if it skipped none.
         """
         chosen = images_of(cell.keep, self.images)
         seen, recipe = float(self.epochs * chosen), cell.parsed_recipe
         if recipe is None or recipe.skip_learnt is None:
-            # a progressive size has the operations of as many images of full size
+            # a progressive training does the same number of operations as a training at full size, on more but smaller
+            # images
             return seen
         arguments = recipe_settings(recipe, self.arguments, images=self.images, chosen=chosen).arguments
         warmup, close = arguments.get("warmup_epochs", WARMUP_EPOCHS), arguments.get("close_mosaic", CLOSE_MOSAIC)
@@ -98,7 +102,7 @@ class PlannedWork:
 
 
 def _recipe(cell: Mapping[str, Any]) -> Recipe | None:
-    """Return the recipe of a cell; None if there is none."""
+    """Return the recipe of a cell, or None if it has none."""
     return Recipe.model_validate(cell["recipe"]) if cell.get("recipe") else None
 
 

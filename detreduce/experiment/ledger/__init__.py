@@ -1,4 +1,6 @@
-"""The ledger: a folder of finished cells, its export, its merging, and its views in a notebook."""
+"""The ledger, which is a folder of finished cells: read and write it, export it, merge it, and show it in a
+notebook.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export of a ledger: filter the tidy rows of the ledger, and write the rows as CSV, JSON or Parquet."""
+"""Export a ledger: filter its tidy rows, and write them as CSV, JSON or Parquet."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ def filter_rows(
     method
         A method's name, or its label with parameters.
     keep
-        The keep of the cells. The integer 1 is one image, and the float 1.0 is all images.
+        The keep of the cells. The integer 1 means one image, and the float 1.0 means all images.
     control
         A control's name.
     where
-        Column -> value. Values are read as YAML, and a number matches an equal number. Any other value is compared as
-        text.
+        Column -> wanted value, as text. The text is read as YAML, so that a number matches an equal number. Any other
+        value is compared as text.
 
     Raises
     ------
     InputError
-        A column is in no row, or a method or control is unknown.
+        No row has one of the columns, or the method or the control is unknown.
     """
     for what, name, column in (("method", method, "label"), ("control", control, "control")):
         _check_known(what, name, rows, column)
@@ -69,9 +69,9 @@ def filter_rows(
 
 
 def _check_known(what: str, name: str | None, rows: Sequence[Row], column: str) -> None:
-    """Raise InputError if the name of a method or control is neither in the rows nor built in.
+    """Raise InputError if `name` is neither in the rows nor the name of a known method or control.
 
-    `what` is ``method`` or ``control``. The name may be in the column `what` or in `column`.
+    `what` is ``method`` or ``control``. The rows are searched in the columns `what` and `column`.
     """
     there = sorted({str(value) for row in rows for value in (row[what], row[column]) if value is not None})
     known = [*CONTROLS, *(list_reducers() if what == "method" else [])]
@@ -81,21 +81,21 @@ def _check_known(what: str, name: str | None, rows: Sequence[Row], column: str) 
 
 
 def columns_of(rows: Iterable[Row]) -> list[str]:
-    """Return the names of all columns of the rows, in order of first appearance."""
+    """Return the names of all columns, in the order of their first appearance."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write one row per cell as CSV, JSON or Parquet; the suffix of `path` selects the format.
+    """Write one row per cell as CSV, JSON or Parquet. The suffix of `path` selects the format.
 
-    The file is written completely or not at all. In CSV and Parquet, lists and mappings become JSON text. A Parquet
-    column has one type, so a `keep` of 1 (one image) and a `keep` of 1.0 (all images) may both become 1.0. The column
-    `images` always has the number of images.
+    The file is written completely or not at all. In CSV and Parquet, lists and mappings become JSON text. All values of
+    a Parquet column have the same type, so a `keep` of 1 (one image) may become 1.0 (all images). The column `images`
+    always contains the number of images.
 
     Raises
     ------
     InputError
-        The suffix is unknown, the file exists without `overwrite`, or the package for Parquet is missing.
+        The suffix is unknown, the file exists and `overwrite` is False, or the package for Parquet is not installed.
     DetreduceError
         The file cannot be written.
     """
@@ -114,7 +114,7 @@ def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = Fals
 
 
 def _matches(value: Any, wanted: str, column: str) -> bool:
-    """Return whether a value equals the text `wanted`, which is read as YAML."""
+    """Return whether a value equals `wanted`, a text that is read as YAML."""
     try:
         parsed = load_yaml(wanted)
     except yaml.YAMLError:
@@ -127,7 +127,7 @@ def _matches(value: Any, wanted: str, column: str) -> bool:
 
 
 def _csv(rows: Sequence[Row]) -> bytes:
-    """Return the rows as a CSV file."""
+    """Return the rows as the content of a CSV file."""
     text = io.StringIO()
     columns = columns_of(rows)
     writer = csv.writer(text, lineterminator="\n")
@@ -137,14 +137,14 @@ def _csv(rows: Sequence[Row]) -> bytes:
 
 
 def _json(rows: Sequence[Row]) -> bytes:
-    """Return the rows as a JSON file; every row has all columns."""
+    """Return the rows as the content of a JSON file. Every row gets all columns."""
     columns = columns_of(rows)
     listed = [{name: row.get(name) for name in columns} for row in rows]
     return json_text(listed).encode()
 
 
 def _parquet(rows: Sequence[Row]) -> bytes:
-    """Return the rows as a Parquet file, written by polars, or by pyarrow if polars is not installed."""
+    """Return the rows as the content of a Parquet file, using polars, or pyarrow if polars is not installed."""
     table = {name: _one_type([_flat(row.get(name)) for row in rows]) for name in columns_of(rows)}
     target = io.BytesIO()
     try:
@@ -157,7 +157,7 @@ def _parquet(rows: Sequence[Row]) -> bytes:
 
 
 def _parquet_by_arrow(table: Mapping[str, list[Any]], target: io.BytesIO) -> None:
-    """Write a table of columns as Parquet with pyarrow; raise InputError if pyarrow is not installed."""
+    """Write columns as Parquet with pyarrow. Raise InputError if pyarrow is not installed."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -169,17 +169,16 @@ def _parquet_by_arrow(table: Mapping[str, list[Any]], target: io.BytesIO) -> Non
 
 
 def _flat(value: Any) -> Any:
-    """Return lists and mappings as JSON text, and any other value unchanged."""
+    """Return a list or mapping as JSON text, and any other value unchanged."""
     if isinstance(value, Mapping | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=str)
     return value
 
 
 def _one_type(values: list[Any]) -> list[Any]:
-    """Return the values of a column converted to one type.
+    """Convert the values of a column to one type.
 
-    If the values are integers and floats, convert them to floats. If the types differ in another way, convert the
-    values to text.
+    If there are integers and floats, all become floats. If the types differ in another way, all become text.
     """
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) < 2:

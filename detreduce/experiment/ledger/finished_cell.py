@@ -1,4 +1,4 @@
-"""One finished cell of a ledger: the content of its folder, and its row in the table of results."""
+"""A finished cell of a ledger: the content of its folder, and its row in the table of results."""
 
 from __future__ import annotations
 
@@ -22,25 +22,26 @@ TRAIN_FOLDER = "train"
 
 @dataclass(frozen=True)
 class FinishedCell:
-    """One finished training, with its selection and the cost of choosing.
+    """One finished training, together with the selection that it used and the cost of choosing.
 
     Attributes
     ----------
     key
         The key of the cell, which is also the name of its folder.
     cell
-        The cell as in the plan, with its label.
+        The cell as it is in the plan, together with its label.
     training
-        The record of the training, with its results and its cost. The record is a file in the run folder.
+        The record of the training, with its results and its cost. It is read from the run folder.
     choosing
-        Phase (``proxy training``, ``features``, ``selection``) -> measured energy; empty for controls on all images.
+        Phase (``proxy training``, ``features``, ``selection``) -> measured energy. Empty for controls on all images.
     selection
-        Counts and hash of the selection; empty for controls on all images.
+        Counts and hash of the selection. Empty for controls on all images.
     ran
-        Where and when the cell ran; empty in ledgers of version 0.1. ``host`` is the name of the machine, and
-        ``machine`` is a hash that changes when the machine restarts. ``started`` and ``ended`` are in UTC.
-        ``overlapped`` says whether another training or selection of detreduce ran on the machine at the same time;
-        null if not known. ``started``, ``ended``, ``training_seconds`` and ``overlapped`` do not include choosing.
+        Where and when the cell ran. Empty in ledgers of version 0.1. ``host`` is the name of the machine, and
+        ``machine`` is a hash that changes when the machine restarts. ``started`` and ``ended`` are times in UTC.
+        ``overlapped`` says whether another training or selection of detreduce ran on the machine at the same time, or
+        is null if this is not known. ``started``, ``ended``, ``training_seconds`` and ``overlapped`` do not include
+        choosing.
     """
 
     key: str
@@ -51,7 +52,7 @@ class FinishedCell:
     ran: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Return the content of ``cell.json``: everything except the record of the training."""
+        """Return the content of ``cell.json``, which is everything except the record of the training."""
         content = {
             "cell": dict(self.cell),
             "selection": dict(self.selection),
@@ -62,7 +63,7 @@ class FinishedCell:
 
     @classmethod
     def read(cls, folder: Path) -> FinishedCell:
-        """Read the folder of a cell; raise InputError, with the file and the field, if the folder is damaged."""
+        """Read the folder of a cell. If it is damaged, raise InputError, which names the file and the field."""
         try:
             content, checked = read_checked(folder / CELL_FILE, CellFile, "a finished cell")
             if checked.cell.key != folder.name:
@@ -78,14 +79,15 @@ class FinishedCell:
     def row(self) -> dict[str, Any]:
         """Return the cell as one tidy row: its settings, its results, its cost, and where and when it ran.
 
-        If ``overlapped`` is true, energy and seconds include part of another training. Comparisons exclude such values.
+        If ``overlapped`` is true, its energy and seconds include part of another training. Comparisons leave such
+        values out.
         """
         where = {name: self.ran.get(name) for name in ("started", "ended", "host", "machine", "overlapped")}
         return {
             **self.cell,
             **self.training.row(),
             **phase_columns(self.choosing),
-            # the hash of earlier versions also depends on the order in which the images were chosen
+            # earlier versions stored only a hash that also depends on the order in which the images were chosen
             "selection_hash": self.selection.get("set_hash") or self.selection.get("hash"),
             "selection_fitted_at": self.selection.get("fitted_at"),
             "selection_deterministic": self.selection.get("deterministic"),
@@ -95,9 +97,7 @@ class FinishedCell:
 
 
 def _relabelled(cell: dict[str, Any]) -> dict[str, Any]:
-    """Return a recorded cell. If a default of its method has changed since the cell ran, the label states the former
-    value.
-    """
+    """Return the cell with a label that shows the former default of its method, if this default has changed since."""
     if cell["method"] not in FORMER_DEFAULTS or is_recipe(cell):
         return cell
     return {**cell, "label": make_label(cell["method"], cell.get("parameters", {}), cell.get("composition", {}))}

@@ -1,4 +1,6 @@
-"""Hashes of the data, features and files that affect a cell. A finished cell is reused while these hashes are equal."""
+"""Hashes of the data, features and files that affect a cell. A finished cell is reused as long as they do not
+change.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,14 @@ from detreduce.machine.regular_files import is_regular
 def data_identity(dataset: DetectionDataset) -> str:
     """Return a hash of the annotations and image files of every split.
 
-    The hash of each image file is cached, so unchanged files are not read again.
+    The hash of each image file is cached, so that files that have not changed are not read again.
     """
     digest = hashlib.sha256()
     memo = DigestMemo(cache_folder())
     for split in dataset.source.splits:
         part = dataset if split == dataset.split else load_split(dataset.source, split)
         digest.update(f"{split} {part.content_hash}".encode())
-        # such images have a category of their own, so choices differ
+        # images with unreadable labels get a category of their own, which affects what methods choose
         digest.update("".join(f" {row}" for row in part.unreadable.nonzero()[0]).encode())
         with progress(f"checking {split} images", len(part), "images") as advance:
             for record in part:
@@ -42,7 +44,7 @@ def data_identity(dataset: DetectionDataset) -> str:
 
 
 def _image_digest(path: Path, memo: DigestMemo) -> bytes:
-    """Return the digest of an image file. Return a constant if the file cannot be read."""
+    """Return the digest of an image file, or a constant if the file cannot be read."""
     try:
         return memo.read(path)
     except OSError:
@@ -50,16 +52,16 @@ def _image_digest(path: Path, memo: DigestMemo) -> bytes:
 
 
 def features_identity(features: FeaturesConfig) -> str:
-    """Return a hash of the backbone (with its weights and preprocessing), the blocks, the image size and the precision.
+    """Return a hash of the backbone (with weights and preprocessing), the blocks, the image size and the precision.
 
-    For the backbone ``file:…``, the hash includes the content of the file.
+    For the backbone ``file:…``, the hash covers the content of the file.
     """
     backbone = features.backbone
     if backbone.startswith("file:"):
         parts = {"file": file_identity(backbone.removeprefix("file:"))}
     else:
         parts = dict(make_backbone(backbone, features.imgsz).key)
-    # hash the names of the blocks and not None, because the default may change between versions
+    # hash the names of the blocks instead of None, because the default may change in a later version
     blocks = features.blocks or default_blocks(backbone, labelled=True)
     if "objects" in blocks:
         parts["objects"] = WORDS
@@ -67,5 +69,5 @@ def features_identity(features: FeaturesConfig) -> str:
 
 
 def file_identity(name: str) -> str:
-    """Return the hash of a file. Return `name` if the file does not exist."""
+    """Return the hash of a file, or `name` itself if there is no such file."""
     return file_hash(name) if is_regular(name) else name

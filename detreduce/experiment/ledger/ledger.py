@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 SELECTIONS = "selections"
 SEARCH = "duplicates"
-"""Name of the lock for searches. Only one process searches at a time, because a search uses all cores."""
+"""Name of the lock for searches. Only one process searches at a time, because a search uses all processor cores."""
 
 
 class Ledger:
-    """The finished cells in a folder; several processes may use it at the same time."""
+    """The finished cells in a folder. Several processes may use the same ledger at the same time."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).absolute()
@@ -44,7 +44,7 @@ class Ledger:
 
     @classmethod
     def create(cls, path: str | Path) -> Ledger:
-        """Create the folder of a ledger, or open an existing ledger; raise DetreduceError if it cannot be written."""
+        """Create a ledger, or open it if it exists. Raise DetreduceError if the folder cannot be written."""
         ledger = cls(path)
         with ledger._writing():
             for folder in (ledger._cells, ledger._work, ledger._locks):
@@ -64,17 +64,17 @@ class Ledger:
         try:
             return ledger_html(title, finished_rows(self))
         except DetreduceError as error:
-            # a notebook shows this instead of a traceback
+            # show the message in the notebook instead of a traceback
             return block(title, lines([error]))
 
     def plot(self, cost: str | None = None, measure: str = "mAP50_95") -> Figure:
-        """Draw mAP against cost with matplotlib: every cell of the latest plan, and the mean of each method.
+        """Draw mAP against cost with matplotlib, for every cell of the latest plan and for the mean of each method.
 
         Parameters
         ----------
         cost
-            ``TFLOPs``, ``images_seen``, ``Wh`` (including choosing) or ``minutes``. Default: the first of these that
-            the cells have.
+            ``TFLOPs``, ``images_seen``, ``Wh`` (including choosing) or ``minutes``. The default is the first of these
+            that is known for a cell.
         measure
             ``mAP50`` or ``mAP50_95``.
 
@@ -89,16 +89,17 @@ class Ledger:
         return ledger_figure(finished_rows(self), cost, measure, str(self.path))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one tidy row per finished cell as a pandas frame, including cells of earlier plans."""
+        """Return one tidy row for each finished cell as a pandas frame, including cells of earlier plans."""
         from detreduce.experiment.ledger.views import cells_frame
 
         return cells_frame(self.rows())
 
     def comparisons_frame(self) -> pd.DataFrame:
-        """Return one row per method, keep, reference and measure as a pandas frame, with the fields of `Comparison`.
+        """Return one row for each method, keep, reference and measure as a pandas frame, with the fields of
+        `Comparison`.
 
-        The frame covers the cells of the latest plan. Intervals are over seeds and test images. The intervals need
-        1,000 resamples of the test images, so this function is slow for many cells.
+        The frame covers the cells of the latest plan. The intervals cover the variation over seeds and test images.
+        They need 1,000 resamples of the test images, so this function is slow if there are many cells.
         """
         from detreduce.experiment.ledger.views import comparisons_frame
 
@@ -109,7 +110,7 @@ class Ledger:
         return self._cells.is_dir()
 
     def cell_folder(self, key: str) -> Path:
-        """Return the folder of a finished cell; raise InputError if there is no such cell."""
+        """Return the folder of a finished cell. Raise InputError if there is no such cell."""
         if key not in self:
             hint = nearest(key, self.cell_keys())
             raise InputError(f"The ledger {self.path} has no finished cell {key!r}.{hint}")
@@ -124,7 +125,7 @@ class Ledger:
         return [entry.relative_to(self.path) for entry in entries]
 
     def scratch(self, name: str) -> Path:
-        """Return an empty working folder called `name`; files that a killed process left there are removed."""
+        """Return an empty working folder. Files that a killed process left in it are removed."""
         folder = self._work / f".{name}"
         with self._writing():
             shutil.rmtree(folder, ignore_errors=True)
@@ -135,7 +136,7 @@ class Ledger:
         return sum(1 for _ in self._folders())
 
     def __iter__(self) -> Iterator[FinishedCell]:
-        """Yield the finished cells, sorted by key. A damaged cell is left out with a warning."""
+        """Yield the finished cells, sorted by key. Warn about a damaged cell, and leave it out."""
         for folder in self._folders():
             try:
                 cell = FinishedCell.read(folder)
@@ -145,7 +146,7 @@ class Ledger:
                 yield cell
 
     def whole(self) -> Iterator[FinishedCell]:
-        """Yield the finished cells, sorted by key; raise InputError if a cell is damaged."""
+        """Yield the finished cells, sorted by key. Raise InputError if a cell is damaged."""
         return (FinishedCell.read(folder) for folder in self._folders())
 
     def cell_keys(self) -> list[str]:
@@ -159,27 +160,26 @@ class Ledger:
         return FinishedCell.read(self.cell_folder(key))
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one tidy row per finished cell, sorted by key."""
+        """Return one tidy row for each finished cell, sorted by key."""
         cells = list(self)
         together = overlapping(cells)
         return [cell.row() | ({"overlapped": True} if cell.key in together else {}) for cell in cells]
 
     def evidence(self, key: str) -> Evidence | None:
-        """Return the evidence of a finished cell: the matches between its detections and the labels of each test image.
+        """Return the evidence of a finished cell: how its detections match the labels in each test image.
 
-        Return None if the cell did not store its matches.
+        Return None if the cell did not store its evidence.
         """
         file = self._cells / key / TRAIN_FOLDER / EVIDENCE_NAME
         return Evidence.load(file) if is_regular(file) else None
 
     @contextmanager
     def claim(self, key: str) -> Iterator[Path | None]:
-        """Claim a cell, and yield an empty folder to work in.
+        """Claim a cell, so that no other process runs it. Yield an empty folder to work in.
 
-        Yield None if the cell is finished or if another process has claimed the cell.
-
-        When the context ends, the folder is removed, unless `finish` has moved it. If a process dies, the system
-        frees its claim. The next process that claims the cell removes the files.
+        Yield None if the cell is already finished or if another process has claimed it. At the end, the folder is
+        removed, unless `finish` has moved it. If a process dies, the operating system releases its claim, and the next
+        process that claims the cell removes the files.
         """
         lock = FileLock(self._locks / f"{key}.lock")
         work = self._work / key
@@ -200,9 +200,9 @@ class Ledger:
 
     @contextmanager
     def exclusive(self, name: str, wait: Callable[[], None]) -> Iterator[None]:
-        """Take the lock called `name` for the duration of the context. Only one process at a time has the lock.
+        """Take the lock with this name until the context ends. Only one process can have the lock at a time.
 
-        If another process has the lock, call `wait` once and then wait for the lock.
+        If another process has the lock, call `wait` once, and then wait for the lock.
         """
         lock = FileLock(self._locks / f"{name}.lock")
         if not self._acquire(lock):
@@ -214,7 +214,7 @@ class Ledger:
             lock.release()
 
     def _acquire(self, lock: FileLock) -> bool:
-        """Take a lock without waiting; return False if another process holds the lock."""
+        """Take a lock without waiting. Return False if another process has the lock."""
         with self._writing():
             try:
                 lock.acquire(blocking=False)
@@ -231,17 +231,17 @@ class Ledger:
             work.rename(target)
 
     def write_json(self, name: str, content: Any) -> Path:
-        """Write `content` as a JSON file in the ledger, completely or not at all; return its path."""
+        """Write `content` to a JSON file in the ledger, completely or not at all, and return its path."""
         return self.write_text(name, json_text(content))
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write `text` as a file in the ledger, completely or not at all; return its path."""
+        """Write `text` to a file in the ledger, completely or not at all, and return its path."""
         target = self.path / name
         write_atomically(target, lambda file: file.write(text.encode()))
         return target
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Return the JSON object in a file of the ledger. Return {} if the file does not exist or cannot be read."""
+        """Return the JSON object in a file of the ledger, or an empty dict if the file cannot be read."""
         try:
             content = parse_json(read_regular(self.path / name, RECORDS))
         except (OSError, ValueError):
@@ -251,8 +251,8 @@ class Ledger:
     def adopt(self, key: str, folder: Path) -> None:
         """Move the folder of a finished cell to the finished cells of this ledger.
 
-        The folder must be inside the ledger, so that one rename moves it. Raise DetreduceError if another process works
-        on the cell.
+        The folder must already be inside the ledger, so that one rename is enough. Raise DetreduceError if another
+        process works on this cell.
         """
         with self.claim(key) as work:
             if work is None:
@@ -262,7 +262,7 @@ class Ledger:
                 folder.rename(self._cells / key)
 
     def forget(self, key: str) -> None:
-        """Remove a finished cell; the next run of its experiment trains the cell again.
+        """Remove a finished cell. The next run of the experiment trains it again.
 
         Raise InputError if there is no such cell. Raise DetreduceError if another process works on the cell, or if the
         folder cannot be removed.
@@ -275,7 +275,7 @@ class Ledger:
         if not self._acquire(lock):
             raise DetreduceError(f"Another process works on the cell {key}. Forget the cell when the process ends.")
         try:
-            # rename first, so that a killed removal does not leave a partial cell among the finished cells
+            # rename the folder first, so that a killed removal leaves no partial cell among the finished cells
             work = self._work / key
             with self._writing():
                 shutil.rmtree(work, ignore_errors=True)
@@ -296,9 +296,10 @@ class Ledger:
 
 
 def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[dict[str, Any]]:
-    """Return the tidy rows of the finished cells among `cells`. By default, `cells` is the latest plan of the ledger.
+    """Return the tidy rows of the planned cells that are finished.
 
-    Without a plan, all finished cells are used. Raise InputError if the plan or a cell cannot be read.
+    `cells` are the planned cells; by default, the latest plan in the ledger. If the ledger has no plan, all finished
+    cells are used. Raise InputError if the plan or a cell cannot be read.
     """
     if cells is not None:
         return _rows_of(ledger, cells)
@@ -313,7 +314,7 @@ def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[d
 
 
 def _rows_of(ledger: Ledger, cells: Iterable[Cell | PlannedCell]) -> list[dict[str, Any]]:
-    """Return the tidy rows of the finished cells among `cells`. Recipes get their current names."""
+    """Return the tidy rows of the finished cells among `cells`. Recipes get the names that they have in `cells`."""
     names = {cell.key: (cell.recipe or {}).get("name") for cell in cells}
     rows = [row for row in ledger.rows() if row["key"] in names]
     return [{**row, "label": names[row["key"]]} if names[row["key"]] else row for row in rows]

@@ -1,4 +1,4 @@
-"""Merging: copy the finished cells of one ledger into another ledger, either all cells or no cell."""
+"""Copy the finished cells of one ledger into another, either all of them or none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from detreduce.machine.files import writing
 from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 from detreduce.training.record import RECORD_NAME
 
-# two cells with the same key are equal if these files are equal; all other files are derived or large
+# two cells with the same key are equal if these files are equal; all other files are derived from them or large
 FACTS = (CELL_FILE, f"{TRAIN_FOLDER}/{RECORD_NAME}")
 
 
@@ -28,9 +28,9 @@ class Merged:
     Attributes
     ----------
     copied
-        Keys of the copied cells.
+        Keys of the cells that were copied.
     skipped
-        Keys of the cells that were in both ledgers and are equal.
+        Keys of the cells that were already in both ledgers, and equal.
     """
 
     copied: tuple[str, ...]
@@ -40,14 +40,14 @@ class Merged:
 def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
     """Copy the finished cells of `other` into the ledger `into`, which is created if it does not exist.
 
-    Files that cells share (plan, selections, proxies, costs) are copied if `into` does not have these files. `other` is
-    not changed. A killed merge leaves only complete cells; call this function again to continue the merge.
+    Files that cells share (plan, selections, proxies, costs) are copied too, unless `into` already has them. `other` is
+    not changed. If a merge is killed, `into` contains only complete cells. Call this function again to continue.
 
     Raises
     ------
     InputError
         `other` is not a ledger, both ledgers are the same folder, a cell cannot be read, or two cells with the same key
-        differ. In these cases nothing is merged.
+        differ. In these cases, nothing is copied.
     DetreduceError
         `into` cannot be written, or another process works on one of the cells.
     """
@@ -72,9 +72,9 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
 
 
 def _check_inside(folder: Path) -> None:
-    """Raise InputError if a ledger contains anything except files, folders, and links to places inside the ledger.
+    """Raise InputError if a ledger contains anything but files, folders and links to places inside the ledger.
 
-    After a merge, a link that leads out of the ledger could point to any file of this computer.
+    After a merge, a link that leads out of the ledger could point to any file on this computer.
     """
     home = Path(os.path.realpath(folder))
     for place, folders, files in os.walk(home):
@@ -92,14 +92,14 @@ def _check_inside(folder: Path) -> None:
 
 
 def _facts(folder: Path) -> list[Any]:
-    """Return the contents of a cell's files by which two cells are compared."""
+    """Return the contents of the files of a cell by which two cells are compared."""
     return [parse_json(read_regular(folder / name, RECORDS)) for name in FACTS]
 
 
 def _copy_cells(source: Ledger, target: Ledger, keys: list[str]) -> None:
     """Copy cells and shared files to a scratch folder, then move them into `target`.
 
-    If a move fails, the cells that this merge has already moved are removed from `target`.
+    If a move fails, the cells that were already moved are removed from `target`.
     """
     stage = target.scratch("merge")
     done: list[Callable[[], None]] = []
@@ -125,7 +125,7 @@ def _copy_cells(source: Ledger, target: Ledger, keys: list[str]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file or a folder; create the parent folders of `target`."""
+    """Copy a file or a folder, and create the parent folders of `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, symlinks=True)

@@ -1,4 +1,4 @@
-"""Pydantic models of the files in a ledger: their fields and types."""
+"""Pydantic models of the files in a ledger, which define their fields and types."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Cell(PlannedCell):
 
 
 class _Selection(Stored):
-    """Counts and hash of a selection. Empty for a control on all images."""
+    """The counts and the hash of a selection. All are None for a control on all images."""
 
     images: Count | None = None
     of: Count | None = None
@@ -61,7 +61,7 @@ class CellFile(Stored):
 
 
 class CostFile(Stored):
-    """The cost of features or of a search, and the number of vectors that came from the cache."""
+    """The cost of features or of a search, and how many of the vectors came from the cache."""
 
     energy: PhaseEnergy
     from_cache: Count = 0

@@ -1,4 +1,4 @@
-"""The planned cells that are not finished, and the command that runs them."""
+"""The planned cells that are not finished yet, and the command that runs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detreduce.vocabulary.controls import FULL
 
 
 def run_command(ledger: Ledger) -> str:
-    """Return the `detreduce run` command that runs or continues the experiment, with the configuration in the ledger.
+    """Return the `detreduce run` command that runs or continues the experiment with the configuration in its ledger.
 
     If the ledger has no configuration, the command contains a placeholder.
     """
@@ -24,7 +24,7 @@ def run_command(ledger: Ledger) -> str:
 
 
 def planned_cells(ledger: Ledger) -> list[Mapping[str, Any]]:
-    """Return the cells of the latest plan. The list is empty if there is no readable plan."""
+    """Return the cells of the latest plan. The list is empty if there is no plan or if it cannot be read."""
     try:
         content = parse_json(read_regular(ledger.path / "plan.json", RECORDS))
     except (OSError, ValueError, TypeError):
@@ -35,7 +35,7 @@ def planned_cells(ledger: Ledger) -> list[Mapping[str, Any]]:
 def unfinished_in_words(ledger: Ledger) -> str:
     """Return a sentence with the number of unfinished cells and the command that runs them.
 
-    Return "" if all are finished.
+    If all cells are finished, return an empty string.
     """
     keys = [str(cell.get("key")) for cell in planned_cells(ledger)]
     finished = sum(key in ledger for key in keys)
@@ -48,7 +48,7 @@ def unfinished_in_words(ledger: Ledger) -> str:
 
 
 def missing_full(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a sentence with advice if no tidy row is the control ``full``, else []."""
+    """Return a list with one sentence of advice if no row belongs to the control ``full``, or else an empty list."""
     if any(row["control"] == FULL for row in rows):
         return []
     if any(cell.get("control") == FULL for cell in planned_cells(ledger)):
@@ -59,7 +59,7 @@ def missing_full(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> list[str]
 
 
 def check_started(ledger: Ledger, rows: Sequence[Any]) -> None:
-    """Raise InputError if `rows` is empty, because then no cell is finished. The message has the command to run."""
+    """Raise InputError if `rows`, the rows of the finished cells, is empty. The message contains the command to run."""
     if not rows:
         raise InputError(
             f"{ledger.path} has no finished cell yet. Wait for its first cell, or run its cells: "

@@ -1,6 +1,6 @@
-"""Views of a ledger for a notebook: the table of results, the figure of mAP against cost, and pandas frames.
+"""How a notebook shows a ledger: the table of results, the figure of mAP against cost, and pandas frames.
 
-`rows` are always tidy rows of finished cells.
+In this module, `rows` are always tidy rows of finished cells.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ LINES = 200
 
 
 def ledger_html(title: str, rows: Sequence[dict[str, Any]]) -> str:
-    """Return the table of results of a ledger as HTML, with the tables of differences.
+    """Return the table of results of a ledger, and the tables of differences, as HTML.
 
-    Intervals are over seeds only, because intervals over test images would take about a second per cell.
+    The intervals cover only the variation over seeds. Intervals over test images would take about one second per cell.
     """
     if not rows:
         return block(title, lines(["no finished cells"]))
@@ -38,7 +38,7 @@ def ledger_html(title: str, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _result_table(shown: ResultTable) -> str:
-    """Return the means and, if there are any, the differences to the control `full` as an HTML table."""
+    """Return an HTML table of the means and, if `full` was trained, of the differences to it."""
     measures = [*ACCURACIES, *shown.costs]
     headings = ["method", "keep", "images", "cells", *shown.headings(measures)]
     rows = [
@@ -49,7 +49,7 @@ def _result_table(shown: ResultTable) -> str:
 
 
 def _difference_tables(shown: ResultTable) -> Iterator[str]:
-    """Yield the comparisons with random subsets and the equal-steps control, as an HTML table with a note."""
+    """Yield an HTML table of the comparisons with random subsets and the equal-steps control, and then a note."""
     rows = []
     for against in shown.references:
         for row in shown.rows:
@@ -69,14 +69,14 @@ def _difference_tables(shown: ResultTable) -> Iterator[str]:
 
 
 def check_axes(cost: str | None, measure: str) -> None:
-    """Raise InputError for a cost or measure that `ledger_figure` does not know."""
+    """Raise InputError if `ledger_figure` does not know the cost or the measure."""
     for what, name, known in (("cost", cost, DRAWN_COSTS), ("measure", measure, tuple(ACCURACIES))):
         if name is not None and name not in known:
             raise InputError(f"Unknown {what} {name!r}.{nearest(name, known)} Use one of: {', '.join(known)}.")
 
 
 def ledger_figure(rows: Sequence[dict[str, Any]], cost: str | None, measure: str, ledger: str) -> Figure:
-    """Draw mAP against cost. Raise InputError if no row has both values. The error names the path `ledger`."""
+    """Draw mAP against cost. If no row has both, raise InputError with a message that names `ledger`, the path."""
     from detreduce.figures import trade_off
 
     for wanted in DRAWN_COSTS if cost is None else (cost,):
@@ -86,14 +86,14 @@ def ledger_figure(rows: Sequence[dict[str, Any]], cost: str | None, measure: str
 
 
 def cells_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return a pandas frame with one row per cell."""
+    """Return a pandas frame with one row for each cell."""
     import pandas as pd
 
     return _with_keep(pd.DataFrame(rows), [row["keep"] for row in rows])
 
 
 def comparisons_frame(rows: Sequence[dict[str, Any]], evidence: Load) -> pd.DataFrame:
-    """Return a pandas frame with one row per comparison. `evidence` is the argument `evidence` of `compare_methods`."""
+    """Return a pandas frame with one row for each comparison. `evidence` is passed to `compare_methods`."""
     import pandas as pd
 
     found = compare_methods(rows, evidence)
@@ -102,9 +102,9 @@ def comparisons_frame(rows: Sequence[dict[str, Any]], evidence: Load) -> pd.Data
 
 
 def _with_keep(frame: pd.DataFrame, keeps: Sequence[float | int]) -> pd.DataFrame:
-    """Return the frame with a `keep` column that contains both int and float.
+    """Keep both integers and floats in the column `keep` of a frame.
 
-    Otherwise pandas would convert a count of 1 (one image) to a fraction of 1.0 (all images).
+    Otherwise pandas would convert the number 1 (one image) to the fraction 1.0 (all images).
     """
     import pandas as pd
 

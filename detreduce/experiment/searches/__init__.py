@@ -1,1 +1,1 @@
-"""Searches for duplicates and leakage in the dataset of an experiment. Each search runs once."""
+"""The searches for duplicates and leaks in the dataset of an experiment. Each search runs only once."""

@@ -1,6 +1,6 @@
-"""Remove images of val or test from the train split of an experiment, so that no training uses them.
+"""Leave images of val or test out of the train split of an experiment, so that no training uses them.
 
-The images that remain are a dataset of links in the cache folder. Every cell uses this dataset: methods, random
+The images that remain form a dataset of links in the cache folder. Every cell uses this dataset: methods, random
 subsets, and the controls that train on all images.
 """
 
@@ -39,11 +39,11 @@ _NO_TRAIN_LEFT = (
 def drop_leaks(
     config: ExperimentConfig, dataset: DetectionDataset
 ) -> tuple[ExperimentConfig, DetectionDataset, DroppedLeaks | None]:
-    """Leave out images of train that are also in val or test. Return the changed configuration, the split that remains,
-    and the images that are left out.
+    """Leave out images of train that are also in val or test.
 
-    `dataset` is the train split of the configuration. Without ``reduce.drop_leaked``, nothing changes, and nothing is
-    searched. All images are opened once, and the results of the search are cached.
+    `dataset` is the train split of the configuration. Return the changed configuration, the train split that remains,
+    and the images that were left out. If the configuration does not have ``reduce.drop_leaked``, nothing is searched
+    and nothing changes. All images are opened once, and the results of the search are cached.
 
     Raises InputError if no image remains, if ``must_keep`` names an image that is left out, or if the dataset has
     neither val nor test.
@@ -62,7 +62,7 @@ def drop_leaks(
     file = _write(dataset, leaked)
     reduce, recipes = _lists(config, dataset, found)
     clean = config.model_copy(update={"dataset": str(file), "reduce": reduce, "recipes": recipes})
-    # the links to the images lead out of the cache folder, and the user needs no warning about this
+    # do not warn the user that links in the cache folder lead to images outside it
     train = load_dataset(file, split=dataset.split)
     source = replace(train.source, origin=dataset.source.typed)
     return clean, replace(train, outside=dataset.outside, source=source), dropped
@@ -75,15 +75,15 @@ def _in_words(found: LeakageReport, count: int) -> str:
 
 
 def _write(dataset: DetectionDataset, leaked: set[ImageId]) -> Path:
-    """Write the images that remain as a dataset of links, unless it exists, and return its data.yaml."""
+    """Write the remaining images as a dataset of links, unless this dataset exists, and return its data.yaml."""
     source = dataset.source.path.absolute()
     kept = [image for image in dataset.image_ids if image not in leaked]
     key = json_hash([str(source), data_identity(dataset), list(map(str, kept))])[:16]
-    # pages and messages show the name of the folder
+    # pages and messages show the name of the folder, so it begins with the name of the dataset
     name = f"{(source if source.is_dir() else source.parent).name or 'data'}-without-leaks"
     folder = cache_folder() / "datasets" / key / name
     with writing(folder), claimed(folder, wait=True):
-        # another process may have just written the same dataset
+        # another process may just have written the same dataset
         if not is_regular(folder / DATA_YAML):
             write_subset(dataset, kept, folder, link="symlink")
     return folder / DATA_YAML
@@ -92,8 +92,9 @@ def _write(dataset: DetectionDataset, leaked: set[ImageId]) -> Path:
 def _lists(
     config: ExperimentConfig, dataset: DetectionDataset, found: LeakageReport
 ) -> tuple[ReduceConfig, list[Recipe]]:
-    """Return the section `reduce` and the recipes. Their lists of images become lists of ids, without images that are
-    left out.
+    """Return the section `reduce` and the recipes without the images that are left out.
+
+    Their lists of images are converted to lists of image ids.
     """
     table, leaked = bare_table(dataset), {item.image: item for item in found.leaked}
 

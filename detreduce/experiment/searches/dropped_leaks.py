@@ -1,4 +1,4 @@
-"""The images of train that an experiment leaves out because they are also in val or test. The ledger stores them."""
+"""Record in the ledger which images of train an experiment leaves out because they are also in val or test."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class DroppedLeaks:
     images
         Ids of the images that are left out, in the order of the dataset.
     of
-        Number of images of train, including the images that are left out.
+        Number of images in train, including those that are left out.
     line
-        The result of the search in one sentence.
+        One sentence with the result of the search.
     """
 
     images: tuple[ImageId, ...]
@@ -30,12 +30,14 @@ class DroppedLeaks:
     line: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the images and the sentence as JSON-able values."""
+        """Return the content of ``dropped-leaks.json``."""
         return {"images": list(self.images), "of": self.of, "line": self.line}
 
 
 def without_dropped(dataset: DetectionDataset, ledger: Ledger) -> DetectionDataset:
-    """Return the train split that the trainings of a ledger used, without the images that were left out."""
+    """Return the train split that the trainings of a ledger used, which does not contain the images that were left
+    out.
+    """
     out = set(map(str, read_dropped(ledger).get("images", ())))
     if not out:
         return dataset
@@ -43,15 +45,17 @@ def without_dropped(dataset: DetectionDataset, ledger: Ledger) -> DetectionDatas
 
 
 def keep_dropped(ledger: Ledger, dropped: DroppedLeaks | None) -> None:
-    """Record in ``dropped-leaks.json`` of the ledger which images were left out.
+    """Record in ``dropped-leaks.json`` in the ledger which images were left out.
 
-    If there was no search (`dropped` is None), empty the file of an earlier run.
+    If `dropped` is None, there was no search. In this case, the file of an earlier run is emptied.
     """
     if dropped is not None or read_dropped(ledger):
         ledger.write_json(DROPPED_FILE, dropped.to_dict() if dropped is not None else {})
 
 
 def read_dropped(ledger: Ledger) -> dict[str, Any]:
-    """Return the content of ``dropped-leaks.json`` in the ledger; {} if the file does not exist or was edited."""
+    """Return the content of ``dropped-leaks.json`` in the ledger, or an empty dict if it does not exist or is
+    invalid.
+    """
     content = ledger.read_json(DROPPED_FILE)
     return content if isinstance(content.get("images"), list) and isinstance(content.get("line"), str) else {}

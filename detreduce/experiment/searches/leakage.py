@@ -1,4 +1,4 @@
-"""The search for images that several splits of a dataset contain. The ledger stores the result."""
+"""Search for images that are in several splits of a dataset, and store the result in the ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from detreduce.training.concurrent_runs import present
 
 LEAKAGE_FILE = "leakage.json"
 MOST_PAIRS = MOST_IMAGES**2 // 2
-"""Largest number of pairs to compare: the number of pairs in the largest split that is searched for near-duplicates."""
+"""Largest number of pairs of images to compare. It corresponds to the largest split in which near-duplicates are
+searched.
+"""
 
 
 def keep_leakage(
@@ -26,11 +28,11 @@ def keep_leakage(
     wait: Callable[[], None],
     most_pairs: int = MOST_PAIRS,
 ) -> None:
-    """Compare the pixels of the splits to find common images, and write ``leakage.json`` into the ledger.
+    """Compare the pixels of the splits to find images that they share, and write ``leakage.json`` to the ledger.
 
-    Nothing happens if the ledger has the result for these images. If there are more than `most_pairs` pairs of images
-    from different splits, no images are compared, and the file gives the reason. `wait` is called before waiting for
-    the search of another process.
+    If the ledger already has the result for these images, nothing happens. If there are more than `most_pairs` pairs of
+    images from different splits, no images are compared, and the file says why. `wait` is called before this process
+    waits for the search of another process.
     """
     if has_leakage(ledger, data_identity):
         return
@@ -47,16 +49,16 @@ def keep_leakage(
 
 
 def _images(dataset: DetectionDataset) -> dict[str, int]:
-    """Return the name and the number of images of each split to search."""
+    """Return the name of each split to search, with its number of images."""
     names = [name for name in dataset.source.splits if name in CANONICAL]
     return {name: len(dataset if name == dataset.split else load_split(dataset.source, name)) for name in names}
 
 
 def has_leakage(ledger: Ledger, data_identity: str) -> bool:
-    """Return whether the ledger has the result of a search between the same splits with the same images."""
+    """Return whether the ledger already has the result of the search for these images."""
     return bool(read_leakage(ledger).get("data") == data_identity)
 
 
 def read_leakage(ledger: Ledger) -> dict[str, Any]:
-    """Return the content of ``leakage.json`` in the ledger. Return {} if the file cannot be read."""
+    """Return the content of ``leakage.json`` in the ledger, or an empty dict if the file cannot be read."""
     return ledger.read_json(LEAKAGE_FILE)

@@ -1,7 +1,7 @@
 """Images of val or test that are also in train: the quick search before a run, and the warning above all results.
 
-The ledger stores the result of the quick search in ``leaks.json``. The result of the search by pixels, which also finds
-near-duplicates, is in ``leakage.json``.
+The ledger stores the result of the quick search in ``leaks.json``. The search by pixels, which also finds
+near-duplicates, is stored in ``leakage.json``.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class SharedImages:
     split
         The later split: val or test.
     exact
-        Number of images of the split that are also in the earlier split, with equal pixels or as the same file.
+        Number of images that are also in the earlier split, with equal pixels or as the same file.
     near
-        Number of further images of the split that have only a near-duplicate in the earlier split.
+        Number of further images that only have a near-duplicate in the earlier split.
     of
-        Number of images of the split.
+        Number of all images in `split`.
     earlier
         The earlier split: train or val.
     """
@@ -45,12 +45,12 @@ class SharedImages:
 
     @property
     def count(self) -> int:
-        """Number of images of the split that are also in the earlier split."""
+        """Number of images of `split` that are also in the earlier split, including near-duplicates."""
         return self.exact + self.near
 
     @property
     def sentence(self) -> str:
-        """The numbers of shared images as a sentence, without a full stop."""
+        """A sentence with the numbers of shared images, without a full stop."""
         kinds = [f"{self.exact} equal"] * bool(self.exact) + [f"{self.near} similar"] * bool(self.near)
         verb = "is" if self.count == 1 else "are"
         words = f"{verb} also in {self.earlier} ({', '.join(kinds)})"
@@ -64,9 +64,9 @@ class LeakWarning:
     Attributes
     ----------
     shared
-        One entry for each split with images that are also in train; never empty.
+        One entry for each split that has images that are also in train. It is never empty.
     dropped
-        True if the images were found although ``reduce.drop_leaked`` is set.
+        Whether ``reduce.drop_leaked`` is set and nevertheless did not find these images.
     """
 
     shared: tuple[SharedImages, ...]
@@ -79,7 +79,7 @@ class LeakWarning:
 
     @property
     def text(self) -> str:
-        """The numbers of leaks and advice, in sentences."""
+        """Sentences with the numbers of leaks, and with advice."""
         found = "; ".join(one.sentence for one in self.shared)
         if self.dropped:
             return f"{found}. `reduce.drop_leaked` did not find them. Remove these images from train by hand."
@@ -91,37 +91,37 @@ class LeakWarning:
         return f"{self.title}: {self.text}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the warning as JSON-able values."""
+        """Return the warning as a dict that can be written as JSON."""
         shared = {one.split: {"exact": one.exact, "near": one.near, "of": one.of} for one in self.shared}
         return {"warning": self.line, "shared_with_train": shared}
 
 
 def leak_warning(leakage: Mapping[str, Any], leaks: Mapping[str, Any], *, dropped: bool = False) -> LeakWarning | None:
-    """Return the warning for a ledger. Return None if no image of val or test is known to be in train.
+    """Return the warning for a ledger, or None if no image of val or test is known to be in train.
 
-    The parameters are the same as for `shared_images`. `dropped` is True if ``reduce.drop_leaked`` is set.
+    `leakage` and `leaks` are the same as in `shared_images`. `dropped` is True if ``reduce.drop_leaked`` is set.
     """
     shared = tuple(one for one in shared_images(leakage, leaks) if one.earlier == TRAIN)
     return LeakWarning(shared, dropped) if shared else None
 
 
 def shared_images(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> tuple[SharedImages, ...]:
-    """Return one entry for each pair of splits with common images.
+    """Return one entry for each pair of splits that share images.
 
     Parameters
     ----------
     leakage
-        The search by pixels, as `read_leakage` returns it; {} without a search.
+        The result of the search by pixels, as `read_leakage` returns it. Empty if there was no search.
     leaks
-        The quick search, as `read_leaks` returns it; {} without a search. It is used if the search by pixels has no
-        numbers, because the splits were too large.
+        The result of the quick search, as `read_leaks` returns it. Empty if there was no search. It is used if the
+        search by pixels was skipped because the splits are too large.
     """
     shared = []
     pixels, quick = _counts(leakage), _counts(leaks)
     for pair in dict.fromkeys((*pixels, *quick)):
         earlier, _, later = pair.partition(" / ")
         slow, fast = pixels.get(pair, {}), quick.get(pair, {})
-        # the quick search also finds files that cannot be decoded
+        # unlike the search by pixels, the quick search also finds files that cannot be decoded
         exact = max(slow.get("exact", 0), fast.get("leaked", 0))
         near = max(0, slow.get("exact", 0) + slow.get("near", 0) - exact)
         if exact + near:
@@ -130,7 +130,9 @@ def shared_images(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> tuple
 
 
 def _counts(found: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Return the counts of a search for each pair of splits. Invalid entries of an edited file are left out."""
+    """Return the counts of a search for each pair of splits. Invalid entries, for example after an edit, are left
+    out.
+    """
     counts = found.get("counts")
     if not isinstance(counts, Mapping):
         return {}
@@ -142,15 +144,15 @@ def _counts(found: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def keep_leaks(ledger: Ledger, leaks: Leaks, data_identity: str) -> None:
-    """Write the result of the quick search into the ledger, with the first pairs of equal images."""
+    """Write the result of the quick search to the ledger, with the first pairs of equal images."""
     ledger.write_json(LEAKS_FILE, {"data": data_identity, **leaks.to_dict(PAIRS_KEPT)})
 
 
 def read_leaks(ledger: Ledger) -> dict[str, Any]:
-    """Return the content of ``leaks.json`` in the ledger. Return {} if the file cannot be read."""
+    """Return the content of ``leaks.json`` in the ledger, or an empty dict if the file cannot be read."""
     return ledger.read_json(LEAKS_FILE)
 
 
 def ledger_warning(ledger: Ledger) -> LeakWarning | None:
-    """Return the warning for the results of a ledger, or None if there are no leaks."""
+    """Return the warning to show above the results of a ledger, or None if there are no leaks."""
     return leak_warning(read_leakage(ledger), read_leaks(ledger), dropped=bool(read_dropped(ledger)))

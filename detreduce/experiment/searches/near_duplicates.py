@@ -1,4 +1,4 @@
-"""The search for near-duplicates in the train split of an experiment. The ledger stores the result."""
+"""Search for near-duplicates in the train split of an experiment, and store the result in the ledger."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from detreduce.training.energy.signature_cost import make_signatures
 
 NEAR_DUPLICATES_FILE = "near-duplicates.json"
 MOST_IMAGES = 200_000
-"""Largest number of images to compare with each other.
+"""Largest number of images that are compared with each other.
 
-The search takes minutes. With ten times more images it takes hours.
+For this number, the search takes minutes. With ten times more images, it would take hours.
 """
 
 
@@ -28,11 +28,11 @@ def keep_near_duplicates(
     country: str,
     most_images: int = MOST_IMAGES,
 ) -> None:
-    """Search the pixels of the train split for near-duplicates, and write ``near-duplicates.json`` into the ledger.
+    """Search the train split for near-duplicates by pixels, and write ``near-duplicates.json`` to the ledger.
 
-    Nothing happens if the ledger has the result for these images. If there are more than `most_images` images, no
-    images are compared, and the file gives the reason. `wait` is called before waiting for the search of another
-    process. `country` is the country whose electricity mix converts energy to CO2.
+    If the ledger already has the result for these images, nothing happens. If there are more than `most_images` images,
+    no images are compared, and the file says why. `wait` is called before this process waits for the search of another
+    process. `country` is the country whose electricity mix is used to convert energy to CO2.
     """
     if has_near_duplicates(ledger, data_identity):
         return
@@ -49,14 +49,15 @@ def keep_near_duplicates(
 
 
 def has_near_duplicates(ledger: Ledger, data_identity: str) -> bool:
-    """Return whether the ledger has the result of a search in the same train split."""
+    """Return whether the ledger already has the result of the search for these images."""
     return bool(read_near_duplicates(ledger).get("data") == data_identity)
 
 
 def read_near_duplicates(ledger: Ledger, dataset: DetectionDataset | None = None) -> dict[str, Any]:
     """Return the content of ``near-duplicates.json`` in the ledger.
 
-    Return {} if the file cannot be read, or if the file is not from `dataset`.
+    Return an empty dict if the file cannot be read. If `dataset` is given, also return an empty dict if the file
+    belongs to another dataset.
     """
     content = ledger.read_json(NEAR_DUPLICATES_FILE)
     return content if dataset is None or content.get("content_hash") == dataset.content_hash else {}

@@ -1,4 +1,4 @@
-"""The searches for the duplicates that cells drop before a method chooses, with the cost of each search."""
+"""The searches for the near-duplicates that are left out before a method chooses, and the cost of each search."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ PHASE = "duplicates"
 
 
 class Redundancy:
-    """The searches for the duplicates that cells drop. Cells with the same search share its result and its cost.
+    """Find the near-duplicates that cells leave out. Cells with the same search share its result and its cost.
 
-    `paid` is called with the cost of each search. `wait` is called before waiting for the search of another process.
+    `paid` is called with the cost of each search. `wait` is called before this process waits for the search of another
+    process.
     """
 
     def __init__(self, sources: Sources, *, paid: Callable[[PhaseEnergy], None], wait: Callable[[], None]) -> None:
@@ -39,9 +40,9 @@ class Redundancy:
         self._found: dict[str, Duplicates] = {}
 
     def find(self, cell: Cell) -> tuple[Duplicates | None, dict[str, PhaseEnergy]]:
-        """Return the duplicates that a cell drops, and the cost of the search by phase.
+        """Return the duplicates that a cell leaves out, and the cost of the search by phase.
 
-        If the cell does not drop duplicates, return None and an empty dict.
+        If the cell does not leave out duplicates, return None and an empty dict.
         """
         found = self._search(cell.composition)
         if found is None:
@@ -50,7 +51,7 @@ class Redundancy:
         return found, {PHASE: cost.energy}
 
     def check(self, cell: Cell) -> None:
-        """Raise InputError if too few images remain for a cell after its duplicates are dropped."""
+        """Raise InputError if too few images remain for a cell after duplicates are left out."""
         if cell.on_all:
             return
         found = self._search(cell.composition)
@@ -65,11 +66,11 @@ class Redundancy:
             )
 
     def is_searched(self, cell: Cell) -> bool:
-        """Return whether the search for a cell is done, or the cell does not drop duplicates."""
+        """Return whether the search that a cell needs is done, or no search is needed."""
         return not cell.composition.get("drop_duplicates") or is_regular(self._cost_file(cell.composition))
 
     def _search(self, composition: dict[str, Any]) -> Duplicates | None:
-        """Return the duplicates that a cell drops; None if the cell does not drop duplicates."""
+        """Return the duplicates that a cell leaves out, or None if it does not leave out duplicates."""
         request = CompositionRequest.of(**composition)
         if request.drop_duplicates is None:
             return None
@@ -87,16 +88,16 @@ class Redundancy:
         return self._found[key]
 
     def _keep_cost(self, composition: dict[str, Any], found: Duplicates, energy: PhaseEnergy) -> None:
-        """Write the cost of a search into the ledger.
+        """Write the cost of a search to the ledger.
 
-        Nothing is written if the ledger has the cost and this search read all signatures from the cache.
+        Nothing is written if the ledger already has the cost and this search found all signatures in the cache.
         """
         file = self._cost_file(composition)
         cached = int(found.provenance.get("from_cache", 0))
         if is_regular(file) and cached >= found.images:
             return
         if cached:
-            # the cost of a search includes the cost of the signatures that were in the cache
+            # add the cost of the signatures that an earlier search computed and stored in the cache
             energy = with_signatures(energy, cached)
         content = {"energy": energy.model_dump(), "from_cache": cached, "images": found.images}
         self.ledger.write_json(file.name, content)

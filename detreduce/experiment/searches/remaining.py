@@ -1,4 +1,4 @@
-"""Compute the number of images that ``keep: all`` means."""
+"""Compute how many images ``keep: all`` keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detreduce.vocabulary.option_values import ALL
 
 
 def with_counts(config: ExperimentConfig, dataset: DetectionDataset) -> ExperimentConfig:
-    """Return the configuration with the `keep` ``all`` replaced by the number of images that every method can keep.
+    """Replace the `keep` ``all`` in a configuration by the number of images that every method can keep.
 
     The search for duplicates reads all images once, and its results are cached.
     """

@@ -1,4 +1,4 @@
-"""Break-even: the number of trainings after which a subset has saved the energy of choosing its images."""
+"""Break-even: the number of trainings after which a subset has saved as much energy as choosing it took."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BreakEven:
     method, keep
         The label of the method, and its keep.
     choosing_wh
-        Energy of choosing the images once, in Wh; NaN if it is not known.
+        Energy of choosing the images once, in Wh. It is NaN if it is not known.
     saved_wh
         Energy that each training on the subset saves, in Wh, compared with a training on all images.
     """
@@ -33,7 +33,9 @@ class BreakEven:
 
     @property
     def trainings(self) -> float:
-        """Trainings until choosing has paid for itself; infinite if nothing is saved, NaN if the cost is not known."""
+        """Number of trainings after which choosing has paid off. It is infinite if nothing is saved, and NaN if not
+        known.
+        """
         if math.isnan(self.choosing_wh) or math.isnan(self.saved_wh):
             return math.nan
         return self.choosing_wh / self.saved_wh if self.saved_wh > 0 else math.inf
@@ -47,10 +49,10 @@ class BreakEven:
 
 
 def choosing_wh(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return the energy of choosing the images once, in Wh, summed over all phases.
+    """Return the energy of choosing the images once, summed over all phases, in Wh.
 
-    The result is the mean over `rows`, the cells of one method at one keep. If some cells ran alone on their machine,
-    only these cells are used. Cells with a phase of unknown energy are left out. Return None if no cell remains.
+    `rows` are the cells of one method at one keep, and the result is their mean. If some cells ran alone on their
+    machine, only these are used. Cells with a phase of unknown energy are left out. If no cell remains, return None.
     """
     alone = [row for row in rows if not row.get("overlapped")]
     known = [wh for row in alone or rows if (wh := _choosing_wh_of(row)) is not None]
@@ -58,8 +60,8 @@ def choosing_wh(rows: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def _choosing_wh_of(row: Mapping[str, Any]) -> float | None:
-    """Return the energy of choosing the images of a cell, in Wh; None if the energy of a phase is not known."""
-    # choosing a random subset takes too little energy to matter, so its energy need not be measured
+    """Return the energy of choosing the images of one cell, in Wh, or None if the energy of a phase is not known."""
+    # drawing a random subset takes too little energy to matter, so its energy need not be known
     parts = [
         (row.get(f"{phase}_Wh"), row.get(f"{phase}_seconds"))
         for phase in CHOOSING_PHASES
@@ -71,10 +73,10 @@ def _choosing_wh_of(row: Mapping[str, Any]) -> float | None:
 
 
 def break_even(rows: Iterable[Mapping[str, Any]]) -> list[BreakEven]:
-    """Return the break-even of each method at each keep, largest keep first.
+    """Return the break-even of each method at each keep, with the largest keep first.
 
-    Cells whose energy is not known are left out, and so are cells that overlapped another training on their machine.
-    Return an empty list if no cell of the control `full` remains.
+    Cells whose energy is not known are left out, and so are cells that overlapped another training on their machine. If
+    no cell of the control `full` remains, return an empty list.
     """
     known = [row for row in rows if row.get("Wh") is not None and not row.get("overlapped")]
     full = [float(row["Wh"]) for row in known if row["control"] == FULL]

@@ -1,8 +1,8 @@
-"""The claim of a comparison of a recipe, and the control that the recipe is compared with.
+"""Pair each recipe with the controls that it is compared with, and determine what each comparison claims.
 
 *Data claim*: all training settings and the number of images seen are equal. Only the images differ. *Recipe claim*: the
-training costs the same (TFLOPs), and anything may differ. The control is the best uniform recipe on all images at this
-cost, because the choice of the control has the same freedom.
+trainings cost the same (TFLOPs), and anything may differ. The control is then the best uniform recipe on all images at
+this cost, because it was chosen with the same freedom as the recipe.
 """
 
 from __future__ import annotations
@@ -30,28 +30,29 @@ from detreduce.vocabulary.keeps import keep_key
 from detreduce.vocabulary.measures import MAIN_ACCURACY
 
 EQUAL_COST = 0.02
-"""Trainings whose TFLOPs differ by at most this share cost the same."""
+"""Trainings count as equally expensive if their TFLOPs differ by at most this share."""
 _IMAGES = ("name", "subset", "stream", "images_seen", "skip_learnt")
 """Keys of a recipe that determine which images a training sees, and how many. All other keys are settings."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The two sides of a comparison, and the claim of the comparison.
+    """The two sides of a comparison, and what the comparison claims.
 
     Attributes
     ----------
     ours, theirs
         The rows of a recipe, and the rows of its control.
     against
-        Name of the control.
+        The name of the control.
     claim
         ``data``, ``recipe``, or empty if the two sides neither have equal settings nor cost the same.
     note
-        Which recipe the control is, and by how much the costs differ.
+        Says which recipe the control is, and by how much the costs differ.
     budget
-        Comparisons at different budgets are adjusted separately. The budget is the keep, which gives the number of
-        images seen. For the best uniform recipe, the budget is the number of a group of recipes with equal TFLOPs.
+        Comparisons with different budgets are adjusted separately by Holm's method. The budget is the keep, which
+        determines the number of images seen. For the best uniform recipe, it is the number of a group of recipes with
+        equal TFLOPs.
     """
 
     ours: Sequence[Row]
@@ -63,16 +64,16 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """The verdict if the two sides may not be compared; otherwise empty."""
+        """The verdict if the two sides may not be compared. Otherwise it is empty."""
         return "" if self.claim else f"not compared: {self.note}"
 
 
 def claims_of(rows: Sequence[Row]) -> Iterator[Claim]:
     """Yield every comparison of a recipe with a control.
 
-    A recipe is compared with the equal-steps control that sees the same number of images. It is also compared with
-    random images and with a uniform stream, both under the settings of the recipe. The last control is the best other
-    uniform recipe of equal TFLOPs.
+    A recipe is compared with the equal-steps control for the same number of images seen. It is also compared with
+    random images and with a uniform stream, both trained with the settings of the recipe. The last control is the best
+    other uniform recipe with equal TFLOPs.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -92,13 +93,15 @@ def claims_of(rows: Sequence[Row]) -> Iterator[Claim]:
 
 
 def tflops_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
-    """Return (TFLOPs of one side) / (TFLOPs of the other side) - 1; NaN if a value is not known."""
+    """Return (TFLOPs of `ours`) / (TFLOPs of `theirs`) - 1, or NaN if a value is not known."""
     reference = _mean(theirs, "TFLOPs")
     return _mean(ours, "TFLOPs") / reference - 1 if reference else math.nan
 
 
 def make_claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Claim:
-    """Return the comparison of the rows of a recipe with the rows of its control, whose name is `against`."""
+    """Create the comparison of the rows of a recipe (`ours`) with the rows of the control named `against`
+    (`theirs`).
+    """
     difference = tflops_differ_by(ours, theirs)
     same = _same_settings(ours[0], theirs[0]) and _seen(ours) == _seen(theirs)
     claim = DATA_CLAIM if same and against != BEST_UNIFORM else RECIPE_CLAIM if abs(difference) <= EQUAL_COST else ""
@@ -115,11 +118,11 @@ def make_claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Clai
 
 
 def _budgets(groups: Sequence[Sequence[Row]]) -> dict[str, int]:
-    """Return the budget of each group: key of its first row -> number of the budget, 0 for the cheapest groups.
+    """Assign the groups to budgets by their TFLOPs. Return key of the first row of a group -> number of its budget.
 
-    A group begins a new budget if its TFLOPs differ from the TFLOPs of the next cheaper group by more than
-    `EQUAL_COST`. So groups that are compared at equal TFLOPs have the same budget, also if they see different numbers
-    of images.
+    Number 0 contains the cheapest groups. A group begins a new budget if it takes more TFLOPs than the next cheaper
+    group, by more than `EQUAL_COST`. Therefore groups that are compared at equal TFLOPs have the same budget, even if
+    they see different numbers of images.
     """
     costs = sorted((cost, group[0]["key"]) for group in groups if not math.isnan(cost := _mean(group, "TFLOPs")))
     found, number = dict[str, int](), 0
@@ -130,14 +133,17 @@ def _budgets(groups: Sequence[Sequence[Row]]) -> dict[str, int]:
 
 
 def _control(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[Row] | None:
-    """Return the equal-steps control that sees the same number of images as a recipe."""
+    """Return the rows of the equal-steps control that sees the same number of images as a recipe, or None."""
     keep = keep_key(group[0]["keep"])
     found = [one for one in groups if one[0]["control"] == EQUAL_ITERATIONS and keep_key(one[0]["keep"]) == keep]
     return found[0] if found else None
 
 
 def _twin(group: Sequence[Row], groups: Sequence[Sequence[Row]], fits: Any) -> Sequence[Row] | None:
-    """Return the recipe or control to compare a recipe with: equal settings and number of images seen, other images."""
+    """Return the rows that differ from a recipe only in their images, or None if there are none.
+
+    `fits` is a function of two rows. It returns whether the first row has the images of the wanted control.
+    """
     if fits(group[0], group[0]):
         return None
     keep = keep_key(group[0]["keep"])
@@ -147,9 +153,10 @@ def _twin(group: Sequence[Row], groups: Sequence[Sequence[Row]], fits: Any) -> S
 
 
 def _best_uniform(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[Row] | None:
-    """Return the uniform training on all images, other than `group`, that has the highest mean mAP at equal TFLOPs.
+    """Return the uniform training on all images with the highest mean mAP at the TFLOPs of `group`, except `group`
+    itself.
 
-    Only the seeds of `group` are used. The best of several means is a little too high, which favours the
+    Only the seeds of `group` are used. The highest of several means is a little too high by chance, which favours the
     control.
     """
     seeds = {row["training_seed"] for row in group}
@@ -163,15 +170,16 @@ def _best_uniform(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequ
 
 
 def _is_uniform(row: Row, _: Row) -> bool:
-    """Return whether a recipe trains on all images, and shows each image equally often."""
+    """Return whether a recipe trains on all images and uses each image equally often."""
     recipe: Mapping[str, Any] = row.get("recipe") or {}
     return bool(recipe) and not any(recipe.get(name) for name in ("subset", "stream", "skip_learnt"))
 
 
 def _is_random(row: Row, ours: Row) -> bool:
-    """Return whether a cell trains on a random subset of the size of a recipe's subset, in the same stream.
+    """Return whether a cell trains on a random subset of the same size as a recipe's subset, in the same stream.
 
-    A recipe without a subset has no random counterpart, so for its own row the result is true.
+    `row` is the cell, and `ours` is the recipe. A recipe without a subset has no random counterpart, so the result is
+    then True only for its own row.
     """
     other = ours["recipe"].get("subset")
     if not other:
@@ -186,15 +194,17 @@ def _is_random(row: Row, ours: Row) -> bool:
 def _same_settings(one: Row, other: Row) -> bool:
     """Return whether two cells trained with the same settings.
 
-    A recipe may write down a value that is the default, so what the trainings used counts. Rows that were kept by
-    earlier versions do not say it; then the keys of the recipes count.
+    The settings that the trainings actually used are compared, because a recipe may spell out a default. Rows of early
+    versions do not contain them, so the keys of the recipes are compared instead.
     """
     used = one.get("settings_hash"), other.get("settings_hash")
     return used[0] == used[1] if None not in used else _settings(one) == _settings(other)
 
 
 def _settings(row: Row) -> str:
-    """Return the settings of a cell's recipe as text. Cells without a recipe have the settings of the experiment."""
+    """Return the settings in the recipe of a cell as text. Cells without a recipe have the settings of the
+    experiment.
+    """
     recipe: Mapping[str, Any] = row.get("recipe") or {}
     return json.dumps({name: value for name, value in recipe.items() if name not in _IMAGES}, sort_keys=True)
 
@@ -204,7 +214,7 @@ def _seen(rows: Sequence[Row]) -> set[Any]:
 
 
 def _wh_differ_by(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
-    """Return (Wh of one side) / (Wh of the other side) - 1, choosing included; NaN if a value is not known."""
+    """Return (Wh of `ours`) / (Wh of `theirs`) - 1, including choosing, or NaN if a value is not known."""
     mine, other = (_mean(side, "Wh") + _number(choosing_wh(side)) for side in (ours, theirs))
     return mine / other - 1 if other else math.nan
 
@@ -214,6 +224,6 @@ def _number(value: float | None) -> float:
 
 
 def _mean(rows: Sequence[Row], name: str) -> float:
-    """Return the mean of a column; NaN if a value is missing."""
+    """Return the mean of a column, or NaN if a value is missing."""
     values = [row.get(name) for row in rows]
     return math.fsum(map(float, values)) / len(values) if values and None not in values else math.nan  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Comparisons of every method with random subsets and with the equal-steps control: differences and verdicts."""
+"""Compare every method with random subsets and with the equal-steps control: compute differences and verdicts."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ from detreduce.vocabulary.measures import ACCURACIES
 FIGURES = tuple(ACCURACIES)
 RESAMPLES = 1000
 TOO_FEW = "too few to"
-"""The part of a verdict that says that the seeds could not show any difference of mAP."""
+"""Part of a verdict that says that there were too few seeds to show any difference in mAP."""
 NO_VERDICT = "no verdict is possible"
-"""The part of a verdict that says that the seeds do not allow a verdict."""
+"""Part of a verdict that says that the seeds do not allow any verdict."""
 LOSS = "loss"
-"""The claim of a comparison with ``full``: the mAP that a cheaper training loses."""
+"""The claim of a comparison with ``full``: how much mAP a cheaper training loses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One method at one keep, compared with one reference in one measure.
+    """The comparison of one method at one keep with one reference, in one measure.
 
-    All differences are method minus reference.
+    All differences are the method minus the reference.
 
     Attributes
     ----------
     method, keep, images
         The label of the method, its keep, and the number of images that it trained on.
     against
-        The reference: a label of random subsets such as ``srs``, ``full_equal_iterations`` or ``full``.
+        The label of the reference: random subsets (for example ``srs``), ``full_equal_iterations`` or ``full``.
     measure
-        The compared column of the rows: ``mAP50`` or ``mAP50_95``.
+        The column of the rows that is compared: ``mAP50`` or ``mAP50_95``.
     seeds
         Number of independent groups of cells. Cells with the same training seed are in one group. Training seeds that
         share a random selection are also in one group.
     difference
-        Mean of the differences of all groups. If a group has several cells, the mean over the cells is used.
+        Mean of the differences in all groups. If one side of a group has several cells, their mean is used.
     low, high
-        Ends of the unadjusted 95 % interval of the difference; None if the seeds do not give an interval.
+        Ends of the unadjusted 95 % interval of the difference. None if there are too few seeds for an interval.
     over
         What the interval covers: ``seeds and images`` or ``seeds``. For ``seeds``, `note` gives the reason.
     low_seeds, high_seeds
@@ -63,7 +63,7 @@ class Comparison:
     low_images, high_images
         Ends of the interval over test images alone, for the given trainings.
     p
-        Exact two-sided p of the sign-flip test; None for fewer than 6 groups.
+        Exact two-sided p-value of the sign-flip test. None if there are fewer than 6 groups.
     p_holm
         `p` after Holm's adjustment for the methods with the same keep, reference and measure. Each control is adjusted
         separately. Comparisons with the best uniform recipe are adjusted for all recipes of equal TFLOPs.
@@ -75,12 +75,12 @@ class Comparison:
     verdict
         The result in words. It depends on the interval after Holm's adjustment for the number of `methods`.
     note
-        A limit of the comparison, such as seeds without a counterpart. Empty if there is no limit.
+        A limitation of the comparison, such as seeds without a counterpart. Empty if there is none.
     spread
         Standard deviation (n - 1) of the differences of the groups. None if there is only one group.
     claim
-        What the comparison claims. ``data``: all settings are equal, only the images differ. ``recipe``: equal TFLOPs,
-        the settings may differ. Empty for ``full`` and for recipes that do not cost the same.
+        What the comparison claims. ``data``: all settings are equal, and only the images differ. ``recipe``: the TFLOPs
+        are equal, and the settings may differ. Empty for ``full`` and for recipes that do not cost the same.
     """
 
     method: str
@@ -119,7 +119,7 @@ def compare_methods(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Comparison]:
-    """Compare every reduced method with random subsets and with the equal-steps control, keep by keep.
+    """Compare every method with random subsets and with the equal-steps control, separately for each keep.
 
     Parameters
     ----------
@@ -127,12 +127,13 @@ def compare_methods(
         Tidy rows of finished cells, as `finished_rows` returns them: key, method, label, control, keep, images,
         selection_seed, training_seed and the measures.
     evidence
-        Function that returns the evidence of a cell, given its key. The evidence is the results per test image. An
-        example is `Ledger.evidence`. Without this function, intervals are over seeds alone.
+        A function such as `Ledger.evidence`. It takes the key of a cell and returns its evidence, the results for each
+        test image. If it is None, the intervals only cover the variation over seeds.
     full
-        Also compare all other methods and controls with ``full``, to show the lost mAP. These comparisons come last.
+        Whether to compare all other methods and controls with ``full`` too, to show how much mAP they lose. These
+        comparisons come last.
     resamples, seed
-        Number of resamples of the test images, and the seed that makes them. All cells use the same resamples.
+        Number of resamples of the test images, and the seed for drawing them. All cells use the same resamples.
 
     Returns
     -------
@@ -150,7 +151,9 @@ def compare_methods(
 def compare_claims(
     claims: Sequence[Claim], evidence: Load | None = None, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> list[Comparison]:
-    """Compare the two sides of every claim, in every measure. The other parameters are those of `compare_methods`."""
+    """Compare the two sides of every claim in every measure. The other parameters are the same as in
+    `compare_methods`.
+    """
     keys = (row["key"] for claim in claims for row in [*claim.ours, *claim.theirs])
     resampled = ResampledFigures(evidence, keys, resamples, seed)
     compared: list[_Compared] = []
@@ -171,13 +174,13 @@ def compare_claims(
 
 
 def _by_keep(side: tuple[Sequence[Row], Sequence[Row], str], claim: str) -> Claim:
-    """Return the claim of a comparison between two sides that are not recipes. The budget is the keep."""
+    """Return the claim for a comparison between two sides that are not recipes. Its budget is the keep."""
     return Claim(*side, claim, "", keep_key(side[0][0]["keep"]))
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """A comparison without its verdict, the paired differences, and the two sides in no order."""
+    """A comparison without its verdict, together with the paired differences. `sides` identifies the two sides."""
 
     comparison: Comparison
     pair: PairedDifference
@@ -191,7 +194,7 @@ def _compared(
     differences: Sequence[float],
     resampled: ResampledFigures,
 ) -> _Compared:
-    """Return the comparison of one method with one reference."""
+    """Compare one method with one reference."""
     drawn, missing = resampled.differences(groups, FIGURES.index(measure))
     pair = PairedDifference(np.array(differences, np.float64), drawn)
     both, seeds, images = pair.interval(), pair.over_seeds(), pair.over_images()
@@ -234,10 +237,10 @@ def _compared(
 
 
 def _judged(family: Sequence[_Compared]) -> list[Comparison]:
-    """Return the comparisons with their verdicts, adjusted by Holm for the number of methods.
+    """Return the comparisons with verdicts that are adjusted by Holm's method for the number of methods.
 
-    `family` contains the comparisons with the same budget, reference and measure. Two recipes that are each the best
-    other recipe of the other one are one hypothesis.
+    `family` contains all comparisons with the same budget, reference and measure. If two recipes are each the best
+    other recipe for the other one, their two comparisons count as one hypothesis.
     """
     first = list({item.sides: item for item in reversed(family)}.values())
     doubts = holm([item.pair.doubt() if item.comparison.low is not None else None for item in first])
@@ -254,7 +257,7 @@ def _judged(family: Sequence[_Compared]) -> list[Comparison]:
 
 
 def _verdict(found: Comparison, doubt: float | None) -> str:
-    """Return the verdict of a comparison in words; `doubt` is `PairedDifference.doubt` after Holm's adjustment."""
+    """Return the verdict on a comparison in words. `doubt` is `PairedDifference.doubt` after Holm's adjustment."""
     if found.verdict:
         return found.verdict
     if found.seeds == 1:
@@ -263,7 +266,7 @@ def _verdict(found: Comparison, doubt: float | None) -> str:
         return f"no spread between {found.seeds} seeds: {NO_VERDICT}"
     if doubt < 1 - LEVEL:
         return f"{'better' if found.difference > 0 else 'worse'} than {words_of(found.against)}"
-    # the printed interval is not adjusted, so it may exclude zero
+    # the printed interval is not adjusted, so it may exclude zero although no difference is shown
     adjusted = f" after adjusting for {found.methods} methods" * (not found.low <= 0 <= found.high)
     if found.detectable >= 1 and found.seeds < 3:
         return f"{found.seeds} seeds are {TOO_FEW} be sure of the difference"
@@ -272,6 +275,6 @@ def _verdict(found: Comparison, doubt: float | None) -> str:
 
 
 def _rounded_up(value: float) -> str:
-    """Return a value as text, rounded up to two decimals. Values up to 0.01 are rounded up to three decimals."""
+    """Return a value as text, rounded up to two decimals, or to three decimals if it is at most 0.01."""
     digits = 2 if value > 0.01 else 3
     return f"{math.ceil(value * 10**digits) / 10**digits:.{digits}f}"

@@ -22,7 +22,7 @@ seeds and images resampled, Gaussian     52 - 96  76 - 95  82 - 95  89 - 94
 =======================================  =======  =======  =======  =======
 
 The interval over seeds alone is valid only for the given test images. The interval over images alone is valid only for
-the trainings.
+the given trainings.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval that contains the values from `low` to `high`, including both ends."""
+    """An interval from `low` to `high`, including both ends."""
 
     low: float
     high: float
@@ -57,10 +57,10 @@ class PairedDifference:
     Attributes
     ----------
     differences
-        (n,) difference of each group on the original test images.
+        (n,) differences on the original test images, one for each group.
     resampled
-        (n, R) difference of each group on R resamples of the test images. Each column is one resample. None if the
-        cells have no results per test image.
+        (n, R) differences on R resamples of the test images. Each column belongs to one resample. None if the cells
+        have no results for each test image.
     """
 
     differences: npt.NDArray[np.float64]
@@ -68,12 +68,14 @@ class PairedDifference:
 
     @property
     def mean(self) -> float:
-        """The mean of the differences over groups."""
+        """The mean of the differences over all groups."""
         return math.fsum(self.differences) / len(self.differences)
 
     @cached_property
     def spread(self) -> float:
-        """The standard deviation between seeds (n - 1): NaN for one seed, 0 if seeds differ only by rounding errors."""
+        """The standard deviation between groups (n - 1): NaN for one group, 0 if they differ only by rounding
+        errors.
+        """
         if len(self.differences) < 2:
             return math.nan
         spread = float(np.std(self.differences, ddof=1))
@@ -81,7 +83,7 @@ class PairedDifference:
 
     @cached_property
     def _by_images(self) -> npt.NDArray[np.float64]:
-        """(R,) change of the mean on each resample of the images, centred on zero.
+        """(R,) change of the mean difference on each resample of the images, centred on zero.
 
         Resamples repeat images, and mAP is slightly higher on repeated images in all trainings. Centring removes this
         bias.
@@ -92,20 +94,20 @@ class PairedDifference:
         return means - means.mean()
 
     def over_seeds(self, level: float = LEVEL) -> Interval | None:
-        """Return Student's t interval for the given test images; None if `spread` is 0 or NaN."""
+        """Return Student's t interval for the given test images, or None if `spread` is 0 or NaN."""
         return PairedDifference(self.differences).interval(level)
 
     def over_images(self, level: float = LEVEL) -> Interval | None:
-        """Return the interval over resampled images for the given trainings; None if `resampled` is None."""
+        """Return the interval over resampled images for the given trainings, or None if `resampled` is None."""
         if self.resampled is None:
             return None
         low, high = np.quantile(self._by_images, [(1 - level) / 2, (1 + level) / 2])
         return Interval(self.mean + float(low), self.mean + float(high))
 
     def interval(self, level: float = LEVEL) -> Interval | None:
-        """Return the interval over seeds and images; None if `spread` is 0 or NaN.
+        """Return the interval over seeds and images, or None if `spread` is 0 or NaN.
 
-        If `resampled` is None, the interval is over seeds alone.
+        If `resampled` is None, the interval covers only the variation over seeds.
         """
         if not self.spread > 0:
             return None
@@ -113,10 +115,10 @@ class PairedDifference:
         return Interval(self._quantile(tail), self._quantile(1 - tail))
 
     def doubt(self) -> float:
-        """Return 1 minus the level of the widest `interval` that excludes zero; 1 if there is no interval.
+        """Return 1 minus the level of the widest `interval` that excludes zero, or 1 if there is no interval.
 
-        An exact p cannot be small with up to 5 seeds, so the verdict uses this value instead. This value assumes that
-        the differences between seeds are approximately Gaussian. It is not reported as a p.
+        The verdict uses this value, because an exact p-value cannot be small with up to 5 seeds. The value assumes that
+        the differences between seeds are approximately Gaussian. It is not reported as a p-value.
         """
         if not self.spread > 0:
             return 1.0
@@ -124,7 +126,8 @@ class PairedDifference:
         return min(1.0, 2 * min(below, 1 - below))
 
     def detectable(self, alpha: float = 1 - LEVEL, power: float = POWER) -> float | None:
-        """Return the smallest true difference that n seeds with this `spread` detect; None if `spread` is 0 or NaN.
+        """Return the smallest true difference that n groups with this `spread` can detect, or None if `spread` is 0 or
+        NaN.
 
         The result is sqrt(S^2 + I^2). S = d * spread / sqrt(n) comes from the seeds. d is the non-centrality of a t
         with n - 1 degrees of freedom. With this d, the t exceeds the t quantile of 1 - alpha / 2 with probability
@@ -135,7 +138,7 @@ class PairedDifference:
             return None
         freedom = len(self.differences) - 1
         beyond = stats.t.isf(alpha / 2, freedom)
-        # an upper bound, because the estimated spread may be larger than the true spread
+        # an upper bound for d, because the estimated spread may be larger than the true spread
         most = (beyond + 3) * math.sqrt(stats.chi2.ppf(0.99, freedom) / freedom) + 3
         shift = optimize.brentq(lambda d: stats.nct.sf(beyond, freedom, d) - power, 0, most)
         by_images = stats.norm.isf(alpha / 2) + stats.norm.ppf(power)
@@ -143,23 +146,24 @@ class PairedDifference:
 
     @property
     def _error(self) -> float:
-        """The standard error of `mean`, from the variation between seeds alone."""
+        """The standard error of `mean` that comes from the variation between seeds alone."""
         return self.spread / math.sqrt(len(self.differences))
 
     def _distribution(self, value: float) -> float:
         """Return the fraction of bootstrap replicates below `value`.
 
-        For each resample of the images, the replicates have a t distribution around the mean on that resample.
+        For each resample of the images, the replicates have a t distribution around the mean difference on this
+        resample.
         """
         scaled = (value - self.mean - self._by_images) / self._error
         return float(stats.t.cdf(scaled, len(self.differences) - 1).mean())
 
     def _quantile(self, share: float) -> float:
-        """Return the value that is larger than a fraction `share` of the bootstrap replicates."""
+        """Return the value below which a fraction `share` of the bootstrap replicates lies."""
         alone = self.mean + stats.t.ppf(share, len(self.differences) - 1) * self._error
         if self.resampled is None:
             return float(alone)
-        # the quantile lies between the quantiles for the lowest and the highest resample
+        # the quantile lies between the quantiles for the lowest and for the highest resample
         margin = 1e-6 * self._error
         low, high = alone + float(self._by_images.min()) - margin, alone + float(self._by_images.max()) + margin
         return float(optimize.brentq(lambda value: self._distribution(value) - share, low, high, xtol=1e-9))

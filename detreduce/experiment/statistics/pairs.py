@@ -1,4 +1,4 @@
-"""The cells to compare: the reference of each method, and groups of cells that share a seed."""
+"""Find the cells to compare: the reference of each method, and groups of cells that share a seed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Group = tuple[list[Row], list[Row]]
 
 
 def random_reference(rows: Iterable[Row]) -> str | None:
-    """Return the label of the random subsets that methods are compared with; None if there are no random subsets.
+    """Return the label of the random subsets that methods are compared with, or None if there are no random subsets.
 
-    ``srs`` is preferred, then ``srs`` with parameters, then the control ``random``.
+    ``srs`` without parameters is preferred, then ``srs`` with parameters, then the control ``random``.
     """
     labels = [
         (name, row["label"] != name, row["label"])
@@ -29,11 +29,11 @@ def random_reference(rows: Iterable[Row]) -> str | None:
 
 
 def group_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Group]:
-    """Match the cells of two methods by training seed, and join dependent cells into independent groups.
+    """Match the cells of two methods by their training seeds, and put cells that depend on each other into one group.
 
     Cells with the same training seed are in one group. Training seeds that share a random selection are also in one
     group. For example, two training seeds with six selection seeds make two groups, and six training seeds with two
-    selection seeds make two groups. Training seeds of only one method are left out.
+    selection seeds make two groups. A training seed that only one of the methods has is left out.
     """
     sides = []
     for rows in (ours, theirs):
@@ -57,10 +57,9 @@ def group_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Group]:
 
 
 def paired_differences(ours: Sequence[Row], theirs: Sequence[Row], measure: str) -> tuple[list[Group], list[float]]:
-    """Return the groups of cells that have the measure, and for each group the difference `ours` minus `theirs`.
+    """Return the groups of cells that have the measure, and the difference `ours` minus `theirs` in each group.
 
-    `group_by_seed` makes the groups. If `ours` or `theirs` has several cells in a group, the mean over these cells is
-    used.
+    The groups are formed by `group_by_seed`. If one side of a group has several cells, their mean is used.
     """
     groups = group_by_seed(*([row for row in side if row.get(measure) is not None] for side in (ours, theirs)))
     return groups, [_mean(own, measure) - _mean(other, measure) for own, other in groups]
@@ -73,8 +72,8 @@ def _mean(rows: Sequence[Row], measure: str) -> float:
 def _is_drawn(rows: Sequence[Row]) -> bool:
     """Return whether the selections of the cells depend on the selection seed.
 
-    If the cells do not record whether their method is deterministic, return True for random subsets and for cells with
-    different selection seeds.
+    Some cells do not record whether their method is deterministic. For these, return True if they are random subsets or
+    have different selection seeds.
     """
     deterministic = {row.get("selection_deterministic") for row in rows} - {None}
     if deterministic:
@@ -87,9 +86,8 @@ def _is_drawn(rows: Sequence[Row]) -> bool:
 def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
     """Yield every comparison of a method with random subsets, then with the equal-steps control, at the same keep.
 
-    Recipes are left out: `claims_of` compares them.
-
-    Each item has the rows of the method, the rows of the reference, and the name of the reference.
+    Each item has the rows of the method, the rows of the reference, and the name of the reference. Recipes are left
+    out, because `claims_of` compares them.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -110,7 +108,7 @@ def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
 def sides_against_full(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
     """Yield every comparison with the control `full`.
 
-    Each item contains the rows of another method or control at one keep, the rows of `full`, and the name ``full``.
+    Each item has the rows of another method or control at one keep, the rows of `full`, and the name ``full``.
     """
     full = [row for row in rows if row["control"] == FULL]
     groups: dict[tuple[str, str], list[Row]] = {}

@@ -21,19 +21,19 @@ from detreduce.vocabulary.keeps import keep_key
 class MethodRanks:
     """The average ranks of methods.
 
-    Rank 1 is the largest value in a block. Methods with equal values share their mean rank.
+    In each block, rank 1 is the method with the largest value. Methods with equal values share their mean rank.
 
     Attributes
     ----------
     average
-        The average rank of each method; best method first.
+        The average rank of each method. The best method comes first.
     blocks
         Number of blocks that contain every method. Only these blocks are ranked.
     left_out
         Number of blocks that do not contain every method. These blocks are not ranked.
     p
-        p of Friedman's chi-square test that all methods are equal. NaN for two methods, or if all methods tie in every
-        block. The blocks of one dataset are not independent, so `p` is too small.
+        The p-value of Friedman's chi-square test that all methods are equal. NaN if there are only two methods, or if
+        all methods tie in every block. The blocks of one dataset are not independent, so `p` is too small.
     critical_difference
         Two average ranks that differ by less than this are not shown to differ at the 5 % level (Nemenyi).
     """
@@ -46,7 +46,7 @@ class MethodRanks:
 
     @property
     def compares_several(self) -> bool:
-        """Whether there are more than two methods and more than one block. Otherwise ranks are not informative."""
+        """Whether there are more than two methods and more than one block. Otherwise the ranks say little."""
         return len(self.average) > 2 and self.blocks > 1
 
     def in_words(self) -> str:
@@ -68,10 +68,10 @@ class MethodRanks:
 def rank_methods(
     rows: Iterable[Mapping[str, Any]], measure: str = "mAP50_95", level: float = 0.95
 ) -> MethodRanks | None:
-    """Rank the methods of tidy rows within each block: one dataset, keep and training seed.
+    """Rank the methods within each block, which is one dataset, one keep and one training seed.
 
-    If a method has several rows in a block, the mean over these rows is used. Recipes and controls that train on all
-    images are left out. Return None if there are fewer than two methods, or if no block contains every method.
+    If a method has several rows in a block, their mean is used. Recipes and controls that train on all images are left
+    out. Return None if there are fewer than two methods, or if no block contains every method.
     """
     blocks: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for row in rows:
@@ -98,6 +98,6 @@ def rank_methods(
 
 
 def nemenyi(methods: int, blocks: int, level: float = 0.95) -> float:
-    """Return Nemenyi's critical difference of average ranks for a number of methods and blocks."""
+    """Return Nemenyi's critical difference between average ranks, for this number of methods and blocks."""
     q = stats.studentized_range.ppf(level, methods, math.inf) / math.sqrt(2)
     return float(q * math.sqrt(methods * (methods + 1) / (6 * blocks)))

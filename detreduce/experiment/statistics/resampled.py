@@ -1,4 +1,4 @@
-"""The mAP of all cells on random resamples of the test images. All cells use the same resamples."""
+"""Compute the mAP of all cells on random resamples of the test images. All cells use the same resamples."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class ResampledFigures:
     Parameters
     ----------
     load
-        Function that returns the evidence of a cell (its results per test image) for the cell's key. None means that
-        no cell has evidence.
+        A function that takes the key of a cell and returns its evidence (its results for each test image). None means
+        that no cell has evidence.
     keys
-        Keys of the cells. The first cell with evidence defines the test images.
+        Keys of the cells. The first cell that has evidence determines the test images.
     resamples, seed
-        Number of resamples R, and the seed that makes them.
+        Number of resamples R, and the seed for drawing them.
     """
 
     def __init__(self, load: Load | None, keys: Iterable[str], resamples: int, seed: int) -> None:
@@ -53,7 +53,7 @@ class ResampledFigures:
                     self._missing[key] = "were evaluated on other images"
 
     def differences(self, groups: Sequence[Group], column: int) -> tuple[npt.NDArray[np.float64] | None, str]:
-        """Return the (groups, R) differences of mAP50 (`column` 0) or mAP50-95 (`column` 1), and an empty text.
+        """Return the (groups, R) differences in mAP50 (`column` 0) or mAP50-95 (`column` 1), and an empty string.
 
         If a cell has no evidence for these test images, return None and the reason.
         """
@@ -69,7 +69,7 @@ class ResampledFigures:
 
 
 def _load_evidence(load: Load | None, key: str) -> Evidence | None:
-    """Return the evidence of a cell; None if the cell has no evidence that can be read."""
+    """Return the evidence of a cell, or None if it has no evidence or if the evidence cannot be read."""
     try:
         return load(key) if load else None
     except InputError:

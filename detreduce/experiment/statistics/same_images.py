@@ -1,6 +1,6 @@
 """Find methods that chose the same images.
 
-Their results are equal because their images are equal, not because both methods are good.
+Their results are equal because they trained on the same images, not because both methods are good.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def same_choices(rows: Iterable[Row]) -> list[tuple[float | int, tuple[str, ...]
 
 
 def same_images_notes(rows: Iterable[Row]) -> list[str]:
-    """Return a sentence for each group of methods that chose the same images."""
+    """Return one sentence for each group of methods that chose the same images."""
     notes = []
     for keep, labels in same_choices(rows):
         *others, last = [title_of(label) for label in labels]
@@ -49,5 +49,5 @@ def same_images_notes(rows: Iterable[Row]) -> list[str]:
 
 
 def _chosen(rows: Iterable[Row]) -> set[tuple[int, str | None]]:
-    """Return the pairs (training seed, hash of the chosen images) of the cells."""
+    """Return the pairs (training seed, hash of the chosen images) of these cells."""
     return {(row["training_seed"], row.get("selection_hash")) for row in rows}

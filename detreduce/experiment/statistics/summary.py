@@ -1,4 +1,4 @@
-"""Means and standard deviations of each method at each keep, and differences to the control `full`."""
+"""Means and standard deviations of each method at each keep, and their differences to the control `full`."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class Summary:
     images, cells
         Number of images that each cell trained on, and number of cells.
     is_control, is_recipe
-        Whether the cells are a control, and whether a recipe trained them.
+        Whether the cells belong to a control, and whether they were trained by a recipe.
     mean
-        The mean of each of the MEASURES.
+        The mean of each measure in MEASURES.
     spread
-        The standard deviation (n - 1) of each of the MEASURES; NaN for one cell.
+        The standard deviation (n - 1) of each measure in MEASURES. NaN if there is only one cell.
     against_full
-        Comparison with the control `full`: for mAP the difference, as in `compare_methods`; for costs the ratio of the
-        means.
+        Comparison with the control `full`. For mAP, it is the difference, as in `compare_methods`. For costs, it is the
+        ratio of the means.
     overlapped
         Number of cells that shared their machine with another training. Energy, CO2 and time exclude these cells.
     paired
-        Whether the cells have a training seed in common with `full`. If not, the difference of mAP is the difference of
-        the means.
+        Whether the cells have a training seed in common with `full`. If not, the difference in mAP is the difference
+        between the two means.
     """
 
     method: str
@@ -57,8 +57,8 @@ class Summary:
 def summarise_cells(rows: Iterable[Mapping[str, Any]]) -> list[Summary]:
     """Summarise tidy rows by label (method with parameters) and keep.
 
-    Controls come first. The summaries are then sorted by number of images (largest first) and by label. Each row needs
-    label, control, keep, images and training_seed. A missing measure counts as NaN.
+    Controls come first. Within controls and within methods, the summaries are sorted by number of images (largest
+    first) and by label. Each row needs label, control, keep, images and training_seed. A missing measure counts as NaN.
     """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -74,7 +74,7 @@ def _flatten(groups: Mapping[Any, Sequence[Mapping[str, Any]]]) -> list[Mapping[
 
 
 def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, Any]]) -> Summary:
-    """Return the summary of the rows of one method at one keep; `full` contains the rows of the control `full`."""
+    """Summarise `group`, the rows of one method at one keep. `full` contains the rows of the control `full`."""
     mean = {name: _mean(_values(group, name)) for name in MEASURES}
     spread = {name: _spread(_values(group, name)) for name in MEASURES}
     against: dict[str, float] = {}
@@ -97,23 +97,23 @@ def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, A
 
 
 def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    """Return the values of one measure. For energy, CO2 and time, leave out overlapped cells."""
+    """Return the values of one measure. For energy, CO2 and time, overlapped cells are left out."""
     return [_value(row, name) for row in rows if name not in METERED or not row.get("overlapped")]
 
 
 def _value(row: Mapping[str, Any], name: str) -> float:
-    """Return a measure of a row; NaN if it is missing."""
+    """Return a measure from a row, or NaN if it is missing."""
     value = row.get(name)
     return math.nan if value is None else float(value)
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Return the mean of the values; NaN if there are no values."""
+    """Return the mean of the values, or NaN if there are none."""
     return math.fsum(values) / len(values) if values else math.nan
 
 
 def _spread(values: Sequence[float]) -> float:
-    """Return the standard deviation of the values (n - 1); NaN for fewer than two values."""
+    """Return the standard deviation of the values (n - 1), or NaN if there are fewer than two."""
     if len(values) < 2:
         return math.nan
     mean = _mean(values)

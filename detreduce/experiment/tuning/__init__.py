@@ -1,1 +1,1 @@
-"""Tuning: try recipes in rungs of growing length within a budget, and measure the best recipe with fresh seeds."""
+"""Tuning: try recipes in rounds of increasing length (rungs) within a budget, and measure the best with fresh seeds."""

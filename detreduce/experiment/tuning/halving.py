@@ -1,4 +1,4 @@
-"""Successive halving: short trainings of all recipes, then longer trainings of the better half, within a budget.
+"""Successive halving: train all recipes for a short time, then the better half for longer, and so on, within a budget.
 
 Jamieson and Talwalkar (2016, arXiv 1502.07943) call one round of trainings of equal length a *rung*. The next rung has
 half of the recipes and twice the length, so every rung costs about the same.
@@ -11,23 +11,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 REDUCTION = 2
-"""The next rung has 1 / REDUCTION of the recipes, and trainings that are REDUCTION times longer."""
+"""Each rung has 1 / REDUCTION of the recipes of the previous rung, and its trainings are REDUCTION times longer."""
 FEWEST_SEEDS, MOST_SEEDS = 3, 7
-"""Fresh seeds for the comparison of the best recipe with its control. Fewer than 3 can hardly show anything."""
+"""Number of fresh seeds for comparing the best recipe with its control. Fewer than 3 can hardly show anything."""
 SIDES = 2
-"""The comparison trains the best recipe and its control."""
+"""Number of recipes in the comparison: the best recipe and its control."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The rungs to run, and the number of fresh seeds after them.
+    """The rungs to run, and the number of fresh seeds for the comparison after them.
 
     Attributes
     ----------
     lengths
-        Images seen by each training of a rung, one number for each rung, increasing.
+        Number of images that each training of a rung sees: one number for each rung, increasing.
     seeds
-        Fresh seeds for the comparison at the length of the last rung. 0: the budget does not allow a comparison.
+        Number of fresh seeds for the comparison, whose trainings are as long as those in the last rung. With 0, the
+        budget does not allow a comparison.
     """
 
     lengths: tuple[int, ...]
@@ -36,20 +37,20 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Question:
-    """What the schedule must fit.
+    """The conditions that a schedule must meet.
 
     Attributes
     ----------
     sizes
-        Number of recipes of each rung that is left to run (see `rung_sizes`). Empty if only the comparison is left.
+        Number of recipes in each rung that still has to run (see `rung_sizes`). Empty if only the comparison is left.
     lengths
-        Possible images seen, increasing.
+        The possible numbers of images seen, increasing.
     price
-        Function that returns the expected cost of one training with a number of images seen. It increases.
+        A function that returns the expected cost of one training, given its number of images seen.
     budget
         What all trainings together may cost, in the unit of `price`.
     last
-        Images seen of the last rung that is finished. 0 if there is none.
+        Number of images seen by each training of the last finished rung. 0 if no rung is finished.
     """
 
     sizes: Sequence[int]
@@ -60,12 +61,12 @@ class Question:
 
     @property
     def smallest_budget(self) -> float:
-        """The cost of the shortest first rung."""
+        """The cost of the shortest possible first rung."""
         return self.sizes[0] * self.price(self.lengths[0])
 
 
 def rung_sizes(recipes: int) -> list[int]:
-    """Return the number of recipes of each rung, from all recipes down to two: 7 gives [7, 4, 2]."""
+    """Return the number of recipes in each rung, from all recipes down to two. For 7 recipes, it is [7, 4, 2]."""
     found = [recipes]
     while found[-1] > REDUCTION:
         found.append(-(-found[-1] // REDUCTION))
@@ -73,16 +74,18 @@ def rung_sizes(recipes: int) -> list[int]:
 
 
 def keep_best(scores: Mapping[str, float], count: int) -> list[str]:
-    """Return the names of the `count` highest scores, best first. For equal scores, the earlier name comes first."""
+    """Return the names with the `count` highest scores, best first. If scores are equal, the earlier name comes
+    first.
+    """
     return sorted(scores, key=lambda name: -scores[name])[:count]
 
 
 def find_schedule(question: Question) -> Schedule | None:
-    """Return the longest rungs that the budget allows; None if it does not allow one rung.
+    """Return the schedule with the longest rungs that the budget allows, or None if it does not allow a single rung.
 
-    A comparison with at least `FEWEST_SEEDS` fresh seeds comes before longer rungs, because nothing is shown without
-    it. With it, as many rungs as possible come first, because the last of many rungs is the longest. The rest of the
-    budget adds fresh seeds, up to `MOST_SEEDS`.
+    A comparison with at least `FEWEST_SEEDS` fresh seeds has priority over longer rungs, because nothing can be shown
+    without it. The next priority is the number of rungs, because the last of many rungs is the longest. The rest of the
+    budget is spent on more fresh seeds, up to `MOST_SEEDS`.
     """
     for seeds in (FEWEST_SEEDS, 0):
         for rungs in range(len(question.sizes), 0, -1):
@@ -101,7 +104,9 @@ def affordable_seeds(price: float, budget: float) -> int:
 
 
 def _longest(question: Question, rungs: int, seeds: int) -> tuple[int, ...] | None:
-    """Return the longest lengths of a number of rungs that fit the budget, or None."""
+    """Return the lengths of this number of rungs, as long as the budget allows, or None if they do not fit the
+    budget.
+    """
     for top in reversed(question.lengths):
         lengths = _ladder(question, top, rungs)
         if lengths is None:
@@ -112,7 +117,7 @@ def _longest(question: Question, rungs: int, seeds: int) -> tuple[int, ...] | No
 
 
 def _ladder(question: Question, top: int, rungs: int) -> tuple[int, ...] | None:
-    """Return the lengths of rungs of which the last has the length `top`; None if the first would be too short."""
+    """Return the lengths of rungs that increase up to `top`, or None if the first rung would be too short."""
     found = []
     for rung in range(rungs):
         place = bisect_right(question.lengths, top / REDUCTION ** (rungs - 1 - rung))
@@ -124,12 +129,12 @@ def _ladder(question: Question, top: int, rungs: int) -> tuple[int, ...] | None:
 
 
 def _cost(question: Question, lengths: Sequence[int], seeds: int) -> float:
-    """Return the cost of rungs with these lengths, and of the comparison after them."""
+    """Return the total cost of rungs with these lengths and of the comparison after them, with `seeds` fresh seeds."""
     rungs = sum(size * question.price(length) for size, length in zip(question.sizes, lengths, strict=False))
     return rungs + SIDES * seeds * question.price(lengths[-1] if lengths else question.last)
 
 
 def _seeds(question: Question, lengths: Sequence[int]) -> int:
-    """Return how many fresh seeds the budget allows after rungs with these lengths."""
+    """Return how many fresh seeds the budget allows if the remaining rungs have the given lengths."""
     left = question.budget - _cost(question, lengths, 0)
     return max(FEWEST_SEEDS, affordable_seeds(question.price(lengths[-1] if lengths else question.last), left))

@@ -1,4 +1,4 @@
-"""The images that choose among recipes: val, or a part of train that no training sees. Never test."""
+"""The images by which recipes are chosen: val, or a part of train that no training sees. They are never test images."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ from detreduce.selection.choose import select
 from detreduce.training.run.folder import find_other_splits
 
 SHARE = 0.2
-"""Share of train that is held out if there is no val split."""
+"""Share of train that is held out if the dataset has no val split."""
 LEAST_IMAGES = 5
 
 
 @dataclass(frozen=True)
 class Judge:
-    """The images that trainings are judged by.
+    """The images on which trainings are evaluated in order to choose among recipes.
 
     Attributes
     ----------
     data
-        The dataset to train on: the user's, or one whose val split was held out of train.
+        The path of the dataset to train on. If the user's dataset has no val split, its val split was held out of
+        train.
     held_out
-        Number of images of train that were held out; 0 if the dataset has a val split.
+        Number of images that were held out of train. 0 if the dataset has a val split.
     confirm
-        Split that measures the chosen recipe: ``test``, or ``val`` if the test split is missing or cannot be used.
+        The split on which the chosen recipe is measured: ``test``, or ``val`` if test is missing or cannot be used.
     """
 
     data: str
@@ -49,23 +50,25 @@ class Judge:
 
     @property
     def words(self) -> str:
-        """The images that choose, in words."""
+        """A phrase for the images that choose among recipes: ``val``, or for example ``20 images held out of
+        train``.
+        """
         return f"{self.held_out} images held out of train" if self.held_out else "val"
 
     @property
     def confirm_words(self) -> str:
-        """The images that measure the chosen recipe, in words."""
+        """A phrase for the images on which the chosen recipe is measured."""
         return "test" if self.confirm == "test" else self.words
 
 
 def find_judge(dataset: DetectionDataset, seed: int) -> Judge:
-    """Return the images that choose among recipes. Without a val split, write a dataset with one into the cache.
+    """Return the images that choose among recipes.
 
-    `dataset` is the train split. `seed` chooses the images that are held out. Raise InputError if train is too small,
-    or if the val split cannot be used.
+    `dataset` is the train split. If there is no val split, images of train are held out, using `seed`. A dataset with
+    these images as val is written to the cache. Raise InputError if train is too small, or if val cannot be used.
     """
     splits = dataset.source.splits
-    # a training finds this only when it evaluates, after the budget is spent
+    # check this now, because a training would notice it only at its evaluation, when budget has been spent
     _, unusable = find_other_splits(dataset)
     confirm: Literal["val", "test"] = "val" if unusable["test"] else "test"
     if "val" in splits:
@@ -84,18 +87,18 @@ def find_judge(dataset: DetectionDataset, seed: int) -> Judge:
 
 
 def _write(dataset: DetectionDataset, held: set[Any]) -> Path:
-    """Write train without the held-out images, and these images as val, as links. Return the data.yaml."""
+    """Write a dataset of links in which the images in `held` are moved from train to val. Return its data.yaml."""
     source = dataset.source.path.absolute()
     key = json_hash([str(source), data_identity(dataset), sorted(map(str, held))])[:16]
     folder = cache_folder() / "datasets" / key / f"{(source if source.is_dir() else source.parent).name or 'data'}-held"
     file = folder / DATA_YAML
     with writing(folder), claimed(folder, wait=True):
-        # another process may have just written the same dataset
+        # another process may just have written the same dataset
         if not is_regular(file):
             parts = [[image for image in dataset.image_ids if (image in held) == chosen] for chosen in (False, True)]
             kept, val = _subset(dataset, parts[0], folder / "train"), _subset(dataset, parts[1], folder / "val")
             content = load_yaml(read_text(kept.source.path, YAMLS))
-            # the paths become absolute, because the parts lie in folders of their own
+            # use absolute paths, because the train and val parts are in folders of their own
             places = {"train": kept.source.splits["train"], "val": val.source.splits["train"]}
             places |= {name: place for name, place in kept.source.splits.items() if name == "test"}
             content |= {name: [str(path) for path in place.images] for name, place in places.items()}
@@ -106,10 +109,10 @@ def _write(dataset: DetectionDataset, held: set[Any]) -> Path:
 
 
 def _subset(dataset: DetectionDataset, images: list[Any], folder: Path) -> DetectionDataset:
-    """Write some images of train as a YOLO dataset of links, unless it exists, and return its train split."""
+    """Write images of train as a YOLO dataset of links, unless it exists, and return its train split."""
     if not is_regular(folder / DATA_YAML):
         with warnings.catch_warnings():
-            # the val split that is missing is made here
+            # do not warn about the missing val split, because it is added below
             warnings.simplefilter("ignore", SubsetWarning)
             write_subset(dataset, images, folder, link="symlink", format="yolo")
     return load_dataset(folder / DATA_YAML, split="train")

@@ -1,4 +1,4 @@
-"""A tuning that is checked: its decisions between the rungs, its trainings, and its result."""
+"""A tuning that has been checked: run its trainings, decide between the rungs, and return the result."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ RECIPE_FILE = "recipe.yaml"
 
 @dataclass(frozen=True, slots=True)
 class PlannedRung:
-    """A rung that is planned, or the comparison with fresh seeds.
+    """A planned rung, or the planned comparison with fresh seeds.
 
     Attributes
     ----------
     recipes
-        Labels of its recipes; empty if they are not decided yet.
+        Labels of the recipes in the rung. Empty if they are not decided yet.
     count
-        Number of its recipes.
+        Number of these recipes.
     length
-        Images seen without a recipe.
+        Number of images seen by a training without a recipe that has the same operations.
     trainings, finished
-        Number of its trainings, and number of those that are finished.
+        Number of trainings in the rung, and number of those that are finished.
     cost
-        Expected cost of the others.
+        Expected cost of the trainings that are not finished, in the unit of the budget.
     is_comparison
-        Whether it is the comparison with fresh seeds.
+        Whether this is the comparison with fresh seeds.
     """
 
     recipes: tuple[str, ...]
@@ -78,14 +78,14 @@ class PlannedRung:
 
 
 class PreparedTuning:
-    """A tuning that is checked, but not started.
+    """A tuning that has been checked, but not started.
 
     Attributes
     ----------
     setup
-        The checked tuning.
+        The settings, checked.
     ledger
-        The ledger. Its folder may not exist yet.
+        The ledger of the tuning. Its folder may not exist yet.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -95,12 +95,12 @@ class PreparedTuning:
 
     @property
     def budget(self) -> Budget:
-        """What all trainings may cost together."""
+        """What all trainings together may cost."""
         return self.setup.request.budget
 
     @property
     def stored(self) -> StoredTuning:
-        """The decisions so far."""
+        """The decisions so far: which recipes are in which rung."""
         return read_tuning(self.ledger, self.setup.identity)
 
     @property
@@ -109,20 +109,20 @@ class PreparedTuning:
 
     @property
     def prices(self) -> Prices:
-        """The expected cost of a training, from the trainings that are finished now."""
+        """The expected cost of a training, based on the trainings that are finished at this moment."""
         if self.budget.unit == TFLOPS:
             return self.setup.estimate
         return measured(self.budget.unit, self.setup.costs.reference, self._cells) or self.setup.estimate
 
     @property
     def spent(self) -> float:
-        """The cost of all finished trainings in the ledger."""
+        """The cost of all finished trainings in the ledger, in the unit of the budget."""
         return spent(self._cells, self.budget.unit)
 
     def check(self) -> None:
-        """Raise InputError if the budget does not allow the first rung, or if its trainings cannot run.
+        """Raise InputError if the budget is too small for the first rung, or if the trainings of this rung cannot run.
 
-        The message about the budget has the smallest budget that works.
+        If the budget is too small, the message contains the smallest budget that is enough.
         """
         stored = self.stored
         schedule = None if stored.rungs else self._schedule(stored)
@@ -137,7 +137,9 @@ class PreparedTuning:
             )
 
     def planned(self) -> list[PlannedRung]:
-        """Return the rungs that are decided, and the rungs and the comparison that the budget then allows."""
+        """Return the rungs that are already decided, and then the further rungs and the comparison that the budget
+        allows.
+        """
         stored, found = self.stored, list[PlannedRung]()
         for rung in stored.rungs:
             done, count = self._finished(rung), len(rung.recipes)
@@ -156,9 +158,9 @@ class PreparedTuning:
         return found
 
     def run(self, recipe_file: str | Path | None = None) -> TuningResult:
-        """Run the rungs and the comparison within the budget, and write the recipe.
+        """Run the rungs and the comparison within the budget. Then write the recipe, and return the result.
 
-        Other processes may work on the same ledger. Raise InputError if the recipe may not be written to `recipe_file`.
+        Other processes may work on the same ledger. Raise InputError if `recipe_file` is another file than a recipe.
         """
         check_recipe_file(self._recipe_path(recipe_file))
         Ledger.create(self.ledger.path)
@@ -180,7 +182,7 @@ class PreparedTuning:
         return self._result(state, recipe_file)
 
     def _train(self, experiment: PreparedExperiment) -> bool:
-        """Run the missing trainings of a rung within the budget. Return whether all are finished."""
+        """Run the missing trainings of a rung within the budget. Return whether all of them are finished."""
         if experiment.missing:
             left = self.budget.amount - self.spent
             limits = Limits()
@@ -193,9 +195,9 @@ class PreparedTuning:
         return not experiment.missing
 
     def _decide(self, number: int) -> StoredTuning:
-        """Return the decisions, with rung `number` or the comparison if the budget allows it.
+        """Return the decisions after adding rung `number` or the comparison, if the budget allows it.
 
-        Only one process decides at a time.
+        Only one process at a time can decide.
         """
         with self.ledger.exclusive(DECIDING, lambda: say("Waiting for another process's decision.")):
             state = self.stored
@@ -205,7 +207,7 @@ class PreparedTuning:
         return state
 
     def _decided(self, state: StoredTuning) -> StoredTuning:
-        """Return the decisions with one more rung, with a comparison, or with more fresh seeds for it."""
+        """Return the decisions with one more rung, with a comparison, or with more fresh seeds for the comparison."""
         if state.comparison is not None:
             return state.model_copy(update={"comparison": self._more_seeds(state.comparison)})
         schedule = self._schedule(state)
@@ -223,7 +225,7 @@ class PreparedTuning:
         return state.model_copy(update={"comparison": compared})
 
     def _more_seeds(self, compared: StoredComparison) -> StoredComparison:
-        """Return a comparison with as many fresh seeds as the budget allows now, and never fewer than before."""
+        """Return the comparison with all fresh seeds that the budget now allows, but not with fewer than before."""
         sides = (compared.best, compared.control)
         done = len(self._comparison(compared).plan) - len(self._comparison(compared).missing)
         left = self.budget.amount - self.spent
@@ -231,14 +233,16 @@ class PreparedTuning:
         return compared.model_copy(update={"seeds": self._fresh(max(len(compared.seeds), min(more, MOST_SEEDS)))})
 
     def _fresh(self, count: int) -> list[int]:
-        """Return seeds that no rung used."""
+        """Return the first `count` seeds that no rung uses."""
         return [self.setup.request.seed + place + 1 for place in range(count)]
 
     def _schedule(self, state: StoredTuning) -> Schedule | None:
         return find_schedule(self._question(state))
 
     def _question(self, state: StoredTuning, committed: float = 0.0) -> Question:
-        """Return what the rungs after the decided ones must fit. `committed` is the cost of unfinished trainings."""
+        """Return the conditions for the rungs that are not decided yet. `committed` is the cost of unfinished
+        trainings.
+        """
         labels = self._survivors(state) if state.rungs else list(self.setup.recipes)
         before = len(state.rungs[-1].recipes) if state.rungs else 0
         sizes = rung_sizes(len(labels)) if not before or before > REDUCTION else []
@@ -248,25 +252,29 @@ class PreparedTuning:
         return Question(sizes, self.setup.lengths, lambda length: prices.of(length, labels), left, last)
 
     def _survivors(self, state: StoredTuning) -> list[str]:
-        """Return the recipes of the next rung: all, or the better half of the last rung."""
+        """Return the recipes for the next rung: the better half of the last rung, or all recipes if there is no rung
+        yet.
+        """
         if not state.rungs:
             return list(self.setup.recipes)
         last = state.rungs[-1]
         return keep_best(self._scores(last) or dict.fromkeys(last.recipes, 0.0), -(-len(last.recipes) // REDUCTION))
 
     def _best(self, state: StoredTuning) -> str | None:
-        """Return the best recipe of the last rung that is finished; None if there is none."""
+        """Return the best recipe of the last finished rung, or None if no rung is finished."""
         for rung in reversed(state.rungs):
             if self._finished(rung) == len(rung.recipes):
                 return keep_best(self._scores(rung), 1)[0]
         return None
 
     def _has_learnt(self, state: StoredTuning) -> bool:
-        """Return whether a training of the last rung has an mAP above 0. If none has, there is nothing to compare."""
+        """Return whether a training of the last rung has an mAP above 0. If not, there is nothing to compare."""
         return any(score >= LEAST_MAP for score in self._scores(state.rungs[-1]).values())
 
     def _control(self, state: StoredTuning) -> str | None:
-        """Return the best other uniform recipe: the one that came farthest, then the one with the highest mAP."""
+        """Return the best uniform recipe other than the best recipe: it reached the latest rung, with the highest mAP
+        there.
+        """
         best = self._best(state)
         for rung in reversed(state.rungs):
             for label in keep_best(self._scores(rung), len(rung.recipes)):
@@ -275,11 +283,11 @@ class PreparedTuning:
         return None
 
     def _rung(self, rung: StoredRung) -> PreparedExperiment:
-        """Return the experiment of a rung."""
+        """Return the trainings of a rung as an experiment."""
         return self._experiment(rung.recipes, rung.length, [self.setup.request.seed], "val")
 
     def _comparison(self, compared: StoredComparison) -> PreparedExperiment:
-        """Return the experiment of the comparison with fresh seeds."""
+        """Return the trainings of the comparison with fresh seeds as an experiment."""
         sides = (compared.best, compared.control)
         return self._experiment(sides, compared.length, compared.seeds, self.setup.judge.confirm)
 
@@ -296,7 +304,7 @@ class PreparedTuning:
         return len(experiment.cells) - len(experiment.missing)
 
     def _scores(self, rung: StoredRung) -> dict[str, float]:
-        """Return label -> mAP of the recipes of a rung that are trained, in the order of the rung."""
+        """Return label -> mAP for the recipes of a rung that are trained, in the order of the rung."""
         rows = {row["label"]: row for row in finished_rows(self.ledger, self._rung(rung).plan)}
         return {label: float(rows[label][MEASURE] or 0.0) for label in rung.recipes if label in rows}
 
@@ -307,7 +315,7 @@ class PreparedTuning:
         return PlannedRung(sides, SIDES, compared.length, count, count - missing, cost, True)
 
     def _result(self, state: StoredTuning, recipe_file: str | Path | None) -> TuningResult:
-        """Return what the finished trainings show, and write the recipe."""
+        """Return the result of the finished trainings, and write the recipe."""
         best, rungs = self._best(state) or "", []
         for place, rung in enumerate(state.rungs):
             after = state.rungs[place + 1].recipes if place + 1 < len(state.rungs) else [best]
@@ -337,7 +345,7 @@ class PreparedTuning:
         return self._with_recipe(result, recipe_file) if best else result
 
     def _with_recipe(self, result: TuningResult, recipe_file: str | Path | None) -> TuningResult:
-        """Return the result with the recipe to train with, and write this recipe."""
+        """Write the recipe that is recommended, and add it to the result."""
         worse = result.comparison is not None and kind_of(result.comparison) == WORSE
         recipe = self.setup.at_length(result.compared[1].recipe if worse else result.best, result.length)
         file = self._recipe_path(recipe_file)
@@ -348,7 +356,7 @@ class PreparedTuning:
         return self.ledger.path / RECIPE_FILE if given is None else Path(given)
 
     def _trained(self, experiment: PreparedExperiment, labels: Sequence[str], length: int) -> dict[str, Trained]:
-        """Return label -> the finished trainings of a recipe in an experiment."""
+        """Return label -> results of the finished trainings of this recipe in an experiment."""
         rows: Sequence[Mapping[str, Any]] = finished_rows(self.ledger, experiment.plan)
         found = {}
         for label in labels:
@@ -358,7 +366,7 @@ class PreparedTuning:
         return found
 
     def _compare(self, compared: StoredComparison | None) -> tuple[tuple[Trained, ...], Comparison | None]:
-        """Return the two sides of the comparison with fresh seeds, and their difference in mAP50-95."""
+        """Return the results of both sides of the comparison with fresh seeds, and their difference in mAP50-95."""
         if compared is None:
             return (), None
         experiment = self._comparison(compared)
@@ -372,7 +380,7 @@ class PreparedTuning:
 
 
 def _leaks(ledger: Ledger) -> str:
-    """Return a warning that images of val or test are also in train; empty if no search found one."""
+    """Return a warning that images of val or test are also in train, or an empty string if none was found."""
     found = ledger_warning(ledger)
     if found is None:
         return ""

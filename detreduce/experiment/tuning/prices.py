@@ -1,4 +1,4 @@
-"""What a training of a tuning costs: from its operations, and from finished trainings as soon as there are some."""
+"""The expected cost of a training in a tuning: first from its number of operations, then from finished trainings."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.training.planned_flops import Speed
 
 UNITS = {"budget_wh": WH, "budget_tflops": TFLOPS, "minutes": MINUTES}
-"""Argument with a budget -> its unit."""
+"""Name of the argument that sets a budget -> unit of this budget."""
 START_SECONDS = 3.0
-"""Time from the start of a training to its first batch."""
+"""Seconds from the start of a training to its first batch."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Budget:
 
     @classmethod
     def of(cls, given: Mapping[str, float | None]) -> Budget:
-        """Return the budget among the arguments of `UNITS`. Raise InputError if not exactly one is a number above 0."""
+        """Create the budget from the arguments in `UNITS`. Raise InputError unless exactly one of them is a number
+        above 0.
+        """
         known = {name: value for name, value in given.items() if value is not None}
         if len(known) != 1:
             raise InputError(
@@ -42,22 +44,22 @@ class Budget:
 
 @dataclass(frozen=True)
 class Prices:
-    """The expected cost of one training.
+    """A model of the cost of one training: a fixed cost, plus a cost that grows with the operations.
 
     Attributes
     ----------
     unit
         ``Wh``, ``TFLOPs`` or ``minutes``.
     tflops
-        10^12 operations for each image seen.
+        Operations for each image seen, in units of 10^12.
     rate
         Cost of 10^12 operations.
     fixed
-        Cost of a training that does not depend on its length: its start and its evaluation.
+        The part of the cost that does not depend on the length of a training: its start and its evaluation.
     rates
-        Label of a recipe -> its own rate, if a training with it is finished.
+        Label of a recipe -> rate of this recipe, if a training with it is finished.
     trainings
-        Number of finished trainings that the prices come from. 0: they are estimates.
+        Number of finished trainings from which the prices were computed. With 0, they are rough estimates.
     """
 
     unit: str
@@ -68,13 +70,15 @@ class Prices:
     trainings: int = 0
 
     def of(self, length: int, labels: Collection[str] = ()) -> float:
-        """Return the mean cost of a training of one of these recipes, with the operations of `length` images."""
+        """Return the expected cost of a training with the operations of `length` images, as the mean over these
+        recipes.
+        """
         rates = [self.rates.get(label, self.rate) for label in labels] or [self.rate]
         return self.fixed + self.tflops * length * math.fsum(rates) / len(rates)
 
 
 def operations(tflops: float) -> Prices:
-    """Return the prices in TFLOPs. Only training counts, as everywhere in detreduce."""
+    """Return prices in TFLOPs. They only count the training, as everywhere in detreduce."""
     return Prices(TFLOPS, tflops, 1.0, 0.0)
 
 
@@ -88,10 +92,10 @@ def estimated(unit: str, tflops: float, speed: Speed, evaluation_tflops: float) 
 
 
 def measured(unit: str, tflops: float, cells: Iterable[FinishedCell]) -> Prices | None:
-    """Return the prices that finished trainings show; None if they do not show any.
+    """Return prices that are computed from finished trainings, or None if these do not show the cost.
 
-    `unit` is ``Wh`` or ``minutes``, and `tflops` are the operations of an image. A training that shared the machine
-    with another counts only if all did.
+    `unit` is ``Wh`` or ``minutes``, and `tflops` is the number of operations for one image, in units of 10^12. A
+    training that shared the machine with another training is used only if all of them did.
     """
     found = [cell for cell in cells if cell.training.training_tflops and spent_by(cell, unit) is not None]
     found = [cell for cell in found if not cell.ran.get("overlapped")] or found
@@ -106,7 +110,7 @@ def measured(unit: str, tflops: float, cells: Iterable[FinishedCell]) -> Prices 
 
 
 def spent_by(cell: FinishedCell, unit: str) -> float | None:
-    """Return the cost of a finished training with choosing and evaluation; None if it is not known."""
+    """Return the cost of a finished training, including choosing and evaluation, or None if it is not known."""
     if unit == TFLOPS:
         return cell.training.training_tflops
     phases = [*cell.choosing.values(), *cell.training.energy.values()]
@@ -117,7 +121,7 @@ def spent_by(cell: FinishedCell, unit: str) -> float | None:
 
 
 def spent(cells: Iterable[FinishedCell], unit: str) -> float:
-    """Return the cost of finished trainings. Raise InputError if the cost of one is not known."""
+    """Return the total cost of finished trainings. Raise InputError if one of the costs is not known."""
     total = 0.0
     for cell in cells:
         cost = spent_by(cell, unit)
@@ -134,6 +138,6 @@ def _training(cell: FinishedCell, unit: str) -> float:
 
 
 def _rate(cells: Sequence[FinishedCell], unit: str) -> float:
-    """Return the cost of 10^12 operations."""
+    """Return the mean cost of 10^12 operations in the phase ``training`` of these cells."""
     done = math.fsum(cell.training.training_tflops or 0.0 for cell in cells)
     return math.fsum(_training(cell, unit) for cell in cells) / done

@@ -1,4 +1,4 @@
-"""The recipe that a tuning leaves: a YAML file for `detreduce train`, and the command that trains with it."""
+"""Write the recipe that a tuning recommends, and build the `detreduce train` command that uses it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ SETS = {
     "warmup": ("warmup_epochs",),
     "progressive": ("multi_scale",),
 }
-"""Key of a recipe -> arguments of ultralytics that it replaces."""
+"""Key of a recipe -> arguments of ultralytics that this key replaces."""
 
 
 def write_tuned(setup: Setup, recipe: Recipe, file: Path, about: str) -> str:
-    """Write a recipe, and return the command that trains with it as the tuning did.
+    """Write a recipe to a YAML file. Return the `detreduce train` command that repeats the training of the tuning.
 
-    A recipe that sees as many images as the whole training is written without a number of images.
+    If the recipe sees the same number of images as the whole training, the number is left out of the file.
     """
     if recipe.images_seen == setup.training.full:
         recipe = recipe.model_copy(update={"images_seen": None})
     write_recipe(file, recipe, about)
     request = setup.request
-    # the user's dataset may have leaks, which `train` refuses
+    # use the cleaned dataset, because the user's dataset may have leaks, which `train` refuses
     data = str(setup.dataset.source.path) if request.drop_leaked else setup.source
     words = ["detreduce", "train", data, "--model", str(request.model), "--recipe", str(file)]
     words += ["--allow-leaks"] * request.allow_leaks
     given = dict(request.arguments)
-    # the optimiser that all trainings of the tuning had
+    # name the optimiser that all trainings of the tuning used
     given |= resolve_optimiser(given, images=len(setup.dataset), classes=len(setup.dataset.class_names))
     left_out = {name for key, names in SETS.items() if getattr(recipe, key) is not None for name in names}
     left_out |= set() if isinstance(recipe.lr0, str) else {"lr0"}

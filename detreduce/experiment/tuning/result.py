@@ -1,4 +1,6 @@
-"""What a tuning found: the rungs, the best recipe, and its comparison with a control with fresh seeds."""
+"""The result of a tuning: the rungs, the best recipe, and how it compares with a control when trained with fresh
+seeds.
+"""
 
 from __future__ import annotations
 
@@ -17,29 +19,30 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 NAME = ACCURACIES[MEASURE]
 BETTER, WORSE, OPEN, UNCONFIRMED, UNFINISHED = "better", "worse", "open", "unconfirmed", "unfinished"
 """What is shown about the best recipe, compared with the best other uniform recipe. Open: no difference is shown.
-Unconfirmed: there are no trainings with fresh seeds. Unfinished: the budget ended in the first rung."""
+Unconfirmed: there are no trainings with fresh seeds. Unfinished: the budget ended in the first rung.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The trainings of one recipe in a rung, or in the comparison.
+    """The results of the trainings of one recipe in a rung, or in the comparison.
 
     Attributes
     ----------
     recipe
         The label of the recipe.
     images_seen
-        Images seen by each training.
+        Number of images that each training sees.
     trainings
-        Number of finished trainings. They differ in their seeds.
+        Number of finished trainings, which differ only in their seeds.
     mAP50, mAP50_95
-        Mean mAP of the trainings; None if there is none.
+        Mean mAP of the trainings. None if no training is finished.
     spread
-        Standard deviation (n - 1) of mAP50-95; None for fewer than two trainings.
+        Standard deviation (n - 1) of mAP50-95. None if there are fewer than two trainings.
     cost, TFLOPs
-        Mean cost of a training in the unit of the budget, and its mean operations; None if not known.
+        Mean cost of a training in the unit of the budget, and its mean operations. None if they are not known.
     kept
-        Whether the recipe is in the next rung, or is the best recipe of the last one.
+        Whether the recipe is in the next rung or, for the last rung, whether it is the best recipe.
     """
 
     recipe: str
@@ -55,7 +58,11 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A rung: the images seen without a recipe, its recipes (best first), and whether all of them are trained."""
+    """A rung of the result.
+
+    `length` is the number of images seen without a recipe, `trained` has the results of its recipes (best first), and
+    `finished` says whether all of its trainings are finished.
+    """
 
     length: int
     trained: tuple[Trained, ...]
@@ -71,28 +78,28 @@ class TuningResult:
     ledger
         The folder of the ledger.
     best
-        Label of the best recipe of the last finished rung; empty if no rung is finished.
+        Label of the best recipe in the last finished rung. Empty if no rung is finished.
     recipe
-        The recipe to train with: the best recipe, or its control if the best is shown to be worse. None if no rung is
-        finished.
+        The recipe to train with: the best recipe, or its control if the best recipe is shown to be worse. None if no
+        rung is finished.
     recipe_file
-        The YAML file with the recipe, for ``detreduce train --recipe``; None if there is no recipe.
+        The YAML file with the recipe, for ``detreduce train --recipe``. None if there is no recipe.
     command
         The command that trains with the recipe. Empty if there is no recipe.
     rungs
-        The finished rungs, and the rung that the budget ended in.
+        The finished rungs and, if the budget ended in a rung, this unfinished rung.
     compared
-        The best recipe and its control, trained with fresh seeds. Empty if the budget did not allow it.
+        The results of the best recipe and of its control with fresh seeds. Empty if the budget did not allow them.
     comparison
-        Their comparison in mAP50-95; None without fresh seeds.
+        The comparison of these two in mAP50-95. None if there are no trainings with fresh seeds.
     judged_on, confirmed_on
-        The images that chose the recipe, and the images of the comparison, in words.
+        Phrases for the images that chose the recipe, and for the images of the comparison.
     unit, budget, spent
-        ``Wh``, ``TFLOPs`` or ``minutes``; the budget, and the cost of all finished trainings in the ledger.
+        The unit (``Wh``, ``TFLOPs`` or ``minutes``), the budget, and the cost of all finished trainings in the ledger.
     full
-        The images seen by the whole training that the user asked for.
+        Number of images seen by the whole training that the user asked for.
     leaks
-        A warning that images of val or test are also in train, also near-duplicates. Empty if none is known.
+        A warning that images of val or test are also in train, exactly or as near-duplicates. Empty if none is known.
     """
 
     ledger: Path
@@ -113,7 +120,7 @@ class TuningResult:
 
     @property
     def kind(self) -> str:
-        """What is shown about the best recipe: one of the constants of this module."""
+        """What is shown about the best recipe, as one of the constants of this module."""
         if not self.best:
             return UNFINISHED
         if self.comparison is None:
@@ -122,13 +129,13 @@ class TuningResult:
 
     @property
     def nothing_learnt(self) -> bool:
-        """Whether every mAP of the last finished rung is 0."""
+        """Whether every mAP in the last finished rung is 0."""
         finished = [rung for rung in self.rungs if rung.finished]
         return bool(finished) and all((one.mAP50_95 or 0.0) < LEAST_MAP for one in finished[-1].trained)
 
     @property
     def length(self) -> int:
-        """The images seen without a recipe, at the length that the recipe was tried at."""
+        """The length of the last finished rung, as the number of images seen without a recipe."""
         finished = [rung.length for rung in self.rungs if rung.finished]
         return finished[-1] if finished else 0
 
@@ -186,7 +193,7 @@ class TuningResult:
 
     @property
     def _limits(self) -> str:
-        """The limits of the comparison in words."""
+        """Sentences on the limits of the comparison."""
         limits = []
         if self.confirmed_on == self.judged_on:
             limits.append(f" Only the seeds are fresh: {self.judged_on} also chose the recipe.")
@@ -195,7 +202,7 @@ class TuningResult:
         return "".join(limits)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as a dict for JSON."""
+        """Return the result as a dict that can be written as JSON."""
         return {
             "ledger": str(self.ledger),
             "best": self.best,
@@ -229,7 +236,10 @@ def kind_of(comparison: Comparison) -> str:
 def trained_of(
     label: str, rows: Sequence[Mapping[str, Any]], costs: Sequence[float | None], images_seen: int
 ) -> Trained:
-    """Return the trainings of one recipe from their tidy rows. `costs` are their costs in the unit of the budget."""
+    """Return the results of the trainings of one recipe.
+
+    `rows` are their tidy rows, and `costs` are their costs in the unit of the budget.
+    """
     accuracy = _known(row.get(MEASURE) for row in rows)
     mean = _mean(accuracy)
     spread = None

@@ -1,4 +1,4 @@
-"""Everything about a tuning that is known before its first training, checked."""
+"""Check everything about a tuning that can be checked before its first training."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MEASURE = MAIN_ACCURACY
 
 @dataclass(frozen=True)
 class TuningRequest:
-    """What `tune` is asked. `tune` documents the fields; `arguments` are the arguments of ultralytics."""
+    """The arguments of `tune`, which documents them. `arguments` are the arguments for ultralytics."""
 
     data: str | Path
     model: str | Path
@@ -55,22 +55,22 @@ class TuningRequest:
 
 @dataclass(frozen=True)
 class Setup:
-    """A tuning that is checked.
+    """A tuning whose arguments have been checked.
 
     Attributes
     ----------
     request
-        What was asked.
+        The arguments of `tune`.
     dataset
-        The train split of the trainings.
+        The train split that the trainings use.
     source
         The path of the user's dataset.
     judge
         The images that choose among recipes.
     recipes
-        Label -> recipe, the user's own settings first.
+        Label -> recipe. The first one is the user's own settings.
     network
-        The network, for its operations and its speed.
+        The network, from which its operations and its speed are computed.
     """
 
     request: TuningRequest
@@ -88,7 +88,7 @@ class Setup:
 
     @cached_property
     def costs(self) -> Costs:
-        """The operations of one image, without a recipe and for each recipe."""
+        """The number of operations for one image, without a recipe and with each recipe."""
         known: dict[str, float] = {}
 
         def count(recipe: Recipe) -> float:
@@ -103,12 +103,12 @@ class Setup:
 
     @cached_property
     def lengths(self) -> list[int]:
-        """The possible images seen of a rung, without a recipe."""
+        """The lengths that a rung can have, as numbers of images seen without a recipe."""
         return possible_lengths(list(self.recipes.values()), self.training, self.costs)
 
     @cached_property
     def estimate(self) -> Prices:
-        """The prices before any training is finished."""
+        """The expected cost of a training, before any training is finished."""
         request, each = self.request, self.costs.reference
         if request.budget.unit == TFLOPS:
             return operations(each)
@@ -130,16 +130,16 @@ class Setup:
         return json_hash([data_identity(self.dataset), file_identity(find_model(request.model)), own])
 
     def at_length(self, label: str, length: int) -> Recipe:
-        """Return a recipe that sees the images with the operations of `length` images without a recipe."""
+        """Return a recipe that sees as much data as `length` images without a recipe, measured in operations."""
         recipe = self.recipes[label]
         seen = images_seen(recipe, length, self.training, self.costs)
-        # with the label as its name, the recipe keeps its name in tables
+        # name the recipe after its label, so that its name in tables does not depend on its length
         return recipe.model_copy(update={"images_seen": seen, "name": label})
 
     def experiment(
         self, recipes: Sequence[Recipe], seeds: Sequence[int], split: Literal["val", "test"]
     ) -> ExperimentConfig:
-        """Return the experiment that trains these recipes with these seeds, judged by a split."""
+        """Return the experiment that trains these recipes with these seeds and evaluates them on a split."""
         request = self.request
         content = {
             "name": _name(self.source),
@@ -149,7 +149,7 @@ class Setup:
             "evaluate": {"on": split, "choose": "last"},
             "controls": [],
             "energy": {"country": request.country},
-            # the leaks of the user's dataset are checked before
+            # the leaks of the user's dataset were checked before
             "allow_leaks": True if self.judge.held_out else request.allow_leaks,
         }
         return parse_config(content, beside=Path.cwd(), file="tune")
@@ -163,7 +163,7 @@ class Setup:
 
 
 def set_up(request: TuningRequest) -> Setup:
-    """Check a tuning, without training. Raise InputError, which says what is wrong and what to do."""
+    """Check the arguments of a tuning without training. Raise InputError, which says what is wrong and what to do."""
     quiet_ultralytics()
     check_country(request.country)
     _check_seed(request.seed)
@@ -176,7 +176,7 @@ def set_up(request: TuningRequest) -> Setup:
     network = PlannedNetwork(str(request.model), len(given.class_names))
     if request.arguments.get("freeze") is not None:
         check_freeze(request.arguments["freeze"], network.layers, str(request.model))
-    # the recipes of a list are read before anything takes long
+    # read the user's list of recipes before anything that takes long
     wanted = None if request.recipes is None else read_recipes(request.recipes)
     judge, dataset = _judge(given, request)
     if wanted is None:
@@ -188,15 +188,15 @@ def set_up(request: TuningRequest) -> Setup:
 
 
 def default_output(data: str | Path) -> Path:
-    """Return the folder of the ledger of a dataset, if the user does not name one."""
+    """Return the default folder for the ledger of a tuning on this dataset."""
     return Path("runs") / f"tune-{_name(str(data))}"
 
 
 def _judge(given: DetectionDataset, request: TuningRequest) -> tuple[Judge, DetectionDataset]:
-    """Return the images that choose among recipes, and the train split that trainings use.
+    """Return the images that choose among recipes, and the train split that the trainings use.
 
-    It has no image of val or test if the request says so, and no duplicate of held-out images: frames of one video may
-    lie on both sides.
+    If `drop_leaked` is set, the train split has no image of val or test. If val was held out of train, it also has no
+    near-duplicates of these images. Otherwise frames of one video could be on both sides.
     """
     judge = find_judge(given, request.seed)
     if not judge.held_out and not request.drop_leaked:
@@ -219,7 +219,7 @@ def _judge(given: DetectionDataset, request: TuningRequest) -> tuple[Judge, Dete
 
 
 def _check_arguments(arguments: Mapping[str, Any]) -> None:
-    """Raise InputError if ultralytics does not accept the arguments, or if trainings could not be compared."""
+    """Raise InputError if ultralytics does not accept the arguments, or if they would make trainings incomparable."""
     check_arguments(arguments)
     batch = arguments.get("batch", BATCH)
     if batch is None or batch < 1:
@@ -234,7 +234,7 @@ def _check_seed(seed: int) -> None:
 
 
 def _check_recipes(recipes: Sequence[Recipe], request: TuningRequest, dataset: DetectionDataset) -> None:
-    """Raise InputError, with every fault, if a recipe cannot be trained."""
+    """Raise one InputError that lists all recipes that cannot be trained, with the reasons."""
     faults = []
     for recipe in recipes:
         try:
@@ -246,7 +246,7 @@ def _check_recipes(recipes: Sequence[Recipe], request: TuningRequest, dataset: D
 
 
 def _name(data: str) -> str:
-    """Return a name for the experiment of a dataset."""
+    """Return a name for an experiment on this dataset, which contains only letters, digits, ``_``, ``.`` and ``-``."""
     place = Path(data)
     name = place.resolve().parent.name if place.stem in {"data", "dataset"} else place.stem
     return re.sub(r"[^\w.-]", "-", name) or "data"

@@ -1,4 +1,4 @@
-"""The recipes that a tuning tries: a small list that fits the data and the model, or a list of the user."""
+"""The recipes that a tuning tries: a short list that depends on the data and the model, or a list from the user."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ from detreduce.training.recipes.recipe import Recipe
 from detreduce.training.recipes.settings import BATCH, IMGSZ
 
 AS_GIVEN = "as-given"
-"""Name of the recipe that changes nothing: the settings of the user."""
+"""Name of the recipe that changes nothing and trains with the user's own settings."""
 BATCHES = (16, 8, 4)
 BACKBONE = 10
-"""Number of layers of the backbone, in the YOLO models of ultralytics."""
+"""Number of layers in the backbone of ultralytics' YOLO models."""
 SMALLER, LEAST_SIZE = 0.7, 96
-"""Factor of the smaller image size: 224 for 320 px, and the smallest size that is tried."""
+"""Factor by which the smaller image size is reduced (320 px become 224 px), and the smallest size that is tried."""
 
 Recipes = str | Path | Sequence[Recipe | Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the space depends on: the arguments of ultralytics, the train split, the model and its number of layers."""
+    """What the default recipes depend on: ultralytics' arguments, the train split, the model and its number of
+    layers.
+    """
 
     arguments: Mapping[str, Any]
     dataset: DetectionDataset
@@ -44,12 +46,12 @@ class Given:
 
 
 def default_recipes(given: Given) -> list[Recipe]:
-    """Return the recipes to try without a list of the user, the user's own settings first.
+    """Return the recipes that are tried if the user gives no list. The first one is the user's own settings.
 
-    At equal operations, a smaller batch is the only setting that a result of this repository supports. All other
-    recipes change one more setting of the recipe with batch 8: smaller images, weights by class where classes are
-    uneven, and other frozen layers where the weights are pretrained. Recipes that the data or the model do not allow
-    are left out.
+    At equal operations, a smaller batch is the only setting that is supported by a result in this repository. Each
+    other recipe changes one more setting of the recipe with batch 8. It uses smaller images, weights by class if the
+    classes are uneven, or other frozen layers if the weights are pretrained. Recipes that the data or the model do not
+    allow are left out.
     """
     images = len(given.dataset)
     before = given.arguments.get("batch", BATCH), given.arguments.get("nbs", 64)
@@ -67,15 +69,16 @@ def default_recipes(given: Given) -> list[Recipe]:
 
 
 def _are_uneven(dataset: DetectionDataset) -> bool:
-    """Return whether the classes are so uneven that images with rare classes may be worth more."""
+    """Return whether the classes are so uneven that images with rare classes may be worth more than others."""
     ratio = class_ratio(images_by_class(dataset)) if dataset.labelled else None
     return ratio is not None and ratio >= UNEVEN_CLASSES
 
 
 def read_recipes(recipes: Recipes) -> list[Recipe]:
-    """Return the recipes of a YAML file, or of a sequence of recipes and dicts, with the user's own settings first.
+    """Read recipes from a YAML file, or from a sequence of recipes and dicts. The user's own settings are added first.
 
-    The YAML has a list, or a list under the key ``recipes``. Raise InputError, with every fault.
+    The YAML file contains a list, possibly under the key ``recipes``. If there are errors, raise one InputError that
+    lists all of them.
     """
     entries, where, beside = _entries(recipes)
     found, faults = [], []
@@ -96,7 +99,7 @@ def read_recipes(recipes: Recipes) -> list[Recipe]:
 
 
 def _entries(recipes: Recipes) -> tuple[list[Any], str, Path | None]:
-    """Return the recipes as they were given, a name for messages, and the folder of the file."""
+    """Return the recipes as they were given, how messages call them, and the folder of their file (or None)."""
     if not isinstance(recipes, str | Path):
         return list(recipes), "recipes", None
     file = find(recipes, what="list of recipes")
@@ -111,7 +114,9 @@ def _entries(recipes: Recipes) -> tuple[list[Any], str, Path | None]:
 
 
 def _check_free(recipe: Recipe) -> None:
-    """Raise InputError if a recipe sets its own length, which the rungs decide."""
+    """Raise InputError if a recipe has a key that does not work in a tuning, for example its own number of images
+    seen.
+    """
     if recipe.images_seen is not None:
         raise InputError(f"{recipe.label} has images_seen, but the rungs decide how long a training is. Leave it out")
     if recipe.skip_learnt is not None:
@@ -129,7 +134,7 @@ def _check_free(recipe: Recipe) -> None:
 
 
 def _same(recipes: Iterable[Recipe]) -> list[str]:
-    """Return a fault for each recipe that has the name or the settings of an earlier one."""
+    """Return a message for each recipe that has the same name or the same settings as an earlier one."""
     seen: list[Recipe] = []
     faults = []
     for recipe in recipes:

@@ -1,4 +1,7 @@
-"""The file ``tune.json`` in the ledger of a tuning: which recipes are in which rung. Several processes may share it."""
+"""The file ``tune.json`` in the ledger of a tuning, which says which recipes are in which rung.
+
+Several processes may use it at the same time.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,18 @@ from detreduce.machine.stored_numbers import Count, Int64
 
 TUNE_FILE = "tune.json"
 DECIDING = "tune"
-"""Name of the lock for decisions."""
+"""Name of the lock that a process takes while it decides about the next rung."""
 
 
 class StoredRung(Stored):
-    """A rung: the labels of its recipes, and the images seen by a training without a recipe of the same operations."""
+    """A rung: the labels of its recipes, and its length as the number of images seen without a recipe."""
 
     recipes: list[str]
     length: Count
 
 
 class StoredComparison(Stored):
-    """The comparison with fresh seeds: the chosen recipe, its control, the length as in a rung, and the seeds."""
+    """The comparison with fresh seeds: the best recipe, its control, the length (as in a rung) and the seeds."""
 
     best: str
     control: str
@@ -42,7 +45,7 @@ class StoredTuning(Stored):
 
 
 def read_tuning(ledger: Ledger, identity: str) -> StoredTuning:
-    """Return the decisions in a ledger; none if the ledger is new.
+    """Read the decisions from a ledger. If the ledger is new, return a `StoredTuning` without decisions.
 
     Raise InputError if the file is damaged, or if the ledger belongs to another tuning or to an experiment.
     """
@@ -63,5 +66,5 @@ def read_tuning(ledger: Ledger, identity: str) -> StoredTuning:
 
 
 def write_tuning(ledger: Ledger, content: StoredTuning) -> None:
-    """Write the decisions into the ledger, completely or not at all."""
+    """Write the decisions to the ledger, completely or not at all."""
     ledger.write_json(TUNE_FILE, content.model_dump(mode="json"))

@@ -1,7 +1,7 @@
 """Find a recipe within a budget: rungs of short trainings, then a comparison with fresh seeds.
 
-Every rung is an ordinary experiment in one ledger, so finished trainings are used again, and several processes may
-share the ledger. The file ``tune.json`` holds the decisions between the rungs.
+Every rung is an ordinary experiment in one ledger. Therefore finished trainings are reused, and several processes may
+share the ledger. The decisions between the rungs are in the file ``tune.json``.
 """
 
 from __future__ import annotations
@@ -34,43 +34,46 @@ def tune(
     say: Listener | None = None,
     **ultralytics_arguments: Any,
 ) -> TuningResult:
-    """Find a recipe for a training within a budget, by successive halving, and measure it with fresh seeds.
+    """Find a good recipe for a training within a budget by successive halving, and measure it with fresh seeds.
 
     The first rung trains every recipe for a short time. The next rung trains the better half for twice as long, and so
-    on. The trainings of a rung have equal TFLOPs. The val split chooses, or, if there is none, a fifth of train that no
-    training sees. The test split never chooses. Then the best recipe and the best other uniform recipe are trained with
-    fresh seeds, if the budget allows at least three, and measured on test (without a test split: on the images that
-    chose). Call the function again to continue: finished trainings are used again.
+    on. All trainings of a rung have equal TFLOPs. Recipes are chosen on the val split. If there is none, they are
+    chosen on a fifth of train that no training sees. The test split never chooses.
+
+    If the budget then allows at least three fresh seeds, the best recipe and the best other uniform recipe are trained
+    with them. These trainings are measured on test or, without a test split, on the images that chose. To continue,
+    call the function again: finished trainings are reused.
 
     Parameters
     ----------
     data
-        The dataset, as for `train`.
+        The dataset, as in `train`.
     model
-        Weights (``.pt``), or a model description (``.yaml``) to start from random weights.
+        Weights (``.pt``), or a model description (``.yaml``) for random initial weights.
     budget_wh, budget_tflops, minutes
-        What all trainings in the ledger may cost together, earlier runs included. Exactly one is needed. Wh and minutes
-        include the evaluations; TFLOPs do not. A training does not start if the budget would then be exceeded, as far
-        as finished trainings show their cost.
+        What all trainings in the ledger together may cost, including earlier runs. Pass exactly one of them. Wh and
+        minutes include the evaluations, but TFLOPs do not. A training is not started if it would exceed the budget, as
+        estimated from finished trainings.
     recipes
         The recipes to try: a YAML file with a list, or a sequence of `Recipe` and dicts. Your own settings are always
-        tried too. Default: a few recipes that fit the data and the model.
+        tried too. The default is a few recipes that suit the data and the model.
     output
-        The folder of the ledger. Default: ``runs/tune-<dataset>``.
+        The folder of the ledger. The default is ``runs/tune-<dataset>``.
     recipe_file
-        Where to write the recipe. Default: ``recipe.yaml`` in the ledger.
+        The file for the recipe. The default is ``recipe.yaml`` in the ledger.
     seed
-        Training seed of the rungs. The fresh seeds are the numbers after it.
+        The training seed of all rungs. The fresh seeds are the numbers that follow it.
     country
-        Country whose electricity mix converts energy to CO2.
+        The country whose electricity mix is used to convert energy to CO2.
     allow_leaks
-        Whether to train although images of val or test are also in train.
+        Whether to train even if images of val or test are also in train.
     drop_leaked
-        Whether to leave such images out of all trainings, exact and near-duplicates. All images are opened once.
+        Whether to leave such images, and their near-duplicates, out of all trainings. All images are opened once.
     say
-        Called with one line of text for each step. By default nothing is printed.
+        A function that is called with one line of text for each step. By default, nothing is printed.
     **ultralytics_arguments
-        The arguments of the training to tune: ``epochs=50, imgsz=640``. No training is longer than this one.
+        The arguments of the training to tune, for example ``epochs=50, imgsz=640``. No training is longer than this
+        one.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def tune(
 
 
 def prepare_tuning(request: TuningRequest) -> PreparedTuning:
-    """Check a tuning, like `tune`, but train nothing and write no ledger.
+    """Check the arguments of a tuning as `tune` does, but train nothing and write no ledger.
 
     Raise InputError if the budget does not allow one rung.
     """

@@ -1,4 +1,4 @@
-"""Find exact duplicates and near-duplicates in a dataset, and images that are in more than one split (leakage)."""
+"""Find exact duplicates and near-duplicates in a dataset, and images that occur in more than one split (leakage)."""
 
 from detreduce.duplicates.leakage import LeakageReport, LeakedImage, leakage_report, leaked_images
 from detreduce.duplicates.result import DuplicatePair, Duplicates

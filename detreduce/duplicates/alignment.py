@@ -12,10 +12,13 @@ from detreduce.duplicates.signatures import SIDE
 
 COARSE = SIDE // 2
 SHIFT, SCALE, SHEAR = 0.12, 0.15, 0.05
-"""Largest shift, scaling and shear of an alignment, as fractions of a side. A crop by 10 % is within these limits."""
+"""The largest shift, scaling and shear that an alignment may have, as fractions of a side.
+
+They allow a crop by 10 %.
+"""
 
 HOPELESS = 0.3
-"""Lowest similarity at half size for which two pictures are compared at full size."""
+"""Two pictures are compared at full size only if their similarity at half size is at least this high."""
 
 _SIGMA = 2.0
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
@@ -28,14 +31,14 @@ _IDENTITY: Picture = np.eye(2, 3, dtype=np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Two pictures after alignment.
+    """Two pictures after they were aligned.
 
     Attributes
     ----------
     similarity
-        Correlation of the details of the two pictures, in [-1, 1].
+        The correlation between the details of the two pictures, from -1 to 1.
     overlap
-        Fraction of the first picture that the second picture also shows.
+        The fraction of the first picture that the second picture also shows.
     """
 
     similarity: float
@@ -46,12 +49,12 @@ NOTHING = Overlay(0.0, 0.0)
 
 
 def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Overlay:
-    """Align two (64, 64) pictures and compare the part that both show.
+    """Align two (64, 64) pictures and compare the part that both of them show.
 
     The alignment is the affine map that maximises the correlation coefficient (Evangelidis and Psarakis 2008,
-    `cv2.findTransformECC`). The map is first computed at half size. `similarity` is the correlation of details inside
-    the overlap. The details are the picture minus its Gaussian blur (sigma of 2 pixels). The blur is removed because
-    unrelated pictures may have similar large bright and dark areas.
+    `cv2.findTransformECC`). It is first computed at half size. `similarity` is the correlation between the details of
+    the two pictures where they overlap. The details are the picture minus its Gaussian blur (with a sigma of 2 pixels).
+    The blur is subtracted because even unrelated pictures can have similar large bright and dark areas.
     """
     one, other = first.astype(np.float32), second.astype(np.float32)
     small, small_other = _halve(one), _halve(other)
@@ -68,9 +71,9 @@ def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Over
 
 
 def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple[Picture | None, Overlay]:
-    """Improve the map `start`. Return the better of both maps, and its overlay.
+    """Try to improve the map `start`. Return the better of the two maps, and the overlay of the pictures with that map.
 
-    If the alignment fails, return None and the overlay of `start`.
+    If the alignment fails, return None and the overlay with `start`.
     """
     before = _compare(one, other, start, sigma)
     warp = _align(one, other, start)
@@ -81,10 +84,10 @@ def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple
 
 
 def _starting_maps() -> tuple[Picture, ...]:
-    """Return the maps from which the alignment at half size starts.
+    """Return the maps from which the alignment at half size may start.
 
-    The first map is the identity. Each other map assumes that one of the two pictures was cropped to 95 % of its sides,
-    at one of nine positions.
+    The first one is the identity. The others assume that one of the two pictures was cropped to 95 % of its sides, at
+    one of nine positions.
     """
     starts = [_IDENTITY]
     for scale in (0.95, 1 / 0.95):
@@ -100,7 +103,7 @@ def _halve(picture: Picture) -> Picture:
 
 
 def _align(one: Picture, other: Picture, warp: Picture) -> Picture | None:
-    """Return the (2, 3) map from `one` to `other`. Return None if there is no map within the limits."""
+    """Return the affine map (2, 3) from `one` to `other`, or None if there is no such map within the allowed limits."""
     try:
         _, warp = cv2.findTransformECC(one, other, warp.copy(), cv2.MOTION_AFFINE, _STEPS, None, 5)  # type: ignore[call-overload]
     except cv2.error:  # the alignment did not converge
@@ -114,7 +117,7 @@ def _align(one: Picture, other: Picture, warp: Picture) -> Picture | None:
 
 
 def _compare(one: Picture, other: Picture, warp: Picture, sigma: float) -> Overlay:
-    """Measure the overlay of two pictures with the map `warp` from `one` to `other`."""
+    """Overlay two pictures with the map `warp` from `one` to `other`, and measure the result."""
     size = (len(one), len(one))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(other, warp, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
@@ -132,7 +135,6 @@ def _compare(one: Picture, other: Picture, warp: Picture, sigma: float) -> Overl
 
 
 def _details(picture: Picture, sigma: float) -> Picture:
-    """Return the picture minus its Gaussian blur."""
     return picture - np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma))
 
 

@@ -1,4 +1,4 @@
-"""Clusters of near-duplicates: images that are connected by pairs."""
+"""Clusters of near-duplicates: all images that are connected by pairs of near-duplicates."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ IntArray = npt.NDArray[np.int64]
 
 
 def cluster_labels(pairs: npt.ArrayLike, images: int) -> IntArray:
-    """Return the cluster of each image as (n,): numbers from 0, in the order of the clusters' first images.
+    """Return the number of each image's cluster, (n,), counted from 0 in the order of the clusters' first images.
 
-    `pairs` is (p, 2): the rows of two images that are near-duplicates. Images that are connected by a chain of pairs
-    are in one cluster. `images` is n.
+    Two images are in the same cluster if a chain of pairs connects them.
+
+    Parameters
+    ----------
+    pairs
+        (p, 2): the rows of the two images in each pair of near-duplicates.
+    images
+        The number of images, n.
     """
     ends = np.asarray(pairs, np.int64).reshape(-1, 2)
     graph: Any = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(images, images))

@@ -1,4 +1,4 @@
-"""Descriptors of pictures: a few cosine coefficients, which are similar for near-duplicates."""
+"""Describe a picture by a few cosine coefficients, which are similar for near-duplicates."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.signatures import SIDE
 
 REACH = 8
-"""Descriptors use frequencies below this number of half waves per side. A crop changes higher frequencies too much."""
+"""A descriptor uses frequencies below this number of half waves per side.
+
+Cropping changes higher frequencies too much.
+"""
 
 FLAT = 1.0
-"""Pictures whose grey values have a smaller standard deviation are plain, and match no other picture."""
+"""A picture whose grey values have a smaller standard deviation counts as plain, and never matches another picture."""
 
 _ROWS = 512
 
@@ -21,21 +24,21 @@ Floats = npt.NDArray[np.float32]
 
 
 def _frequencies() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the row and the column frequencies of the coefficients in a descriptor."""
+    """Return the row frequencies and the column frequencies of the coefficients in a descriptor."""
     rows, columns = np.mgrid[:REACH, :REACH].reshape(2, -1)
     used = (np.hypot(rows, columns) < REACH) & (rows + columns > 0)
     return rows[used], columns[used]
 
 
 _U, _V = _frequencies()
-# natural pictures have less power at higher frequencies; without weights, one or two coefficients would dominate
+# natural pictures have less power at higher frequencies, so that one or two coefficients would dominate without weights
 _WEIGHTS = np.hypot(_U, _V).astype(np.float32)
 
 
 def describe(pixels: npt.NDArray[np.uint8]) -> Floats:
-    """Return the descriptors of (n, 64, 64) pictures as (n, d) float32 rows of length 1.
+    """Compute the descriptors of (n, 64, 64) grey pictures: (n, d) float32, rows of length 1.
 
-    The descriptor of a picture with only one colour is all zeros. Brightness and contrast do not change a descriptor.
+    A descriptor does not change with brightness or contrast. The descriptor of a plain picture is all zeros.
     """
     basis = dct(np.eye(SIDE), norm="ortho", axis=0)[:REACH].astype(np.float32)
     described = np.empty((len(pixels), len(_U)), np.float32)
@@ -49,7 +52,7 @@ def describe(pixels: npt.NDArray[np.uint8]) -> Floats:
 
 
 def in_all_orientations(rows: Floats) -> Floats:
-    """Return the descriptors of the pictures in every orientation as (8, n, d), in the order of `ORIENTATIONS`."""
+    """Return the descriptors that the pictures would have in each of the `ORIENTATIONS`, (8, n, d)."""
     turned = np.empty((len(ORIENTATIONS), *rows.shape), np.float32)
     for number, orientation in enumerate(ORIENTATIONS):
         places, signs = orientation.on_coefficients(_U, _V)

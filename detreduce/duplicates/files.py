@@ -1,4 +1,4 @@
-"""Find files with equal bytes while reading as few files as possible."""
+"""Find files with identical content, while reading as few files as possible."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _TAIL = 4096
 
 
 def identical_files(paths: Sequence[Path]) -> list[list[int]]:
-    """Return groups of positions in `paths` whose files have equal bytes. Skip unreadable files.
+    """Return groups of files with identical content, as indices in `paths`. Unreadable files are skipped.
 
-    A file is opened only if another file has the same size. A file is read completely only if another file of this size
+    A file is opened only if another file has the same size. It is read completely only if another file of this size
     also has the same last 4 KiB.
     """
     with progress("Looking for identical files", len(paths), "files") as advance:
@@ -25,7 +25,7 @@ def identical_files(paths: Sequence[Path]) -> list[list[int]]:
 
 
 def _split_groups(groups: list[list[int]], key: Callable[[int], Hashable]) -> list[list[int]]:
-    """Split groups by a key. Leave out positions whose key is None, and positions whose key is unique."""
+    """Split each group by a key. Leave out members whose key is None or does not occur twice in their group."""
     split: list[list[int]] = []
     for group in groups:
         parts: dict[Hashable, list[int]] = {}

@@ -1,4 +1,4 @@
-"""The findings of a health check that opens the images: damage, duplicates, and leaks by pixels."""
+"""The findings of a health check that decodes the images: damage, duplicates, and leaks found by pixels."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from detreduce.duplicates.search import near_duplicates
 
 @dataclass(frozen=True)
 class ImageCheck:
-    """The damage, duplicates and leaks that a check of the images found.
+    """What a check of the decoded images found: damage, duplicates and leaks.
 
     Attributes
     ----------
     split
         The split whose images were decoded and compared with each other.
     damaged
-        Images of the split that are damaged, tiny, or of another size than the annotations say.
+        Images of the split that are damaged, are tiny, or have another size than the annotations say.
     duplicates
         Exact duplicates and near-duplicates in the split.
     leakage
-        Images that several splits have in common.
+        Images that occur in several splits.
     redundancy
-        The number of different images in the split.
+        How many different images the split contains.
     remedy
-        What to do about images that val and test share, in sentences. Empty without such images.
+        What to do about images that are in both val and test, in sentences. Empty if there are no such images.
     """
 
     split: str
@@ -50,7 +50,9 @@ class ImageCheck:
     remedy: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able values. The damaged images are among the problems of the summary."""
+        """Return the result as values that JSON can store, without the damaged images, which the summary lists as
+        problems.
+        """
         files = len({problem.file for problem in self.damaged})
         return {
             "damaged": files,
@@ -61,14 +63,15 @@ class ImageCheck:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Return one finding for each check."""
+        """One or more findings for each check: damage, duplicates and leaks."""
         return (_damage(self), *_copies(self), *_leaks(self.leakage, self.remedy))
 
     def with_files(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-        """Return the findings of this check and of the check of files, worst first.
+        """Return the findings of this check together with `findings`, which come from the check of the files, worst
+        first.
 
-        The comparison of pixels also finds every copy of a file. So the findings of `BY_FILES` are left out, unless
-        their verdict is ``wrong``.
+        Comparing pixels also finds every copy of a file. Therefore, the findings of the checks in `BY_FILES` are left
+        out, unless their verdict is ``wrong``.
         """
         kept = [one for one in findings if one.check not in BY_FILES or one.verdict == "wrong"]
         return worst_first((*self.findings, *kept))

@@ -1,4 +1,4 @@
-"""Find images of one split that are also in another split, unchanged or slightly changed (leakage)."""
+"""Find images that occur in more than one split, unchanged or slightly changed (leakage)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class LeakedImage:
-    """An image of a later split, and the most similar image of an earlier split.
+    """An image of a split that also occurs in an earlier split, and the image there that is most similar.
 
     The order of the splits is train, val, test.
 
@@ -51,10 +51,10 @@ class LeakedImage:
     similarity
         1.0 if the pixels are equal. Otherwise the similarity that `near_duplicates` measures.
     transformation
-        Flip or turn that changes `other` into `image`, for example ``mirrored``.
+        How `image` is flipped or turned compared with `other`, for example ``mirrored``.
     exact
-        True if the decoded pixels are equal. With ``by="boxes"``, only the pixels inside the box are compared. If the
-        images cannot be decoded, True if the files are equal.
+        Whether the decoded pixels are equal. With ``by="boxes"``, only the pixels inside the largest box are compared.
+        For images that cannot be decoded: whether the files are equal.
     name
         Name of `image`.
     other_name
@@ -74,21 +74,21 @@ class LeakedImage:
 
 @dataclass(frozen=True)
 class LeakageReport:
-    """Images that are in more than one split of a dataset.
+    """The images that occur in more than one split of a dataset.
 
     Attributes
     ----------
     splits
-        Name of a split -> number of its images. The splits are train, val and test, if the dataset has them.
+        Name of each split -> number of its images. The splits are train, val and test, as far as the dataset has them.
     leaked
-        The images that match an image of an earlier split. An image is listed once for each earlier split that it
-        matches.
+        The images that match an image of an earlier split. If an image matches several earlier splits, it is listed
+        once for each of them.
     threshold
-        Lowest similarity of a leaked image (see `near_duplicates`).
+        The similarity from which an image counts as leaked (see `near_duplicates`).
     problems
         Images that could not be decoded.
     provenance
-        JSON-able facts: seconds, and the number of signatures from the cache.
+        The duration in seconds and the number of signatures that came from the cache, as values that JSON can store.
     """
 
     splits: Mapping[str, int]
@@ -103,17 +103,17 @@ class LeakageReport:
         return leakage_html([asdict(item) for item in self.leaked], self.counts, self.problems)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per leaked image, with the fields of `LeakedImage`."""
+        """Return a data frame with one row per leaked image. The columns are the fields of `LeakedImage`."""
         from detreduce.duplicates.views import pairs_frame
 
         return pairs_frame([asdict(item) for item in self.leaked], [column.name for column in fields(LeakedImage)])
 
     @property
     def counts(self) -> dict[tuple[str, str], dict[str, int]]:
-        """A dict: (earlier split, later split) -> three counts of images in the later split.
+        """A dict: (earlier split, later split) -> counts of the images in the later split.
 
-        ``exact`` counts images that have equal pixels in the earlier split. ``near`` counts images that have a
-        near-duplicate there. ``of`` counts all images. Every pair of splits has an entry.
+        ``exact`` counts the images with the same pixels as an image in the earlier split. ``near`` counts the images
+        that have a near-duplicate there. ``of`` is the number of all images. Every pair of splits has an entry.
         """
         names = list(self.splits)
         counts = {
@@ -126,7 +126,7 @@ class LeakageReport:
         return counts
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON-able values."""
+        """Return the report as values that JSON can store."""
         return {
             "splits": dict(self.splits),
             "threshold": self.threshold,
@@ -160,12 +160,13 @@ def leakage_report(
 ) -> LeakageReport:
     """Find copies of train images in val and test, and copies of val images in test.
 
-    Copies are exact duplicates and near-duplicates. Other splits are ignored, for example ``trainval`` of a VOC folder.
+    Both exact duplicates and near-duplicates count as copies. Any other split is ignored, for example ``trainval`` of a
+    VOC dataset.
 
     Parameters
     ----------
     dataset
-        One split of the dataset. The other splits are loaded from the dataset's source.
+        One split of the dataset. The other splits are loaded from the same source.
     threshold, by, cache, workers
         See `near_duplicates`.
 
@@ -199,11 +200,11 @@ def leaked_images(
     cache: str | Path | None = None,
     workers: int | None = None,
 ) -> LeakageReport:
-    """Find the images of a split that are also in val or test, unchanged or slightly changed.
+    """Find all images of a split that also occur in val or test, unchanged or slightly changed.
 
-    `leakage_report` names one copy of each val and test image. This function names every image of `dataset` that is
-    such a copy, so that all copies can be left out. On the remaining images, `leakage_report` finds no copy. The
-    parameters are the same as for `near_duplicates`.
+    `leakage_report` starts from the images of val and test, and names one copy of each. This function instead names
+    every image of `dataset` that is such a copy. Once all of these images are left out, `leakage_report` finds no more
+    copies. The parameters are the same as for `near_duplicates`.
 
     Raises InputError if the dataset has no other val or test split, or if a split cannot be loaded.
     """
@@ -236,11 +237,11 @@ def leaked_images(
 
 
 def _all_copies(search: _Search, other: int) -> tuple[list[LeakedImage], set[tuple[str, ImageId]]]:
-    """Return the images of the last part that are also in the part `other`, and the matched images of `other`.
+    """Return the images of the last part that also occur in the part `other`, and the matched images of `other`.
 
-    A search matches each image only with the most similar image, and an image has a limited number of candidates. So
-    both directions are searched. Then the images of `other` are searched again among the remaining images, until a
-    search with all images of `other` finds no match.
+    A single search is not enough: it matches each image only with the most similar one, and compares it with a limited
+    number of candidates. Therefore, both directions are searched. Then, the images of `other` are searched again among
+    the remaining images, until a search with all of them finds nothing.
     """
     last = len(search.parts) - 1
     found = {item.image: item for item in search.describe(last, other, search.match(last, other))}
@@ -255,23 +256,23 @@ def _all_copies(search: _Search, other: int) -> tuple[list[LeakedImage], set[tup
             found.setdefault(item.image, item)
         if not matches and len(queries) == len(everything):
             break
-        # images that matched mostly match again. The last search uses all images: an image has a limited number of
-        # candidates, and dropped images make room for others
+        # an image that has matched will usually match again, so search only such images at first. The last search uses
+        # all images, because the images that were left out have made room for other candidates
         queries = np.array([match.member for match in matches], np.int64) if matches else everything
         remaining = rows[[image not in found for image in ids]]
     return sorted(found.values(), key=lambda item: search.parts[last].row_of[item.image]), matched
 
 
 def _turned(match: Match) -> Match:
-    """Return a match with its two pictures exchanged."""
+    """Return the same match with the two pictures swapped."""
     return Match(match.leader, match.member, match.similarity, int(INVERSES[match.orientation]))
 
 
 def matches_in_words(leaked: Sequence[Mapping[str, Any]], matched: int | None = None) -> str:
-    """Return the result of a search in words, such as ``16 images of train match 6 images of val or test``.
+    """Describe the result of a search in words, for example ``16 images of train match 6 images of val or test``.
 
-    `leaked` is a list of leaked images as dicts, as in ``LeakageReport.to_dict()``. `matched` is the number of matched
-    images of val and test. By default it is counted from `leaked`.
+    `leaked` contains the leaked images as dicts, as in ``LeakageReport.to_dict()``. `matched` is the number of images
+    of val and test that they match. By default, this number is counted from `leaked`.
     """
     if not leaked:
         return "no image matches an image of val or test"
@@ -283,7 +284,10 @@ def matches_in_words(leaked: Sequence[Mapping[str, Any]], matched: int | None = 
 
 @dataclass(frozen=True)
 class _Search:
-    """A search between several splits. Positions of pictures count through all parts."""
+    """A search for copies between several splits, called parts.
+
+    The pictures of all parts are numbered consecutively.
+    """
 
     parts: Sequence[DetectionDataset]
     signatures: Signatures
@@ -300,7 +304,7 @@ class _Search:
         cache: str | Path | None,
         workers: int | None = None,
     ) -> _Search:
-        """Return a search with the signatures of all images."""
+        """Create a search. This reads or computes the signatures of all images."""
         signatures = together(
             [signatures_of(part, np.arange(len(part), dtype=np.int64), by, cache, workers) for part in parts]
         )
@@ -322,20 +326,21 @@ class _Search:
         return tuple(dict.fromkeys(found))
 
     def places(self, part: int) -> IntArray:
-        """Return the positions of the pictures of a part."""
+        """Return the numbers of the pictures of a part."""
         begin = self.start(part)
         return np.arange(begin, begin + len(self.parts[part]), dtype=np.int64)
 
     def start(self, part: int) -> int:
-        """Return the position of the first picture of a part."""
+        """Return the number of the first picture of a part."""
         return sum(map(len, self.parts[:part]))
 
     def match(
         self, later: int, earlier: int, queries: IntArray | None = None, against: IntArray | None = None
     ) -> list[Match]:
-        """Match each image of a part, or each of `queries`, with an image of another part, or of `against`.
+        """Match each image of the part `later` with an image of the part `earlier`.
 
-        The match is an image with equal pixels, or else the most similar image.
+        The match is an image with equal pixels or, if there is none, the most similar image. `queries` and `against`
+        restrict the search to some pictures of the two parts.
         """
         queries = self.places(later) if queries is None else queries
         against = self.places(earlier) if against is None else against
@@ -352,16 +357,16 @@ class _Search:
         return sorted([*exact, *near], key=lambda match: match.member)
 
     def describe(self, later: int, earlier: int, matches: Sequence[Match]) -> list[LeakedImage]:
-        """Return matches of images of the part `later` with images of the part `earlier` as leaked images."""
+        """Convert matches between images of the parts `later` and `earlier` to `LeakedImage` objects."""
         starts = self.start(later), self.start(earlier)
         parts = self.parts
         return [_describe_leak(match, parts[later], parts[earlier], starts, self.signatures) for match in matches]
 
 
 def _with_equal_files(signatures: Signatures, paths: Sequence[Path]) -> tuple[bytes, ...]:
-    """Return the digests, with one digest for each group of equal files that cannot be decoded.
+    """Return the digests, with a common digest for all identical files that cannot be decoded.
 
-    Such files are copies of each other, although they have no pixels to compare. Empty files are not.
+    Such files are copies of each other, although they have no pixels that could be compared. Empty files do not count.
     """
     failed = [place for place, reason in signatures.failures.items() if reason != EMPTY_FILE]
     digests = list(signatures.digests)
@@ -378,7 +383,7 @@ def _describe_leak(
     starts: tuple[int, int],
     signatures: Signatures,
 ) -> LeakedImage:
-    """Return a match as a `LeakedImage`. `starts` are the positions at which `later` and `earlier` begin."""
+    """Convert a match to a `LeakedImage`. `starts` are the numbers of the first pictures of `later` and `earlier`."""
     image, other = later[match.member - starts[0]], earlier[match.leader - starts[1]]
     return LeakedImage(
         later.split,

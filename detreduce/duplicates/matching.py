@@ -1,6 +1,6 @@
-"""Group similar pictures: each member of a group is similar to the leader, which is the group's first picture.
+"""Group similar pictures. Each group has a leader, its first picture, and every member is similar to the leader.
 
-A picture is compared only with leaders, so memory grows only linearly with the number of pictures.
+A picture is compared only with leaders, so the memory grows only linearly with the number of pictures.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from detreduce.images.batches import decoding_threads
 from detreduce.machine.parallel import one_blas_thread
 
 CANDIDATE = 0.65
-"""Lowest correlation of two descriptors, in any orientation, for which the pictures are aligned."""
+"""Two pictures are aligned only if their descriptors have at least this correlation, in some orientation."""
 
 MOST_CANDIDATES = 200
-"""Largest number of pictures with which one picture is aligned. The most similar descriptors come first."""
+"""The largest number of pictures with which one picture is aligned, starting with the most similar descriptors."""
 
 UNSURE = (0.4, 0.95)
-"""Similarities for which two pictures are aligned in both directions. Few pairs have such a similarity."""
+"""The range of similarities in which two pictures are aligned in both directions. Few pairs are in this range."""
 
 _BATCH = 8
 _QUERIES, _COLUMNS = 128, 1024
@@ -43,18 +43,18 @@ Hits = tuple[IntArray, IntArray, Floats]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A picture and the similar picture that it was matched with.
+    """A picture, and the similar picture with which it was matched.
 
     Attributes
     ----------
     member
-        Position of the picture.
+        Number of the picture.
     leader
-        Position of the matched picture: the leader of the group, or the most similar picture.
+        Number of the picture that it was matched with: the leader of its group, or the most similar picture.
     similarity
-        Similarity of the two pictures.
+        The similarity of the two pictures.
     orientation
-        Index in `ORIENTATIONS` of the orientation that changes the leader into the member.
+        The orientation that turns the leader into the member, as an index in `ORIENTATIONS`.
     """
 
     member: int
@@ -65,27 +65,27 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The pictures that are probably similar to one picture (the query), the most probable first.
+    """The pictures that are probably similar to a given picture (the query), with the most probable ones first.
 
     Attributes
     ----------
     places
-        Positions of the candidates.
+        Numbers of the candidates.
     orientations
-        For each candidate, the index in `ORIENTATIONS` of its best orientation.
+        For each candidate, the orientation that fits best, as an index in `ORIENTATIONS`.
     """
 
     places: IntArray
     orientations: IntArray
 
     def among(self, places: list[int]) -> Candidates:
-        """Return only the candidates whose positions are in `places`."""
+        """Return only those candidates whose numbers are in `places`."""
         kept = np.isin(self.places, places)
         return Candidates(self.places[kept], self.orientations[kept])
 
 
 class Comparison(Protocol):
-    """A way to compare pictures: a fast search for candidates, then an exact comparison with each candidate."""
+    """A way to compare pictures: a fast search for candidates, followed by an exact comparison with each candidate."""
 
     comparable: npt.NDArray[np.bool_]
 
@@ -97,7 +97,9 @@ class Comparison(Protocol):
 
 
 class PixelComparison:
-    """Comparison by pixels: descriptors in eight orientations find candidates, and alignment confirms them."""
+    """Compare pictures by their pixels: descriptors in eight orientations find candidates, and alignment confirms
+    them.
+    """
 
     def __init__(self, pixels: npt.NDArray[np.uint8]) -> None:
         self.pixels = pixels
@@ -105,17 +107,18 @@ class PixelComparison:
         self.comparable: npt.NDArray[np.bool_] = np.any(self.rows, axis=1)
 
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
-        """Return the pictures whose descriptors correlate with the query's descriptor in one of eight orientations."""
-        # to undo an orientation on the few queries gives the same result as to apply it to all other pictures
+        """Return the pictures whose descriptors correlate with the query's, in one of the eight orientations."""
+        # turn the few queries back instead of turning all other pictures; the result is the same
         turned = in_all_orientations(self.rows[queries]).reshape(-1, self.rows.shape[1])
         hits = _find_hits(turned, self.rows, against, CANDIDATE, pool)
         return _group_by_query(hits, len(queries), INVERSES)
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
-        """Return the similarity of two pictures. `orientation` changes the picture at `place` into the query.
+        """Return the similarity of two pictures. `orientation` turns the picture at `place` into the query.
 
-        An alignment may succeed in one direction and fail in the other. So that the order of the pictures changes
-        nothing, the pixels decide the first direction, and a similarity in `UNSURE` is measured in both directions.
+        An alignment may succeed in one direction and fail in the other. To make the result independent of the order of
+        the two pictures, the direction depends on their pixels. If the similarity is in the range `UNSURE`, both
+        directions are measured.
         """
         one, other, change = self.pixels[place], self.pixels[query], ORIENTATIONS[orientation]
         if other.tobytes() < one.tobytes():
@@ -127,7 +130,7 @@ class PixelComparison:
 
 
 class FeatureComparison:
-    """Comparison by features: the cosine of two rows of `X`."""
+    """Compare images by their features: the similarity is the cosine of two rows of `X`."""
 
     def __init__(self, X: npt.NDArray[np.floating], threshold: float) -> None:
         norms = np.linalg.norm(X, axis=1, keepdims=True)
@@ -136,8 +139,8 @@ class FeatureComparison:
         self.threshold = threshold
 
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
-        """Return the pictures whose cosine with the query reaches the threshold, up to rounding."""
-        # float32 rounding must not hide an equal row
+        """Return the images whose cosine with the query reaches the threshold, allowing for rounding errors."""
+        # lower the threshold a little, so that float32 rounding does not hide an equal row
         hits = _find_hits(self.rows[queries], self.rows, against, self.threshold - 1e-5, pool)
         return _group_by_query(hits, len(queries), np.zeros(1, np.int64))
 
@@ -155,11 +158,26 @@ def star_groups(
     always_lead: Collection[int] = (),
     title: str = "Comparing images",
 ) -> list[Match]:
-    """Group the pictures in `order`. Each picture joins a leader with enough similarity, or becomes a leader.
+    """Group similar pictures. In the given order, each picture joins a sufficiently similar leader or becomes a leader.
 
-    Pictures in `always_lead` always become leaders. The similarity of a member to its leader is at least the threshold,
-    so a chain of small differences cannot join very different pictures. In any order, a search among the leaders finds
-    nothing, unless a leader must lead or has more than `MOST_CANDIDATES` candidates. `title` is shown on a terminal.
+    Each member is compared with the leader of its group directly, so a chain of small differences cannot join very
+    different pictures. Among the leaders, no two are similar. There are two exceptions: pictures in `always_lead`, and
+    pictures with more than `MOST_CANDIDATES` candidates.
+
+    Parameters
+    ----------
+    comparison
+        How to compare two pictures.
+    order
+        Numbers of the pictures, in the order in which they are grouped.
+    threshold
+        The similarity from which a picture joins a leader.
+    workers
+        Number of threads. By default, one per core, but at most 16.
+    always_lead
+        Numbers of pictures that always become leaders.
+    title
+        Title of the progress bar.
     """
     order = order[comparison.comparable[order]]
     leaders = np.empty(len(order), np.int64)
@@ -207,7 +225,7 @@ def nearest_matches(
 
 @contextmanager
 def _threads(workers: int | None) -> Iterator[Executor]:
-    """Start threads that compare pictures. In this block, OpenCV and BLAS do not start their own threads."""
+    """Start threads that compare pictures. Inside this block, OpenCV and BLAS do not start threads of their own."""
     count = workers or available_cores()
     with decoding_threads(count, "detreduce-compare") as pool, one_blas_thread():
         yield pool
@@ -216,7 +234,7 @@ def _threads(workers: int | None) -> Iterator[Executor]:
 def _confirm_all(
     comparison: Comparison, queries: IntArray, against: IntArray, threshold: float, pool: Executor
 ) -> Iterator[Match | None]:
-    """Yield the best match in `against` for each query, or None. The pool computes the matches."""
+    """Yield the best match in `against` for each query, or None. The threads of `pool` compute the matches."""
     likely = comparison.search(queries, against, pool) if len(against) else [None] * len(queries)
 
     def look(query: int, candidates: Candidates | None) -> Match | None:
@@ -228,7 +246,7 @@ def _confirm_all(
 def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: float) -> Match | None:
     """Return the best match for a query, or None.
 
-    The candidates are compared in batches, the most probable candidates first. The search stops after the first batch
+    The candidates are compared in batches, starting with the most probable ones. The search stops after the first batch
     that contains a match.
     """
     for start in range(0, min(len(likely.places), MOST_CANDIDATES), _BATCH):
@@ -247,9 +265,9 @@ def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: 
 
 
 def _find_hits(queries: Floats, rows: Floats, against: IntArray, least: float, pool: Executor) -> Hits:
-    """Find all pairs of a query and a picture in `against` with a dot product of at least `least`.
+    """Find all pairs of a query and a picture in `against` whose dot product is at least `least`.
 
-    Return the query number, the position and the product of each pair.
+    Return the index of the query, the number of the picture and the dot product of each pair.
     """
 
     def block(start: int) -> Hits:
@@ -263,9 +281,9 @@ def _find_hits(queries: Floats, rows: Floats, against: IntArray, least: float, p
 
 
 def _group_by_query(hits: Hits, count: int, orientation_of: IntArray) -> list[Candidates]:
-    """Return the candidates for each of `count` queries, the largest dot product first.
+    """Return the candidates for each of the `count` queries, sorted from largest to smallest dot product.
 
-    `hits` are results of `_find_hits`, which searched all queries in the first orientation of `orientation_of`, then
+    `hits` come from a call of `_find_hits` that searched all queries in the first orientation of `orientation_of`, then
     all queries in the second orientation, and so on.
     """
     numbers, places, values = hits

@@ -11,18 +11,18 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """An orientation of a picture, as three steps. A step is done only if its flag is True.
+    """An orientation of a picture, as up to three steps, which are done in this order.
 
     Attributes
     ----------
     transpose
-        First step: swap rows and columns.
+        Whether to swap rows and columns.
     flip_rows
-        Second step: reverse the order of the rows.
+        Whether to reverse the order of the rows.
     flip_columns
-        Third step: reverse the order of the columns.
+        Whether to reverse the order of the columns.
     words
-        Description of the oriented picture.
+        A description of the result, for example ``mirrored``.
     """
 
     transpose: bool
@@ -31,7 +31,7 @@ class Orientation:
     words: str
 
     def apply(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the (h, w, ...) image in this orientation, as a C-contiguous array."""
+        """Return an image (h, w, ...) in this orientation, as a C-contiguous array."""
         if self.transpose:
             image = image.swapaxes(0, 1)
         if self.flip_rows:
@@ -47,11 +47,11 @@ class Orientation:
         return _OF[self.transpose, columns, rows] if self.transpose else self
 
     def on_coefficients(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> tuple[Any, Any]:
-        """Return (places, signs) that apply this orientation to cosine coefficients.
+        """Return how to apply this orientation to cosine coefficients, as two arrays (places, signs).
 
-        If `c` are the coefficients of a square picture, ``c[places] * signs`` are the coefficients of the oriented
-        picture. `rows` and `columns` list the frequencies (u, v) of the coefficients. If (u, v) is in the list, (v, u)
-        must also be in the list.
+        If `c` are the coefficients of a square picture, ``c[places] * signs`` are the coefficients of the picture in
+        this orientation. `rows` and `columns` contain the frequencies (u, v) of the coefficients. For each (u, v), they
+        must also contain (v, u).
         """
         pairs = list(zip(rows.tolist(), columns.tolist(), strict=True))
         order = {pair: place for place, pair in enumerate(pairs)}

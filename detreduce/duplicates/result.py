@@ -1,4 +1,4 @@
-"""The result of a search for duplicates: groups of images, and pairs of a redundant and a kept image."""
+"""The result of a search for duplicates: groups of images, and pairs of a redundant image and the image to keep."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class DuplicatePair:
     similarity
         1.0 if the pixels are equal. Otherwise the similarity that `near_duplicates` measures.
     transformation
-        Flip or rotation that changes `kept` into `copy`: ``same way up``, ``mirrored``, ``turned by 90 degrees
-        clockwise``, ...
+        How `copy` is flipped or turned compared with `kept`: ``same way up``, ``mirrored``,
+        ``turned by 90 degrees clockwise``, ...
     exact
-        True if the decoded pixels are equal. With ``by="boxes"``, only the pixels inside the box are compared.
+        Whether the decoded pixels are equal. With ``by="boxes"``, only the pixels inside the largest box are compared.
     """
 
     copy: ImageId
@@ -42,24 +42,24 @@ class DuplicatePair:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Groups of duplicate images.
+    """The duplicates that a search found, as groups of images.
 
     Attributes
     ----------
     groups
-        The image ids of each group of two or more images. The first image of a group is kept.
+        The image ids of each group. A group has at least two images, and its first image is the one to keep.
     pairs
-        Pairs of a redundant image and the first image of its group, in the order of `groups`.
+        One pair for each redundant image: the image, and the first image of its group. The order follows `groups`.
     images
-        Number of images that were compared.
+        The number of images that were compared.
     by
         How the images were compared (see `near_duplicates`). ``content`` for exact duplicates.
     threshold
-        Lowest similarity of duplicates. 1.0 for exact duplicates.
+        The similarity from which two images count as duplicates. 1.0 for exact duplicates.
     problems
-        Images that could not be read and were not compared.
+        Images that could not be read and were therefore not compared.
     provenance
-        JSON-able facts: seconds, and the number of signatures from the cache.
+        The duration in seconds and the number of signatures that came from the cache, as values that JSON can store.
     """
 
     groups: tuple[tuple[ImageId, ...], ...]
@@ -87,9 +87,9 @@ class Duplicates:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a frame with one row per redundant image.
+        """Return a data frame with one row per redundant image.
 
-        The columns are ``group`` (the number of the group, from 0) and the fields of `DuplicatePair`.
+        The columns are ``group`` (the number of the group, counted from 0) and the fields of `DuplicatePair`.
         """
         from detreduce.duplicates.views import pairs_frame
 
@@ -99,11 +99,11 @@ class Duplicates:
 
     @property
     def redundant(self) -> tuple[ImageId, ...]:
-        """The ids of the images to leave out: all images of each group except the first."""
+        """The ids of the images to leave out: all images of each group except the first one."""
         return tuple(pair.copy for pair in self.pairs)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as a dict of JSON-able values."""
+        """Return the result as values that JSON can store."""
         return {
             "by": self.by,
             "threshold": self.threshold,
@@ -118,14 +118,14 @@ class Duplicates:
 
 
 def warn_not_compared(problems: Sequence[Problem]) -> None:
-    """Warn of images that a search for copies could not decode."""
+    """Issue a warning that names images which could not be decoded and compared."""
     if problems:
         text = f"Images that cannot be decoded: {name_first(problems)}."
         warnings.warn(f"{text} `inspect --check-images` names all.", DetreduceWarning, stacklevel=3)
 
 
 def pair_to_dict(pair: DuplicatePair) -> dict[str, Any]:
-    """Return a `DuplicatePair` as a dict of JSON-able values."""
+    """Return a `DuplicatePair` as values that JSON can store."""
     return {
         "copy": pair.copy,
         "kept": pair.kept,

@@ -27,11 +27,11 @@ from detreduce.machine.cache_folder import cache_folder
 THRESHOLD = 0.85
 FEATURE_THRESHOLD = 0.95
 LOWEST = 0.4
-"""Lowest allowed threshold for pixels and boxes."""
+"""The lowest allowed threshold for comparisons by pixels or boxes."""
 IMAGES_BY = ("pixels", "boxes")
 BY = (*IMAGES_BY, "features")
 SMALLEST_BOX = 32
-"""Smallest side of a compared box in pixels. Smaller boxes have too few pixels for a comparison."""
+"""The smallest side in pixels of a box that is compared. Smaller boxes have too few pixels."""
 
 IntArray = npt.NDArray[np.int64]
 
@@ -48,41 +48,43 @@ def near_duplicates(
 ) -> Duplicates:
     """Find images that are re-encoded, resized, brightened, slightly cropped, flipped or rotated copies of others.
 
-    Each group keeps one image, and every other image of the group is similar to the kept image. So a chain of small
-    changes, as in a video, does not join very different images. The kept image is the image with the most boxes, then
-    with the most pixels. Ties are broken at random with `seed`.
+    The duplicates are returned as groups. One image of each group is kept, and every other image of the group is
+    similar to this one. Therefore, a chain of small changes, as in a video, does not join very different images. The
+    image to keep is the one with the most boxes or, if there are several, the one of these with the most pixels.
+    Remaining ties are broken at random with `seed`.
 
     Parameters
     ----------
     source
-        A dataset or a FeatureTable. With a table, only the images of its rows are compared.
+        A dataset or a FeatureTable. For a table, only the images that have a row in it are compared.
     by
         How images are compared:
 
         - ``pixels``: two images are aligned and compared in all eight orientations. Black bars from letterboxing are
           cut off first. Colour is ignored.
-        - ``boxes``: the same comparison, but only inside the largest box of each image. It finds objects that were
-          rotated inside their box or moved to another background. An image is not compared if a side of its largest box
-          is shorter than 32 pixels.
-        - ``features``: the cosine of two rows of the table. The images are not opened. Flipped and rotated copies are
-          found only if their features are similar.
+        - ``boxes``: the same comparison, but only inside the largest box of each image. This finds objects that were
+          rotated inside their box or copied to another background. An image is not compared if a side of its largest
+          box is shorter than 32 pixels.
+        - ``features``: the cosine of two rows of the table is computed, and the images are not opened. Flipped and
+          rotated copies are found only if their features are similar.
     threshold
-        Lowest similarity at which images count as duplicates.
+        The similarity from which two images count as duplicates.
 
         - ``pixels`` and ``boxes``, default 0.85: the correlation of the details of two pictures after alignment, at 64
           pixels per side. It is about 1 for an image that was saved again, and about 0.9 for an image that was cropped
-          by 5 %, brightened and rotated. It is 0.5 to 0.8 for consecutive video frames, or for two photographs of one
-          scene from the same place. The lowest threshold is 0.4.
+          by 5 %, brightened and rotated. It is 0.5 to 0.8 for consecutive frames of a video, or for two photographs of
+          the same scene from the same place. The threshold must be at least 0.4.
         - ``features``, default 0.95: the cosine of the scaled features.
     prefer
-        Ids of images that are always kept. They are never redundant.
+        Ids of images that are always kept, so they are never redundant.
     seed
         Seed of the random choice between images with equal numbers of boxes and pixels.
     cache
-        Folder for signatures. The default is ``$DETREDUCE_CACHE`` or, if it is not set, the user's cache folder. A
-        second run, also after a killed run, decodes only new and changed images.
+        Folder in which the signatures of the images are cached. The default is ``$DETREDUCE_CACHE`` or, if it is not
+        set, the user's cache folder. A second run decodes only new and changed images, even if the first run was
+        killed.
     workers
-        Number of threads. By default one per core, at most 16.
+        Number of threads. The default is one per core, but at most 16.
 
     Raises
     ------
@@ -116,9 +118,9 @@ def exact_duplicates(
     cache: str | Path | None = None,
     workers: int | None = None,
 ) -> Duplicates:
-    """Find images with equal decoded pixels after EXIF rotation, in any file format.
+    """Find images whose decoded pixels are equal after EXIF rotation, whatever their file formats are.
 
-    The parameters have the same meaning as in `near_duplicates`.
+    The parameters have the same meaning as for `near_duplicates`.
     """
     start = time.perf_counter()
     dataset, rows = _dataset_rows(source)
@@ -152,7 +154,10 @@ def check_threshold(threshold: float, by: str = "pixels") -> float:
 def signatures_of(
     dataset: DetectionDataset, rows: IntArray, by: str, cache: str | Path | None, workers: int | None
 ) -> Signatures:
-    """Return the signatures of the images at `rows`. With ``boxes``, a signature describes only the largest box."""
+    """Return the signatures of the images in `rows`.
+
+    If `by` is ``boxes``, a signature describes only the largest box.
+    """
     check_cache_apart(cache, dataset)
     paths = [dataset[row].path for row in rows.tolist()]
     regions = None if by == "pixels" else largest_boxes(dataset, rows)
@@ -166,9 +171,9 @@ def signatures_of(
 
 
 def largest_boxes(dataset: DetectionDataset, rows: IntArray) -> list[Region | None]:
-    """Return the largest box of each image as fractions x1, y1, x2, y2, without crowd regions.
+    """Return the largest box of each image as fractions x1, y1, x2, y2 of the image. Crowd regions are ignored.
 
-    The entry is None if the image has no boxes.
+    The entry of an image without boxes is None.
     """
     boxes, single = dataset.boxes_xyxyn, ~dataset.box_crowd
     areas = np.prod(np.clip(boxes[:, 2:], 0, 1) - np.clip(boxes[:, :2], 0, 1), axis=1)
@@ -180,7 +185,7 @@ def largest_boxes(dataset: DetectionDataset, rows: IntArray) -> list[Region | No
 
 
 def draw_by_id(ids: Iterable[ImageId], seed: int, purpose: str = "duplicates") -> npt.NDArray[np.uint64]:
-    """Return one random number per image, as (n,). It depends only on the seed, the purpose and the image id."""
+    """Return a random number for each image, (n,). It depends only on the seed, the purpose and the id of the image."""
     texts = (f"{seed}\0{purpose}\0{item!r}".encode() for item in ids)
     digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in texts)
     return np.frombuffer(digests, "<u8").astype(np.uint64)
@@ -188,21 +193,20 @@ def draw_by_id(ids: Iterable[ImageId], seed: int, purpose: str = "duplicates") -
 
 @dataclass(frozen=True)
 class _Images:
-    """The images that are compared. A position is an index in `rows`.
+    """The images to compare. In this class, the place of an image is its index in `rows`.
 
     Attributes
     ----------
     dataset
-        The dataset of the images.
+        The dataset that contains the images.
     rows
         (n,): the row of each image in the dataset.
     signatures
-        The signatures of the images. None if images are compared by features.
+        The signatures of the images, or None if they are compared by features.
     preferred
-        Positions of the images that are never redundant.
+        The places of the images that must never be redundant.
     order
-        (n,): positions of all images, the best image first. Of two duplicates, the image that comes first in `order` is
-        kept.
+        (n,): the places of all images, best image first. Of two duplicates, the one that comes first is kept.
     """
 
     dataset: DetectionDataset
@@ -220,7 +224,7 @@ class _Images:
         prefer: Iterable[ImageId],
         seed: int,
     ) -> _Images:
-        """Sort the images: preferred images first, then by number of boxes, by number of pixels, and at random."""
+        """Sort the images: preferred images first, then by the number of boxes, the number of pixels, and at random."""
         wanted = set(prefer)
         records = [dataset[row] for row in rows.tolist()]
         preferred = np.array([record.id in wanted for record in records], bool)
@@ -235,11 +239,14 @@ class _Images:
 
     @property
     def failures(self) -> dict[int, str]:
-        """Position of an image that could not be read -> reason."""
+        """Place of each image that could not be read -> reason."""
         return {} if self.signatures is None else self.signatures.failures
 
     def exact_matches(self) -> list[Match]:
-        """Match each image with the first image in `order` that has the same digest. Skip images without a digest."""
+        """Match each image with the first image in `order` that has the same digest.
+
+        Images without a digest are skipped.
+        """
         if self.signatures is None:
             return []
         digests = self.signatures.digests
@@ -253,7 +260,7 @@ class _Images:
         return matches
 
     def result(self, matches: list[Match]) -> Duplicates:
-        """Return groups and pairs in the dataset's order. A preferred image is never redundant."""
+        """Convert matches to groups and pairs, in the order of the dataset. Preferred images are never redundant."""
         rank = np.empty(len(self.order), np.int64)
         rank[self.order] = np.arange(len(self.order))
         members: dict[int, list[Match]] = {}
@@ -291,7 +298,7 @@ def _dataset_rows(source: DetectionDataset | FeatureTable) -> tuple[DetectionDat
 
 
 def _check_options(source: DetectionDataset | FeatureTable, by: str, threshold: float | None) -> float:
-    """Return the threshold, or the default of `by`. Raise InputError if `by` or the threshold is invalid."""
+    """Return the threshold, or the default for `by`. Raise InputError if `by` or the threshold is invalid."""
     check_by(by, BY)
     if by == "features" and not (isinstance(source, FeatureTable) and source.blocks):
         raise InputError("by='features' needs features. Pass extract_features(dataset) instead of the dataset.")
@@ -301,7 +308,9 @@ def _check_options(source: DetectionDataset | FeatureTable, by: str, threshold: 
 
 
 def _follow_leaders(exact: list[Match], near: list[Match]) -> list[Match]:
-    """Return all matches. If the leader of an exact match joined another group, the exact copy joins that group too."""
+    """Return all matches. If the leader of an exact match has joined another group, its exact copies join that group
+    too.
+    """
     joined = {match.member: match for match in near}
     moved = [
         Match(match.member, through.leader, through.similarity, through.orientation)

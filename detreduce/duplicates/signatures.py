@@ -1,4 +1,4 @@
-"""Compute and store signatures of images. A signature is a digest of the pixels and a small grey picture."""
+"""Compute and store the signatures of images. A signature is a digest of the pixels and a small grey picture."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ from detreduce.machine.hashes import Digest, content_digest
 from detreduce.machine.processors import processors
 
 SIDE = 64
-"""Side of the grey picture, in pixels."""
+"""Length of each side of the grey picture, in pixels."""
 
 BLACK = 16
-"""Largest grey value in a black bar from letterboxing. Border rows and columns without brighter pixels are cut off."""
+"""The largest grey value that counts as part of a black bar.
+
+Letterboxing adds such bars. Rows and columns at the border without brighter pixels are cut off.
+"""
 
 _DIGEST_BYTES = 32
 _SIZE_BYTES = 8
@@ -44,16 +47,16 @@ class Signatures:
     Attributes
     ----------
     pixels
-        (n, 64, 64) uint8: each image in grey, without black bars, resized to a square.
+        (n, 64, 64) uint8: each image in grey, cut free of black bars and resized to a square.
     digests
-        SHA-256 of the shape and the decoded pixels of each image, after EXIF rotation. Empty if the image could not be
-        read.
+        For each image, the SHA-256 of its size and its decoded pixels, after EXIF rotation. Empty if the image could
+        not be read.
     sizes
         (n, 2) int64: width and height of each decoded image in pixels. Zero if the image could not be read.
     failures
-        Position of an image that could not be read -> reason.
+        Index of each image that could not be read -> reason.
     from_cache
-        Number of signatures that were read from the cache.
+        The number of signatures that came from the cache.
     """
 
     pixels: Bytes
@@ -67,9 +70,9 @@ class Signatures:
 
 
 def sign(image: RGB) -> Bytes:
-    """Return the signature of a decoded image as (4136,) uint8: digest, width, height, grey picture.
+    """Return the signature of a decoded image, (4136,) uint8: its digest, width, height and grey picture.
 
-    The digest has 32 bytes and depends on the size and all pixels. Width and height are little-endian uint32.
+    The digest has 32 bytes, and depends on the size and all pixels. Width and height are little-endian uint32.
     """
     height, width = image.shape[:2]
     digest = hashlib.sha256(f"{width} {height} ".encode())
@@ -79,7 +82,10 @@ def sign(image: RGB) -> Bytes:
 
 
 def cut_out(image: RGB, region: Region) -> RGB:
-    """Return the part of an image inside x1, y1, x2, y2 (fractions, clipped to the image): at least one pixel."""
+    """Return the part of an image inside a region x1, y1, x2, y2, given as fractions of the image.
+
+    The region is clipped to the image. The result has at least one pixel.
+    """
     height, width = image.shape[:2]
     x1, y1, x2, y2 = np.clip(region, 0.0, 1.0) * np.array([width, height, width, height])
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)
@@ -87,18 +93,17 @@ def cut_out(image: RGB, region: Region) -> RGB:
 
 
 def available_cores() -> int:
-    """Return the number of processors that this process may use, at most 16."""
+    """Return the number of processors that this process may use, but at most 16."""
     return min(16, processors())
 
 
 def small_grey(image: RGB) -> Bytes:
-    """Convert an (h, w, 3) image to grey, cut off black bars, and resize it to a (64, 64) uint8 square."""
+    """Convert an image (h, w, 3) to grey, cut off black bars, and resize the rest to a (64, 64) uint8 square."""
     grey = _without_bars(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)))
     return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
 
 
 def _without_bars(grey: Bytes) -> Bytes:
-    """Cut off dark rows and columns at the border of a grey picture."""
     rows = np.flatnonzero(grey.max(axis=1) > BLACK)
     if not len(rows):
         return grey
@@ -107,7 +112,7 @@ def _without_bars(grey: Bytes) -> Bytes:
 
 
 def together(parts: Sequence[Signatures]) -> Signatures:
-    """Join the signatures of several lists of images into one list."""
+    """Join the signatures of several lists of images into one."""
     starts = np.cumsum([0, *map(len, parts)]).tolist()
     failures = {
         place + start: reason
@@ -124,7 +129,7 @@ def together(parts: Sequence[Signatures]) -> Signatures:
 
 
 class SignatureStore(VectorStore):
-    """A store of signatures on disk. The key is the digest of the image file's bytes."""
+    """A store of signatures on disk. The key of a signature is the digest of the image file's bytes."""
 
     dtype = np.dtype(np.uint8)
 
@@ -133,18 +138,18 @@ class SignatureStore(VectorStore):
 
 
 def signature_folder(folder: Path) -> Path:
-    """Return the folder inside a cache `folder` in which signatures are stored."""
+    """Return the folder inside the cache folder `folder` in which signatures are stored."""
     return SignatureStore(folder).folder
 
 
 def read_signatures(
     paths: Sequence[Path], folder: Path, workers: int | None = None, regions: Sequence[Region | None] | None = None
 ) -> Signatures:
-    """Return the signatures of image files. Stored signatures are read from the cache `folder`.
+    """Return the signatures of image files. They are read from the cache folder `folder` or computed and stored there.
 
-    Results are stored at intervals and on interruption, so a second run decodes only new and changed images. If
-    `regions` is given, a signature describes only one region of each image (see `cut_out`). An image whose region is
-    None is not read, and its digest is empty.
+    Results are stored from time to time and on interruption, so a second run decodes only new and changed images. If
+    `regions` is given, each signature describes only the given region of the image (see `cut_out`). An image whose
+    region is None is not read, and its digest is empty.
     """
 
     def key(place: int, digest: Digest) -> Digest:

@@ -24,7 +24,10 @@ def duplicates_html(
     threshold: float,
     problems: Sequence[object],
 ) -> str:
-    """Return HTML with the number of redundant images and the first pairs. A pair has the fields of `DuplicatePair`."""
+    """Return HTML with the number of redundant images and a table of the first pairs.
+
+    Each pair is a mapping with the fields of `DuplicatePair`.
+    """
     shown = [(pair["copy"], pair["kept"], pair["transformation"], f"{pair['similarity']:.3f}") for pair in pairs]
     exact = sum(pair["exact"] for pair in pairs)
     return block(
@@ -42,7 +45,10 @@ def leakage_html(
     counts: Mapping[tuple[str, str], Mapping[str, int]],
     problems: Sequence[object],
 ) -> str:
-    """Return HTML with the number of leaked images per split and the first `LeakedImage` entries."""
+    """Return HTML with the number of leaked images per split and a table of the first leaked images.
+
+    Each leaked image is a mapping with the fields of `LeakedImage`.
+    """
     splits = [
         (f"{later} from {earlier}", count["exact"], count["near"], count["of"])
         for (earlier, later), count in counts.items()
@@ -67,7 +73,7 @@ def leakage_html(
 
 
 def pairs_frame(pairs: Sequence[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """Return a frame with one row per pair of duplicates or per leaked image."""
+    """Return a pandas frame with one row per pair of duplicates or per leaked image."""
     import pandas as pd
 
     frame = pd.DataFrame(pairs, columns=columns)

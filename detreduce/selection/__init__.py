@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detreduce.vocabulary.public_names import import_at_first_use
 
-# imported at first use: reading a selection does not import the modules that choose images
+# these names are imported at first use, because reading a selection does not need the modules that choose images
 __getattr__ = import_at_first_use(
     __name__,
     {

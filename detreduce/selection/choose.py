@@ -1,4 +1,4 @@
-"""Choose which images to keep."""
+"""Choose which images to keep: the functions `select` and `choose`."""
 
 from __future__ import annotations
 
@@ -56,62 +56,63 @@ def select(
 ) -> Selection:
     """Choose which images to keep.
 
-    The steps are, in this order: leave out the images of `exclude`, drop duplicates, and keep the images of `must_keep`
-    and `initial`. Then images are added until every class reaches its `class_floor`, and the method chooses the rest.
-    `keep` is the final number of images. If it is a fraction, it refers to all images, including duplicates and
+    First, the images of `exclude` are left out, duplicates are dropped, and the images of `must_keep` and `initial` are
+    kept. Then, images are added until every class reaches its `class_floor`. Finally, the method chooses the rest.
+    `keep` is the number of images at the end. If it is a fraction, it refers to all images, including duplicates and
     excluded images.
 
     Parameters
     ----------
     features
-        A FeatureTable, or a dataset if the method does not need features (``srs``, ``first``). Methods that use boxes
-        read the `objects` of the table. Without `objects`, these methods count the boxes in the labels. If a method
-        needs a vector for each object, the table must have `objects` with vectors.
+        A FeatureTable, or a dataset if the method does not need features (for example ``srs``). Methods that use boxes
+        read the `objects` of the table. If the table has none, they count the boxes in the labels. If a method needs a
+        vector for each object, the table must have `objects` with vectors.
     method, parameters
-        The name of a reducer, and its parameters; see `detreduce.reducers.list_reducers`. The default is stratified
-        random sampling, the baseline for every method.
+        The name of a method, and its parameters; see `detreduce.reducers.list_reducers`. The default is stratified
+        random sampling, with which every other method should be compared.
     keep
-        A float is a fraction in (0, 1]; an int is a number of images. A fraction of n images keeps exactly
-        floor(keep * n + 0.5) images, at least 1.
+        A float is a fraction in (0, 1]; an int is a number of images. A fraction of n images keeps exactly floor(keep *
+        n + 0.5) images, at least 1.
     seed
-        Seed of every random choice, including the choice between images with equal scores.
+        The seed of all random choices, including the choice between images with equal scores.
     categories
-        A rule of `detreduce.dataset.categories.assign_categories`, one label for each feature row, or None to put all
-        images in one category.
+        The image categories: a rule of `detreduce.dataset.categories.assign_categories`, one label for each row of the
+        features, or None to put all images in one category.
     groups, max_per_group
-        `groups` is the group (sequence, video) of each feature row, or a rule of
-        `detreduce.dataset.groups.assign_groups`. `max_per_group` is the maximum number of kept images in each group.
-        Without `max_per_group`, pass `groups` only if the method uses groups (``stride``).
+        `groups` is the group of each row of the features (for example the video of a frame), or a rule of
+        `detreduce.dataset.groups.assign_groups`. `max_per_group` is the maximum number of images to keep from each
+        group. If it is None, pass `groups` only to a method that uses groups, such as ``stride``.
     initial, must_keep
-        Images to keep first: an earlier selection, ids or names. These images count towards `keep`, and are never
-        dropped as duplicates. An earlier selection may come from a smaller version of the dataset. The method then
-        chooses from the new images and the images that were dropped earlier.
+        Images to keep before any others: an earlier selection, or ids or names of images. They count towards `keep`,
+        and are never dropped as duplicates. An earlier selection may come from a smaller version of the dataset. The
+        method then chooses from the new images and from those that were dropped earlier.
     exclude
-        Ids or names of images that are never kept, even if an earlier selection has them. An image may not be in
-        `must_keep` and in `exclude`.
+        Ids or names of images that must not be kept, even if an earlier selection contains them. An image may not be
+        both in `must_keep` and in `exclude`.
     drop_duplicates
-        True compares the pixels of the images (`detreduce.duplicates.near_duplicates`), and drops near-duplicates
-        before images are chosen. ``"boxes"`` compares the largest box of each image. ``"features"`` compares the
-        vectors in the table's block ``image``. ``"exact"`` drops only images with equal pixels. A number compares
-        pixels, and is the lowest similarity of near-duplicates. ``{"by": "features", "threshold": 0.97}`` sets what to
-        compare and the lowest similarity. The result of an earlier search is accepted too. ``provenance`` lists the
-        duplicates that were found; without a search, it lists identical files.
+        Whether and how to drop duplicates before images are chosen. True drops near-duplicates, which are found by
+        comparing pixels (`detreduce.duplicates.near_duplicates`). ``"boxes"`` compares only the largest box of each
+        image. ``"features"`` compares the vectors in the table's block ``image``. ``"exact"`` drops only images with
+        equal pixels. A number compares pixels; it is the similarity from which images count as near-duplicates.
+        ``{"by": "features", "threshold": 0.97}`` sets both what to compare and this similarity. You can also pass the
+        result of an earlier search. The ``provenance`` of the selection lists the duplicates that were found or,
+        without a search, identical files.
     class_floor
-        Minimum number of kept images that have a box of a class: one number for all classes, or a mapping from class
-        name to number. If fewer images have the class, all of them are kept. With `max_per_group`, a class may stay
-        below its floor. A `DetreduceWarning` names such classes. If images have boxes of several classes, these images
-        are not always the best choice. Another choice might then reach the floor. ``reached`` in `Selection.steps` has
-        the number of kept images of each class.
+        The minimum number of kept images that have a box of a class: one number for all classes, or a mapping from
+        class name to number. If fewer images have the class, all of them are kept. Because of `max_per_group`, a class
+        may stay below its floor; a `DetreduceWarning` then names the class. If images have boxes of several classes,
+        the choice of these images is not always optimal, and another choice might have reached the floor. ``reached``
+        in `Selection.steps` has the number of kept images of each class.
     cache
-        Folder for the image signatures that the search for duplicates computes. `extract_features` has the same
-        default.
+        Folder in which the search for duplicates caches image signatures. The default is the same as for
+        `extract_features`.
 
     Raises
     ------
     InputError
-        The method, a parameter, the category rule, a class or an image is unknown. `keep` is out of range, too small
-        for the images to keep first, or larger than the number of images that remain without duplicates. The features
-        contain NaN. The method needs features, labels or object vectors, and they are missing.
+        The method, a parameter, the category rule, a class or an image is unknown. `keep` is out of range, smaller than
+        the number of images that must be kept, or larger than the number of images that remain. The features contain
+        NaN. The method needs features, labels or object vectors, and they are missing.
     """
     composition = CompositionRequest.of(
         drop_duplicates=drop_duplicates,
@@ -126,7 +127,7 @@ def select(
 
 
 def choose(source: FeatureTable | DetectionDataset, request: SelectionRequest) -> Selection:
-    """Choose images for a request. `select` documents the options and errors."""
+    """Choose images as a request describes. See `select` for the options and errors."""
     table = source if isinstance(source, FeatureTable) else bare_table(source)
     reducer = request.make_reducer()
     if not isinstance(source, FeatureTable) and "features" in reducer.needs:
@@ -155,7 +156,7 @@ def choose(source: FeatureTable | DetectionDataset, request: SelectionRequest) -
             objects=objects,
             groups=composed.take(composition.groups, "groups"),
             initial=composed.first if len(composed.first) else None,
-            # the reducers of other packages may not accept this limit
+            # pass this only if it is set, because reducers of other packages may not accept it
             **({} if composition.max_per_group is None else {"max_per_group": composition.max_per_group}),
         )
     seconds = time.perf_counter() - start
@@ -169,7 +170,7 @@ def check_room(dataset: DetectionDataset, request: SelectionRequest) -> None:
     if isinstance(composition.groups, str):
         composition = replace(composition, groups=assign_groups(dataset, composition.groups))
     with warnings.catch_warnings():
-        # the choice itself gives the same warnings
+        # ignore these warnings, because the actual choice issues them again
         warnings.simplefilter("ignore")
         composed = compose(table, resolve_keep(request.keep, len(dataset)), composition, request.seed, request.cache)
     groups = make_groups(composed.take(composition.groups, "groups"), composition.max_per_group, len(composed.table))
@@ -185,9 +186,9 @@ def _record(
     reducer: BaseReducer,
     seconds: float,
 ) -> Selection:
-    """Return the selection of a fitted reducer.
+    """Make a `Selection` from a fitted reducer.
 
-    The reducer chose from the images of `composed`: the images of `table` without dropped duplicates.
+    The reducer chose from the images in `composed`: the images of `table` without excluded images and duplicates.
     """
     dataset, first = table.dataset, len(composed.first)
     rows = composed.table.rows[reducer.selected_idx_]
@@ -229,17 +230,17 @@ def _record(
 
 
 def needs_extraction(reducer: BaseReducer) -> bool:
-    """Return whether the method needs a FeatureTable. Other methods choose from a dataset without opening an image."""
+    """Return whether a method needs a FeatureTable. Any other method chooses from a dataset without opening images."""
     return bool(kinds_of(reducer.needs))
 
 
 def bare_table(dataset: DetectionDataset) -> FeatureTable:
-    """Return a FeatureTable with all images and without features."""
+    """Return a FeatureTable that contains all images but no features."""
     return FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
 
 
 def check_labels(dataset: DetectionDataset, method: str, needs: Iterable[str]) -> None:
-    """Raise InputError if a method needs boxes and the dataset does not have labels."""
+    """Raise InputError if a method needs boxes but the dataset does not have labels."""
     if "objects" in needs and not dataset.labelled:
         raise InputError(
             f"The method {method!r} needs boxes, but {dataset.source.typed} does not have labels. "
@@ -248,7 +249,7 @@ def check_labels(dataset: DetectionDataset, method: str, needs: Iterable[str]) -
 
 
 def without_boxes() -> list[str]:
-    """Return the built-in methods that need neither boxes nor a proxy training, the recommended ones first."""
+    """Return the built-in methods that need neither boxes nor a proxy training, starting with the recommended ones."""
     from detreduce.reducers.catalogue import described
     from detreduce.reducers.recommended import recommended_first
     from detreduce.reducers.registry import BUILT_IN
@@ -258,12 +259,12 @@ def without_boxes() -> list[str]:
 
 
 def _no_columns(table: FeatureTable) -> npt.NDArray[np.float32]:
-    """Return a feature matrix without columns, for methods that do not read features."""
+    """Return a feature matrix without columns, for a method that does not read features."""
     return np.empty((len(table), 0), np.float32)
 
 
 def _images_to_keep(keep: float | int, table: FeatureTable) -> int:
-    """Return the number of images to keep. A fraction refers to all images, including unreadable images."""
+    """Return the number of images to keep. If `keep` is a fraction, it refers to all images, even unreadable ones."""
     images = len(table) + len(table.problems)
     k = resolve_keep(keep, images)
     if k > len(table):
@@ -274,9 +275,10 @@ def _images_to_keep(keep: float | int, table: FeatureTable) -> int:
 
 
 def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTable | None:
-    """Return the object table for a method that needs one, else None.
+    """Return the object table that a method needs, or None if it does not need one.
 
-    The result is `table.objects`, or else a table with the numbers of boxes in the labels.
+    The object table is `table.objects` if it exists. Otherwise it is made from the labels, with numbers of boxes but no
+    vectors.
     """
     if "objects" not in needs:
         return None
@@ -293,9 +295,9 @@ def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTa
 
 
 def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
-    """Return a dict with the energy of the proxy training as ``proxy_training``.
+    """Return ``{"proxy_training": energy}`` with the energy of the proxy training.
 
-    It is empty if the method uses no proxy.
+    Return an empty dict if the method does not use a proxy or if the energy is unknown.
     """
     energy = table.provenance.get("proxy", {}).get("energy")
     learns = any(name in getattr(reducer, "needs", ()) for name in SEPARATE_BLOCKS)
@@ -303,15 +305,20 @@ def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
 
 
 def _facts(reducer: Any) -> dict[str, Any]:
-    """Return the facts that a method reports about its fit, such as the quality of its estimates, as
-    ``method_facts``.
+    """Return ``{"method_facts": facts}`` with what the method reports about its fit, or an empty dict if it reports
+    nothing.
+
+    An example is the quality of estimated scores.
     """
     facts = getattr(reducer, "facts_", {})
     return {"method_facts": dict(facts)} if facts else {}
 
 
 def _brief(value: Any, rows: int) -> Any:
-    """Return a parameter as selection.json stores it. An array with one float for each row is replaced by its hash."""
+    """Return the value of a parameter as selection.json stores it.
+
+    An array with one float for each row is replaced by its hash. All other values stay as they are.
+    """
     if not isinstance(value, (list, tuple)) and not hasattr(value, "__array__"):
         return value
     array = np.asarray(value)
@@ -321,7 +328,7 @@ def _brief(value: Any, rows: int) -> Any:
 
 
 def _category_counts(found: Categories, rule: Any, selected: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Return the category rule and the number of images of each category, in the full set and in the subset."""
+    """Return the category rule and the number of images in each category, both in the full set and in the subset."""
     size = len(found.names)
     full = np.bincount(found.codes, minlength=size)
     kept = np.bincount(found.codes[selected], minlength=size)

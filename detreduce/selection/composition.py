@@ -1,6 +1,7 @@
-"""The steps before a method chooses: leave out images, drop duplicates, keep named images, reserve images for classes.
+"""The steps before a method chooses: leave out images, drop duplicates, keep named images, and reserve images for
+classes.
 
-The floor of a class is the minimum number of kept images that have a box of this class.
+Images are reserved for classes that have a floor, the minimum number of kept images that have a box of the class.
 """
 
 from __future__ import annotations
@@ -35,29 +36,29 @@ from detreduce.selection.floors import floor_rows
 from detreduce.selection.named_images import ids_of_rows, leave_out_excluded, named_rows
 from detreduce.selection.request import ClassFloor, CompositionRequest
 
-# number of classes that a warning names
+# the largest number of classes that a warning names
 _SHOWN = 5
 IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Composition:
-    """The images that a method chooses from, and the images that are kept already.
+    """The state before the method chooses: the images that it can choose from, and the images that are already kept.
 
     Attributes
     ----------
     table
         The images to choose from.
     positions
-        (m,) int64: rows of these images in the original table.
+        (m,) int64: the rows of these images in the original table.
     images
-        Number of rows of the original table.
+        The number of rows of the original table.
     first
-        Rows of `table` that are kept before the method chooses, in order.
+        The rows of `table` that are kept before the method chooses, in order.
     steps
-        The steps so far, in order; ready for JSON.
+        The steps so far, in order, as values that JSON can store.
     duplicates
-        The kind of search for duplicates and the pairs that it found; ready for JSON.
+        What was searched for and the pairs of duplicates that were found, as values that JSON can store.
     """
 
     table: FeatureTable
@@ -68,9 +69,10 @@ class Composition:
     duplicates: Mapping[str, Any]
 
     def take(self, values: Any, name: str) -> Any:
-        """Return the values for the rows of `table`.
+        """Return the values that belong to the rows of `table`.
 
-        `values` has one value for each row of the original table. Error messages call the values `name`.
+        `values` has one value for each row of the original table, or is None. `name` is what error messages call the
+        values.
         """
         if values is None or len(self.positions) == self.images:
             return values
@@ -87,13 +89,17 @@ def compose(
     seed: int = 0,
     cache: str | Path | None = None,
 ) -> Composition:
-    """Leave out excluded images, drop duplicates, keep named images, then add images until classes reach their floors.
+    """Carry out the steps before the method chooses.
 
-    Images of `must_keep` and `initial` are never dropped as duplicates. The images added for a floor respect
-    `max_per_group`. Here `groups` must be one label for each row, not a rule. Warns if a class stays below its floor.
+    These steps leave out excluded images, drop duplicates, keep named images, and then add images until every class
+    reaches its floor.
 
-    Raises InputError if an option cannot be used, or if a named image does not exist. Also raises InputError if more
-    than `k` images must be kept before the method chooses, or if fewer than `k` images remain.
+    Images of `must_keep` and `initial` are never dropped as duplicates, and the images that are added for a floor
+    respect `max_per_group`. In this function, `groups` must be one label for each row, not a rule. A warning is issued
+    if a class stays below its floor.
+
+    Raises InputError if an option cannot be used or a named image does not exist. Also raises InputError if more than
+    `k` images have to be kept before the method chooses, or if fewer than `k` images remain.
     """
     check_result(table.dataset, request.drop_duplicates)
     floors = class_floors(table.dataset, request.class_floor)
@@ -155,8 +161,9 @@ def compose(
 
 
 def _leaked_step(found: LeakageReport) -> dict[str, Any]:
-    """Return the record of the step that left out leaks: the number of images and the pairs that were found. Ready for
-    JSON.
+    """Return the record of the step that left out leaked images: their number and the pairs that were found.
+
+    All values can be stored as JSON.
     """
     images = list(dict.fromkeys(item.image for item in found.leaked))
     splits, least = " or ".join(list(found.splits)[:-1]), f"{found.threshold:g}"
@@ -171,9 +178,9 @@ def _leaked_step(found: LeakageReport) -> dict[str, Any]:
 
 
 def check_composition(dataset: DetectionDataset, k: int, request: CompositionRequest) -> None:
-    """Raise the errors of `compose` that can be found without opening an image.
+    """Raise those errors of `compose` that can be found without opening an image.
 
-    `groups` is a rule, or one label for each image.
+    `groups` of the request is a rule, or one label for each image.
     """
     check_result(dataset, request.drop_duplicates)
     table = FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
@@ -199,9 +206,10 @@ def check_composition(dataset: DetectionDataset, k: int, request: CompositionReq
 
 
 def class_floors(dataset: DetectionDataset, value: ClassFloor | None) -> IntArray | None:
-    """Return (C,) int64: the minimum number of kept images of each class; None if there is no floor.
+    """Return the floor of each class, (C,) int64, or None if no floor is set.
 
-    If several classes have the same name, each of them gets the floor of this name.
+    The floor is the minimum number of kept images that have a box of the class. If several classes have the same name,
+    each of them gets the floor of this name.
     """
     if value is None:
         return None
@@ -227,7 +235,7 @@ def _reserve(
     seed: int,
     groups: Groups | None = None,
 ) -> IntArray:
-    """Return the rows to add to `first` so that every class reaches its floor."""
+    """Return the rows that have to be added to `first` so that every class reaches its floor."""
     counts = table.dataset.sparse_class_counts[table.rows[positions]]
     draw = draw_by_id(ids_of_rows(table, positions), seed, "class floor")
     limited = groups if groups is not None and groups.most is not None else None
@@ -237,7 +245,7 @@ def _reserve(
 
 
 def _images_with(table: FeatureTable, rows: IntArray) -> IntArray:
-    """Return (C,): for each class, the number of `rows` that have a box of this class."""
+    """Return for each class how many of the `rows` have a box of this class, (C,)."""
     return images_of_classes(table.dataset.sparse_class_counts[table.rows[rows]])
 
 
@@ -249,9 +257,9 @@ def _by_name(dataset: DetectionDataset, values: IntArray, floors: IntArray) -> d
 def _missed(
     table: FeatureTable, floors: IntArray, reached: IntArray, positions: IntArray, max_per_group: int | None
 ) -> str:
-    """Return a text that names the classes below their floor and the reasons.
+    """Return a warning that names the classes below their floor and the reasons.
 
-    The text is empty if every class reaches its floor.
+    The warning is an empty string if every class reaches its floor.
     """
     of_all, left = _images_with(table, np.arange(len(table))), _images_with(table, positions)
     reasons: dict[str, list[str]] = {}
@@ -270,7 +278,7 @@ def _missed(
 
 
 def _check_room(k: int, named: int, reserved: int) -> None:
-    """Raise InputError if more than `k` images must be kept before the method chooses."""
+    """Raise InputError if more than `k` images have to be kept before the method chooses."""
     if named + reserved <= k:
         return
     parts = " and ".join(

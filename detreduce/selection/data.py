@@ -14,7 +14,7 @@ from detreduce.dataset.records import ImageId
 
 @dataclass(frozen=True, repr=False)
 class SelectionData:
-    """The fields of a `Selection`. The class `Selection` documents each field."""
+    """The fields of a selection. See the subclass `Selection` for what each field means."""
 
     image_ids: tuple[ImageId, ...]
     indices: npt.NDArray[np.int64]
@@ -31,30 +31,28 @@ class SelectionData:
 
     @property
     def keeps_all(self) -> bool:
-        """Whether a random method kept every remaining image, so that the order and the scores have no meaning."""
+        """Whether a random method kept every image that remained, so that the order and the scores have no meaning."""
         scored = np.flatnonzero(~np.isnan(self.scores))
         return self.method == "srs" and bool(np.isin(scored, self.indices).all())
 
     @property
     def images_remaining(self) -> int:
-        """Number of images that remain after excluded images, dropped duplicates, dropped leaks and unreadable images
-        are left out.
-        """
+        """The number of images that remain without excluded images, duplicates, leaked images and unreadable images."""
         dropped = sum(int(step.get("dropped", 0)) for step in self.steps)
         excluded = sum(len(step["images"]) for step in self.steps if step["step"] == "exclude")
         return len(self.scores) - dropped - excluded - len(self.provenance.get("skipped_images", ()))
 
     @property
     def used_features(self) -> bool:
-        """Whether the method chose by features."""
+        """Whether the method used features to choose."""
         return bool(self.provenance.get("features", {}).get("blocks"))
 
     @property
     def duplicates(self) -> Mapping[str, Any]:
-        """The search for duplicates: its kind (``looked_for``) and the ``pairs`` that it found.
+        """The search for duplicates: what was searched for (``looked_for``), and the ``pairs`` that were found.
 
-        ``kept_twice`` is the number of kept images that are duplicates of another kept image. The mapping is empty for
-        files of version 0.1.
+        ``kept_twice`` is the number of kept images that are duplicates of another kept image. For files of version 0.1,
+        the mapping is empty.
         """
         found: Mapping[str, Any] = self.provenance.get("duplicates", {})
         return found

@@ -1,4 +1,4 @@
-"""The dataset of a selection: record it, find it again, and check that it is unchanged."""
+"""The dataset of a selection: describe it, find it again later, and check that it has not changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from detreduce.selection.data import SelectionData
 
 
 def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
-    """Return facts that identify a dataset (path, split, counts, hash of its content), ready for JSON."""
+    """Return facts that identify a dataset, as values that JSON can store: path, split, counts, and hash of its
+    content.
+    """
     folder = images_to_give(dataset)
     return {
         "path": str(dataset.source.path),
@@ -27,7 +29,7 @@ def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
 
 
 def find_dataset(provenance: Mapping[str, Any]) -> DetectionDataset:
-    """Load the dataset of a selection. Raise MissingFileError if the dataset no longer exists."""
+    """Load the dataset from which a selection was made. Raise MissingFileError if it no longer exists."""
     place = provenance.get("dataset", {})
     if not isinstance(place, Mapping) or "path" not in place:
         raise InputError("The selection does not name its dataset. Pass the dataset (--data).")
@@ -39,9 +41,10 @@ def find_dataset(provenance: Mapping[str, Any]) -> DetectionDataset:
 
 
 def check_selection(dataset: DetectionDataset, selection: SelectionData) -> DetectionDataset:
-    """Return the dataset if it is the dataset of a selection, else raise InputError.
+    """Return the dataset if the selection was made from it. Otherwise raise InputError.
 
-    Besides the checks of `check_dataset`, each row of the selection must have the same image id in the dataset.
+    In addition to the checks of `check_dataset`, each image of the selection must be in the row that the selection
+    names.
     """
     check_dataset(dataset, selection.provenance, len(selection.scores))
     for row, image in zip(selection.indices.tolist(), selection.image_ids, strict=True):
@@ -61,9 +64,9 @@ def check_selection(dataset: DetectionDataset, selection: SelectionData) -> Dete
 
 
 def check_dataset(dataset: DetectionDataset, provenance: Mapping[str, Any], images: int) -> DetectionDataset:
-    """Return the dataset if it is the dataset of a selection, else raise InputError.
+    """Return the dataset if a selection was made from it. Otherwise raise InputError.
 
-    It must have `images` images, and the content hash (of names, boxes and classes) that `provenance` gives.
+    The dataset must have `images` images, and the same hash of names, boxes and classes as in `provenance`.
     """
     made_on = provenance.get("dataset", {})
     if made_on.get("content_hash") in (None, dataset.content_hash) and len(dataset) == images:

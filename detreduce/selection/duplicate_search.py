@@ -31,8 +31,8 @@ def duplicates_to_drop(
 ) -> Duplicates | None:
     """Return the duplicates to drop, or None if the request does not ask for a search.
 
-    In each pair of duplicates, the search prefers to keep an image of `must_keep` or `initial`. Images of `exclude`
-    and images that are left out because they are also in val or test are not searched, so they never replace their
+    In each group of duplicates, an image of `must_keep` or `initial` is kept if there is one. Images of `exclude`, and
+    images that are left out as leaks, do not take part in the search. Otherwise, they could be kept in place of their
     duplicates.
     """
     search = request.drop_duplicates
@@ -59,8 +59,8 @@ def find_duplicates(
 ) -> Duplicates:
     """Find duplicates among the images of a dataset, or among the images that have a row in a table.
 
-    A search by ``features`` uses only the block ``image``, and compares its vectors by cosine similarity. Raises
-    InputError if `source` does not have this block. Warns of images that cannot be decoded.
+    A search by ``features`` compares the vectors of the block ``image`` by their cosine. Raises InputError if `source`
+    does not have this block. Images that cannot be decoded lead to a warning.
     """
     if search.by == EXACT:
         found = exact_duplicates(source, prefer=prefer, seed=seed, cache=cache)
@@ -73,7 +73,7 @@ def find_duplicates(
 
 
 def check_result(dataset: DetectionDataset, found: Duplicates | DuplicateSearch | None) -> None:
-    """Raise InputError if the result of an earlier search names an image that the dataset does not have."""
+    """Raise InputError if the result of an earlier search names an image that the dataset does not contain."""
     pairs = found.pairs if isinstance(found, Duplicates) else ()
     unknown = [image for pair in pairs for image in (pair.copy, pair.kept) if image not in dataset.row_of]
     if unknown:
@@ -84,9 +84,9 @@ def check_result(dataset: DetectionDataset, found: Duplicates | DuplicateSearch 
 
 
 def rows_without_duplicates(table: FeatureTable, found: Duplicates, named: set[int]) -> IntArray:
-    """Return the rows that remain after duplicates of other images in the table are left out.
+    """Return the rows that remain when all duplicates of other images in the table are left out.
 
-    The `named` rows always remain.
+    The rows in `named` always remain.
     """
     ids = ids_of_rows(table, np.arange(len(table)))
     present = set(ids)
@@ -95,9 +95,7 @@ def rows_without_duplicates(table: FeatureTable, found: Duplicates, named: set[i
 
 
 def count_remaining(table: FeatureTable, request: CompositionRequest, found: Duplicates | None) -> int:
-    """Return the number of images of a table that remain after excluded images and the found duplicates are left
-    out.
-    """
+    """Return how many images of a table remain without the excluded images and the duplicates in `found`."""
     remaining, _, request = leave_out_excluded(table, replace(request, groups=None))
     if found is None:
         return len(remaining)
@@ -106,9 +104,9 @@ def count_remaining(table: FeatureTable, request: CompositionRequest, found: Dup
 
 
 def duplicates_report(table: FeatureTable, found: Duplicates | None) -> dict[str, Any]:
-    """Return the kind of search and the pairs of duplicates, ready for JSON.
+    """Return what was searched for and the pairs of duplicates, as values that JSON can store.
 
-    If `found` is None, there was no search. The pairs are then identical files.
+    If `found` is None, there was no search, and the pairs are files with identical content.
     """
     if found is not None:
         pairs = [pair_to_dict(pair) for pair in found.pairs]
@@ -124,14 +122,14 @@ def duplicates_report(table: FeatureTable, found: Duplicates | None) -> dict[str
 
 
 def describe_search(found: Duplicates) -> str:
-    """Return a description of the search, as selection.json stores it."""
+    """Describe a search for duplicates in words, as selection.json stores it."""
     if found.by == "content":
         return "equal content"
     return f"near-duplicates by {found.by} with a similarity of at least {found.threshold:g}"
 
 
 def _image_vectors(source: DetectionDataset | FeatureTable) -> FeatureTable:
-    """Return the table with the block ``image`` only. Raise InputError if there is no such block."""
+    """Return the table with only its block ``image``. Raise InputError if it has no such block."""
     if isinstance(source, FeatureTable) and "image" in source.blocks:
         return replace(source, blocks={"image": source.blocks["image"]})
     raise InputError(

@@ -1,4 +1,4 @@
-"""The quality of the estimated scores of a selection, in words."""
+"""Describe in words how good the estimated scores of a selection are."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 
 def estimates_in_words(provenance: Mapping[str, Any]) -> str:
-    """Return a sentence on how close the estimated scores are to true scores; "" if the method estimates no scores.
+    """Return sentences on how well estimated scores agree with true scores.
 
-    `provenance` is the provenance of a `Selection`. Its ``method_facts`` come from the method `extrapolate`.
+    Return an empty string if the method does not estimate scores. `provenance` is the provenance of a `Selection`. The
+    method `extrapolate` records the facts under ``method_facts``.
     """
     facts = provenance.get("method_facts") or {}
     if not isinstance(facts, Mapping) or not facts.get("held_back"):

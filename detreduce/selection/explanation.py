@@ -28,14 +28,12 @@ from detreduce.selection.record import Selection
 
 _ROWS = 4096
 BACKBONE = "efficientnet-lite0"
-"""Backbone of the cached image vectors that are used if the selection did not use features."""
+"""The backbone whose cached image vectors are used if the selection did not use features."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An image, and the Euclidean distance between its scaled features and the scaled features of the explained
-    image.
-    """
+    """An image near the explained image, and the Euclidean distance between the scaled features of the two."""
 
     image: ImageId
     name: str
@@ -44,7 +42,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why one image was kept or dropped.
+    """Why an image was kept or dropped.
 
     Attributes
     ----------
@@ -55,54 +53,53 @@ class Explanation:
     kept
         Whether the image was kept.
     step
-        The step that kept or dropped the image. A kept image has ``must_keep``, ``initial``, ``class_floor`` or
-        ``method``. A dropped image has ``exclude``, ``drop_leaked``, ``drop_duplicates``, ``unreadable``,
-        ``no_features`` (the method got no features of the image) or ``method``.
+        The step that kept or dropped the image. For a kept image, it is ``must_keep``, ``initial``, ``class_floor`` or
+        ``method``. For a dropped image, it is ``exclude``, ``drop_leaked``, ``drop_duplicates``, ``unreadable``,
+        ``no_features`` (the image has no features) or ``method``.
     rank
-        Position of the image in the order of choice, starting at 1; None for a dropped image.
+        Position of the image in the order of choice, counted from 1. None if the image was dropped.
     of
         Number of kept images.
     score
-        Score of the image; None if the method did not score it.
+        Score of the image. None if the method did not score it.
     score_place
-        Rank of the score in the category. The highest score has rank 1. None without a score.
+        Rank of the score among the images of the category. The highest score has rank 1. None if there is no score.
     scored
         Number of images in the category that have a score.
     category
-        Image category; None if it is not known.
+        Category of the image. None if it is not known.
     category_kept
         Number of kept images in the category.
     category_full
         Number of images in the category in the full set.
     duplicate_of
-        The pair of duplicates in which this image is the copy. The pair contains the names of both images. None if
-        this image is not a copy.
+        If this image is a copy in a pair of duplicates: the pair, with the names of both images. Otherwise None.
     copies
-        The pairs of duplicates in which this image is the kept image. Each pair contains the names of both images.
+        The pairs of duplicates in which this image is the one to keep, with the names of both images.
     nearest_kept
-        The nearest other kept image; None without features.
+        The nearest other image that was kept. None if no features are available.
     nearest_dropped
-        The nearest other dropped image; None without features.
+        The nearest other image that was dropped. None if no features are available.
     nearest_by
-        Names of the feature blocks used to compute the distances.
+        Names of the feature blocks from which distances were computed.
     classes
         Class name -> number of boxes in the image.
     alone
-        Class name -> number of boxes in the image, only for classes that no other kept image has.
+        Class name -> number of boxes in the image, for those classes that no other kept image contains.
     labelled
         Whether the images of the dataset have labels.
     leaked_as
-        The pairs of this image and its copies in val or test, with the names of both images. Empty if the image was
-        not dropped as a leak.
+        The copies of this image in val or test, as pairs with the names of both images. Empty if the image was not
+        dropped as a leak.
     notes
-        Sentences that say what is not known, and why.
+        Sentences that say what is not known about the image, and why.
     group
-        Group (video, sequence) of the image. None if the selection has no limit on groups, or if the groups were given
-        as labels instead of a rule.
+        Group of the image, for example its video. None if the selection does not limit groups, or if the groups were
+        given as labels instead of a rule.
     group_kept
-        Number of kept images in the group; None if `group` is None.
+        Number of kept images in the group. None if `group` is None.
     group_limit
-        Maximum number of kept images in each group; None without a limit.
+        Maximum number of kept images in each group. None if there is no limit.
     """
 
     image: ImageId
@@ -139,11 +136,14 @@ class Explanation:
 
     @property
     def group_full(self) -> bool:
-        """Whether the group of the image reached its limit of kept images."""
+        """Whether the number of kept images in the group has reached the limit."""
         return self.group_limit is not None and self.group_kept is not None and self.group_kept >= self.group_limit
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the explanation, ready for JSON. An infinite score becomes the string ``inf`` or ``-inf``."""
+        """Return the explanation as values that JSON can store.
+
+        An infinite score becomes the string ``inf`` or ``-inf``.
+        """
         content = asdict(self)
         if self.score is not None and math.isinf(self.score):
             content["score"] = str(self.score)
@@ -165,17 +165,17 @@ def explain(
     selection
         A selection from `select`, or a selection that was read from its file.
     image
-        The id or name of an image, or the end of its path. Exactly one image must match.
+        The id or the name of an image, or the end of its path. Exactly one image must match.
     dataset
-        The dataset of the selection. By default, it is loaded from the path in the selection.
+        The dataset from which the selection was made. By default, it is loaded from the path in the selection.
     features
-        Features used to find the nearest images. By default, the features of the selection are read from the cache.
-        Weights that the selection names are never loaded, because loading a file of weights can run its code. Blocks of
-        a proxy training are not used. If the selection did not use features, cached image vectors are used, or else
-        statistics of the boxes. If the features are not available or have changed, the nearest images are None, and a
-        note gives the reason.
+        The features in which the nearest images are searched. By default, the features of the selection are read from
+        the cache. If the selection did not use features, cached image vectors are used or, if there are none,
+        statistics of the boxes. Weights that the selection names are never loaded, because loading a file of weights
+        can run code. Blocks that come from a proxy training are not used. If the features are not available or have
+        changed, the nearest images are None and a note explains why.
     cache
-        Folder that caches features. The default is the folder that the selection used, if it still exists.
+        The folder in which features are cached. The default is the folder that the selection used, if it still exists.
 
     Raises
     ------
@@ -236,10 +236,10 @@ def explain(
 
 
 def find_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
-    """Return the features of the selection, without the blocks of a proxy training.
+    """Return the features of the selection, without blocks that come from a proxy training.
 
-    If the selection did not use features, return cached image vectors, or else statistics of the boxes. Raise
-    InputError if no features are available, or if the features of the selection have changed.
+    If the selection did not use features, return cached image vectors or, if there are none, statistics of the boxes.
+    Raise InputError if no features are available, or if the features have changed since the selection.
     """
     made = selection.provenance.get("features", {})
     blocks = _alike_by(made.get("blocks", ()))
@@ -249,7 +249,9 @@ def find_features(selection: Selection, dataset: DetectionDataset, cache: str | 
 
 
 def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
-    """Return cached image vectors, or else statistics of the boxes. No image is decoded."""
+    """Return features that need no decoding of images: cached image vectors or, if there are none, statistics of the
+    boxes.
+    """
     with suppress(MissingFileError):
         backbone = make_backbone(BACKBONE)
         precision: Any = kept_precision([record.path for record in dataset], backbone, cache_folder(cache))
@@ -261,14 +263,14 @@ def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str 
 
 
 def _alike_by(blocks: Iterable[str]) -> tuple[str, ...]:
-    """Return the block names without the blocks of a proxy training."""
+    """Return the names of all blocks except those that come from a proxy training."""
     return tuple(name for name in blocks if name not in SEPARATE_BLOCKS)
 
 
 def _nearest(table: FeatureTable, row: int, chosen: npt.NDArray[np.bool_]) -> tuple[Neighbour | None, Neighbour | None]:
-    """Return the nearest other kept image and the nearest other dropped image.
+    """Return the nearest other image that was kept, and the nearest other image that was dropped.
 
-    If distances are equal, the first image in the dataset is the nearest.
+    Of several images at the same distance, the one that comes first in the dataset is returned.
     """
     places = np.flatnonzero(table.rows == row)
     if not len(places) or table.X.shape[1] == 0:
@@ -294,12 +296,12 @@ def _nearest(table: FeatureTable, row: int, chosen: npt.NDArray[np.bool_]) -> tu
 
 
 def _with_names(pair: Mapping[str, Any], dataset: DetectionDataset) -> dict[str, Any]:
-    """Return a pair of duplicates with the names of both images."""
+    """Return a pair of duplicates, with the names of both images added."""
     return {**pair, **{f"{part}_name": dataset[dataset.row_of[pair[part]]].name for part in ("copy", "kept")}}
 
 
 def _step(selection: Selection, record: ImageRecord, kept: bool, row: int) -> str:
-    """Return the step that kept or dropped the image; see `Explanation.step`."""
+    """Return the step that kept or dropped the image, as in `Explanation.step`."""
     image = record.id
     for step in selection.steps:
         taken = step.get("images")
@@ -317,25 +319,27 @@ def _step(selection: Selection, record: ImageRecord, kept: bool, row: int) -> st
     codes = selection.category_codes
     if codes is None or codes[row] >= 0:
         return "method"
-    # the dataset may have been moved, so that only the end of the path is the same
+    # compare only the end of the path, because the dataset may have been moved
     skipped = selection.provenance.get("skipped_images")
     unread = skipped is None or any(f"{record.name}: " in text for text in skipped)
     return "unreadable" if unread else "no_features"
 
 
 def _leaks_of(selection: Selection, image: ImageId) -> tuple[Mapping[str, Any], ...]:
-    """Return the pairs of a left-out image: the image, and a copy of it in val or test."""
+    """Return the pairs that show why an image was left out as a leak: the image, and a copy of it in val or test."""
     pairs = [pair for step in selection.steps if step.get("step") == "drop_leaked" for pair in step.get("pairs", ())]
     return tuple(pair for pair in pairs if pair["image"] == image)
 
 
 def repeats_rank(score: float, rank: int) -> bool:
-    """Return whether a score is the negative position of the image in the order of choice, counted from 0 or from 1."""
+    """Return whether a score is just the negative position of the image in the order of choice, counted from 0 or from
+    1.
+    """
     return -score in (rank, rank - 1)
 
 
 def _score(selection: Selection, row: int) -> dict[str, Any]:
-    """Return the score of the image, its rank in the category, and the number of scored images in the category."""
+    """Return the score of an image, its rank in the category, and how many images of the category have a score."""
     scores, codes = selection.scores, selection.category_codes
     in_category = scores if codes is None else scores[codes == codes[row]]
     in_category = in_category[~np.isnan(in_category)]
@@ -346,7 +350,7 @@ def _score(selection: Selection, row: int) -> dict[str, Any]:
 
 
 def _category(selection: Selection, row: int) -> dict[str, Any]:
-    """Return the category of the image, and how many images of this category are in the subset and the full set."""
+    """Return the category of an image, and how many images of this category are in the subset and in the full set."""
     codes = selection.category_codes
     names = list(selection.categories.get("full", ()))
     if codes is None or codes[row] < 0 or codes[row] >= len(names):
@@ -357,9 +361,10 @@ def _category(selection: Selection, row: int) -> dict[str, Any]:
 
 
 def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the group of the image, the number of kept images in the group, and the limit.
+    """Return the group of an image, the number of kept images in this group, and the limit.
 
-    If the groups were given as labels instead of a rule, return only the limit. Without a limit, return an empty dict.
+    If the groups were given as labels instead of a rule, return only the limit. If there is no limit, return an empty
+    dict.
     """
     step = selection.steps[-1] if selection.steps else {}
     limit, rule = step.get("max_per_group"), step.get("groups")
@@ -374,5 +379,5 @@ def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: np
 
 
 def _boxes_by_name(dataset: DetectionDataset, boxes: Mapping[int, int]) -> dict[str, int]:
-    """Return class name -> number of boxes. `boxes` has the number of boxes by class number."""
+    """Replace class numbers by class names in a mapping from class to number of boxes."""
     return {dataset.class_labels[c]: count for c, count in boxes.items()}

@@ -20,7 +20,7 @@ Kind = TypeVar("Kind", bound=SelectionData)
 
 
 def selection_to_json(selection: SelectionData) -> str:
-    """Return the JSON text of a selection. Infinite scores become the strings inf and -inf; NaN becomes null."""
+    """Return a selection as JSON text. Infinite scores become the strings inf and -inf, and NaN becomes null."""
     content = {
         "detreduce_selection": FORMAT_VERSION,
         "method": selection.method,
@@ -35,7 +35,7 @@ def selection_to_json(selection: SelectionData) -> str:
         "representativeness": dict(selection.representativeness),
         "image_ids": list(selection.image_ids),
         "indices": selection.indices,
-        # converted here, because `json_text` builds the text twice if it finds NaN
+        # convert the scores here, because `json_text` would build the text twice if it found NaN
         "scores": json_value(selection.scores),
         "category_codes": selection.category_codes,
     }
@@ -43,7 +43,7 @@ def selection_to_json(selection: SelectionData) -> str:
 
 
 def read_selection(file: Path, kind: type[Kind]) -> Kind:
-    """Read the selection in a JSON file, and return it as an object of the class `kind`.
+    """Read a selection from a JSON file. `kind` is the class of the object to return.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def read_selection(file: Path, kind: type[Kind]) -> Kind:
         seed=content["seed"],
         categories=content["categories"],
         provenance=content["provenance"],
-        # files of earlier versions may not have these keys
+        # files that earlier versions wrote may not have these keys
         representativeness=content.get("representativeness", {}),
         steps=tuple(content.get("steps", ())),
         category_codes=None if codes is None else np.array(codes, np.int64),

@@ -1,4 +1,4 @@
-"""Find a small set of images that brings each class to its floor, within a limit for each group.
+"""Find a small set of images with which each class reaches its floor, without exceeding the limit of any group.
 
 The floor of a class is the minimum number of kept images that have a box of this class.
 """
@@ -29,27 +29,30 @@ def floor_rows(
     draw: npt.NDArray[np.uint64],
     groups: Groups | None = None,
 ) -> IntArray:
-    """Return a small set of rows that brings every class to its floor.
+    """Return a small set of rows with which every class reaches its floor.
 
-    A greedy search always adds the row that helps the most classes. Without a limit on groups, every class reaches its
-    floor, unless it has too few rows. Then all of its rows are chosen. With a limit, the greedy search may fill a group
-    with rows of one class, although another class needs rows of this group. Afterwards, rows are swapped within full
-    groups to correct such choices. If every row has one class, the number of missing rows is then the smallest
-    possible. If rows have several classes, the result is not always the best, because the problem (set cover) is
-    NP-hard. The number of chosen rows may be larger than necessary.
+    A greedy search repeatedly adds the row that helps the most classes. Without a limit on groups, every class reaches
+    its floor, or all of its rows are chosen.
+
+    With a limit, the greedy search may fill a group with rows of one class although another class needs rows of this
+    group. Therefore, rows are afterwards swapped within full groups. If every row has only one class, the number of
+    rows that are still missing is then as small as possible.
+
+    If rows have several classes, the result is not always optimal, because the problem (set cover) is NP-hard. In
+    particular, more rows may be chosen than necessary.
 
     Parameters
     ----------
     counts
         (n, C), dense or sparse: the number of boxes of each class in each row.
     floors
-        (C,): minimum number of rows of each class. If a class has fewer rows, all of them are chosen.
+        (C,): the minimum number of rows of each class. If a class has fewer rows, all of them are chosen.
     kept
-        Rows that are kept already. They count towards the floors.
+        The rows that are already kept. They count towards the floors.
     draw
         (n,): random numbers that break ties. The row with the lowest number comes first.
     groups
-        Groups with a limit. A group never gets more rows than the limit, even if a class then stays below its floor.
+        The groups and their limit. No group gets more rows than the limit, even if a class stays below its floor.
     """
     table = as_sparse(counts)
     reachable = images_of_classes(table) if groups is None else groups.reachable(table, kept)
@@ -63,13 +66,13 @@ def floor_rows(
 def _greedy(
     counts: csr_array, goal: IntArray, kept: IntArray, draw: npt.NDArray[np.uint64], groups: Groups | None
 ) -> list[int]:
-    """Return the rows to add. Each step adds the row that helps the most classes below their goal."""
+    """Return the rows to add. Each step adds the row that helps the most classes that are still below their goal."""
     missing = goal - images_of_classes(counts[kept])
     left = None if groups is None else groups.remaining(kept)
     gain = _count_wanted(counts, missing > 0)
     gain[kept] = 0
     helpful = np.flatnonzero(gain)
-    # gains only decrease. If the gain at the top of the heap is current, its row is the best.
+    # gains only decrease, so if the gain at the top of the heap is still correct, its row is the best one
     heap = list(zip((-gain[helpful]).tolist(), draw[helpful].tolist(), helpful.tolist(), strict=True))
     heapq.heapify(heap)
     place = {row: counts.indices[counts.indptr[row] : counts.indptr[row + 1]] for row in helpful.tolist()}
@@ -90,17 +93,17 @@ def _greedy(
 
 
 def _count_wanted(counts: csr_array, wanted: npt.NDArray[np.bool_]) -> IntArray:
-    """Return (n,): for each row, the number of its classes that are `wanted` (C,)."""
+    """Return for each row how many of its classes are `wanted`, (n,). `wanted` is (C,) bool."""
     return np.bincount(rows_of_entries(counts)[wanted[counts.indices]], minlength=counts.shape[0]).astype(np.int64)
 
 
 class _Exchange:
-    """Swap rows within groups, so that more classes reach their goal: their floor, or all their rows if these are
-    fewer.
+    """Swap rows within groups so that more classes reach their goal.
 
-    A swap adds a row of a class below its goal, and removes another row of the same full group. If another class falls
-    below its goal because of this, the next swap adds a row of that class. Such a chain of swaps is an augmenting path.
-    A step of a chain reads only the groups that have rows of its class, because there can be as many classes as rows.
+    The goal of a class is its floor or, if the class has fewer rows than that, the number of its rows. A swap adds a
+    row of a class below its goal, and removes another row of the same full group. If this brings another class below
+    its goal, the next swap adds a row of that class. Such a chain of swaps is an augmenting path. Each step of a chain
+    reads only the groups that have rows of its class, because the number of classes can be large.
     """
 
     def __init__(
@@ -119,19 +122,19 @@ class _Exchange:
         self.free[taken] = False
         self.left = groups.remaining(taken)
         self.count = images_of_classes(self.present[taken])
-        # the best rows are last, because an assignment by index keeps the last row of each group
+        # sort the best rows to the end, because an assignment by index keeps the last row of each group
         order = np.lexsort((draw, -_count_wanted(counts, goal > 0)))[::-1]
         self.place = np.argsort(order)
-        # chosen rows of each group, each with its place in the order of choice
+        # group -> its chosen rows, each with its place in the order of choice
         self.turns: dict[int, dict[int, int]] = {}
         self.steps = 0
         for row in chosen:
             self._add(row)
 
     def improved(self) -> list[int]:
-        """Make all swaps that bring a class nearer to its goal, and return the chosen rows."""
+        """Make all swaps that bring a class nearer to its goal. Return the chosen rows."""
         closed: set[int] = set()
-        # a swap can bring a class below its goal
+        # this is a heap to which more classes are added, because a swap can bring a class below its goal
         short = np.flatnonzero(self.count < self.goal).tolist()
         while short:
             start = heapq.heappop(short)
@@ -142,16 +145,17 @@ class _Exchange:
                 for label in {start, *self._classes_of(out).tolist()}:
                     heapq.heappush(short, label)
             else:
-                # no chain that starts at one of these classes can succeed
+                # no chain from any of these classes can succeed
                 closed |= {start} if into else seen
         turns = {row: turn for rows in self.turns.values() for row, turn in rows.items()}
         return sorted(turns, key=turns.__getitem__)
 
     def _chain(self, start: int, closed: set[int]) -> tuple[list[int], list[int], set[int]]:
-        """Find the shortest chain of swaps that adds one row of the class `start`.
+        """Find the shortest chain of swaps that adds one row of the class `start`, without visiting the classes in
+        `closed`.
 
-        The chain does not visit the classes in `closed`. Return the rows to add, the rows to remove, and the visited
-        classes. If there is no chain, both lists are empty.
+        Return the rows to add, the rows to remove, and the classes that were visited. If there is no such chain, both
+        lists of rows are empty.
         """
         came: dict[int, tuple[int, int, int]] = {}
         seen, queue = {start}, deque([start])
@@ -180,12 +184,11 @@ class _Exchange:
         return [], [], seen
 
     def _rows_with(self, label: int) -> IntArray:
-        """Return the rows that have a class."""
         column = self.by_class.indices[self.by_class.indptr[label] : self.by_class.indptr[label + 1]]
         return np.asarray(column, np.int64)
 
     def _classes_of(self, rows: list[int]) -> IntArray:
-        """Return the classes of some rows. A class of several rows is repeated."""
+        """Return the classes of some rows. A class is repeated if several of the rows have it."""
         return np.asarray(self.present[rows].indices, np.int64)
 
     def _chosen_in(self, groups: Iterable[int], without: IntArray) -> IntArray:
@@ -196,9 +199,7 @@ class _Exchange:
         return rows[order][~np.isin(rows[order], without)]
 
     def _lost(self, removed: IntArray, instead: IntArray) -> csr_array:
-        """Return (m, C) bool: for each place i, the classes that fall below their goal if instead[i] replaces
-        removed[i].
-        """
+        """Return which classes would fall below their goal if ``instead[i]`` replaced ``removed[i]``, (m, C) bool."""
         tight = self.present[removed]
         tight.data &= self.count[tight.indices] <= self.goal[tight.indices]
         return as_sparse(tight > self.present[instead])
@@ -206,8 +207,8 @@ class _Exchange:
     def _apply(self, into: list[int], out: list[int]) -> bool:
         """Make the swaps of a chain and return True.
 
-        Return False and swap nothing if a row occurs twice in the chain, or if the chain does not reduce the number of
-        missing rows.
+        If a row occurs twice in the chain, or if the chain would not reduce the number of missing rows, return False
+        without swapping anything.
         """
         added, removed = self._classes_of(into), self._classes_of(out)
         changed = np.union1d(added, removed)
@@ -229,7 +230,7 @@ class _Exchange:
         return True
 
     def _add(self, row: int) -> None:
-        """Count a row as chosen, after all others."""
+        """Record a row as chosen after all others."""
         self.turns.setdefault(int(self.codes[row]), {})[row] = self.steps
         self.steps += 1
 
@@ -237,7 +238,7 @@ class _Exchange:
 def _back(
     came: dict[int, tuple[int, int, int]], label: int, into: list[int], out: list[int]
 ) -> tuple[list[int], list[int]]:
-    """Follow a chain from its last class back to the first. Return the rows to add and the rows to remove."""
+    """Follow a chain from its last class back to its first. Return the rows to add and the rows to remove."""
     while label in came:
         label, row_in, row_out = came[label]
         into.append(row_in)

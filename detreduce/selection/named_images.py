@@ -24,9 +24,9 @@ _SUGGESTED = 5
 
 
 def read_names(file: Path) -> list[str]:
-    """Return the image names or paths in a text file with one image per line.
+    """Read the names or paths of images from a text file with one image per line.
 
-    Raises MissingFileError if the file does not exist, and InputError if the file cannot be read.
+    Raises MissingFileError if the file does not exist, and InputError if it cannot be read.
     """
     try:
         lines = text_lines(read_regular(file, LISTS))
@@ -42,10 +42,10 @@ def read_names(file: Path) -> list[str]:
 
 
 def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "kept") -> IntArray:
-    """Return the table rows of the `wanted` images (ids, names or paths), each row once.
+    """Return the rows of the `wanted` images in a table. Images can be given as ids, names or paths.
 
-    `fate` is the part of error messages that says what happens to the images. Raises InputError if an image is not in
-    the table, or if several images have the same name.
+    Each row is returned once. `fate` says in error messages what should happen to the images, for example "kept".
+    Raises InputError if an image is not in the table, or if several images have the same name.
     """
     if not wanted:
         return np.empty(0, np.int64)
@@ -79,7 +79,7 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "ke
 
 
 def find_image(dataset: DetectionDataset, image: ImageId) -> int:
-    """Return the row of the image that has this id, name or end of path.
+    """Return the row of the image with this id, with this name, or with a path that ends like this.
 
     Raise InputError if no image or several images match.
     """
@@ -98,10 +98,10 @@ def find_image(dataset: DetectionDataset, image: ImageId) -> int:
 
 
 def _names_with(text: str, dataset: DetectionDataset) -> str:
-    """Return a sentence that lists the images whose names contain a text. Return "" if there are none.
+    """Return a sentence that suggests the images whose names contain a text, or an empty string if there are none.
 
-    If the text is a shortened name (with ``…``), the beginning and the end must match. Upper and lower case and the
-    file name extension do not matter.
+    If the text is a shortened name (with ``…``), both its beginning and its end must occur in the name. Upper and lower
+    case and the file name extension do not matter.
     """
     parts = [part.strip() for part in (Path(text).stem if "." in text else text).lower().split("…") if part.strip()]
     if not parts:
@@ -115,9 +115,9 @@ def _names_with(text: str, dataset: DetectionDataset) -> str:
 
 
 def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int = 2) -> tuple[IntArray, IntArray]:
-    """Return two arrays of table rows: the rows of `must_keep`, and the rows of `initial` that are not in `must_keep`.
+    """Return the rows of the images in `must_keep`, and the rows of the images that are only in `initial`.
 
-    Images of an earlier selection that can no longer be read are left out, with a warning.
+    Images of an earlier selection that can no longer be read are left out with a warning.
     """
     named = image_rows(table, request.must_keep)
     unreadable = _unreadable_names(table) if request.initial else set()
@@ -135,15 +135,15 @@ def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int
 def leave_out_excluded(
     table: FeatureTable, request: CompositionRequest
 ) -> tuple[FeatureTable, IntArray, CompositionRequest]:
-    """Leave out the images of `exclude` and the images that are also in val or test, even from an earlier selection.
+    """Leave out the images of `exclude` and images that are also in val or test, even if an earlier selection has them.
 
     Returns the remaining table, its rows in `table`, and the request for the remaining table. `groups` of the request
-    is one label for each row, or a rule. Raises InputError if `exclude` names an unknown image, or an image of
-    `must_keep`.
+    is a rule, or one label for each row. Raises InputError if `exclude` names an unknown image, or if an image to leave
+    out is in `must_keep`.
     """
     everything = np.arange(len(table), dtype=np.int64)
     unreadable = _unreadable_names(table) if request.exclude else set()
-    # an image that cannot be read is left out already
+    # ignore images that cannot be read, because they are left out already
     out = image_rows(table, [item for item in request.exclude if str(item) not in unreadable], "excluded")
     if leaked := {item.image: item for item in request.leaked}:
         ids = ids_of_rows(table, everything)
@@ -169,17 +169,17 @@ def leave_out_excluded(
 
 
 def ids_of_rows(table: FeatureTable, rows: IntArray) -> list[ImageId]:
-    """Return the ids of the images in these rows of a table."""
+    """Return the ids of the images in some rows of a table."""
     return [table.dataset[row].id for row in table.rows[rows].tolist()]
 
 
 def _unreadable_names(table: FeatureTable) -> set[str]:
-    """Return the names and ids of the images that are in the dataset but not in the table."""
+    """Return the names, ids and paths of the images that are in the dataset but not in the table."""
     rows = np.setdiff1d(np.arange(len(table.dataset)), table.rows)
     return {name for row in rows.tolist() for name in _names_of(table, row)}
 
 
 def _names_of(table: FeatureTable, row: int) -> tuple[str, str, str]:
-    """Return the name, the id and the path of the image in a row of the dataset, as text."""
+    """Return the name, the id and the path of the image in a row of the dataset, all as text."""
     record = table.dataset[row]
     return record.name, str(record.id), str(record.path)

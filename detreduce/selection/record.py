@@ -34,28 +34,28 @@ class Selection(SelectionData):
     indices
         (k,) int64: rows of the chosen images in the dataset, in the same order.
     scores
-        (n,) float64: scores in dataset order. Within a category, images with higher scores were chosen earlier. NaN
-        means that the method did not score the image.
+        (n,) float64: the score of each image of the dataset. Within a category, images with higher scores were chosen
+        earlier. NaN means that the method did not score the image.
     method, parameters, keep, seed
         The arguments of the choice; see `select`.
     categories
         The category rule, and the number of images of each category in the full set (``full``) and in the subset
         (``kept``).
     provenance
-        The dataset (path, split, content hash), the features (backbone, weights hash, preprocessing), the duplicates,
-        the versions, and the time of the choice in seconds. For methods that use a proxy training, ``proxy_training``
-        has the seconds and energy of this training. ``method_facts`` has the facts that the method reports about its
-        fit, such as ``facts_`` of `extrapolate`.
+        How the selection was made: the dataset (path, split, content hash), the features (backbone, hash of the
+        weights, preprocessing), the duplicates and the versions. ``seconds`` is the duration of the choice. For methods
+        that use a proxy training, ``proxy_training`` has its duration and energy. ``method_facts`` is what the method
+        reports about its fit, for example ``facts_`` of `extrapolate`.
     representativeness
         How well the chosen images represent the full set, in the format of `Representativeness.to_dict`. Empty if it
         was not measured.
     category_codes
-        (n,) int64 in dataset order: the category of each image, as a position in ``categories["full"]``; -1 if the
-        image could not be read. None in files of version 0.1.
+        (n,) int64: the category of each image of the dataset, as a position in ``categories["full"]``, or -1 if the
+        image could not be read. None for files of version 0.1.
     steps
         The steps of the choice, in order: ``exclude``, ``drop_duplicates``, ``must_keep``, ``initial`` and
-        ``class_floor`` if they were used, then ``method``. Each step has its images, or the number of kept or dropped
-        images.
+        ``class_floor`` if they were used, then ``method``. Each step records its images, or how many images it kept or
+        dropped.
     """
 
     def __len__(self) -> int:
@@ -65,12 +65,13 @@ class Selection(SelectionData):
         return f"Selection({self.method}, {len(self.image_ids)} of {len(self.scores)} images, seed {self.seed})"
 
     def prefix(self, keep: float | int) -> Selection:
-        """Return the method's selection at a smaller `keep`, without running the method again.
+        """Return the selection that the method would make at a smaller `keep`, without running the method again.
 
-        The method must be nested: its smaller selections are prefixes of larger selections. The scores do not change.
-        If `select` runs again with the smaller `keep`, a greedy method may give dropped images other scores. Raises
-        InputError if the method is not nested, or if `keep` is larger than this selection. Also raises InputError if
-        `keep` is smaller than the number of images that were kept before the method chose.
+        This is possible if the method is nested: its smaller selections are prefixes of its larger ones. The scores are
+        not changed, although a greedy method might give other scores to dropped images if `select` ran again.
+
+        Raises InputError if the method is not nested, or if `keep` is larger than this selection. `keep` must also not
+        be smaller than the number of images that were kept before the method chose.
         """
         from detreduce.reducers import reducer_class
 
@@ -107,11 +108,11 @@ class Selection(SelectionData):
         )
 
     def to_json(self) -> str:
-        """Return the selection as JSON text. Infinite scores become the strings inf and -inf; NaN becomes null."""
+        """Return the selection as JSON text. Infinite scores become the strings inf and -inf, and NaN becomes null."""
         return selection_to_json(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write the selection to a JSON file. A failed write does not leave a partial file.
+        """Write the selection to a JSON file, completely or not at all, and return the path of the file.
 
         Raises DetreduceError if the file cannot be written.
         """
@@ -122,7 +123,7 @@ class Selection(SelectionData):
 
     @classmethod
     def load(cls, path: str | Path) -> Selection:
-        """Read a selection that `save` wrote. Raises InputError if the file is not a selection."""
+        """Read a selection from a file that `save` wrote. Raises InputError if the file is not a selection."""
         return read_selection(Path(path), cls)
 
     def _repr_html_(self) -> str:
@@ -131,11 +132,11 @@ class Selection(SelectionData):
         return selection_html(self)
 
     def plot(self, features: FeatureTable | None = None) -> Figure:
-        """Draw the kept images as a matplotlib figure.
+        """Draw the selection, and return the matplotlib figure.
 
-        With `features`, the figure shows kept and dropped images as points on the two principal components of the
-        features. Without `features`, the figure is a bar chart of the number of images of each category, in the full
-        set and in the subset. Raises InputError if `features` belong to another dataset or do not have columns.
+        If `features` is given, each image is drawn as a point at its first two principal components, marked as kept or
+        dropped. Otherwise, a bar chart shows the number of images of each category in the full set and in the subset.
+        Raises InputError if `features` belong to another dataset or have no columns.
         """
         if features is None:
             from detreduce.selection.views import categories_figure
@@ -149,12 +150,13 @@ class Selection(SelectionData):
         return features_figure(features.X, kept[features.rows])
 
     def to_frame(self, dataset: DetectionDataset | None = None) -> pd.DataFrame:
-        """Return a DataFrame with one row for each image of the dataset, kept or dropped, in dataset order.
+        """Return a pandas frame with one row for each image of the dataset, kept or dropped, in the order of the
+        dataset.
 
-        The columns are ``image_id``, ``name``, ``kept``, ``rank`` (position in the order of choice, starting at 1),
-        ``score`` and ``category``. Values that an image does not have are missing. Without `dataset`, there is no
-        column ``name``, and the ``image_id`` of dropped images is missing, because a selection stores only the ids of
-        kept images. Raises InputError if `dataset` is not the dataset of this selection.
+        The columns are ``image_id``, ``name``, ``kept``, ``rank`` (position in the order of choice, counted from 1),
+        ``score`` and ``category``. Values that an image does not have are missing. If `dataset` is None, there is no
+        column ``name``, and dropped images have no ``image_id``, because a selection stores only the ids of kept
+        images. Raises InputError if the selection was not made from `dataset`.
         """
         from detreduce.selection.views import selection_frame
 

@@ -1,6 +1,7 @@
-"""Objects with the options of a selection.
+"""The options of a selection, as objects.
 
-They are built once, from the keywords of `select`, the command line or the YAML, and then passed as one object.
+They are created once, from the arguments of `select`, from the command line or from the YAML file, and then passed on
+as a whole.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ ClassFloor: TypeAlias = int | Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class DuplicateSearch:
-    """A request to search for duplicates: what to compare, and the lowest similarity of duplicates.
+    """A request to search for duplicates: what to compare, and the similarity from which images count as duplicates.
 
-    `by` is ``pixels``, ``boxes``, ``features`` or ``exact``. If `threshold` is None, the default for `by` applies.
+    `by` is ``pixels``, ``boxes``, ``features`` or ``exact``. If `threshold` is None, the default for `by` is used.
     Raises InputError if `by` is unknown, or if `threshold` is not valid for `by`.
     """
 
@@ -55,9 +56,10 @@ class DuplicateSearch:
 
     @classmethod
     def of(cls, value: Any) -> DuplicateSearch | None:
-        """Return the search that a value of `drop_duplicates` describes. Return None if there is no search.
+        """Convert a value of the option `drop_duplicates` to a search, or to None if the value means that nothing is
+        dropped.
 
-        Raises InputError for a value that is not a search.
+        Raises InputError if the value does not describe a search.
         """
         if value is None or isinstance(value, DuplicateSearch):
             return value
@@ -75,14 +77,14 @@ class DuplicateSearch:
         return cls(threshold=value)
 
     def shortest(self) -> bool | float | str | dict[str, Any]:
-        """Return this search in the shortest form that `drop_duplicates` accepts."""
+        """Return the shortest value of the option `drop_duplicates` that describes this search."""
         if self.threshold is None:
             return True if self.by == "pixels" else self.by
         return self.threshold if self.by == "pixels" else {"by": self.by, "threshold": self.threshold}
 
 
 def _to_images(option: str, images: Any) -> tuple[Any, ...]:
-    """Return the names or ids of images as a tuple. Raise InputError if they are not a list."""
+    """Return a list of image names or ids as a tuple. Raise InputError if it is not a list."""
     if images is None or isinstance(images, str):
         return (images,) if images else ()
     try:
@@ -93,10 +95,10 @@ def _to_images(option: str, images: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class CompositionRequest:
-    """The steps before a method chooses. `detreduce.select` documents each field.
+    """What to do before a method chooses images. `detreduce.select` documents most fields.
 
     `drop_duplicates` is a search, or the result of a search. `groups` is a rule, or one label for each image.
-    `drop_leaked` is True to search for images that are also in val or test, or the result of this search.
+    `drop_leaked` is True to search for images that are also in val or test, or the result of such a search.
     """
 
     drop_duplicates: DuplicateSearch | Duplicates | None = None
@@ -110,7 +112,7 @@ class CompositionRequest:
 
     @property
     def leaked(self) -> tuple[LeakedImage, ...]:
-        """The images that are also in val or test. Empty before the search is done."""
+        """The images that are also in val or test. Empty before they have been searched for."""
         return () if isinstance(self.drop_leaked, bool) else self.drop_leaked.leaked
 
     @classmethod
@@ -124,7 +126,7 @@ class CompositionRequest:
         exclude: Iterable[str | int] | None = None,
         **groups: Any,
     ) -> CompositionRequest:
-        """Return the request for these keywords of `select`. `**groups` are `groups`, `max_per_group` and
+        """Create the request from the arguments of `select`. `**groups` can be `groups`, `max_per_group` and
         `drop_leaked`.
 
         Raises InputError if `drop_duplicates`, `class_floor` or a list of images is not valid.
@@ -140,13 +142,13 @@ class CompositionRequest:
 
     @property
     def by_features(self) -> bool:
-        """Whether the search for duplicates compares the feature vectors of whole images."""
+        """Whether duplicates are searched for by comparing the feature vectors of whole images."""
         return isinstance(self.drop_duplicates, DuplicateSearch) and self.drop_duplicates.by == FEATURES
 
 
 @dataclass(frozen=True)
 class SelectionRequest:
-    """Which images to choose. `detreduce.select` documents each field."""
+    """How to choose images. `detreduce.select` documents the fields."""
 
     method: str = "srs"
     keep: float | int = 0.25
@@ -157,14 +159,14 @@ class SelectionRequest:
     cache: str | Path | None = None
 
     def check_names(self) -> None:
-        """Raise InputError for an unknown method or parameter. The built-in methods are not imported."""
+        """Raise InputError if the method or a parameter is unknown, without importing the built-in methods."""
         from detreduce.reducers.catalogue import described
         from detreduce.reducers.registry import check_parameters
 
         check_parameters(self.method, self.parameters, [one.name for one in described(self.method).parameters])
 
     def make_reducer(self) -> BaseReducer:
-        """Return the reducer with its parameters. Raise InputError for a parameter that the method does not accept."""
+        """Create the reducer with its parameters. Raise InputError if the method does not accept a parameter."""
         from detreduce.reducers import make_reducer
 
         for name, argument in (("random_state", "seed"), ("keep", "keep")):
@@ -176,7 +178,7 @@ class SelectionRequest:
 
 
 def check_class_floor(value: Any) -> Any:
-    """Return a `class_floor` unchanged. Raise InputError if a floor is not a whole number >= 0."""
+    """Return the value of `class_floor` unchanged. Raise InputError if a floor is not a whole number of at least 0."""
     counts = list(value.values()) if isinstance(value, Mapping) else [] if value is None else [value]
     for count in counts:
         if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 0:
@@ -187,7 +189,7 @@ def check_class_floor(value: Any) -> Any:
 
 
 def _is_result(value: Any) -> bool:
-    """Return whether a value of `drop_duplicates` is the result of an earlier search."""
+    """Return whether a value of the option `drop_duplicates` is the result of an earlier search."""
     if value is None or isinstance(value, bool | float | int | str | Mapping | DuplicateSearch):
         return False
     from detreduce.duplicates.result import Duplicates

@@ -1,4 +1,4 @@
-"""Assign an image category to each row of a table, from a rule or from given labels."""
+"""Assign an image category to each row of a table, by a rule or from given labels."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from detreduce.reducers.engine.validation import encode_categories
 
 
 def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], categories: Any) -> Categories:
-    """Return the categories of the images in `rows` of a dataset.
+    """Return the categories of the images in some rows of a dataset.
 
-    `categories` is a rule of `assign_categories`, one label for each of `rows`, or None for one category. Raises
-    InputError if the rule is unknown, or if a row does not have a label.
+    `categories` is a rule of `assign_categories`, one label for each of the `rows`, or None to put all images in one
+    category. Raises InputError if the rule is unknown, or if a row does not have a label.
     """
     if is_rule(categories):
-        # rules find classes by their names; names of categories tell apart classes that share a name
+        # rules with class names use the plain names; the names of categories must be unique even if classes share a
+        # name
         names = dataset.class_labels if isinstance(categories, str) else dataset.class_names
         counts, unreadable = dataset.sparse_class_counts[rows], dataset.unreadable[rows]
         return assign_categories(counts, names, categories, unreadable=unreadable)
@@ -29,7 +30,7 @@ def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], c
 
 
 def is_rule(categories: Any) -> bool:
-    """Return whether `categories` is a rule or a list of rules."""
+    """Return whether `categories` is a rule or a list of rules, not a list of labels."""
     if isinstance(categories, str):
         return True
     return isinstance(categories, list) and bool(categories) and all(isinstance(item, Mapping) for item in categories)

@@ -1,4 +1,7 @@
-"""The parts of a YAML about the choice of images, as pydantic models: a method, and the steps before it."""
+"""The parts of a YAML file that describe the choice of images: a method, and the steps before it.
+
+All are pydantic models.
+"""
 
 from __future__ import annotations
 
@@ -12,39 +15,43 @@ from detreduce.vocabulary.option_values import ALL
 
 Keep = float | int
 IMAGE_LISTS = ("must_keep", "initial", "exclude")
-"""Keys that take a list of images, or the name of a file with images.
+"""Keys that take a list of images, or the name of a file that contains such a list.
 
-The key of a cell depends on the images and not on the name of the file.
+The key of a cell depends on the images in the list, not on the name of the file.
 """
 
 
 class Section(BaseModel):
-    """A section of the YAML in which unknown keys are errors."""
+    """A section of the YAML file in which unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class CompositionConfig(BaseModel):
-    """The steps that run before a method chooses, such as dropping duplicates (see `detreduce.select`).
+    """The steps that run before a method chooses images, such as dropping duplicates (see `detreduce.select`).
 
-    In the settings of one method, None means that the value of the section `reduce` is used.
+    In the settings of a single method, None means that the value from the section `reduce` is used.
     """
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
     drop_duplicates: bool | float | str | dict[str, str | float] | None = None
-    """true (by pixels), `boxes`, `features`, `exact`, 0.9 (lowest similarity), or `{by: boxes, threshold: 0.9}`."""
+    """What to drop: true (by pixels), `boxes`, `features`, `exact`, 0.9 (threshold), or
+    `{by: boxes, threshold: 0.9}`.
+    """
     must_keep: str | list[str | int] | None = None
-    """Images to keep first: a text file with one name on each line, or a list of names or ids."""
+    """Images to keep before any others: a text file with one name on each line, or a list of names or ids."""
     initial: str | list[str | int] | None = None
     """Images to keep next, to continue an earlier selection: its `selection.json`, or a list of names or ids."""
     exclude: str | list[str | int] | None = None
-    """Images that are never kept: a text file with one name on each line, or a list of names or ids."""
+    """Images that must not be kept: a text file with one name on each line, or a list of names or ids."""
     class_floor: int | dict[str, int] | None = None
-    """Smallest number of kept images with each class: one number for all classes, or `{name: number}`."""
+    """Minimum number of kept images that have a box of each class: one number for all classes, or `{name: number}`."""
     groups: str | None = None
-    """Rule that groups images, such as frames of a video: `folder`, or a regular expression for a part of the name."""
+    """Rule that groups images, such as the frames of a video: `folder`, or a regular expression for part of the
+    name.
+    """
     max_per_group: int | None = Field(default=None, ge=0)
-    """Largest number of images to keep from each group. 0: no limit, even if `reduce` has one."""
+    """Maximum number of images to keep from each group. 0 means no limit, even if `reduce` sets one."""
 
     @field_validator("groups")
     @classmethod
@@ -61,7 +68,7 @@ class CompositionConfig(BaseModel):
         from detreduce.selection.request import DuplicateSearch
 
         search = DuplicateSearch.of(value)
-        # `features` and `{by: features}` are the same search, so they must give the same cell
+        # write `{by: features}` as `features`, so that the same search always gives the same cell
         return search.shortest() if isinstance(value, dict) and search is not None else value
 
     @field_validator("class_floor", mode="before")
@@ -74,7 +81,7 @@ class CompositionConfig(BaseModel):
     def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
         """Return the steps as keyword arguments of `select`.
 
-        A step that is not set in this section comes from `otherwise`. Values without effect are left out.
+        A step that is not set in this section is taken from `otherwise`. Values that have no effect are left out.
         """
         found = {}
         for name in CompositionConfig.model_fields:
@@ -87,7 +94,7 @@ class CompositionConfig(BaseModel):
 
 
 def in_range(keep: int | float) -> int | float:
-    """Return `keep` unchanged; raise ValueError if it is not a fraction in (0, 1] or a count of at least 1."""
+    """Return `keep` unchanged. Raise ValueError if it is neither a fraction in (0, 1] nor a count of at least 1."""
     if isinstance(keep, float) and not 0 < keep <= 1:
         raise ValueError(
             f"{keep} is neither a count (a whole number) nor a fraction above 0 and at most 1. {how_to_write(keep)}"
@@ -100,7 +107,8 @@ def in_range(keep: int | float) -> int | float:
 class MethodConfig(CompositionConfig):
     """A method and its settings.
 
-    Each key except `name` is a parameter of the method, or replaces a value of the section `reduce` for this method.
+    Apart from `name`, each key is a parameter of the method, or overrides a value of the section `reduce` for this
+    method.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
@@ -131,7 +139,7 @@ class MethodConfig(CompositionConfig):
     def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
         """Return the steps as keyword arguments of `select`.
 
-        `groups` is left out unless the method or a limit uses groups.
+        `groups` is left out unless it is needed, for the method itself or for a limit on groups.
         """
         from detreduce.reducers import reducer_class
 
@@ -143,9 +151,9 @@ class MethodConfig(CompositionConfig):
 
 
 def read_keep(keep: Any) -> Any:
-    """Return a `keep` of the YAML.
+    """Convert a value of the key `keep` in the YAML file.
 
-    A percentage such as ``25%`` becomes a fraction. Raise ValueError for other texts.
+    A percentage such as ``25%`` becomes a fraction. Any other text except ``all`` raises ValueError.
     """
     if isinstance(keep, str) and keep != ALL:
         with contextlib.suppress(ValueError):

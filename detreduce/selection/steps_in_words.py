@@ -1,4 +1,4 @@
-"""The steps of a selection before its method, in sentences for the terminal and for pages."""
+"""Describe the steps before the method in sentences, for the terminal and for pages."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from detreduce.vocabulary.keeps import keep_in_words
 
 
 def steps_in_words(selection: Selection) -> Iterator[str]:
-    """Yield sentences on the images that were left out or kept before the method chose, in the order of the steps.
+    """Yield sentences about the images that were left out or kept before the method chose, in the order of the steps.
 
-    The last sentence explains the fraction `keep`, if images were left out.
+    If images were left out, the last sentence explains what a fraction `keep` refers to.
     """
     before = "" if selection.keeps_all else " before choosing"
     for step in selection.steps:

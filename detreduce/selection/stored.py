@@ -1,4 +1,4 @@
-"""The content of a selection's file: its fields and their types."""
+"""The content of a selection's file: the names and types of its fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detreduce.machine.stored_numbers import Count, Int64, Keep
 
 
 class _Categories(Stored):
-    """Two mappings, for the full set and the subset: category -> number of images."""
+    """The number of images of each category, in the full set and in the subset."""
 
     full: dict[str, Count] = Field(default_factory=dict)
     kept: dict[str, Count] = Field(default_factory=dict)
@@ -58,8 +58,9 @@ class _Features(Stored):
 
 
 class _Pair(Stored):
-    """A pair of duplicates. The first field is ``copy`` in the file. Its name here differs, because pydantic has a
-    method `copy`.
+    """A pair of duplicates.
+
+    The file calls the first field ``copy``, but pydantic's models already have a method `copy`.
     """
 
     duplicate: ImageId = Field(alias="copy")
@@ -83,7 +84,7 @@ class _Provenance(Stored):
 
 
 class SelectionFile(Stored):
-    """The content of a selection's file. `Selection` documents the fields."""
+    """The content of a selection's file. See `Selection` for what the fields mean."""
 
     detreduce_selection: Literal[1]
     method: str

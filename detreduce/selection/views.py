@@ -1,4 +1,4 @@
-"""Show a selection in a notebook: an HTML table, a bar chart, a pandas DataFrame."""
+"""Show a selection in a notebook: as HTML, as a bar chart, or as a pandas frame."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 CATEGORIES = 30
 ON_A_SHEET = 8
 MOST_IMAGES = 20_000
-"""Largest dataset that is loaded to show its pictures. Larger datasets take seconds to load."""
+"""The largest dataset that is loaded just to show pictures. Larger datasets would take seconds to load."""
 
 
 def selection_html(selection: SelectionData) -> str:
     """Return HTML with small pictures of kept and dropped images, and two tables.
 
-    The first table has the method and its options. The second table has the number of images of each category, in the
-    full set and in the subset. There are no pictures if the dataset is not found, has changed or is very large.
+    The first table has the method and its options, the second one the number of images of each category, in the full
+    set and in the subset. There are no pictures if the dataset cannot be found, has changed, or is very large.
     """
     provenance, categories = selection.provenance, selection.categories
     made_on = provenance.get("dataset", {})
@@ -58,7 +58,7 @@ def selection_html(selection: SelectionData) -> str:
 
 
 def _contact_sheets(selection: SelectionData) -> Iterator[str]:
-    """Yield HTML with the images that were kept first, and with dropped images spread evenly over the dataset."""
+    """Yield HTML with the images that were kept first, and with some dropped images spread evenly over the dataset."""
     if len(selection.scores) > MOST_IMAGES:
         return
     try:
@@ -70,7 +70,8 @@ def _contact_sheets(selection: SelectionData) -> Iterator[str]:
         return
     dropped = np.setdiff1d(np.arange(len(dataset)), selection.indices)
     spread = dropped[np.unique(np.linspace(0, len(dropped) - 1, min(ON_A_SHEET, len(dropped))).astype(int))]
-    # without a choice, the order of the random method means nothing
+    # if the random method kept everything, show the images in the order of the dataset, because its own order means
+    # nothing
     kept = np.sort(selection.indices) if selection.keeps_all else selection.indices
     for title, rows in (
         ("Kept" if selection.keeps_all else "First kept", kept[:ON_A_SHEET]),
@@ -81,7 +82,7 @@ def _contact_sheets(selection: SelectionData) -> Iterator[str]:
 
 
 def categories_figure(categories: Mapping[str, Any]) -> Figure:
-    """Return a bar chart of the number of images of each category, in the full set and in the subset."""
+    """Draw a bar chart of the number of images of each category, in the full set and in the subset."""
     from detreduce.figures import category_bars
 
     full, kept = (categories.get(part, {}) for part in ("full", "kept"))
@@ -89,9 +90,9 @@ def categories_figure(categories: Mapping[str, Any]) -> Figure:
 
 
 def selection_frame(selection: SelectionData, images: Sequence[tuple[int | str, str]] | None) -> pd.DataFrame:
-    """Return a DataFrame with one row for each image, kept or dropped, in dataset order.
+    """Return a pandas frame with one row for each image, kept or dropped, in the order of the dataset.
 
-    `images` has the id and name of each image; None if they are not known.
+    `images` contains the id and the name of each image. It is None if they are not known.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The colour and the line style of each class's boxes, the same in all pictures of a page."""
+"""The colour and line style in which each class's boxes are drawn. They are the same in all pictures of a page."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ MOST = COLOURS * LINES
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """An entry of the legend.
+    """One entry of the legend.
 
     Attributes
     ----------
     css
         The CSS classes of a box.
     names
-        The object classes that are drawn in this way.
+        The names of the object classes that are drawn in this way.
     more
-        Number of further object classes that are drawn in this way and are not named.
+        The number of further object classes that are drawn in this way but not named.
     """
 
     css: str
@@ -40,7 +40,7 @@ class Looks:
     Attributes
     ----------
     of_class
-        The CSS classes for each object class, by index.
+        The CSS classes for the boxes of each object class, by class number.
     legend
         The entries of the legend.
     """
@@ -50,16 +50,16 @@ class Looks:
 
 
 def name_classes_apart(dataset: DetectionDataset) -> DetectionDataset:
-    """Return the dataset with unique class names: the key is added to each name that several classes share."""
+    """Make class names unique, and return the dataset. If several classes share a name, their keys are added to it."""
     labels = dataset.class_labels
     return dataset if labels == dataset.class_names else replace(dataset, class_names=labels)
 
 
 def looks_of(names: Sequence[str], counts: npt.ArrayLike) -> Looks:
-    """Return how the boxes of each class are drawn.
+    """Decide how the boxes of each class are drawn.
 
-    Each of the most common classes has its own colour and line style. If there are more than `MOST` classes, the rarest
-    classes share the last colour and line style. `counts` is the (C,) number of boxes of each class.
+    The most common classes each get a colour and line style of their own. If there are more than `MOST` classes, the
+    rarest ones share the last style. `counts` is the (C,) number of boxes of each class.
     """
     order = np.argsort(-np.asarray(counts), kind="stable").tolist()
     own = len(order) if len(order) <= MOST else MOST - 1
@@ -73,5 +73,5 @@ def looks_of(names: Sequence[str], counts: npt.ArrayLike) -> Looks:
 
 
 def _css(rank: int) -> str:
-    """Return the CSS classes for the boxes of an object class. `rank` is 0 for the most common object class."""
+    """Return the CSS classes for the boxes of the object class with this rank. The most common class has rank 0."""
     return f"c{rank % COLOURS} l{rank // COLOURS}"

@@ -1,4 +1,4 @@
-"""The pairs of duplicate images that a page shows with a selection. Pairs of two kept images come first."""
+"""The pairs of duplicate images that a page shows together with a selection. Pairs of two kept images come first."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ PAIRS_SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class DuplicatePair:
-    """Two duplicate images.
+    """Two images that are duplicates of each other.
 
     Attributes
     ----------
     first, second
-        Rows of the two images in the dataset.
+        The rows of the two images in the dataset.
     first_kept, second_kept
-        Whether each image is kept.
+        Whether each of them is kept.
     words
-        How similar the images are, as text.
+        How similar the images are, in words.
     """
 
     first: int
@@ -40,13 +40,13 @@ class DuplicateSearch:
     Attributes
     ----------
     looked_for
-        A text about the search: what counts as a duplicate, and which images were searched.
+        A description of the search: what counts as a duplicate, and which images were searched.
     found
-        Number of pairs.
+        The number of pairs that were found.
     kept_twice
-        Number of kept images that are duplicates of another kept image.
+        The number of kept images that are duplicates of another kept image.
     shown
-        The first pairs. Pairs of two kept images come first, then pairs with one kept image, then all other pairs.
+        The pairs to show. Pairs of two kept images come first, then pairs with one kept image, then all others.
     """
 
     looked_for: str
@@ -58,21 +58,22 @@ class DuplicateSearch:
 def duplicate_searches(
     selection: Selection, near: Mapping[str, Any] | None, dataset: DetectionDataset, shown: int = PAIRS_SHOWN
 ) -> tuple[DuplicateSearch, ...]:
-    """Return the searches for duplicates to show with a selection.
+    """Return the searches for duplicates whose results are shown together with a selection.
 
-    The experiment's search for near-duplicates comes first. The selection's own search for duplicates comes second. The
-    second search is returned only if it dropped images or if the experiment has no search.
+    If an experiment searched for near-duplicates, this search comes first. The search that was part of the selection
+    follows, unless it dropped no images and the experiment's search is shown.
 
     Parameters
     ----------
     selection
         A selection from `dataset`.
     near
-        The experiment's search for near-duplicates, as `read_near_duplicates` returns it. None without an experiment.
+        The experiment's search for near-duplicates, as `read_near_duplicates` returns it. None if there is no
+        experiment.
     dataset
         The dataset that rows refer to.
     shown
-        Largest number of pairs to show for each search.
+        The maximum number of pairs to show for each search.
     """
     kept = {dataset.row_of[image] for image in selection.image_ids}
     searches = []
@@ -100,7 +101,10 @@ def duplicate_searches(
 def _search(
     words: str, pairs: Iterable[Mapping[str, Any]], dataset: DetectionDataset, kept: Collection[int], shown: int
 ) -> DuplicateSearch:
-    """Return the result of a search from its `pairs`. `words` describes the search, and `kept` has the kept rows."""
+    """Make a `DuplicateSearch` from pairs of duplicates.
+
+    `words` describes the search, and `kept` contains the rows of the kept images.
+    """
     groups: dict[int, dict[int, str]] = {}
     for pair in pairs:
         leader, copy = _row(dataset, pair.get("kept")), _row(dataset, pair.get("copy"))
@@ -113,9 +117,9 @@ def _search(
 
 
 def _of_group(leader: int, copies: Mapping[int, str], kept: Collection[int]) -> list[DuplicatePair]:
-    """Return pairs of images from a group of duplicates. Each pair is a kept image and another image of the group.
+    """Return the pairs to show for a group of duplicates. Each of them contains the same kept image of the group.
 
-    If no image of the group is kept, `leader` is paired with each of its `copies`.
+    If no image of the group is kept, each of the `copies` is paired with the `leader`.
     """
     members = [leader, *copies]
     anchor = next((row for row in members if row in kept), leader)
@@ -133,12 +137,12 @@ def _of_group(leader: int, copies: Mapping[int, str], kept: Collection[int]) -> 
 
 
 def _row(dataset: DetectionDataset, image: ImageId | None) -> int | None:
-    """Return the dataset row of an image; None if the dataset does not have the image."""
+    """Return the row of an image in the dataset, or None if the dataset does not contain the image."""
     return None if image is None else dataset.row_of.get(image)
 
 
 def pair_in_words(pair: Mapping[str, Any]) -> str:
-    """Return how similar two images are as text, such as ``mirrored, similarity 0.93``."""
+    """Describe in words how similar two images are, for example ``mirrored, similarity 0.93``."""
     if pair.get("exact"):
         return "equal pixels"
     similarity = pair.get("similarity")

@@ -1,4 +1,4 @@
-"""The jinja environment of page templates, with the filters that all pages share. All names are escaped."""
+"""The jinja environment for page templates, with the filters that all pages share. All text is escaped."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from detreduce.vocabulary.keeps import keep_in_words
 
 _MARKS = re.compile(r"(?<=[^\W_][/_])()(?=\w)")
 ENDS = 14
-"""Number of characters that stay at the end of a long name when its middle is cut."""
+"""The number of characters that stay visible at the end of a long name when its middle is cut out."""
 
 
 def make_environment(looks: Looks | None, *packages: str) -> Environment:
-    """Return the environment for the templates of this package and of other `packages`.
+    """Create the environment for the templates in this package and in further `packages`.
 
-    `looks` defines how boxes are drawn. It is None if the page has no pictures.
+    `looks` defines how boxes are drawn. It may be None if the page has no pictures.
     """
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(name) for name in (*packages, "detreduce.pages")]),
@@ -56,37 +56,34 @@ def make_environment(looks: Looks | None, *packages: str) -> Environment:
 
 
 def part(package: str, name: str) -> Markup:
-    """Return a style sheet or a script among the templates of a package."""
+    """Return a style sheet or a script from the templates of a package."""
     return Markup((files(package) / "templates" / name).read_text(encoding="utf-8"))
 
 
 def _shown(value: Any) -> Any:
-    """Return a value as the page shows it. In text that is not markup, invisible characters become codes."""
+    """Return a value as the page shows it. In text that is not markup, invisible characters are replaced by codes."""
     return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _apart(name: str) -> Markup:
-    """Return a name with Unicode marks that isolate its writing direction, for use in an HTML attribute or title.
+    """Isolate the writing direction of a name with Unicode marks, for use in an HTML attribute or title.
 
-    In other places the element ``<bdi>`` isolates the direction, but attributes and titles cannot contain elements.
+    Elsewhere, the element ``<bdi>`` does this, but attributes and titles cannot contain elements.
     """
     return escape(f"\u2068{visible(name)}\u2069")
 
 
 def _breakable(text: object) -> Markup:
-    """Return a text with possible line breaks after the separators of paths, so that narrow pages do not break
-    words.
-    """
+    """Allow line breaks after the separators of paths in a text, so that narrow pages do not break inside words."""
     return Markup("").join(
         Markup("<wbr>") if not one else escape(one) for one in _MARKS.split(visible_lines(str(text)))
     )
 
 
 def _cut(name: str) -> Markup:
-    """Return a name in two parts. If the name is too long for its place, the style sheet cuts the end of the first
-    part.
+    """Split a name into two parts, so that the style sheet can cut out its middle if it is too long.
 
-    So the beginning and the end of the name remain visible.
+    The style sheet cuts off the end of the first part. The beginning and the end of the name stay visible.
     """
     text = visible(name)
     first, last = text[:-ENDS], text[-ENDS:]
@@ -96,14 +93,14 @@ def _cut(name: str) -> Markup:
 
 
 def _in_words(content: Sequence[tuple[str, int]] | str) -> Markup:
-    """Return the classes of an image with their counts, or the reason why there are none, as text."""
+    """Return the classes of an image with their numbers of boxes, or the reason why there are none, as text."""
     if isinstance(content, str):
         return Markup("{}").format(content)
     return Markup(", ").join(Markup("{} {}").format(_apart(name), count) for name, count in content)
 
 
 def outlines(picture: Picture, looks: Looks) -> Markup:
-    """Return the boxes of a picture as SVG paths, one path for each colour and line style."""
+    """Draw the boxes of a picture as SVG paths, one path for each colour and line style."""
     paths: dict[str, list[str]] = {}
     for x, y, w, h, kind in picture.boxes:
         left, width = round(x * picture.width, 1), round(w * picture.width, 1)
@@ -113,7 +110,7 @@ def outlines(picture: Picture, looks: Looks) -> Markup:
 
 
 def _thumbnail(environment: Environment) -> Any:
-    """Return a function for the templates that draws an image with its boxes and a caption."""
+    """Return the function with which templates draw an image together with its boxes and a caption."""
     macro = environment.get_template("thumbnail.html.j2")
 
     def draw(album: Album, row: int, note: str = "") -> Markup:

@@ -1,4 +1,4 @@
-"""The map of a page: images as points, placed by the first two principal components of their features."""
+"""The map of a page: images as points, placed at the first two principal components of their features."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from detreduce.features.table import FeatureTable
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """A map of images by the first two principal components of their features.
+    """A map of images, which are placed at the first two principal components of their features.
 
     Attributes
     ----------
     rows
-        (n,) dataset rows of the points, ascending.
+        (n,) row in the dataset of each point's image, ascending.
     points
-        (n, 2) positions of the points, from 0 to 1.
+        (n, 2) coordinates of the points, from 0 to 1.
     explained
-        Share of the variance along each axis.
+        The share of the variance along each of the two axes.
     blocks
-        The feature blocks used.
+        The names of the feature blocks from which the map was computed.
     """
 
     rows: npt.NDArray[np.int64]
@@ -35,22 +35,22 @@ class FeatureMap:
 
     @property
     def alike(self) -> str:
-        """A text about what images that are close together on the map have in common."""
+        """What images that are close together on the map have in common, in words, for example ``look alike``."""
         if shows_looks(self.blocks):
             return "look alike"
         return "have similar boxes" if self.blocks == ("annotations",) else "have similar features"
 
 
 def shows_looks(blocks: Iterable[str]) -> bool:
-    """Return whether these blocks describe the look of images. The numbers and positions of boxes do not."""
+    """Return whether these feature blocks describe how images look. Statistics of boxes do not."""
     return not {"image", "objects"}.isdisjoint(blocks)
 
 
 def feature_map_of(table: FeatureTable, first: Collection[int] = (), most: int | None = None) -> FeatureMap | None:
-    """Return a map of images by the first two principal components of their scaled features.
+    """Place images on a map by the first two principal components of their scaled features.
 
-    The map has at most `most` images: the dataset rows in `first`, then a random sample of the other images. Return
-    None if the table has no features.
+    The map contains at most `most` images: those whose dataset rows are in `first`, and a random sample of the others.
+    Return None if the table has no features.
     """
     if table.X.shape[1] == 0 or len(table) == 0:
         return None

@@ -40,28 +40,28 @@ from detreduce.pages.own_file import HEALTH_PAGE, check_target
 from detreduce.pages.pictures import Album
 
 PAIRS, PROBLEMS, CLASSES, FOLDED = 12, 100, 20, 400
-"""Largest number of pairs of each kind, of problems, of classes shown at first, and of classes in total."""
+"""The maximum number of pairs of each kind, of problems, of classes shown at first, and of classes in total."""
 TOGETHER, MAPS = 12, 7
-"""Largest number of classes in the table of classes that occur together, and of maps of positions of one class."""
+"""The maximum number of classes in the table of classes that occur together, and of maps for single classes."""
 LEVELS = 8
 
 
 @dataclass(frozen=True)
 class HealthSource:
-    """The content of the page.
+    """What the page is made from.
 
     Attributes
     ----------
     summary, findings, leaks
-        The summary of one split, the findings, and the images that splits share.
+        The summary of one split, the findings, and the images that occur in several splits.
     splits
         All splits that could be loaded, including the split of the summary.
     images
-        The result of the check of the images. None if they were not opened.
+        What a check of the decoded images found. None if the images were not opened.
     pictures
-        False leaves out all pictures of the dataset, for confidential data.
+        Whether to show pictures of the dataset. Set it to False for confidential data.
     advice
-        Results that were found for similar data. None leaves this part out.
+        Results that were found for similar data. If None, the page has no such section.
     """
 
     summary: DatasetSummary
@@ -74,13 +74,13 @@ class HealthSource:
 
     @property
     def split(self) -> DetectionDataset:
-        """The split of the summary."""
+        """The split that the summary describes."""
         return self.splits[self.summary.split]
 
 
 @dataclass(frozen=True, slots=True)
 class PictureOf:
-    """A picture on the page: the album of its split, its row, and a note."""
+    """A picture on the page: the album that contains it, the image's row, and a note."""
 
     album: Album
     row: int
@@ -89,7 +89,7 @@ class PictureOf:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Pairs of images with a heading. `found` is the number of all pairs. Only the first pairs are shown."""
+    """Pairs of images under a heading. `found` counts all pairs, but only the first ones are shown."""
 
     title: str
     about: str
@@ -99,7 +99,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A histogram as a table. Each row has a name, a count, and the length of a bar in percent."""
+    """A histogram that is shown as a table. Each row has a name, a count, and the length of its bar in percent."""
 
     title: str
     counted: str
@@ -107,9 +107,9 @@ class Bars:
 
 
 def write_health_page(source: HealthSource, output: str | Path = HEALTH_PAGE) -> Path:
-    """Write the page and return its path. A folder `output` gets the file ``health.html``.
+    """Write the page and return its path. If `output` is a folder, the file ``health.html`` is written there.
 
-    Raise InputError if the file exists and is not a page of detreduce, and DetreduceError if it cannot be written.
+    Raise InputError if the file exists but is not a page of detreduce, and DetreduceError if it cannot be written.
     """
     target = check_target(Path(output), HEALTH_PAGE)
     page = health_page(source)
@@ -118,7 +118,7 @@ def write_health_page(source: HealthSource, output: str | Path = HEALTH_PAGE) ->
 
 
 def health_page(source: HealthSource) -> bytes:
-    """Return the page as one HTML file that works without a network or other files."""
+    """Return the page as a single HTML file that needs neither a network nor other files."""
     source = replace(source, splits={name: name_classes_apart(one) for name, one in source.splits.items()})
     summary, split = source.summary, source.split
     with step("making the page"):
@@ -158,14 +158,14 @@ def health_page(source: HealthSource) -> bytes:
 
 
 class _Albums:
-    """The pictures of each split, made when they are first needed."""
+    """The albums of the splits. Each one is created when its first picture is needed."""
 
     def __init__(self, source: HealthSource) -> None:
         self.source = source
         self.made: dict[str, Album] = {}
 
     def picture(self, split: str, image: ImageId, note: str) -> PictureOf | None:
-        """Return the picture of an image, or None if the image's split was not loaded."""
+        """Return the picture of an image, or None if the split of the image was not loaded."""
         data = self.source.splits.get(split)
         if data is None or image not in data.row_of:
             return None
@@ -178,7 +178,7 @@ class _Albums:
     def pairs(
         self, wanted: Sequence[tuple[str, ImageId, str, ImageId, str]]
     ) -> tuple[tuple[PictureOf, PictureOf], ...]:
-        """Return pairs of (split, image, other split, other image, words)."""
+        """Return the two pictures of each wanted pair, given as (split, image, other split, other image, words)."""
         found = []
         for split, image, other_split, other, words in wanted[:PAIRS]:
             left, right = self.picture(other_split, other, other_split), self.picture(split, image, f"{split}, {words}")
@@ -188,9 +188,9 @@ class _Albums:
 
 
 def _leaks(source: HealthSource, albums: _Albums) -> Iterator[Pairs]:
-    """Yield the pairs of images that two splits share.
+    """Yield the pairs of images that occur in two splits.
 
-    They are found by pixels if the images were opened, else by files.
+    If the images were opened, these pairs were found by comparing pixels; otherwise by comparing files.
     """
     title = "Images in two splits"
     if source.images is not None:
@@ -227,7 +227,9 @@ def _words(item: LeakedImage) -> dict[str, Any]:
 
 
 def _class_rows(every: Sequence[ClassCounts]) -> list[dict[str, Any]]:
-    """Return the counts of the first classes, and their shares of the boxes of each split with the lengths of bars."""
+    """Return for each of the first classes its counts, its share of the boxes of each split, and the lengths of its
+    bars.
+    """
     splits = list(every[0].boxes) if every else []
     totals = {split: sum(row.boxes[split] for row in every) for split in splits}
     longest = {split: max(row.boxes[split] for row in every) for split in splits}
@@ -235,9 +237,9 @@ def _class_rows(every: Sequence[ClassCounts]) -> list[dict[str, Any]]:
 
 
 def _class_row(one: ClassCounts, totals: Mapping[str, int], longest: Mapping[str, int]) -> dict[str, Any]:
-    """Return the counts of a class, and its share of the boxes of each split with the length of a bar.
+    """Return the counts of a class, and for each split its share of the boxes and the length of its bar.
 
-    `totals` and `longest` are the sum and the largest number of boxes over all classes of each split.
+    `totals` and `longest` are the total and the largest number of boxes per class in each split.
     """
     bars = [
         (split, boxes, 100 * boxes / max(totals[split], 1), 100 * boxes / max(longest[split], 1))
@@ -254,7 +256,7 @@ def _class_row(one: ClassCounts, totals: Mapping[str, int], longest: Mapping[str
 
 
 def _histograms(split: DetectionDataset) -> Iterator[Bars]:
-    """Yield the histograms of box sizes and of boxes in an image."""
+    """Yield a histogram of the box sizes and a histogram of the number of boxes per image."""
     sizes = size_counts(split)
     if sum(sizes):
         names = [f"{low:.2%} to {high:.2%}".replace(".00%", "%") for low, high in pairwise(SIDES)]
@@ -274,7 +276,7 @@ def _bars(title: str, counted: str, names: Sequence[str], counts: Sequence[int])
 
 
 def _together_rows(names: Sequence[str], matrix: Any) -> list[tuple[str, list[tuple[int, float]]]]:
-    """Return, for each class, the number of its images that also have each other class, and the share of its images."""
+    """Return for each class how many of its images also contain each other class, as a count and as a share."""
     return [
         (name, [(int(count), float(count) / max(1, int(matrix[row, row]))) for count in matrix[row]])
         for row, name in enumerate(names)
@@ -282,7 +284,7 @@ def _together_rows(names: Sequence[str], matrix: Any) -> list[tuple[str, list[tu
 
 
 def _map(one: Positions) -> dict[str, Any]:
-    """Return a map of positions as SVG paths: one for each level of coverage, with its opacity."""
+    """Return a map of box positions as SVG paths: one path with its opacity for each level of coverage."""
     highest = max(1, int(one.cells.max()))
     levels = np.ceil(LEVELS * one.cells / highest).astype(np.int64)
     paths = []

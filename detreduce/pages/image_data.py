@@ -1,4 +1,4 @@
-"""The images of a page as packed data for its script: gzipped JSON as base64 text."""
+"""The images of a page as packed data for its script: JSON that is compressed with gzip and encoded as base64."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from detreduce.pages.pictures import Album
 from detreduce.pages.selection_view import SelectionView
 
 STEPS = 4000
-"""Number of positions along each axis of a map."""
+"""The number of positions along each axis of a map."""
 CAPACITY = 9_000_000
-"""Largest number of characters of the packed data and of all pictures together, so that a page is below 10 MB."""
+"""The maximum number of characters of the packed data and all pictures together. It keeps pages below 10 MB."""
 MOST_IMAGES = 150_000
-"""Largest number of images in the packed data."""
+"""The maximum number of images in the packed data."""
 
 
 def pack_images(
@@ -39,10 +39,10 @@ def pack_images(
     rows: npt.NDArray[np.int64] | None = None,
     names_for_lists: bool = False,
 ) -> str:
-    """Return the packed data of the images in `rows`; default all images of the dataset.
+    """Return the packed data of the images in `rows`, by default of all images in the dataset.
 
-    In names, invisible characters are replaced by codes. With `names_for_lists`, the data also has the names for use in
-    lists of images, if they differ from the shown names.
+    Invisible characters in names are replaced by codes. If `names_for_lists` is True, the data also contains the
+    original names of these images, for use in lists of images.
     """
     rows = np.arange(len(dataset), dtype=np.int64) if rows is None else rows
     place_of = {row: place for place, row in enumerate(rows.tolist())}
@@ -79,10 +79,10 @@ def pack_within(
     album: Album,
     capacity: int | None = None,
 ) -> tuple[str, int]:
-    """Return the packed data with names for lists, and its number of images.
+    """Return packed data that is not larger than `capacity` characters, and the number of images in it.
 
-    If the data is larger than `capacity`, images without a picture are left out: first dropped images, then kept
-    images. The default capacity is the part of `CAPACITY` that the pictures do not use.
+    The data contains names for lists. If it would be too large, images without a picture are left out: first dropped
+    images, then kept ones. The default capacity is what the pictures leave of `CAPACITY`.
     """
     if capacity is None:
         capacity = CAPACITY - sum(len(picture.data or "") for picture in album.pictures.values())
@@ -103,7 +103,7 @@ def pack_within(
 
 
 def _boxes(dataset: DetectionDataset, rows: npt.NDArray[np.int64]) -> list[list[int]]:
-    """Return for each row: a class, its number of boxes, the next class, and so on; most boxes first."""
+    """Return for each row a flat list: a class, its number of boxes, the next class, and so on, most boxes first."""
     if not dataset.labelled:
         return [[] for _ in rows]
     counts = dataset.sparse_class_counts[rows]
@@ -114,7 +114,7 @@ def _boxes(dataset: DetectionDataset, rows: npt.NDArray[np.int64]) -> list[list[
 
 
 def _look(css: str) -> list[int]:
-    """Return the number of the colour and the number of the shape of a look. Return [-1, 0] for a plain look."""
+    """Return the numbers of the colour and of the shape for the CSS classes `css`, or [-1, 0] if there are none."""
     if not css:
         return [-1, 0]
     colour, line = css.split()
@@ -122,9 +122,10 @@ def _look(css: str) -> list[int]:
 
 
 def _keys(dataset: DetectionDataset, rows: npt.NDArray[np.int64], names: Sequence[str]) -> dict[int, str | None]:
-    """Return a dict: position -> text that names the image in a list, for images whose shown name does not.
+    """Return place of an image -> text that names it in a list of images, for images whose shown name cannot be used.
 
-    The text is the name, or the id if several images have this name. It is None if a text file cannot name the image.
+    The text is the original name, or the id if several images have this name. It is None if no line of a text file can
+    name the image.
     """
     every = [(record.name, str(record.id)) for record in dataset]
     called = Counter(text for name, identity in every for text in {name, identity})
@@ -137,7 +138,7 @@ def _keys(dataset: DetectionDataset, rows: npt.NDArray[np.int64], names: Sequenc
 
 
 def _can_be_listed(text: str) -> bool:
-    """Return whether `read_names` reads the same text from a line of a file."""
+    """Return whether `read_names` would read exactly this text from a line of a file."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -146,7 +147,7 @@ def _can_be_listed(text: str) -> bool:
 
 
 def _selection(view: SelectionView, dataset: DetectionDataset, place_of: Mapping[int, int]) -> dict[str, Any]:
-    """Return the kept images in the order of choice, and the images that a person kept or excluded."""
+    """Return the kept images in the order of choice, and the images that the user named to be kept or excluded."""
     found: dict[str, Any] = {
         "kept": view.images,
         "ranked": not view.selection.keeps_all,

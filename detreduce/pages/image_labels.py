@@ -1,4 +1,4 @@
-"""The labels that colour the points of a map: the category of each image, or else its most common class."""
+"""The labels that colour the points of a map: the category of each image, or its most common class."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from detreduce.pages.class_colours import MOST, Looks, looks_of
 from detreduce.selection.record import Selection
 
 PLAIN = ""
-"""The look of images without a label."""
+"""The CSS classes for images without a label: none."""
 
 
 @dataclass(frozen=True)
 class ImageLabels:
-    """The labels of the images of a dataset.
+    """The label of each image of a dataset, for the colours on the map.
 
     Attributes
     ----------
     what
-        The kind of label: ``category`` or ``class``. Empty if all images have the same label.
+        The kind of label: ``category`` or ``class``. Empty if the images have no labels of any kind.
     names
         The names of the labels.
     codes
-        (n,) int64: the label of each image; -1 without boxes, -2 if its labels cannot be read.
+        (n,) int64: the index of each image's label, -1 for an image without boxes, or -2 if its labels cannot be read.
     looks
-        CSS classes of each label; `PLAIN` for images without boxes.
+        The CSS classes of each label, or `PLAIN` for images without boxes.
     """
 
     what: str
@@ -40,15 +40,15 @@ class ImageLabels:
 
 
 def image_labels(selection: Selection | None, dataset: DetectionDataset, looks: Looks) -> ImageLabels:
-    """Return the categories of a selection if it has several, else the most common class of each image.
+    """Label images with the categories of the selection if there are several, otherwise with their most common class.
 
-    A category with the name of a class has the colour of this class, unless there are many classes.
+    A category that has the name of a class gets the colour of this class, unless there are many classes.
     """
     names = () if selection is None else tuple(map(str, selection.categories.get("full", ())))
     if selection is not None and selection.category_codes is not None and len(names) > 1:
         of_class = dict(zip(category_names(dataset.class_labels), looks.of_class, strict=True))
         own = looks_of(names, list(selection.categories["full"].values())).of_class
-        # many classes share a look, but each of the largest categories should have its own look
+        # if there are many classes, some of them share a look, but each of the largest categories should have its own
         as_classes = len(of_class) <= MOST and all(name in of_class or name in WITHOUT_CLASSES for name in names)
         shown = tuple(of_class.get(name, PLAIN) for name in names) if as_classes else own
         return ImageLabels("category", names, selection.category_codes, shown)

@@ -1,4 +1,4 @@
-"""The measures of representativeness of one selection, as rows of a table."""
+"""The measures of how well one selection represents the full set, as rows of a table."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from detreduce.representativeness import class_divergence, coverage, covering_ra
 from detreduce.selection.record import Selection
 
 MEASURED = 20_000
-"""Largest number of images for which the page computes distances between all images and the kept images."""
+"""The maximum number of images for which the page computes the distances between all images and the kept images."""
 HOLES = {"0": "gaps", "1": "loops"}
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A row of the table: the name, the value, what the value is compared with, and its meaning."""
+    """A row of the table: the name of the measure, its value, a value to compare it with, and what it means."""
 
     name: str
     value: str
@@ -35,9 +35,9 @@ class Measure:
 def measures_of(
     selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_], table: FeatureTable | None
 ) -> tuple[Measure, ...]:
-    """Return the measures that the selection stores, or else the measures that are fast to compute.
+    """Return the measures that the selection stores or, if there are none, those that are fast to compute.
 
-    `kept` (n,) is True for the dataset rows of kept images. `detreduce.measure_representativeness` computes all
+    `kept` (n,) marks the kept images of the dataset with True. `detreduce.measure_representativeness` computes all
     measures.
     """
     stored = tuple(_stored(selection.representativeness))
@@ -45,7 +45,7 @@ def measures_of(
 
 
 def _stored(found: Mapping[str, Any]) -> Iterator[Measure]:
-    """Yield the measures in the format of `Representativeness.to_dict`."""
+    """Yield the measures in a dict that has the format of `Representativeness.to_dict`."""
     between = found.get("between_images") or {}
     lost = ", ".join(map(str, found.get("lost", ())))
     for field, name, metric, meaning in (
@@ -81,13 +81,13 @@ def _stored(found: Mapping[str, Any]) -> Iterator[Measure]:
 
 
 def _number(value: Any, infinite: str = "infinite") -> str:
-    """Return a number as text. Infinity, which is stored as text, becomes `infinite`."""
+    """Format a number. Infinity, which is stored as text, is shown as the word in `infinite`."""
     number = float(value)
     return infinite if math.isinf(number) else significant(number)
 
 
 def _random(one: Mapping[str, Any], form: str = "") -> str:
-    """Return the value of a random subset as text; "" if it is not known."""
+    """Return the value for a random subset as text, or an empty string if it is not known."""
     value = one.get("at_random")
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""Check the file of a page before it is written: pages of detreduce are replaced, other files never."""
+"""Check whether a page may be written to a file. Pages of detreduce are replaced, but other files never are."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _HEAD = 64 << 10
 
 
 def check_target(target: Path, name: str, marks: Sequence[bytes] = ()) -> Path:
-    """Return the file to write: `target`, or the file `name` in `target` if `target` is a folder.
+    """Return the file to write: `target` itself or, if `target` is a folder, the file `name` inside it.
 
-    Raise InputError if the file exists and has neither the mark of a detreduce page nor one of `marks`.
+    Raise InputError if the file exists but contains neither the mark of a detreduce page nor any of `marks`.
     """
     if target.is_dir():
         target = target / name
@@ -28,7 +28,7 @@ def check_target(target: Path, name: str, marks: Sequence[bytes] = ()) -> Path:
 
 
 def is_own(file: Path, marks: Sequence[bytes] = ()) -> bool:
-    """Return whether an existing file is a page of detreduce. Raise DetreduceError if it cannot be read."""
+    """Return whether an existing file is a page of detreduce. Raise DetreduceError if the file cannot be read."""
     with writing(file), open_regular(file) as content:
         head = content.read(_HEAD)
     return any(mark in head for mark in (MARK, *marks))

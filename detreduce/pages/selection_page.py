@@ -1,4 +1,4 @@
-"""The page ``selection.html``: one selection in pictures, which a person can look through and correct."""
+"""The page ``selection.html``, on which a reader can look through a selection and correct it."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from detreduce.vocabulary.keeps import keep_in_words
 
 SELECTION_PAGE = "selection.html"
 ON_A_SHEET, PAIRS, PICTURES = 16, 12, 320
-"""Largest number of images on a contact sheet, of pairs of duplicates, and of images with a picture."""
+"""The maximum number of images on a contact sheet, of pairs of duplicates, and of images with a picture."""
 
 
 @dataclass(frozen=True)
 class PageSource:
-    """The content of the page of a selection.
+    """What the page of a selection is made from.
 
     Attributes
     ----------
     selection, dataset
-        The selection, and the dataset that it was made from.
+        The selection, and the dataset from which it was made.
     table
-        The features for the map and the distances. None without features.
+        The features for the map and the distances. None if there are no features.
     output
-        The folder of the reduced dataset; None if there is none.
+        The folder of the reduced dataset. None if there is none.
     images
-        False leaves out all pictures of the dataset, for confidential data.
+        Whether to show pictures of the dataset. Set it to False for confidential data.
     notes
-        Sentences for the top of the page, for instance about content that is left out.
+        Sentences for the top of the page, for example about content that is left out.
     """
 
     selection: Selection
@@ -56,7 +56,7 @@ class PageSource:
 
 
 def selection_page(source: PageSource) -> bytes:
-    """Return the page as one HTML file that works without a network or other files."""
+    """Return the page as a single HTML file that needs neither a network nor other files."""
     selection, dataset = source.selection, source.dataset
     with step("making the page of pictures"):
         view = view_selection(selection, dataset, source.table, on_a_sheet=ON_A_SHEET, pairs=PAIRS)
@@ -89,13 +89,13 @@ def selection_page(source: PageSource) -> bytes:
 
 
 def _identity(selection: Selection) -> str:
-    """Return a key of a selection. The browser stores the choices of the reader under this key."""
+    """Return a key for a selection, under which the browser stores what the reader marks on the page."""
     made_on = selection.provenance.get("dataset", {}).get("content_hash", "")
     return content_digest("\n".join([str(made_on), *map(str, selection.image_ids)]).encode()).hex()[:16]
 
 
 def _more_rows(view: SelectionView, most: int) -> list[int]:
-    """Return the dataset rows of at most `most` further images, evenly spread. Kept and dropped images alternate."""
+    """Return the rows of at most `most` further images, spread evenly over the kept and over the dropped images."""
     shown, kept = set(view.shown_rows), set(view.order)
     parts = [[row for row in view.order if row not in shown]]
     parts.append([row for row in range(view.of) if row not in kept and row not in shown])
@@ -108,7 +108,7 @@ def _more_rows(view: SelectionView, most: int) -> list[int]:
 
 
 def _notes(drawn: FeatureMap | None, source: PageSource) -> Iterator[str]:
-    """Yield sentences about content that the page does not show."""
+    """Yield sentences about content that the page cannot show."""
     if drawn is None and not source.notes:
         yield (
             "There is no map: the method did not use features, and none are stored. A method that uses features, such "
@@ -119,13 +119,13 @@ def _notes(drawn: FeatureMap | None, source: PageSource) -> Iterator[str]:
 
 
 def _steps(selection: Selection) -> list[str]:
-    """Return the names of the steps. The method is left out if all remaining images were kept."""
+    """Return the names of the steps, without the method if all remaining images were kept."""
     found = [str(taken.get("step")) for taken in selection.steps]
     return [name for name in found if name != "method"] if selection.keeps_all else found
 
 
 def _facts(view: SelectionView, dataset: DetectionDataset) -> Iterator[tuple[str, Any]]:
-    """Yield the facts about the selection as (name, value): its options, dataset and features."""
+    """Yield facts about the selection as (name, value): its options, its dataset and its features."""
     selection = view.selection
     yield "dataset", f"{dataset.source.typed} ({dataset.split})"
     if selection.keeps_all:

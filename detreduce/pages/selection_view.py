@@ -24,9 +24,9 @@ IntArray = npt.NDArray[np.int64]
 ON_A_SHEET = 8
 SPREAD = "spread evenly over the dataset"
 SHORT = 12
-"""Largest number of rows of a table of shares that is shown next to two others."""
+"""The maximum number of rows for a table of shares to be shown next to two others."""
 COMPARED = 20_000
-"""Largest number of dropped images that are compared with the kept images."""
+"""The maximum number of dropped images that are compared with the kept images."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Sheet:
     title, about
         The heading, and a phrase that explains the group.
     rows
-        Dataset rows of the images.
+        The rows of the images in the dataset.
     notes
-        A note for each image; empty without notes.
+        A note for each image. Empty if there are no notes.
     """
 
     title: str
@@ -51,30 +51,31 @@ class Sheet:
 
 @dataclass(frozen=True)
 class SelectionView:
-    """The view of one selection in a page.
+    """The view of one selection on a page.
 
     Attributes
     ----------
     selection
         The selection.
     of
-        Number of images in the full set.
+        The number of images in the full set.
     order
-        Dataset rows of the kept images, in the order of selection; by name if all remaining images are kept.
+        The rows of the kept images in the dataset, in the order of selection, or sorted by name if all remaining images
+        were kept.
     sheets
         Groups of images: images that were kept first or last, and dropped images nearest to a kept image or furthest
-        from all kept images. Without an order, or if the method used no features, the images of a group are spread
-        evenly over the dataset.
+        from all kept images. Without an order of choice, or without features, the images of a group are spread evenly
+        over the dataset.
     measures
-        The measures of representativeness.
+        The measures of how well the selection represents the full set.
     lost
-        Classes without a kept box.
+        The names of the classes without a kept box.
     shares
         Tables of the shares of classes, box sizes, categories and groups.
     duplicates
         The searches for duplicate images, with their results.
     background
-        Number of images without boxes in the full set, and number of these images that are kept. None without labels.
+        The number of images without boxes in the full set, and how many of them are kept. None if there are no labels.
     """
 
     selection: Selection
@@ -89,17 +90,19 @@ class SelectionView:
 
     @property
     def images(self) -> int:
-        """Number of kept images."""
+        """The number of kept images."""
         return len(self.order)
 
     @property
     def fits_three_tables(self) -> bool:
-        """Whether there are three short tables of shares, which fit next to each other on a wide screen."""
+        """Whether there are exactly three tables of shares, all short enough to fit next to each other on a wide
+        screen.
+        """
         return len(self.shares) == 3 and all(len(found.rows) <= SHORT for found in self.shares)
 
     @property
     def shown_rows(self) -> list[int]:
-        """Dataset rows of the images that the view shows with a picture."""
+        """The rows of the images that the view shows with a picture."""
         rows = [row for sheet in self.sheets for row in sheet.rows]
         pairs = [pair for search in self.duplicates for pair in search.shown]
         return [*rows, *(row for pair in pairs for row in (pair.first, pair.second))]
@@ -114,23 +117,23 @@ def view_selection(
     on_a_sheet: int = ON_A_SHEET,
     pairs: int = PAIRS_SHOWN,
 ) -> SelectionView:
-    """Return the view of a selection.
+    """Make the view of a selection.
 
     Parameters
     ----------
     selection, dataset
-        The selection, and the dataset that it was made from.
+        The selection, and the dataset from which it was made.
     table
-        The features of the dataset; without features the view has no distances.
+        The features of the dataset. If None, the view has no distances.
     near
         An experiment's search for near-duplicates, as `read_near_duplicates` returns it.
     on_a_sheet, pairs
-        Largest number of images in each group, and largest number of pairs of duplicates.
+        The maximum number of images in each group, and the maximum number of pairs of duplicates.
     """
     order = [dataset.row_of[image] for image in selection.image_ids]
     if selection.keeps_all:
-        # all images were kept, so the order of the random method means nothing; the rows of a dataset are sorted by
-        # name
+        # if the random method kept everything, its order means nothing, so use the order of the dataset, which is
+        # sorted by name
         order.sort()
     kept = np.zeros(len(dataset), bool)
     kept[order] = True
@@ -162,7 +165,7 @@ def _sheets(
     table: FeatureTable | None,
     size: int,
 ) -> list[Sheet]:
-    """Return the groups of images to show, with at most `size` images each. `kept` (n,) is True for kept rows."""
+    """Return the groups of images to show, with at most `size` images each. `kept` (n,) marks the kept rows."""
     sheets = (
         [Sheet("Kept", SPREAD, _spread(kept, size))] if selection.keeps_all else _first_and_last(selection, order, size)
     )
@@ -186,7 +189,7 @@ def _sheets(
 
 
 def _first_and_last(selection: Selection, order: Sequence[int], size: int) -> list[Sheet]:
-    """Return the groups of the images that were kept first and last."""
+    """Return the group of images that were kept first and the group of images that were kept last."""
     ends = [("First kept", "chosen before all others", 0)]
     if len(order) > size:
         ends.append(("Last kept", "chosen last", max(size, len(order) - size)))
@@ -199,29 +202,29 @@ def _first_and_last(selection: Selection, order: Sequence[int], size: int) -> li
 
 
 def _spread(wanted: npt.NDArray[np.bool_], size: int) -> tuple[int, ...]:
-    """Return at most `size` of the `wanted` dataset rows, spread evenly over the dataset."""
+    """Return at most `size` of the `wanted` rows, spread evenly over the dataset."""
     rows = np.flatnonzero(wanted)
     return tuple(rows[np.unique(np.linspace(0, len(rows) - 1, min(size, len(rows))).astype(int))].tolist())
 
 
 def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, npt.NDArray[np.float64]]:
-    """Return the dataset rows of dropped images, and the distance of each image to its nearest kept image.
+    """Return the rows of the dropped images, and the distance from each of them to its nearest kept image.
 
-    If there are more than `COMPARED` dropped images, return a random sample of them.
+    If there are more than `COMPARED` dropped images, return a random sample of this size.
     """
     from sklearn.metrics import pairwise_distances_argmin_min
 
     places = np.flatnonzero(~kept[table.rows])
     if len(places) > COMPARED:
         places = np.sort(np.random.default_rng(0).choice(places, COMPARED, replace=False))
-    # float64, so that the order of nearly equal distances does not depend on rounding
+    # use float64, so that the order of nearly equal distances does not depend on rounding
     dropped, chosen = (table.X[part].astype(np.float64) for part in (places, kept[table.rows]))
     _, distances = pairwise_distances_argmin_min(dropped, chosen)
     return table.rows[places], distances
 
 
 def _rank_in_words(selection: Selection, row: int, rank: int) -> str:
-    """Return the rank of an image in the order of choice. Add the score, unless the score only repeats the rank."""
+    """Return the rank of an image in the order of choice, with its score unless the score merely repeats the rank."""
     place, score = f"{rank} of {len(selection)}", float(selection.scores[row])
     if not math.isfinite(score) or repeats_rank(score, rank):
         return place

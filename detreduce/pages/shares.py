@@ -19,16 +19,16 @@ from detreduce.selection.record import Selection
 
 IntArray = npt.NDArray[np.int64]
 SHOWN = 20
-"""Largest number of rows that a table shows before its other rows are folded away."""
+"""The maximum number of rows that a table shows at first. The other rows are folded away."""
 MOST = 400
-"""Largest number of rows of a table."""
+"""The maximum number of rows of a table."""
 SIZE_BOUNDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
-"""Bounds of the bins of box sizes, as sqrt(box area / image area)."""
+"""The bounds of the bins for box sizes. The size of a box is sqrt(box area / image area)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One row: its name, and its number of boxes or images in the full set and in the subset."""
+    """A row of a table: its name, and its number of boxes or images in the full set and in the subset."""
 
     name: str
     full: int
@@ -36,7 +36,7 @@ class Share:
 
     @property
     def lost(self) -> bool:
-        """Whether the subset has nothing of this row, but the full set has."""
+        """Whether the full set has boxes or images of this row but the subset has none."""
         return self.full > 0 and self.kept == 0
 
 
@@ -51,13 +51,13 @@ class Shares:
     counted
         What the numbers count: ``boxes`` or ``images``.
     about
-        A sentence on how to read the table.
+        A sentence that explains how to read the table.
     rows
-        The rows, at most `MOST`.
+        The rows. There are at most `MOST` of them.
     full, kept
-        The sums over all rows, including the rows that are left out.
+        The sums over all rows, including those that are left out.
     left_out
-        Number of rows that are left out.
+        The number of rows that are left out.
     """
 
     title: str
@@ -69,16 +69,16 @@ class Shares:
     left_out: int = 0
 
     def bars(self, row: Share) -> tuple[float, float]:
-        """Return the lengths of the two bars of a row in percent of the longest bar of the table."""
+        """Return the lengths of the two bars of a row, in percent of the longest bar in the table."""
         full, kept = max(1, self.full), max(1, self.kept)
         longest = max((max(one.full / full, one.kept / kept) for one in self.rows), default=0.0) or 1.0
         return 100 * row.full / full / longest, 100 * row.kept / kept / longest
 
 
 def class_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
-    """Return the numbers of boxes of each class.
+    """Count the boxes of each class. Return None if the dataset has no boxes.
 
-    Return None if the dataset has no boxes. `kept` (n,) is True for kept rows.
+    `kept` (n,) marks the kept images with True.
     """
     counts = dataset.sparse_class_counts
     if not counts.nnz:
@@ -89,7 +89,7 @@ def class_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shar
 
 
 def size_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
-    """Return the numbers of boxes of each size. Return None if no size is known. `kept` (n,) is True for kept rows."""
+    """Count the boxes of each size. Return None if no box has a known size. `kept` (n,) marks the kept images."""
     sizes = single_box_sizes(dataset)
     known = np.isfinite(sizes)
     if not known.any():
@@ -103,7 +103,7 @@ def size_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Share
 
 
 def category_shares(selection: Selection, dataset: DetectionDataset) -> Shares | None:
-    """Return the numbers of images of each category. Return None if there is only one category."""
+    """Count the images of each category. Return None if there is only one category."""
     full, kept = (selection.categories.get(part, {}) for part in ("full", "kept"))
     if len(full) < 2:
         return None
@@ -112,10 +112,10 @@ def category_shares(selection: Selection, dataset: DetectionDataset) -> Shares |
 
 
 def group_shares(selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
-    """Return the numbers of images of each group. Return None if there are no groups.
+    """Count the images of each group. Return None if there are no groups.
 
-    The groups come from the selection. Without a rule for groups, the folders of the images are used as groups, if
-    there are several folders and most of them have several images.
+    The groups are defined by the selection. If it does not have a rule for groups, the folders of the images are used.
+    There must be several folders, and most of them must contain several images.
     """
     step = selection.steps[-1] if selection.steps else {}
     rule, limit = step.get("groups"), step.get("max_per_group")
@@ -148,9 +148,9 @@ def group_shares(selection: Selection, dataset: DetectionDataset, kept: npt.NDAr
 
 
 def single_box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
-    """Return the (B,) size of each box: sqrt(box area / image area).
+    """Return the size of each box, sqrt(box area / image area), as a (B,) array.
 
-    The size is NaN for crowd regions, and for boxes in images of unknown size.
+    The size is NaN for crowd regions and for boxes in images whose size is not known.
     """
     return np.where(dataset.box_crowd, np.nan, dataset.box_sizes)
 
@@ -165,7 +165,9 @@ def _table(
     *,
     ordered: bool = True,
 ) -> Shares:
-    """Return a table without the rows that are empty in the full set. With `ordered`, the largest rows come first."""
+    """Make a table. If `ordered` is True, rows that are empty in the full set are left out and the largest are
+    first.
+    """
     rows = [Share(str(name), int(a), int(b)) for name, a, b in zip(names, full, kept, strict=True) if a or not ordered]
     if ordered:
         rows.sort(key=lambda row: -row.full)

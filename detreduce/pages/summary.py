@@ -1,4 +1,4 @@
-"""The request and the result of a selection, in sentences."""
+"""Describe what a selection was asked for, and its result, in sentences."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from detreduce.vocabulary.option_values import ALL
 
 
 def heading(view: SelectionView) -> str:
-    """Return the main result, such as ``200 of 1,704 images kept``."""
+    """Return the main result, for example ``200 of 1,704 images kept``."""
     return f"{view.images:,} of {view.of:,} images kept"
 
 
 def sentences(view: SelectionView, dataset: DetectionDataset) -> Iterator[str]:
-    """Yield sentences about the request and the result."""
+    """Yield sentences about what was asked for and about the result."""
     selection = view.selection
     parameters = ", ".join(f"{name}={value}" for name, value in own_parameters(selection).items())
     method = f"{selection.method} ({parameters})" if parameters else selection.method
@@ -48,7 +48,7 @@ def sentences(view: SelectionView, dataset: DetectionDataset) -> Iterator[str]:
 
 
 def _outcome(view: SelectionView) -> Iterator[str]:
-    """Yield sentences on the classes, the background images, the duplicates, the groups and the named images."""
+    """Yield sentences about the classes, the background images, the duplicates, the groups and the named images."""
     if classes := next((found for found in view.shares if found.title == "Classes"), None):
         total = len(classes.rows) + classes.left_out
         present = total - len(view.lost)
@@ -67,7 +67,7 @@ def _outcome(view: SelectionView) -> Iterator[str]:
 
 
 def own_parameters(selection: Selection) -> dict[str, Any]:
-    """Return the parameters of the method that differ from the defaults."""
+    """Return those parameters of the method that differ from their defaults."""
     try:
         defaults = {one.name: one.default for one in described(selection.method).parameters}
     except DetreduceError:
@@ -80,20 +80,21 @@ def own_parameters(selection: Selection) -> dict[str, Any]:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Return whether two values of a parameter are the same in JSON."""
+    """Return whether two values of a parameter are equal when written as JSON."""
     return json.dumps(one, default=str) == json.dumps(other, default=str)
 
 
 def command_again(selection: Selection, dataset: DetectionDataset, output: Path | None) -> list[str]:
     """Return the words of a command that repeats the selection with the same options, quoted for a shell.
 
-    All paths are absolute, because the lists of a page and this command are used in the browser's folder for downloads.
-    The command does not have an earlier selection (``--initial``), because a selection does not store its path.
+    All paths are absolute, because the reader will use the command in the browser's download folder, together with the
+    lists that the page saves there. An earlier selection (``--initial``) is not included, because a selection does not
+    store its path.
     """
     made_on = selection.provenance.get("dataset", {})
     words = ["detreduce", "reduce", *data_words(str(dataset.source.typed), made_on.get("image_folder"), dataset.split)]
     if selection.keeps_all:
-        # without --method, near-duplicates are left out unless an option says otherwise
+        # without --method, near-duplicates are left out unless the command says otherwise
         words += [
             "--keep",
             ALL,
@@ -107,21 +108,21 @@ def command_again(selection: Selection, dataset: DetectionDataset, output: Path 
     for step in selection.steps:
         words += _options(step)
     if output is not None:
-        # the reader may run the command again after a change on the page
+        # allow overwriting, because the reader may run the command again after changing something on the page
         words += ["--output", free_name(f"{absolute(output)}-curated"), "--overwrite"]
     words += [f"{name}={shown(value)}" for name, value in own_parameters(selection).items() if _typed(value)]
     return [shlex.quote(word) for word in words]
 
 
 def _options(step: Any) -> list[str]:
-    """Return the options of the command for one step."""
+    """Return the options of the command that describe one step."""
     kind = step.get("step")
     if kind == "drop_duplicates":
         what = str(step.get("what", ""))
         found = ["--drop-duplicates"]
         if what.startswith("equal"):
             return [*found, "--duplicates-by", "exact"]
-        # earlier versions wrote "from 0.85"
+        # earlier versions wrote "from 0.85" here
         by, threshold = what.removeprefix("near-duplicates by ").split()[0], what.split()[-1]
         found += ["--duplicates-by", by] if by in ("boxes", "features") else []
         return [*found, "--duplicates-from", threshold] if threshold else found
@@ -136,5 +137,5 @@ def _options(step: Any) -> list[str]:
 
 
 def _typed(value: Any) -> bool:
-    """Return whether a parameter can be typed on the command line."""
+    """Return whether the value of a parameter can be typed on the command line."""
     return value is None or isinstance(value, str | int | float)

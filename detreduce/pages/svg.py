@@ -1,4 +1,4 @@
-"""Matplotlib figures as SVG in a page, with the colours and the font of the page, tooltips and descriptions."""
+"""Convert matplotlib figures to SVG for a page, with the page's colours and font, tooltips and descriptions."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ VARIABLES = {
     YELLOW: "--yellow",
 }
 TITLE = "title:"
-"""An artist whose gid has this prefix gets the rest of the gid as its title, which browsers show as a tooltip."""
+"""If an artist's gid begins with this prefix, browsers show the rest of the gid as a tooltip."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 _FONT = re.compile(r"font: *([\w. ]*?[\d.]+px)[^;]*")
 
 
 def inline_svg(figure: Figure, name: str, label: str) -> str:
-    """Return the figure as an ``<svg>`` element for a page that defines the colours as CSS variables.
+    """Return a figure as an ``<svg>`` element. The page has to define its colours as CSS variables.
 
     Parameters
     ----------
     figure
-        The figure. Its artists may have a gid that starts with `TITLE`.
+        The figure. Its artists may have a gid that begins with `TITLE`.
     name
-        Prefix of all ids in the SVG, so that ids are unique in the page.
+        A prefix for all ids in the SVG, which makes them unique in the page.
     label
-        Description for screen readers.
+        A description for screen readers.
     """
     text = io.StringIO()
     with styled(), warnings.catch_warnings():
-        # the browser has fonts for glyphs that matplotlib does not have
+        # ignore missing glyphs, because the browser has fonts for glyphs that matplotlib does not have
         warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     ElementTree.register_namespace("", SVG)
@@ -61,7 +61,7 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
 
 
 def _adapt(element: ElementTree.Element, name: str) -> None:
-    """Change an element for the page: its title, ids with the prefix `name`, and colours as CSS variables."""
+    """Adapt an element to the page: set its title, put `name` before ids, and replace colours by CSS variables."""
     identity = element.get("id", "")
     if identity.startswith(TITLE):
         title = ElementTree.Element(f"{{{SVG}}}title")
@@ -85,6 +85,6 @@ def _adapt(element: ElementTree.Element, name: str) -> None:
 
 
 def _variable(colour: str) -> str:
-    """Return the CSS variable for a colour. Return `colour` unchanged if the page has no variable for this colour."""
+    """Return the CSS variable for a colour, or the colour itself if the page has no variable for it."""
     found = VARIABLES.get(colour.lower())
     return f"var({found})" if found else colour

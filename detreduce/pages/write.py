@@ -1,4 +1,4 @@
-"""Write the page of a selection that is on disk."""
+"""Write the page for a selection that was saved to disk."""
 
 from __future__ import annotations
 
@@ -27,29 +27,31 @@ def write_selection_page(
     images: bool = True,
     cache: str | Path | None = None,
 ) -> Path:
-    """Write the page of pictures of a selection: one HTML file, which works without a network or other files.
+    """Write a page with pictures of a selection, as a single HTML file that needs neither a network nor other files.
 
-    The page shows the kept and the dropped images. The reader can pin or exclude images. `reduce` writes the same page.
-    Features come from the cache; no image passes through a network, and no weights are loaded.
+    The page shows the kept and the dropped images, and the reader can mark images to be kept or excluded. `reduce`
+    writes the same page. Features are read from the cache. No image is passed through a network, and no weights are
+    loaded.
 
     Parameters
     ----------
     selection
         A ``selection.json``, or the folder of a reduced dataset.
     output
-        The HTML file; default ``selection.html`` next to the selection.
+        The HTML file to write. The default is ``selection.html`` next to the selection.
     dataset
-        The dataset of the selection, or its path if it was moved. By default, it is loaded from the path in the
-        selection.
+        The dataset from which the selection was made, or its path if it was moved. By default, it is loaded from the
+        path in the selection.
     images
-        False leaves out all pictures of the dataset, for confidential data. The names of images are still shown.
+        Whether to show pictures of the dataset. Set it to False for confidential data. The names of images are shown in
+        any case.
     cache
-        Folder that caches features. The default is the folder that the selection used, if it still exists.
+        The folder in which features are cached. The default is the folder that the selection used, if it still exists.
 
     Returns
     -------
     Path
-        The path of the written file.
+        The path of the file that was written.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def write_selection_page(
 
 
 def selection_file(place: Path) -> Path:
-    """Return the ``selection.json`` at a path: the file itself, or the file in a folder."""
+    """Return the path of the ``selection.json`` for a path, which is the file itself or a folder that contains it."""
     file = place / str(SELECTION_FILE) if place.is_dir() else place
     if not is_regular(file):
         raise MissingFileError(f"{place} has no selection. Pass a selection.json, or a folder of `detreduce reduce`.")

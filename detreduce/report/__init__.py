@@ -1,4 +1,4 @@
-"""The report: one HTML file that shows the results of an experiment, from its ledger."""
+"""The report: one HTML file that shows the results of an experiment. It is made from a ledger."""
 
 from detreduce.report.build import write_report
 

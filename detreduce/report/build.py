@@ -1,4 +1,4 @@
-"""write_report: turn a ledger into one self-contained HTML file."""
+"""write_report: show the contents of a ledger in a single HTML file that needs no other files."""
 
 from __future__ import annotations
 
@@ -43,32 +43,32 @@ from detreduce.vocabulary.keeps import keep_key
 from detreduce.vocabulary.option_values import SELECTIONS_SHOWN
 
 REPORT_NAME = "report.html"
-# the mark of reports of version 0.1
+# the mark by which reports of version 0.1 are recognised
 _FORMER_MARK = b": detreduce report</title>"
 MAP_POINTS = 1500
-"""Largest number of images on the map of the features."""
+"""The maximum number of images on the map of the features."""
 
 
 @dataclass
 class _Chosen:
-    """The content of the report about images and selections.
+    """The part of the report about images and selections.
 
     Attributes
     ----------
     dataset
-        The train split; None if it cannot be read.
+        The train split. None if it cannot be read.
     shown
         The selections to show, with their cells.
     map
-        The feature map; None if there are no features.
+        The map of the features. None if there are no features.
     left_out
-        Number of selections that are not shown.
+        The number of selections that are not shown.
     album
         The pictures of the train split.
     looks
         How the boxes of each class are drawn.
     notes
-        Sentences about content that could not be shown, with the reason.
+        Sentences that say what could not be shown, and why.
     """
 
     dataset: DetectionDataset | None = None
@@ -88,25 +88,27 @@ def write_report(
     images: bool = True,
     dataset: str | Path | None = None,
 ) -> Path:
-    """Write the results of an experiment as one HTML file that works without a network or other files.
+    """Write the results of an experiment as a single HTML file that needs neither a network nor other files.
 
     Parameters
     ----------
     ledger
-        A ledger of finished cells, or its folder.
+        The ledger with the finished cells of an experiment, or its folder.
     output
-        The HTML file; default ``report.html`` in the ledger.
+        The HTML file to write. The default is ``report.html`` in the folder of the ledger.
     selections
-        Largest number of selections to show with images, largest selections first. The tables show all selections.
+        The maximum number of selections to show with images. The largest selections are shown first. The tables contain
+        all selections.
     images
-        False leaves out all pictures of the dataset, for confidential data. The names of images are still shown.
+        Whether to show pictures of the dataset. Set it to False for confidential data. The names of images are shown in
+        any case.
     dataset
-        The path of the experiment's dataset, if the dataset was moved. Default: the path in the configuration.
+        The path of the experiment's dataset, if it was moved. The default is the path in the configuration.
 
     Returns
     -------
     Path
-        The path of the written file.
+        The path of the file that was written.
 
     Raises
     ------
@@ -158,7 +160,10 @@ def write_report(
 
 
 def _ranked(outcome: Outcome, conclusion: Conclusion) -> list[tuple[str, str]]:
-    """Return the label and the keep of each subset, best first. The first is the subset that the conclusion names."""
+    """Return the label and the keep of each subset, best first.
+
+    The first one is the subset that the conclusion names.
+    """
     subsets = sorted(ranked_subsets(outcome), key=lambda item: item is not conclusion.best)
     return [(item.method, keep_key(item.keep)) for item in subsets]
 
@@ -171,10 +176,25 @@ def _gather_images(
     *,
     capacity: int,
 ) -> _Chosen:
-    """Return the images and selections to show.
+    """Collect the images and selections to show.
 
-    `cells` has the cells to show. `given` is the dataset at the path that the user passed, or None. `capacity` is the
-    largest number of characters of all pictures. If images or features cannot be read, the notes say so.
+    Parameters
+    ----------
+    ledger
+        The ledger of the experiment.
+    cells
+        The cells to show, each with the number of cells of the same method and keep.
+    config
+        The configuration of the experiment.
+    given
+        The dataset at the path that the user passed, or None.
+    capacity
+        The maximum number of characters of all pictures.
+
+    Returns
+    -------
+    _Chosen
+        If images or features cannot be read, its notes say so.
     """
     found = _Chosen()
     try:
@@ -206,9 +226,9 @@ def _gather_images(
 def _readable(
     ledger: Ledger, cells: Sequence[tuple[FinishedCell, int]], found: _Chosen
 ) -> list[tuple[FinishedCell, int, Selection]]:
-    """Return the cells with their selections.
+    """Return those cells whose selections can be read, with the selections.
 
-    If a selection does not match the dataset, leave the cell out and add a note.
+    If a selection does not match the dataset, its cell is left out and a note is added.
     """
     assert found.dataset is not None
     selections = []
@@ -223,7 +243,7 @@ def _readable(
 
 
 def _features(selections: Sequence[tuple[FinishedCell, int, Selection]], found: _Chosen) -> FeatureTable | None:
-    """Return the features of the selection that used the most feature blocks. All maps use these features.
+    """Return the features of the selection that used the most feature blocks, for the maps of all selections.
 
     Return None if the features cannot be read.
     """
@@ -236,7 +256,7 @@ def _features(selections: Sequence[tuple[FinishedCell, int, Selection]], found: 
 
 
 def _leakage(found: Mapping[str, Any], chosen: _Chosen, capacity: int) -> dict[str, Any]:
-    """Return the images that several splits contain, with pictures of the first pairs."""
+    """Return the images that occur in several splits, with pictures of the first pairs."""
     content = dict(found)
     pairs: list[dict[str, Any]] = []
     if chosen.dataset is not None:
@@ -255,9 +275,9 @@ def _leakage(found: Mapping[str, Any], chosen: _Chosen, capacity: int) -> dict[s
 def _picture(
     albums: dict[str, Album | None], chosen: _Chosen, split: str, image: Any, capacity: int
 ) -> tuple[Album, int] | None:
-    """Return the album and the row of an image in a split; None if the image cannot be shown.
+    """Return the album that contains an image of a split and the image's row, or None if it cannot be shown.
 
-    `albums` contains the album of each split. If the album of the split is missing, it is added.
+    `albums` has the album of each split. If the album of this split is missing, it is created and added.
     """
     if split not in albums:
         try:

@@ -1,4 +1,4 @@
-"""The first screen of a report: the leaks, and three cards on the subset that the advice is about."""
+"""The cards on the first screen of a report: mAP and cost of the best subset, and duplicates and leaks in the data."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ NO_FULL = "No training on all images for all epochs (the control full) is finish
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A verdict as a coloured chip.
+    """A short label in a colour that shows the verdict.
 
     Attributes
     ----------
     kind
-        The colour: ``better``, ``worse``, ``open`` or ``unknown``.
+        The kind of verdict, which decides the colour: ``better``, ``worse``, ``open`` or ``unknown``.
     words
         The verdict in words.
     about
-        The comparison that the verdict is about, such as ``vs random``. It may be empty.
+        The comparison to which the verdict belongs, for example ``vs random``. May be empty.
     """
 
     kind: str
@@ -49,11 +49,11 @@ class Card:
     Attributes
     ----------
     title, value
-        The heading, and the main figure.
+        The heading, and the main number.
     lines
-        Sentences that explain the figure.
+        Sentences that explain the number.
     chips
-        Verdicts; empty without a verdict.
+        The verdicts. Empty if there is no verdict.
     """
 
     title: str
@@ -63,13 +63,13 @@ class Card:
 
 
 def chip_of(verdict: str, about: str = "") -> Chip:
-    """Return a verdict of the statistics as a chip."""
+    """Return the chip for a verdict of the statistics."""
     kind = next((word for word in (BETTER, WORSE) if verdict.startswith(word)), OPEN)
     return Chip(UNKNOWN if NO_VERDICT in verdict else kind, verdict, about)
 
 
 def cards_of(outcome: Outcome, best: Summary | None) -> list[Card]:
-    """Return the cards: the kept mAP and the saved computation of a subset, and the duplicates and leaks in the
+    """Return the cards: how much mAP a subset kept, how much computation it saved, and duplicates and leaks in the
     data.
     """
     found = [] if best is None else [_accuracy_card(outcome, best), _saving_card(outcome, best)]
@@ -77,7 +77,6 @@ def cards_of(outcome: Outcome, best: Summary | None) -> list[Card]:
 
 
 def _accuracy_card(outcome: Outcome, best: Summary) -> Card:
-    """Return the card of the kept mAP."""
     title, mean = "mAP kept", best.mean[MEASURE]
     own = _figure(best)
     full = _summary(outcome, FULL)
@@ -97,17 +96,16 @@ def _accuracy_card(outcome: Outcome, best: Summary) -> Card:
 
 
 def _why_no_share(full: Summary) -> str:
-    """Return "" if the mAP can be given as a share of the mAP on all images. Otherwise return the reason why not."""
+    """Return why the mAP cannot be given as a share of the mAP on all images, or an empty string if it can."""
     if math.isnan(full.mean[MEASURE]):
         return f"{NAME} on all images was not measured."
-    # an mAP of nearly 0 would give meaningless shares
+    # if the mAP on all images is nearly 0, shares of it mean nothing
     if full.mean[MEASURE] < LEAST_MAP:
         return f"{NAME} on all images is 0, so there is no share. Train longer."
     return ""
 
 
 def _saving_card(outcome: Outcome, best: Summary) -> Card:
-    """Return the card of the saved computation and energy."""
     if outcome.nothing_learnt:
         return Card("Compute saved", "not known", ("No training learnt anything, so nothing was saved. Train longer.",))
     full = _summary(outcome, FULL)
@@ -130,7 +128,7 @@ def _saving_card(outcome: Outcome, best: Summary) -> Card:
 
 
 def _cost_card(outcome: Outcome, best: Summary) -> Card:
-    """Return the card of the computation of a training, for an experiment that cannot say what is saved."""
+    """Return a card with the computation of one training, for an experiment from which the saving is not known."""
     flops = best.mean.get("TFLOPs", math.nan)
     value = f"{significant(flops)} TFLOPs a training" if math.isfinite(flops) else "not known"
     lines = ("What is saved is not known without the control full", *_choosing(outcome, best))
@@ -138,13 +136,13 @@ def _cost_card(outcome: Outcome, best: Summary) -> Card:
 
 
 def _equal_steps(outcome: Outcome, best: Summary) -> list[str]:
-    """Return a sentence about the equal-steps control at the keep of a subset, if the control is finished."""
+    """Return a sentence about the equal-steps control at the keep of a subset, if this control is finished."""
     equal = next((one for one in outcome.summaries if one.method == EQUAL_ITERATIONS and _at_keep(one, best)), None)
     return [] if equal is None else [f"The equal-steps control: {NAME} {_figure(equal)}"]
 
 
 def _choosing(outcome: Outcome, best: Summary) -> list[str]:
-    """Return a sentence about the energy of choosing. Return "" if choosing costs nothing or was not measured."""
+    """Return a sentence about the energy of choosing, if choosing took a noticeable amount and was measured."""
     paid = next((item for item in outcome.paid if _is_same(item, best)), None)
     if paid is None or not paid.choosing_wh >= LEAST_WH:
         return []
@@ -153,14 +151,14 @@ def _choosing(outcome: Outcome, best: Summary) -> list[str]:
 
 
 def _unknown(outcome: Outcome, words: str) -> str:
-    """Return a sentence with the reason why a saving is not known."""
+    """Return a sentence that explains why a saving is not known."""
     if words == "energy" and outcome.rows and all(row.get("overlapped") for row in outcome.rows):
         return "Energy: not comparable, because the trainings overlapped others on their machine"
     return f"{words.capitalize()}: not known"
 
 
 def _data_card(outcome: Outcome) -> Card:
-    """Return the card of near-duplicates in train and of images that several splits contain."""
+    """Return the card about near-duplicates in train and images that occur in several splits."""
     near, lines, values = outcome.near_duplicates, [], []
     if "redundant" in near:
         values.append(_counted(near["redundant"], "duplicate"))
@@ -186,39 +184,39 @@ def _data_card(outcome: Outcome) -> Card:
 
 
 def _shared_in_words(outcome: Outcome) -> str:
-    """Return that train has no leaks, and how many images val and test share."""
+    """Return a text which says that train has no leaks, and how many images val and test share."""
     left_out = f" ({outcome.left_out} left out)" if outcome.left_out else ""
     shared = "; ".join(f"{one.earlier} and {one.split} share {one.count}" for one in outcome.shared)
     return f"train: none{left_out}; {shared}"
 
 
 def _because(search: Mapping[str, Any]) -> str:
-    """Return ``, because ...`` if a search was skipped."""
+    """Return ``, because ...`` if a search was skipped, otherwise an empty string."""
     return f", because {search['skipped']}" if "skipped" in search else ""
 
 
 def _summary(outcome: Outcome, control: str) -> Summary | None:
-    """Return the summary of a control on all images, or None if the control is not finished."""
+    """Return the summary of a control on all images, or None if it is not finished."""
     return next((item for item in outcome.summaries if item.method == control), None)
 
 
 def _is_same(item: BreakEven, best: Summary) -> bool:
-    """Return whether a break-even is about a subset."""
+    """Return whether a break-even belongs to the subset `best`."""
     return item.method == best.method and _at_keep(item, best)
 
 
 def _at_keep(item: Summary | BreakEven, best: Summary) -> bool:
-    """Return whether an item has the keep of a subset."""
+    """Return whether an item has the same keep as the subset `best`."""
     return keep_key(item.keep) == keep_key(best.keep)
 
 
 def _figure(summary: Summary) -> str:
-    """Return the mean mAP of a summary and its standard deviation, as text."""
+    """Return the mean mAP of a summary with its standard deviation, as text."""
     return fixed_with_spread(summary.mean[MEASURE], summary.spread[MEASURE], 3)
 
 
 def _percent(share: float) -> str:
-    """Return a share in percent. Digits are added if rounding would wrongly give 0 or 100."""
+    """Format a share in percent, with enough decimals that rounding does not wrongly show 0 or 100."""
     for decimals in range(4):
         text = f"{100 * share:.{decimals}f}"
         if not (float(text) == 0 < share or float(text) == 100 > 100 * share):
@@ -227,5 +225,5 @@ def _percent(share: float) -> str:
 
 
 def _counted(count: int, noun: str) -> str:
-    """Return a count with a noun, such as ``1 leak``."""
+    """Return a count with its noun, for example ``1 leak`` or ``2 leaks``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -19,15 +19,15 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 MOST_BARS = 60
 MOST_POINTS = 60
-"""Largest number of points of the chart on the first screen."""
+"""The maximum number of points in the chart on the first screen."""
 WIDE, NARROW = (7.2, 4.0), (3.9, 4.0)
-"""Sizes of the chart on the first screen in inches: on wide and on narrow screens."""
+"""The sizes of the chart on the first screen, in inches: for wide and for narrow screens."""
 VALIDATED = "metrics/mAP50-95(B)"
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart in the page.
+    """One chart in the page.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Chart:
     svg
         The picture, as an ``<svg>`` element.
     about
-        Sentences on how to read the picture.
+        Sentences that explain how to read the picture.
     """
 
     section: str
@@ -49,16 +49,16 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class FirstChart:
-    """The chart on the first screen, drawn for wide and for narrow screens.
+    """The chart on the first screen. It is drawn twice, for wide and for narrow screens.
 
     Attributes
     ----------
     title
         The heading.
     wide, narrow
-        The pictures, as ``<svg>`` elements.
+        The two pictures, as ``<svg>`` elements.
     about
-        Sentences on how to read the pictures.
+        Sentences that explain how to read the pictures.
     """
 
     title: str
@@ -68,9 +68,9 @@ class FirstChart:
 
 
 def first_chart(outcome: Outcome, best: Summary | None) -> FirstChart | None:
-    """Return the chart of mAP against the cost of training, with a name at each point; None if no cost is known.
+    """Draw the mAP against the cost of training, with a name at each point. Return None if no cost is known.
 
-    The cost is computation, or energy if the computation is not known. `best` is the subset that the chart marks.
+    The cost is the computation or, if that is not known, the energy. The chart marks the subset `best`.
     """
     cost, words = "TFLOPs", "Computation"
     known = _with_cost(outcome, cost)
@@ -110,13 +110,14 @@ def first_chart(outcome: Outcome, best: Summary | None) -> FirstChart | None:
 
 
 def _with_cost(outcome: Outcome, cost: str) -> list[Summary]:
-    """Return the summaries whose mAP and cost are known."""
+    """Return those summaries whose mAP and cost are known."""
     return [item for item in outcome.summaries if math.isfinite(item.mean[cost] + item.mean[MEASURE])]
 
 
 def _short_label(item: Summary, outcome: Outcome) -> str:
-    """Return a short name for a point. The name has the method's parameters only if the method was run with several
-    sets of parameters.
+    """Return a short name for a point.
+
+    It contains the parameters of the method only if the method was run with several sets of parameters.
     """
     if item.method == FULL:
         return CONTROLS[FULL].words
@@ -130,7 +131,7 @@ def _short_label(item: Summary, outcome: Outcome) -> str:
 
 
 def result_charts(outcome: Outcome) -> Iterator[Chart]:
-    """Yield the charts of results: accuracy against cost, differences with intervals, learning curves, energy."""
+    """Yield the charts of the results: accuracy against cost, differences with intervals, learning curves, energy."""
     for cost, words in (("Wh", "energy"), ("TFLOPs", "computation")):
         figure = trade_off(outcome.rows, cost)
         if figure is not None:
@@ -173,10 +174,10 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
 
 
 def _learning(outcome: Outcome) -> Iterator[Chart]:
-    """Yield charts of learning curves.
+    """Yield the charts of learning curves.
 
-    The first chart is the mAP of the cells that were validated during training. If some cells were not validated
-    during training, a chart of the training loss follows.
+    The first chart shows the mAP of the cells that were validated during training. If some cells were not, a chart of
+    the training loss follows.
     """
     curves = [(row, cell.training.history) for row, cell in zip(outcome.rows, outcome.cells, strict=True)]
     keeps = {keep_key(row["keep"]) for row, _ in curves if row["control"] != FULL}
@@ -208,5 +209,5 @@ def _label(summary: Summary) -> str:
 
 
 def _left_out(found: int) -> str:
-    """Return a sentence with the number of bars that a chart leaves out. Return "" if the chart shows all bars."""
+    """Return a sentence about the bars that a chart leaves out, or an empty string if it shows all of them."""
     return f" {found - MOST_BARS} more are in the table." if found > MOST_BARS else ""

@@ -1,4 +1,4 @@
-"""The configuration that a ledger stores."""
+"""The configuration of an experiment, as its ledger stores it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detreduce.machine.regular_files import YAMLS, read_text
 
 
 def read_config(ledger: Ledger) -> dict[str, Any]:
-    """Return the configuration stored in the ledger; empty if it cannot be read."""
+    """Return the configuration that the ledger stores, or an empty dict if it cannot be read."""
     try:
         content = load_yaml(read_text(ledger.path / "config.yaml", YAMLS))
     except (OSError, ValueError, yaml.YAMLError):

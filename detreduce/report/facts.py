@@ -1,4 +1,4 @@
-"""Facts that are needed to reproduce the numbers of a report: the data, the seeds, the versions."""
+"""Facts with which the numbers of a report can be reproduced: the data, the seeds, the versions."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ SHOWN_VALUES = 4
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line of the table of facts: a name, and a value as text. If cells differ, the text lists the values."""
+    """One line of the table of facts: a name, and its value as text. If the cells differ, all values are listed."""
 
     name: str
     value: str
 
 
 def config_text(config: dict[str, Any]) -> str:
-    """Return the configuration as YAML; empty if the configuration is empty.
+    """Return the configuration as YAML text, or an empty string if it is empty.
 
-    If the text has invisible characters, characters beyond ASCII are written as codes.
+    If the text would contain invisible characters, all characters beyond ASCII are written as codes.
     """
     if not config:
         return ""
@@ -35,7 +35,7 @@ def config_text(config: dict[str, Any]) -> str:
 
 
 def facts_of(cells: Iterable[FinishedCell], config: dict[str, Any]) -> list[Fact]:
-    """Return the data, the model, the seeds, the machine and the versions of the cells."""
+    """Return facts about the cells: their data, model, seeds, machine and versions."""
     records = [cell.training for cell in cells]
     versions = sorted({name for record in records for name in record.versions})
     reduce, energy = config.get("reduce") or {}, config.get("energy") or {}
@@ -63,15 +63,15 @@ def facts_of(cells: Iterable[FinishedCell], config: dict[str, Any]) -> list[Fact
 
 
 def _optimiser(resolved: dict[str, Any]) -> str:
-    """Return the optimiser and its settings as text."""
+    """Return the name of the optimiser and its settings as text."""
     parts = [f"{name} {resolved[name]}" for name in ("optimizer", "lr0", "batch", "nbs") if name in resolved]
     return ", ".join(parts)
 
 
 def _values(values: Iterable[Any]) -> str:
-    """Return distinct values as text.
+    """Return the distinct values as text.
 
-    Many integers become a range. Of many other values, the first `SHOWN_VALUES` are named.
+    A long list of integers becomes a range. Of any other long list, only the first `SHOWN_VALUES` values are shown.
     """
     found = list(dict.fromkeys(str(value) for value in values))
     if len(found) > SHOWN_VALUES and all(value.isdigit() for value in found):
@@ -82,6 +82,6 @@ def _values(values: Iterable[Any]) -> str:
 
 
 def _between(times: list[str]) -> str:
-    """Return the earliest and the latest of several ISO times as text."""
+    """Return the earliest and the latest of several ISO times, as text."""
     shown = sorted(time[:16].replace("T", " ") for time in times)
     return "" if not shown else shown[0] if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]}"

@@ -1,4 +1,4 @@
-"""The content of a report's first screen: advice, cards, a chart and the first kept images."""
+"""The first screen of a report: advice, cards, a chart, and the images that were kept first."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ class FirstScreen:
     Attributes
     ----------
     conclusion
-        The advice, and the comparisons that it is based on.
+        The advice, and the comparisons on which it is based.
     chips
-        Labels with the verdicts on the best subset, compared with random subsets and with the equal-steps control.
+        The verdicts on the best subset, compared with random subsets and with the equal-steps control.
     command
-        The command of the next run; empty if nothing is missing.
+        The command to run next. Empty if nothing is missing.
     subject
-        The name of the subset that the cards and pictures show, and that has a ring in the chart. Empty if no subset
-        was trained.
+        The name of the subset that the cards and pictures are about, and that is marked in the chart. Empty if no
+        training on a subset is finished.
     cards
-        Boxes with one key number each, in the order of the page.
+        The cards, each with one key number, in the order in which they are shown.
     chart
         The chart of mAP against cost. None if no cost is known.
     pictures, pictures_by
-        Dataset rows of the images that the best subset kept first, and the name of its method. Empty if no image can be
-        shown.
+        The rows in the dataset of the images that the best subset kept first, and the name of its method. Empty if no
+        image can be shown.
     """
 
     conclusion: Conclusion
@@ -56,9 +56,9 @@ class FirstScreen:
 def first_screen(
     outcome: Outcome, conclusion: Conclusion, shown: Sequence[ShownSelection], ledger: Path
 ) -> FirstScreen:
-    """Return the content of the first screen.
+    """Collect the content of the first screen.
 
-    `shown` has the selections of the page. `ledger` is the folder of the ledger.
+    `shown` contains the selections on the page, and `ledger` is the folder of the ledger.
     """
     best = conclusion.best
     subject, pictures = "", tuple[int, ...]()
@@ -87,11 +87,10 @@ def first_screen(
 
 
 def _chips(conclusion: Conclusion) -> list[Chip]:
-    """Return the labels with the verdicts on the best subset."""
-    # the kind of a conclusion can describe another comparison
+    # do not use the kind of the conclusion here, because it can belong to another comparison
     about = f"vs {conclusion.against}"
     found = [chip_of(conclusion.verdict, about) if conclusion.verdict else Chip(conclusion.kind, "", about)]
-    # the best control of a recipe can be the equal-steps control itself
+    # for a recipe, the best control can itself be the equal-steps control
     if conclusion.against_equal and conclusion.against_equal != conclusion.verdict:
         found.append(chip_of(conclusion.against_equal, f"vs {title_of(EQUAL_ITERATIONS)}"))
     return found

@@ -1,4 +1,4 @@
-"""The main results of an experiment as sentences."""
+"""The main results of an experiment, in sentences."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 
 def headline(outcome: Outcome) -> list[str]:
-    """Return the main results as sentences: one sentence for the full set, and sentences for each keep.
+    """Return the main results: a sentence about the full set, and sentences about each keep.
 
-    The sentences for a keep have its mAP, and the lost mAP and the saved energy compared with the full set. These
-    sentences also compare the methods at this keep with random subsets. If no training learnt anything, one sentence
-    says so instead.
+    For each keep, they give the mAP, and the lost mAP and the saved energy compared with the full set. They also
+    compare the methods with random subsets. If no training has learnt anything, there is only a sentence about that.
     """
     if outcome.nothing_learnt:
         return [outcome.nothing_learnt]
@@ -45,7 +44,7 @@ def headline(outcome: Outcome) -> list[str]:
 
 
 def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | None) -> str:
-    """Return the sentences for one keep; `group` contains the summaries of its methods."""
+    """Return the sentences about one keep. `group` contains the summaries of the methods at this keep."""
     random = next((item for item in group if item.method == outcome.random), None)
     shown = random or group[0]
     of = f" of {full.images}" if full else ""
@@ -66,7 +65,7 @@ def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | N
 
 
 def _lost(outcome: Outcome, shown: Summary) -> str:
-    """Return the difference between the mAP of a method and the mAP of the full set, as text."""
+    """Return how far the mAP of a method is below or above the mAP of the full set, as text."""
     found = outcome.difference(shown, FULL, MEASURE)
     loss = shown.against_full.get(MEASURE, math.nan) if found is None else found.difference
     if not math.isfinite(loss):
@@ -83,12 +82,12 @@ def _lost(outcome: Outcome, shown: Summary) -> str:
 
 
 def _is_equal(item: Summary, shown: Summary) -> bool:
-    """Return whether a summary is the equal-steps control at the keep of `shown`."""
+    """Return whether a summary belongs to the equal-steps control at the keep of `shown`."""
     return item.method == EQUAL_ITERATIONS and keep_key(item.keep) == keep_key(shown.keep)
 
 
 def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
-    """Return sentences that name the methods that are better or worse than random subsets."""
+    """Return sentences that name the methods which are better or worse than random subsets."""
     if outcome.random is None:
         return " There are no random subsets (srs or random) to compare with, so no method can be judged."
     found = [item for summary in group if (item := outcome.difference(summary, outcome.random, MEASURE)) is not None]
@@ -111,7 +110,7 @@ def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
 
 
 def _saving(summary: Summary) -> str:
-    """Return the saved energy as text. If the energy is not known, return the saved computation."""
+    """Return how much energy was saved or, if that is not known, how much computation, as text."""
     for name, words in (("Wh", "training energy"), ("TFLOPs", "computation; the energy is not known")):
         ratio = summary.against_full.get(name, math.nan)
         if math.isfinite(ratio):
@@ -120,7 +119,7 @@ def _saving(summary: Summary) -> str:
 
 
 def _figure(summary: Summary) -> str:
-    """Return the mean mAP50-95 of a summary, its standard deviation and the number of trainings, as text."""
+    """Return the mean mAP50-95 of a summary, its standard deviation and its number of trainings, as text."""
     mean, spread = summary.mean[MEASURE], summary.spread[MEASURE]
     if not math.isfinite(mean):
         return f"an unknown mAP50-95 ({_plural(summary.cells, 'training')})"
@@ -128,11 +127,11 @@ def _figure(summary: Summary) -> str:
 
 
 def _evaluated(outcome: Outcome) -> str:
-    """Return the splits that the trainings were evaluated on, as text."""
+    """Return the splits on which the trainings were evaluated, as text."""
     splits = sorted({str(row["evaluated_on"]) for row in outcome.rows if row.get("evaluated_on")})
     return f", measured on {' or '.join(splits)}" if splits else ""
 
 
 def _plural(count: int, word: str) -> str:
-    """Return a count with a noun: ``1 training``, ``3 trainings``."""
+    """Return a count with its noun, for example ``1 training`` or ``3 trainings``."""
     return f"{count} {word}{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""The page of a report: the HTML templates, filled with the content. All names are escaped."""
+"""The page of a report: its HTML template, filled with content. All text is escaped."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ HINTS = {
     "TFLOPs": "10^12 operations of training, and the change compared with all images",
 }
 COMPARED_COSTS = ("Wh", "TFLOPs")
-"""Costs that are shown with the change compared with all images."""
+"""The costs for which the change compared with all images is shown too."""
 
 
 def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
-    """Return the page as HTML. `chosen` has the images and selections. `content` has the other template variables."""
+    """Return the page as HTML.
+
+    `chosen` contains the images and selections, and `content` the other variables of the template.
+    """
     environment = make_environment(chosen.looks, "detreduce.report")
     environment.filters.update(breakable=_breakable, sort_key=_sort_key, chip=chip_of, coded=_coded, unbroken=_unbroken)
     return environment.get_template("report.html.j2").render(
@@ -49,23 +52,23 @@ def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
 
 
 def _breakable(name: str) -> Markup:
-    """Return the name of a method with possible line breaks at its parameters, for narrow columns."""
+    """Allow line breaks at the parameters in the name of a method, for narrow columns."""
     return Markup(re.sub(r"([(=,_])", r"\1<wbr>", str(escape(visible_lines(name)))))
 
 
 def _coded(text: str) -> Markup:
-    """Return a text in which commands between backticks are marked as code."""
+    """Mark commands between backticks in a text as code."""
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(visible_lines(text)))))
 
 
 def _unbroken(text: str) -> Markup:
-    """Return a number with its spread; a line may break before ``±``, but not after it."""
+    """Return a number with its spread. A line may break before ``±`` but not after it."""
     number, sign, spread = str(escape(visible_lines(text))).partition(" ± ")
     return Markup(f'{number} <span class="whole">± {spread}</span>' if sign else number)
 
 
 def _packed(chosen: Any) -> str | None:
-    """Return the packed images of the map for the page's script. Return None if there are no selections."""
+    """Return the packed images of the map for the page's script, or None if no selections are shown."""
     if not chosen.shown:
         return None
     views = [one.view for one in chosen.shown]
@@ -90,7 +93,7 @@ class Column:
     hint
         An explanation of the heading, shown as a tooltip.
     below
-        Function that returns a second cell, which is shown below the first cell. None if there is no second cell.
+        Function that returns another cell, which is shown below the first one. None if there is only one.
     is_main
         Whether the column shows the main measure, which narrow screens show first.
     """
@@ -102,17 +105,15 @@ class Column:
     is_main: bool = False
 
     def second(self, row: ResultRow) -> str:
-        """Return the text below the cell of a row; may be empty."""
+        """Return the text that is shown below the cell of a row. May be empty."""
         return "" if self.below is None else self.below(row).text
 
 
 def _mean(measure: str) -> CellOf:
-    """Return the function for a column of means."""
     return lambda row: row.means[measure]
 
 
 def _against_full(measure: str) -> CellOf:
-    """Return the function for a column of comparisons with all images."""
     return lambda row: row.against_full[measure]
 
 
@@ -122,7 +123,7 @@ def _images(row: ResultRow) -> ResultCell:
 
 
 def _columns(table: ResultTable) -> list[Column]:
-    """Return the columns that are not empty; the first column is the method."""
+    """Return all columns that are not empty, starting with the method."""
     main = ACCURACIES[MEASURE]
     columns = [
         Column("method", lambda row: row.method),
@@ -149,8 +150,8 @@ def _columns(table: ResultTable) -> list[Column]:
 
 
 def _sort_key(value: float) -> str:
-    """Return the text that the page's script uses to sort a cell. Return "" if the number is not known.
+    """Return the text by which the page's script sorts a cell.
 
-    The script sorts empty texts last.
+    It is an empty string if the number is not known. The script sorts empty texts last.
     """
     return "" if math.isnan(value) else "Infinity" if math.isinf(value) else f"{value}"

@@ -1,4 +1,4 @@
-"""Choose the selections of an experiment that a report shows."""
+"""Decide which selections of an experiment a report shows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from detreduce.vocabulary.keeps import keep_key
 
 @dataclass(frozen=True)
 class ShownSelection:
-    """The view of a selection with the cell that was trained on it.
+    """The view of a selection, and the cell that was trained on it.
 
     Attributes
     ----------
     key, label
         The key of the cell, and the label of its method.
     cells
-        Number of cells with the same method and keep.
+        The number of cells with the same method and keep.
     view
         The view of the selection.
     """
@@ -34,7 +34,7 @@ class ShownSelection:
     view: SelectionView
 
     def is_of(self, label: str, keep: str) -> bool:
-        """Return whether this selection belongs to the method and the keep (a `keep_key`)."""
+        """Return whether this selection belongs to a method and a keep (given as a `keep_key`)."""
         return self.label == label and keep_key(self.view.selection.keep) == keep
 
 
@@ -43,10 +43,10 @@ def shown_cells(
 ) -> tuple[list[tuple[FinishedCell, int]], int]:
     """Return the cells whose selections the report shows, and the number of selections that are left out.
 
-    Each method at each keep is shown by the cell with the lowest seeds. The cell comes with the number of cells of that
-    method and keep. `ranked` contains the label and the `keep_key` of each subset, best first. The best subset comes
-    first. The others are sorted by keep, largest first, and by rank within a keep. If there are more than `limit`
-    selections, first one method of each keep is taken, then a second method of each keep, and so on.
+    Each method at each keep is represented by its cell with the lowest seeds, which is returned with the number of
+    cells of this method and keep. `ranked` contains the label and the `keep_key` of each subset, best first. The best
+    subset comes first; the others are sorted by keep, from large to small, then by rank. If there are more than `limit`
+    selections, one method of each keep is taken first, then a second method of each keep, and so on.
     """
     groups: dict[tuple[str, str], list[FinishedCell]] = {}
     for cell in cells:
@@ -71,7 +71,7 @@ def shown_cells(
 
 
 def _images(cell: FinishedCell) -> int:
-    """Return the number of images that a cell was trained on."""
+    """Return the number of images on which a cell was trained."""
     return int(cell.selection.get("images", 0))
 
 
@@ -81,5 +81,5 @@ def _seeds(cell: FinishedCell) -> tuple[int, int]:
 
 
 def read_selection(ledger: Ledger, cell: FinishedCell) -> Selection:
-    """Return the selection that a cell was trained on."""
+    """Return the selection on which a cell was trained."""
     return Selection.load(ledger.cell_folder(cell.key) / "selection.json")

@@ -1,4 +1,4 @@
-"""The results of an experiment as the tables of arXiv 2403.15150: a table for each measure, a column for each keep."""
+"""The results of an experiment as in arXiv 2403.15150: one table for each measure, with one column for each keep."""
 
 from detreduce.report.paper.files import paper_target, write_paper_tables
 from detreduce.report.paper.tables import PaperTables, paper_tables

@@ -1,4 +1,4 @@
-"""Epsilon of the selections of an experiment, from features in the cache."""
+"""Compute the epsilon of the selections of an experiment, from features in the cache."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ _CATEGORIES = "rarest"
 def epsilons_of(
     ledger: Ledger, cells: Sequence[FinishedCell], config: Mapping[str, Any], dataset: str | Path | None
 ) -> tuple[dict[str, float], list[str]]:
-    """Return a dict (key of a cell -> epsilon of its selection), and notes.
+    """Return a dict (key of a cell -> epsilon of its selection), and notes about what could not be measured.
 
-    The features of the selection with the most feature blocks are used for all selections, with the categories of the
-    experiment. Weights that a selection names are not loaded. Selections that cannot be measured are left out, and a
-    note gives the reason. Raise MissingFileError or InputError only if the given `dataset` cannot be read.
+    All selections are measured with the same features, which come from the selection that used the most feature blocks.
+    The categories are taken from the experiment. Weights that a selection names are not loaded. A selection that cannot
+    be measured is left out, and a note explains why. Raise MissingFileError or InputError only if the given `dataset`
+    cannot be read.
     """
     chosen = [cell for cell in cells if not is_on_all(cell.cell)]
     if not chosen:
@@ -76,7 +77,7 @@ def epsilons_of(
 def _selections(
     ledger: Ledger, cells: Sequence[FinishedCell], data: DetectionDataset, notes: list[str]
 ) -> dict[str, Selection]:
-    """Return key of a cell -> its selection. A selection that cannot be used is left out, with a note."""
+    """Return key of a cell -> its selection. A selection that cannot be used is left out, and a note explains why."""
     found = {}
     for cell in cells:
         try:
@@ -94,7 +95,7 @@ def _blocks(selection: Selection) -> int:
 
 
 def _epsilon(table: FeatureTable, codes: Any, selection: Selection, notes: list[str]) -> float:
-    """Return the epsilon of one selection; NaN, with a note, if a kept image has no features."""
+    """Return the epsilon of a selection. If a kept image has no features, return NaN and add a note."""
     if not np.isin(selection.indices, table.rows).all():
         notes.append(f"Epsilon of {selection.method} is left out: kept images have no features.")
         return np.nan

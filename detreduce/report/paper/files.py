@@ -1,4 +1,4 @@
-"""The tables of the paper as a file: CSV, Markdown or LaTeX."""
+"""Write the tables of the paper to a file, as CSV, Markdown or LaTeX."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _LATEX = {
 
 
 def paper_target(output: str | Path) -> Path:
-    """Return the file to write: `output`, or the file ``paper.md`` in `output` if `output` is a folder.
+    """Return the file to write: `output` itself or, if `output` is a folder, the file ``paper.md`` inside it.
 
-    Raise InputError if the suffix is not ``.csv``, ``.md`` or ``.tex``, or if the file exists and was not written
-    by `write_paper_tables`.
+    Raise InputError if the suffix is not ``.csv``, ``.md`` or ``.tex``, or if the file exists but was not written by
+    `write_paper_tables`.
     """
     target = Path(output)
     if target.is_dir():
@@ -44,10 +44,10 @@ def paper_target(output: str | Path) -> Path:
 
 
 def write_paper_tables(tables: PaperTables, output: str | Path) -> Path:
-    """Write the tables to a file, completely or not at all; return its path.
+    """Write the tables to a file, completely or not at all, and return the path of the file.
 
-    The suffix of `output` selects the format: ``.csv``, ``.md`` or ``.tex``. Raise InputError like `paper_target`, and
-    DetreduceError if the file cannot be written.
+    The suffix of `output` decides the format: ``.csv``, ``.md`` or ``.tex``. Raise the same InputError as
+    `paper_target`, and DetreduceError if the file cannot be written.
     """
     target = paper_target(output)
     content = PAPER_SUFFIXES[target.suffix.lower()](tables).encode("utf-8", "replace")
@@ -56,9 +56,10 @@ def write_paper_tables(tables: PaperTables, output: str | Path) -> Path:
 
 
 def _csv(tables: PaperTables) -> str:
-    """Return all tables as one CSV table.
+    """Return all tables as a single CSV table.
 
-    A row is a measure and a method. Each keep has a mean and a standard deviation.
+    There is a row for each measure and method, and each keep has a column for the mean and one for the standard
+    deviation.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -72,12 +73,11 @@ def _csv(tables: PaperTables) -> str:
 
 
 def _plain(value: float) -> str:
-    """Return a number for CSV with six significant digits; empty if it is not known."""
+    """Format a number for CSV with six significant digits, or return an empty string if it is not known."""
     return "" if math.isnan(value) else f"{value:.6g}"
 
 
 def _markdown(tables: PaperTables) -> str:
-    """Return the tables as Markdown."""
     lines = [f"<!-- {_MADE} -->", "", f"# {_one_line(tables.name)}"]
     for table in tables.tables:
         lines += ["", f"## {table.title}", "", _markdown_row(["method", *tables.keeps])]
@@ -92,17 +92,17 @@ def _markdown_row(cells: list[str]) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return a text on one line, without characters that begin HTML."""
+    """Put a text on a single line and escape the character that begins HTML tags."""
     return " ".join(text.split()).replace("<", "&lt;")
 
 
 def _latex(tables: PaperTables) -> str:
-    """Return the tables as LaTeX that needs no package."""
+    """Return the tables as LaTeX code that needs no packages."""
     return "\n".join([f"% {_MADE}", *_latex_lines(tables)])
 
 
 def _latex_lines(tables: PaperTables) -> Iterator[str]:
-    """Yield the lines of all tables. The notes are comments at the end."""
+    """Yield the lines of all tables. The notes follow as comments at the end."""
     for table in tables.tables:
         caption = _escape(table.title).replace("CO2", "CO$_2$").replace("epsilon", r"$\varepsilon$")
         yield from (r"\begin{table}", r"\centering", rf"\caption{{{_escape(tables.name)}: {caption}}}")
@@ -128,4 +128,4 @@ def _escape(text: str) -> str:
 
 
 PAPER_SUFFIXES: dict[str, Callable[[PaperTables], str]] = {".csv": _csv, ".md": _markdown, ".tex": _latex}
-"""Suffix -> the function that makes the text of such a file."""
+"""Suffix of a file -> the function that makes its text."""

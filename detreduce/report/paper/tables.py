@@ -1,4 +1,4 @@
-"""The tables of arXiv 2403.15150 from the cells of a ledger."""
+"""Make the tables of arXiv 2403.15150 from the cells of a ledger."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, RAND
 from detreduce.vocabulary.keeps import Keep, keep_in_words, keep_key
 
 HOUR = 60.0
-"""If a training takes this many minutes, the table of times is in hours."""
+"""If any training takes at least this many minutes, the table of times is in hours."""
 ACCURACY_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class PaperCell:
-    """One cell of a table: mean and standard deviation (n - 1) over `trainings`.
+    """One cell of a table: the mean and the standard deviation (with n - 1) over some trainings.
 
-    `mean` is NaN if the measure is not known, and infinite for epsilon if an image category has no kept image. `spread`
-    is NaN for fewer than two trainings.
+    Attributes
+    ----------
+    mean
+        NaN if the measure is not known. For epsilon, infinite if an image category has no kept image.
+    spread
+        The standard deviation. NaN if there are fewer than two trainings.
+    trainings
+        The number of trainings.
     """
 
     mean: float = math.nan
@@ -45,9 +51,9 @@ class PaperTable:
     Attributes
     ----------
     measure, unit
-        The name of the measure, and its unit; "" without a unit.
+        The name of the measure, and its unit. The unit may be empty.
     rows
-        Method or control -> one cell for each keep. Controls come first.
+        Name of a method or control -> one cell for each keep. Controls come first.
     """
 
     measure: str
@@ -56,11 +62,11 @@ class PaperTable:
 
     @property
     def title(self) -> str:
-        """The measure with its unit."""
+        """The name of the measure with its unit."""
         return f"{self.measure} ({self.unit})" if self.unit else self.measure
 
     def text(self, cell: PaperCell) -> str:
-        """Return a cell as text: mean ± standard deviation; a dash if the measure is not known."""
+        """Return a cell as text: mean ± standard deviation, or a dash if the measure is not known."""
         if math.isnan(cell.mean):
             return "-"
         if math.isinf(cell.mean):
@@ -73,7 +79,10 @@ class PaperTable:
 
 @dataclass(frozen=True)
 class PaperTables:
-    """All tables of an experiment. `keeps` are the names of the columns. `notes` explain how to read the numbers."""
+    """All tables of an experiment.
+
+    `keeps` are the headings of the columns, and `notes` explain how to read the numbers.
+    """
 
     name: str
     keeps: Sequence[str]
@@ -81,7 +90,7 @@ class PaperTables:
     notes: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the tables as a dict for JSON."""
+        """Return the tables as a dict that can be written as JSON."""
         return {
             "name": self.name,
             "tables": [
@@ -102,14 +111,15 @@ class PaperTables:
 
 
 def paper_tables(ledger: Ledger, dataset: str | Path | None = None) -> PaperTables:
-    """Return the tables of the latest plan of a ledger.
+    """Make the tables for the latest plan of a ledger.
 
     Parameters
     ----------
     ledger
         The ledger of an experiment.
     dataset
-        The path of the experiment's dataset, if it was moved. Epsilon needs the dataset and its features in the cache.
+        The path of the experiment's dataset, if it was moved. The dataset and its cached features are needed for
+        epsilon.
 
     Raises
     ------
@@ -124,11 +134,11 @@ def paper_tables(ledger: Ledger, dataset: str | Path | None = None) -> PaperTabl
     cells = [ledger[row["key"]] for row in rows]
     epsilon, notes = epsilons_of(ledger, cells, config, dataset)
     for row, cell in zip(rows, cells, strict=True):
-        # all images are kept
+        # the control full keeps all images, so its epsilon is 0
         row["epsilon"] = 0.0 if epsilon and row["control"] == FULL else epsilon.get(cell.key, math.nan)
         row["total_minutes"], row["total_g_co2"] = _totals(row, cell)
     keeps = _keeps(rows)
-    # with NaN, the comparison is False
+    # comparisons with NaN are False
     hours = any(row["total_minutes"] >= HOUR for row in rows)
     tables = [
         _table("mAP50", "", "mAP50", rows, keeps),
@@ -144,7 +154,9 @@ def paper_tables(ledger: Ledger, dataset: str | Path | None = None) -> PaperTabl
 
 
 def _keeps(rows: Iterable[Mapping[str, Any]]) -> dict[str, Keep]:
-    """Return the keeps of the rows by their keys: all images first, then fractions, then counts, largest first."""
+    """Return the keeps of the rows by their keys: all images first, then fractions, then counts, each from large to
+    small.
+    """
     keeps = {keep_key(row["keep"]): row["keep"] for row in rows}
     return dict(sorted(keeps.items(), key=lambda item: (isinstance(item[1], int), -item[1])))
 
@@ -157,7 +169,7 @@ def _table(
     keeps: Iterable[str],
     factor: float = 1.0,
 ) -> PaperTable:
-    """Return the table of one column of the tidy rows; each value is multiplied by `factor`."""
+    """Make the table for one column of the tidy rows. Each value is multiplied by `factor`."""
     values: dict[tuple[str, str], list[float]] = {}
     for row in rows:
         value = row.get(column)
@@ -177,7 +189,7 @@ def _cell(values: Sequence[float]) -> PaperCell:
 
 
 def _order(row: Mapping[str, Any]) -> tuple[int, int, str]:
-    """Return the sort key of a row: controls come first, then methods in the order of `detreduce methods`."""
+    """Return the sort key of a row: controls first, then methods in the order of `detreduce methods`."""
     controls, methods = list(CONTROLS), list_reducers()
     control = row["control"]
     place = methods.index(row["method"]) if row["method"] in methods else len(methods)
@@ -185,9 +197,9 @@ def _order(row: Mapping[str, Any]) -> tuple[int, int, str]:
 
 
 def _totals(row: Mapping[str, Any], cell: FinishedCell) -> tuple[float, float]:
-    """Return the minutes and the grams of CO2 of choosing and training together; NaN if they are not known.
+    """Return the minutes and the grams of CO2 that choosing and training took together.
 
-    They are not known if the training or the choosing ran at the same time as another training.
+    Both are NaN if the training or the choosing ran at the same time as another training.
     """
     if row.get("overlapped"):
         return math.nan, math.nan
@@ -196,7 +208,7 @@ def _totals(row: Mapping[str, Any], cell: FinishedCell) -> tuple[float, float]:
         if energy.overlapped:
             return math.nan, math.nan
         minutes += energy.seconds / 60
-        # choosing a random subset takes too little energy to matter
+        # choosing a random subset takes too little energy to count
         free = phase == "selection" and row["method"] in RANDOM_METHODS and energy.g_co2 is None
         grams += 0.0 if free else _grams(energy)
     return minutes, grams
@@ -207,7 +219,7 @@ def _grams(energy: PhaseEnergy | None) -> float:
 
 
 def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    """Yield sentences on how to read the numbers."""
+    """Yield sentences that explain how to read the numbers."""
     counts = {row["label"]: 0 for row in rows}
     for row in rows:
         counts[row["label"]] += 1

@@ -17,7 +17,7 @@ import detreduce
 LAYERS = (
     ("errors", "version", "vocabulary"),
     ("machine", "display"),
-    ("arrays", "figures", "ultralytics_bridge"),
+    ("arrays", "figures", "ultralytics_bridge", "videos"),
     ("dataset", "reducers"),
     ("images", "reducers"),
     ("features", "reducers"),

@@ -17,8 +17,8 @@ Data = Annotated[
         metavar="DATA",
         autocompletion=completion.datasets,
         help=(
-            "The dataset: data.yaml, COCO JSON, VOC folder, CVAT or Label Studio export, folder of images, or a name, "
-            "for instance coco8.yaml."
+            "The dataset: data.yaml, COCO JSON, VOC folder, CVAT or Label Studio export, folder of images, video, "
+            "folder of videos, or a name, for instance coco8.yaml."
         ),
     ),
 ]
@@ -86,6 +86,15 @@ def _set_for_command(context: typer.Context, name: str, value: str) -> None:
     os.environ[name] = value
 
 
+Every = Annotated[
+    str | None,
+    typer.Option(
+        "--every",
+        metavar="STEP",
+        help="For videos: use one frame every 0.5s (seconds) or every 10 (frames). Default: 0.5s.",
+        rich_help_panel=DATA,
+    ),
+]
 MaxPixels = Annotated[
     int | None,
     typer.Option(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -20,11 +22,13 @@ from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, 
 from detreduce.dataset.repeated_names import RENAME, find_repeated_names
 from detreduce.dataset.splits import in_order
 from detreduce.display.progress import progress
-from detreduce.errors import InputError
+from detreduce.errors import ImageReadError, InputError
 from detreduce.machine.decoder_messages import decode_quietly
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
 from detreduce.machine.processors import processors
 from detreduce.ultralytics_bridge.shown_size import shown_size
+from detreduce.videos.index import read_index
+from detreduce.videos.reader import read_frame
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TINY = 8 / 640
@@ -41,6 +45,19 @@ class ClassSummary:
     name: str
     images: int
     boxes: int
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """One video: its length in seconds, frames per second, size in pixels, all frames, and the frames that are used."""
+
+    name: str
+    seconds: float
+    rate: float
+    width: int
+    height: int
+    frames: int
+    used: int
 
 
 @dataclass(frozen=True)
@@ -84,6 +101,8 @@ class DatasetSummary:
         A sentence that says how many files are outside the dataset's folder. Empty if there are none.
     tiny
         Number of boxes that would be smaller than 8 x 8 pixels in an image of 640 x 640.
+    videos
+        One summary per video whose frames are used.
     """
 
     path: Path
@@ -102,6 +121,7 @@ class DatasetSummary:
     refused: int = 0
     outside: str = ""
     tiny: int = 0
+    videos: tuple[VideoSummary, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as a dict of values that JSON can store."""
@@ -111,11 +131,12 @@ class DatasetSummary:
         """Return the same content as `to_dict`, but the problems are an iterator, because there may be millions of
         problems.
         """
-        plain = {key: value for key, value in vars(self).items() if key not in ("classes", "problems")}
+        plain = {key: value for key, value in vars(self).items() if key not in ("classes", "videos", "problems")}
         return {
             **plain,
             "path": str(self.path),
             "classes": [asdict(entry) for entry in self.classes],
+            "videos": [asdict(entry) for entry in self.videos],
             "sizes": dict(self.sizes) if self.sizes is not None else None,
             "side_quantiles": {str(q): value for q, value in self.side_quantiles.items()},
             "splits": dict(self.splits),
@@ -161,6 +182,25 @@ def summarise(
         tiny=tiny,
         refused=sum(not record.trainable for record in dataset),
         outside=outside_notice(dataset),
+        videos=summarise_videos(dataset),
+    )
+
+
+def summarise_videos(dataset: DetectionDataset) -> tuple[VideoSummary, ...]:
+    """Return a summary of each video whose frames are images of the dataset."""
+    used = Counter(record.frame.video for record in dataset if record.frame is not None)
+    return tuple(
+        VideoSummary(
+            name=Path(os.path.relpath(video, dataset.source.root)).as_posix(),
+            seconds=round(index.seconds, 3),
+            rate=round(index.rate, 3),
+            width=index.width,
+            height=index.height,
+            frames=len(index),
+            used=count,
+        )
+        for video, count in used.items()
+        for index in [read_index(video)]
     )
 
 
@@ -265,13 +305,16 @@ def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
             advance()
             problems += faults
     named = {problem.file for problem in problems}
-    for path, words in damaged_jpegs([record.path for record in dataset if record.path not in named]).items():
+    files = [record.path for record in dataset if record.path not in named and record.frame is None]
+    for path, words in damaged_jpegs(files).items():
         problems.append(Problem(path, f"damaged; decoders fill in the missing parts ({words})"))
     return tuple(problems)
 
 
 def _check_image(record: ImageRecord) -> list[Problem]:
     """Decode one image and return its problems."""
+    if record.frame is not None:
+        return _check_frame(record)
     try:
         with opened_image(record.path) as image:
             check_pixels(*image.size)
@@ -290,3 +333,12 @@ def _check_image(record: ImageRecord) -> list[Problem]:
     if kind in ("JPEG", "MPO") and lacks_end_marker(record.path):
         faults.append("JPEG without its end marker; ultralytics would rewrite the file in place")
     return [Problem(record.path, what) for what in faults]
+
+
+def _check_frame(record: ImageRecord) -> list[Problem]:
+    """Decode one frame of a video and return its problems."""
+    try:
+        read_frame(record.path)
+    except ImageReadError as error:
+        return [Problem(record.path, str(error))]
+    return []

@@ -37,9 +37,17 @@ DEMO = "demo"
 
 
 def load_dataset(
-    path: str | Path, split: str | None = None, images: str | Path | None = None, *, outside: bool = True
+    path: str | Path,
+    split: str | None = None,
+    images: str | Path | None = None,
+    *,
+    outside: bool = True,
+    every: str | int | None = None,
 ) -> DetectionDataset:
     """Load one split of a dataset. No file is copied, and no image is opened.
+
+    Each frame of a video is an image. The packets of a video are read to find its frames, but only its first frame is
+    decoded.
 
     ``dataset.problems`` lists faults that were found while loading. ``dataset.source.splits`` lists all splits of the
     dataset.
@@ -61,6 +69,9 @@ def load_dataset(
     outside
         Whether to follow links and paths that lead out of the dataset's folder. Links are followed only to
         images (by their suffix or first bytes) and to files that parse as labels. `dataset.outside` counts the files.
+    every
+        Only for videos: which frames are used. ``"0.5s"`` uses one frame every half second, and 10 uses every tenth
+        frame. The default is half a second.
 
     Raises
     ------
@@ -76,8 +87,18 @@ def load_dataset(
         place = absolute(Path(path).expanduser())
         shipped = None if os.path.lexists(place) else shipped_dataset(str(path))
         with step("reading the dataset"):
-            dataset = _remembered(lambda: _load(_dataset_in(shipped or place), split, images), outside)
+            dataset = _remembered(lambda: _every(_load(_dataset_in(shipped or place), split, images), every), outside)
             return dataset if images is None else replace(dataset, source=replace(dataset.source, images=Path(images)))
+
+
+def _every(dataset: DetectionDataset, every: str | int | None) -> DetectionDataset:
+    """Return a dataset of videos with the frames that `every` names. Raise InputError if it has no videos."""
+    if every is None:
+        return dataset
+    source = dataset.source
+    if source.every is None:
+        raise InputError(f"{source.path}: every={every!r} is for videos only. Leave it out (--every).")
+    return get_format(source.format).load_split(replace(source, every=str(every)), dataset.split)
 
 
 def load_split(source: Source, split: str) -> DetectionDataset:
@@ -108,7 +129,7 @@ def _remembered(load: Callable[[], DetectionDataset], outside: bool) -> Detectio
     with watched_reads(loaded.note), names_as_utf8():
         dataset = check_outside(load(), follow=outside)
     check_file_names(dataset)
-    loaded.note_images(record.path for record in dataset)
+    loaded.note_images(dict.fromkeys(record.file for record in dataset))
     return replace(dataset, loaded=loaded)
 
 
@@ -135,7 +156,7 @@ def _load(place: Path, split: str | None, images: str | Path | None) -> Detectio
         return _load_description(read_description(place), split)
     folder = absolute(Path(images).expanduser()) if images is not None else None
     for row in all_formats():
-        if row.labelled and (row.accepts_folder(place) if place.is_dir() else row.accepts_file(place)):
+        if row.labelled and row.accepts_folder(place) if place.is_dir() else row.accepts_file(place):
             return row.load_path(place, split, folder)
     for row in all_formats() if place.is_dir() else ():
         if row.accepts_images(place) or (not row.labelled and row.accepts_folder(place)):

@@ -58,10 +58,10 @@ def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDatase
     for record in dataset:
         label = record.label_path
         # the usual case first, because there may be 100,000 images
-        if inside.locate(record.path) is Place.OWN and (label is None or inside.locate(label) is Place.OWN):
+        if inside.locate(record.file) is Place.OWN and (label is None or inside.locate(label) is Place.OWN):
             kept.append(record)
             continue
-        files = {path: inside.locate(path) for path in (record.path, label) if path is not None}
+        files = {path: inside.locate(path) for path in (record.file, label) if path is not None}
         beyond = [path for path, place in files.items() if place is Place.OUTSIDE]
         if beyond and not follow:
             fault: Problem | None = _refusal(beyond[0], inside.folder)
@@ -186,6 +186,9 @@ def _refusal(path: Path, folder: Path) -> Problem:
 def _find_fault(files: Mapping[Path, Place], record: ImageRecord) -> Problem | None:
     """Return a problem if a file outside the dataset's folder is not an image or a label file."""
     for path, place in files.items():
+        if record.frame is not None:
+            # its first frame was decoded, so that it is a video
+            continue
         is_image = path == record.path
         if not (_is_image(path, place) if is_image else _is_labels(path)):
             what = "an image" if is_image else "a label file"

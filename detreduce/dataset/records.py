@@ -20,6 +20,7 @@ from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.source import Source, SplitSource
 from detreduce.machine.image_files import opened_image
 from detreduce.ultralytics_bridge.shown_size import shown_size
+from detreduce.videos.paths import VideoFrame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +72,8 @@ class ImageRecord:
     name
         Path of the image relative to its images folder, with ``/``. Lists of images use this name.
     path
-        The image file. Loading does not open the file. A missing file is listed in the dataset's problems.
+        The image file. Loading does not open the file. A missing file is listed in the dataset's problems. The path of
+        a frame of a video continues the path of the video (see `frame`).
     boxes
         (m, 4) float64, read-only, in the dataset's ``box_format``.
     class_ids
@@ -90,6 +92,8 @@ class ImageRecord:
     refused
         True if ultralytics leaves the image out of the training because of its label file (YOLO). Labels that are
         converted from another format are never refused.
+    frame
+        The video, the number and the time of a frame. None if the image is a file of its own.
     """
 
     id: ImageId
@@ -103,6 +107,12 @@ class ImageRecord:
     label_path: Path | None = None
     unreadable: bool = False
     refused: bool = False
+    frame: VideoFrame | None = None
+
+    @property
+    def file(self) -> Path:
+        """The file that stores the image: `path`, or the video of a frame."""
+        return self.path if self.frame is None else self.frame.video
 
     @property
     def trainable(self) -> bool:

@@ -44,6 +44,8 @@ class Source:
         The file or folder that a person knows, if `path` is a copy that detreduce made in its cache folder.
     images
         The folder of images that the caller passed. None if the caller passed none.
+    every
+        Videos: which frames are used, such as ``0.5s`` or ``10``. None in other formats.
     """
 
     format: str
@@ -53,6 +55,7 @@ class Source:
     outside: bool = True
     origin: Path | None = None
     images: Path | None = field(default=None, compare=False)
+    every: str | None = None
 
     @property
     def typed(self) -> Path:

@@ -21,6 +21,7 @@ from detreduce.dataset.suggested_command import reduce_command
 from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.choice import Choice, check_choice, records_on_disk
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, SELECTION_FILE
+from detreduce.dataset.writing.frame_format import FrameFormat
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link
 from detreduce.dataset.writing.report import SubsetReport, subset_report
 from detreduce.dataset.writing.staging import check_replaceable, staged
@@ -64,6 +65,7 @@ def write_subset(
     discard_changes: bool = False,
     files: Mapping[str, bytes] | None = None,
     others: Mapping[str, DetectionDataset] | None = None,
+    frames: str = "jpg",
 ) -> DetectionDataset:
     """Write the chosen images of a split in the dataset's format, and the other splits unchanged.
 
@@ -95,6 +97,9 @@ def write_subset(
         Name -> content of further files to write into the folder.
     others
         Name -> other splits of the dataset's source that are loaded already.
+    frames
+        Only for videos: the image format of the written frames. ``jpg``, ``jpg:90`` with a quality from 1 to 100
+        (default 95), or ``png``.
 
     Returns
     -------
@@ -115,10 +120,10 @@ def write_subset(
         A class lost all or nearly all boxes, or images were copied instead of linked. A split could not be read. The
         selection was made from another dataset.
     """
-    mode = check_link(link)
+    mode = _check_mode(dataset, link)
     write = _find_writer(dataset, format)
     chosen = selection.image_ids if isinstance(selection, ChosenImages) else selection
-    choice = Choice(dataset, tuple(chosen), load_split, others or {})
+    choice = Choice(dataset, tuple(chosen), load_split, others or {}, FrameFormat.parse(frames))
     check_choice(choice)
     target = _target(output)
     replacing = {"overwrite": overwrite, "discard_changes": discard_changes}
@@ -188,9 +193,11 @@ def check_output(
     format: str | None = None,
     overwrite: bool = False,
     discard_changes: bool = False,
+    frames: str = "jpg",
 ) -> None:
     """Check the arguments of `write_subset` before images are chosen. Raise InputError for an invalid argument."""
-    check_link(link)
+    _check_mode(dataset, link)
+    FrameFormat.parse(frames)
     _find_writer(dataset, format)
     target = _target(output)
     check_apart_from(target, dataset)
@@ -233,6 +240,17 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
         convert_to_yolo(choice, placer, target)
         placer.finish()
     return target / DATA_YAML
+
+
+def _check_mode(dataset: DetectionDataset, link: str) -> LinkMode:
+    """Return `link` if images of the dataset can be placed in this way. Raise InputError otherwise."""
+    mode = check_link(link)
+    if mode == "list" and any(record.frame is not None for record in dataset):
+        raise InputError(
+            f"{dataset.source.typed}: link='list' writes no images, but frames of videos must be written as images. "
+            "Leave it out (--link)."
+        )
+    return mode
 
 
 def _target(output: str | Path) -> Path:

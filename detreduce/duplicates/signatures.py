@@ -157,7 +157,7 @@ def read_signatures(
             return digest
         return content_digest(digest + np.asarray(regions[place], "<f8").tobytes())
 
-    def prepare(place: int, data: bytes) -> Bytes:
+    def prepare(place: int, data: bytes | RGB) -> Bytes:
         image = decode(data)
         region = regions[place] if regions is not None else None
         return sign(image if region is None else cut_out(image, region))

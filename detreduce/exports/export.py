@@ -92,6 +92,11 @@ def export_selection(
     if form not in FORMS:
         raise InputError(f"form={form!r} is not one of {', '.join(FORMS)}.{nearest(str(form), FORMS)}")
     mode = check_link(link)
+    if form != "csv" and any(record.frame is not None for record in dataset):
+        raise InputError(
+            f"{dataset.source.typed}: frames of videos are no files, so form={form!r} cannot name them. Use the images "
+            "that `detreduce reduce` wrote, or the form csv."
+        )
     check_selection(dataset, selection)
     rows = image_rows(dataset, selection)
     target = absolute(Path(output).expanduser())

@@ -113,8 +113,8 @@ class NetworkInput:
     frame: Frame
 
 
-def network_input(data: bytes, preprocess: Preprocess) -> NetworkInput:
-    """Decode the bytes of an image file and resize the image for a network.
+def network_input(data: bytes | RGB, preprocess: Preprocess) -> NetworkInput:
+    """Decode the bytes of an image file and resize the image for a network. Pixels of a frame are only resized.
 
     Raise the same ImageReadError as `decode`.
     """

@@ -16,6 +16,7 @@ from detreduce.images.frame import WHOLE, Frame, reduced_frame
 from detreduce.machine.decoder_messages import decode_quietly
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
 from detreduce.machine.regular_files import IMAGES, read_regular
+from detreduce.videos.reader import read_frame
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -119,9 +120,11 @@ def _resize(image: RGB, height: int, width: int) -> RGB:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def decode(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> RGB:
+def decode(data: bytes | RGB, *, longest: int | None = None, shortest: int | None = None) -> RGB:
     """Decode the bytes of an image file to an (h, w, 3) uint8 RGB array, and apply the EXIF rotation as ultralytics
     does.
+
+    If `data` is an array, for instance a frame of a video, it is returned unchanged.
 
     Grey, palette, 16-bit and transparent images become 8-bit RGB: of 16 bits, the upper 8 are used, and the alpha
     channel is dropped. If `longest` is given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size. Its longer side
@@ -141,7 +144,8 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
 def why_unreadable(path: Path) -> str:
     """Return why an image file cannot be read or decoded, or an empty string if it can."""
     try:
-        decode(read_regular(path, IMAGES))
+        if read_frame(path) is None:
+            decode(read_regular(path, IMAGES))
     except OSError as error:
         return error.strerror or str(error)
     except (ImageReadError, cv2.error, MemoryError) as error:
@@ -149,11 +153,13 @@ def why_unreadable(path: Path) -> str:
     return ""
 
 
-def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> tuple[RGB, Frame]:
+def decode_framed(data: bytes | RGB, *, longest: int | None = None, shortest: int | None = None) -> tuple[RGB, Frame]:
     """Decode an image like `decode`, and also return where the picture is inside the array.
 
     If a JPEG is decoded at a reduced size, its picture may not fill the array completely.
     """
+    if isinstance(data, np.ndarray):
+        return data, WHOLE
     if not data:
         raise ImageReadError(EMPTY_FILE)
     size, divisor, needed = None, 1, 0

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Generic
 
@@ -17,11 +18,15 @@ import numpy.typing as npt
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, DetreduceWarning, ImageReadError, name_first
 from detreduce.images.batches import Known, ReadImage, T, read_ahead, read_image
+from detreduce.images.decode import RGB
+from detreduce.images.frames import FramePreparation, WantedFrames, read_frames_ahead
 from detreduce.images.store import DigestMemo, VectorStore, warn_unwritable
 from detreduce.machine.hashes import Digest
 
 Array = npt.NDArray[Any]
 MEMO_SECONDS = 30.0
+FRAMES_DECODED = 8
+"""Largest number of decoded frames in memory. A frame of a 4K video takes 25 MB."""
 
 
 class ImageVectors:
@@ -146,7 +151,7 @@ class ImageJob(Generic[T]):
         The remembered digests of files, so that files that have not changed are not read again.
     prepare
         Function (row, bytes of the file) -> prepared image. It may raise ImageReadError, and runs in the threads that
-        read.
+        read. For a frame of a video, it gets the RGB pixels instead of the bytes.
     compute
         Function that receives an iterator of (row, prepared image) and yields (row, arrays), in any order. `arrays`
         contains one (k, d) array for each kind of vector.
@@ -167,7 +172,7 @@ class ImageJob(Generic[T]):
     paths: Sequence[Path]
     vectors: Sequence[ImageVectors]
     memo: DigestMemo
-    prepare: Callable[[int, bytes], T]
+    prepare: Callable[[int, bytes | RGB], T]
     compute: Callable[[Iterator[tuple[int, T]]], Iterator[tuple[int, Sequence[Array]]]]
     stop_at_failure: bool = False
     batch: int = 16
@@ -175,6 +180,7 @@ class ImageJob(Generic[T]):
     damaged: dict[int, str] = field(default_factory=dict)
     computed: int = 0
     _digests: dict[int, Digest] = field(default_factory=dict)
+    _frames: WantedFrames = field(default_factory=WantedFrames)
     _kept: float = field(default_factory=time.monotonic)
 
     def run(self, pool: Executor, ahead: int) -> None:
@@ -182,8 +188,10 @@ class ImageJob(Generic[T]):
 
         The threads of `pool` read at most `ahead` images in advance.
         """
-        remembered = ((row, self.memo.get(self.paths[row])) for row in self._open_rows())
-        self._digests = {row: digest for row, digest in remembered if digest is not None}
+        self._frames = WantedFrames.among(self.paths, self.memo)
+        frames = self._frames.rows
+        remembered = ((row, self.memo.get(self.paths[row])) for row in self._open_rows() if row not in frames)
+        self._digests = {row: digest for row, digest in remembered if digest is not None} | self._frames.digests
         try:
             self._recall()
             self._fill_open(pool, ahead, self._stored)
@@ -247,7 +255,13 @@ class ImageJob(Generic[T]):
             def read(row: int) -> ReadImage[T]:
                 return read_image(row, self.paths[row], self.prepare, known)
 
-            prepared = self._readable(read_ahead(rows, read, pool, ahead), advance)
+            frames = self._frames.rows
+            files = read_ahead((row for row in rows if row not in frames), read, pool, ahead)
+            decoded = min(ahead, FRAMES_DECODED)
+            preparation = FramePreparation(self.prepare, pool, decoded, ahead)
+            wanted = frames.intersection(rows)
+            images = chain(files, read_frames_ahead(self._frames, wanted, known, preparation))
+            prepared = self._readable(images, advance)
             for row, arrays in self.compute(prepared):
                 for vectors, array in zip(self.vectors, arrays, strict=True):
                     vectors.add(row, self._digests[row], array)

@@ -22,8 +22,9 @@ from detreduce.errors import DetreduceError, DetreduceWarning
 from detreduce.machine.array_files import read_npz
 from detreduce.machine.documents import parse_json
 from detreduce.machine.files import remove_partial, write_atomically
-from detreduce.machine.hashes import Digest, content_digest
+from detreduce.machine.hashes import Digest, content_digest, file_hash
 from detreduce.machine.regular_files import IMAGES, RECORDS, read_regular
+from detreduce.videos.paths import VIDEO_SUFFIXES, video_of
 
 DIGEST_BYTES = 32
 SHARD_ROWS = 256
@@ -217,7 +218,13 @@ class DigestMemo:
         self._changed: set[Path] = set()
 
     def get(self, path: Path) -> Digest | None:
-        """Return the remembered digest of a file, or None if there is none or if the file has changed."""
+        """Return the remembered digest of a file, or None if there is none or if the file has changed.
+
+        The digest of a frame is computed from the digest of its video and the number of the frame.
+        """
+        if (frame := video_of(path)) is not None:
+            known = self.get(frame[0])
+            return None if known is None else frame_digest(known, frame[1])
         entry = self._entries(path.parent).get(path.name)
         if entry is None:
             return None
@@ -231,9 +238,16 @@ class DigestMemo:
 
         Raise OSError if the file cannot be read.
         """
+        if (frame := video_of(path)) is not None:
+            return frame_digest(self.read(frame[0]), frame[1])
         known = self.get(path)
         if known is None:
             read_at_ns, status = time.time_ns(), path.stat()
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                # too large to be read at once
+                known = bytes.fromhex(file_hash(path))
+                self.put(path, status, read_at_ns, known)
+                return known
             known = content_digest(read_regular(path, IMAGES))
             self.put(path, status, read_at_ns, known)
         return known
@@ -267,6 +281,11 @@ class DigestMemo:
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 pass  # a damaged file counts as empty
         return self._known[parent]
+
+
+def frame_digest(video: Digest, number: int) -> Digest:
+    """Return the digest of a frame from the digest of its video and its number."""
+    return content_digest(b"frame %d of the video " % number + video)
 
 
 def _stamp(status: os.stat_result) -> str:

@@ -66,7 +66,8 @@ def write_selection_page(
     target = check_target(Path(output) if output is not None else file.parent / SELECTION_PAGE, SELECTION_PAGE)
     made = Selection.load(file)
     if isinstance(dataset, str | Path):
-        dataset = load_dataset(locate_dataset(dataset), split=made.provenance.get("dataset", {}).get("split"))
+        made_on = made.provenance.get("dataset", {})
+        dataset = load_dataset(locate_dataset(dataset), split=made_on.get("split"), every=made_on.get("every"))
     data = dataset if dataset is not None else find_dataset(made.provenance)
     check_dataset(data, made.provenance, len(made.scores))
     table = None

@@ -31,6 +31,7 @@ class Output:
     overwrite: bool = False
     discard_changes: bool = False
     page: bool = True
+    frames: str = "jpg"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ReductionRequest:
 
     Attributes
     ----------
-    data, split, images
+    data, split, images, every
         The arguments of `load_dataset`. `data` may also be a dataset that is already loaded.
     output
         Where to write the smaller dataset. If None, the result cannot be written.
@@ -65,6 +66,7 @@ class ReductionRequest:
     clean: bool = True
     keep_all: bool = False
     reason: str = ""
+    every: str | int | None = None
 
     def resolve(self, dataset: DetectionDataset) -> ReductionRequest:
         """Replace the method `auto` by an actual method for this dataset, and set `reason`. Return the new request.
@@ -108,9 +110,11 @@ class ReductionRequest:
     def load(self) -> DetectionDataset:
         """Return the dataset, and load it first if `data` is a path. Raise InputError if it cannot be loaded."""
         if not isinstance(self.data, DetectionDataset):
-            return load_dataset(self.data, split=self.split, images=self.images)
-        if self.split is not None or self.images is not None:
-            raise InputError("split and images apply only to a dataset that is given by its path. Leave them out.")
+            return load_dataset(self.data, split=self.split, images=self.images, every=self.every)
+        if self.split is not None or self.images is not None or self.every is not None:
+            raise InputError(
+                "split, images and every apply only to a dataset that is given by its path. Leave them out."
+            )
         return self.data
 
 

@@ -55,6 +55,8 @@ def reduce(
     overwrite: bool = False,
     discard_changes: bool = False,
     page: bool = True,
+    every: str | int | None = None,
+    frames: str = "jpg",
     say: Callable[[str], None] | None = None,
     **parameters: Any,
 ) -> ReductionResult:
@@ -99,6 +101,10 @@ def reduce(
         same as for `extract_features`.
     proxy
         Log of a proxy training, for a method that needs it; see `log_proxy_training`.
+    every
+        Only for videos: which frames are used, such as ``"0.5s"`` or 10; see `load_dataset`.
+    frames
+        Only for videos: the image format of the written frames; see `write_subset`.
     say
         Function that is called with one line of text for each step. By default, nothing is printed.
 
@@ -132,13 +138,14 @@ def reduce(
     number: Any = 1.0 if keep == ALL else keep
     request = ReductionRequest(
         data=data,
-        output=Output(output, link, format, overwrite, discard_changes, page),
+        output=Output(output, link, format, overwrite, discard_changes, page, frames),
         selection=SelectionRequest(method, number, seed, categories, composition, parameters, cache),
         extraction=Extraction(backbone, blocks, unreadable=unreadable, cache=cache, proxy=proxy),
         split=split,
         images=images,
         clean=drop_duplicates is None,
         keep_all=keep == ALL,
+        every=every,
     )
     with listening(say):
         return run_reduction(request)

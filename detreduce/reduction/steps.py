@@ -191,6 +191,7 @@ class Reduction:
             format=output.format,
             overwrite=output.overwrite,
             discard_changes=output.discard_changes,
+            frames=output.frames,
         )
 
     @property
@@ -339,6 +340,7 @@ class Reduction:
             discard_changes=output.discard_changes,
             files=files,
             others=self.splits[0],
+            frames=output.frames,
         )
 
     def _sized(self, source: Source, found: Duplicates | None) -> SelectionRequest:

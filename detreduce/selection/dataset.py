@@ -22,6 +22,7 @@ def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
         "format": dataset.source.format,
         **({"image_folder": str(folder)} if folder else {}),
         "split": dataset.split,
+        **({"every": dataset.source.every} if dataset.source.every else {}),
         "images": len(dataset),
         "boxes": int((~dataset.box_crowd).sum()),
         "content_hash": dataset.content_hash,
@@ -35,7 +36,8 @@ def find_dataset(provenance: Mapping[str, Any]) -> DetectionDataset:
         raise InputError("The selection does not name its dataset. Pass the dataset (--data).")
     try:
         file = find(place["path"], what="dataset of the selection")
-        return load_dataset(file, place.get("split"), place.get("image_folder") if takes_images(file) else None)
+        folder = place.get("image_folder") if takes_images(file) else None
+        return load_dataset(file, place.get("split"), folder, every=place.get("every"))
     except MissingFileError as error:
         raise MissingFileError(f"{error} If the dataset was moved, pass its new path (--data).") from None
 

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detreduce.cli.help import DUPLICATES
-from detreduce.cli.options import SHOWN, Alike, All, Backbone, Cache, Data, Images, Json, MaxPixels, NoOutside, Split
+from detreduce.cli.options import (
+    SHOWN,
+    Alike,
+    All,
+    Backbone,
+    Cache,
+    Data,
+    Every,
+    Images,
+    Json,
+    MaxPixels,
+    NoOutside,
+    Split,
+)
 from detreduce.cli.output import print_json
 from detreduce.display.progress import step
 
@@ -24,6 +37,7 @@ def duplicates(
     images: Images = None,
     max_pixels: MaxPixels = None,
     no_outside: NoOutside = False,
+    every: Every = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -76,7 +90,7 @@ def duplicates(
     from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
     from detreduce.duplicates.search import THRESHOLD, check_threshold
 
-    dataset = load_dataset(place, split=split, images=images)
+    dataset = load_dataset(place, split=split, images=images, every=every)
     if by == "features":
         from detreduce.features.extract import extract_features
 

@@ -54,8 +54,8 @@ def explain(
     made = Selection.load(file)
     dataset = None
     if place is not None:
-        split = made.provenance.get("dataset", {}).get("split")
-        dataset = load_dataset(place, split=split, images=images)
+        made_on = made.provenance.get("dataset", {})
+        dataset = load_dataset(place, split=made_on.get("split"), images=images, every=made_on.get("every"))
     if image is None:
         _open_page(file, dataset, cache, as_json)
         return

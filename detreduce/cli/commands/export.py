@@ -73,8 +73,8 @@ def export(
     if place is None:
         dataset = find_dataset(made.provenance)
     else:
-        split = made.provenance.get("dataset", {}).get("split")
-        dataset = load_dataset(place, split=split, images=images)
+        made_on = made.provenance.get("dataset", {})
+        dataset = load_dataset(place, split=made_on.get("split"), images=images, every=made_on.get("every"))
     written = export_selection(
         dataset, made, output, form=form, link=link, overwrite=overwrite, discard_changes=discard_changes
     )

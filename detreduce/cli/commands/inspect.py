@@ -9,7 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from detreduce.cli.help import CONTENT, OUTPUT
-from detreduce.cli.options import SHOWN, All, Cache, Data, Images, Json, MaxPixels, NoOutside, Split, output_option
+from detreduce.cli.options import (
+    SHOWN,
+    All,
+    Cache,
+    Data,
+    Every,
+    Images,
+    Json,
+    MaxPixels,
+    NoOutside,
+    Split,
+    output_option,
+)
 from detreduce.cli.output import print_json, say_file
 
 
@@ -19,6 +31,7 @@ def inspect(
     images: Images = None,
     max_pixels: MaxPixels = None,
     no_outside: NoOutside = False,
+    every: Every = None,
     check_images: Annotated[
         bool,
         typer.Option(
@@ -74,7 +87,7 @@ def inspect(
         from detreduce.pages.own_file import HEALTH_PAGE, check_target
 
         check_target(output or Path(HEALTH_PAGE), HEALTH_PAGE)
-    dataset = load_dataset(locate_dataset(data), split=split, images=images)
+    dataset = load_dataset(locate_dataset(data), split=split, images=images, every=every)
     found = None
     if check_images:
         from detreduce.duplicates.health import check_pixels

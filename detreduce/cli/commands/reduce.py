@@ -16,6 +16,7 @@ from detreduce.cli.options import (
     Cache,
     Data,
     DiscardChanges,
+    Every,
     Images,
     Json,
     MaxPixels,
@@ -210,7 +211,15 @@ Page = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
-
+Frames = Annotated[
+    str,
+    typer.Option(
+        "--frames",
+        metavar="FORMAT",
+        help="For videos: how to write the chosen frames. jpg, jpg:90 (quality 1 to 100) or png.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Details = Annotated[
     bool,
     typer.Option(
@@ -235,6 +244,7 @@ def reduce(
     images: Images = None,
     max_pixels: MaxPixels = None,
     no_outside: NoOutside = False,
+    every: Every = None,
     link: Link = "hardlink",
     output_format: Format = None,
     must_keep: MustKeep = None,
@@ -254,6 +264,7 @@ def reduce(
     discard_changes: DiscardChanges = False,
     details: Details = False,
     page: Page = True,
+    frames: Frames = "jpg",
     as_json: Json = False,
 ) -> None:
     """Choose the images to keep and write the smaller dataset.
@@ -293,13 +304,14 @@ def reduce(
     asked = [part.strip() for part in blocks.split(",")] if blocks else None
     request = ReductionRequest(
         data=place,
-        output=WrittenTo(output, link, output_format, overwrite, discard_changes, page),
+        output=WrittenTo(output, link, output_format, overwrite, discard_changes, page, frames),
         selection=replace(selection, categories=read_categories(categories), composition=composition),
         extraction=Extraction(backbone, asked, unreadable=unreadable, cache=cache, proxy=proxy),
         split=split,
         images=images,
         clean=drop_duplicates is None,
         keep_all=keep == ALL,
+        every=every,
     )
     with listening(tell):
         result = run_reduction(request)

@@ -16,12 +16,13 @@ from detreduce.dataset.suggested_command import inspect_command, reduce_command
 from detreduce.machine.regular_files import is_regular
 
 if TYPE_CHECKING:
-    from detreduce.dataset.checks import DatasetSummary
+    from detreduce.dataset.checks import DatasetSummary, VideoSummary
     from detreduce.dataset.health.advice import Advice
     from detreduce.dataset.health.finding import Finding
     from detreduce.dataset.leaks import Leaks
     from detreduce.dataset.records import DetectionDataset
 
+SHOWN_VIDEOS = 20
 STYLES = {"wrong": "bold red", "look": "yellow", "good": "green"}
 
 
@@ -74,6 +75,17 @@ def show_next(
     terminal.console().print(f"Next: {command}", soft_wrap=True)
 
 
+def _show_videos(videos: Sequence[VideoSummary], *, show_all: bool) -> None:
+    """Print one row for each video: length, frame rate, size and the number of frames that are used."""
+    table = table_of("video", "seconds", "frames per second", "pixels", "frames", "used", right=5)
+    for video in videos if show_all else videos[:SHOWN_VIDEOS]:
+        size = f"{video.width} x {video.height}"
+        table.add_row(video.name, f"{video.seconds:.1f}", f"{video.rate:.4g}", size, f"{video.frames}", f"{video.used}")
+    show_table(terminal.console(), table)
+    if more := len(videos) - table.row_count:
+        terminal.console().print(f"... and {more} more videos. Use --all to list all videos.")
+
+
 def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None:
     """Print the content and the problems of a dataset.
 
@@ -93,6 +105,8 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
     for label, value in facts.items():
         grid.add_row(f"  {label}", f"{value}")
     out.print(grid)
+    if summary.videos:
+        _show_videos(summary.videos, show_all=show_all)
     if summary.classes:
         # some formats have no numbers for classes and use their names instead
         keys = ["key"] if any(str(row.key) != row.name for row in summary.classes) else []

@@ -14,6 +14,8 @@ from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import READABLE, most_common, share, show_problems, show_table, show_text, table_of
 from detreduce.dataset.output_name import free_name
 from detreduce.dataset.suggested_command import data_words
+from detreduce.dataset.writing.dataset_yaml import FRAMES_TABLE
+from detreduce.machine.regular_files import is_regular
 from detreduce.selection.estimates import estimates_in_words
 from detreduce.selection.steps_in_words import steps_in_words
 
@@ -93,7 +95,11 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
     else:
         chosen, names = (shlex.quote(str(one)) for one in (result.output / "selection.json", free_name("to-label.txt")))
         out.print(f"Next: label the images in {result.output}", soft_wrap=True)
-        out.print(f"A list of them: detreduce export {chosen} --as list --output {names}", soft_wrap=True)
+        if is_regular(table := result.output / FRAMES_TABLE):
+            # frames of videos are no files that a list could name
+            out.print(f"Their videos and times: {table}", soft_wrap=True)
+        else:
+            out.print(f"A list of them: detreduce export {chosen} --as list --output {names}", soft_wrap=True)
     if result.page is not None:
         out.print(f"Pictures of kept and dropped images: {result.page}", soft_wrap=True)
 

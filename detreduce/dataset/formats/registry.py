@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # The values are import paths, so that listing the names does not import the readers.
 # The first format that accepts a path loads the dataset.
-# Folders of images come last, because every folder could be one.
+# Folders of videos and images come last, because every folder could be one.
 FORMATS = {
     "voc": "detreduce.dataset.formats.voc.row:VOC",
     "coco": "detreduce.dataset.formats.coco.row:COCO",
@@ -20,6 +20,7 @@ FORMATS = {
     "yolo": "detreduce.dataset.formats.yolo.row:YOLO",
     "label_studio": "detreduce.dataset.formats.label_studio.row:LABEL_STUDIO",
     "labelme": "detreduce.dataset.formats.labelme.row:LABELME",
+    "videos": "detreduce.dataset.formats.videos.row:VIDEOS",
     "images": "detreduce.dataset.formats.unlabelled.row:UNLABELLED",
 }
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from detreduce.machine.decoder_messages import decode_quietly
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
+from detreduce.videos.reader import read_frame
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,6 +26,10 @@ OUTLINE = "#ff6d00"
 def small_image(path: Path, side: int = SIDE) -> Image | None:
     """Return a small upright image, or None if the file cannot be read. The longer side has at most `side` pixels."""
     try:
+        if (frame := read_frame(path)) is not None:
+            from PIL import Image
+
+            return _shrink(Image.fromarray(frame), side)
         with opened_image(path) as image:
             check_pixels(*image.size)
             with decoding(image.width * image.height):

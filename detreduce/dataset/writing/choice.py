@@ -10,6 +10,7 @@ from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Source
 from detreduce.dataset.splits import in_order
+from detreduce.dataset.writing.frame_format import FrameFormat
 from detreduce.dataset.writing.links import require_images
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError, nearest
@@ -30,12 +31,15 @@ class Choice:
         Function that loads another split of a source.
     others
         Other splits of the source that are loaded already, by name.
+    frames
+        The image format of frames that are taken from videos.
     """
 
     dataset: DetectionDataset
     image_ids: tuple[ImageId, ...]
     load_split: Callable[[Source, str], DetectionDataset]
     others: Mapping[str, DetectionDataset] = field(default_factory=dict)
+    frames: FrameFormat = field(default_factory=FrameFormat)
 
     @cached_property
     def files(self) -> LoadedFiles:
@@ -69,7 +73,7 @@ class Choice:
     def check_unchanged(self) -> None:
         """Raise InputError or OSError if a chosen image or its label file changed since the dataset was loaded."""
         for record in self.kept:
-            self.files.check_image(record.path)
+            self.files.check_image(record.file)
             if record.label_path is not None and record.label_path in self.files:
                 read_regular(record.label_path, LABELS)
 
@@ -109,7 +113,7 @@ class Choice:
 
 def records_on_disk(dataset: DetectionDataset) -> tuple[ImageRecord, ...]:
     """Return the records whose image file exists. Warn about missing files."""
-    there = tuple(record for record in dataset if is_regular(record.path))
+    there = tuple(record for record in dataset if is_regular(record.file))
     if len(there) < len(dataset):
         missing = len(dataset) - len(there)
         warn_about_subset(f"{missing} images of the {dataset.split} split are missing and were not written.")
@@ -143,4 +147,4 @@ def check_choice(choice: Choice) -> None:
         if image_id in seen:
             raise InputError(f"Image {image_id!r} is in the selection twice. Pass each id once.")
         seen.add(image_id)
-    require_images(record.path for record in choice.kept)
+    require_images(dict.fromkeys(record.file for record in choice.kept))

@@ -13,6 +13,8 @@ from detreduce.dataset.writing.staging import MANIFEST
 
 DATA_YAML = PurePosixPath("data.yaml")
 SELECTION_FILE = PurePosixPath("selection.json")
+FRAMES_TABLE = PurePosixPath("frames.csv")
+"""The table of the frames that were taken from videos."""
 OWN_FILES = frozenset({DATA_YAML, SELECTION_FILE, PurePosixPath(MANIFEST)})
 """Names of the files that detreduce writes at the top of an output."""
 

@@ -14,7 +14,7 @@ from detreduce.errors import ImageReadError
 from detreduce.features.pixels.image_block import ImageBlock
 from detreduce.features.proxy.head_gradients import LAYERS, GradientOptions, HeadGradients
 from detreduce.images.batches import NetworkInput, network_input, same_shape_batches, threads
-from detreduce.images.decode import Preprocess
+from detreduce.images.decode import RGB, Preprocess
 from detreduce.images.job import ImageJob, ImageVectors
 from detreduce.images.store import DigestMemo, VectorStore
 from detreduce.machine.hashes import Digest, content_digest, file_hash
@@ -61,7 +61,7 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
     vectors = ImageVectors(VectorStore(folder, key), np.arange(len(dataset) + 1), labels.key)
     batch = options.running.batch_size(device)
 
-    def prepare(row: int, data: bytes) -> NetworkInput:
+    def prepare(row: int, data: bytes | RGB) -> NetworkInput:
         item = network_input(data, preprocess)
         labels.check(row)
         return item

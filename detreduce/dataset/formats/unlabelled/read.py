@@ -42,7 +42,7 @@ def load_unlabelled(source: Source, split: str) -> DetectionDataset:
         ImageRecord(below(path, str(source.root)) or Path(path).as_posix(), names[path], Path(path), *arrays)
         for path, arrays in zip(paths, boxes.arrays(), strict=True)
     )
-    problems += _find_labels(paths)
+    problems += find_label_files(paths)
     # a path that is a folder was checked before: its labels are an error
     for folder in source.splits[split].images if is_regular(source.path) else ():
         for unread in find_unread(folder) if folder.is_dir() else ():
@@ -63,7 +63,7 @@ def _name_of(source: Source, split: str, problems: list[Problem]) -> dict[str, s
     return find_images(places, source.root, source.path, problems).names
 
 
-def _find_labels(paths: list[str]) -> list[UnreadLabels]:
+def find_label_files(paths: list[str]) -> list[UnreadLabels]:
     """Return a problem for each kind of file that looks like labels of the images."""
     problems = []
     for kind, of in (("YOLO labels", label_path_of), ("XML files", lambda path: path.rsplit(".", 1)[0] + ".xml")):

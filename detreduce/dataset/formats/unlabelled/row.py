@@ -36,12 +36,12 @@ def load_path(folder: Path, split: str | None, images: Path | None) -> Detection
 def load_yaml(description: Description, split: str) -> DetectionDataset:
     """Load a dataset YAML with ``format: images``. Raise MissingFileError if a folder in the YAML does not exist."""
     root = find_root(description)
-    splits = _splits(description, root)
+    splits = image_splits(description, root)
     source = Source("images", description.file, root, splits)
     return load_unlabelled(source, choose_split(split, splits, description.file))
 
 
-def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
+def image_splits(description: Description, root: Path) -> dict[str, SplitSource]:
     """Return the splits of a YAML. The value of a split key (``train:``) is one or more folders or lists of images.
 
     Without split keys, all images below the root are the split train.

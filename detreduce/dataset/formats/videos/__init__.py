@@ -1,0 +1,1 @@
+"""Videos, and folders of videos and images, without labels."""

@@ -1,0 +1,107 @@
+"""Read videos, for instance to choose the frames to label. Each frame that is used is an image of the dataset."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+from detreduce.dataset.formats.unlabelled.read import find_label_files
+from detreduce.dataset.listing import absolute, find_files
+from detreduce.dataset.reading.box_collector import BoxCollector
+from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
+from detreduce.errors import ImageReadError, InputError
+from detreduce.videos.every import DEFAULT, Every
+from detreduce.videos.index import read_index
+from detreduce.videos.paths import VIDEO_SUFFIXES, VideoFrame, frame_name
+
+_NO_FRAMES = "frames of this video are not used"
+
+
+def load_videos(source: Source, split: str) -> DetectionDataset:
+    """Load the frames of the split's videos, and the images next to the videos, as a dataset without classes or boxes.
+
+    A video that cannot be read is listed as a problem. Raise InputError if no frame and no image remains.
+    """
+    every = Every.parse(source.every or DEFAULT)
+    problems: list[Problem] = []
+    files = _list_files(source, split, problems)
+    videos = {name: path for name, path in files.items() if _is_video(path)}
+    images = {name: path for name, path in files.items() if name not in videos}
+    found: list[tuple[str, Path, tuple[int, int] | None, VideoFrame | None]] = [
+        (name, path, None, None) for name, path in images.items()
+    ]
+    names = _names_of_videos(list(videos), list(images))
+    for name, path in videos.items():
+        try:
+            index = read_index(path)
+        except ImageReadError as error:
+            problems.append(Problem(path, f"{error}; {_NO_FRAMES}"))
+            continue
+        if index.missing:
+            problems.append(Problem(path, index.missing))
+        for number in every.choose(index.times).tolist():
+            frame = VideoFrame(path, number, float(index.times[number]))
+            shown = frame_name(names[name], number)
+            place = path / frame_name(path.stem, number)
+            found.append((shown, place, (index.width, index.height), frame))
+    if not found:
+        where = source.splits[split].images[0]
+        why = f" {problems[0]}." if problems and where.is_dir() else f" {problems[0].what}." if problems else ""
+        raise InputError(f"{where}: there is no frame and no image that can be used.{why}")
+    boxes = BoxCollector()
+    for _ in found:
+        boxes.add((), ())
+    # by the number of a frame, because names of more than a million frames are not in their order
+    found.sort(key=lambda one: (one[0], -1) if one[3] is None else (one[0].rpartition("_")[0], one[3].number))
+    records = tuple(
+        ImageRecord(name, name, path, *arrays, width=size and size[0], height=size and size[1], frame=frame)
+        for (name, path, size, frame), arrays in zip(found, boxes.arrays(), strict=True)
+    )
+    problems += find_label_files([str(path) for path in images.values()])
+    return DetectionDataset(records, (), (), "cxcywhn", split, source, tuple(problems), labelled=False)
+
+
+def count_images(source: Source, split: str) -> int:
+    """Return the number of frames and images in a split."""
+    return len(load_videos(source, split))
+
+
+def find_videos(folder: Path) -> list[str]:
+    """Return the videos below a folder, as sorted paths relative to the folder, with ``/``."""
+    return find_files(folder, VIDEO_SUFFIXES)
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _list_files(source: Source, split: str, problems: list[Problem]) -> dict[str, Path]:
+    """Return name -> path for the videos and images of a split. A name is the path relative to the place it is in."""
+    files: dict[str, Path] = {}
+    for place in source.splits[split].images:
+        if not place.is_dir():
+            files[_unique(place.name, files)] = absolute(place)
+            continue
+        for name in find_files(place, VIDEO_SUFFIXES | IMAGE_SUFFIXES, problems):
+            files[_unique(name, files)] = Path(f"{absolute(place)}{os.sep}{name}")
+    return files
+
+
+def _unique(name: str, used: dict[str, Path]) -> str:
+    """Return the name, with a number in front if another place of the split has a file of this name."""
+    found, number = name, 2
+    while found in used:
+        found, number = f"{number}/{name}", number + 1
+    return found
+
+
+def _names_of_videos(videos: list[str], images: list[str]) -> dict[str, str]:
+    """Return video -> start of the names of its frames: the video's name without its suffix.
+
+    The suffix stays if another video would have the same frames, or if an image has a name like a frame.
+    """
+    stems = {name: str(PurePosixPath(name).with_suffix("")) for name in videos}
+    counts = Counter(stems.values())
+    like_frames = {name.rpartition("_")[0] for name in images}
+    return {name: name if counts[stem] > 1 or stem in like_frames else stem for name, stem in stems.items()}

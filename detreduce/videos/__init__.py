@@ -1,0 +1,1 @@
+"""Videos: which frames they have, at what times, and their pixels."""

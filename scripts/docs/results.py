@@ -216,12 +216,30 @@ def correlation_table(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {PREDICTORS.get(measure, measure.replace('_', ' '))} | " + " | ".join(texts[measure]) + " |"
 
 
+def predictor_table(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a Markdown table of predictors: one row per dataset and keep that a predictor is tried on."""
+    yield "| tried on | built on | predictor | rank correlation there | between two seeds |"
+    yield "|---|---|---|---|---|"
+    for dataset in found["datasets"]:
+        terms = ", ".join(
+            f"{fixed(weight, 2, sign=True)} {PREDICTORS.get(name, name.replace('_', ' '))}"
+            for name, weight in sorted(dataset["weights"].items(), key=lambda item: -abs(item[1]))
+        )
+        built = f"{', '.join(dataset['built_on'])} ({fixed(dataset['rho_built'], 2, sign=True)})"
+        for row in dataset["tried"]:
+            rho, low, high = (fixed(row[name], 2, sign=True) for name in ("rho", "low", "high"))
+            repeated = "" if row["repeated"] is None else fixed(row["repeated"], 2, sign=True)
+            cells = [f"{dataset['tried_on']}, keep {row['keep']}", built, terms, f"{rho} ({low} to {high})", repeated]
+            yield "| " + " | ".join(cells) + " |"
+
+
 def with_tables(text: str) -> str:
     """Return the text of the page with new tables between its markers."""
 
     def replacement(match: re.Match[str]) -> str:
-        result = study_of(match[2]) if match[3] == "correlations" else result_of(match[2])
-        special = {"Wh": cost_table, "correlations": correlation_table}.get(match[3])
+        studies = {"correlations": correlation_table, "predictor": predictor_table}
+        result = study_of(match[2]) if match[3] in studies else result_of(match[2])
+        special = {"Wh": cost_table, **studies}.get(match[3])
         lines = table(result, match[3]) if special is None else special(result)
         return f"{match[1]}\n" + "\n".join(lines) + f"\n\n{match[4]}"
 

@@ -7,7 +7,8 @@ The correlations are kept in docs/results/studies/predictors.json. scripts/docs/
 docs/results.md from this file.
 
 The kept results name the selection of each cell by a hash, and do not list its images. So `--measure NAME` chooses the
-images again with configs/NAME.yaml, and prints how many selections have the same hash. It writes all measures to
+images again with configs/NAME.yaml, and prints how many selections have the same hash. Older versions of detreduce
+computed another hash, so the number of boxes is compared too. It writes all measures to
 docs/results/measures/NAME.json. Methods with a proxy training are left out, because the log of the proxy training is
 not kept.
 """
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 from scipy.stats import spearmanr
 
 from detreduce.dataset.load import load_dataset, load_split
@@ -130,7 +132,8 @@ def measure_again(config: ExperimentConfig, cells: Iterable[Row]) -> Iterator[di
     features = extract_features(dataset, config.features.backbone, blocks=config.features.blocks)
     other = next(name for name in ("val", "test") if name in dataset.source.splits)
     target = extract_features(load_split(dataset.source, other), config.features.backbone, blocks=("objects",)).objects
-    for row in {key_of(cell): cell for cell in cells if cell["selection_seed"] is not None}.values():
+    chosen = (cell for cell in cells if cell["selection_seed"] is not None and cell["control"] is None)
+    for row in {key_of(cell): cell for cell in chosen}.values():
         if set(SEPARATE_BLOCKS) & set(reducer_class(row["method"]).needs):
             continue
         selection = _choose(row, features, config.reduce.categories)
@@ -178,13 +181,19 @@ def _result(name: str) -> dict[str, Any]:
     return found
 
 
+def dataset_of(name: str) -> str:
+    """Return the name of the dataset of a kept result, such as aquarium."""
+    content = yaml.safe_load((REPOSITORY / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return Path(content["dataset"]).stem
+
+
 def keep_measures(name: str) -> str:
     """Measure the selections of a kept result again, and keep the measures. Return a summary as text."""
     cells, config = _result(name)["cells"], load_config(REPOSITORY / "configs" / f"{name}.yaml")
     rows = list(measure_again(config, cells))
     if not rows:
         raise InputError(f"{name}: no selection can be chosen again.")
-    content = {"result": name, "data_hash": cells[0]["data_hash"], "selections": rows}
+    content = {"result": name, "selections": rows}
     MEASURES.mkdir(exist_ok=True)
     (MEASURES / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     same = sum(row["same_hash"] for row in rows)
@@ -196,17 +205,20 @@ def correlations() -> dict[str, Any]:
     """Return the correlations for each dataset with kept measures, and how many selections are those of the results."""
     kept = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(MEASURES.glob("*.json"))]
     datasets = []
-    for data_hash in dict.fromkeys(one["data_hash"] for one in kept):
-        own = [one for one in kept if one["data_hash"] == data_hash]
+    for dataset in dict.fromkeys(dataset_of(one["result"]) for one in kept):
+        own = [one for one in kept if dataset_of(one["result"]) == dataset]
         names = [one["result"] for one in own]
         cells = [cell for name in names for cell in _result(name)["cells"]]
         measured = [row for one in own for row in one["selections"]]
+        boxes = {key_of(cell): cell["boxes"] for cell in cells if cell["selection_seed"] is not None}
+        same_boxes = [row["measures"]["boxes"] == boxes[key_of(row)] for row in measured]
         datasets.append(
             {
                 "results": names,
                 "keeps": {keep_key(cell["keep"]): keep_in_words(cell["keep"]) for cell in cells},
                 "selections": len(measured),
                 "same_hash": sum(row["same_hash"] for row in measured),
+                "same_boxes": sum(same_boxes),
                 "correlations": table(cells, measured),
             }
         )

@@ -2,11 +2,11 @@
 
     python scripts/studies/redundancy.py datasets/aquarium.yaml --decay 1.5 --output runs/clips/zipf15
 
-The train split has `--scenes` scenes and `--images` images. A scene is a photograph of the source's train split without
-near-duplicates there. The frames of a scene are its clip: crops of the photograph, a little shifted, with another
-brightness and another compression. The lengths of the clips follow Zipf's law with the exponent `--decay`; with 0, all
-clips are equally long. The scenes and their order by length depend on `--seed` only, so datasets of one seed differ only
-in the lengths.
+The train split has `--scenes` scenes and `--images` images. A scene is a photograph of the source's train split. The
+search finds no near-duplicates between scenes. The frames of a scene are its clip: crops of the photograph, a little
+shifted, with another brightness and another compression. The lengths of the clips follow Zipf's law with the exponent
+`--decay`; with 0, all clips are equally long. `--seed` decides the scenes and their order by length. So datasets of one
+seed differ only in the lengths.
 
 Val and test are copies of the source's images, so that every scene of the test counts once.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import math
@@ -61,7 +62,30 @@ def test_the_correlations_of_the_page_are_those_of_the_kept_measures() -> None:
     page = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
     same, every = (sum(one[name] for one in kept["datasets"]) for name in ("same_hash", "selections"))
     assert f"{same} of the {every} selections" in page
+    assert f"{sum(one['same_boxes'] for one in kept['datasets'])} have the same number of boxes" in page
+    rows = [row for one in kept["datasets"] for row in one["correlations"]]
+    counts = [
+        (min(values), max(values)) for values in zip(*((r["selections"], r["methods"]) for r in rows), strict=True)
+    ]
+    (fewest, most), (few, many) = counts
+    assert f"{fewest} to {most} selections by {few} to {many} methods" in page
     assert all(row["low"] <= row["rho"] <= row["high"] for one in kept["datasets"] for row in one["correlations"])
+
+
+def test_the_predictors_of_the_page_are_those_of_the_kept_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "scripts" / "studies"))
+    script = importlib.import_module("three_terms")
+    kept = json.loads(script.KEPT.read_text(encoding="utf-8"))["datasets"]
+    found = script.study(list(script.groups()))
+    for before, now in zip(kept, found, strict=True):
+        assert before["weights"] == pytest.approx(now["weights"]), "run python scripts/studies/three_terms.py"
+        assert [row["rho"] for row in before["tried"]] == pytest.approx([row["rho"] for row in now["tried"]])
+    built_on_aquarium = next(row for row in kept if row["built_on"] == ["aquarium"])
+    page = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
+    assert f"the predictor of aquarium reaches {built_on_aquarium['rho_built']:.2f}" in page
+    # what the page concludes
+    assert all(abs(row["rho"]) < 0.7 for one in kept for row in one["tried"])
+    assert abs(next(row["repeated"] for row in built_on_aquarium["tried"] if row["keep"] == "10 %")) < 0.1
 
 
 def printed(header: str) -> dict[str, list[str]]:

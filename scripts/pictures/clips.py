@@ -1,0 +1,83 @@
+"""Draw docs/results/clips.png: what removing and balancing near-duplicates gain, by how unequal the clips are.
+
+    python scripts/pictures/clips.py
+
+The differences are those of the kept results docs/results/clips_*.json. The redundancy of a dataset follows from the
+lengths of its clips (docs/results/studies/clips.json, from scripts/studies/redundancy.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, NullLocator
+
+from detreduce.figures.style import BLUE, INK, ORANGE, drawn, styled
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS
+from detreduce.vocabulary.keeps import keep_in_words
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
+MADE = RESULTS / "studies" / "clips.json"
+MEASURE = "mAP50"
+SERIES = {
+    "cleaned": ("near-duplicates left out", BLUE, "o", 0.96),
+    "balanced": ("clusters equally often", ORANGE, "s", 1.04),
+}
+"""Label -> its words, colour and mark, and a factor of its place, so that marks do not hide each other."""
+
+
+def differences() -> Iterator[dict[str, Any]]:
+    """Yield the comparisons with the equal-steps control, each with the redundancy of its dataset."""
+    made: Mapping[str, Any] = json.loads(MADE.read_text(encoding="utf-8"))
+    for name, clips in made.items():
+        result = json.loads((RESULTS / f"clips_{name}.json").read_text(encoding="utf-8"))
+        for item in result["comparisons"]:
+            if (item["against"], item["measure"]) == (EQUAL_ITERATIONS, MEASURE) and item["method"] in SERIES:
+                yield {**item, **{part: clips["made"][part] for part in ("unevenness", "effective_images", "images")}}
+
+
+def picture(items: list[dict[str, Any]]) -> Figure:
+    """Return the figure: a panel for each number of images seen, the shortest training first."""
+    keeps = sorted({item["keep"] for item in items})
+    ticks = {
+        item["unevenness"]: f"{item['unevenness']:.1f}\n({item['effective_images']:.0f})"
+        for item in sorted(items, key=lambda item: item["unevenness"])
+    }
+    with styled():
+        figure, panels = drawn(8.4, 3.4, len(keeps), sharey=True)
+        for axes, keep in zip(panels, keeps, strict=True):
+            axes.axhline(0, color=INK, linewidth=1)
+            for label, (words, colour, mark, shift) in SERIES.items():
+                found = [item for item in items if (item["keep"], item["method"]) == (keep, label)]
+                for item in found:
+                    place = shift * item["unevenness"]
+                    if item["low"] is not None:
+                        axes.plot([place, place], [item["low"], item["high"]], color=colour, linewidth=1.6)
+                    shown = item["verdict"].startswith(("better", "worse"))
+                    axes.plot(
+                        place, item["difference"], mark, color=colour, markerfacecolor=colour if shown else "white"
+                    )
+                axes.plot([], [], mark, color=colour, label=words)
+            axes.set_xscale("log")
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set_xticks(list(ticks), list(ticks.values()))
+            axes.set_title(f"{keep_in_words(keep)} of the images seen", fontsize=10)
+            axes.set_xlabel("clusters per effective image\n(effective images of 448)")
+        panels[0].set_ylabel(f"{MEASURE} minus all images,\nequal steps")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=8.5)
+    return figure
+
+
+def main() -> None:
+    target = RESULTS / "clips.png"
+    picture(list(differences())).savefig(target, dpi=140, facecolor="white", metadata={"Software": None})
+    print(target)
+
+
+if __name__ == "__main__":
+    main()

@@ -47,9 +47,7 @@ class CompositionConfig(BaseModel):
     class_floor: int | dict[str, int] | None = None
     """Minimum number of kept images that have a box of each class: one number for all classes, or `{name: number}`."""
     groups: str | None = None
-    """Rule that groups images, such as the frames of a video: `folder`, or a regular expression for part of the
-    name.
-    """
+    """Rule that groups images, such as frames of a video: `folder`, or a regular expression for part of the name."""
     max_per_group: int | None = Field(default=None, ge=0)
     """Maximum number of images to keep from each group. 0 means no limit, even if `reduce` sets one."""
 

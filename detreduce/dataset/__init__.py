@@ -1,4 +1,4 @@
-"""Load, check and categorise datasets on disk, and write subsets."""
+"""Load and check datasets on disk, assign image categories, and write subsets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from detreduce.dataset.load import load_dataset, load_split
     from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source, SplitSource
 
-# names are imported at first use, so that a misspelt path is reported before numpy is imported
+# these names are imported at first use, so that a misspelt path is reported before the slow import of numpy
 __getattr__ = import_at_first_use(
     __name__,
     {

@@ -1,4 +1,4 @@
-"""Compute box sizes and count small, medium and large boxes."""
+"""Compute the sizes of boxes, and count small, medium and large boxes."""
 
 from __future__ import annotations
 
@@ -6,30 +6,42 @@ import numpy as np
 import numpy.typing as npt
 
 SIZES = ("small", "medium", "large", "unknown")
-"""The size classes of boxes."""
+"""The names of the size classes."""
 SMALL_AREA, LARGE_AREA = 32 * 32, 96 * 96
-"""COCO's bounds in square pixels. Boxes below the first are small. Boxes at or above the second are large."""
+"""COCO's bounds between small and medium, and between medium and large boxes, in square pixels.
+
+A box whose area equals a bound belongs to the larger class.
+"""
 SMALL_SHARE, LARGE_SHARE = SMALL_AREA / (640 * 480), LARGE_AREA / (640 * 480)
-"""COCO's bounds as fractions of a 640 x 480 image (1/300 and 3/100), for boxes that are fractions of the image."""
+"""COCO's bounds as fractions of an image of 640 x 480 pixels (1/300 and 3/100), for boxes given as fractions."""
 DIGITS = 9
-"""Decimals to which the sides and sizes of boxes are rounded, so that equal boxes at different positions have equal
-sizes.
+"""The number of decimals to which sides and sizes of boxes are rounded.
+
+Because of the rounding, equal boxes at different positions have equal sizes.
 """
 AT_EDGE = 1e-6
-"""A box that reaches past an image's edge by less than this counts as ending there, because annotation files round
-numbers.
+"""A box that extends beyond the edge of its image by at most this much counts as ending at the edge.
+
+The reason is that annotation files contain rounded numbers.
 """
 FARTHEST = 1e15
-"""Coordinates are clipped to this value. Larger numbers cannot be rounded to `DIGITS` decimals, and may overflow."""
+"""Coordinates are clipped to this value. Larger numbers cannot be rounded to `DIGITS` decimals, and might overflow."""
 
 Floats = npt.NDArray[np.float64]
 
 
 def inside_sides(boxes: Floats, box_format: str, images: Floats) -> Floats:
-    """Return (B, 2) width and height of the part of each box that is inside its image, in the units of `boxes`.
+    """Return the width and height of the part of each box that is inside its image, (B, 2), in the units of `boxes`.
 
-    `boxes` (B, 4) are in `box_format`. `images` (B, 2) are the width and height of each box's image in pixels, or 1 if
-    boxes are fractions. If an image's size is NaN, its boxes are not cut at the right and bottom edges.
+    Parameters
+    ----------
+    boxes
+        (B, 4) boxes in the format `box_format`.
+    box_format
+        One of ``xyxy``, ``xywh`` and ``cxcywhn``.
+    images
+        (B, 2) width and height in pixels of each box's image, or 1 if boxes are fractions of the image. If the size is
+        NaN, the box is not cut off at the right and bottom edges.
     """
     boxes = boxes.clip(-FARTHEST, FARTHEST)
     first, sides = boxes[:, :2], boxes[:, 2:]
@@ -43,14 +55,14 @@ def inside_sides(boxes: Floats, box_format: str, images: Floats) -> Floats:
 
 
 def relative_sizes(sides: Floats, images: Floats) -> Floats:
-    """Return (B,) sqrt(box area / image area), from the (B, 2) sides that `inside_sides` returns.
+    """Return the size of each box, sqrt(box area / image area), as a (B,) array.
 
-    The result is NaN if the image's size is NaN.
+    `sides` (B, 2) is the result of `inside_sides`. If the size of the image is NaN, the result is NaN too.
     """
     return np.sqrt((sides / images).prod(axis=1)).round(DIGITS)
 
 
 def count_sizes(sides: Floats) -> dict[str, int]:
-    """Count the small, medium and large boxes by COCO's bounds. `sides` (B, 2) are in pixels."""
+    """Count the small, medium and large boxes by COCO's bounds. `sides` (B, 2) must be in pixels."""
     found = np.digitize(sides.prod(axis=1).round(DIGITS), (SMALL_AREA, LARGE_AREA))
     return dict(zip(SIZES, np.bincount(found, minlength=3).tolist(), strict=False))

@@ -1,4 +1,4 @@
-"""Image categories for stratification: groups of images, derived from the classes of their boxes."""
+"""Image categories, by which the choice of images is stratified. They are derived from the classes of the boxes."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ RULES = ("rarest", "combination", "dominant", "none")
 ALL, BACKGROUND, OTHER, MERGED = "all", "background", "other", "other combinations"
 UNREADABLE = "unreadable labels"
 WITHOUT_CLASSES = frozenset({BACKGROUND, UNREADABLE})
-"""The categories of images of which no class is known."""
+"""The categories of images for which no class is known."""
 CONDITIONS = ("any", "all", "only", "none", "min_boxes", "max_boxes")
 Rule = str | Sequence[Mapping[str, Any]] | Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Categories:
-    """The image categories of a dataset: one category per image.
+    """The category of each image of a dataset.
 
     Attributes
     ----------
     codes
-        (n,) int64: the category of each image, in 0..K-1. Every code occurs.
+        (n,) int64: the category of each image, from 0 to K - 1. Every category has at least one image.
     names
-        K unique names, one per category. Their order does not depend on the order of the images.
+        The K names of the categories, which are unique. Their order does not depend on the order of the images.
     """
 
     codes: npt.NDArray[np.int64]
@@ -57,40 +57,39 @@ def assign_categories(
     min_images: int | None = None,
     unreadable: npt.ArrayLike | None = None,
 ) -> Categories:
-    """Return a category for every image.
+    """Assign a category to every image.
 
-    Images without boxes are in the category ``background``, except under the rule ``none``. Images with unreadable
-    labels are in a category of their own, ``unreadable labels``.
+    Images without boxes are in the category ``background``, and images with unreadable labels in the category
+    ``unreadable labels``. With the rule ``none``, there are no such categories.
 
     Parameters
     ----------
     class_counts
         (n, C) number of boxes of each class in each image, without crowd regions: an array, or a sparse array such as
-        `DetectionDataset.sparse_class_counts`. If C = 0 (unlabelled images), all images form the category ``all``.
+        `DetectionDataset.sparse_class_counts`. If C is 0 (unlabelled images), all images are in the category ``all``.
     class_names
-        C names. Classes with the same name stay separate.
+        The C names of the classes. Classes with the same name stay separate.
     rule
-        ``rarest``: the image's rarest class, the class that occurs in the fewest images (ties: the class with fewer
-        boxes, then the first class).
-        ``dominant``: the class with the most boxes in the image (ties: the rarer class).
-        ``combination``: the set of classes in the image. All sets that occur in fewer than `min_images` images form one
-        category.
-        ``none``: all images form one category.
-        A list of mappings such as ``{name: single, only: [person], max_boxes: 1}``: an image gets the name of the first
-        entry that matches, or ``other`` if no entry matches. An entry matches if all its conditions are true. ``any``:
-        the image has a box of at least one of these classes. ``all``: it has a box of each of these classes. ``only``:
-        all its boxes have one of these classes. ``none``: it has no box of these classes. ``min_boxes`` and
-        ``max_boxes``: bounds on the number of boxes of all classes. Entries with the same name form one category.
+        ``rarest``: the rarest class in the image, which is the class that occurs in the fewest images. If there are
+        several, it is the one with fewer boxes, then the first. ``dominant``: the class with the most boxes in the
+        image. If there are several, it is the rarest of them. ``combination``: the set of classes in the image. All
+        sets that occur in fewer than `min_images` images form one category. ``none``: all images are in one category. A
+        list of mappings such as ``{name: single, only: [person], max_boxes: 1}``: the category of an image is the name
+        of the first mapping whose conditions are all true. It is ``other`` if there is none. Mappings with the same
+        name form one category. ``any`` is true if the image has a box of at least one of these classes. ``all`` is true
+        if it has a box of each of these classes. ``only`` is true if all of its boxes belong to these classes. ``none``
+        is true if it has no box of these classes. ``min_boxes`` and ``max_boxes`` are bounds on its total number of
+        boxes.
     min_images
-        Only for ``combination``. Default: 1 % of the images, at least 2 and at most 10.
+        Only for ``combination``. The default is 1 % of the images, but at least 2 and at most 10.
     unreadable
-        (n,) bool: True for an image whose labels cannot be read, such as `DetectionDataset.unreadable`. Default: all
-        labels can be read.
+        (n,) bool: whether the labels of each image cannot be read, such as `DetectionDataset.unreadable`. By default,
+        all labels count as readable.
 
     Raises
     ------
     InputError
-        The rule, a condition or a class is unknown, or `class_counts` is not (n, C).
+        The rule, a condition or a class is unknown, or `class_counts` does not have the shape (n, C).
     """
     shape = np.shape(class_counts)
     if len(shape) != 2 or shape[1] != len(class_names):
@@ -104,7 +103,7 @@ def assign_categories(
 
 
 def _by_rule(counts: csr_array, class_names: Sequence[str], rule: Rule, min_images: int | None) -> Categories:
-    """Return the category of each image by its boxes. Images without boxes are background."""
+    """Return the category of each image by its boxes, as if all labels were readable."""
     shape = counts.shape
     if not isinstance(rule, str):
         matchers = _read_rules(rule, class_names)
@@ -121,19 +120,22 @@ def _by_rule(counts: csr_array, class_names: Sequence[str], rule: Rule, min_imag
 
 
 def _join_all(n: int) -> Categories:
-    """Return one category, ``all``, for n images."""
+    """Put n images into a single category, ``all``."""
     return Categories(np.zeros(n, np.int64), (ALL,) if n else ())
 
 
 def rarity_order(class_counts: npt.ArrayLike | csr_array) -> npt.NDArray[np.int64]:
-    """Return (C,) int64 classes, rarest first: sorted by number of images, then number of boxes, then class number."""
+    """Return the classes from rarest to most common, (C,) int64.
+
+    They are sorted by their number of images, then by their number of boxes, then by class number.
+    """
     counts = as_sparse(class_counts)
     keys = (np.arange(counts.shape[1]), boxes_of_classes(counts), images_of_classes(counts))
     return np.lexsort(keys).astype(np.int64)
 
 
 def _combine_classes(counts: csr_array, class_names: Sequence[str], min_images: int | None) -> Categories:
-    """Return one category per set of classes. All sets in fewer than `min_images` images form one category."""
+    """Return one category for each set of classes. Sets that occur in fewer than `min_images` images are merged."""
     n = counts.shape[0]
     least = min_images if min_images is not None else max(2, min(10, -(-n // 100)))
     labels = category_names(class_names)
@@ -157,9 +159,9 @@ def _combine_classes(counts: csr_array, class_names: Sequence[str], min_images: 
 
 @dataclass(frozen=True)
 class _Matcher:
-    """One entry of a list of rules, with class numbers instead of class names.
+    """One entry of a list of rules, with class numbers in place of class names.
 
-    An attribute is None if its condition is not set.
+    An attribute is None if the entry does not have this condition.
     """
 
     name: str
@@ -171,7 +173,7 @@ class _Matcher:
     max_boxes: int | None = None
 
     def matches(self, counts: csr_array) -> npt.NDArray[np.bool_]:
-        """Return (n,) bool: True for the images that meet all conditions of the entry."""
+        """Return for each image whether it meets all conditions of the entry, as (n,) bool."""
         total = boxes_of_images(counts)
         matched = np.ones(len(total), bool)
         if self.any is not None:
@@ -190,14 +192,14 @@ class _Matcher:
 
 
 def _count_present(counts: csr_array, classes: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Return (n,): for each image, how many of the `classes` it has."""
+    """Return for each image how many of the `classes` it contains, (n,)."""
     wanted = np.zeros(counts.shape[1], bool)
     wanted[list(classes)] = True
     return np.bincount(rows_of_entries(counts)[wanted[counts.indices]], minlength=counts.shape[0])
 
 
 def _apply_rules(counts: csr_array, matchers: Sequence[_Matcher]) -> Categories:
-    """Return the category of each image: the name of the first matcher that matches."""
+    """Return the category of each image: the name of the first matcher whose conditions it meets."""
     names = list(dict.fromkeys([*(matcher.name for matcher in matchers), OTHER, BACKGROUND]))
     codes = np.full(counts.shape[0], names.index(OTHER), np.int64)
     for matcher in reversed(matchers):
@@ -207,7 +209,7 @@ def _apply_rules(counts: csr_array, matchers: Sequence[_Matcher]) -> Categories:
 
 
 def _read_rules(rules: Any, class_names: Sequence[str]) -> list[_Matcher]:
-    """Return the entries of a list of rules, or of a mapping from names to conditions. Raise InputError if invalid."""
+    """Read a list of rules, or a mapping from names to conditions. Raise InputError if it is invalid."""
     if isinstance(rules, Mapping) and all(isinstance(conditions, Mapping) for conditions in rules.values()):
         rules = [{"name": name, **conditions} for name, conditions in rules.items()]
     if not isinstance(rules, Sequence) or not rules or not all(isinstance(rule, Mapping) for rule in rules):
@@ -218,7 +220,7 @@ def _read_rules(rules: Any, class_names: Sequence[str]) -> list[_Matcher]:
 
 
 def _read_rule(rule: Mapping[str, Any], number: int, class_names: Sequence[str]) -> _Matcher:
-    """Return entry `number` (from 1) of a list of rules. Raise InputError if the entry is invalid."""
+    """Read one entry of a list of rules. `number` counts from 1. Raise InputError if the entry is invalid."""
     name = rule.get("name")
     if not isinstance(name, str) or not name:
         raise InputError(f"Category rule {number} has no name: {dict(rule)!r}. Add 'name: ...'.")
@@ -241,7 +243,7 @@ def _read_rule(rule: Mapping[str, Any], number: int, class_names: Sequence[str])
 
 
 def _find_classes(value: Any, where: str, class_names: Sequence[str]) -> list[int]:
-    """Return the numbers of the classes that `value` names. Error messages start with `where`."""
+    """Return the numbers of the classes that `value` names. `where` is the beginning of error messages."""
     wanted = [value] if isinstance(value, str) else value
     if not isinstance(wanted, Sequence) or not wanted:
         raise InputError(
@@ -255,7 +257,7 @@ def _find_classes(value: Any, where: str, class_names: Sequence[str]) -> list[in
 
 
 def category_names(class_names: Sequence[str]) -> list[str]:
-    """Return unique class names: the class number is added to repeated and reserved names."""
+    """Return unique names for classes. The class number is added to a name that is repeated or reserved."""
     taken = {BACKGROUND, UNREADABLE, OTHER, MERGED, ALL}
     times = Counter(class_names)
     return [
@@ -265,7 +267,7 @@ def category_names(class_names: Sequence[str]) -> list[str]:
 
 
 def _renumber(codes: npt.NDArray[np.int64], names: Sequence[str]) -> Categories:
-    """Return the categories that occur, renumbered 0..K-1. Their order stays the same.
+    """Leave out categories without images, and renumber the others from 0 in the same order.
 
     `codes` (n,) are indices into `names`.
     """

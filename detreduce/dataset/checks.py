@@ -32,14 +32,14 @@ from detreduce.videos.reader import read_frame
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TINY = 8 / 640
-"""A box counts as tiny if its sqrt(box area / image area) is below this."""
-# ultralytics skips images with a shorter side
+"""A box counts as tiny if sqrt(box area / image area) is below this value."""
+# ultralytics skips images with a side shorter than this
 SMALLEST_SIDE = 10
 
 
 @dataclass(frozen=True)
 class ClassSummary:
-    """One class: its key in the files, its name, its number of images and its number of boxes."""
+    """One class: its key in the files, its name, and its number of images and boxes."""
 
     key: int | str
     name: str
@@ -73,7 +73,7 @@ class DatasetSummary:
     split
         Name of the split.
     labelled
-        False for a folder of images without annotations.
+        Whether the dataset has labels. False for a folder of images without annotations.
     images
         Number of images.
     boxes
@@ -81,20 +81,21 @@ class DatasetSummary:
     crowd
         Number of crowd regions.
     background
-        Number of images without boxes. Crowd regions do not count as boxes. Images with unreadable labels are not
-        counted.
+        Number of images without boxes. Crowd regions do not count as boxes, and images with unreadable labels are not
+        counted here.
     classes
         One summary per class.
     sizes
-        Number of small, medium and large boxes by COCO's bounds, 32 x 32 and 96 x 96 pixels. If an annotation file
-        gives an image's size, only the part of a box inside the image counts. None if boxes are fractions (YOLO).
+        Number of small, medium and large boxes, with COCO's bounds of 32 x 32 and 96 x 96 pixels. If an annotation file
+        gives the size of an image, only the part of a box inside the image counts. None if boxes are given as fractions
+        of the image (YOLO).
     side_quantiles
-        Quantile -> sqrt(box area / image area), over all boxes whose image size is known. Only the part of a box inside
-        the image counts. Empty if no image size is known.
+        Quantile -> size of a box, sqrt(box area / image area), over all boxes in images of known size. Only the part of
+        a box inside the image counts. Empty if no image has a known size.
     splits
         Number of images in each split.
     problems
-        Faults in the files of all splits.
+        The problems in the files of all splits.
     refused
         Number of images of the split that ultralytics leaves out of a training because of their label files.
     outside
@@ -128,8 +129,9 @@ class DatasetSummary:
         return {**self.to_pieces(), "problems": list(self._plain_problems())}
 
     def to_pieces(self) -> dict[str, Any]:
-        """Return the same content as `to_dict`, but the problems are an iterator, because there may be millions of
-        problems.
+        """Return the same content as `to_dict`, but with an iterator over the problems.
+
+        There may be millions of problems, and an iterator does not need memory for all of them.
         """
         plain = {key: value for key, value in vars(self).items() if key not in ("classes", "videos", "problems")}
         return {
@@ -152,14 +154,14 @@ class DatasetSummary:
 def summarise(
     dataset: DetectionDataset, others: tuple[Mapping[str, DetectionDataset], Iterable[Problem]] | None = None
 ) -> DatasetSummary:
-    """Return a summary of a dataset. No image is opened.
+    """Summarise a dataset without opening its images.
 
-    `others` is the result of `load_all_splits`. If it is None, all splits are loaded to find their problems.
+    `others` is the result of `load_all_splits`. If it is None, this function loads all splits, to find their problems.
     """
     single = ~dataset.box_crowd
     rows, kinds, classes = dataset.box_rows[single], dataset.box_classes[single], len(dataset.class_names)
     boxes = np.bincount(kinds, minlength=classes)
-    # a table of images and classes may be large where there are many classes
+    # count (image, class) pairs instead of making a table of images and classes, which can be large with many classes
     images = np.bincount(np.unique(rows * classes + kinds) % max(classes, 1), minlength=classes)
     sizes, side_quantiles, tiny = _measure_sizes(dataset)
     return DatasetSummary(
@@ -205,9 +207,9 @@ def summarise_videos(dataset: DetectionDataset) -> tuple[VideoSummary, ...]:
 
 
 def load_all_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], list[Problem]]:
-    """Return all splits of the source, in order, and a problem for each split that cannot be loaded.
+    """Return all splits of the dataset, in order, and a problem for each split that cannot be loaded.
 
-    `dataset` is one of the splits. No image is opened.
+    `dataset` is one of these splits. No image is opened.
     """
     loaded, problems = {dataset.split: dataset}, []
     for split in dataset.source.splits:
@@ -221,18 +223,16 @@ def load_all_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDatas
 
 
 def all_problems(dataset: DetectionDataset) -> tuple[Problem, ...]:
-    """Return the problems of all splits, as `inspect` lists them. To find them, the annotations of the other splits are
-    loaded.
-    """
+    """Return the problems of all splits, as `inspect` lists them. This loads the annotations of the other splits."""
     return problems_of_splits(dataset, *load_all_splits(dataset))
 
 
 def problems_of_splits(
     dataset: DetectionDataset, splits: Mapping[str, DetectionDataset], unloaded: Iterable[Problem]
 ) -> tuple[Problem, ...]:
-    """Return the problems of `dataset`, then the problems of the other splits.
+    """Return the problems of `dataset`, followed by the problems of its other splits.
 
-    `load_all_splits` returns these splits.
+    `splits` and `unloaded` are the result of `load_all_splits`.
     """
     found = [*dataset.problems, *_find_emptiness(dataset), *unloaded]
     for split, other in splits.items():
@@ -243,7 +243,7 @@ def problems_of_splits(
 
 
 def _find_emptiness(dataset: DetectionDataset) -> list[Problem]:
-    """Return a list with a problem if the split has no images, else an empty list."""
+    """Return a list with one problem if the split has no images, otherwise an empty list."""
     place = dataset.source.splits.get(dataset.split)
     file = place.annotations if place is not None and place.annotations is not None else dataset.source.path
     return [] if len(dataset) else [Problem(file, f"the {dataset.split} split has no images")]
@@ -259,14 +259,17 @@ def _describe_repeated_names(splits: Sequence[DetectionDataset]) -> list[Problem
 
 
 def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Return the number of images in each split. `known` has the numbers of splits that are counted already."""
+    """Return the number of images in each split.
+
+    `known` contains the numbers of the splits that were already counted.
+    """
     count = get_format(source.format).count_images
     counted = known or {}
     return {split: counted[split] if split in counted else count(source, split) for split in source.splits}
 
 
 def _measure_sizes(dataset: DetectionDataset) -> tuple[dict[str, int] | None, dict[float, float], int]:
-    """Return the fields `sizes`, `side_quantiles` and `tiny` of a `DatasetSummary`."""
+    """Compute the fields `sizes`, `side_quantiles` and `tiny` of a `DatasetSummary`."""
     boxes, box_format, images = _stack_boxes(dataset)
     sides = inside_sides(boxes, box_format, images)
     relative = relative_sizes(sides, images)
@@ -277,9 +280,9 @@ def _measure_sizes(dataset: DetectionDataset) -> tuple[dict[str, int] | None, di
 
 
 def _stack_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floats]:
-    """Return the (B, 4) boxes without crowd regions, the box format, and the (B, 2) image sizes of the boxes.
+    """Return all boxes except crowd regions (B, 4), their format, and the size of each box's image (B, 2).
 
-    No image is opened. An image size is NaN if no annotation file gives the size, and 1 if boxes are fractions.
+    No image is opened. The size is NaN if no annotation file gives it, and 1 if boxes are fractions of the image.
     """
     boxes = np.concatenate([record.boxes for record in dataset]) if len(dataset) else np.empty((0, 4))
     single = ~dataset.box_crowd
@@ -291,10 +294,10 @@ def _stack_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floats]:
 
 
 def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
-    """Decode every image and return the problems found.
+    """Decode every image, and return the problems that were found.
 
-    Images are reported if they are missing, truncated, unreadable or tiny, or if their size differs from the
-    annotations. The check uses all cores and takes a few milliseconds per image.
+    An image is reported if it is missing, truncated, unreadable or tiny, or if its size differs from the size in the
+    annotations. The check uses all processors and takes a few milliseconds per image.
     """
     problems: list[Problem] = []
     with (
@@ -312,7 +315,7 @@ def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
 
 
 def _check_image(record: ImageRecord) -> list[Problem]:
-    """Decode one image and return its problems."""
+    """Decode one image, and return its problems."""
     if record.frame is not None:
         return _check_frame(record)
     try:
@@ -322,7 +325,7 @@ def _check_image(record: ImageRecord) -> list[Problem]:
                 decode_quietly(image.load)
             kind = image.format
             width, height = shown_size(image, record.path)
-    # for a broken file, Pillow's decoders raise almost any error
+    # for a broken file, Pillow's decoders can raise almost any error
     except Exception as error:
         return [Problem(record.path, f"cannot be decoded: {error or type(error).__name__}")]
     faults = []

@@ -1,6 +1,6 @@
-"""Make the demo dataset: handwritten digits in cluttered scenes.
+"""Make the demo dataset: handwritten digits in cluttered scenes, filmed by static cameras.
 
-Static cameras film each scene for a different time.
+Some cameras film much longer than others, so the dataset contains many near-duplicates.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 from detreduce.machine.regular_files import is_regular
 
-VERSION = 4  # part of the cache key: increase it if the same parameters give different pixels or labels
+VERSION = 4  # part of the cache key; increase it whenever the same parameters give other pixels or labels
 
 SPLITS = {"train": 0.6, "val": 0.2, "test": 0.2}
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-RARITY = 0.6  # the frequency of each digit, divided by the frequency of the digit before
-OBJECT_SIZES = (0.35, 0.6)  # height of a digit, as a fraction of the frame
-OVERLAP = 0.1  # largest overlap of two boxes, as a fraction of the smaller box
+RARITY = 0.6  # the frequency of each digit, divided by the frequency of the previous digit
+OBJECT_SIZES = (0.35, 0.6)  # the height of a digit, as a fraction of the frame
+OVERLAP = 0.1  # the largest allowed overlap of two boxes, as a fraction of the smaller box
 LICENCE = (
     "CC BY 4.0 (digits: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning "
     "Repository, 1998, as shipped in scikit-learn)"
@@ -55,7 +55,7 @@ class Design:
 
 @dataclass(frozen=True)
 class Placed:
-    """A digit in a scene: its class id, and its box in whole pixels of the scene's painted world (see `_Scene`)."""
+    """A digit in a scene: its class number, and its box in whole pixels of the painted world (see `_Scene`)."""
 
     class_id: int
     x: int
@@ -66,48 +66,52 @@ class Placed:
 
 @dataclass(frozen=True)
 class Frame:
-    """A rendered image: `pixels` (size, size, 3) uint8 RGB, and its YOLO label lines."""
+    """A rendered image: its pixels (size, size, 3) as uint8 RGB, and its YOLO label lines."""
 
     pixels: npt.NDArray[np.uint8]
     labels: tuple[str, ...]
 
 
 class _Draw:
-    """A source of random numbers. It uses only `Generator.random`, so that new NumPy versions give the same numbers."""
+    """A source of random numbers that gives the same numbers in every version of NumPy.
+
+    For this purpose, it calls only `Generator.random`.
+    """
 
     def __init__(self, *key: int) -> None:
         self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
-        """Return a random number in [low, high)."""
+        """Return a random number that is at least `low` and below `high`."""
         return low + (high - low) * float(self._generator.random())
 
     def array(self, *shape: int) -> Pixels:
-        """Return an array of random numbers in [0, 1)."""
+        """Return an array of random numbers that are at least 0 and below 1."""
         return self._generator.random(shape)
 
     def integer(self, low: int, high: int) -> int:
-        """Return a random whole number from low to high, including both."""
+        """Return a random whole number from `low` to `high`, both included."""
         return low + int(self.uniform() * (high - low + 1))
 
     def order(self, count: int) -> npt.NDArray[np.int64]:
-        """Return the numbers 0..count-1 in random order."""
+        """Return the numbers from 0 to count - 1 in random order."""
         return np.argsort(self._generator.random(count), kind="stable")
 
     def weighted(self, weights: Pixels) -> int:
-        """Return a random index into `weights`, with probabilities proportional to the weights."""
+        """Return a random index into `weights`. Its probability is proportional to the weight."""
         return int(np.searchsorted(np.cumsum(weights), self.uniform() * weights.sum(), side="right"))
 
 
 def demo_data_yaml(parameters: Mapping[str, object] | None = None, *, cache: str | Path | None = None) -> Path:
-    """Return the data.yaml of the demo dataset with these `make_demo` parameters. Make the dataset on first use.
+    """Return the path of the demo dataset's data.yaml, and make the dataset if it does not exist yet.
 
-    The dataset is stored in the cache folder. The path has a hash of all parameters and `VERSION`. Raise
-    InputError if a parameter is unknown or a value is out of range.
+    `parameters` are keyword arguments of `make_demo`, such as ``{"scenes": 100}``. The dataset is stored in the cache
+    folder, below a folder whose name is a hash of all parameters and `VERSION`. Raise InputError if a parameter is
+    unknown or its value is out of range.
     """
     known = _check_parameters(dict(parameters or {}))
     key = json_hash([VERSION, known])[:16]
-    # pages and messages show the name of the folder
+    # call this folder demo, because pages and messages show the name of the dataset's folder
     folder = cache_folder(cache) / "datasets" / key / "demo"
     if not is_regular(folder / "data.yaml"):
         make_demo(folder, **known)
@@ -128,30 +132,31 @@ def make_demo(
 ) -> Path:
     """Write the demo dataset in YOLO's layout and return the path of its data.yaml.
 
-    Every scene is filmed by one static camera that trembles a little, so its frames are near-duplicates. In train, the
-    lengths of the clips follow Zipf's law, as if a few cameras had run much longer than the others. Most clips have one
-    frame. Val and test show other scenes, with one frame each, so that mAP counts all scenes equally. Each handwriting
-    sample is in one split only. The same arguments give the same label bytes and the same pixels (PNG) on every
-    machine. The folder appears complete or not at all.
+    Each scene is filmed by one static camera that trembles a little, so its frames are near-duplicates. In train, the
+    lengths of the clips follow Zipf's law, as if a few cameras had run much longer than the others. Most clips have
+    only one frame. Val and test show other scenes, with one frame each, so that mAP counts all scenes equally. Each
+    handwriting sample is used in only one split. The same arguments give the same label bytes and the same pixels (PNG)
+    on every machine. The folder appears complete or not at all.
 
     Parameters
     ----------
     folder
         A new or empty folder to write to.
     scenes
-        Number of scenes in all splits: 60 % train, 20 % val, 20 % test.
+        Total number of scenes: 60 % of them are in train, 20 % in val and 20 % in test.
     size
         Side of the square images, in pixels (at least 32).
     digits
-        Number of classes, 1 to 10: the digits 0, 1, ... Each digit is rarer than the digit before.
+        Number of classes, from 1 to 10. The classes are the digits 0, 1, and so on, and each digit is rarer than the
+        one before.
     objects
         Largest number of digits in a scene. Background scenes have no digits.
     background
         Fraction of scenes without digits (background scenes).
     longest_clip
-        Frames of the longest clip in train, divided by the number of scenes in train (above 0, at most 10).
+        Number of frames of the longest clip in train, divided by the number of scenes in train (above 0, at most 10).
     clip_decay
-        Exponent of Zipf's law, 0 to 5: clip number r has r ** -clip_decay times the frames of the longest clip.
+        Exponent of Zipf's law, from 0 to 5. Clip number r has r ** -clip_decay times the frames of the longest clip.
     seed
         Seed of the random scenes.
 
@@ -166,7 +171,7 @@ def make_demo(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} is not empty. Pass a new folder for the demo dataset.")
     with writing(target), claimed(target, wait=True):
-        # another process may have just made the same dataset
+        # another process may have made the same dataset in the meantime
         if not is_regular(target / "data.yaml"):
             with staged(target) as unfinished:
                 _write(unfinished, design)
@@ -174,7 +179,7 @@ def make_demo(
 
 
 def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters with `make_demo`'s defaults added. Raise InputError for an unknown or invalid parameter."""
+    """Add the defaults of `make_demo` to the parameters. Raise InputError if a parameter is unknown or invalid."""
     signature = inspect.signature(make_demo).parameters.values()
     defaults = {entry.name: entry.default for entry in signature if entry.kind is entry.KEYWORD_ONLY}
     numbers: dict[str, tuple[Callable[[float], bool], str]] = {
@@ -198,7 +203,7 @@ def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(root: Path, design: Design) -> None:
-    """Write the images, labels and data.yaml of the demo dataset to `root`."""
+    """Write the images, the labels and the data.yaml of the demo dataset to the folder `root`."""
     from PIL import Image
 
     samples = _load_digits(design.digits, design.seed)
@@ -228,21 +233,22 @@ def _write(root: Path, design: Design) -> None:
 
 
 def _count_scenes(scenes: int) -> dict[str, int]:
-    """Return the number of scenes per split. Val and test get at least one scene each, and train gets the rest."""
+    """Return the number of scenes in each split. Val and test get at least one scene each, and train gets the rest."""
     others = {split: max(1, round(share * scenes)) for split, share in SPLITS.items() if split != "train"}
     return {"train": scenes - sum(others.values()), **others}
 
 
 def _clip_lengths(draw: _Draw, scenes: int, design: Design) -> list[int]:
-    """Return the number of frames of each scene: scene r has r ** -decay times the frames of the longest clip. The
-    scenes are in random order.
+    """Return the number of frames of each scene in train, in random order.
+
+    Scene number r has r ** -decay times the frames of the longest clip, but at least one frame.
     """
     longest, decay = design.longest_clip * scenes, design.clip_decay
     return [max(1, round(longest / (rank + 1) ** decay)) for rank in draw.order(scenes).tolist()]
 
 
 def _load_digits(digits: int, seed: int) -> dict[str, list[list[Pixels]]]:
-    """Return the handwriting samples as [split][digit] -> list of (h, w) in 0..1, without empty margins."""
+    """Return the handwriting samples by split and digit. Each is an (h, w) array from 0 to 1, without empty margins."""
     from sklearn.datasets import load_digits
 
     images, targets = load_digits(return_X_y=True)
@@ -258,14 +264,13 @@ def _load_digits(digits: int, seed: int) -> dict[str, list[list[Pixels]]]:
 
 
 def _cut_to_ink(image: Pixels) -> Pixels:
-    """Return the image without its empty margins."""
     inked = image > 0.2
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _make_scene(draw: _Draw, samples: list[list[Pixels]], size: int, most: int) -> _Scene:
-    """Return a scene: a painted world with at most `most` digits, a little larger than the view of its camera."""
+    """Make a scene: a painted world, slightly larger than the camera's view, with at most `most` digits."""
     reach = max(1, size // 64)
     world = _paint_background(draw, size + 2 * reach)
     weights = np.array([RARITY**rank for rank in range(len(samples))])
@@ -281,7 +286,7 @@ def _make_scene(draw: _Draw, samples: list[list[Pixels]], size: int, most: int) 
 
 
 def _paint_background(draw: _Draw, side: int) -> Pixels:
-    """Return (side, side, 3) in 0..255: smooth colours, covered by translucent rectangles and rings."""
+    """Paint smooth colours covered by translucent rectangles and rings, as a (side, side, 3) array from 0 to 255."""
     world = 30 + 170 * _resize(draw.array(4, 4, 3), side, side)
     world += 50 * (_resize(draw.array(24, 24, 1), side, side) - 0.5)
     rows, columns = np.mgrid[:side, :side]
@@ -302,9 +307,9 @@ def _paint_background(draw: _Draw, side: int) -> Pixels:
 def _find_spot(
     draw: _Draw, class_id: int, ink: tuple[int, ...], size: int, reach: int, placed: list[Placed]
 ) -> Placed | None:
-    """Return a box for a digit. The box is inside the view and overlaps other boxes by at most `OVERLAP`.
+    """Return a random box for a digit, inside the camera's view and overlapping other boxes by at most `OVERLAP`.
 
-    Return None if 20 random boxes do not fit.
+    If 20 random boxes do not fit, return None.
     """
     for _ in range(20):
         height = round(size * draw.uniform(*OBJECT_SIZES))
@@ -318,7 +323,7 @@ def _find_spot(
 
 
 def _measure_overlap(first: Placed, second: Placed) -> float:
-    """Return the intersection area of two boxes, as a fraction of the smaller box's area."""
+    """Return the area in which two boxes overlap, as a fraction of the smaller box's area."""
     across = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     down = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
     if across <= 0 or down <= 0:
@@ -327,10 +332,10 @@ def _measure_overlap(first: Placed, second: Placed) -> float:
 
 
 def _paint_digit(draw: _Draw, world: Pixels, ink: Pixels, spot: Placed) -> None:
-    """Paint a digit into the world, lighter or darker than the background."""
+    """Paint a digit into the world, lighter or darker than what is behind it."""
     area = world[spot.y : spot.y + spot.height, spot.x : spot.x + spot.width]
     behind = area.mean()
-    darker = draw.uniform() < behind / 255  # more likely on a lighter background
+    darker = draw.uniform() < behind / 255  # a darker digit is more likely in front of a lighter background
     contrast = draw.uniform(80, 130)
     colour = behind + (-contrast if darker else contrast) + 50 * (draw.array(3) - 0.5)
     alpha = np.clip(1.6 * _resize(ink[..., None], spot.height, spot.width), 0, 1)
@@ -344,15 +349,15 @@ class _Scene:
     Attributes
     ----------
     world
-        (size + 2 reach, size + 2 reach, 3) pixels in 0..255.
+        (size + 2 reach, size + 2 reach, 3) pixels, from 0 to 255.
     placed
         The digits in the world.
     size
         Side of the images, in pixels.
     reach
-        How far the camera trembles in each direction, in pixels. The camera itself is in the middle of the world.
+        How far the camera may move in each direction, in pixels, from its place in the middle of the world.
     draw
-        The source of random numbers of the frames.
+        The source of the random numbers for the frames.
     """
 
     world: Pixels
@@ -363,7 +368,7 @@ class _Scene:
 
 
 def _film(scene: _Scene, frames: int) -> Iterator[Frame]:
-    """Yield the frames of a scene. The camera trembles, the brightness changes, and every frame has its own noise."""
+    """Yield the frames of a scene. The camera trembles, the brightness varies, and each frame has noise of its own."""
     size, reach, draw = scene.size, scene.reach, scene.draw
     for _ in range(frames):
         left, top = draw.integer(0, 2 * reach), draw.integer(0, 2 * reach)
@@ -379,7 +384,7 @@ def _film(scene: _Scene, frames: int) -> Iterator[Frame]:
 
 
 def _resize(grid: Pixels, height: int, width: int) -> Pixels:
-    """Return (h, w, c) resized to (height, width, c) by bilinear interpolation between the centres of cells.
+    """Resize an array (h, w, c) to (height, width, c) by bilinear interpolation between the centres of cells.
 
     Only elementwise operations are used, so the result is the same on every platform.
     """

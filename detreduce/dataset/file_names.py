@@ -1,4 +1,4 @@
-"""Check that Python reads file names as UTF-8, so that a dataset has the same names for every program."""
+"""Check that Python reads file names as UTF-8, so that every program sees the same names."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from detreduce.errors import InputError
 
 @contextmanager
 def names_as_utf8() -> Iterator[None]:
-    """Raise InputError if a non-ASCII file name cannot be encoded in the file system encoding of Python.
+    """Raise InputError if, inside the block, a file name cannot be encoded in Python's file system encoding.
 
-    Python reads file names in the encoding of the locale, unless it runs in UTF-8 mode.
+    Unless Python runs in UTF-8 mode, this encoding is the one of the locale.
     """
     try:
         yield
@@ -25,10 +25,10 @@ def names_as_utf8() -> Iterator[None]:
 
 
 def check_file_names(dataset: DetectionDataset) -> None:
-    """Raise InputError if the dataset has non-ASCII file names, but Python does not read file names as UTF-8."""
+    """Raise InputError if file names of the dataset are not ASCII and Python does not read file names as UTF-8."""
     if reads_utf8():
         return
-    # a name from an annotation file that Python cannot look up is listed as a missing image
+    # also look at the problems, which list images whose names in an annotation file Python cannot look up
     names = [record.name for record in dataset] + [str(problem) for problem in dataset.problems]
     for name in names:
         if not name.isascii():

@@ -1,4 +1,4 @@
-"""Find a file by its name: next to a YAML, in the working folder, or among the files that detreduce ships."""
+"""Find a file by its name: next to a YAML file, in the working folder, or among the files that detreduce ships."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SHIPPED = ("configs", "datasets")
 
 
 def candidates(path: str | Path, base: Path | None = None) -> list[Path]:
-    """Return the paths to try for `path`: below `base`, the working folder and the folders of shipped files.
+    """Return the paths at which a file may be: below `base`, the working folder, and the folders of shipped files.
 
-    `base` is the folder of the YAML that names the path, or None. If `path` is absolute, it is the only path to try.
+    `base` is the folder of the YAML file that names the path, or None. An absolute `path` is the only place to look.
     """
     expanded = Path(expand(str(path)))
     shipped = len(expanded.parts) > 1 and expanded.parts[0] in _SHIPPED
@@ -25,19 +25,19 @@ def candidates(path: str | Path, base: Path | None = None) -> list[Path]:
 
 
 def _search_folders(expanded: Path, base: Path | None, *, shipped: bool) -> list[Path]:
-    """Return the folders to search for a path. `shipped` adds the folders of the files that detreduce ships."""
+    """Return the folders to search for a path. If `shipped` is True, add the folders of files that detreduce ships."""
     if expanded.is_absolute():
         return [Path(expanded.anchor)]
-    # shipped files lie in the package, or next to the package in a git checkout
+    # shipped files are inside the package or, in a git checkout, next to it
     own = [_PACKAGE / "shipped", _PACKAGE.parent] if shipped else []
     return [*([base] if base is not None else []), Path.cwd(), *own]
 
 
 def find(path: str | Path, base: Path | None = None, *, what: str = "file") -> Path:
-    """Return the first path of `candidates` that exists.
+    """Return the first of the `candidates` that exists.
 
-    Raise MissingFileError, which lists the paths that were tried, if none exists. `what` names the kind of file in the
-    message.
+    Raise MissingFileError if there is none. The message lists the places that were searched. `what` names the kind of
+    file in the message.
     """
     found = _first_existing(path, base)
     if found is None:
@@ -46,9 +46,9 @@ def find(path: str | Path, base: Path | None = None, *, what: str = "file") -> P
 
 
 def locate_dataset(path: str | Path, base: Path | None = None) -> Path:
-    """Return the first path of `candidates` that exists, or the dataset YAML that ultralytics ships under this name.
+    """Return the first of the `candidates` that exists, or the dataset YAML with this name that ultralytics ships.
 
-    Raise MissingFileError, which lists the paths that were tried and the most similar name, if none exists.
+    Raise MissingFileError if there is none. The message lists the places that were searched and the most similar name.
     """
     found = _first_existing(path, base) or shipped_dataset(str(path))
     if found is None:
@@ -57,7 +57,7 @@ def locate_dataset(path: str | Path, base: Path | None = None) -> Path:
 
 
 def _first_existing(path: str | Path, base: Path | None) -> Path | None:
-    """Return the first path of `candidates` that exists, as an absolute path, or None."""
+    """Return the first of the `candidates` that exists, as an absolute path, or None."""
     for candidate in candidates(path, base):
         if candidate.exists():
             return Path(os.path.normpath(candidate.absolute()))
@@ -65,7 +65,7 @@ def _first_existing(path: str | Path, base: Path | None) -> Path | None:
 
 
 def _missing(path: str | Path, base: Path | None, what: str, hint: str) -> MissingFileError:
-    """Return the error for a path that does not exist. It lists the places tried."""
+    """Return the error for a path that does not exist. Its message lists the places that were searched."""
     expanded = Path(expand(str(path)))
     if expanded.is_absolute():
         return MissingFileError(f"The {what} {str(path)!r} does not exist.{hint}")
@@ -75,13 +75,16 @@ def _missing(path: str | Path, base: Path | None, what: str, hint: str) -> Missi
 
 
 def _suggest_path(expanded: Path, base: Path | None) -> str:
-    """Return a hint with the most similar existing path, or "". The hint can be typed in place of the path."""
+    """Return a suggestion of the most similar existing path, or an empty string.
+
+    The suggested path can be typed in place of the original one.
+    """
     shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
     return suggest_path(expanded, _search_folders(expanded, base, shipped=shipped))
 
 
 def _suggest_dataset(path: str | Path, base: Path | None) -> str:
-    """Return a hint with the most similar existing path, with a folder that is a dataset, or with a shipped dataset."""
+    """Suggest the most similar existing path, a folder that contains a dataset, or a dataset that ultralytics ships."""
     from detreduce.dataset.load import suggest_folder
 
     expanded = Path(expand(str(path)))

@@ -1,1 +1,1 @@
-"""Dataset formats: one folder per format (`read`, `write`, `row`), and the registry of all formats."""
+"""Dataset formats: one package per format (with modules `read`, `write` and `row`), and the registry of all formats."""

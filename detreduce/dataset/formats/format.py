@@ -1,4 +1,4 @@
-"""Define `Format`: all functions that the package needs for one dataset format."""
+"""Define `Format`, which bundles everything that the package needs to know about a dataset format."""
 
 from __future__ import annotations
 
@@ -12,80 +12,80 @@ from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.links import Placer
 
 LicenceOf = Callable[[ImageId], str]
-"""A function that returns the licence name of an image."""
+"""A function that returns the name of the licence of an image."""
 Reload = Callable[[], DetectionDataset]
-"""A function that loads the reduced split. It is called after the written folder was renamed to its final path."""
+"""A function that loads the reduced split, after the folder that was written has been renamed to its final path."""
 Write = Callable[[Choice, Placer, Path], Reload]
 """A function that writes the chosen images and the other splits to the placer's temporary folder.
 
-The function also gets the final path of this folder, after the caller has renamed the folder.
+Its last argument is the path to which the caller will rename this folder.
 """
 
 
 def never(path: Path) -> bool:
-    """Return False, because the format does not accept such paths."""
+    """Return False: the format does not accept paths of this kind."""
     return False
 
 
 def no_files(folder: Path) -> Iterable[Path]:
-    """Return an empty collection, because no file name is typical of the format."""
+    """Return nothing: no file name is typical of the format."""
     return ()
 
 
 def no_licences(dataset: DetectionDataset) -> LicenceOf | None:
-    """Return None, because files of this format do not state a licence."""
+    """Return None: files of the format do not state licences."""
     return None
 
 
 def no_places(source: Source) -> Iterable[Path | str]:
-    """Return an empty collection, because the format reads nothing but images and annotation files."""
+    """Return nothing: the format reads only images and annotation files."""
     return ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A dataset format: the functions that recognise, load, count and write its datasets.
+    """A dataset format: functions that recognise, load, count and write datasets in this format.
 
     Attributes
     ----------
     name
-        Name of the format in ``Source.format``, in selections, and in ``format:`` of a dataset YAML.
+        Name of the format in ``Source.format``, in selections, and under ``format:`` in a dataset YAML.
     example
-        An example of a path that this format loads, for messages: ``a COCO .json``.
+        A description of a path that the format can load, for messages. For example: ``a COCO .json``.
     accepts_file
-        Return whether an existing file is a dataset of this format.
+        Returns whether an existing file is a dataset in this format.
     accepts_folder
-        Return whether an existing folder is a dataset of this format.
+        Returns whether an existing folder is a dataset in this format.
     accepts_images
-        Return whether a folder of images has labels of this format next to the images. It is called only if the folder
-        has no dataset file of any format.
+        Returns whether a folder of images also contains labels in this format. It is called only if the folder does not
+        contain a dataset file of any format.
     sure_files
-        Return paths, in a folder, at which this format may have a dataset file. Only this format uses these names. The
-        files need not exist.
+        Returns the paths in a folder at which a dataset file of this format can be, under names that only this format
+        uses. The files need not exist.
     likely_files
-        Like `sure_files`, for names that other formats use too.
+        Like `sure_files`, but for names that other formats use too.
     images_for
-        Suffix of annotation files for which the caller may pass ``images=``, because the files do not name their images
-        folder. Empty if there are no such files.
+        The suffix of annotation files that do not name their images folder, so that the caller may pass ``images=``.
+        Empty if the format has no such files.
     load_path
-        Load an accepted path. The arguments are the path, the split (or None) and the images folder (or None).
+        Loads a path that was accepted. Its arguments are the path, the split (or None) and the images folder (or None).
     load_yaml
-        Load one split of a dataset YAML with ``format: name``. None if the format cannot be named in a YAML.
+        Loads one split of a dataset YAML that names this format. None if a YAML cannot name it.
     load_split
-        Load one split of a source.
+        Loads one split of a source.
     count_images
-        Return the number of images in one split of a source. Boxes are not loaded.
+        Returns the number of images in one split of a source, without loading boxes.
     labelled
-        False for images without annotations.
+        Whether the images have annotations.
     reads_from
-        Return other folders that the format reads besides images and labels, and absolute glob patterns (str). Nothing
-        may be written there.
+        Returns further folders that the format reads, besides images and labels, or absolute glob patterns (as str).
+        Nothing may be written there.
     read_licences
-        Return a function image id -> licence, or None if the files do not state a licence.
+        Returns a function that maps an image id to a licence, or None if the files do not state licences.
     write
-        Write a subset of a dataset of this format in the same format.
+        Writes a subset of a dataset in this format, in the same format.
     convert
-        Write a subset of a dataset of any format in this format, with a train and a val split. None if this is not
+        Writes a subset of a dataset in any format to this format, with a train and a val split. None if this is not
         possible.
     """
 

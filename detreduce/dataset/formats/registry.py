@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from detreduce.dataset.formats.format import Format
 
-# The values are import paths, so that listing the names does not import the readers.
-# The first format that accepts a path loads the dataset.
-# Folders of videos and images come last, because every folder could be one.
+# The values are import paths, so that listing the names does not import the readers. A dataset is loaded by the first
+# format that accepts its path. Folders of videos and images come last, because any folder could be one.
 FORMATS = {
     "voc": "detreduce.dataset.formats.voc.row:VOC",
     "coco": "detreduce.dataset.formats.coco.row:COCO",
@@ -26,11 +25,11 @@ FORMATS = {
 
 
 def get_format(name: str) -> Format:
-    """Return the format with the name of a ``Source.format``. Raise KeyError for an unknown name."""
+    """Return the format with a name as in ``Source.format``. Raise KeyError if the name is unknown."""
     module, _, attribute = FORMATS[name].partition(":")
     return getattr(import_module(module), attribute)
 
 
 def all_formats() -> Iterator[Format]:
-    """Return an iterator over all formats, in the order in which they are tried for a path."""
+    """Iterate over all formats, in the order in which they are tried for a path."""
     return map(get_format, FORMATS)

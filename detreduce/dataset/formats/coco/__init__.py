@@ -1,1 +1,1 @@
-"""COCO: one instances JSON per split."""
+"""COCO: one JSON file of instances for each split."""

@@ -1,4 +1,4 @@
-"""Find the other splits and the images of a COCO JSON, in Roboflow's layout and in the official layout."""
+"""Find the other splits and the images of a COCO JSON file, in Roboflow's layout or in the official one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from detreduce.machine.regular_files import is_regular, open_regular
 
 ROBOFLOW = "_annotations.coco.json"
 FOLDERS = ("annotations", "annotation")
-"""Folders of annotation files, in lower case."""
+"""The names of folders that contain annotation files, in lower case."""
 _WORDS = "|".join(sorted({*CANONICAL, *ALIASES}, key=len, reverse=True))
 _SPLIT_IN_NAME = re.compile(rf"^(.*?)(?<![a-z])({_WORDS})(?![a-z])(.*)$", re.IGNORECASE)
 _FILE_NAME = re.compile(rb'"(?:file_name|coco_url)"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -28,18 +28,18 @@ _FILE_NAME = re.compile(rb'"(?:file_name|coco_url)"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 @dataclass(frozen=True)
 class CocoLayout:
-    """The folders and annotation files of the COCO dataset to which one JSON belongs.
+    """The folders and annotation files of a COCO dataset, found from one of its JSON files.
 
     Attributes
     ----------
     root
         The dataset's folder.
     own_split
-        The split that the JSON contains.
+        The split that this JSON file contains.
     splits
-        All splits, including the JSON's own split.
+        All splits, including the JSON file's own split.
     tried
-        The folders that were searched for the JSON's images.
+        The folders that were searched for the images of the JSON file.
     """
 
     root: Path
@@ -49,20 +49,22 @@ class CocoLayout:
 
 
 def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
-    """Find the images folder of a JSON, and the JSONs of the other splits.
+    """Find the images of a JSON file, and the JSON files of the other splits.
 
-    Roboflow's layout is ``train/_annotations.coco.json`` next to ``valid/`` and ``test/``, with the images next to the
-    JSON. The official layout is ``annotations/instances_train2017.json`` next to ``instances_val2017.json``, with the
-    images in ``../train2017`` or ``../images/train2017``. `images` is the images folder of this JSON, or None to search
-    it. Another split uses `images` too if its own images folder is not found. A JSON without a split in its name is the
-    ``train`` split. Raise MissingFileError if the JSON or `images` does not exist.
+    In Roboflow's layout, ``train/_annotations.coco.json`` has sister folders ``valid/`` and ``test/``, and images are
+    next to their JSON file. In the official layout, ``annotations/instances_train2017.json`` is next to
+    ``instances_val2017.json``, and the images are in ``../train2017`` or ``../images/train2017``.
+
+    `images` is the folder with the images of this JSON file; if it is None, the folder is searched for. Another split
+    uses `images` too if its own images are not found. If the name of a JSON file does not contain a split, it is the
+    ``train`` split. Raise MissingFileError if the JSON file or `images` does not exist.
     """
     if not is_regular(file):
         raise MissingFileError(f"{file}: the annotation file does not exist.")
     jsons = find_jsons(file)
     own = next(split for split, other in jsons.items() if other == file)
     folder, tried = find_images_folder(file, images, list(jsons.values()))
-    # if no folder fits, the loader raises an error with the folders tried
+    # if no folder fits, the loader raises an error that lists the folders that were tried
     splits = {own: SplitSource((folder or file.parent,), file)}
     for split, other in jsons.items():
         if other != file:
@@ -75,9 +77,9 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
 
 
 def find_jsons(file: Path) -> dict[str, Path]:
-    """Return split -> JSON, for all splits of the dataset.
+    """Return split -> JSON file, for all splits of the dataset.
 
-    If neither the folder nor the name of `file` names a split, return only `file`, as the split ``train``.
+    If no split can be recognised in the name of `file` or of its folder, return only `file`, as the split ``train``.
     """
     match = _SPLIT_IN_NAME.match(file.stem)
     own = split_of_json(file)
@@ -97,16 +99,16 @@ def find_jsons(file: Path) -> dict[str, Path]:
 
 
 def split_of_json(file: Path) -> str | None:
-    """Return the split that the name of a JSON, or of its folder, gives. Return None if there is none."""
+    """Return the split that the name of a JSON file, or of its folder, contains. Return None if there is none."""
     match = _SPLIT_IN_NAME.match(file.stem)
     split = canonical_split(match[2] if match is not None else file.parent.name)
     return split if split in CANONICAL else None
 
 
 def _find_in_split_folders(file: Path) -> dict[str, Path]:
-    """Return the JSONs of a dataset with one folder per split, such as train/_annotations.coco.json.
+    """Return the JSON files of a dataset with one folder per split, for example train/_annotations.coco.json.
 
-    A JSON with another name is used if it is the only COCO JSON in the folder of its split.
+    In the folder of another split, a JSON file with a different name is used if it is the only COCO JSON there.
     """
     found: dict[str, Path] = {}
     for folder in sorted(file.parent.parent.iterdir()):
@@ -123,11 +125,24 @@ def _find_in_split_folders(file: Path) -> dict[str, Path]:
 def find_images_folder(
     file: Path, given: Path | None, jsons: Iterable[Path] = (), *, also: Path | None = None
 ) -> tuple[Path | None, list[Path]]:
-    """Return the first folder that has an image of the JSON `file` (else None), and the folders tried.
+    """Return the first folder that contains an image of a JSON file, or None, and all folders that were tried.
 
-    If `given` is not None, return `given` without a search. `jsons` are the JSONs of all splits. The folders tried have
-    names similar to the JSON's, for instance ``train2017`` for ``instances_train2017.json``. `also` is another folder
-    to try, or None. Raise MissingFileError if `given` does not exist.
+    Parameters
+    ----------
+    file
+        The JSON file.
+    given
+        The images folder, if it is known. It is returned without a search.
+    jsons
+        The JSON files of all splits. Folders are tried whose names match these files, for example ``train2017`` for
+        ``instances_train2017.json``.
+    also
+        Another folder to try, or None.
+
+    Raises
+    ------
+    MissingFileError
+        `given` does not exist.
     """
     if given is not None:
         if not given.is_dir():
@@ -138,23 +153,23 @@ def find_images_folder(
     if file.name != ROBOFLOW:
         for name in (_folder_name(json_file) for json_file in (file, *jsons)):
             candidates += [above / name, above / "images" / name, file.parent / name, file.parent / "images" / name]
-        # CVAT: annotations/instances_default.json, images/default
+        # the layout of CVAT: annotations/instances_default.json, images/default
         subset = file.stem.rpartition("_")[2]
         if canonical_split(split := file.parent.name) in CANONICAL:
-            # annotations/train/a.json, images/train
+            # for example annotations/train/a.json, images/train
             candidates += [above / "images" / split, above.parent / "images" / split, above.parent / split]
         candidates += [file.parent / "images", above / "images" / subset, above / "images"]
     if also is not None:
         candidates.append(also)
     references = _read_file_names(file)
-    # LVIS: the folder of an image is in its URL
+    # in LVIS, the URL of an image contains the name of its folder
     urls = [path_in(reference).split("/") for reference in references if "://" in reference]
     parents = dict.fromkeys(parts[-2] for parts in urls if len(parts) > 2)
     for name in list(parents)[:5]:
         candidates += [home / name for home in (file.parent, file.parent / "images", above, above / "images")]
     candidates = list(dict.fromkeys(absolute(folder) for folder in candidates))
     names = [name for name in map(safe_name, references) if name is not None]
-    # in Label Studio's COCO export, file names are upload paths or URLs that end with the name of the image
+    # in Label Studio's COCO export, the file names are upload paths or URLs that end with the name of the image
     last_parts = [path_in(reference).rsplit("/", 1)[-1] for reference in references]
     for options in (names, last_parts):
         for folder in candidates:
@@ -164,13 +179,18 @@ def find_images_folder(
 
 
 def _folder_name(file: Path) -> str:
-    """Return the name of a JSON's images folder: ``train2017`` for ``instances_train2017.json``."""
+    """Return the name that the images folder of a JSON file usually has: ``train2017`` for
+    ``instances_train2017.json``.
+    """
     match = _SPLIT_IN_NAME.match(file.stem)
     return match[2] + match[3] if match else file.stem
 
 
 def _read_file_names(file: Path) -> list[str]:
-    """Return at most 1000 image names of a JSON. Read the whole file only if its first 256 KiB have no names."""
+    """Return the file names of up to 1000 images in a JSON file.
+
+    If the first 256 KiB contain any file names, only this part is read.
+    """
     with open_regular(file) as handle:
         texts = _FILE_NAME.findall(handle.read(1 << 18))
         if not texts:

@@ -1,4 +1,4 @@
-"""Read the licences of images from a COCO JSON."""
+"""Read the licences of images from a COCO JSON file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ NOT_STATED = "not stated"
 
 
 def read_coco_licences(dataset: DetectionDataset) -> LicenceOf | None:
-    """Return a function image id -> licence, or None if the JSON does not state licences."""
+    """Return a function that maps an image id to a licence, or None if the JSON file does not state licences."""
     path = dataset.source.splits[dataset.split].annotations
     names = licences_in(path) if path is not None else {}
     return (lambda image_id: names.get(image_id, NOT_STATED)) if names else None
 
 
 def licences_in(path: Path) -> dict[ImageId, str]:
-    """Return image id -> licence name for the images that have a licence."""
+    """Return image id -> name of the licence, for the images that have a licence."""
     names: dict[Any, str] = {}
     number_of: dict[ImageId, Any] = {}
     seen: set[str] = set()
@@ -28,7 +28,7 @@ def licences_in(path: Path) -> dict[ImageId, str]:
         for event in walk(read_text(path), ("licenses", "images", "annotations")):
             if event.kind == "close":
                 seen.add(event.key)
-                # without licences of images, the annotations, which are most of the file, need not be read
+                # stop here if possible, because the annotations are most of the file and contain no licences
                 if seen >= {"licenses", "images"} or ("images" in seen and not number_of):
                     break
             elif event.kind == "element" and isinstance(event.value, dict):
@@ -43,5 +43,5 @@ def licences_in(path: Path) -> dict[ImageId, str]:
 
 
 def _key(value: Any) -> int | str | None:
-    """Return a value of the JSON if it can be an id (a whole number or a text). Otherwise return None."""
+    """Return a value from the JSON file if it can be an id (a whole number or a string), otherwise None."""
     return value if isinstance(value, int | str) else None

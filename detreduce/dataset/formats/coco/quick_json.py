@@ -1,8 +1,8 @@
-"""Read the used parts of a COCO JSON with msgspec, which skips polygons without making objects of them.
+"""Read the parts of a COCO JSON file that are used, with msgspec, which skips polygons without creating objects.
 
-The json module takes five times as long, and needs more memory. Msgspec refuses invalid JSON, also in the parts that
-it skips. A text that msgspec refuses, for example because of NaN, is read again with the json module, whose errors
-have a line and a column.
+The json module would take five times longer and need more memory. msgspec refuses invalid JSON even in the parts that
+it skips. A text that it refuses, for example because of NaN, has to be read again with the json module. The errors of
+the json module state the line and the column.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Content(TypedDict, total=False):
 
 @cache
 def _decoder() -> tuple[Any, tuple[type[Exception], ...]] | None:
-    """Return the decoder and the types of its errors. Return None if msgspec is not installed."""
+    """Return the decoder and the types of its errors, or None if msgspec is not installed."""
     try:
         msgspec = importlib.import_module("msgspec")
     except ImportError:
@@ -37,9 +37,9 @@ def _decoder() -> tuple[Any, tuple[type[Exception], ...]] | None:
 
 
 def read_used_parts(text: str) -> dict[str, Any] | None:
-    """Return the images, annotations and categories of a COCO JSON. Annotations have only the keys that are used.
+    """Return the images, annotations and categories of a COCO JSON text. Annotations have only the keys that are used.
 
-    Return None if msgspec is not installed or refuses the text. Then the json module must read the text.
+    If msgspec is not installed or refuses the text, return None. The text must then be read with the json module.
     """
     found = _decoder()
     if found is None:

@@ -1,4 +1,4 @@
-"""Read COCO datasets: one instances JSON per split, and a folder of images."""
+"""Read COCO datasets: one JSON file of instances for each split, and a folder of images."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ from detreduce.machine.regular_files import is_regular
 
 NAME_IT = "Pass the images folder as images=."
 Box = tuple[float, float, float, float]
-# these values are not used for boxes, but take most of a file
+# these values are not needed for boxes, but make up most of a file
 _UNUSED = ("segmentation", "keypoints")
 
 
 def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> DetectionDataset:
-    """Load the instances JSON of one split.
+    """Load one split from its JSON file of instances.
 
-    Images without a file are left out and listed in `problems`. The same applies to annotations with an unknown image,
-    an unknown category or an invalid box. Classes are the JSON's categories in the order of their ids. Categories with
-    the same name stay separate.
+    The classes are the categories of the JSON file, sorted by id. Categories with the same name stay separate. Images
+    whose file does not exist are left out and listed in `problems`, and so are annotations with an unknown image, an
+    unknown category or an invalid box.
 
-    A ``file_name`` may also be an upload path or a URL. Then an image with the same file name is searched below the
-    images folder. The image is used if there is exactly one. If a ``file_name`` leads outside the images folder, the
-    image is left out and listed.
+    A ``file_name`` may also be an upload path or a URL. In this case, the loader searches below the images folder for
+    an image with the same name, and uses it if there is exactly one. If a ``file_name`` leads outside the images
+    folder, the image is left out and listed.
 
-    `tried` lists the folders that were searched for the images, for the error message.
-
-    Raise InputError if the file is not COCO JSON, or if an image id or a category id is repeated. Raise
-    MissingFileError if none of the images exists.
+    `tried` lists the folders that were searched for the images; it is used in the error message. Raise InputError if
+    the file is not COCO JSON, or if two images or two categories have the same id. Raise MissingFileError if none of
+    the images exists.
     """
     place = source.splits[split]
     assert place.annotations is not None, "a COCO split has annotations"
@@ -85,9 +84,9 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images that a split's JSON lists, including missing files.
+    """Return the number of images that the JSON file of a split lists, including images that do not exist.
 
-    Return 0 if the JSON cannot be read.
+    If the JSON file cannot be read, return 0.
     """
     file = source.splits[split].annotations
     try:
@@ -97,9 +96,9 @@ def count_images(source: Source, split: str) -> int:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a COCO JSON, without its polygons and keypoints.
+    """Read a COCO JSON file, without polygons and keypoints.
 
-    Raise MissingFileError if the file cannot be read, and InputError if the file is not COCO.
+    Raise MissingFileError if the file cannot be read, and InputError if it is not COCO.
     """
     content = read_annotation_json(file, without=_UNUSED, quick=read_used_parts)
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
@@ -112,7 +111,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Image:
-    """One image and its boxes (x, y, width, height). `seen` maps (class, crowd flag, box) to an annotation id."""
+    """An image and its boxes (x, y, width, height). `seen` maps (class, crowd flag, box) to the id of an annotation."""
 
     id: ImageId
     name: str
@@ -127,14 +126,14 @@ class _Image:
 
 
 def _read_id(value: Any) -> ImageId | None:
-    """Return the value as an id if it is a whole number or a text. Otherwise return None."""
+    """Return the value if it can be an id (a whole number or a string), otherwise None."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
 def _read_categories(content: Mapping[str, Any], file: Path) -> tuple[tuple[int | str, ...], tuple[str, ...]]:
-    """Return the ids and the names of all COCO categories, sorted by id."""
+    """Return the ids and the names of all categories, sorted by id."""
     names: dict[int | str, str] = {}
     for entry in content.get("categories") or []:
         key = _read_id(entry.get("id")) if isinstance(entry, dict) else None
@@ -152,7 +151,7 @@ def _read_categories(content: Mapping[str, Any], file: Path) -> tuple[tuple[int 
 def _read_images(
     content: Mapping[str, Any], file: Path, folder: Path, problems: list[Problem]
 ) -> dict[ImageId, _Image]:
-    """Return image id -> image for the images that can be used. Add the other images to `problems`."""
+    """Return image id -> image, for the images that can be used. For the other images, add problems."""
     images: dict[ImageId, _Image] = {}
     first_of: dict[str, ImageId] = {}
     finder = ImageFinder(folder)
@@ -167,7 +166,7 @@ def _read_images(
             )
         name = entry.get("file_name")
         if not name and isinstance(entry.get("coco_url"), str):
-            # LVIS has no file names
+            # LVIS gives URLs instead of file names
             name = path_in(entry["coco_url"]).rsplit("/", 1)[-1]
         if not isinstance(name, str) or not name.strip():
             problems.append(Problem(file, f"image {key!r} has no file_name; left out"))
@@ -199,41 +198,41 @@ def _read_images(
 
 
 def _first_name(content: Mapping[str, Any]) -> str:
-    """Return the file name of the first image in the JSON. If it has no file name, return its entry as text."""
+    """Return the file name of the first image in the JSON file, or its whole entry as text if it has no file name."""
     first = content["images"][0]
     return str(first["file_name"]) if first.get("file_name") else _shorten(first)
 
 
 def _read_side(value: Any) -> int | None:
-    """Return a value of the JSON as a width or height in pixels, or None if it is not usable."""
+    """Return a value from the JSON file as a width or height in pixels, or None if it is not usable."""
     return int(value) if isinstance(value, int | float) and 1 <= value < 2**31 else None
 
 
 def other_spelling(key: ImageId | None) -> ImageId | None:
-    """Return the other form of an id: "7" for 7, and 7 for "7". Return None if there is no other form."""
+    """Return the other form of an id: "7" for 7, or 7 for "7". Return None if there is no other form."""
     if isinstance(key, str):
-        # Python does not convert numbers with thousands of digits
+        # Python refuses to convert numbers with thousands of digits
         return int(key) if len(key) < 1000 and key.isascii() and key.isdigit() and str(int(key)) == key else None
     return str(key) if key is not None else None
 
 
 @dataclass(slots=True)
 class _Oddities:
-    """Counts of unusual values that many annotations of a file may share. Each kind is one problem.
+    """Counts of unusual values, which many annotations of a file may have. Each kind is reported as one problem.
 
     Attributes
     ----------
     joined
-        Key -> (number of ids that differ only in their type from an id in the file, such as "7" from 7; the first of
-        them).
+        Key in an annotation -> the number of ids that match only in their other form (such as "7" for 7), and the first
+        one.
     flags
-        Value of ``iscrowd``, if it is a text -> number of annotations with this value.
+        Value of ``iscrowd`` that is a string -> number of annotations with this value.
     ids
-        Ids of the annotations.
+        The ids of all annotations so far.
     repeated
-        Ids that belong to several annotations.
+        Id that several annotations have -> how often it was repeated.
     place
-        Number of the current annotation, from 0.
+        Number of the current annotation, counted from 0.
     """
 
     joined: dict[str, tuple[int, ImageId]] = field(default_factory=dict)
@@ -243,7 +242,10 @@ class _Oddities:
     place: int = 0
 
     def known(self, key: ImageId, ids: Container[ImageId], name: str) -> ImageId:
-        """Return the matching id in `ids`: the id itself, or the same id as a text or as a number."""
+        """Return the id in `ids` that matches `key`: `key` itself, or its other form (as a string or as a number).
+
+        If neither is in `ids`, return `key`. `name` is the key of the annotation that contains the id.
+        """
         other = other_spelling(key)
         if key in ids or other is None or other not in ids:
             return key
@@ -252,14 +254,14 @@ class _Oddities:
         return other
 
     def flag(self, value: Any) -> bool:
-        """Return ``iscrowd`` as a bool. Texts such as "0" and "false" are False."""
+        """Return the value of ``iscrowd`` as a bool. Strings such as "0" and "false" mean False."""
         if not isinstance(value, str):
             return bool(value)
         self.flags[value] += 1
         return value.strip().lower() not in ("", "0", "0.0", "false", "no", "null", "none")
 
     def see(self, key: Any) -> None:
-        """Record the id of an annotation, and whether it is repeated."""
+        """Record the id of an annotation, to find repeated ids."""
         if isinstance(key, int | str):
             if key in self.ids:
                 self.repeated[key] += 1
@@ -287,7 +289,7 @@ def _add_annotations(
     file: Path,
     problems: list[Problem],
 ) -> None:
-    """Add all annotations to their images, and the faults to `problems`."""
+    """Add all annotations to their images. For faulty annotations, add problems."""
     class_of = {key: number for number, key in enumerate(keys)}
     odd = _Oddities()
     with progress("reading annotations", len(entries), "boxes") as advance:
@@ -304,7 +306,7 @@ def _add_annotations(
 def _add_annotation(
     entry: Any, images: Mapping[ImageId, _Image], class_of: Mapping[int | str, int], odd: _Oddities
 ) -> str | None:
-    """Add one annotation to its image. Return a description of the annotation's faults, or None."""
+    """Add one annotation to its image. Return a description of what is wrong with the annotation, or None."""
     if not isinstance(entry, dict):
         return "not an object; left out"
     key, category = _read_id(entry.get("image_id")), _read_id(entry.get("category_id"))
@@ -340,7 +342,7 @@ def _add_annotation(
 
 
 def _read_box(value: Any) -> Box | None:
-    """Return a box (x, y, width, height), or None if the value is not four finite numbers."""
+    """Return the value as a box (x, y, width, height), or None if it does not consist of four finite numbers."""
     if not isinstance(value, list | tuple) or len(value) != 4:
         return None
     try:
@@ -351,8 +353,9 @@ def _read_box(value: Any) -> Box | None:
 
 
 def _keep_existing(rows: list[_Image], file: Path, tried: Sequence[Path], problems: list[Problem]) -> list[_Image]:
-    """Return the images whose file exists. Add missing files to `problems`. Raise MissingFileError if all files are
-    missing.
+    """Return the images whose files exist. For missing files, add problems.
+
+    Raise MissingFileError if none of the files exists.
     """
     there = [image for image in rows if is_regular(image.path)]
     if rows and not there:
@@ -371,6 +374,6 @@ def _keep_existing(rows: list[_Image], file: Path, tried: Sequence[Path], proble
 
 
 def _shorten(value: Any) -> str:
-    """Return the value as text of at most 80 characters."""
+    """Return the value as text, cut to at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

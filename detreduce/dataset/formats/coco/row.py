@@ -1,4 +1,4 @@
-"""Recognise and load COCO files and folders: define the `Format` `COCO`."""
+"""Recognise and load COCO files and folders: defines the `Format` `COCO`."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from detreduce.dataset.records import DetectionDataset, Source
 from detreduce.dataset.splits import ALIASES, CANONICAL, canonical_split, choose_split
 from detreduce.errors import InputError
 
-# folders of a dataset in which annotation files may be, in lower case
+# folders of a dataset that may contain annotation files, in lower case
 _PLACES = frozenset({*FOLDERS, "labels", "images", *CANONICAL, *ALIASES})
-# COCO's own files for other tasks
+# words in the names of COCO's own files for other tasks
 _OTHER_TASKS = ("captions", "keypoints", "panoptic", "stuff", "image_info", "densepose")
 _MOST = 100
 
 
 def accepts_file(file: Path) -> bool:
-    """Return whether a file is a JSON object that is not known to be of another format."""
+    """Return whether a file contains a JSON object that is not known to have another format."""
     return file.suffix.lower() == ".json" and not holds_list(file) and kind_of_json(file) in (COCO_JSON, None)
 
 
 def sure_files(folder: Path) -> Iterator[Path]:
-    """Yield possible paths of a dataset's JSON: Roboflow's name, and the official names (``instances_*.json``), train
-    first.
+    """Yield the paths at which the JSON file of a dataset usually is, train first.
+
+    The names are Roboflow's and the official one (``instances_*.json``).
     """
     yield folder / ROBOFLOW
     yield from (folder / split / ROBOFLOW for split in ("train", "valid", "val", "test"))
@@ -40,9 +41,9 @@ def sure_files(folder: Path) -> Iterator[Path]:
 
 
 def likely_files(folder: Path) -> list[Path]:
-    """Return the COCO JSON of a folder, train first. It can have any name, in annotations/ or next to the images.
+    """Return the COCO JSON file in a folder or in its subfolder annotations/, whatever its name, preferably of train.
 
-    Raise InputError if there are several such JSONs.
+    Raise InputError if there are several JSON files for the same split.
     """
     places = [folder, *sorted(place for place in folder.iterdir() if place.name.lower() in _PLACES and place.is_dir())]
     places += [part for place in places[1:] for part in split_folders(place) if place.name.lower() in FOLDERS]
@@ -66,18 +67,17 @@ def likely_files(folder: Path) -> list[Path]:
 
 
 def split_folders(folder: Path) -> list[Path]:
-    """Return the subfolders called train, val, test or an alias of these."""
+    """Return the subfolders whose name is train, val or test, or an alias of one of them."""
     return sorted(part for part in folder.iterdir() if canonical_split(part.name) in CANONICAL and part.is_dir())
 
 
 def _train_first(file: Path) -> tuple[bool, bool, str]:
-    """Return a sort key that puts train files first."""
     name = file.stem.lower()
     return not name.startswith("instances_train"), name != "instances_default", file.name
 
 
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load a COCO JSON. The default split is the split that the JSON contains. Raise the errors of `load_coco`."""
+    """Load a COCO JSON file, by default the split that it contains. Raise the same errors as `load_coco`."""
     layout = find_layout(file, images)
     chosen = choose_split(split, layout.splits, file) if split is not None else layout.own_split
     tried = layout.tried if chosen == layout.own_split else ()
@@ -85,14 +85,17 @@ def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDa
 
 
 def _find_images(file: Path) -> Path:
-    """Return the folder of the images that a JSON lists, or the folder of the JSON."""
+    """Return the folder with the images that a JSON file lists.
+
+    If they are not found, return the folder of the file.
+    """
     return find_images_folder(file, None)[0] or file.parent
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: coco``. Raise InputError if a split does not name its JSON.
+    """Load a dataset YAML with ``format: coco``. Raise InputError if a split does not name its JSON file.
 
-    Without ``images``, the images folder is searched in the same way as for a JSON that is loaded alone.
+    If the YAML does not have the key ``images``, the images are searched for as they would be for the JSON file alone.
     """
     return load_coco(*annotated_source("coco", description, split, _find_images))
 

@@ -1,4 +1,4 @@
-"""Write a COCO subset: the original JSON without the images that were not chosen, and links to the chosen images."""
+"""Write a COCO subset: the original JSON file without the images that were not chosen, and links to the others."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from detreduce.errors import InputError
 def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `placer` writes to a temporary folder, which the caller then renames to `target`. Images that were not chosen are
-    removed from the JSON, with all annotations that do not belong to a chosen image. The rest of the text stays
-    unchanged. A data.yaml (``format: coco``) names the JSON and the images folder of each split. With link='list', no
-    images are written, and the data.yaml names the images folders of the source.
+    The files are written to a temporary folder, which the caller then renames to `target`. Images that were not chosen
+    are removed from the JSON, and so are all annotations that do not belong to a chosen image. The rest of the text
+    stays unchanged. A data.yaml (``format: coco``) names the JSON file and the images folder of each split. With
+    link='list', no images are written, and the data.yaml names the original images folders.
     """
     how = AnnotatedFormat(
         load_coco, lambda path: filtered_json(path, set(choice.image_ids), set(choice.dataset.image_ids))
@@ -32,10 +32,10 @@ def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def filtered_json(path: Path, ids: Collection[ImageId], known: Collection[ImageId] = ()) -> Iterator[bytes]:
-    """Yield a COCO JSON in parts, without the images that are not in `ids` and without their annotations.
+    """Yield a COCO JSON in parts, without the images whose ids are not in `ids`, and without their annotations.
 
-    `known` has the ids of all images. Like the reader, this function also matches an ``image_id`` of another type, for
-    example "7" with 7.
+    `known` contains the ids of all images. Like the reader, this function also matches an ``image_id`` in its other
+    form, for example "7" for 7.
     """
     text = read_text(path)
     wanted = {
@@ -54,12 +54,12 @@ def filtered_json(path: Path, ids: Collection[ImageId], known: Collection[ImageI
 
 
 def _is_among(ids: Collection[ImageId], element: Any, key: str) -> bool:
-    """Return whether an element of the JSON has an id of `ids` under `key`."""
+    """Return whether `ids` contains the id that an element of the JSON has under `key`."""
     value = element.get(key) if isinstance(element, dict) else None
     return isinstance(value, int | float | str) and value in ids
 
 
 def _is_joined(ids: Collection[ImageId], element: Any, known: Collection[ImageId]) -> bool:
-    """Return whether the ``image_id`` of an annotation is not a known id, but its other form ("7" or 7) is in `ids`."""
+    """Return whether an annotation has an ``image_id`` that is not a known id, but whose other form is in `ids`."""
     value = element.get("image_id") if isinstance(element, dict) else None
     return isinstance(value, int | str) and value not in known and other_spelling(value) in ids

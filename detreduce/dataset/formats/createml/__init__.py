@@ -1,1 +1,1 @@
-"""CreateML: one JSON list per folder of images."""
+"""CreateML: one JSON list for each folder of images."""

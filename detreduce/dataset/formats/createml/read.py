@@ -1,4 +1,4 @@
-"""Read CreateML JSON: a list of images with boxes. Roboflow, Create ML and RectLabel write this format."""
+"""Read CreateML JSON, a list of images with boxes. Roboflow, Create ML and RectLabel write this format."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from detreduce.errors import InputError, MissingFileError
 
 @dataclass(slots=True)
 class _Image:
-    """One entry: the name of an image, its boxes (x1, y1, x2, y2) in pixels, and its number of unusable annotations."""
+    """One entry of the file: an image, its boxes (x1, y1, x2, y2) in pixels, and its number of unusable annotations."""
 
     name: str
     boxes: list[Box] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     left_out: int = 0
-    # CreateML does not give the size of an image
+    # the size stays unknown, because CreateML files do not contain it
     width: int | None = None
     height: int | None = None
 
 
 def load_createml(source: Source, split: str) -> DetectionDataset:
-    """Load the JSON of one split. Images are not opened.
+    """Load one split from its JSON file. Images are not opened.
 
-    Classes are the sorted labels in the file. The coordinates are the centre and the size of a box in pixels. Images
-    whose file does not exist are left out and listed. Raise MissingFileError if none of the images exists, and
-    InputError if the file is not CreateML JSON.
+    Classes are the labels in the file, sorted. The file gives the centre and the size of each box in pixels. Images
+    whose file does not exist are left out and listed as problems. Raise MissingFileError if none of the images exists,
+    and InputError if the file is not CreateML JSON.
     """
     place = source.splits[split]
     file, folder = place.annotations, place.images[0]
@@ -72,7 +72,7 @@ def load_createml(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images that a split's JSON lists. Return 0 if the JSON cannot be read."""
+    """Return the number of images that the JSON file of a split lists, or 0 if it cannot be read."""
     file = source.splits[split].annotations
     try:
         return len(read_entries(file)) if file is not None else 0
@@ -81,7 +81,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def read_entries(file: Path) -> list[Mapping[str, Any]]:
-    """Return the entries of a JSON. Raise InputError if the file is not a JSON list of images."""
+    """Return the entries of a JSON file. Raise InputError if the file is not a JSON list of images."""
     content = read_annotation_json(file)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise InputError(f"{file}: not CreateML: expected a JSON list of images.")
@@ -89,13 +89,13 @@ def read_entries(file: Path) -> list[Mapping[str, Any]]:
 
 
 def name_of(entry: Mapping[str, Any]) -> str | None:
-    """Return the image name in an entry, or None."""
+    """Return the name of the image in an entry, or None."""
     name = entry.get("image", entry.get("imagefilename"))
     return name if isinstance(name, str) and name.strip() else None
 
 
 def _read_image(entry: Mapping[str, Any], number: int, file: Path) -> _Image:
-    """Return one entry of the JSON. Raise InputError if the entry does not name an image."""
+    """Read one entry of the JSON file. Raise InputError if it does not name an image."""
     name = name_of(entry)
     if name is None:
         raise InputError(f"{file}: entry {number} does not name an image ('image').")
@@ -111,7 +111,7 @@ def _read_image(entry: Mapping[str, Any], number: int, file: Path) -> _Image:
 
 
 def _add_annotation(note: Any, image: _Image, seen: dict[tuple[str, Box], str], place: int) -> str | None:
-    """Add one annotation to its image. Return a description of the annotation's faults, or None."""
+    """Add one annotation to its image. Return a description of what is wrong with the annotation, or None."""
     label = note.get("label") if isinstance(note, Mapping) else None
     sides = note.get("coordinates") if isinstance(note, Mapping) else None
     image.left_out += 1

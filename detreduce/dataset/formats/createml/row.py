@@ -1,4 +1,4 @@
-"""Recognise and load CreateML JSON: define the `Format` `CREATEML`."""
+"""Recognise and load CreateML JSON: defines the `Format` `CREATEML`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MOST = 100
 
 
 def accepts_file(file: Path) -> bool:
-    """Return whether a file is CreateML JSON, by its content."""
+    """Return whether the content of a file is CreateML JSON."""
     return file.suffix.lower() == ".json" and kind_of_json(file) == CREATEML_JSON
 
 
 def likely_files(folder: Path) -> list[Path]:
-    """Return the CreateML JSON of a folder, or of its folder train, valid or test.
+    """Return the CreateML JSON file in a folder, or in its subfolder train, valid or test.
 
-    Raise InputError if a folder has several such JSONs.
+    Raise InputError if a folder contains several of them.
     """
     parts = [part for part in folder.iterdir() if canonical_split(part.name) in CANONICAL and part.is_dir()]
     for place in [folder, *sorted(parts, key=lambda part: CANONICAL.index(canonical_split(part.name)))]:
@@ -43,12 +43,12 @@ def likely_files(folder: Path) -> list[Path]:
 
 
 def default_images(file: Path) -> Path:
-    """Return the folder of the file, or ``images`` next to the file if it exists."""
+    """Return the folder ``images`` next to the file if it exists, otherwise the folder of the file."""
     return file.parent / "images" if (file.parent / "images").is_dir() else file.parent
 
 
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load a JSON, and find the JSONs of the other splits. Raise the errors of `load_createml`."""
+    """Load a JSON file, and find the JSON files of the other splits. Raise the same errors as `load_createml`."""
     if images is not None and not images.is_dir():
         raise MissingFileError(f"{images}: the images folder does not exist.{suggest_path(images)}")
     jsons = find_jsons(file)
@@ -63,7 +63,7 @@ def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDa
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: createml``. Raise the errors of `annotated_source` and `load_createml`."""
+    """Load a YAML with ``format: createml``. Raise the same errors as `annotated_source` and `load_createml`."""
     return load_createml(*annotated_source("createml", description, split, default_images))
 
 

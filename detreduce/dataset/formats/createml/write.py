@@ -1,4 +1,4 @@
-"""Write a CreateML subset: the JSON without the images that were not chosen, and links to the chosen images."""
+"""Write a CreateML subset: the JSON file without the images that were not chosen, and links to the chosen images."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from detreduce.dataset.writing.links import Placer
 
 
 def write_createml(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
+    """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `target` is the final place of the placer's folder. Every entry that was not chosen is removed. The other text stays
-    unchanged. Raise InputError for link='list'.
+    The files are written to a temporary folder, which the caller then renames to `target`. All entries that were not
+    chosen are removed; the rest of the text stays unchanged. Raise InputError if link='list'.
     """
     refuse_lists(choice, placer)
     finder = ImageFinder(choice.dataset.source.splits[choice.dataset.split].images[0])
     kept = {record.name for record in choice.kept}
 
     def wanted(entry: Any) -> bool:
-        """Return whether the image of an entry was chosen."""
         name = name_of(entry) if isinstance(entry, dict) else None
         return name is not None and finder.find(name) in kept
 
     def filtered(file: Path) -> Iterator[bytes]:
-        """Yield the JSON without the images that were not chosen."""
+        """Yield the text of the JSON file without the images that were not chosen."""
         text = read_text(file)
         for start, end in kept_spans_of_list(text, wanted):
             yield to_bytes(text[start:end])

@@ -1,1 +1,1 @@
-"""CVAT for images 1.1: one annotations.xml."""
+"""CVAT for images 1.1: a single annotations.xml."""

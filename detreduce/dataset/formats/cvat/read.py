@@ -1,4 +1,4 @@
-"""Read CVAT for images 1.1: one annotations.xml, and images in ``images/`` (for projects: one folder per subset)."""
+"""Read CVAT for images 1.1: an annotations.xml, with images in ``images/``. A project has one folder per subset."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from detreduce.machine.regular_files import ANNOTATIONS as ANNOTATIONS_LIMIT
 from detreduce.machine.regular_files import is_regular, read_regular
 
 ANNOTATIONS, IMAGES = "annotations.xml", "images"
-# shapes without an area, or shapes that are not a region of the image
+# shapes that have no area or do not describe a region of the image
 _NO_BOXES = frozenset({"points", "polyline", "cuboid", "skeleton", "tag"})
 _BOXES = frozenset({"box", "polygon", "ellipse", "mask"})
 _START = re.compile(rb"<image(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
 _END = re.compile(rb"</image\s*>")
-# CVAT writes the names of video frames without the suffix of the image files
+# CVAT writes the names of video frames without the suffix that the image files have
 _FRAME_SUFFIXES = ("", ".PNG", ".png", ".jpg")
 
 
 @dataclass(slots=True)
 class CvatImage:
-    """The content of one <image>.
+    """The content of one <image> element.
 
     Attributes
     ----------
     name
         Path of the image, as CVAT writes it.
     subset
-        Name of the image's subset in a project, or "".
+        Name of the project's subset that contains the image. Empty if there is none.
     width
         Width in pixels, or None.
     height
@@ -56,9 +56,9 @@ class CvatImage:
     findings
         Descriptions of faults.
     left_out
-        Number of shapes of each kind that are not boxes.
+        Kind of shape that is not a box -> number of such shapes.
     faulty
-        True if a shape that should be a box cannot be used.
+        Whether a shape that should give a box cannot be used.
     """
 
     name: str
@@ -83,21 +83,21 @@ class CvatFile:
 
     @property
     def split_of(self) -> dict[str, str]:
-        """Name of a subset -> name of its split.
+        """Name of each subset -> name of its split.
 
-        ``Train`` is train and ``Validation`` is val. ``default`` is train if no other subset is train.
+        ``Train`` is train, and ``Validation`` is val. ``default`` is train, unless another subset is train.
         """
         return splits_of_subsets(image.subset for image in self.images)
 
     def images_of(self, split: str) -> list[CvatImage]:
-        """Return the images of a split. If the file has only one split, return all images for any name."""
+        """Return the images of a split. If the file has only one split, return all images, whatever the name is."""
         split_of = self.split_of
         single = len(set(split_of.values())) == 1
         return [image for image in self.images if single or split_of[image.subset] == split]
 
 
 def splits_of_subsets(subsets: Iterable[str]) -> dict[str, str]:
-    """Return a dict: name of a subset -> name of its split. An empty name counts as ``default``."""
+    """Return name of each subset -> name of its split. An empty name counts as ``default``."""
     splits = {subset: canonical_split(subset or "default") for subset in subsets}
     renamed = unnamed_is_train({split: split for split in splits.values()})
     new = {old: name for name, old in renamed.items()}
@@ -105,10 +105,10 @@ def splits_of_subsets(subsets: Iterable[str]) -> dict[str, str]:
 
 
 def find_cvat_splits(file: Path, images: Path | None = None) -> dict[str, SplitSource]:
-    """Return the splits of an annotations.xml.
+    """Return the splits in an annotations.xml.
 
-    `images` is the folder of all images. The default is ``images`` next to the file, or the file's own folder if
-    ``images`` does not exist. Raise MissingFileError if `images` does not exist or the file cannot be read.
+    `images` is the folder with all images. The default is the folder ``images`` next to the file if it exists,
+    otherwise the folder of the file. Raise MissingFileError if `images` does not exist or the file cannot be read.
     """
     if images is not None and not images.is_dir():
         raise MissingFileError(f"{images}: the images folder does not exist.{suggest_path(images)}")
@@ -118,18 +118,18 @@ def find_cvat_splits(file: Path, images: Path | None = None) -> dict[str, SplitS
 
 
 def default_images(file: Path) -> Path:
-    """Return ``images`` next to the file, or the file's own folder if ``images`` does not exist."""
+    """Return the folder ``images`` next to the file if it exists, otherwise the folder of the file."""
     return file.parent / IMAGES if (file.parent / IMAGES).is_dir() else file.parent
 
 
 def load_cvat(source: Source, split: str) -> DetectionDataset:
     """Load one split of an annotations.xml. Images are not opened.
 
-    Classes are the labels of the task or project that can have boxes, in the order of the file. Rotated boxes,
-    polygons, ellipses and masks become the box around the shape. Points, lines, cuboids, skeletons and tags are left
-    out and listed. Images whose file does not exist are left out and listed too.
+    Classes are the labels of the task or project that can have boxes, in the order of the file. Each rotated box,
+    polygon, ellipse or mask is replaced by the box around it. Points, lines, cuboids, skeletons and tags are left out
+    and listed as problems, and so are images whose file does not exist.
 
-    Raise MissingFileError if none of the images exists. Raise InputError if the file is not CVAT for images.
+    Raise MissingFileError if none of the images exists, and InputError if the file is not CVAT for images.
     """
     place = source.splits[split]
     file, folder = place.annotations, place.images[0]
@@ -158,9 +158,9 @@ def load_cvat(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images that the XML lists for a split, including missing files.
+    """Return the number of images that the XML file lists for a split, including images that do not exist.
 
-    Return 0 if the XML cannot be read.
+    If the XML file cannot be read, return 0.
     """
     file = source.splits[split].annotations
     try:
@@ -171,9 +171,9 @@ def count_images(source: Source, split: str) -> int:
 
 
 def find_place(image: CvatImage, finder: ImageFinder) -> str | None:
-    """Return the path at which an image of the XML exists, relative to the images folder, or None if it is not found.
+    """Return the path of an image relative to the images folder, or None if the image does not exist.
 
-    Look in the subset's folder first, then in the images folder, then for a single image with this file name.
+    The image is searched for in the folder of its subset, then in the images folder, then by its file name alone.
     """
     for suffix in _FRAME_SUFFIXES:
         name = safe_name(image.name + suffix)
@@ -186,7 +186,7 @@ def find_place(image: CvatImage, finder: ImageFinder) -> str | None:
 
 
 def parse_cvat(file: Path) -> CvatFile:
-    """Read an annotations.xml. Raise InputError if the file is not valid XML or not CVAT for images."""
+    """Read an annotations.xml. Raise InputError if the file is not valid XML or is not CVAT for images."""
     reader = _Reader(_read_bytes(file))
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda tag, values: reader.start(tag, values, parser.CurrentByteIndex)
@@ -207,7 +207,7 @@ def parse_cvat(file: Path) -> CvatFile:
 
 
 class _Reader:
-    """Collect images and labels from the events of the XML parser expat."""
+    """Collects images and labels from the events of the XML parser expat."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -222,7 +222,7 @@ class _Reader:
         self._seen: dict[tuple[str, Box], str] = {}
 
     def start(self, tag: str, values: Mapping[str, str], place: int) -> None:
-        """Handle the start of an element at byte `place`. `values` are the attributes of the element."""
+        """Handle the start of an element, at byte `place` of the file. `values` are the attributes of the element."""
         if not self._path:
             self.root = tag
         depth = len(self._path)
@@ -246,7 +246,7 @@ class _Reader:
         self._text.append(text)
 
     def end(self, tag: str, place: int) -> None:
-        """Handle the end of an element at byte `place`."""
+        """Handle the end of an element, at byte `place` of the file."""
         self._path.pop()
         if self._path[-2:] == ["labels", "label"]:
             self._label[tag] = "".join(self._text).strip()
@@ -255,7 +255,7 @@ class _Reader:
                 self.labels.append(self._label.get("name", ""))
             self._label = {}
         elif tag == "image" and len(self._path) == 1 and self._image is not None:
-            # for <image/>, some versions of expat give the position of the start, others of the end
+            # for <image/>, some versions of expat give the position of its start, and others the position of its end
             match = _END.match(self.data, place) or _START.match(self.data, self._image.start)
             if match is None:
                 raise ValueError("an element does not end in its bytes")
@@ -263,7 +263,7 @@ class _Reader:
             self._image = None
 
     def _add(self, image: CvatImage, tag: str, values: Mapping[str, str]) -> None:
-        """Add the box around a shape to its image, and the faults to `findings`."""
+        """Add the box around a shape to its image. If the shape is faulty, add a description to `findings`."""
         label = values.get("label", "")
         box = _find_extent(tag, values)
         if not label or box is None:
@@ -277,7 +277,7 @@ class _Reader:
 
 
 def _find_extent(tag: str, values: Mapping[str, str]) -> Box | None:
-    """Return the box around a shape (x1, y1, x2, y2) in pixels, or None if the shape's numbers are not usable."""
+    """Return the box (x1, y1, x2, y2) around a shape in pixels, or None if the numbers of the shape are not usable."""
     try:
         if tag == "polygon":
             points = [tuple(map(float, pair.split(","))) for pair in values["points"].split(";")]
@@ -302,21 +302,21 @@ def _find_extent(tag: str, values: Mapping[str, str]) -> Box | None:
 
 
 def turn_box(centre: tuple[float, float], size: tuple[float, float], angle: float) -> list[tuple[float, float]]:
-    """Return the corners of a box after rotation about its centre by `angle` radians."""
+    """Return the corners of a box after a rotation about its centre by `angle` radians."""
     cos, sin = math.cos(angle), math.sin(angle)
     halves = [(sx * size[0] / 2, sy * size[1] / 2) for sx in (-1, 1) for sy in (-1, 1)]
     return [(centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos) for x, y in halves]
 
 
 def _find_bounds(points: Sequence[Any]) -> Box | None:
-    """Return the box around points (x, y), or None if a coordinate is not finite."""
+    """Return the box around some points (x, y), or None if a coordinate is not finite."""
     x, y = [point[0] for point in points], [point[1] for point in points]
     box = (min(x), min(y), max(x), max(y))
     return box if all(map(math.isfinite, [*x, *y])) else None
 
 
 def _read_side(text: str | None) -> int | None:
-    """Return a width or height in pixels, or None if the text is not a whole number >= 1."""
+    """Return a width or height in pixels, or None if the text is not a whole number of at least 1."""
     if text is None or not (text.isascii() and text.isdigit()) or len(text) > 9:
         return None
     return int(text) or None
@@ -325,7 +325,7 @@ def _read_side(text: str | None) -> int | None:
 def _find_images(
     images: Sequence[CvatImage], file: Path, folder: Path, problems: list[Problem]
 ) -> dict[str, CvatImage]:
-    """Return path -> image for the images whose file exists. Add other images to `problems`."""
+    """Return path -> image, for the images whose file exists. For the other images, add problems."""
     finder = ImageFinder(folder)
     rows: dict[str, CvatImage] = {}
     missing: list[CvatImage] = []
@@ -350,7 +350,7 @@ def _find_images(
 
 
 def _read_bytes(file: Path) -> bytes:
-    """Return the content of a file. Raise MissingFileError if the file cannot be read."""
+    """Return the content of a file. Raise MissingFileError if it cannot be read."""
     try:
         return read_regular(file, ANNOTATIONS_LIMIT)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Recognise and load CVAT's annotations.xml: define the `Format` `CVAT`."""
+"""Recognise and load CVAT's annotations.xml: defines the `Format` `CVAT`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from detreduce.dataset.splits import choose_split
 
 
 def accepts_file(file: Path) -> bool:
-    """Return whether a file is XML, by its suffix."""
+    """Return whether a file has the suffix of XML."""
     return file.suffix.lower() == ".xml"
 
 
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load an annotations.xml. Raise the errors of `load_cvat`."""
+    """Load an annotations.xml. Raise the same errors as `load_cvat`."""
     splits = find_cvat_splits(file, images)
     return load_cvat(Source("cvat", file, file.parent, splits), choose_split(split or "train", splits, file))
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: cvat``. Raise the errors of `annotated_source` and `load_cvat`."""
+    """Load a dataset YAML with ``format: cvat``. Raise the same errors as `annotated_source` and `load_cvat`."""
     return load_cvat(*annotated_source("cvat", description, split, default_images))
 
 

@@ -17,9 +17,9 @@ from detreduce.machine.regular_files import ANNOTATIONS, read_regular
 def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `placer` writes to a temporary folder, which the caller then renames to `target`. If an image of the reduced split
-    was not chosen, its <image> element and the white space before the element are removed. All other bytes stay
-    unchanged. Raise InputError for link='list'.
+    The files are written to a temporary folder, which the caller then renames to `target`. For each image of the
+    reduced split that was not chosen, the <image> element and the white space before it are removed. All other bytes
+    stay unchanged. Raise InputError if link='list'.
     """
     refuse_lists(choice, placer)
     source, split = choice.dataset.source, choice.dataset.split
@@ -30,7 +30,7 @@ def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
     kept = {record.name for record in choice.kept}
 
     def filtered(file: Path) -> Iterator[bytes]:
-        """Yield the XML without the images of the reduced split that were not chosen."""
+        """Yield the XML without those images of the reduced split that were not chosen."""
         images = content.images_of(split)
         removed = [(image.start, image.end) for image in images if find_place(image, finder) not in kept]
         yield remove_spans(read_regular(file, ANNOTATIONS), removed)
@@ -40,9 +40,9 @@ def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def remove_spans(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
-    """Return the bytes without the spans (start, end) and without the white space before each span.
+    """Return the bytes without the given spans (start, end), and without the white space before each span.
 
-    The spans must be in order.
+    The spans must be in ascending order.
     """
     parts, cursor = [], 0
     for start, end in spans:

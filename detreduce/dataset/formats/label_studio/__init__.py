@@ -1,1 +1,1 @@
-"""Label Studio: JSON and JSON-MIN exports."""
+"""Label Studio: its JSON and JSON-MIN exports."""

@@ -1,4 +1,4 @@
-"""Read Label Studio's own exports, JSON and JSON-MIN: a list of tasks. The images are stored elsewhere."""
+"""Read Label Studio's own exports, JSON and JSON-MIN, which are lists of tasks without the image files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRec
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.near_files import suggest_path
 
-# keys of a region's labels. In JSON, the key is also the region's type. JSON-MIN has no types
+# the keys under which a region has its labels; in JSON, the key is also the type of the region, but JSON-MIN has no
+# types
 _BOXED = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels")
-# types of regions that should give a box
+# the types of regions that should give a box
 _SHAPES = frozenset({*_BOXED[:3], "rectangle", "polygon", "ellipse"})
 _KNOWN = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
 Box = tuple[float, float, float, float]
@@ -28,7 +29,7 @@ Pair = tuple[float, float]
 
 @dataclass(slots=True)
 class _Task:
-    """One task: an image with its boxes (cx, cy, w, h) as fractions. `reference` is the image's path or URL."""
+    """One task: an image, and its boxes (cx, cy, w, h) as fractions. `reference` is the path or URL of the image."""
 
     id: int | str
     reference: str
@@ -42,10 +43,10 @@ class _Task:
 
 
 def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str, SplitSource]:
-    """Return the only split of an export, train.
+    """Return the splits of an export. It has only one, which is called train.
 
-    `images` is the images folder. The default is ``images`` next to the file, or the file's own folder if ``images``
-    does not exist. Raise MissingFileError if `images` does not exist.
+    `images` is the images folder. The default is the folder ``images`` next to the file if it exists, otherwise the
+    folder of the file. Raise MissingFileError if `images` does not exist.
     """
     if images is not None and not images.is_dir():
         raise MissingFileError(f"{images}: the images folder does not exist.{suggest_path(images)}")
@@ -53,20 +54,21 @@ def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str
 
 
 def default_images(file: Path) -> Path:
-    """Return ``images`` next to the file, or the file's own folder if ``images`` does not exist."""
+    """Return the folder ``images`` next to the file if it exists, otherwise the folder of the file."""
     default = file.parent / "images"
     return default if default.is_dir() else file.parent
 
 
 def load_label_studio(source: Source, split: str) -> DetectionDataset:
-    """Load an export. Images are found by the file name in the task's path or URL, and are not opened.
+    """Load an export. Each image is found by the file name in the path or URL of its task, and is not opened.
 
-    Classes are the sorted labels in the file. If a task has several annotations, the annotation that is marked as
-    ground truth counts, else the latest annotation. Cancelled annotations never count. Rotated rectangles, ellipses and
-    polygons become the box around the shape. Brush strokes and key points are left out and listed. Tasks without an
-    annotation become background images and are listed. Tasks whose image does not exist are left out and listed.
+    Classes are the labels in the file, sorted. If a task has several annotations, the one that is marked as ground
+    truth is used or, if there is none, the latest one. Cancelled annotations are never used. Each rotated rectangle,
+    ellipse or polygon is replaced by the box around it. Brush strokes and key points are left out and listed as
+    problems. A task without an annotation becomes a background image and is listed. A task whose image does not exist
+    is left out and listed.
 
-    Raise MissingFileError if none of the images exists. Raise InputError if the file is not a Label Studio export.
+    Raise MissingFileError if none of the images exists, and InputError if the file is not a Label Studio export.
     """
     place = source.splits[split]
     file, folder = place.annotations, place.images[0]
@@ -94,7 +96,10 @@ def load_label_studio(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of tasks in an export, with or without an image. Return 0 if the file cannot be read."""
+    """Return the number of tasks in an export, whether or not their images exist.
+
+    Return 0 if the file cannot be read.
+    """
     file = source.splits[split].annotations
     try:
         return len(read_tasks(file)) if file is not None else 0
@@ -113,13 +118,16 @@ def read_tasks(file: Path) -> list[dict[str, Any]]:
 
 
 def key_of(entry: Mapping[str, Any], number: int) -> int | str:
-    """Return the id of a task, or its number in the file (from 1) if the task has no id."""
+    """Return the id of a task or, if it has none, its number in the file (counted from 1)."""
     key = entry.get("id")
     return key if isinstance(key, int | str) and not isinstance(key, bool) else number
 
 
 def _read_task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
-    """Return task `number` (from 1) of the file. Raise InputError if the task does not name an image."""
+    """Read a task, which is number `number` in the file (counted from 1).
+
+    Raise InputError if it does not name an image.
+    """
     minimal = not isinstance(entry.get("data"), Mapping)
     reference = _find_reference(entry if minimal else entry["data"])
     if reference is None:
@@ -129,7 +137,7 @@ def _read_task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
     task = _Task(key_of(entry, number), reference)
     seen: dict[tuple[str, Box], int] = {}
     regions = list(_list_minimal_regions(entry) if minimal else _list_regions(entry, task))
-    # a project with <Rectangle> and <Labels> stores each region twice: without and with its label
+    # with <Rectangle> and <Labels>, a project stores each region twice: once without and once with its label
     labelled = {_outline(value) for _, value in regions if _labels_of(value)}
     for kind, value in regions:
         if _labels_of(value) or _outline(value) not in labelled:
@@ -140,7 +148,7 @@ def _read_task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
 
 
 def _labels_of(value: Mapping[str, Any]) -> list[str]:
-    """Return the labels of a region. A label is a text or a number that is not empty."""
+    """Return the labels of a region. A label is a number, or a string that is not blank."""
     for key in _BOXED:
         given = value.get(key)
         labels = [str(label) for label in given if isinstance(label, str | int)] if isinstance(given, list) else []
@@ -150,13 +158,16 @@ def _labels_of(value: Mapping[str, Any]) -> list[str]:
 
 
 def _outline(value: Mapping[str, Any]) -> str:
-    """Return the geometry of a region as a text."""
+    """Return the geometry of a region as a text, to compare regions."""
     keys = ("x", "y", "width", "height", "radiusX", "radiusY", "points", "rotation")
     return repr([value.get(key) for key in keys])
 
 
 def _find_reference(data: Mapping[str, Any]) -> str | None:
-    """Return the image reference of a task: ``image``, the first value with the suffix of an image, or None."""
+    """Return the path or URL of a task's image: the value of ``image``, or the first value with the suffix of an image.
+
+    Return None if there is no such value.
+    """
     texts = {key: value for key, value in data.items() if isinstance(value, str) and key not in _KNOWN}
     for key in ("image", *texts):
         if key in texts and Path(path_in(texts[key])).suffix.lower() in IMAGE_SUFFIXES:
@@ -165,7 +176,7 @@ def _find_reference(data: Mapping[str, Any]) -> str | None:
 
 
 def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the type and value of each region of a task's best annotation. The value contains the image's size."""
+    """Yield the type and the value of each region in a task's best annotation, with the size of the image added."""
     listed = entry.get("annotations") or entry.get("completions")
     given = [a for a in (listed if isinstance(listed, list) else ()) if isinstance(a, Mapping)]
     valid = [a for a in given if not a.get("was_cancelled") and not a.get("skipped")]
@@ -191,15 +202,13 @@ def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, 
 
 
 def _weigh_annotation(annotation: Mapping[str, Any]) -> tuple[bool, str]:
-    """Return the sort key of an annotation. The ground truth has the largest key, then the annotation that was changed
-    last.
-    """
+    """Return the sort key of an annotation: the best is marked as ground truth or, if none is, was changed last."""
     when = annotation.get("updated_at") or annotation.get("created_at") or ""
     return bool(annotation.get("ground_truth")), str(when)
 
 
 def _list_minimal_regions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the type and the value of each region of a JSON-MIN task."""
+    """Yield the type and the value of each region of a task in the format JSON-MIN."""
     for key, values in entry.items():
         if key in _KNOWN or not isinstance(values, list):
             continue
@@ -209,8 +218,9 @@ def _list_minimal_regions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mappi
 
 
 def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str, Box], int]) -> None:
-    """Add the boxes of a region to its task, and the faults to `findings`. `seen` maps (label, box) of the task's
-    earlier regions to the number of the region.
+    """Add the boxes of a region to its task. If the region is faulty, add a description to `findings`.
+
+    `seen` maps the label and the box of each earlier region of the task to the number of the region.
     """
     sides = [value.get(f"original_{side}") for side in ("width", "height")]
     if task.width is None and all(isinstance(side, int | float) and 1 <= side < 2**31 for side in sides):
@@ -246,9 +256,9 @@ def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tup
 
 
 def _find_corners(value: Mapping[str, Any], width: int, height: int) -> Box | None:
-    """Return the box around a region as fractions (x1, y1, x2, y2), or None if the region does not give a box.
+    """Return the box (x1, y1, x2, y2) around a region as fractions, or None if the region does not give a box.
 
-    The values of the region are in percent of the image's width and height.
+    The values of a region are in percent of the width and the height of the image.
     """
     try:
         if "points" in value:
@@ -267,9 +277,9 @@ def _find_corners(value: Mapping[str, Any], width: int, height: int) -> Box | No
 
 
 def _turn_rectangle(corner: Pair, sides: Pair, degrees: float, image: tuple[int, int]) -> list[Pair]:
-    """Return the corners, as fractions, of a rectangle that is rotated about its first corner.
+    """Return the corners of a rectangle as fractions, after a rotation about its first corner.
 
-    Like Label Studio, rotate in pixels. Without rotation, return only two opposite corners.
+    As in Label Studio, the rotation is done in pixels. Without a rotation, only two opposite corners are returned.
     """
     (x, y), (w, h), (width, height) = corner, sides, image
     if not degrees:
@@ -289,7 +299,7 @@ def _bound_ellipse(centre: Pair, radii: Pair, degrees: float, image: tuple[int, 
 
 
 def _find_images(tasks: Sequence[_Task], file: Path, folder: Path, problems: list[Problem]) -> dict[str, _Task]:
-    """Return image path -> task for the tasks whose image exists. Add other tasks to `problems`."""
+    """Return image path -> task, for the tasks whose image exists. For the other tasks, add problems."""
     finder = ImageFinder(folder)
     rows: dict[str, _Task] = {}
     missing: list[_Task] = []

@@ -1,4 +1,4 @@
-"""Recognise and load Label Studio's exports: define the `Format` `LABEL_STUDIO`."""
+"""Recognise and load Label Studio's exports: defines the `Format` `LABEL_STUDIO`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from detreduce.dataset.splits import choose_split
 
 
 def accepts_file(file: Path) -> bool:
-    """Return whether a file contains a JSON list that is not known to be of another format."""
+    """Return whether a file contains a JSON list that is not known to have another format."""
     return holds_list(file) and kind_of_json(file) in (LABEL_STUDIO_JSON, None)
 
 
 def likely_files(folder: Path) -> list[Path]:
-    """Return a list with the export in a folder, or an empty list if there are none or several."""
+    """Return the export in a folder, as a list. The list is empty if the folder contains no export or several."""
     exports = sorted(folder.glob("project-*-at-*.json"))
     if not exports:
         exports = [file for file in sorted(folder.glob("*.json"))[:100] if kind_of_json(file) == LABEL_STUDIO_JSON]
@@ -34,14 +34,17 @@ def likely_files(folder: Path) -> list[Path]:
 
 
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load an export. Raise the errors of `load_label_studio`."""
+    """Load an export. Raise the same errors as `load_label_studio`."""
     splits = find_label_studio_splits(file, images)
     source = Source("label_studio", file, file.parent, splits)
     return load_label_studio(source, choose_split(split or "train", splits, file))
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a YAML with ``format: label_studio``. Raise the errors of `annotated_source` and `load_label_studio`."""
+    """Load a YAML with ``format: label_studio``.
+
+    Raise the same errors as `annotated_source` and `load_label_studio`.
+    """
     return load_label_studio(*annotated_source("label_studio", description, split, default_images))
 
 

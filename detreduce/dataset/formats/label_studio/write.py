@@ -18,9 +18,9 @@ from detreduce.dataset.writing.links import Placer
 def write_label_studio(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `placer` writes to a temporary folder, which the caller then renames to `target`. Every task that was not chosen is
-    removed, including tasks whose image does not exist. The other text stays unchanged. Raise InputError for
-    link='list'.
+    The files are written to a temporary folder, which the caller then renames to `target`. All tasks that were not
+    chosen are removed, including those whose image does not exist. The rest of the text stays unchanged. Raise
+    InputError if link='list'.
     """
     refuse_lists(choice, placer)
     how = AnnotatedFormat(load_label_studio, lambda file: _filter_tasks(file, choice))
@@ -28,7 +28,7 @@ def write_label_studio(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _filter_tasks(file: Path, choice: Choice) -> Iterator[bytes]:
-    """Yield the file without the tasks that were not chosen."""
+    """Yield the text of the file without the tasks that were not chosen."""
     kept, numbers = set(choice.image_ids), count(1)
 
     def wanted(task: Any) -> bool:

@@ -1,1 +1,1 @@
-"""LabelMe: one JSON file per image."""
+"""LabelMe: one JSON file for each image."""

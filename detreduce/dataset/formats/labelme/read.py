@@ -1,4 +1,4 @@
-"""Read LabelMe folders: one JSON file per image, usually next to the image."""
+"""Read LabelMe folders, which contain one JSON file for each image, usually next to the image."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from detreduce.errors import InputError
 from detreduce.machine.documents import parse_json
 from detreduce.machine.regular_files import LABELS, is_regular, read_regular
 
-# shapes without an area; not a set, because a file may give a list as the type, which cannot be hashed
+# shapes without an area; this is not a set, because a file may give a list as the type, and lists cannot be hashed
 _NO_BOXES = ("point", "points", "line", "linestrip")
 
 
 @dataclass(slots=True)
 class _Note:
-    """The content of one JSON file. `image` is the image's path relative to the root, or None if the image does not
-    exist.
+    """The content of one JSON file.
+
+    `image` is the path of the image relative to the root, or None if the image does not exist.
     """
 
     path: Path
@@ -42,15 +43,15 @@ class _Note:
 
 
 def has_labelme(folder: Path) -> bool:
-    """Return whether a folder or one of its sub-folders has LabelMe JSON files."""
+    """Return whether a folder or one of its subfolders contains LabelMe JSON files."""
     files = find_files(folder, {".json"})
     return any(kind_of_json(folder / name) == LABELME for name in spread_first(files, 20))
 
 
 def find_labelme_splits(folder: Path) -> dict[str, SplitSource]:
-    """Return one split for each folder called train, valid or test.
+    """Return one split for each folder that is called train, valid or test.
 
-    If other folders have JSON files too, all files are the split train.
+    If JSON files are also in other folders, all files together are the split train.
     """
     parts: dict[str, SplitSource] = {}
     for name in find_files(folder, {".json"}):
@@ -64,9 +65,10 @@ def find_labelme_splits(folder: Path) -> dict[str, SplitSource]:
 def load_labelme(source: Source, split: str) -> DetectionDataset:
     """Load one split of a LabelMe folder. Images are not opened.
 
-    Classes are the sorted labels of all JSON files of the folder, so that all splits have the same classes. Polygons,
-    circles and masks become the box around the shape. Points and lines are left out and listed. Images without a JSON
-    file are left out and listed, because LabelMe does not write a file for an unlabelled image.
+    Classes are the labels of all JSON files in the folder, sorted, so that all splits have the same classes. Each
+    polygon, circle or mask is replaced by the box around it. Points and lines are left out and listed as problems.
+    Images without a JSON file are also left out and listed, because LabelMe does not write a file for an image that
+    nobody has labelled.
 
     Raise InputError if the split has no images.
     """
@@ -107,14 +109,14 @@ def load_labelme(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of JSON files in a split's folder."""
+    """Return the number of JSON files in the folder of a split."""
     return len(find_files(source.splits[split].images[0], {".json"}))
 
 
 def _read_notes(root: Path) -> list[_Note]:
-    """Return the content of the LabelMe files below a folder.
+    """Read all LabelMe files below a folder.
 
-    A broken JSON next to an image counts as a LabelMe file.
+    A JSON file that cannot be parsed also counts as a LabelMe file if it is next to an image of the same name.
     """
     files = find_files(root, {".json"}, with_folders=True)
     images = _Images(root)
@@ -129,7 +131,7 @@ def _read_notes(root: Path) -> list[_Note]:
 
 
 def _read_note(images: _Images, file: Path) -> _Note | None:
-    """Return the content of one file, or None if it is not a LabelMe file."""
+    """Read one file. Return None if it is not a LabelMe file."""
     note = _Note(file, images.find_beside(file))
     try:
         content = parse_json(read_regular(file, LABELS).decode("utf-8-sig"))
@@ -160,14 +162,14 @@ def _read_note(images: _Images, file: Path) -> _Note | None:
 
 
 class _Images:
-    """Find the images of JSON files. Each folder is listed once."""
+    """Finds the images that belong to JSON files. Each folder is listed only once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._beside: dict[Path, dict[str, str]] = {}
 
     def find_named(self, file: Path, named: str) -> str | None:
-        """Return the image that a JSON file names, relative to the root, or None if it does not exist."""
+        """Return the path, relative to the root, of the image that a JSON file names, or None if it does not exist."""
         path = absolute(file.parent / named.replace("\\", "/"))
         for option in (path, file.parent / path.name):
             inside = below(str(option), str(self.root))
@@ -176,14 +178,14 @@ class _Images:
         return None
 
     def find_beside(self, file: Path) -> str | None:
-        """Return the image that is next to a JSON file and has its name, relative to the root, or None."""
+        """Return the path, relative to the root, of the image with the same name next to a JSON file, or None."""
         if file.parent not in self._beside:
             self._beside[file.parent] = self._list(file.parent)
         name = self._beside[file.parent].get(file.stem)
         return below(str(file.parent / name), str(self.root)) if name is not None else None
 
     def _list(self, folder: Path) -> dict[str, str]:
-        """Return a dict of the images in a folder: name without suffix -> name."""
+        """Return the images in a folder: name without suffix -> name."""
         try:
             names = sorted(os.listdir(folder), reverse=True)  # noqa: PTH208
         except OSError:
@@ -193,7 +195,7 @@ class _Images:
 
 
 def _add_shape(shape: Any, number: int, note: _Note, seen: dict[tuple[str, Box], str]) -> str | None:
-    """Add the box around a shape to the note. Return a description of the shape's faults, or None."""
+    """Add the box around a shape to the note. Return a description of what is wrong with the shape, or None."""
     label = shape.get("label") if isinstance(shape, Mapping) else None
     if not isinstance(label, str) or not label.strip():
         return "no label; left out"
@@ -204,9 +206,9 @@ def _add_shape(shape: Any, number: int, note: _Note, seen: dict[tuple[str, Box],
 
 
 def _find_box(shape: Mapping[str, Any]) -> Box | None:
-    """Return the box (x1, y1, x2, y2) around the points of a shape, or None.
+    """Return the box (x1, y1, x2, y2) around the points of a shape, or None if the points are not usable.
 
-    A circle has two points: its centre and a point on the circle.
+    The points of a circle are its centre and a point on its edge.
     """
     points = shape.get("points")
     if not isinstance(points, Sequence) or len(points) < 2:

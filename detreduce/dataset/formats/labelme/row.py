@@ -1,4 +1,4 @@
-"""Recognise and load LabelMe folders: define the `Format` `LABELME`."""
+"""Recognise and load LabelMe folders: defines the `Format` `LABELME`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from detreduce.errors import InputError, MissingFileError
 
 
 def load_path(folder: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load a folder with JSON files and images. Raise the errors of `load_labelme`."""
+    """Load a folder with JSON files and images. Raise the same errors as `load_labelme`."""
     splits = find_labelme_splits(folder)
     return load_labelme(Source("labelme", folder, folder, splits), choose_split(split or "train", splits, folder))
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: labelme``. Its keys name the folders of splits (``train: folder``).
+    """Load a dataset YAML with ``format: labelme``.
 
-    Without such keys, the splits of the root folder are used.
-
-    Raise MissingFileError if a folder does not exist, and InputError if a folder is not below the root.
+    The YAML can name the folder of each split (``train: folder``). If it does not, the splits are found in the root
+    folder. Raise MissingFileError if a folder does not exist, and InputError if a folder is not below the root.
     """
     root = find_root(description)
     splits: dict[str, SplitSource] = {}

@@ -1,4 +1,6 @@
-"""Write a LabelMe subset: copies of the JSON files, and links to the images, with the same folders and names."""
+"""Write a LabelMe subset: copies of the JSON files and links to the images, in the same folders and with the same
+names.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,10 @@ from detreduce.display.progress import progress
 
 
 def write_labelme(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
+    """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `target` is the final place of the placer's folder. JSON files are copied byte for byte. Raise InputError for
-    link='list'.
+    The files are written to a temporary folder, which the caller then renames to `target`. JSON files are copied byte
+    for byte. Raise InputError if link='list'.
     """
     refuse_lists(choice, placer)
     source = choice.dataset.source
@@ -43,5 +45,5 @@ def write_labelme(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _relative(path: Path, root: Path) -> str:
-    """Return a path relative to the root, with ``/``."""
+    """Return a path relative to the root, with ``/`` as the separator."""
     return absolute(path).relative_to(absolute(root)).as_posix()

@@ -1,4 +1,4 @@
-"""Read a folder of images without labels, for instance to choose the images to label."""
+"""Read a folder of images without labels, for example to choose which images to label."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ _UNREAD = "Labels are not read here, and are not written to a subset"
 
 
 class UnreadLabels(Problem):
-    """A warning: label files are next to the images of an unlabelled dataset. A subset does not contain these label
-    files.
+    """A warning that there are label files next to the images of an unlabelled dataset.
+
+    A subset of the dataset will not contain these files.
     """
 
     __slots__ = ()
 
 
 def load_unlabelled(source: Source, split: str) -> DetectionDataset:
-    """Load the images of the split's folders and lists, including sub-folders, as a dataset without classes or boxes.
+    """Load the images in the folders and lists of a split, including subfolders, without classes and boxes.
 
     Files that look like labels of the images are listed as a problem. Raise InputError if there are no images.
     """
@@ -43,7 +44,7 @@ def load_unlabelled(source: Source, split: str) -> DetectionDataset:
         for path, arrays in zip(paths, boxes.arrays(), strict=True)
     )
     problems += find_label_files(paths)
-    # a path that is a folder was checked before: its labels are an error
+    # if the path is a folder, it was checked before, and labels in it are an error
     for folder in source.splits[split].images if is_regular(source.path) else ():
         for unread in find_unread(folder) if folder.is_dir() else ():
             problems.append(UnreadLabels(unread.first, f"looks like {unread.kind.title} ({unread.files}). {_UNREAD}"))
@@ -51,12 +52,12 @@ def load_unlabelled(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images in a split's folders and lists."""
+    """Return the number of images in the folders and lists of a split."""
     return len(_name_of(source, split, []))
 
 
 def _name_of(source: Source, split: str, problems: list[Problem]) -> dict[str, str]:
-    """Return path -> name for the images in the folders and lists of a split."""
+    """Return path -> name, for the images in the folders and lists of a split."""
     places = source.splits[split].images
     if len(places) == 1 and places[0].is_dir():
         return {f"{places[0]}{os.sep}{name}": name for name in find_files(places[0], IMAGE_SUFFIXES, problems)}

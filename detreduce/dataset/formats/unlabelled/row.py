@@ -1,4 +1,4 @@
-"""Load folders of images without labels: define the `Format` `UNLABELLED`."""
+"""Load folders of images without labels: defines the `Format` `UNLABELLED`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from detreduce.errors import InputError, MissingFileError
 
 
 def load_path(folder: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load all images below a folder as the split train.
+    """Load all images below a folder, as the split train.
 
-    Raise InputError if the folder has files that look like annotations, because the images seem to be labelled. To load
-    such images without labels, use a dataset YAML with ``format: images``.
+    Raise InputError if the folder contains files that look like annotations, because the images then seem to be
+    labelled. Such images can be loaded without labels through a dataset YAML with ``format: images``.
     """
     splits = {"train": SplitSource((folder,))}
     dataset = load_unlabelled(Source("images", folder, folder, splits), choose_split(split or "train", splits, folder))
@@ -34,7 +34,7 @@ def load_path(folder: Path, split: str | None, images: Path | None) -> Detection
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: images``. Raise MissingFileError if a folder in the YAML does not exist."""
+    """Load a YAML with ``format: images``. Raise MissingFileError if a folder that the YAML names does not exist."""
     root = find_root(description)
     splits = image_splits(description, root)
     source = Source("images", description.file, root, splits)
@@ -42,9 +42,10 @@ def load_yaml(description: Description, split: str) -> DetectionDataset:
 
 
 def image_splits(description: Description, root: Path) -> dict[str, SplitSource]:
-    """Return the splits of a YAML. The value of a split key (``train:``) is one or more folders or lists of images.
+    """Return the splits of a YAML.
 
-    Without split keys, all images below the root are the split train.
+    The value under the key of a split (such as ``train:``) is a folder, a list file, or several of them. If the YAML
+    has no such keys, all images below the root are the split train.
     """
     splits = {}
     for split, value in split_values(description).items():

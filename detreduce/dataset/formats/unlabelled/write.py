@@ -21,10 +21,10 @@ from detreduce.display.progress import progress
 def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `placer` writes to a temporary folder, which the caller then renames to `target`. ``<split>.txt`` lists the chosen
-    images in the order chosen, with paths relative to the output. The data.yaml (``format: images``) names the folder
-    of each split. If this folder also has images of other splits, the data.yaml names a list instead. With link='list',
-    only lists and data.yaml are written, with absolute paths of the source.
+    The files are written to a temporary folder, which the caller then renames to `target`. ``<split>.txt`` lists the
+    chosen images in the order of the choice, with paths relative to the output. The data.yaml (``format: images``)
+    names the folder of each split, or a list if this folder also contains images of other splits. With link='list',
+    only the lists and the data.yaml are written, with absolute paths of the original images.
     """
     source, own = choice.dataset.source, choice.dataset.split
     splits = choice.load_records()
@@ -49,7 +49,9 @@ def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _find_places(source: Source, split: str, records: Sequence[ImageRecord]) -> dict[Path, PurePosixPath]:
-    """Return the output path of each image: relative to the root, or below a folder with the name of the split."""
+    """Return the path of each image in the output: its path below the root, or a path in a folder named after the
+    split.
+    """
     root = absolute(source.root)
     return {
         record.path: PurePosixPath(absolute(record.path).relative_to(root).as_posix())
@@ -62,7 +64,7 @@ def _find_places(source: Source, split: str, records: Sequence[ImageRecord]) -> 
 def _find_folder(
     source: Source, split: str, places: Mapping[str, Mapping[Path, PurePosixPath]]
 ) -> PurePosixPath | None:
-    """Return the output folder that contains exactly the images of a split, or None."""
+    """Return the folder in the output that contains exactly the images of a split, or None if there is none."""
     images = source.splits[split].images
     if len(images) != 1 or not images[0].is_dir():
         return None
@@ -73,7 +75,6 @@ def _find_folder(
 
 
 def _place_images(records: Sequence[ImageRecord], places: Mapping[Path, PurePosixPath], placer: Placer) -> None:
-    """Link or copy the images of one split."""
     with progress("Writing images", len(records), "images") as advance:
         for record in records:
             placer.image(record.path, places[record.path])

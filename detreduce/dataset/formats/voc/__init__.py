@@ -1,1 +1,1 @@
-"""Pascal VOC: one XML file per image."""
+"""Pascal VOC: one XML file for each image."""

@@ -1,4 +1,4 @@
-"""Find the folders of a Pascal VOC dataset: Annotations, JPEGImages and ImageSets/Main, in any case."""
+"""Find the folders of a Pascal VOC dataset (Annotations, JPEGImages, ImageSets/Main) in upper or lower case."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _HEAD = 4096
 
 @dataclass(frozen=True)
 class VocLayout:
-    """The folders of a VOC dataset, relative to its root, as they are spelled on disk.
+    """The folders of a VOC dataset relative to its root, spelled as on disk.
 
     Attributes
     ----------
     notes
-        Folder of the XML files. "." if XML files and images are in the same folders.
+        Folder of the XML files, or "." if the XML files are next to their images.
     images
         Folder of the images.
     lists
-        Folder of the lists of splits. The folder need not exist.
+        Folder of the lists of splits. It need not exist.
     """
 
     notes: str
@@ -37,15 +37,15 @@ class VocLayout:
 
     @property
     def beside(self) -> bool:
-        """True if each XML file is next to its image."""
+        """Whether each XML file is next to its image."""
         return self.notes == _BESIDE
 
 
 def find_voc_layout(root: Path) -> VocLayout | None:
-    """Return the layout of a folder, or None if the folder is not a VOC folder.
+    """Return the layout of a VOC folder, or None if the folder is not a VOC folder.
 
-    A VOC folder has Annotations and JPEGImages, or an images folder and XML files in an annotations folder (Label
-    Studio, Kaggle). Names match in any case.
+    A VOC folder contains Annotations and JPEGImages, or an images folder and an annotations folder with XML files (as
+    written by Label Studio, or common on Kaggle). Upper and lower case do not matter.
     """
     names = _folders_in(root)
     notes, images = _find(names, _NOTES), _find(names, _IMAGES)
@@ -59,21 +59,21 @@ def find_voc_layout(root: Path) -> VocLayout | None:
 
 
 def find_layout_beside(root: Path) -> VocLayout | None:
-    """Return the layout of a folder with VOC XML files next to their images (labelImg, Roboflow), or None.
+    """Return the layout of a folder in which VOC XML files are next to their images (labelImg, Roboflow), or None.
 
-    The files are in the folder itself, or in folders called train, valid, test.
+    The files are in the folder itself, or in subfolders called train, valid or test.
     """
     places = [root, *split_folders(root).values()]
     return VocLayout(_BESIDE, _BESIDE, "ImageSets/Main") if any(map(_has_pair, places)) else None
 
 
 def voc_layout(root: Path) -> VocLayout:
-    """Return the layout of a VOC folder. If the folder is not a VOC folder, return the official layout."""
+    """Return the layout of a folder. If it is not a VOC folder, return the official layout."""
     return find_voc_layout(root) or find_layout_beside(root) or VocLayout(_NOTES[0], _IMAGES[0], "ImageSets/Main")
 
 
 def split_folders(root: Path) -> dict[str, Path]:
-    """Return split -> folder for the folders called train, valid, test and the like."""
+    """Return split -> folder, for the subfolders called train, valid or test, or an alias of one of them."""
     found: dict[str, Path] = {}
     for name in _folders_in(root):
         if canonical_split(name) in CANONICAL:
@@ -82,7 +82,7 @@ def split_folders(root: Path) -> dict[str, Path]:
 
 
 def _folders_in(root: Path) -> list[str]:
-    """Return the sorted names of the folders in a folder. An unreadable folder has none."""
+    """Return the sorted names of the subfolders of a folder, or an empty list if the folder cannot be read."""
     try:
         with os.scandir(root) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir())
@@ -91,7 +91,9 @@ def _folders_in(root: Path) -> list[str]:
 
 
 def _find(names: list[str], wanted: Iterable[str]) -> str | None:
-    """Return the first wanted name that exists: spelled exactly, else in any case."""
+    """Return the name in `names` that matches the first of the `wanted` names, exactly if possible, otherwise in any
+    case.
+    """
     for name in wanted:
         if name in names:
             return name
@@ -100,12 +102,12 @@ def _find(names: list[str], wanted: Iterable[str]) -> str | None:
 
 
 def _has_xml(folder: Path) -> bool:
-    """Return whether an XML file is below a folder."""
+    """Return whether there is an XML file anywhere below a folder."""
     return any(path.suffix.lower() == ".xml" for path in folder.rglob("*"))
 
 
 def _has_pair(folder: Path) -> bool:
-    """Return whether a folder directly contains a VOC XML file and an image of the same name."""
+    """Return whether a folder directly contains a VOC XML file and an image with the same name."""
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208
     except OSError:
@@ -116,7 +118,7 @@ def _has_pair(folder: Path) -> bool:
 
 
 def _is_voc_xml(file: Path) -> bool:
-    """Return whether the first bytes of a file look like VOC XML. Bytes of UTF-16 are compared without their zeros."""
+    """Return whether the first bytes of a file look like VOC XML. The zero bytes of UTF-16 are ignored."""
     try:
         with open_regular(file) as handle:
             head = handle.read(_HEAD).replace(b"\0", b"")

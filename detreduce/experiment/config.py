@@ -65,7 +65,7 @@ class ExperimentConfig(Section):
     controls: list[Control] = Field(default=[FULL])
     """Controls: `full`, `full_equal_iterations` (all images, for the steps of a reduced cell), `random`, `first`."""
     energy: EnergyConfig = EnergyConfig()
-    """The country whose electricity mix is used to convert energy to CO2."""
+    """The country whose electricity mix is used for the estimate of CO2."""
     allow_leaks: bool = False
     """true: train even if images of val or test are also in train. The results then carry a warning."""
 

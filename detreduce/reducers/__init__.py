@@ -1,4 +1,4 @@
-"""Methods that choose images. A method reads arrays. It does not read image files."""
+"""The methods that choose images. A method works on arrays and does not read image files."""
 
 from detreduce.reducers.registry import list_reducers, make_reducer, reducer_class
 

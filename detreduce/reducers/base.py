@@ -1,8 +1,9 @@
-"""The common base of all reducers.
+"""The base class of all reducers (methods).
 
-The base class checks the input, sets the quotas, merges the orders and handles seeds. So a method is a small class.
+The base class checks the input, computes the quotas, merges the rankings and handles seeds, so that a method can be a
+small class.
 
-Three terms are used in all reducers:
+All reducers use three terms:
 
 - A *stratum* is a set of images that gets its own share of the selection. Normally it is an image category.
 - The *quota* of a stratum is the number of images to choose from it. A *seat* is one place in a quota.
@@ -37,21 +38,21 @@ from detreduce.reducers.engine.validation import (
 )
 
 MATRICES = ("features", "dynamics", "gradients")
-"""Entries of `needs` that name the content of X: the scaled features of a table, or a block of the table."""
-Problem = FitInput  # the former name, which methods of other packages may import
+"""Entries of `needs` that say what X contains: the scaled features of a table, or a single block of it."""
+Problem = FitInput  # the former name, which methods of other packages may still import
 
 
 class BaseReducer(BaseEstimator):
-    """The base class of all methods. A subclass ranks the images of one image category in `_rank`.
+    """The base class of all methods. A subclass implements `_rank`, which ranks the images of one image category.
 
-    A subclass declares the class attributes below and implements `_rank`. A method that gives every image a score
-    extends `ScoringReducer` instead. Parameters are keyword-only. `__init__` stores the parameters unchanged, and
-    `_check_params` checks them.
+    A subclass also declares the class attributes below. A method that gives every image a score should extend
+    `ScoringReducer` instead. Parameters are keyword-only. `__init__` stores them unchanged, and `_check_params` checks
+    them.
 
     Parameters
     ----------
     keep
-        Images to keep: an int is a number of images, a float is a fraction in (0, 1].
+        How many images to keep: an int is a number of images, and a float is a fraction in (0, 1].
     random_state
         Random seed: an int, a NumPy generator, or None for a new seed at each call.
 
@@ -60,10 +61,12 @@ class BaseReducer(BaseEstimator):
     selected_idx_ : (k,) int64
         The chosen rows, in the order in which the method chose them. No row occurs twice.
     ranking_ : (m,) int64
-        The ranked rows, k <= m <= n. If the method is `nested`, the first j rows are the selection for keep=j.
+        The ranked rows, best first, with k <= m <= n. If the method is `nested`, the first j rows are the selection for
+        keep=j.
     scores_ : (n,) float64
         The score of each image. Within a stratum (`strata_`), images with a higher score are chosen earlier. Scores of
-        different strata cannot be compared. Rows of `initial` score +inf. NaN means that the score was not computed.
+        different strata cannot be compared. Rows in `initial` have the score +inf. NaN means that the score was not
+        computed.
     categories_ : list
         The labels of the image categories, sorted.
     seats_ : (C,) int64
@@ -80,27 +83,27 @@ class BaseReducer(BaseEstimator):
     source: ClassVar[str]
     summary: ClassVar[str]
     keeps: ClassVar[str] = ""
-    """The kind of images that the method keeps, in one or two words."""
+    """What kind of images the method keeps, in one or two words."""
     fails: ClassVar[str] = ""
-    """When the method fails or disappoints, in one or two sentences."""
+    """One or two sentences that say when the method fails or disappoints."""
 
     deterministic: ClassVar[bool]
-    """Whether the seed only breaks ties."""
+    """Whether the seed is used only to break ties."""
     has_ties: ClassVar[bool] = True
-    """Whether ties can occur. A `deterministic` method without ties does not use the seed."""
+    """Whether ties can occur. A method that is `deterministic` and has no ties does not use the seed at all."""
     nested: ClassVar[bool]
-    """Whether smaller selections are prefixes of larger selections. Then `ranking_[:j]` is the selection for keep=j."""
+    """Whether smaller selections are prefixes of larger ones. If so, `ranking_[:j]` is the selection for keep=j."""
     order_dependent: ClassVar[bool] = False
     """Whether the result depends on the order of the rows."""
     uses_categories: ClassVar[bool] = True
-    """Whether each image category has its own quota. If not, `strata_` names the strata that have quotas."""
+    """Whether each image category has its own quota. If not, `strata_` says which strata have quotas."""
     uses: ClassVar[tuple[str, ...]] = ()
-    """Optional inputs of the method: `objects` or `groups`. Inputs in `needs` are required."""
+    """Optional inputs that the method can use: `objects` or `groups`. Required inputs are in `needs` instead."""
 
     _ranks_all: ClassVar[bool] = False
-    """Whether `_rank` ranks all rows of the pool, not only the rows that are needed."""
+    """Whether `_rank` ranks all rows of the pool, and not only as far as the quota requires."""
     _keeps_to_groups: ClassVar[bool] = False
-    """Whether `_rank` uses `Openings`. If so, the order that `_rank` returns never exceeds `max_per_group`."""
+    """Whether `_rank` uses `Openings`, so that the order that it returns never exceeds `max_per_group`."""
 
     def __init__(self, *, keep: int | float = 0.25, random_state: Any = 0) -> None:
         self.keep = keep
@@ -116,22 +119,21 @@ class BaseReducer(BaseEstimator):
         initial: Any = None,
         max_per_group: int | None = None,
     ) -> Self:
-        """Choose rows of X.
+        """Choose rows of X, and store them in `selected_idx_`.
 
         With `max_per_group`, each place in the quota of a category goes to the best image of this category whose group
-        is not full. If the category does not have such an image, the place goes to the next category. Most greedy
-        methods leave out the images of full groups while they choose. Other methods (scoring methods, ``prd``,
-        ``gradmatch``) rank all images first. Then images of full groups are skipped. `scores_` includes the scores of
-        skipped images.
+        is not full. If there is no such image, the place goes to the next category. Most greedy methods leave out the
+        images of full groups while they choose. Other methods (scoring methods, ``prd``, ``gradmatch``) first rank all
+        images, and then skip images of full groups. `scores_` includes the scores of the skipped images.
 
         Parameters
         ----------
         X
             (n, d) features of any float type. Methods that do not need features also accept an array of shape (n, 0).
         categories
-            (n,) image category of each row: numbers or strings. None puts all images into one category.
+            (n,) image category of each row, as a number or a string. If it is None, all images are in one category.
         objects
-            An ObjectTable of the n images. Methods that do not use objects raise InputError.
+            An ObjectTable with the boxes of the n images. Methods that do not use objects raise InputError.
         groups
             (n,) group of each row, for instance the video of the image. If the method does not use groups, `groups` is
             only allowed together with `max_per_group`.
@@ -144,13 +146,13 @@ class BaseReducer(BaseEstimator):
         Raises
         ------
         InputError
-            An array or a parameter is not valid, the arguments do not fit together, or `max_per_group` allows fewer
+            An array or a parameter is not valid, arguments contradict each other, or `max_per_group` allows fewer
             images than `keep` asks for.
         """
         self.check_params()
         problem = self._problem(X, categories, objects, groups, initial, max_per_group)
         n, codes, self.categories_ = len(problem.codes), problem.codes, problem.labels
-        # the choice must not depend on the number of processors
+        # the selection must not depend on the number of processors
         with one_blas_thread():
             problem = self._stratify(problem)
             self.ranking_, self.scores_ = self._ranked(problem)
@@ -161,18 +163,18 @@ class BaseReducer(BaseEstimator):
         return self
 
     def get_support(self) -> npt.NDArray[np.bool_]:
-        """Return an (n,) bool array: True for chosen rows, False for other rows."""
+        """Return an (n,) bool array that is True for the chosen rows."""
         support = np.zeros(self.n_rows_in_, bool)
         support[self.selected_idx_] = True
         return support
 
     def check_params(self) -> None:
-        """Check all parameters, as far as possible without data. `fit` also makes this check.
+        """Check all parameters as far as this is possible without data. `fit` makes the same check.
 
         Raises
         ------
         InputError
-            If `keep`, `random_state` or another parameter is not valid for any dataset.
+            `keep`, `random_state` or another parameter is not valid for any dataset.
         """
         check_keep(self.keep)
         check_seed(self.random_state)
@@ -180,11 +182,11 @@ class BaseReducer(BaseEstimator):
 
     @classmethod
     def reads_matrix(cls) -> bool:
-        """Return whether the method reads the values of X. If not, only the number of rows matters."""
+        """Return whether the method reads the values in X. If not, only the number of rows of X matters."""
         return any(matrix in cls.needs for matrix in MATRICES)
 
     def check_given(self, *, objects: bool = False, groups: bool = False, limited: bool = False) -> None:
-        """Check that the method can use the inputs that will be passed to `fit`.
+        """Check whether the method can use the inputs that will be passed to `fit`.
 
         Parameters
         ----------
@@ -198,7 +200,7 @@ class BaseReducer(BaseEstimator):
         Raises
         ------
         InputError
-            If objects or groups will be passed, but the method does not use them.
+            `objects` or `groups` will be passed, but the method does not use them.
         """
         used = (*self.needs, *self.uses, *(("groups",) if limited else ()))
         for given, argument in ((objects, "objects"), (groups, "groups")):
@@ -207,36 +209,38 @@ class BaseReducer(BaseEstimator):
                 raise InputError(f"The method {self.name!r} does not use {argument}=. Leave {argument}= out{hint}.")
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Renumber the rows in the parameters after some of the n rows were removed. `rows` are the remaining rows.
+        """Renumber rows in the parameters after some of the n rows were removed. `rows` are the rows that remain.
 
-        Most methods do not have parameters with row numbers. Raise InputError if a parameter contains the number of a
+        Most methods have no parameters with row numbers. Raise InputError if a parameter contains the number of a
         removed row.
         """
 
     @abstractmethod
     def _rank(self, pool: Pool) -> Ranking:
-        """Rank the images of one pool. This method is called only if images must be chosen from the pool."""
+        """Rank the images of one pool. This is called only if images have to be chosen from the pool."""
 
     def _check_params(self) -> None:
-        """Raise InputError if a parameter of the subclass cannot be used. A subclass may override this method."""
+        """Raise InputError if a parameter of the subclass is not valid. Subclasses may override this method."""
 
     def _prepare(self, problem: FitInput) -> Any:
-        """Return data that all pools share as `shared`. This method is called once, before the first pool is ranked."""
+        """Return data that all pools get as `shared`. This is called once, before the first pool is ranked."""
         return problem.shared
 
     def _stratify(self, problem: FitInput) -> FitInput:
-        """Return the input with the strata that get quotas. By default the strata are the image categories."""
+        """Return the input with the strata that get quotas. By default, these are the image categories."""
         return problem
 
     def _seat_sequence(self, counts: IntArray, k: int, taken: IntArray) -> IntArray:
-        """Return the stratum of each of the next `k` images, by default with Webster's rule (see `seat_sequence`)."""
+        """Return (k,) the stratum of each of the next `k` images. By default, Webster's rule is used (see
+        `seat_sequence`).
+        """
         return seat_sequence(counts, k, taken)
 
     def _ranked(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
-        """Return `ranking_` and `scores_`.
+        """Rank all pools, and return `ranking_` and `scores_`.
 
-        With `max_per_group`, a stratum may run out of ranked rows because the groups of its rows are full. Then the
-        stratum is ranked again with a larger quota.
+        With `max_per_group`, a stratum may run out of ranked rows because the groups of its rows are full. In that
+        case, the stratum is ranked again with a larger quota.
         """
         n = len(problem.codes)
         scores = np.full(n, np.nan)
@@ -245,7 +249,7 @@ class BaseReducer(BaseEstimator):
         problem.shared = self._prepare(problem)
         pending: Collection[int] = range(len(orders))
         while pending:
-            # a single stratum shows its own progress
+            # if there is only one stratum, the method shows its own progress
             images = int(np.isin(problem.codes, list(pending)).sum()) if len(pending) > 1 else None
             with progress(f"choosing by {self.name}", images, "images", behind=True) as advance:
                 for pool in problem.pools(pending):
@@ -264,10 +268,9 @@ class BaseReducer(BaseEstimator):
         return np.concatenate([problem.initial, rows]), scores
 
     def _within_groups(self, problem: FitInput, orders: list[IntArray], length: int) -> tuple[IntArray, list[int]]:
-        """Return the rows that fill the quotas, and the strata that have too few ranked rows.
+        """Return the rows that fill the quotas, and the strata with too few ranked rows.
 
-        The next ranking must be longer, so this function sets the quotas of these strata in `problem.seats` to about
-        twice their value.
+        These strata must be ranked again. Therefore this function about doubles their quotas in `problem.seats`.
         """
         groups, (counts, taken) = problem.groups, self._counts(problem)
         assert groups is not None
@@ -284,7 +287,7 @@ class BaseReducer(BaseEstimator):
     def _problem(
         self, X: Any, categories: Any, objects: Any, groups: Any, initial: Any, max_per_group: Any
     ) -> FitInput:
-        """Check the arguments of `fit` and return them as one object. Raise InputError if an argument is not valid."""
+        """Check the arguments of `fit` and return them as one object. Raise InputError if one of them is not valid."""
         self.check_given(objects=objects is not None, groups=groups is not None, limited=max_per_group is not None)
         features = check_features(X, needed=self.reads_matrix())
         n = len(features)
@@ -304,7 +307,7 @@ class BaseReducer(BaseEstimator):
         return self._seated(problem)
 
     def _seated(self, problem: FitInput) -> FitInput:
-        """Compute the quota of each stratum, store the quotas in `problem.seats`, and return the problem."""
+        """Compute the quota of each stratum, store it in `problem.seats`, and return the problem."""
         counts, taken = self._counts(problem)
         free = k = problem.k - len(problem.initial)
         if problem.groups is not None and problem.limited:
@@ -318,13 +321,13 @@ class BaseReducer(BaseEstimator):
 
     @staticmethod
     def _counts(problem: FitInput) -> tuple[IntArray, IntArray]:
-        """Return two (C,) arrays: the number of images and the number of already chosen images in each stratum."""
+        """Return two (C,) arrays: how many images each stratum has, and how many of these are already chosen."""
         size = len(problem.labels)
         taken = np.bincount(problem.codes[problem.initial], minlength=size).astype(np.int64)
         return np.bincount(problem.codes, minlength=size).astype(np.int64), taken
 
     def _interleave(self, problem: FitInput, orders: list[IntArray], length: int) -> IntArray:
-        """Merge the orders of the strata into one order of `length` rows, without `initial`."""
+        """Merge the rankings of the strata into one order with `length` rows, counting `initial`, which is left out."""
         counts, taken = self._counts(problem)
         seats = self._seat_sequence(counts, length - len(problem.initial), taken)
         rows = np.empty(len(seats), np.int64)
@@ -338,8 +341,8 @@ class BaseReducer(BaseEstimator):
 class ScoringReducer(BaseReducer):
     """The base class of methods that score every image.
 
-    One fit ranks all n images. The ranking is valid for every `keep`, because a smaller selection is a prefix of a
-    larger selection.
+    One fit ranks all n images. The ranking is valid for every `keep`, because smaller selections are prefixes of larger
+    ones.
     """
 
     _ranks_all: ClassVar[bool] = True
@@ -347,12 +350,12 @@ class ScoringReducer(BaseReducer):
 
     @abstractmethod
     def _score(self, pool: Pool) -> FloatArray:
-        """Return the (n_c,) scores of the images of one pool. Images with a higher score are chosen earlier.
+        """Return the (n_c,) scores of the images in one pool. Images with a higher score are chosen earlier.
 
-        The seed decides between images of equal score.
+        If scores are equal, the seed decides.
         """
 
     def _rank(self, pool: Pool) -> Ranking:
-        """Rank all images of the pool by their score."""
+        """Rank all images of the pool by their scores."""
         order, scores = descending(np.asarray(self._score(pool), np.float64), pool.precedence)
         return Ranking(order[~np.isin(order, pool.initial)], scores)

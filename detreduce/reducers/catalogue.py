@@ -1,9 +1,7 @@
-"""Descriptions of the methods.
+"""Descriptions of the methods that can be read without importing the methods.
 
-The descriptions are read without importing the classes, because importing scikit-learn takes seconds.
-
-``scripts/methods.py`` writes the descriptions of the built-in methods to ``catalogue.json``. A test compares the file
-with the classes.
+Importing the classes would import scikit-learn, which takes seconds. ``scripts/methods.py`` writes the descriptions of
+the built-in methods to ``catalogue.json``. A test compares this file with the classes.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ FILE = Path(__file__).with_name("catalogue.json")
 def described(name: str) -> Description:
     """Return the description of the method called `name`.
 
-    Raise InputError if the name is unknown. The message suggests the most similar name.
+    Raise InputError if there is no such method. The message suggests the most similar name.
     """
     if name in BUILT_IN and name in (stored := _stored()):
         return _description(stored[name])
@@ -31,19 +29,19 @@ def described(name: str) -> Description:
 
 
 def catalogue_text() -> str:
-    """Return the text of ``catalogue.json``, made from the classes of the built-in methods."""
+    """Return the content of ``catalogue.json``, generated from the classes of the built-in methods."""
     descriptions = {name: asdict(describe(reducer_class(name))) for name in BUILT_IN}
     return json.dumps(descriptions, ensure_ascii=False, indent=1) + "\n"
 
 
 @cache
 def _stored() -> dict[str, dict[str, Any]]:
-    """Return the content of ``catalogue.json``: method name -> fields of its description."""
+    """Return the content of ``catalogue.json`` as method name -> fields of its description."""
     return json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def _description(stored: dict[str, Any]) -> Description:
-    """Convert a description from its JSON form: lists become tuples, and dicts become parameters."""
+    """Create a `Description` from the JSON object in ``catalogue.json``."""
     tuples = {name: tuple(stored[name]) for name in ("needs", "traits", "about")}
     parameters = tuple(Parameter(**parameter) for parameter in stored["parameters"])
     return Description(**{**stored, **tuples, "parameters": parameters})

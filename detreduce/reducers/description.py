@@ -1,4 +1,4 @@
-"""Descriptions of methods for users, made from the attributes and the docstring of the class."""
+"""Descriptions of methods for users, generated from the class attributes and the docstring of each method."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from detreduce.reducers.base import BaseReducer
 
 COMMON = {"keep": "--keep", "random_state": "--seed"}
-"""The parameters that every method has, with their command-line options."""
+"""Parameters that every method has -> the command-line options for them."""
 INHERITED = "See BaseReducer"
-"""A docstring that starts with this text refers to the explanation of `keep` and `random_state` in the base class."""
+"""If the text of a parameter starts with this, the text in the base class is used instead."""
 
 SYMBOLS = {
     "n": "number of images",
@@ -26,11 +26,11 @@ SYMBOLS = {
     "C": "number of image categories",
     "d": "number of features per image",
 }
-"""The symbols in the cost formulas of methods, and their meanings."""
+"""Symbol in the cost formulas of methods -> its meaning."""
 
 
 def explain_symbols(cost: str | None = None) -> str:
-    """Return sentences that explain the symbols in the formula `cost`. If `cost` is None, explain all symbols."""
+    """Return sentences that explain the symbols in the formula `cost`, or all symbols if `cost` is None."""
     used = SYMBOLS if cost is None else [symbol for symbol in SYMBOLS if re.search(rf"\b{symbol}\b", cost)]
     meanings = ". ".join(f"{symbol} = {SYMBOLS[symbol]}" for symbol in used)
     return f"{meanings}{'. ' if meanings else ''}Costs are numbers of operations, without constant factors."
@@ -95,16 +95,13 @@ class Description:
     example: str
 
     def declared(self) -> dict[str, Any]:
-        """Return the attributes that the class declares, by name.
-
-        Tables that compare methods need only these attributes.
-        """
+        """Return the attributes that the class declares, by name. They are enough for tables that compare methods."""
         derived = ("traits", "about", "parameters", "example")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
 
 def describe(cls: type[BaseReducer]) -> Description:
-    """Return the description of a method, made from its class attributes, signature and numpydoc docstring."""
+    """Describe a method, using its class attributes, its signature and its numpydoc docstring."""
     parameters = _parameters(cls)
     return Description(
         name=cls.name,
@@ -126,9 +123,9 @@ def describe(cls: type[BaseReducer]) -> Description:
 
 
 def documented_parameters(cls: type) -> dict[str, str]:
-    """Return the explanations in the ``Parameters`` section of a numpydoc docstring, by parameter name.
+    """Return parameter name -> explanation, from the section ``Parameters`` of a numpydoc docstring.
 
-    The result is empty if the docstring does not have such a section.
+    If there is no such section, the result is empty.
     """
     return {
         name.strip(" *"): _plain(entry.description or "")
@@ -144,7 +141,7 @@ def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
 
     common = documented_parameters(BaseReducer)
     texts: dict[str, str] = {}
-    # a common base may explain parameters that several methods share
+    # a base class that several methods share may explain some of the parameters
     for base in reversed(cls.__mro__[: cls.__mro__.index(BaseReducer)]):
         texts |= documented_parameters(base)
     parameters = []
@@ -154,7 +151,7 @@ def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
             shared = common[name]
             if name == "random_state" and cls.deterministic and not cls.has_ties:
                 shared = "An int, a NumPy generator or None."
-            # after the reference to the base class, the docstring may explain the effect of the seed
+            # after the reference to the base class, the docstring may say what the seed does
             own = text.removeprefix(INHERITED).lstrip(".; ") if name == "random_state" else ""
             text = " ".join(part for part in (shared, own[:1].upper() + own[1:]) if part)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
@@ -163,7 +160,7 @@ def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
 
 
 def _traits(cls: type[BaseReducer]) -> tuple[str, ...]:
-    """Return four sentences: about the seed, nested selections, the order of images, and image categories."""
+    """Return four sentences: on the seed, nested selections, the order of images, and image categories."""
     return (
         _seed_in_words(cls),
         "A smaller selection is always the first part of a larger selection."
@@ -179,20 +176,20 @@ def _traits(cls: type[BaseReducer]) -> tuple[str, ...]:
 
 
 def _seed_in_words(cls: type[BaseReducer]) -> str:
-    """Return a sentence about the effect of the seed."""
+    """Return a sentence on what the seed does."""
     if not cls.deterministic:
         return "Another seed gives other images. Try several seeds."
     return "The seed only decides between images of equal score (ties)." if cls.has_ties else "The seed has no effect."
 
 
 def _about(cls: type) -> tuple[str, ...]:
-    """Return the paragraphs of the docstring above its sections, each on one line."""
+    """Return the paragraphs of the docstring that come before its sections, each on one line."""
     paragraphs = (_docstring(cls).description or "").split("\n\n")
     return tuple(_plain(paragraph) for paragraph in paragraphs if paragraph.strip())
 
 
 def _example(cls: type[BaseReducer], parameters: tuple[Parameter, ...]) -> str:
-    """Return a command line that uses the method and shows one of its parameters."""
+    """Return a command line that uses the method, with one of its parameters."""
     command = f"detreduce reduce data.yaml --method {cls.name} --keep 0.25 --output reduced/"
     if not {"dynamics", "gradients"}.isdisjoint(cls.needs):
         command += " --proxy proxy.npz"
@@ -203,17 +200,16 @@ def _example(cls: type[BaseReducer], parameters: tuple[Parameter, ...]) -> str:
 
 
 def shown(default: Any) -> str:
-    """Return a default value in the notation of YAML and the command line."""
+    """Return a default value as it is written in YAML and on the command line."""
     return {"None": "null", "True": "true", "False": "false"}.get(str(default), str(default))
 
 
 def _docstring(cls: type) -> Docstring:
-    """Return the parsed docstring of a class."""
     from docstring_parser import numpydoc
 
     return numpydoc.parse(inspect.getdoc(cls) or "")
 
 
 def _plain(text: str) -> str:
-    """Return the text on one line, without the markup of reStructuredText."""
+    """Return a text on one line and without the markup of reStructuredText."""
     return re.sub(r"(?<!\S)\*(\S[^*\n]*\S)\*(?!\w)", r"\1", " ".join(text.split())).replace("`", "")

@@ -1,4 +1,4 @@
-"""The recommended methods, in the order in which to try them. The page of results has the reasons."""
+"""The recommended methods, in the order in which to try them. docs/results.md gives the reasons."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ RECOMMENDED = {
     "facility": "without boxes: the best method in our trials, but not shown to be better than random",
     "srs": "random images: the baseline that every other method must beat",
 }
-"""Method -> when to use it. docs/results.md has the evidence."""
+"""Method -> when to use it. The evidence is in docs/results.md."""
 EVIDENCE = "docs/results.md"
 
 
 def recommended_first(names: list[str]) -> list[str]:
-    """Return the given names of methods, the recommended methods first."""
+    """Return the given names of methods with the recommended methods first."""
     return [name for name in RECOMMENDED if name in names] + [name for name in names if name not in RECOMMENDED]

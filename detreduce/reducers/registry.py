@@ -1,4 +1,4 @@
-"""Names of reducers and their classes: built-in reducers, and reducers that other packages register."""
+"""Find reducers by name: built-in ones, and those that other packages register."""
 
 from __future__ import annotations
 
@@ -43,14 +43,12 @@ BUILT_IN = {
 
 
 def _registered() -> dict[str, EntryPoint]:
-    """Return the reducers of other packages by name. These reducers cannot replace a built-in reducer."""
+    """Return the reducers that other packages register, by name. They cannot replace a built-in reducer."""
     return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN}
 
 
 def list_reducers() -> list[str]:
-    """Return the names that `make_reducer` accepts: built-in reducers first, then the sorted reducers of other
-    packages.
-    """
+    """Return the names that `make_reducer` accepts: built-in reducers, then the sorted names from other packages."""
     return [*BUILT_IN, *sorted(_registered())]
 
 
@@ -60,7 +58,7 @@ def reducer_class(name: str) -> type[BaseReducer]:
     Raises
     ------
     InputError
-        If the name is unknown, or if a reducer of another package cannot be imported. For an unknown name, the message
+        There is no such reducer, or it is in another package and cannot be imported. For an unknown name, the message
         suggests the most similar known name.
     """
     if name in BUILT_IN:
@@ -81,12 +79,12 @@ def reducer_class(name: str) -> type[BaseReducer]:
 
 
 def make_reducer(name: str, **params: Any) -> BaseReducer:
-    """Return the reducer called `name` with the given parameters, e.g. ``make_reducer("mms", keep=0.25)``.
+    """Create the reducer called `name` with these parameters, for example ``make_reducer("mms", keep=0.25)``.
 
     Raises
     ------
     InputError
-        If the method or a parameter is unknown. The message suggests the most similar known name.
+        The name or a parameter is unknown. The message suggests the most similar known name.
     """
     cls = reducer_class(name)
     check_parameters(name, params, list(inspect.signature(cls).parameters))
@@ -94,7 +92,7 @@ def make_reducer(name: str, **params: Any) -> BaseReducer:
 
 
 def _known_parameters(known: Sequence[str]) -> str:
-    """Return a sentence with the parameters that only this method has."""
+    """Return a sentence that lists the method's own parameters, without `keep` and `random_state`."""
     own = [name for name in known if name not in ("keep", "random_state")]
     return f"Its parameters: {', '.join(own)}." if own else "It has no parameters of its own."
 

@@ -149,8 +149,8 @@ class TuningResult:
             )
         if self.nothing_learnt:
             return (
-                f"{NAME} is 0 in every training of the last rung, so nothing was learnt and nothing can be said: the "
-                "trainings are too short. Use a larger budget, or start from weights (.pt)."
+                f"{NAME} is 0 in every training of the last rung, so nothing was learnt and nothing can be concluded: "
+                "the trainings are too short. Use a larger budget, or start from weights (.pt)."
             )
         chosen = (
             f"{self.best} had the highest {NAME} on {self.judged_on} among the {len(self._tried)} recipes, "

@@ -1,1 +1,1 @@
-"""Building blocks that several methods share: quotas, groups, orders, greedy search, kernels, checks."""
+"""Code that several methods share: quotas, groups, orders, greedy search, kernels and checks."""

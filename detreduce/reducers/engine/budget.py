@@ -1,6 +1,6 @@
 """The number of images to keep, and the quotas of image categories.
 
-The quota of a category is the number of images to choose from this category. A seat is one image of a quota.
+The quota of a category is the number of images to choose from it. A seat is one place in a quota.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def check_keep(keep: int | float) -> None:
 
 
 def resolve_keep(keep: int | float, n: int) -> int:
-    """Return the number of images to keep out of `n`.
+    """Return how many of `n` images to keep.
 
-    An integer `keep` is a count (1 = one image). A float is a fraction in (0, 1]. The number is then floor(keep * n +
-    0.5), computed in float64, but at least 1.
+    If `keep` is an integer, it is a count, so 1 means one image. If it is a float, it is a fraction in (0, 1], and the
+    number is floor(keep * n + 0.5), computed in float64, but at least 1.
 
     Raises
     ------
@@ -55,11 +55,11 @@ def resolve_keep(keep: int | float, n: int) -> int:
 
 
 def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Distribute `k` seats over categories, one seat after the other. Return (k,): the category number of each seat.
+    """Distribute `k` seats over categories, one seat after the other. Return the (k,) category numbers of the seats.
 
-    First, every category gets one seat, larger categories before smaller categories. Each further seat goes to the
-    category with the largest n_c / (2 k_c + 1) among the categories with free images (Webster's rule). Here n_c is the
-    number of images of the category, and k_c is the number of seats that the category already has. In a tie, the larger
+    First, every category gets one seat. Larger categories come before smaller ones. Each further seat goes to the
+    category with the largest n_c / (2 k_c + 1) that still has images to choose (Webster's rule). Here n_c is the number
+    of images of the category, and k_c is the number of seats that the category already has. In a tie, the larger
     category gets the seat. If the sizes are equal too, the category with the lower number gets the seat. The sequence
     for a smaller `k` is a prefix of the sequence for a larger `k`.
 
@@ -75,32 +75,32 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
     Raises
     ------
     InputError
-        If there are fewer free images than seats.
+        There are fewer images to choose than seats.
     """
     sizes = np.asarray(counts, np.int64)
     given = np.zeros_like(sizes) if initial is None else np.asarray(initial, np.int64)
-    # the quotients of a category decrease, so one sort gives the same order as repeated choices of the largest quotient
+    # the quotients of a category only decrease, so sorting all quotients once gives the same order as choosing the
+    # largest one repeatedly
     category, before = _free_seats(sizes, given, k)
     size = sizes[category]
-    # correctly rounded quotients of integers below 2^25 are equal only if the fractions are
+    # for integers below 2^25, correctly rounded quotients are equal only if the fractions are equal
     quotient = np.where(before == 0, np.inf, size / (2.0 * before + 1.0))
     return category[np.lexsort((category, -size, -quotient))[:k]]
 
 
 def allot_seats(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Return (C,): for each category, how many of the `k` seats this category gets.
-
-    `seat_sequence` explains the rule and the arguments.
+    """Return (C,) the number of the `k` seats that each category gets. The arguments are explained in
+    `seat_sequence`.
     """
     return np.bincount(seat_sequence(counts, k, initial), minlength=len(np.asarray(counts))).astype(np.int64)
 
 
 def equal_shares(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Distribute `k` seats over groups in rounds. Return (k,): the group number of each seat.
+    """Distribute `k` seats over groups in rounds. Return the (k,) group numbers of the seats.
 
-    In each round, every group that still has free images gets one seat, larger groups first. The parameters and errors
-    are the same as for `seat_sequence`. As in `seat_sequence`, the sequence for a smaller `k` is a prefix of the
-    sequence for a larger `k`.
+    In each round, every group that still has images to choose gets one seat. Larger groups come first. The parameters
+    and errors are the same as in `seat_sequence`. The sequence for a smaller `k` is a prefix of the sequence for a
+    larger one.
     """
     sizes = np.asarray(counts, np.int64)
     given = np.zeros_like(sizes) if initial is None else np.asarray(initial, np.int64)
@@ -109,7 +109,7 @@ def equal_shares(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = 
 
 
 def occurrence(sequence: IntArray) -> IntArray:
-    """Return, for each entry of a sequence, the number of earlier entries with the same value."""
+    """Return, for each entry of a sequence, how many earlier entries have the same value."""
     order = np.argsort(sequence, kind="stable")
     counts = np.bincount(sequence) if len(sequence) else np.zeros(0, np.int64)
     before = np.empty(len(sequence), np.int64)

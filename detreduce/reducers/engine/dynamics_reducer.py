@@ -1,4 +1,4 @@
-"""The base class of the methods that rank images by the log of a proxy training."""
+"""The base class of methods that rank images by what happened to their boxes in a proxy training."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from detreduce.reducers.engine.ranking import FitInput
 
 
 class DynamicsReducer(ScoringReducer):
-    """A method that ranks images by the scores of their boxes. The scores come from a proxy training.
+    """A method that ranks images by scores of their boxes, which were recorded in a proxy training.
 
     `name` is the name of the score.
 
-    X is the block `dynamics`, (n, 13 or more). Columns 0 to 12 are `DYNAMICS_COLUMNS`. Further columns only break ties.
-    `detreduce.select` passes the block if the table has it. Images without boxes score -inf and come last, even with
-    `easy_first`, because the detector learns least from them.
+    X is the block `dynamics` with 13 or more columns. Columns 0 to 12 are `DYNAMICS_COLUMNS`, and further columns only
+    break ties. `detreduce.select` passes this block if the table has it. Images without boxes have the score -inf and
+    come last, even with `easy_first`, because the detector learns least from them.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class DynamicsReducer(ScoringReducer):
 
     @property
     def _column(self) -> int:
-        """The index of the column of X that has the score, for example of ``el2n_sum``."""
+        """The index of the column of X that contains the score, for example the column ``el2n_sum``."""
         return DYNAMICS_COLUMNS.index(f"{self.name}_{self.over}")
 
     def _score(self, pool: Pool) -> FloatArray:

@@ -1,6 +1,6 @@
-"""The task of a greedy method, and lazy greedy search.
+"""What a greedy method has to do in one pool, and lazy greedy search.
 
-A greedy method adds one row (image) at a time: the best row, given the rows that are already chosen.
+A greedy method adds one row (image) at a time: the best one, given the rows that are already chosen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from detreduce.reducers.engine.groups import Openings
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 DIGITS = 2.0**33
-"""Gains are rounded to ten digits (1 / DIGITS), so that rounding errors do not decide a choice."""
+"""Gains are rounded to ten digits (1 / DIGITS), so that rounding errors do not decide which row is chosen."""
 NOTHING = 1e-12
 """A gain below this counts as 0."""
 
@@ -29,15 +29,15 @@ class GreedyTask:
     Attributes
     ----------
     chosen
-        Rows that are already chosen, in order.
+        The rows that are already chosen, in order.
     count
-        Number of rows to add.
+        Number of rows that the method must add.
     openings
-        The candidates: rows that may still be added. `Openings.take` updates the candidates after each choice.
+        The candidates, which are the rows that may still be added. `Openings.take` updates them after each choice.
     priority
         (n,) numbers that break ties. The row with the lowest number wins.
     advance
-        Function that is called with the number of rows just added.
+        A function that is called with the number of rows that were just added.
     """
 
     chosen: IntArray
@@ -48,22 +48,23 @@ class GreedyTask:
 
     @classmethod
     def of(cls, pool: Pool, advance: Callable[[int], object]) -> Self:
-        """Return the task that fills the quota of a pool."""
+        """Return the task of filling the quota of a pool."""
         return cls(pool.initial, pool.wanted, Openings(pool), pool.priority, advance)
 
 
 @dataclass
 class LazyGains:
-    """The function that a greedy method maximises. No gain may rise when rows are added (monotone and submodular).
+    """The set function that a greedy method maximises. It must be monotone and submodular, so that gains never
+    increase.
 
     Attributes
     ----------
     bounds
-        (n,) upper bounds of the gain of each row, before a row is chosen.
+        (n,) upper bounds of the gains of the rows, before any row is chosen.
     gain
-        Function that takes a row and returns the increase if this row is added to the rows chosen so far.
+        A function that takes a row and returns how much the set function increases if this row is added.
     choose
-        Function that is called with each chosen row.
+        A function that is called with each row that was chosen.
     """
 
     bounds: FloatArray
@@ -72,11 +73,11 @@ class LazyGains:
 
 
 def lazy_greedy(gains: LazyGains, task: GreedyTask) -> tuple[IntArray, FloatArray]:
-    """Add rows one by one, always the row with the largest gain. Return the added rows and their gains (Minoux 1978).
+    """Add rows one by one, each time the row with the largest gain (Minoux 1978). Return the rows and their gains.
 
-    Gains never rise, so old gains are upper bounds. The gain of a row is computed again only if the row could still
-    have the largest gain. Gains that agree in ten digits are a tie. The row with the lowest priority number wins a tie.
-    The function in `gains` must already include the rows in `task.chosen`.
+    Gains never increase, so an old gain is an upper bound of the current gain. Therefore the gain of a row is computed
+    again only if the row could still have the largest gain. Gains that agree in ten digits are a tie, which the row
+    with the lowest priority number wins. `gains` must already take the rows in `task.chosen` into account.
     """
     order: list[int] = []
     values: list[float] = []
@@ -102,14 +103,14 @@ def lazy_greedy(gains: LazyGains, task: GreedyTask) -> tuple[IntArray, FloatArra
             heapq.heappop(heap)
             task.advance(1)
     if len(order) < task.count:
-        # gains never rise, so the remaining rows add nothing
+        # gains never increase, so the remaining rows add nothing
         order += openings.take_first(np.argsort(task.priority).tolist(), task.count - len(order))
         values += [0.0] * (len(order) - len(values))
     return np.array(order, np.int64), np.array(values)
 
 
 def rounded(gain: float) -> float:
-    """Return a gain rounded to ten digits, or 0 if the gain is below `NOTHING`."""
+    """Return a gain rounded to ten digits, or 0 if it is below `NOTHING`."""
     if gain < NOTHING:
         return 0.0
     digits, exponent = math.frexp(gain)

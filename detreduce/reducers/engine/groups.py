@@ -1,4 +1,4 @@
-"""Groups of images (videos, sequences), and the largest number of images to choose from each group."""
+"""Groups of images (for example videos), and a limit on the number of images that are chosen from one group."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Groups:
-    """The group of each image, and the limit on the images from one group.
+    """The group of each image, and the largest number of images to choose from one group.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Groups:
     labels
         The G labels, sorted.
     most
-        Largest number of images to choose from one group. None means no limit.
+        The largest number of images to choose from one group. None means that there is no limit.
     """
 
     codes: IntArray
@@ -43,15 +43,16 @@ class Groups:
         return np.bincount(self.codes, minlength=len(self.labels)).astype(np.int64)
 
     def remaining(self, chosen: IntArray) -> IntArray:
-        """Return (G,): for each group, the number of images that may still be chosen. `chosen` has the chosen rows."""
+        """Return (G,) how many images may still be chosen from each group, given the rows that are already `chosen`."""
         most = self.sizes if self.most is None else np.minimum(self.sizes, self.most)
         return most - np.bincount(self.codes[chosen], minlength=len(self.labels))
 
     def room(self, strata: IntArray, count: int, chosen: IntArray) -> IntArray:
-        """Return (count,): for each stratum, the number of images that can still be chosen if no other stratum is used.
+        """Return (count,) how many images could still be chosen from each stratum if nothing were chosen from the
+        others.
 
-        A stratum is a set of images with its own quota, normally an image category. `strata` (n,) has the stratum of
-        each row, 0..count - 1. The rows in `chosen` are already chosen.
+        A stratum is a set of images with its own quota, normally an image category. `strata` is the (n,) stratum of
+        each row, a number from 0 to count - 1. The rows in `chosen` are already chosen.
         """
         free = np.ones(len(strata), bool)
         free[chosen] = False
@@ -60,9 +61,9 @@ class Groups:
         return np.bincount(pairs // len(self.labels), allowed, count).astype(np.int64)
 
     def reachable(self, counts: npt.ArrayLike | csr_array, chosen: IntArray) -> IntArray:
-        """Return (C,): for each class, how many rows with this class can be chosen at most. `chosen` rows count too.
+        """Return (C,) the largest number of images with each class that can be chosen, including the rows in `chosen`.
 
-        `counts` (n, C), dense or sparse, has the number of boxes of each class in the image of a row.
+        `counts` (n, C), dense or sparse, is the number of boxes of each class in each image.
         """
         table, groups = as_sparse(counts), len(self.labels)
         rows = rows_of_entries(table)
@@ -76,7 +77,7 @@ class Groups:
         return images_of_classes(table[chosen]) + more
 
     def check(self, k: int, initial: IntArray) -> None:
-        """Raise InputError if the limit allows fewer than `k` images, or if `initial` exceeds the limit."""
+        """Raise InputError if the limit allows fewer than `k` images, or if `initial` already exceeds the limit."""
         if self.most is None:
             return
         remaining = self.remaining(initial)
@@ -96,7 +97,7 @@ class Groups:
 
 
 def make_groups(groups: Any, max_per_group: Any, n: int) -> Groups | None:
-    """Return the groups of n images, or None if `groups` is None.
+    """Create the groups of n images. Return None if `groups` is None.
 
     Raises
     ------
@@ -117,12 +118,12 @@ def make_groups(groups: Any, max_per_group: Any, n: int) -> Groups | None:
 
 
 class Openings:
-    """The candidates of a greedy method: rows of a pool that are not chosen and whose group is not full.
+    """The candidates of a greedy method: the rows of a pool that are not chosen and whose group is not full.
 
     Attributes
     ----------
     mask
-        (n_c,) bool, True for candidates. `take` updates this array.
+        (n_c,) bool: True for candidates. `take` updates this array.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -131,7 +132,8 @@ class Openings:
         self._codes: IntArray | None = None
         self._remaining: IntArray | None = None
         if pool.group_codes is not None and pool.group_left is not None:
-            # only the groups of this pool, because there can be as many groups and pools as images
+            # store only the groups that occur in this pool, because there can be nearly as many groups and pools as
+            # images
             own, codes = np.unique(pool.group_codes, return_inverse=True)
             remaining = pool.group_left[own]
             self.mask &= remaining[codes] > 0
@@ -141,13 +143,13 @@ class Openings:
 
     @property
     def limited(self) -> bool:
-        """Whether the number of rows from one group is limited."""
+        """Whether the number of images from one group is limited."""
         return self._remaining is not None
 
     def take(self, row: int) -> None:
-        """Choose a row and remove it from the candidates.
+        """Choose a row, which removes it from the candidates.
 
-        If the group of the row is now full, remove all rows of this group.
+        If its group is now full, all other rows of the group are removed too.
         """
         self.mask[row] = False
         if self._codes is None or self._remaining is None:
@@ -158,9 +160,8 @@ class Openings:
             self.mask[self._by_group[self._starts[group] : self._starts[group + 1]]] = False
 
     def take_first(self, rows: Iterable[int], count: int) -> list[int]:
-        """Choose the first `count` candidates among `rows`, and return the chosen rows.
-
-        If there are fewer candidates, choose all.
+        """Choose the first `count` candidates among `rows`, or all of them if there are fewer. Return the chosen
+        rows.
         """
         taken: list[int] = []
         for row in rows:
@@ -182,18 +183,18 @@ def fill_seats(
 ) -> tuple[IntArray, list[int]]:
     """Fill `length` seats. Each seat gets the best image of its stratum whose group is not full.
 
-    A seat is one image of the quota of a stratum (normally an image category). If a stratum does not have such an
-    image, the next stratum in the sequence gets the seat.
+    A seat is one place in the quota of a stratum (normally an image category). If a stratum has no such image left, the
+    next stratum in the sequence gets the seat.
 
     Parameters
     ----------
     sequence
         Stratum of each seat, in the order in which seats are filled. There is one seat for each image of the dataset.
     orders
-        Rows of each stratum, best first.
+        The ranked rows of each stratum, best first.
     complete
-        (C,) True if the order of a stratum has all rows that can be chosen from this stratum. If False, the order may
-        be too short.
+        (C,) bool: whether the ranking of a stratum contains all rows that can be chosen from it. If not, the ranking
+        may be too short.
     groups
         The groups and their limit.
     chosen
@@ -204,9 +205,9 @@ def fill_seats(
     Returns
     -------
     rows : (m,) int64
-        The chosen rows, in the order of the seats. `rows` is valid only if `short` is empty.
+        The chosen rows, in the order of the seats. They are valid only if `short` is empty.
     short : list of int
-        The strata whose order was too short.
+        The strata whose rankings are too short.
     """
     remaining = groups.remaining(chosen).tolist()
     codes = [groups.codes[order].tolist() for order in orders]

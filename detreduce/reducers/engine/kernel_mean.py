@@ -1,5 +1,6 @@
-"""The maximum mean discrepancy: the distance between the mean kernel features of the kept objects and of all
-objects.
+"""The maximum mean discrepancy between the kept objects and all objects.
+
+It is the distance between the means of the kernel features of the two sets.
 """
 
 from __future__ import annotations
@@ -15,32 +16,32 @@ from detreduce.reducers.engine.kernels import FourierMap, kernel_features, media
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 EXACT_BOXES = 1000
-"""Up to this many boxes in total, the kernel is exact. With few boxes, the error of 256 features would be visible."""
+"""The kernel is exact up to this number of boxes in total. For so few boxes, the error of 256 features would matter."""
 SIGMA_SAMPLE = 2000
-"""Number of objects from which the width of the kernel is computed."""
+"""Number of objects that are used to determine the width of the kernel."""
 BLOCK = 8192
 UNIT = 2.0**-24
-"""Largest relative rounding error of one float32 operation."""
+"""The largest relative rounding error of one float32 operation."""
 Advance = Callable[[int], object]
 
 
 class KernelMean:
     """The squared MMD (maximum mean discrepancy) between all objects and the objects in the kept images.
 
-    All objects of one class in one image are represented by the mean of their vectors. Let phi(S) be the mean of the
-    kernel features of the objects in S. Then the distance is |phi(all) - phi(kept)|^2. Kernel features are vectors
-    whose inner products equal the kernel. The features are exact for up to `EXACT_BOXES` boxes. For more boxes, random
-    Fourier features approximate the Gaussian kernel.
+    All objects of one class in one image are represented by the mean of their vectors. If phi(S) is the mean of the
+    kernel features of the objects in S, the squared MMD is |phi(all) - phi(kept)|^2. Kernel features are vectors whose
+    inner products equal the kernel. For up to `EXACT_BOXES` boxes, they are exact. For more boxes, they are random
+    Fourier features, which approximate the Gaussian kernel.
 
     Parameters
     ----------
     table
         The object table, with vectors.
     content
-        (n,) a number for each image. The images with the smallest numbers are the sample that gives the width of the
+        (n,) a number for each image. The objects in the images with the smallest numbers determine the width of the
         kernel.
     advance
-        Function that is called with the number of images done.
+        A function that is called with the number of images that were just processed.
     """
 
     def __init__(self, table: ObjectTable, content: FloatArray, advance: Advance = lambda _: None) -> None:
@@ -48,7 +49,7 @@ class KernelMean:
         self.boxes = np.bincount(table.images, table.counts, len(table))
         width, features_of = pair_features(table, content)
         starts = table.starts
-        # one column per image, because inner products with columns are several times faster than with rows
+        # store each image as a column, because inner products with columns are several times faster than with rows
         features = np.zeros((width, len(table)), np.float32)
         for first in range(0, len(table), BLOCK):
             last = min(first + BLOCK, len(table))
@@ -60,7 +61,7 @@ class KernelMean:
                 features[:, first + filled] = sums.T
             advance(last - first)
         mean = features.sum(axis=1, dtype=np.float64) / max(1.0, self.boxes.sum())
-        # subtract the overall mean, in proportion to the boxes of the image, so that sums stay small
+        # subtract the overall mean once for each box, so that the sums stay small
         self.excess = features
         for row, share in zip(features, mean, strict=True):
             row -= share * self.boxes
@@ -73,7 +74,7 @@ class KernelMean:
 
     @property
     def value(self) -> float:
-        """The squared MMD with the images kept so far."""
+        """The squared MMD between all objects and the objects in the images kept so far."""
         return float(self.sum @ self.sum) / self.kept**2 if self.kept else float("nan")
 
     def keep(self, image: int) -> None:
@@ -82,9 +83,9 @@ class KernelMean:
         self.kept += self.boxes[image]
 
     def screen(self) -> FloatArray:
-        """Return (n,) float32: for each image, the approximate distance if the image were added.
+        """Return the (n,) approximate squared MMD that would result from adding each image.
 
-        All distances are multiplied by a common factor. `doubt` returns the largest possible errors.
+        All values are multiplied by a common factor. `doubt` returns how wrong they can be.
         """
         values = (self.sum.astype(np.float32) @ self.excess).astype(np.float64)
         values *= 2.0
@@ -94,7 +95,7 @@ class KernelMean:
         return values
 
     def doubt(self, images: IntArray) -> FloatArray:
-        """Return the largest possible error of `screen` for each of `images`."""
+        """Return the largest possible error of `screen` for each of these images."""
         return self._rounding() * self.lengths[images] * self._factor(self.boxes[images])
 
     def worst_doubt(self) -> float:
@@ -106,20 +107,20 @@ class KernelMean:
         return 4.0 * (len(self.sum) + 2) * UNIT * float(np.linalg.norm(self.sum))
 
     def exact(self, images: IntArray) -> tuple[FloatArray, float]:
-        """Return, for each of `images`, the exact distance if the image were added. Also return the largest error.
+        """Return the exact squared MMD that would result from adding each of these images, and its largest error.
 
-        The distances are multiplied by the same common factor as in `screen`.
+        The values are multiplied by the same factor as in `screen`.
         """
         summed = self.sum + self.excess[:, images].T
         return np.einsum("ij,ij->i", summed, summed) * self._factor(self.boxes[images]), 1e-11
 
     def _factor(self, boxes: Any) -> Any:
-        """Return the factor that converts a squared sum of features to a distance, given the number of boxes."""
+        """Return the factor that converts the squared sum of features to a squared MMD, given the number of boxes."""
         return ((self.kept + self.typical) / np.maximum(self.kept + boxes, 1.0)) ** 2
 
 
 def pair_features(table: ObjectTable, content: FloatArray) -> tuple[int, Callable[[slice], FloatArray]]:
-    """Return the number of kernel features, and a function from a slice of (image, class) pairs to their features."""
+    """Return the number of kernel features, and a function that computes them for a slice of (image, class) pairs."""
     vectors = table.vectors
     assert vectors is not None
     if len(vectors) and table.counts.sum() <= EXACT_BOXES:
@@ -130,9 +131,9 @@ def pair_features(table: ObjectTable, content: FloatArray) -> tuple[int, Callabl
 
 
 def centre_and_width(table: ObjectTable, content: FloatArray) -> tuple[FloatArray, float]:
-    """Return the mean vector of a sample of objects, and the median distance between these objects.
+    """Return the mean vector of a sample of objects, and the median distance between them.
 
-    The sample has the objects in the images with the smallest `content`.
+    The sample consists of the objects in the images with the smallest `content`.
     """
     assert table.vectors is not None
     sample = np.argsort(content[table.images], kind="stable")[:SIGMA_SAMPLE]

@@ -1,4 +1,4 @@
-"""Kernels between the rows of a table, computed in blocks, and features whose inner products equal a kernel."""
+"""Kernels between the rows of an array, computed in blocks, and features whose inner products equal a kernel."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from detreduce.machine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, derive_rng
 
 EXACT_ROWS = 8192
-"""Up to this many rows, means over all rows are computed in float64."""
+"""Means over all rows are computed in float64 up to this number of rows, and in float32 beyond it."""
 DENSE_ROWS = 6144
-"""Up to this many rows, the whole kernel matrix is kept in memory (288 MiB)."""
+"""The whole kernel matrix is kept in memory up to this number of rows (288 MiB)."""
 BLOCK = 1024
 TILE = 256
 FREQUENCIES = 128
 RANK = 1e-13
-"""Eigenvalues below this fraction of the largest eigenvalue are treated as rounding errors."""
+"""Eigenvalues below this fraction of the largest one are treated as rounding errors."""
 
 
 @dataclass
 class Kernel:
-    """A kernel between the rows of Z.
+    """A kernel function between the rows of Z.
 
     Attributes
     ----------
     Z
         (n, d) float64 points.
     sigma
-        Width of the Gaussian kernel exp(-|a - b|^2 / (2 sigma^2)), in units of Z. None means the linear kernel: the
-        inner product of two rows.
+        Width of the Gaussian kernel exp(-|a - b|^2 / (2 sigma^2)), in units of Z. None means the linear kernel, which
+        is the inner product of two rows.
     """
 
     Z: FloatArray
@@ -48,23 +48,23 @@ class Kernel:
 
     @classmethod
     def gaussian(cls, points: CentredPoints, sigma: float) -> Kernel:
-        """Return the Gaussian kernel with width `sigma`, in units of the features."""
-        # beyond these limits, all kernel values are 0 or all are 1
+        """Return the Gaussian kernel of width `sigma`, given in units of the features."""
+        # outside these limits, all kernel values would be 0 or 1
         return cls(points.Z, min(max(sigma / points.scale, 1e-15), 1e15))
 
     @cached_property
     def coarse(self) -> npt.NDArray[np.float32]:
-        """Z in float32, for approximate kernel values."""
+        """Z as float32, for approximate kernel values."""
         return self.Z.astype(np.float32)
 
     @property
     def diagonal(self) -> FloatArray:
-        """(n,): the kernel value of each row with itself."""
+        """(n,) the kernel value of each row with itself."""
         return self.squares if self.sigma is None else np.ones(len(self.Z))
 
     @cached_property
     def dense(self) -> FloatArray | None:
-        """(n, n): the whole kernel matrix, or None if it is too large to keep in memory."""
+        """(n, n) the whole kernel matrix, or None if it is too large to keep in memory."""
         n = len(self.Z)
         if n > DENSE_ROWS:
             return None
@@ -82,28 +82,29 @@ class Kernel:
     def between(self, rows: Any, columns: Any, *, exact: bool = True) -> npt.NDArray[np.floating]:
         """Return the (a, b) kernel values between two sets of rows.
 
-        The values are float64. If `exact` is False and the whole kernel is not in memory, the values are float32.
+        The values are float64. If `exact` is False and the whole kernel matrix is not in memory, they are float32.
         """
         if self.dense is None:
             return self._computed(rows, columns, exact=exact)
         if isinstance(rows, slice) or isinstance(columns, slice):
             return self.dense[rows, columns]
-        # one flat index takes half the time of a row and a column index
+        # one flat index takes half the time of a pair of row and column indices
         return self.dense.take(np.asarray(rows)[:, None] * len(self.Z) + np.asarray(columns))
 
     def among(self, rows: IntArray) -> Callable[[int], FloatArray]:
-        """Return a function from an index into `rows` to the kernel values of that row with all of `rows`."""
+        """Return a function that takes an index into `rows` and returns the kernel values of this row with all of
+        `rows`.
+        """
         if self.dense is not None:
             dense = self.dense
             return lambda place: dense[rows[place]].take(rows)
-        # these rows are copied once, not at every call
+        # copy these rows once, and not at every call
         own = Kernel(self.Z[rows], self.sigma)
         return lambda place: own._computed([place], slice(None), exact=True)[0]
 
     def _computed(self, rows: Any, columns: Any, *, exact: bool) -> npt.NDArray[np.floating]:
-        """Compute the (a, b) kernel values between two sets of rows.
-
-        The dtype is float64 if `exact`, and otherwise float32.
+        """Compute the (a, b) kernel values between two sets of rows, as float64 if `exact` is True, or else as
+        float32.
         """
         Z = self.Z if exact else self.coarse
         product = Z[rows] @ Z[columns].T
@@ -115,12 +116,15 @@ class Kernel:
         product -= half * squares[rows][:, None]
         product -= half * squares[columns]
         product *= factor
-        # rounding must not make a squared distance negative
+        # a rounding error must not make a squared distance negative
         np.minimum(product, 0, out=product)
         return np.exp(product, out=product)
 
     def means(self, advance: Callable[[int], object]) -> FloatArray:
-        """Return (n,): the mean kernel value of each row with all rows. Call `advance` with the number of rows done."""
+        """Return (n,) the mean kernel value of each row with all rows.
+
+        `advance` is called with the number of rows that were just processed.
+        """
         n = len(self.Z)
         if self.sigma is None:
             return self.Z @ self.Z.mean(axis=0)
@@ -131,7 +135,7 @@ class Kernel:
         sums = np.zeros(n)
         for start in range(0, n, BLOCK):
             rows = slice(start, min(start + BLOCK, n))
-            # the matrix is symmetric: values right of the diagonal count for both sides
+            # the matrix is symmetric, so each value to the right of the diagonal is added to both sums
             for other in range(start, n, 8 * BLOCK):
                 columns = slice(other, min(other + 8 * BLOCK, n))
                 values = self.between(rows, columns, exact=exact)
@@ -169,8 +173,8 @@ def median_distance(points: CentredPoints, rows: IntArray) -> float:
 class FourierMap:
     """A map to random Fourier features of the Gaussian kernel (Rahimi and Recht 2007).
 
-    The frequencies are orthogonal (Yu et al. 2016). They do not depend on the seed, so that results depend only on the
-    data.
+    The frequencies are orthogonal (Yu et al. 2016). They do not depend on the seed of the method, so that results
+    depend only on the data.
 
     Attributes
     ----------
@@ -185,7 +189,7 @@ class FourierMap:
 
     @classmethod
     def gaussian(cls, centre: FloatArray, sigma: float, count: int = FREQUENCIES) -> FourierMap:
-        """Return the map for the kernel exp(-|a - b|^2 / (2 sigma^2)) with `count` frequencies."""
+        """Return the map with `count` frequencies for the kernel exp(-|a - b|^2 / (2 sigma^2))."""
         d = len(centre)
         rng = derive_rng(0, "herding frequencies")
         blocks = []
@@ -196,7 +200,7 @@ class FourierMap:
         return cls(np.concatenate(blocks)[:count] / sigma, centre)
 
     def __call__(self, vectors: npt.NDArray[np.floating]) -> FloatArray:
-        """Return (b, D) float64 features of unit length.
+        """Return (b, D) float64 features of unit length for (b, d) vectors.
 
         Inner products of these features approximate the kernel with an error of O(1 / sqrt(D)).
         """
@@ -205,7 +209,7 @@ class FourierMap:
 
 
 def kernel_features(vectors: FloatArray, centre: FloatArray, sigma: float) -> FloatArray:
-    """Return (m, r) features whose inner products equal exp(-|a - b|^2 / (2 sigma^2)). r is at most m."""
+    """Return (m, r) features whose inner products equal exp(-|a - b|^2 / (2 sigma^2)), with r <= m."""
     Z = (vectors - centre) / sigma
     squares = np.einsum("ij,ij->i", Z, Z)
     kernel = np.exp(-0.5 * (squares[:, None] + squares - 2.0 * Z @ Z.T).clip(0.0))

@@ -1,7 +1,7 @@
 """k-means, for methods that represent images by cluster centres.
 
-scikit-learn's k-means is not used for two reasons. With scikit-learn's k-means, clc and rkm would choose half of their
-images differently. The inertia would be 0.1 to 11 % higher, for 1.2 to 2.4 times the processor time.
+scikit-learn's k-means is not used for two reasons. The methods clc and rkm would choose half of their images
+differently. The inertia would be 0.1 to 11 % higher, for 1.2 to 2.4 times the processor time.
 """
 
 from __future__ import annotations
@@ -16,22 +16,21 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 MAX_ITERATIONS = 50
 TOLERANCE = 1e-4
-"""Lloyd's iterations end when the squared shifts of the centres sum to at most this fraction of the mean variance."""
+"""Iterations end when the squared shifts of the centres sum to at most this fraction of the mean variance."""
 BLOCK_ENTRIES = 4_000_000
 DRAWS = 64
-"""Number of candidate centres that are drawn together, so that one matrix product gives all their distances."""
+"""Number of candidate centres that are drawn together, so that one matrix product computes all their distances."""
 EXACT_ROWS = 4096
-"""Up to this many rows, distances are computed in float64."""
+"""Distances are computed in float64 up to this number of rows, and in float32 beyond it."""
 
 
 def kmeans(
     Z: FloatArray, k: int, rng: np.random.Generator, advance: Callable[..., object] = lambda *_: None
 ) -> tuple[FloatArray, IntArray]:
-    """Return the (k, d) centres, and (n,) the number of the nearest centre of each point.
+    """Run k-means. Return the (k, d) centres, and (n,) the number of the centre that is nearest to each point.
 
-    Greedy k-means++ chooses the first centres. At most 50 Lloyd iterations follow. Each point has bounds on its
-    distances to centres. An iteration computes distances only for points whose nearest centre may change (Hamerly
-    2010).
+    The first centres are chosen by greedy k-means++. At most 50 Lloyd iterations follow. Each point has bounds on its
+    distances to centres, so that an iteration computes distances only if the nearest centre may change (Hamerly 2010).
 
     Parameters
     ----------
@@ -40,10 +39,10 @@ def kmeans(
     k
         Number of centres, at most n.
     rng
-        Random generator for the first centres.
+        Random generator for choosing the first centres.
     advance
-        Function that reports progress. It is called with the number of new first centres. After each Lloyd iteration,
-        it is called with 0 and a note.
+        A function that reports progress. It is called with the number of first centres that were just chosen and, after
+        each Lloyd iteration, with 0 and a note.
     """
     points = Z if len(Z) <= EXACT_ROWS else Z.astype(np.float32)
     centres = points[first_centres(points, k, rng, advance)].astype(np.float64)
@@ -68,13 +67,13 @@ def first_centres(
     rng: np.random.Generator,
     advance: Callable[..., object] = lambda *_: None,
 ) -> IntArray:
-    """Return k distinct rows as first centres, chosen by greedy k-means++ (Arthur and Vassilvitskii 2007).
+    """Choose k distinct rows as first centres by greedy k-means++ (Arthur and Vassilvitskii 2007), and return them.
 
     Each centre is the best of 2 (2 + log k) random candidates, twice the usual number. More candidates lower the
     inertia. The extra cost is small, because one matrix product gives the distances of a whole block of candidates.
     After a centre is added, the distribution of the candidates in the block is outdated. Each of these candidates is
-    accepted with probability (new squared distance) / (old squared distance). So the accepted candidates follow the new
-    distribution.
+    accepted with probability (new squared distance) / (old squared distance). Therefore the accepted candidates follow
+    the new distribution.
     """
     squares = np.einsum("ij,ij->i", points, points)
     chosen = np.zeros(len(points), bool)
@@ -88,7 +87,7 @@ def first_centres(
     while len(order) < k:
         total = np.cumsum(near, dtype=np.float64)
         if total[-1] <= 0.0:
-            # all other points coincide with centres
+            # all other points coincide with a centre
             rest = rng.permutation(np.flatnonzero(~chosen))
             return np.concatenate([order, rest[: k - len(order)]]).astype(np.int64)
         drawn = np.searchsorted(total, rng.random(DRAWS) * total[-1], side="right").clip(0, len(near) - 1)
@@ -115,19 +114,19 @@ def first_centres(
 def _squared_distances(
     points: npt.NDArray[np.floating], squares: npt.NDArray[np.floating], rows: IntArray
 ) -> npt.NDArray[np.floating]:
-    """Return (b, n) squared distances between `rows` and all points. Values as small as rounding errors become 0."""
+    """Return the (b, n) squared distances between `rows` and all points. Values within rounding errors become 0."""
     squared = product(points[rows], points)
     squared *= -2.0
     squared += squares
     squared += squares[rows, None]
-    # the error depends on the norms of the two points, so one far point does not make all other points coincide
+    # compare with the norms of both points, so that one distant point does not make all others coincide
     rounding = 1e-6 if points.dtype == np.float32 else 1e-12
     squared[squared < rounding * (squares + squares[rows, None])] = 0.0
     return squared
 
 
 class _Assignment:
-    """The nearest centre of each point, with bounds that show when the nearest centre may change (Hamerly 2010).
+    """The nearest centre of each point, with bounds that show when it may change (Hamerly 2010).
 
     `upper` is at least the distance to the nearest centre. `lower` is at most the distance to any other centre.
     """
@@ -140,7 +139,7 @@ class _Assignment:
         self.lower = np.zeros(len(points))
 
     def assign(self, centres: FloatArray, rows: IntArray) -> IntArray:
-        """Find the nearest centre of each of `rows`. Return, for all points, the number of the nearest centre."""
+        """Find the nearest centre of each of `rows`. Return the number of the nearest centre for all points."""
         own = centres.astype(self.points.dtype)
         squares = np.einsum("ij,ij->i", own, own)
         step = max(1, BLOCK_ENTRIES // len(own))
@@ -166,15 +165,12 @@ class _Assignment:
         return np.flatnonzero(self.upper >= self.lower)
 
     def _distance(self, scores: npt.NDArray[np.floating], rows: IntArray) -> FloatArray:
-        """Return the distances of `rows` to centres.
-
-        `scores` has the squared distances minus the squared norms of `rows`.
-        """
+        """Return distances between `rows` and centres, given squared distances minus the squared norms of `rows`."""
         return np.sqrt((scores.astype(np.float64) + self.squares[rows]).clip(0.0))
 
 
 def _means(points: npt.NDArray[np.floating], labels: IntArray, centres: FloatArray) -> FloatArray:
-    """Return (k, d): the mean of the points of each centre. A centre without points does not move."""
+    """Return (k, d) the mean of the points that belong to each centre. A centre without points does not move."""
     from scipy.sparse import csr_matrix
 
     n, k = len(points), len(centres)

@@ -1,4 +1,4 @@
-"""The nearest neighbours of each point, without keeping all distances in memory."""
+"""Find the nearest neighbours of each point without keeping all distances in memory."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from detreduce.machine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 ROWS = 256
-"""Largest number of rows whose distances to all points are in memory at once, in one thread."""
+"""Largest number of rows for which one thread keeps the distances to all points in memory."""
 DISTANCES = 2**22
-"""Largest number of distances in memory at once, in one thread."""
+"""Largest number of distances that one thread keeps in memory."""
 DIFFERENCES = 2**20
-"""Largest number of coordinate differences in memory at once, in one thread."""
+"""Largest number of coordinate differences that one thread keeps in memory."""
 ROUNDING = 1e-12
-"""Squared distances from inner products are exact up to this share of |x|^2 + |y|^2."""
+"""Squared distances that are computed from inner products have an error of at most this share of |x|^2 + |y|^2."""
 BITS = 33
-"""Squared distances that agree in this number of bits (ten digits) are equal."""
+"""Squared distances count as equal if they agree in this number of bits (ten digits)."""
 
 
 def nearest_neighbours(
@@ -27,13 +27,13 @@ def nearest_neighbours(
 ) -> tuple[IntArray, FloatArray]:
     """Find the `count` nearest other points of each point.
 
-    Return their rows and their distances, both (n, count), the nearest neighbour first. Distances are in units of the
-    features. Two rows are different points, even if their coordinates are equal. Neighbours at the same distance (in
-    ten digits) are sorted by row, and the first rows are taken. Inner products find the candidates. For near points,
-    inner products lose digits, so the final distances come from coordinate differences.
+    Return their rows and their distances, both (n, count), with the nearest neighbour first. Distances are in units of
+    the features. Two rows are different points, even if their coordinates are equal. Neighbours at the same distance
+    (in ten digits) are sorted by row, and the first rows are taken. Candidates are found with inner products. These
+    lose digits for points that are close together, so the final distances are computed from coordinate differences.
 
-    scikit-learn's search cannot replace this function. If more than `count` points are at the same distance, the choice
-    of scikit-learn depends on the number of threads.
+    scikit-learn's search cannot replace this function. If more than `count` points are at the same distance, its choice
+    depends on the number of threads.
     """
     n = len(points)
     count = min(count, n - 1)
@@ -69,7 +69,7 @@ def _neighbours_of(points: CentredPoints, rows: IntArray, count: int) -> tuple[I
     squared -= ROUNDING * (points.squares + points.squares[rows, None])
     close = squared <= reach[:, None]
     for place in np.flatnonzero(close.sum(axis=1) > count):
-        # several points are as far as the last neighbour
+        # several points are as far away as the last neighbour
         others = np.flatnonzero(close[place])
         apart = _squared_differences(points, rows[[place]], others[None])[0]
         first = _sorted_by_distance(apart[None])[0, :count]
@@ -78,13 +78,13 @@ def _neighbours_of(points: CentredPoints, rows: IntArray, count: int) -> tuple[I
 
 
 def _sorted_by_distance(squared: FloatArray) -> IntArray:
-    """Return the order of each row of (b, m) squared distances. Equal distances keep their order."""
+    """Return the order that sorts each row of (b, m) squared distances. Equal distances keep their order."""
     digits, exponent = np.frexp(squared)
     return np.argsort(np.ldexp(np.round(np.ldexp(digits, BITS)), exponent - BITS), axis=1, kind="stable")
 
 
 def _squared_differences(points: CentredPoints, rows: IntArray, near: IntArray) -> FloatArray:
-    """Return the squared distances between each of `rows` and its neighbours `near`, in the shape of `near`."""
+    """Return the squared distances between each of `rows` and its neighbours, in the shape of `near`."""
     squared = np.empty(near.shape)
     wide = max(1, DIFFERENCES // points.Z.shape[1])
     step = max(1, wide // near.shape[1])

@@ -1,7 +1,7 @@
-"""Non-negative least squares for a growing set of rows (members): maximise w.mu - w'Kw/2 over the weights w >= 0.
+"""Non-negative least squares for a growing set of rows, the members. It maximises w.mu - w'Kw/2 over weights w >= 0.
 
-K (m, m) is the kernel between the members. mu (m,) has the mean kernel of each member, and w (m,) has the weights. The
-weights are updated for each new member.
+Here w (m,) are the weights of the members, and K (m, m) is the kernel matrix between them. mu (m,) is the mean kernel
+value of each member with all rows. The weights are updated whenever a member is added.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import numpy as np
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 DEPENDENT = 1e-10
-"""A row depends linearly on the members if its residual after projection is below this fraction of its norm."""
+"""A row counts as linearly dependent on the members if its residual after projection is below this fraction of its
+norm.
+"""
 ROUNDING = 1e-12
 """Weights and gradients below this count as 0."""
 
@@ -19,9 +21,9 @@ ROUNDING = 1e-12
 class GrowingFit:
     """The optimal weights of members that are added one at a time.
 
-    K = U'U is kept as a packed Cholesky factor. Each new member adds a column to U. Let Z be the set of members with
-    weight 0. The columns of these members stay in the factor. The weights are w = K^-1 (mu - g), with multipliers g
-    that are 0 outside Z. The condition w_Z = 0 is a small linear system. Its matrix is Y, the columns of K^-1 that
+    K = U'U is stored as its packed Cholesky factor U. Each new member adds a column to U. Let Z be the set of members
+    with weight 0. The columns of these members stay in the factor. The weights are w = K^-1 (mu - g), with multipliers
+    g that are 0 outside Z. The condition w_Z = 0 is a small linear system. Its matrix is Y, the columns of K^-1 that
     belong to Z. Y gets a new row whenever U grows. Block principal pivoting (Portugal, Judice and Vicente 1994) finds
     Z, and starts from the Z of the previous fit. A row that depends linearly on the members is not added.
     """
@@ -39,18 +41,18 @@ class GrowingFit:
         self.weights = np.empty(0)
 
     def add(self, kernel: FloatArray, own: float, mu: float) -> bool:
-        """Add a member, update `weights` and return True.
+        """Add a member, update `weights`, and return True.
 
-        If the member depends linearly on the other members, change nothing and return False.
+        If the new member depends linearly on the other members, change nothing and return False.
 
         Parameters
         ----------
         kernel
-            (m,) kernel values of the new member with the other members.
+            (m,) kernel values between the new member and the other members.
         own
             Kernel value of the new member with itself.
         mu
-            Mean kernel of the new member.
+            Mean kernel value of the new member.
         """
         m = self.size
         column = self._backward(kernel, m) if m else np.empty(0)
@@ -77,7 +79,7 @@ class GrowingFit:
     def truncate(self, size: int, zero: IntArray) -> None:
         """Remove all members after the first `size` members, and fit the weights again.
 
-        `zero` is a guess of the members with weight 0. The search for these members starts from this guess.
+        `zero` is a guess: members that probably have weight 0. The search for the members with weight 0 starts from it.
         """
         self.size = size
         self._free[:size] = self._inverse_times(self._mu[:size]) if size else 0.0
@@ -87,7 +89,7 @@ class GrowingFit:
         self._pivot()
 
     def refresh(self) -> None:
-        """Compute the weights from scratch, to remove the rounding errors of earlier updates."""
+        """Compute the weights from scratch, which removes the rounding errors of earlier updates."""
         self.truncate(self.size, self._zero)
 
     @property
@@ -97,7 +99,9 @@ class GrowingFit:
 
     @property
     def objective(self) -> float:
-        """The value of w.mu - w'Kw/2. At the optimum, this value is w.mu/2."""
+        """The value of the objective w.mu - w'Kw/2 (see the docstring of this module). At the optimum, it equals
+        w.mu/2.
+        """
         return float(0.5 * self.weights @ self._mu[: self.size])
 
     def _backward(self, b: FloatArray, m: int) -> FloatArray:
@@ -113,7 +117,7 @@ class GrowingFit:
         return self._forward(self._backward(b, self.size), self.size)
 
     def _set_zero(self, zero: IntArray) -> None:
-        """Set Z to `zero`. The columns of Y for members that were already in Z are not computed again."""
+        """Set Z to `zero`. The columns of Y are computed only for members that were not in Z before."""
         place = {int(member): index for index, member in enumerate(self._zero)}
         columns = []
         for member in zero:
@@ -142,16 +146,15 @@ class GrowingFit:
             elif patience > 0:
                 patience -= 1
             else:
-                # moving only the last wrong member always ends
+                # if only the last wrong member is moved, the search always ends
                 patience -= 1
                 change = change[[change.argmax()]]
             self._set_zero(np.setxor1d(self._zero, change))
         self.weights = weights.clip(0.0)
 
     def _stationary(self) -> tuple[FloatArray, FloatArray]:
-        """Fix the weights of the members in Z at 0.
-
-        Return the gradients of these members, and the weights of all members.
+        """Fix the weights of the members in Z at 0. Return the gradients of these members, and the weights of all
+        members.
         """
         weights = self._free[: self.size].copy()
         if not len(self._zero):

@@ -1,4 +1,4 @@
-"""The base class of the methods that use the objects in the images, and functions that these methods share."""
+"""The base class of methods that use the objects (boxes) in the images, and functions that these methods share."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from detreduce.reducers.engine.ranking import FitInput, Ranking
 
 
 class ObjectReducer(BaseReducer):
-    """A greedy method that chooses images by their boxes, from an ObjectTable.
+    """A greedy method that chooses images by their boxes, which it gets as an ObjectTable.
 
     These methods use the classes of boxes instead of image categories, so all images share one quota. Ties are broken
-    by the content of the images. Images of a full group are left out during the search.
+    by the content of the images. If a group is full, its images are left out of the search.
 
     Parameters
     ----------
@@ -54,22 +54,22 @@ def objects_of(problem: FitInput) -> ObjectTable:
 
 
 def rank_with_empty_last(pool: Pool, order: IntArray, remaining: FloatArray, openings: Openings) -> Ranking:
-    """Return the ranking: the chosen images in their order, then images without boxes in the order of priority.
+    """Return a ranking of the chosen images, followed by images without boxes in the order of their priority.
 
     Parameters
     ----------
     pool
         All images.
     order
-        Images with boxes, in the order in which they were chosen.
+        The chosen images with boxes, in the order in which they were chosen.
     remaining
-        (n,) the criterion of every image after the last choice. It is passed to `place_scores`.
+        (n,) the criterion of every image after the last choice, as in `place_scores`.
     openings
         The images that may still be chosen.
     """
     empty = openings.take_first(np.argsort(pool.priority).tolist(), pool.wanted - len(order))
     order = np.concatenate([order, np.array(empty, np.int64)])
-    remaining[pool.initial] = np.nan  # `initial` does not get a score here
+    remaining[pool.initial] = np.nan  # images in `initial` do not get a score here
     return Ranking(order, place_scores(order, remaining))
 
 
@@ -81,13 +81,13 @@ def signatures(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> list[by
     table
         A table of n images and m (image, class) pairs.
     columns
-        (m,) or (m, w) arrays with one row per pair, for instance the counts.
+        (m,) or (m, w) arrays with one row for each pair, for instance the counts.
     """
     return list(_signatures(table, columns))
 
 
 def _signatures(table: ObjectTable, columns: Sequence[npt.NDArray[np.generic]]) -> Iterator[bytes]:
-    """Yield the signature of each image. All signatures together are as large as the columns."""
+    """Yield the signature of each image one by one, because all signatures together are as large as the columns."""
     starts = table.starts
     parts = []
     for column in (table.classes, *columns):
@@ -102,9 +102,8 @@ def _signatures(table: ObjectTable, columns: Sequence[npt.NDArray[np.generic]]) 
 def content_column(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> FloatArray:
     """Return an (n, 1) array with a hash of the content of each image.
 
-    These numbers break ties, so that the order of rows does not matter.
-
-    The parameters are the same as for `signatures`.
+    The hashes are used to break ties, so that the order of the rows does not matter. The parameters are the same as in
+    `signatures`.
     """
     digests = (hashlib.blake2b(signature, digest_size=6).digest() for signature in _signatures(table, columns))
     return np.array([float(int.from_bytes(digest, "big")) for digest in digests]).reshape(-1, 1)

@@ -1,4 +1,4 @@
-"""Functions that turn scores into an order and an order into scores, with rules for ties."""
+"""Convert scores to an order and an order to scores, with rules for ties."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 TIE = 1e-10
-"""Scores that differ by less than this fraction are a tie, because rounding differs between machines."""
+"""Scores that differ by less than this fraction are a tie, because rounding errors differ between machines."""
 
 
 def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
     """Return the index of the largest score.
 
-    Scores that differ from the largest score by less than the fraction `tie` count as equal. Among equal scores, the
-    row with the lowest priority number wins.
+    Scores that differ from the largest one by less than the fraction `tie` count as equal to it. Among equal scores,
+    the row with the lowest priority number wins.
     """
     top = scores.max()
     near = np.flatnonzero(scores >= (top - tie * abs(top) if np.isfinite(top) else top))
@@ -24,7 +24,7 @@ def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
 
 
 def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -> tuple[IntArray, FloatArray]:
-    """Sort rows by score, highest first. Return the order, and the scores after tied scores are made equal.
+    """Sort rows by score, with the highest score first. Return the order, and the scores with ties made equal.
 
     A tie is a run of sorted scores in which neighbours differ by less than `TIE` times the larger magnitude. All scores
     of a run become the highest score of the run, so that the order and the scores always agree. `precedence` is called
@@ -49,19 +49,20 @@ def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -
 
 
 def gain_scores(order: IntArray, gains: FloatArray, remaining: FloatArray) -> FloatArray:
-    """Return (n,) scores. A row that is not chosen never scores higher than a chosen row.
+    """Convert the gains of a greedy method to (n,) scores. A chosen row never scores lower than a row that is not
+    chosen.
 
-    The score of a chosen row is its gain when chosen. The score of another row is its gain after the last choice.
-
+    The score of a chosen row is its gain at the time it was chosen. The score of any other row is its gain after the
+    last choice.
 
     Parameters
     ----------
     order
-        Chosen rows, in the order in which they were chosen.
+        The chosen rows, in the order in which they were chosen.
     gains
-        Gain of each chosen row. If rounding makes a gain larger than the previous one, the previous gain is used.
+        The gain of each chosen row. If rounding made a gain larger than the previous one, the previous gain is used.
     remaining
-        (n,) gain of every row after the last choice.
+        (n,) the gain of every row after the last choice.
     """
     scores = np.minimum(remaining, gains.min(initial=np.inf))
     scores[order] = np.minimum.accumulate(gains)
@@ -69,18 +70,18 @@ def gain_scores(order: IntArray, gains: FloatArray, remaining: FloatArray) -> Fl
 
 
 def place_scores(order: IntArray, remaining: FloatArray) -> FloatArray:
-    """Return (n,) scores: minus the position of each row. The first row scores 0, the second row -1, and so on.
+    """Return (n,) scores that are minus the position of each row: 0 for the first row, -1 for the second, and so on.
 
-    The rows of `order` come first. The other rows follow, sorted by `remaining`, the highest value first. Greedy
-    methods use these scores if criteria of different steps cannot be compared.
+    The rows in `order` come first. The other rows follow, sorted by `remaining`, with the highest value first. Greedy
+    methods use these scores if the criteria of different steps cannot be compared.
 
     Parameters
     ----------
     order
-        Chosen rows, in the order in which they were chosen.
+        The chosen rows, in the order in which they were chosen.
     remaining
-        (n,) the criterion of every row after the last choice: rows with a higher value would be chosen sooner. Rows
-        with equal values share a position. NaN means that the value is unknown. Then the score is also NaN.
+        (n,) the criterion of every row after the last choice. Rows with a higher value would be chosen sooner, and rows
+        with equal values share a position. If the value is NaN (unknown), the score is NaN too.
     """
     scores = np.full(len(remaining), np.nan)
     seen = ~np.isnan(remaining)

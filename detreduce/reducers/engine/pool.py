@@ -1,4 +1,4 @@
-"""The pool: the images of one image category that a method ranks, with its random generators and its rule for ties."""
+"""The pool: the images of one category that a method ranks, with random generators and a rule for breaking ties."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ HASH_ROWS = 512
 
 
 def derive_rng(seed: int, purpose: str, label: Any = "") -> np.random.Generator:
-    """Return the random generator of an image category for one purpose, such as "ties".
+    """Return a random generator for one image category (`label`) and one purpose, such as "ties".
 
-    The random numbers do not depend on other categories or on the order of the rows.
+    Its random numbers do not depend on other categories or on the order of the rows.
     """
     text = f"{purpose}\0{label}".encode()
     key = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
@@ -32,21 +32,21 @@ class Pool:
     Attributes
     ----------
     whole
-        (n, d) features of the images of all categories. `X` has the features of the images of this pool.
+        (n, d) features of the images of all categories. The features of this pool are in `X`.
     rows
-        (n_c,) rows of the pool's images in `whole`, ascending.
+        (n_c,) the rows of `whole` that belong to this pool, in ascending order.
     code
-        Number of the category.
+        The number of the category.
     label
-        Name of the category.
+        The name of the category.
     seats
         Quota of the category: the number of images to choose, including `initial`.
     initial
         Rows of this pool that are already chosen, in order.
     seed
-        Random seed of the reducer, which `rng` uses.
+        The random seed of the reducer, from which `rng` derives its seeds.
     shared
-        The result of the method's `_prepare`, the same for all pools.
+        The data that the method's `_prepare` returned. It is the same for all pools.
     group_codes
         (n_c,) group of each row. None if the number of images per group is not limited.
     group_left
@@ -73,17 +73,13 @@ class Pool:
         return self.seats - len(self.initial)
 
     def rng(self, purpose: str) -> np.random.Generator:
-        """Return a new random generator for `purpose`.
-
-        The random numbers do not depend on earlier use of other generators.
-        """
+        """Return a new random generator for one purpose. Its numbers do not depend on the use of other generators."""
         return derive_rng(self.seed, purpose, self.label)
 
     @cached_property
     def X(self) -> npt.NDArray[np.floating]:
-        """(n_c, d) features of the pool, float32 or float64, read-only.
-
-        If the method does not need features, (n_c, 0).
+        """(n_c, d) features of the pool, float32 or float64, read-only. The shape is (n_c, 0) if the method needs no
+        features.
         """
         return self.whole if len(self) == len(self.whole) else _frozen(self.whole[self.rows])
 
@@ -92,18 +88,17 @@ class Pool:
         """(n_c,) numbers that break ties. The row with the lowest number wins.
 
         The numbers are a permutation that depends on the seed and on the content of the rows. The order of the rows
-        only matters if rows are identical.
+        matters only if rows are identical.
         """
         return self._rank_by_content(np.arange(len(self)))
 
     def precedence(self, rows: IntArray) -> IntArray:
-        """Return (m,) numbers that sort `rows` in the same order as `priority`. Other rows are not read."""
+        """Return (m,) numbers that sort `rows` in the same order as `priority`. No other rows are read."""
         return self.priority[rows] if "priority" in vars(self) else self._rank_by_content(rows)
 
     def _rank_by_content(self, rows: IntArray) -> IntArray:
-        """Return (m,): the rank of each of `rows` in a random order.
-
-        The order depends on the seed and on the content of `rows`.
+        """Return (m,) the rank of each of `rows` in a random order, which depends on the seed and the content of the
+        rows.
         """
         rng = self.rng("ties")
         multiplier = rng.integers(2**63, size=self.whole.shape[1] + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -114,15 +109,14 @@ class Pool:
         return rank
 
     def draw(self, count: int) -> IntArray:
-        """Return a random sample of `count` rows of the pool. If the pool has fewer rows, return all rows.
+        """Return a random sample of `count` rows of the pool, or all rows if the pool has fewer.
 
-        The sample depends on the seed and on the content of the rows, not on the order of the rows.
+        The sample depends on the seed and on the content of the rows, but not on the order of the rows.
         """
         return np.argsort(self.priority)[:count]
 
 
 def _frozen(array: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Make an array read-only and return it."""
     array.flags.writeable = False
     return array
 
@@ -134,7 +128,7 @@ def _hash_rows(
     keys = np.empty(len(rows), np.uint64)
     for start in range(0, len(rows), HASH_ROWS):
         part = X[rows[start : start + HASH_ROWS]]
-        # + 0.0 turns -0.0 into 0.0, and equal values of all float types have the same bits as float64
+        # adding 0.0 turns -0.0 into 0.0; as float64, equal values of all float types have the same bits
         bits = (np.ascontiguousarray(part, np.float64) + 0.0).view(np.uint64)
         bits ^= bits >> np.uint64(31)
         bits *= multiplier[:-1]

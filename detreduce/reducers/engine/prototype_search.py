@@ -1,4 +1,7 @@
-"""The search of ProtoDash: rows whose weighted kernel mean is close to a given mean, chosen in blocks and checked."""
+"""The search of ProtoDash. It finds rows whose weighted kernel mean is close to a given mean.
+
+Rows are chosen in blocks, and then each block is checked.
+"""
 
 from __future__ import annotations
 
@@ -17,33 +20,35 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 CHUNK = 2048
 SCREENED = 1e-7
-"""Relative error of a gradient in float32. If gradients differ by less, they are computed again in float64."""
+"""Relative error of a gradient in float32. If gradients differ by less than this, they are computed again in
+float64.
+"""
 WIDE_BYTES = 2 * 2**30
-"""If kernel columns take more bytes than this in float32, they are stored in 16 bits."""
+"""If the kernel columns would take more bytes than this in float32, they are stored in 16 bits."""
 MANY = 50_000_000
-"""Threads are used from this number of kernel values on. For fewer values, starting threads takes too long."""
+"""Threads are used if there are at least this number of kernel values. For fewer, starting threads takes too long."""
 LEVELS = 65535
-"""Largest value of a kernel column that is stored in 16 bits."""
+"""The largest integer that is used to store a kernel column in 16 bits."""
 SPREADS = 6.0
-"""Assumed error of a gradient, in standard deviations of the rounding to 16 bits."""
+"""Assumed error of a gradient, in standard deviations of the error of rounding to 16 bits."""
 
 
 @dataclass
 class Prototypes:
-    """The result of `protodash`.
+    """The result of `protodash`, for n rows.
 
     Attributes
     ----------
     order
-        (k,) chosen rows, in the order in which they were chosen.
+        (k,) the chosen rows, in the order in which they were chosen.
     gradients
-        (k,) gradient of each chosen row at the step in which the row was chosen.
+        (k,) the gradient of each chosen row at the step in which it was chosen.
     objectives
-        (k,) objective w.mu - w'Kw/2 after each choice.
+        (k,) the objective w.mu - w'Kw/2 after each choice (see `detreduce.reducers.engine.nnls`).
     weights
-        (m + k,) final weights of the m initial rows, then of the rows in `order`.
+        (m + k,) the final weights of the m initial rows, followed by those in `order`.
     gradient
-        (n,) gradient of every row after the last choice.
+        (n,) the gradient of every row after the last choice.
     """
 
     order: IntArray
@@ -60,16 +65,17 @@ class _Search:
     The picks of a block are made among the few hundred rows with the largest gradients, the "hot" rows. The kernel
     values between the hot rows and the members (chosen rows) are kept. Then one matrix product gives the gradients of
     all rows after each pick. If another row has a larger gradient than a pick, that pick and the later picks are
-    undone. So the result is the same as for the plain algorithm, which reads all kernel columns for each pick.
+    undone. Therefore the result is the same as that from the plain algorithm, which reads all kernel columns for each
+    pick.
 
     Attributes
     ----------
     kernel
         The kernel between rows.
     mu
-        (n,) mean kernel of each row with all rows.
+        (n,) the mean kernel value of each row with all rows.
     capacity
-        Largest number of members.
+        The largest number of members.
     priority
         (n,) numbers that break ties. The row with the lowest number wins.
     fit
@@ -77,7 +83,7 @@ class _Search:
     members
         All chosen rows, in order.
     fitted
-        The members that are in `fit`. Members that depend linearly on earlier members are not in `fit`.
+        The members that are in `fit`. A member that depends linearly on earlier members is not in `fit`.
     """
 
     kernel: Kernel
@@ -94,7 +100,7 @@ class _Search:
         self.dtype: type[np.floating] = np.float32 if n > CHUNK else np.float64
         self.narrow = self.kernel.sigma is not None and 4 * self.capacity * n > WIDE_BYTES
         self.columns = np.empty((self.capacity, n), np.uint16 if self.narrow else self.dtype)
-        # a column in 16 bits stores the number of steps above its smallest value
+        # if a column is stored in 16 bits, each entry is the number of steps above the smallest value of the column
         self.least, self.step = np.zeros(self.capacity), np.ones(self.capacity)
         self.stored = 0
         self.gradient = self.mu.copy()
@@ -108,7 +114,7 @@ class _Search:
         self.objectives: list[float] = []
 
     def start_from(self, initial: IntArray) -> None:
-        """Add the rows that are already chosen."""
+        """Add the rows that are already chosen as members."""
         for row in initial:
             self._join(int(row), self._kernel_with_members(int(row)))
         self.gradients.clear()
@@ -117,7 +123,7 @@ class _Search:
         self._accept([self._weights()], [0.0], np.empty(0, np.int64))
 
     def advance(self, count: int) -> int:
-        """Choose at most `count` more rows, and return their number."""
+        """Choose at most `count` more rows, and return how many were chosen."""
         hot = self._heat()
         before = len(self.members)
         snapshots = self._pick(hot, min(count, self.block, len(hot)))
@@ -133,7 +139,7 @@ class _Search:
         return accepted
 
     def _heat(self) -> IntArray:
-        """Set `hot` to the free rows with the largest gradients, and return these rows.
+        """Set `hot` to the rows with the largest gradients that are not chosen, and return them.
 
         Kernel values of rows that were already hot are not computed again.
         """
@@ -152,12 +158,12 @@ class _Search:
     def _pick(self, hot: IntArray, count: int) -> list[tuple[FloatArray, IntArray, int]]:
         """Choose `count` rows among `hot`. Return the state of the fit after each choice.
 
-        A state has the weights, the members with weight 0, and the number of members in the fit.
+        A state consists of the weights, the members with weight 0, and the number of members in the fit.
         """
         m = len(self.fitted)
         kernel, with_hot = self.hot_kernel, self.kernel.among(hot)
         priority, mu = self.priority[hot], self.mu[hot]
-        # computed again in float64, because the gradients of the last block are float32
+        # compute the gradients again in float64, because the last block computed them in float32
         gradient = mu - self.fit.weights @ kernel[:m] if m else mu.copy()
         gradient[self.taken[hot]] = -np.inf
         snapshots = []
@@ -174,9 +180,9 @@ class _Search:
         return snapshots
 
     def _join(self, row: int, kernel: FloatArray) -> bool:
-        """Add a row to the members.
+        """Add a row to the members. Return whether the row was also added to the fit.
 
-        Return whether the row is added to the fit. `kernel` has the kernel values of the row with the fitted members.
+        `kernel` contains the kernel values between the row and the fitted members.
         """
         self.members.append(row)
         self.taken[row] = True
@@ -187,7 +193,7 @@ class _Search:
         return joined
 
     def _kernel_with_members(self, row: int) -> FloatArray:
-        """Return (m,) float64 kernel values of a row with the fitted members."""
+        """Return the (m,) float64 kernel values between a row and the fitted members."""
         if not self.fitted:
             return np.empty(0)
         return np.asarray(self.kernel.between(self.fitted, [row])[:, 0], np.float64)
@@ -196,7 +202,7 @@ class _Search:
         return self.fit.weights.copy()
 
     def _store(self) -> None:
-        """Store the kernel columns of new members."""
+        """Compute and store the kernel columns of the new members."""
         new = self.fitted[self.stored :]
         place = slice(self.stored, len(self.fitted))
         exact = self.dtype == np.float64
@@ -206,7 +212,7 @@ class _Search:
                 self.columns[place, part] = self.kernel.between(new, part, exact=exact)
         elif parts:
             values = np.hstack([self.kernel.between(new, part, exact=exact) for part in parts])
-            # the kernel value of a member with itself is far above all others, and it is never needed
+            # the kernel value of a member with itself is far above all others and is never needed, so replace it
             values[np.arange(len(new)), new] = values.min(axis=1)
             least = values.min(axis=1)
             step = np.maximum((values.max(axis=1) - least) / LEVELS, 1e-12)
@@ -248,7 +254,7 @@ class _Search:
         return valid
 
     def _largest(self) -> float:
-        """Return an upper bound of the kernel values and, for a Gaussian kernel, of the size of the exponents."""
+        """Return an upper bound of the kernel values and, for a Gaussian kernel, of the magnitude of the exponents."""
         if self.kernel.sigma is None:
             return 5.0 * max(1.0, float(self.diagonal.max()))
         return 1.0 + float(self.kernel.squares.max()) / self.kernel.sigma**2
@@ -256,7 +262,7 @@ class _Search:
     def _valid_picks(self, weights: list[FloatArray], doubtful: npt.NDArray[np.bool_], bars: FloatArray) -> int:
         """Return the number of picks before the first wrong pick.
 
-        A pick is wrong if a row that is not hot has a larger gradient than the pick, in float64.
+        A pick is wrong if a row that is not hot has a larger gradient than the pick, computed in float64.
         """
         valid = len(weights)
         rows = np.flatnonzero(doubtful.any(axis=0))
@@ -292,17 +298,17 @@ def protodash(
     priority: IntArray,
     advance: Callable[[int], object] = lambda _: None,
 ) -> Prototypes:
-    """Choose `count` rows one by one, always the row with the largest gradient mu_i - (K_S w)_i.
+    """Choose `count` rows one by one, each time the row i with the largest gradient mu_i - (K_S w)_i.
 
-    S is the set of chosen rows, and w are the best non-negative weights of these rows. The weights are fitted again
-    after each choice.
+    Here S is the set of chosen rows, and w are their best non-negative weights, which are fitted again after each
+    choice.
 
     Parameters
     ----------
     kernel
-        The kernel between rows.
+        The kernel between the n rows.
     mu
-        (n,) mean kernel of each row with all rows.
+        (n,) the mean kernel value of each row with all rows.
     initial
         Rows that are already chosen. These rows also get weights, but they are not part of `order` in the result.
     count
@@ -310,7 +316,7 @@ def protodash(
     priority
         (n,) numbers that break ties. The row with the lowest number wins.
     advance
-        Function that is called with the number of rows just chosen.
+        A function that is called with the number of rows that were just chosen.
     """
     search = _Search(kernel, mu, len(initial) + count, priority)
     if len(initial):

@@ -1,4 +1,4 @@
-"""The input and the output of a method: the checked arguments of `fit`, and the ranking of one pool."""
+"""The input of a method (the checked arguments of `fit`) and its output (the ranking of one pool)."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ class FitInput:
     Attributes
     ----------
     X
-        (n, d) float32 or float64, read-only. If the method does not need features, (n, 0).
+        (n, d) float32 or float64, read-only. The shape is (n, 0) if the method does not need features.
     codes
-        (n,) number of the category (or other stratum) of each image, 0..C-1.
+        (n,) the number of the category (or other stratum) of each image, from 0 to C - 1.
     labels
         The C labels of these categories, sorted.
     k
         Number of images to choose.
     initial
-        (m,) rows that are already chosen, in order.
+        (m,) the rows that are already chosen, in order.
     seats
         (C,) quota of each category: the number of images to choose, including `initial`.
     seed
         Random seed.
     objects
-        The ObjectTable that was passed to `fit`. None for methods that do not need an ObjectTable.
+        The ObjectTable that was passed to `fit`. It is None if the method does not use objects.
     groups
-        The group of each image, and the largest number of images to choose from one group.
+        The group of each image, and the largest number of images to choose from one group, or None.
     shared
-        The result of `_prepare`. All pools share this result.
+        The data that `_prepare` returned, which all pools share.
     """
 
     X: npt.NDArray[np.floating]
@@ -59,10 +59,7 @@ class FitInput:
         return self.groups is not None and self.groups.most is not None
 
     def pools(self, wanted: Collection[int] | None = None) -> Iterator[Pool]:
-        """Yield one pool for each stratum, in the order of the codes.
-
-        If `wanted` is given, yield only pools with these codes.
-        """
+        """Yield one pool for each stratum, in the order of the stratum numbers, or only for the strata in `wanted`."""
         remaining = self.groups.remaining(self.initial) if self.groups and self.limited else None
         by_code = split_by_code(np.arange(len(self.codes)), self.codes, len(self.labels))
         chosen = split_by_code(self.initial, self.codes, len(self.labels))
@@ -76,9 +73,9 @@ class FitInput:
 
 
 def split_by_code(rows: IntArray, codes: IntArray, count: int) -> list[IntArray]:
-    """Return, for each of the `count` categories (or other strata), its entries of `rows`, in the same order.
+    """Split `rows` by category (or other stratum). Return one array for each of the `count` categories.
 
-    `codes` (n,) has the category of every row of the dataset.
+    The rows of a category keep their order. `codes` is the (n,) category of every row of the dataset.
     """
     own = codes[rows]
     ends = np.cumsum(np.bincount(own, minlength=count))
@@ -92,10 +89,10 @@ class Ranking:
     Attributes
     ----------
     order
-        At least `pool.wanted` rows of the pool, best first, without `initial`.
+        Rows of the pool, best first. There are at least `pool.wanted` rows, and none of them is in `pool.initial`.
     scores
-        (n_c,) float64 score of each row of the pool. Rows with a higher score come earlier in `order`. NaN means that
-        the score was not computed.
+        (n_c,) float64 score of each row of the pool. Rows with a higher score come earlier in `order`. A score is NaN
+        if it was not computed.
     """
 
     order: IntArray
@@ -105,7 +102,7 @@ class Ranking:
 def check_ranking(ranking: Ranking, pool: Pool, complete: bool) -> None:
     """Raise RuntimeError if the result of `_rank` is not valid.
 
-    An invalid result is a bug in the method, not an error of the caller.
+    This would be a bug in the method, and not an error of the caller.
     """
     order = np.asarray(ranking.order)
     wanted = len(pool) - len(pool.initial) if complete else pool.wanted

@@ -1,4 +1,4 @@
-"""Functions that scale columns to mean 0 and variance 1, in blocks of rows."""
+"""Scale columns to mean 0 and variance 1, in blocks of rows."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import numpy.typing as npt
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 BLOCK = 256
-"""Number of rows in a block. A block and its copy fit into the cache of a core."""
+"""Number of rows in a block. A block and its copy fit into the cache of one processor core."""
 
 
 class StandardScale:
-    """A scaling of the columns of X to mean 0 and variance 1. Constant columns become 0.
+    """The parameters that scale the columns of X to mean 0 and variance 1. Constant columns become 0.
 
     Attributes
     ----------
     mean
-        (d,) float64 mean of each column.
+        (d,) float64: the mean of each column.
     spread
-        (d,) float64 standard deviation of each column, or 1 for constant columns.
+        (d,) float64: the standard deviation of each column, or 1 for a constant column.
     """
 
     def __init__(self, X: npt.NDArray[np.floating]) -> None:
         largest = np.maximum(X.max(axis=0), -X.min(axis=0)).astype(np.float64)
-        # values are first scaled to at most 1, so that squares neither overflow nor vanish
+        # first scale the values to at most 1, so that their squares neither overflow nor vanish
         scale = np.where(largest > 0, largest, 1.0)
         count, mean, squares = 0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
         for rows in _blocks(X):
             np.divide(rows, scale, out=rows)
             own = rows.mean(axis=0)
             rows -= own
-            # merges the sums of blocks: Chan, Golub and LeVeque 1983
+            # merge the sums of two sets of rows (Chan, Golub and LeVeque 1983)
             step = own - mean
             squares += np.einsum("ij,ij->j", rows, rows) + step**2 * (count * len(rows) / (count + len(rows)))
             mean += step * (len(rows) / (count + len(rows)))
@@ -44,7 +44,7 @@ class StandardScale:
         self.spread = np.where(self._constant, 1.0, spread * scale)
 
     def apply(self, rows: FloatArray) -> FloatArray:
-        """Scale (b, d) float64 rows in place and return them."""
+        """Scale (b, d) float64 rows in place, and return them."""
         rows -= self.mean
         rows /= self.spread
         if self._constant.any():
@@ -53,7 +53,7 @@ class StandardScale:
 
 
 def _blocks(X: npt.NDArray[np.floating]) -> Iterator[FloatArray]:
-    """Yield blocks of rows as float64. All blocks use the same buffer, so each block overwrites the previous block."""
+    """Yield blocks of rows as float64. All blocks share one buffer, so each block overwrites the previous one."""
     buffer = np.empty((min(BLOCK, len(X)), X.shape[1]))
     for start in range(0, len(X), BLOCK):
         part = X[start : start + BLOCK]
@@ -63,7 +63,7 @@ def _blocks(X: npt.NDArray[np.floating]) -> Iterator[FloatArray]:
 
 
 def standardised(X: npt.NDArray[np.floating], dtype: npt.DTypeLike = np.float64) -> npt.NDArray[np.floating]:
-    """Return a copy of X (n, d) with columns of mean 0 and variance 1. Constant columns become 0."""
+    """Return a copy of X (n, d) in which every column has mean 0 and variance 1. Constant columns become 0."""
     scale, start = StandardScale(X), 0
     Z = np.empty(X.shape, dtype)
     for rows in _blocks(X):
@@ -73,11 +73,14 @@ def standardised(X: npt.NDArray[np.floating], dtype: npt.DTypeLike = np.float64)
 
 
 def mean_rows(X: npt.NDArray[np.floating], groups: list[IntArray], scale: StandardScale | None) -> FloatArray:
-    """Return (C, d) float64: the mean row of each of the C groups, after scaling. If `scale` is None, do not scale."""
+    """Return a (C, d) float64 array with the mean row of each of the C groups, after scaling the rows with `scale`.
+
+    If `scale` is None, the rows are not scaled.
+    """
     means = np.zeros((len(groups), X.shape[1]))
     for mean, group in zip(means, groups, strict=True):
         for start in range(0, len(group), BLOCK):
             rows = X[group[start : start + BLOCK]].astype(np.float64)
-            # rows are divided before they are summed, so that the sum cannot overflow
+            # divide the rows before summing them, so that the sum cannot overflow
             mean += ((scale.apply(rows) if scale else rows) / len(group)).sum(axis=0)
     return means

@@ -1,4 +1,4 @@
-"""Checks of the arrays that are passed to a reducer. Error messages name the first invalid row."""
+"""Check the arrays that are passed to a reducer. Error messages name the first invalid row."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CHECK_ROWS = 1024
 
 
 def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
-    """Return X as a read-only (n, d) float32 or float64 array. float16 becomes float32, and integers become float64.
+    """Return X as a read-only (n, d) array of float32 or float64, or (n, 0) if `needed` is False.
 
-    A float32 or float64 array is not copied. If `needed` is False, the result has the shape (n, 0).
+    float16 becomes float32, and integers become float64. A float32 or float64 array is not copied.
 
     Raises
     ------
     InputError
-        If X is not a two-dimensional table of real numbers, does not have rows, or has NaN or infinite values.
+        X is not a two-dimensional table of real numbers, has no rows, or contains NaN or infinite values.
     """
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise InputError("X is a sparse matrix, but reducers need dense features. Pass X.toarray().")
@@ -49,7 +49,7 @@ def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
 
 
 def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
-    """Return the array as float32 or float64. Raise InputError if it has values that are not real numbers."""
+    """Return the array as float32 or float64. Raise InputError if it contains anything but real numbers."""
     native = array.dtype.newbyteorder("=")
     if native == np.float16:
         return array.astype(np.float32)
@@ -65,7 +65,7 @@ def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
 
 def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
     """Raise InputError if a value is NaN or infinite."""
-    # in blocks, because a mask of all values needs a quarter of the memory of X
+    # check in blocks, because a mask of all values would need a quarter of the memory of X
     for start in range(0, len(array), CHECK_ROWS):
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(array[start : start + CHECK_ROWS].sum()):
@@ -80,17 +80,15 @@ def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
 
 
 def encode_categories(categories: Any, n: int, name: str = "categories") -> tuple[npt.NDArray[np.int64], list[Any]]:
-    """Return (n,) codes 0..C-1, and the C labels in sorted order.
+    """Convert category labels to (n,) numbers from 0 to C - 1. Return the numbers and the C labels in sorted order.
 
-    If `categories` is None, all rows are in one category with label 0.
-
-    Labels may be numbers or strings. Mixed labels that Python cannot compare are sorted by type and text. `name` is the
-    name of the argument in error messages.
+    Labels may be numbers or strings. If they are mixed and Python cannot compare them, they are sorted by type and
+    text. If `categories` is None, all rows get the label 0. `name` is the name of the argument in error messages.
 
     Raises
     ------
     InputError
-        If there are not n labels, or if a label is missing (None, NaN).
+        There are not n labels, or a label is missing (None, NaN).
     """
     if categories is None:
         return np.zeros(n, np.int64), [0]
@@ -98,7 +96,7 @@ def encode_categories(categories: Any, n: int, name: str = "categories") -> tupl
     if array.shape != (n,):
         raise InputError(f"{name} has shape {array.shape}, but must have one label for each image: ({n},).")
     if isinstance(categories, list | tuple) or array.dtype.kind in "OfcmM":
-        # NumPy converts a NaN among strings to text, so the original list is checked
+        # check the original list, because NumPy converts a NaN among strings to text
         for row, label in enumerate(categories if isinstance(categories, list | tuple) else array.tolist()):
             if _missing(label):
                 raise InputError(f"{name} row {row} is {label!r}, but every image needs a label.")
@@ -122,12 +120,12 @@ def _missing(label: Any) -> bool:
 
 
 def check_rows(rows: Any, n: int, name: str) -> npt.NDArray[np.int64]:
-    """Return `rows` as an int64 array in the same order. If `rows` is None, return an empty array.
+    """Return `rows` as an int64 array in the same order, or an empty array if `rows` is None.
 
     Raises
     ------
     InputError
-        If a row number is not an integer, is outside 0..n-1, or is repeated.
+        A row number is not an integer, is outside 0..n-1, or is repeated.
     """
     array = np.asarray([] if rows is None else rows)
     if array.size == 0:
@@ -144,7 +142,7 @@ def check_rows(rows: Any, n: int, name: str) -> npt.NDArray[np.int64]:
 
 
 def check_seed(random_state: Any) -> None:
-    """Raise InputError if `random_state` cannot be used. The state of a generator does not change."""
+    """Raise InputError if `random_state` is not valid. If it is a generator, its state does not change."""
     if random_state is None or isinstance(random_state, np.random.Generator | np.random.RandomState):
         return
     whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
@@ -153,9 +151,9 @@ def check_seed(random_state: Any) -> None:
 
 
 def resolve_seed(random_state: Any) -> int:
-    """Return `random_state` as a seed, an integer of at least 0.
+    """Return a seed, an integer of at least 0, for `random_state`.
 
-    `random_state` is an int, a NumPy Generator, a RandomState, or None for a new seed at each call.
+    `random_state` is an int, a NumPy Generator, a RandomState, or None for a different seed at each call.
     """
     check_seed(random_state)
     if random_state is None:
@@ -168,15 +166,13 @@ def resolve_seed(random_state: Any) -> int:
 
 
 def check_objects(objects: Any, n: int, method: str, *, vectors: bool) -> ObjectTable:
-    """Return `objects` if it is a valid ObjectTable of `n` images.
-
-    If `vectors` is True, finite vectors are also required.
+    """Return `objects` if it is a valid ObjectTable of `n` images. `vectors` says whether it must have vectors.
 
     Raises
     ------
     InputError
-        `objects` is not an ObjectTable, does not have `n` images, or does not have the required vectors. Or a vector is
-        not finite.
+        `objects` is not an ObjectTable, does not have `n` images, or does not have the required vectors. Or one of its
+        vectors is not finite.
     """
     source = "extract_features(dataset, blocks=[..., 'objects']).objects" if vectors else "ObjectTable.from_boxes(...)"
     if objects is None:

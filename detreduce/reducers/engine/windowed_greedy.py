@@ -1,7 +1,7 @@
-"""Greedy search that computes the gains of the best few hundred rows at once, in arrays.
+"""Greedy search that computes the gains of the best few hundred rows at once, using arrays.
 
-`lazy_greedy` computes one gain after another, which is best for expensive gains. This module is for cheap gains, where
-each choice changes the gains of many rows a little.
+`lazy_greedy` computes one gain at a time, which is best if gains are expensive. This module is for cheap gains, if each
+choice changes the gains of many rows a little.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from detreduce.reducers.engine.greedy import DIGITS, NOTHING, GreedyTask
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 SMALLEST = 512
-"""Smallest number of rows in a window."""
+"""The smallest number of rows in a window."""
 
 
 @dataclass
 class ArrayGains:
-    """The function that a greedy method maximises. No gain may rise when rows are added (monotone and submodular).
+    """The set function that a greedy method maximises. It must be monotone and submodular, so that gains never
+    increase.
 
     Attributes
     ----------
     watch
-        Function that takes rows, and returns a function of no arguments. This function returns the increase of each of
-        the rows if this row is added to the rows chosen so far.
+        A function that takes rows, and returns a function without arguments. The latter returns how much the set
+        function currently increases if each of these rows is added.
     choose
-        Function that is called with each chosen row.
+        A function that is called with each row that was chosen.
     next_identical
         (n,) for each row, the next identical row in the order of priority, or -1. Identical rows always have the same
         gain, so only the first of them is evaluated.
@@ -41,15 +42,15 @@ class ArrayGains:
 
 
 def windowed_greedy(gains: ArrayGains, task: GreedyTask) -> tuple[IntArray, FloatArray]:
-    """Add rows one by one, always the row with the largest gain. Return the added rows and their gains.
+    """Add rows one by one, each time the row with the largest gain. Return the rows and their gains.
 
-    The gains of all rows are computed, and the best rows form a window. The bound is the largest gain outside the
-    window. After each choice, only the gains in the window are computed again. Gains never rise, so a row of the window
-    is the best of all rows as long as its gain is at least the bound. Then a new window is formed. If a window is used
-    up after a few choices, the next window is larger.
+    First, the gains of all rows are computed. The best rows form a window, and the largest gain outside the window is
+    the bound. After each choice, only the gains in the window are computed again. Gains never increase, so a row in the
+    window is the best of all rows as long as its gain reaches the bound. After that, a new window is formed. If a
+    window is used up after a few choices, the next one is larger.
 
-    Gains that agree in ten digits are a tie. The row with the lowest priority number wins a tie. The function in
-    `gains` must already include the rows in `task.chosen`.
+    Gains that agree in ten digits are a tie, which the row with the lowest priority number wins. `gains` must already
+    take the rows in `task.chosen` into account.
     """
     order: list[int] = []
     values: list[float] = []
@@ -68,28 +69,27 @@ def windowed_greedy(gains: ArrayGains, task: GreedyTask) -> tuple[IntArray, Floa
         order += [row for row, _ in chosen]
         values += [gain for _, gain in chosen]
         heads = np.concatenate([window, outside])
-        # forming a window should cost about as much as the choices in it
+        # forming a window should take about as long as the choices within it
         if len(chosen) * size < len(heads):
             size *= 2
         elif size > SMALLEST and len(chosen) * size > 4 * len(heads):
             size //= 2
     if len(order) < task.count:
-        # gains never rise, so the remaining rows add nothing
+        # gains never increase, so the remaining rows add nothing
         order += task.openings.take_first(np.argsort(task.priority).tolist(), task.count - len(order))
         values += [0.0] * (len(order) - len(values))
     return np.array(order, np.int64), np.array(values)
 
 
 def round_gains(gains: FloatArray) -> FloatArray:
-    """Return rounded gains, with the same rule as `rounded`."""
+    """Round an array of gains in the same way as `rounded`."""
     digits, exponents = np.frexp(gains)
     return np.where(gains < NOTHING, 0.0, np.ldexp(np.round(digits * DIGITS), exponents - 33))
 
 
 def _open_heads(heads: IntArray, next_identical: IntArray, mask: npt.NDArray[np.bool_]) -> IntArray:
-    """For each row, return the first candidate among the row and its identical rows.
-
-    Leave out rows without a candidate.
+    """Replace each row that is no candidate by the first identical row that is one. Leave out rows without a
+    replacement.
     """
     kept = [heads[mask[heads]]]
     heads = heads[~mask[heads]]
@@ -104,10 +104,10 @@ def _open_heads(heads: IntArray, next_identical: IntArray, mask: npt.NDArray[np.
 def _choose_in(
     window: IntArray, bound: tuple[float, int], gains: ArrayGains, task: GreedyTask, most: int
 ) -> list[tuple[int, float]]:
-    """Choose rows of a window while they are better than all rows outside. Return the rows and their gains.
+    """Choose rows from a window as long as they are better than all rows outside. Return pairs (row, gain).
 
-    `bound` is a pair: the gain of the best row outside, and minus its priority number. A chosen row in `window` is
-    replaced by the next identical row.
+    `bound` is (gain of the best row outside, minus its priority number). Each chosen row in `window` is replaced by the
+    next identical row.
     """
     mask, rank = task.openings.mask, task.priority[window]
     current = gains.watch(window)

@@ -1,1 +1,1 @@
-"""The methods, one file each."""
+"""The methods. Each file contains one method."""

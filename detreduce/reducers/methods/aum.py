@@ -1,4 +1,4 @@
-"""Area under the margin (aum): boxes whose class stays uncertain during a proxy training."""
+"""Area under the margin (aum): prefer images with boxes whose class stays uncertain during a proxy training."""
 
 from __future__ import annotations
 

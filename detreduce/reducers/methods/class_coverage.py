@@ -1,4 +1,4 @@
-"""Class coverage: the kept boxes cover every class, and each further box of a class counts less."""
+"""Class coverage: keep boxes of every class. Each further box of a class counts less than the one before."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ClassCoverage(ObjectReducer):
             raise InputError(f"by_size={self.by_size!r} must be True or False.")
 
     def _stratify(self, problem: FitInput) -> FitInput:
-        # only the counts of boxes matter here, so vectors must not break a tie
+        # only the numbers of boxes matter here, so vectors must not break a tie
         table = replace(objects_of(problem), vectors=None)
         if self.by_size:
             if table.size_counts is None:
@@ -70,7 +70,7 @@ class ClassCoverage(ObjectReducer):
 
 
 def split_by_size(table: ObjectTable) -> ObjectTable:
-    """Return a table in which each combination of a class and a box size is a separate class.
+    """Return a table in which each combination of a class and a box size is a class of its own.
 
     The given table must have `size_counts`.
     """
@@ -83,9 +83,9 @@ def split_by_size(table: ObjectTable) -> ObjectTable:
 
 
 def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Add images one by one, always the image that increases sum_c sqrt(kept_c / total_c) most.
+    """Add images one by one, each time the image that increases sum_c sqrt(kept_c / total_c) most.
 
-    Images with the same numbers of boxes of each class are evaluated only once, and most steps evaluate only a few
+    Images that have the same number of boxes of each class are evaluated only once. Most steps evaluate only a few
     hundred images (see `windowed_greedy`).
 
     Returns
@@ -93,14 +93,14 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
     order : (count,) int64
         The added images, in order.
     gains : (count,) float64
-        The increase that each added image gives. The values never rise.
+        The increase by each added image. These values never rise.
     remaining : (n,) float64
-        The increase that each image would give after the last choice.
+        The increase that each image would bring after the last choice.
     """
     total = np.bincount(table.classes, table.counts, table.n_classes)
     counted = table.counts * np.isin(table.images, task.chosen)
     kept = np.bincount(table.classes, counted, table.n_classes)
-    # equal numbers of boxes of a class give equal increases, so each pair (class, number) is computed once
+    # equal numbers of boxes of a class give equal increases, so compute each pair (class, number) only once
     base = int(table.counts.max(initial=0)) + 1
     pairs, kinds = np.unique(table.classes * base + table.counts, return_inverse=True)
     classes, more = pairs // base, pairs % base
@@ -128,7 +128,7 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
 
 
 def _next_with_same_boxes(contents: list[bytes], priority: IntArray) -> IntArray:
-    """Return, for each image, the next image by priority with the same numbers of boxes, or -1 if there is none."""
+    """Return, for each image, the next image by priority with the same number of boxes of each class, or -1."""
     following = np.full(len(contents), -1, np.int64)
     last: dict[bytes, int] = {}
     for row in np.argsort(priority)[::-1].tolist():

@@ -1,4 +1,4 @@
-"""Clustering centroids (clc): the image nearest to each k-means centre."""
+"""Clustering centroids (clc): keep the image nearest to each k-means centre."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def _represented_centres(points: CentredPoints, centres: FloatArray, rows: IntAr
 def nearest_without_repeats(
     points: CentredPoints, centres: FloatArray, openings: Openings, priority: IntArray
 ) -> IntArray:
-    """Choose, for each centre in turn, the nearest candidate. Return the rows. `priority` breaks ties."""
+    """Choose the nearest candidate for each centre in turn, and return the chosen rows. `priority` breaks ties."""
     order = np.empty(len(centres), np.int64)
     for start in range(0, len(centres), 64):
         block = centres[start : start + 64]
         squared = points.squares - 2.0 * product(block, points.Z) + np.einsum("ij,ij->i", block, block)[:, None]
         for offset, row_squared in enumerate(squared):
             candidates = np.where(openings.mask, row_squared, np.inf)
-            # inner products are inexact near a centre, so coordinate differences decide
+            # close to a centre, inner products are inexact, so decide by coordinate differences
             slack = 1e-9 * (points.squares.max() + 1.0)
             close = np.flatnonzero(candidates <= candidates.min() + slack)
             exact = ((points.Z[close] - block[offset]) ** 2).sum(axis=1)

@@ -1,4 +1,6 @@
-"""Classwise selection by objects (csod): each class in turn adds an image with typical and new objects of the class."""
+"""Classwise selection by objects (csod): each class in turn adds an image with typical and new objects of this
+class.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,9 @@ from detreduce.reducers.engine.ranking import Ranking
 
 BLOCK = 16_384
 DECIMALS = 11
-"""Criteria are rounded to this many decimals. Further decimals are rounding errors."""
+"""Criteria are rounded to this number of decimals, because further decimals are rounding errors."""
 UNIT = 2.0**-24
-"""Largest relative rounding error of one float32 operation."""
+"""The largest relative rounding error of one float32 operation."""
 
 
 class ClasswiseObjects(ObjectReducer):
@@ -73,7 +75,7 @@ class ClasswiseObjects(ObjectReducer):
             raise InputError(f"balance={self.balance!r} is not a weight. Use a number of at least 0.")
 
     def _rank(self, pool: Pool) -> Ranking:
-        # with many small products, the threads of BLAS would wait for each other
+        # for many small products, several BLAS threads would mostly wait for each other
         with one_blas_thread(), progress("csod: objects", len(pool.shared.images)) as advance:
             rows = ClassRows.of(pool.shared, advance)
         with one_blas_thread(), progress("csod", pool.wanted, "images") as advance:
@@ -93,14 +95,14 @@ class ClassRows:
     table
         The object table, with vectors.
     pairs
-        (m,) index of each pair in the table, sorted by class, then image.
+        (m,) the index of each pair in the table, sorted by class and then by image.
     starts
-        (C + 1,) start of each class in `pairs`.
+        (C + 1,) the position in `pairs` where each class starts.
     norms
-        (m,) length of the vector of each pair, in the order of the table. For a zero vector, the entry is 1.
+        (m,) the length of the vector of each pair, in the order of the table, or 1 for a zero vector.
     units
-        C arrays (d, m_c) float32: the unit vectors of each class in the order of `pairs`. The unit vectors are columns,
-        because inner products of a vector with columns are several times faster than with rows.
+        C float32 arrays of shape (d, m_c) with the unit vectors of each class, in the order of `pairs`. The unit
+        vectors are columns, because inner products with columns are several times faster than with rows.
     """
 
     table: ObjectTable
@@ -113,7 +115,8 @@ class ClassRows:
     def of(cls, table: ObjectTable, advance: Callable[[int], object] = lambda _: None) -> ClassRows:
         """Sort the (image, class) pairs of an object table that has vectors.
 
-        The result has one float32 copy of the vectors. `advance` is called with the number of pairs just sorted.
+        The result contains a float32 copy of the vectors. `advance` is called with the number of pairs that were just
+        sorted.
         """
         assert table.vectors is not None
         pairs = np.argsort(table.classes, kind="stable")
@@ -132,19 +135,19 @@ class ClassRows:
         return rows
 
     def of_class(self, number: int) -> slice:
-        """Return the slice of `pairs` that has the pairs of class `number`."""
+        """Return the slice of `pairs` that contains the pairs of class `number`."""
         return slice(int(self.starts[number]), int(self.starts[number + 1]))
 
     def exact(self, pairs: IntArray) -> FloatArray:
-        """Return (p, d) float64: the unit vectors of the (image, class) pairs with these indices in the table."""
+        """Return the (p, d) float64 unit vectors of these (image, class) pairs, given as indices into the table."""
         assert self.table.vectors is not None
         return self.table.vectors[pairs].astype(np.float64) / self.norms[pairs, None]
 
 
 class _Sums:
-    """Running sums of unit vectors for each class: over all images with the class, and over the kept images.
+    """Running sums of unit vectors for each class: over all images with this class, and over the kept ones.
 
-    A class in a single image has no sums, because its sum is the unit vector of this image.
+    A class that is in only one image has no sums, because its sum is the unit vector of this image.
     """
 
     def __init__(self, rows: ClassRows) -> None:
@@ -154,7 +157,7 @@ class _Sums:
         assert table.vectors is not None
         self.size = np.diff(rows.starts)
         several = np.flatnonzero(self.size > 1)
-        # row of each class in the tables below
+        # the row of each class in the tables below, or -1
         self.places = np.full(table.n_classes, -1)
         self.places[several] = np.arange(len(several))
         self.total = np.zeros((len(several), table.vectors.shape[1]))
@@ -163,7 +166,7 @@ class _Sums:
             for start in range(place.start, place.stop, BLOCK):
                 block = rows.pairs[start : min(start + BLOCK, place.stop)]
                 total += rows.exact(block).sum(axis=0)
-        # unlike `zeros_like`, `zeros` takes no memory for the classes that are not kept
+        # unlike `zeros_like`, `zeros` takes no memory for a class until an image of it is kept
         self.kept = np.zeros(self.total.shape)
         self.kept_size = np.zeros(table.n_classes, np.int64)
 
@@ -176,9 +179,9 @@ class _Sums:
         self.kept[self.places[classes[several]]] += self.rows.exact(pairs[several])
 
     def direction(self, number: int, balance: float) -> FloatArray:
-        """Return the (d,) vector whose inner product with an image's unit vector is the criterion of class `number`.
+        """Return a (d,) vector whose inner product with the unit vector of an image is the criterion of class `number`.
 
-        At least one image of the class must not be kept.
+        At least one image of this class must not be kept.
         """
         place = self.places[number]
         if place < 0:
@@ -188,12 +191,12 @@ class _Sums:
 
 
 def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Add images, one for each class in turn, the rarest class first (arXiv 2404.09161).
+    """Add one image for each class in turn, starting with the rarest class (arXiv 2404.09161).
 
     Let p_i be the mean vector of the objects of class c in image i. Among the images with class c, the method adds the
     image with the largest balance * mean_{j not kept} cos(p_i, p_j) - mean_{j kept} cos(p_i, p_j). Both means are inner
-    products of the unit vector of p_i with running sums. So a turn needs one pass over the class. All criteria are
-    computed in float32. Then the best candidates are compared in float64. A class without candidates is skipped.
+    products of the unit vector of p_i with running sums, so a turn needs only one pass over the class. All criteria are
+    computed in float32, and then the best candidates are compared in float64. A class without candidates is skipped.
 
     Parameters
     ----------
@@ -211,7 +214,8 @@ def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple
     criteria : (m,) float64
         The value of the criterion at the step in which each image was chosen.
     remaining : (n,) float64
-        For each image, the largest criterion over its classes after the last choice. -inf for images without objects.
+        The largest criterion of each image over its classes, after the last choice. It is -inf for images without
+        objects.
     """
     table, sums, openings = rows.table, _Sums(rows), task.openings
     for image in task.chosen.tolist():
@@ -241,7 +245,7 @@ def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple
 
 
 def _criteria(rows: ClassRows, sums: _Sums, balance: float) -> FloatArray:
-    """Return (n,): for each image, the largest criterion over its classes, or -inf for images without objects."""
+    """Return (n,) the largest criterion of each image over its classes, or -inf for images without objects."""
     largest = np.full(len(rows.table), -np.inf)
     for number in np.flatnonzero(sums.size > sums.kept_size).tolist():
         direction, place = sums.direction(number, balance), rows.of_class(number)
@@ -255,9 +259,9 @@ def _criteria(rows: ClassRows, sums: _Sums, balance: float) -> FloatArray:
 def _best_of_class(
     rows: ClassRows, number: int, direction: FloatArray, free: npt.NDArray[np.bool_], priority: IntArray
 ) -> tuple[int, float]:
-    """Return the best free image of class `number` and its criterion.
+    """Return the best image of class `number` among the `free` ones, and its criterion.
 
-    The image is an index into the images of the class.
+    The image is an index into the images of this class.
     """
     place = rows.of_class(number)
     length = float(np.linalg.norm(direction)) or 1.0

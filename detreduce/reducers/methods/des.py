@@ -22,7 +22,7 @@ from detreduce.reducers.engine.ranking import FitInput, Ranking, split_by_code
 from detreduce.reducers.engine.scaling import BLOCK, StandardScale, mean_rows
 
 PROTOTYPES = 2048
-"""Number of prototypes that are in memory at once. A dataset can have nearly as many categories as images."""
+"""Number of prototypes that are in memory at once. The number of categories can be close to the number of images."""
 
 
 class DistanceEntropy(BaseReducer):
@@ -86,7 +86,9 @@ class DistanceEntropy(BaseReducer):
                 raise InputError(f"{name}={getattr(self, name)!r} must be True or False.")
 
     def _prepare(self, problem: FitInput) -> tuple[list[IntArray], FloatArray]:
-        """Return the rows of each category in the base, in the order of the draw, and the entropy of every row."""
+        """Return the rows of each category in the base, in the order in which they were drawn, and the entropy of every
+        row.
+        """
         if len(problem.labels) == 1:
             warnings.warn(
                 "The choice of des with one category is random, because every entropy is 0.",
@@ -116,16 +118,16 @@ class DistanceEntropy(BaseReducer):
 
 @dataclass(frozen=True)
 class MeanRows:
-    """The prototypes of many categories. They are computed when they are read, and not stored.
+    """The prototypes of many categories. They are not stored, but computed whenever they are read.
 
     Attributes
     ----------
     X
         (n, d) features, not scaled.
     groups
-        The rows of each category whose mean is the prototype.
+        For each category, the rows whose mean is its prototype.
     scale
-        The scaling to apply to X. None means no scaling.
+        The scaling to apply to X, or None for no scaling.
     """
 
     X: npt.NDArray[np.floating]
@@ -146,9 +148,9 @@ def distance_entropy(
     sign: int = -1,
     scale: StandardScale | None = None,
 ) -> FloatArray:
-    """Return (n,): the entropy, in bits, of softmax(sign * |x - prototype|) for each row x.
+    """Return (n,) the entropy of softmax(sign * |x - prototype|) for each row x, in bits.
 
-    With one prototype, the entropy is 0. Only `PROTOTYPES` prototypes are in memory at once.
+    If there is only one prototype, the entropy is 0. At most `PROTOTYPES` prototypes are in memory at once.
 
     Parameters
     ----------
@@ -160,14 +162,14 @@ def distance_entropy(
         With -1, near prototypes get a large probability. With +1, far prototypes get a large probability, as in the
         released code.
     scale
-        The scaling to apply to X. None means no scaling.
+        The scaling to apply to X, or None for no scaling.
     """
     if len(prototypes) == 1:
         return np.zeros(len(X))
-    # subtracting the mean of the prototypes avoids rounding errors, and values of at most 1 avoid overflow
+    # subtract the mean of the prototypes to avoid rounding errors, and scale to at most 1 to avoid overflow
     centre, reach = _centre_and_reach(X, prototypes, scale)
     factor = 2.0 ** np.ceil(np.log2(reach or 1.0))
-    # scaling by a power of two does not change digits
+    # scaling by a power of two does not change any digits
     shrink = 1.0 / factor
     rows_at_once = slices(len(X), BLOCK)
     sums: list[_SoftmaxSums | None] = [None] * len(rows_at_once)
@@ -196,9 +198,9 @@ def distance_entropy(
 def _centre_and_reach(
     X: npt.NDArray[np.floating], prototypes: FloatArray | MeanRows, scale: StandardScale | None
 ) -> tuple[FloatArray, float]:
-    """Return the mean of the prototypes, and the largest coordinate difference between it and a row or a prototype.
+    """Return the mean of the prototypes, and the largest coordinate difference between it and any row or prototype.
 
-    The difference is correct up to rounding.
+    The difference is correct up to rounding errors.
     """
     centre = np.zeros(X.shape[1])
     highest, lowest = np.full(X.shape[1], -np.inf), np.full(X.shape[1], np.inf)
@@ -217,16 +219,16 @@ def _centre_and_reach(
 
 @dataclass(frozen=True)
 class _SoftmaxSums:
-    """Sums over the logits of some categories, from which the entropy of the softmax follows.
+    """Sums over the logits of some categories, from which the entropy of the softmax can be computed.
 
     Attributes
     ----------
     top
-        (b,): largest logit of each row.
+        (b,) the largest logit of each row.
     total
-        (b,): sum of e^l, where l is the logit minus `top`.
+        (b,) the sum of e^l, where l is the logit minus `top`.
     weighted
-        (b,): sum of l e^l.
+        (b,) the sum of l e^l.
     """
 
     top: FloatArray
@@ -235,31 +237,31 @@ class _SoftmaxSums:
 
     @classmethod
     def of(cls, logit: FloatArray) -> _SoftmaxSums:
-        """Return the sums over each row of `logit` (b, C). `logit` is overwritten."""
+        """Compute the sums over each row of `logit` (b, C), which is overwritten."""
         top = logit.max(axis=1)
         logit -= top[:, None]
         weight = np.exp(logit)
         return cls(top, weight.sum(axis=1), np.einsum("ij,ij->i", weight, logit))
 
     def joined(self, other: _SoftmaxSums) -> _SoftmaxSums:
-        """Return the sums over the categories of both."""
+        """Return the sums over the categories of both objects."""
         top = np.maximum(self.top, other.top)
         total, weighted = np.zeros(len(top)), np.zeros(len(top))
         for part in (self, other):
-            # e^-800 is 0; a lower difference could overflow in the product
+            # e^-800 is 0, and a lower difference could overflow in the product
             lower = np.maximum(part.top - top, -800.0)
             total += np.exp(lower) * part.total
             weighted += np.exp(lower) * (part.weighted + part.total * lower)
         return _SoftmaxSums(top, total, weighted)
 
     def entropy(self) -> FloatArray:
-        """Return (b,): the entropy, in nats."""
-        # -sum p log p = log sum e^l - sum p l, which avoids the logarithm of a very small p
+        """Return (b,) the entropy, in nats."""
+        # -sum p log p = log sum e^l - sum p l; the right side avoids the logarithm of a very small p
         return (np.log(self.total) - self.weighted / self.total).clip(0.0)
 
 
 def _draw_base(problem: FitInput, size: int) -> IntArray:
-    """Return the rows of the base: `initial`, then a random sample of each category."""
+    """Return the rows of the base: `initial`, followed by a random sample of each category."""
     size = min(max(size, len(problem.labels), len(problem.initial)), problem.k)
     counts = np.bincount(problem.codes, minlength=len(problem.labels))
     taken = np.bincount(problem.codes[problem.initial], minlength=len(counts))

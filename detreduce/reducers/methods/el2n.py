@@ -1,4 +1,4 @@
-"""EL2N: boxes whose predicted class confidences are far from their label early in a proxy training."""
+"""EL2N: prefer images with boxes whose class the detector predicts badly early in a proxy training."""
 
 from __future__ import annotations
 

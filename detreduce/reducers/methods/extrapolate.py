@@ -1,4 +1,4 @@
-"""Extrapolate: a slow method scores some images, and the scores of the other images are estimated from neighbours."""
+"""Extrapolate: let a slow method score some images, and estimate the other scores from similar images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from detreduce.reducers.engine.ranking import FitInput
 from detreduce.reducers.methods.srs import StratifiedRandom
 
 HELD_BACK = 0.1
-"""Share of the known scores that are estimated as if they were unknown, to see how good the estimates are."""
+"""Share of the known scores that are estimated as if they were unknown, to measure how good the estimates are."""
 LEAST_HELD_BACK = 20
 
 
@@ -105,12 +105,12 @@ class Extrapolated(ScoringReducer):
             self._costly(0).check_params()
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Keep only the scores of the remaining `rows`."""
+        """Leave only the scores of the remaining `rows` in the parameter `scores`."""
         if self.scores is not None and len(rows) < n:
             self.scores = check_scores(self.scores, n)[rows]
 
     def _costly(self, seed: int) -> BaseReducer:
-        """Return the scorer: the reducer whose scores are extrapolated."""
+        """Create the slow method (`scorer`) whose scores are extrapolated, and check its parameters."""
         from detreduce.reducers.registry import make_reducer, reducer_class
 
         own = dict(self.parameters or {})
@@ -151,7 +151,7 @@ class Extrapolated(ScoringReducer):
     def _fill(
         self, scores: FloatArray, problem: FitInput, advance: Callable[[int], object] = lambda _: None
     ) -> FloatArray:
-        """Return (n,): the scores, with estimates instead of NaN."""
+        """Return (n,) the scores, in which estimates replace NaN."""
         filled, known = scores.copy(), ~np.isnan(scores)
         for pool in problem.pools():
             if known[pool.rows].any():
@@ -162,9 +162,9 @@ class Extrapolated(ScoringReducer):
         return filled
 
     def _try_out(self, scores: FloatArray, problem: FitInput) -> dict[str, Any]:
-        """Estimate some known scores as if they were unknown, and return the quality of the estimates.
+        """Estimate some known scores as if they were unknown, and return how good the estimates are.
 
-        The result is empty if no score needs an estimate, or if too few scores are known.
+        The result is empty if no score has to be estimated, or if too few scores are known.
         """
         known = np.flatnonzero(~np.isnan(scores))
         count = min(max(round(HELD_BACK * len(known)), LEAST_HELD_BACK), len(known) // 2)
@@ -179,7 +179,7 @@ class Extrapolated(ScoringReducer):
         return {"held_back": int(count), "scored": len(known), "rank_correlation": rho}
 
     def _known_scores(self, problem: FitInput) -> FloatArray:
-        """Return (n,): the scores from `scores` or from the scorer. Images without a known score have NaN."""
+        """Return (n,) the scores from `scores` or from the slow method. Images without a known score have NaN."""
         n = len(problem.codes)
         if self.scores is not None:
             scores = check_scores(self.scores, n)
@@ -188,7 +188,7 @@ class Extrapolated(ScoringReducer):
             return scores
         rows = self._share_rows(problem)
         costly = self._costly(problem.seed).fit(problem.X[rows], problem.codes[rows])
-        # infinite scores cannot be averaged, so they become the smallest or largest finite score
+        # infinite scores cannot be averaged, so replace them by the smallest or largest finite score
         finite = costly.scores_[np.isfinite(costly.scores_)]
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
         scores = np.full(n, np.nan)
@@ -196,7 +196,7 @@ class Extrapolated(ScoringReducer):
         return scores
 
     def _share_rows(self, problem: FitInput) -> IntArray:
-        """Return the ascending rows of a random sample with the same proportions of categories."""
+        """Return the rows of a random sample with the same proportions of categories, in ascending order."""
         try:
             resolve_keep(self.share, len(problem.codes))
         except InputError as error:

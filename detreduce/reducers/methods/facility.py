@@ -1,4 +1,4 @@
-"""Facility location: every image is similar to one of the kept images."""
+"""Facility location: keep images so that every image is similar to one of the kept images."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ class FacilityLocation(BaseReducer):
 
 
 def similarity_graph(points: CentredPoints, count: int, advance: Callable[[int], object] = lambda _: None) -> Any:
-    """Return the (n, n) similarities of images as a symmetric sparse (CSR) matrix with ones on the diagonal.
+    """Return the (n, n) similarities between images as a symmetric sparse (CSR) matrix with ones on the diagonal.
 
     The similarity of two images at distance d is exp(-d^2 / (2 sigma^2)) if one of the two images is among the `count`
     nearest neighbours of the other. Otherwise the similarity is 0. sigma is the median distance to the `count`-th
-    neighbour. So similarities do not depend on the units of the features.
+    neighbour, so the similarities do not depend on the units of the features.
     """
     from scipy.sparse import csr_matrix, eye_array
 
@@ -97,10 +97,10 @@ def similarity_graph(points: CentredPoints, count: int, advance: Callable[[int],
 
 
 def facility_location(graph: Any, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Add images one by one, always the image that increases sum_i max_{j kept} similarity(i, j) most.
+    """Add images one by one, each time the image that increases sum_i max_{j kept} similarity(i, j) most.
 
-    Two images that are only similar to each other always tie. So in a tie, the image with the larger sum of
-    similarities is chosen. If these sums are equal too, `task.priority` decides.
+    Two images that are only similar to each other always tie. Therefore a tie is won by the image with the larger sum
+    of similarities. If these sums are equal too, `task.priority` decides.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def facility_location(graph: Any, task: GreedyTask) -> tuple[IntArray, FloatArra
     order : (count,) int64
         The added images, in order.
     gains : (count,) float64
-        The increase that each added image gives. The values never rise.
+        The increase by each added image. These values never rise.
     remaining : (n,) float64
-        The increase that each image would give after the last choice.
+        The increase that each image would bring after the last choice.
     """
     starts, near, values = graph.indptr.tolist(), graph.indices, graph.data
     best_similarity = np.zeros(graph.shape[0])
@@ -130,7 +130,7 @@ def facility_location(graph: Any, task: GreedyTask) -> tuple[IntArray, FloatArra
         return float(more[more > 0.0].sum())
 
     def all_gains() -> FloatArray:
-        # every image is similar to itself, so each row of the graph has an entry
+        # every image is similar to itself, so every row of the graph has an entry
         return np.add.reduceat((values - best_similarity[near]).clip(0.0), graph.indptr[:-1])
 
     for row in task.chosen.tolist():

@@ -1,4 +1,4 @@
-"""Forgetting events (fes): images whose category a small classifier learns and forgets again."""
+"""Forgetting events (fes): prefer images whose category a small classifier learns and forgets again."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class ForgettingEvents(ScoringReducer):
         return forgetting_events(right)
 
     def _model(self, seed: int) -> Any:
-        """Return a new classifier with this seed."""
+        """Return a new, untrained classifier with this seed."""
         if self.classifier is None:
             from sklearn.neural_network import MLPClassifier
 
@@ -103,7 +103,9 @@ class ForgettingEvents(ScoringReducer):
 
 
 def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes: IntArray) -> None:
-    """Train for one epoch. Raise KeyboardInterrupt on Ctrl-C, because scikit-learn's networks only warn."""
+    """Train the classifier for one epoch. On Ctrl-C, raise KeyboardInterrupt, because scikit-learn's networks only
+    warn.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Training interrupted by user")
         try:
@@ -115,10 +117,10 @@ def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes:
 
 
 def forgetting_events(right: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return (n,): the number of forgetting events of each image.
+    """Return (n,) the number of forgetting events of each image.
 
-    `right` (E, n) is True if the image is classified correctly after the epoch. An event is a change from True to
-    False. An image that is never classified correctly has E events.
+    `right` (E, n) says whether each image was classified correctly after each epoch. An event is a change from True to
+    False. An image that was never classified correctly has E events.
     """
     events = (right[:-1] & ~right[1:]).sum(axis=0).astype(np.float64)
     return np.where(right.any(axis=0), events, float(len(right)))

@@ -1,4 +1,4 @@
-"""The first images in file order (first), like `fraction=` of ultralytics."""
+"""First images (first): keep the first images in file order, as ultralytics' argument `fraction=` does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detreduce.reducers.engine.pool import FloatArray, Pool
 class FirstImages(ScoringReducer):
     """First images: keep the first images of each image category, in the order of their file names.
 
-    The argument `fraction=` of ultralytics does the same, but ignores categories. This method is a baseline: a better
+    The argument `fraction=` of ultralytics does the same, but ignores categories. This method is a baseline: any useful
     method must give better results. scores_ is minus the row number.
 
     Parameters

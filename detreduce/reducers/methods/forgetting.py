@@ -1,4 +1,4 @@
-"""Forgetting: boxes that the detector finds and later misses again during a proxy training."""
+"""Forgetting: prefer images with boxes that the detector finds and later misses again in a proxy training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GradMatch: images whose weighted gradients add up to the mean gradient of all images."""
+"""GradMatch: keep images whose weighted gradients add up to the mean gradient of all images."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from detreduce.reducers.engine.ranking import FitInput, Ranking
 
 BY = ("cosine", "product")
 MOST = 512
-"""Largest number of images in one round. The Cholesky factor of their fit takes 1 MiB."""
+"""Largest number of images in one round. The Cholesky factor for this number takes 1 MiB."""
 ROUNDING = 1e-12
-"""A residual below this fraction of the mean gradient counts as 0."""
+"""A residual counts as 0 if it is below this fraction of the mean gradient."""
 
 
 class GradMatch(BaseReducer):
@@ -92,7 +92,7 @@ class GradMatch(BaseReducer):
     def _rank(self, pool: Pool) -> Ranking:
         G = np.array(pool.X, np.float64)
         largest = float(max(G.max(), -G.min()))
-        # scaling by a power of two does not change digits, and the weights do not depend on a common factor
+        # scaling by a power of two does not change any digits, and the weights do not depend on a common factor
         G *= 2.0 ** -np.ceil(np.log2(largest or 1.0))
         pursuit = MatchingPursuit(G, pool.priority, float(self.tolerance), self.by)
         with progress(f"gradmatch {pool.label}", pool.wanted, "images") as advance:
@@ -109,13 +109,13 @@ class Picks:
     Attributes
     ----------
     order
-        (k,) chosen rows, in the order in which they were chosen.
+        (k,) the chosen rows, in the order in which they were chosen.
     weights
-        (n,) weight of each chosen or initial row in the fit of its round. Other rows have weight 0.
+        (n,) the weight of each chosen or initial row in the fit of its round. Other rows have the weight 0.
     residuals
-        (k,) norm of the residual after each choice, as a fraction of the norm of the mean gradient.
+        (k,) the norm of the residual after each choice, as a fraction of the norm of the mean gradient.
     agreement
-        (n,) agreement of each row with the residual after the last choice. Chosen rows have -inf.
+        (n,) the agreement of each row with the residual after the last choice. It is -inf for chosen rows.
     """
 
     order: IntArray
@@ -125,12 +125,12 @@ class Picks:
 
 
 class MatchingPursuit:
-    """Orthogonal matching pursuit in rounds: non-negative combinations of rows of G approximate the mean row.
+    """Orthogonal matching pursuit in rounds: approximate the mean row of G by non-negative combinations of its rows.
 
     Each step chooses the row that agrees best with the residual, and then fits the weights of the round again. A round
     ends when the residual is small (see `tolerance`), when no row agrees with the residual, or when the round has 512
-    members. The next round approximates the same mean with rows that are not chosen yet. So any number of rows can be
-    chosen, even if G has few columns. Memory does not grow with the square of this number.
+    members. The next round approximates the same mean with rows that are not chosen yet. Therefore any number of rows
+    can be chosen, even if G has few columns, and memory does not grow with the square of this number.
 
     Parameters
     ----------
@@ -160,12 +160,12 @@ class MatchingPursuit:
         Parameters
         ----------
         initial
-            Rows that are already chosen. They are split into rounds of 512 rows. The choice continues in the last
+            Rows that are already chosen. They are divided into rounds of 512 rows, and the search continues in the last
             round.
         count
             Number of rows to choose, at most n minus the number of initial rows.
         advance
-            Function that is called with the number of rows just chosen.
+            A function that is called with the number of rows that were just chosen.
         """
         self.taken[initial] = True
         order, residuals = np.empty(count, np.int64), np.empty(count)
@@ -187,7 +187,7 @@ class MatchingPursuit:
         return Picks(order, weights, residuals, agreement)
 
     def _next_row(self, current: _Round) -> tuple[int, FloatArray, bool]:
-        """Return the next row to add, the (n,) agreement of all rows, and whether the row begins a new round."""
+        """Return the next row to add, the (n,) agreement of all rows, and whether this row begins a new round."""
         agreement = self._agreement(current.residual)
         row = best(agreement, self.priority)
         done = self._share(current) <= self.tolerance or len(current.members) >= MOST or agreement[row] <= 0
@@ -197,18 +197,18 @@ class MatchingPursuit:
         return best(agreement, self.priority), agreement, True
 
     def _agreement(self, residual: FloatArray) -> FloatArray:
-        """Return (n,): the agreement of each row with the residual. Chosen rows have -inf."""
+        """Return (n,) the agreement of each row with the residual, or -inf for chosen rows."""
         agreement = self.G @ residual / self.norms
         agreement[self.taken] = -np.inf
         return agreement
 
     def _share(self, members: _Round) -> float:
-        """Return the norm of the residual as a fraction of the norm of the target."""
+        """Return the norm of the residual as a fraction of the norm of the mean row."""
         return float(np.linalg.norm(members.residual)) / self.length if self.length > 0 else 0.0
 
 
 class _Round:
-    """A set of rows whose non-negative combination is fitted to the target."""
+    """The rows of one round. A non-negative combination of them is fitted to `target`."""
 
     def __init__(self, G: FloatArray, target: FloatArray) -> None:
         self.G = G

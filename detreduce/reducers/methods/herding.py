@@ -1,4 +1,4 @@
-"""Herding: the objects in the kept images have nearly the same distribution as all objects."""
+"""Herding: keep images whose objects have nearly the same distribution as all objects."""
 
 from __future__ import annotations
 
@@ -87,16 +87,16 @@ class Herding(ObjectReducer):
 class ClassMeans:
     """The sum, over all classes, of the distance between the mean of all objects and the mean of the kept objects.
 
-    If no object of a class is kept, the distance from the mean to the farthest object of the class is used. So the
-    first kept object of a class never increases the distance of this class. A class in a single image always has the
-    distance 0, so it takes no part, and takes no memory.
+    If no object of a class is kept, the distance from the mean to the farthest object of this class is used instead.
+    Therefore the first kept object of a class never increases the distance. A class that is in only one image always
+    has the distance 0, so it is left out and takes no memory.
 
     Parameters
     ----------
     table
         The object table, with a mean vector for each (image, class) pair.
     advance
-        Function that is called with the number of (image, class) pairs done.
+        A function that is called with the number of (image, class) pairs that were just processed.
     """
 
     def __init__(self, table: ObjectTable, advance: Advance = lambda _: None) -> None:
@@ -107,11 +107,11 @@ class ClassMeans:
         self.class_starts = np.searchsorted(table.classes[self.pairs], np.arange(table.n_classes + 1))
         sizes = np.diff(self.class_starts)
         several = np.flatnonzero(sizes > 1)
-        # row of each class in the tables below
+        # the row of each class in the tables below, or -1
         self.places = np.full(table.n_classes, -1)
         self.places[several] = np.arange(len(several))
         self.means = np.zeros((len(several), table.vectors.shape[1]))
-        # unlike `zeros_like`, `zeros` takes no memory for the classes that are not kept
+        # unlike `zeros_like`, `zeros` takes no memory for a class until an image of it is kept
         self.sums, self.kept = np.zeros(self.means.shape), np.zeros(table.n_classes)
         self.scale = 1.0
         self.offsets = {
@@ -148,14 +148,14 @@ class ClassMeans:
             self._renew(number)
 
     def screen(self) -> FloatArray:
-        """Return (n,) float32: for each image, the approximate change of the sum if the image were added.
+        """Return the (n,) approximate change of the sum that would result from adding each image.
 
-        `doubt` returns the largest possible error.
+        `doubt` returns how wrong these values can be.
         """
         return self.totals.copy()
 
     def doubt(self, images: IntArray) -> FloatArray:
-        """Return the largest possible error of `screen` for each of `images`."""
+        """Return the largest possible error of `screen` for each of these images."""
         return self.doubts[images]
 
     def worst_doubt(self) -> float:
@@ -163,7 +163,9 @@ class ClassMeans:
         return float(self.doubts.max())
 
     def exact(self, images: IntArray) -> tuple[FloatArray, float]:
-        """Return, for each of `images`, the exact change of the sum if the image were added, and the largest error."""
+        """Return the exact change of the sum that would result from adding each of these images, and its largest
+        error.
+        """
         lengths = self.starts[images + 1] - self.starts[images]
         pairs = np.repeat(self.starts[images] - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
         owner = np.repeat(np.arange(len(images)), lengths)
@@ -177,20 +179,20 @@ class ClassMeans:
         return summed, 1e-13 * float(self.distances[classes].max(initial=0.0))
 
     def _of_class(self, number: int) -> slice:
-        """Return the slice of `pairs` that has the pairs of class `number`."""
+        """Return the slice of `pairs` that contains the pairs of class `number`."""
         return slice(int(self.class_starts[number]), int(self.class_starts[number + 1]))
 
     def _offsets_of(self, pairs: IntArray) -> FloatArray:
-        """Return the vectors of `pairs` minus the mean vector of their class, in units of `scale`.
+        """Return the vectors of `pairs` minus the mean vectors of their classes, in units of `scale`.
 
-        No class may have a single pair.
+        None of these classes may have only a single pair.
         """
         assert self.table.vectors is not None
         offsets = self.table.vectors[pairs].astype(np.float64) - self.means[self.places[self.table.classes[pairs]]]
         return offsets * (1.0 / self.scale if self.scale else 0.0)
 
     def _centre(self, advance: Advance) -> None:
-        """Compute the mean of each class, and the offset of each vector from this mean.
+        """Compute the mean of each class, and the offset of each vector from the mean of its class.
 
         Offsets are in units of the largest offset.
         """
@@ -216,7 +218,7 @@ class ClassMeans:
     def _largest_mean(self, advance: Advance) -> float:
         """Return the largest absolute value in the mean vectors of all classes.
 
-        The mean vector of a class with a single pair is the vector of this pair.
+        If a class has a single pair, its mean vector is the vector of this pair.
         """
         assert self.table.vectors is not None
         single = np.flatnonzero(self.places[self.table.classes] < 0)
@@ -228,12 +230,12 @@ class ClassMeans:
         return max(largest)
 
     def _block(self, number: int, start: int) -> IntArray:
-        """Return at most `BLOCK` pairs of class `number`, from pair `start` of this class."""
+        """Return at most `BLOCK` pairs of class `number`, beginning at position `start` among its pairs."""
         place = self._of_class(number)
         return self.pairs[place.start + start : min(place.start + start + BLOCK, place.stop)]
 
     def _renew(self, number: int) -> None:
-        """Compute the change of the sum and its error again, for each image with objects of class `number`."""
+        """Update the change of the sum, and its error, for each image that has objects of class `number`."""
         place = self._of_class(number)
         total, counts, squares = self.sums[self.places[number]], self.counts[place], self.squares[place]
         length = float(np.linalg.norm(total))
@@ -250,10 +252,10 @@ class ClassMeans:
 
 
 def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Add images one by one, always the image that makes the objective smallest.
+    """Add images one by one, each time the image that makes the objective smallest.
 
-    In each step, approximate objectives of all images are computed in float32. Then the images that may have the
-    smallest objective, given the error of float32, are compared in float64.
+    In each step, approximate objectives of all images are computed in float32. Then the images that could be the best,
+    given the error of float32, are compared in float64.
 
     Parameters
     ----------
@@ -269,8 +271,8 @@ def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> 
     values : (m,) float64
         The objective after each choice.
     remaining : (n,) float64
-        For each image, minus the objective after adding the image, up to a common factor. Images that were not
-        candidates at the start have -inf.
+        Minus the objective that would result from adding each image, up to a common factor. It is -inf for images that
+        were not candidates at the start.
     """
     openings = task.openings
     candidates = np.flatnonzero(openings.mask)
@@ -292,7 +294,7 @@ def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> 
         values.append(objective.value)
         task.advance(1)
     remaining = np.full(len(openings.mask), -np.inf)
-    # an image has the vectors of several classes, so fewer images than vectors are computed together
+    # an image has vectors of several classes, so these blocks contain fewer images than there are vectors in a block
     for start in range(0, len(candidates), BLOCK // 8):
         block = candidates[start : start + BLOCK // 8]
         remaining[block] = -objective.exact(block)[0]
@@ -300,7 +302,7 @@ def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> 
 
 
 def _near_least(coarse: FloatArray, objective: KernelMean | ClassMeans) -> IntArray:
-    """Return the images that may have the smallest objective. `coarse` has approximate objectives."""
+    """Return the images that could have the smallest objective, given the approximate objectives `coarse`."""
     first = np.array([coarse.argmin()])
     bound = float((coarse[first] + objective.doubt(first))[0])
     near = np.flatnonzero(coarse <= bound + objective.worst_doubt())

@@ -1,4 +1,4 @@
-"""MaxMin (mms): greedy choice of farthest points, also called k-centre greedy."""
+"""MaxMin (mms): keep images that are far from each other, also called farthest-point or k-centre greedy selection."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class MaxMin(BaseReducer):
         self.start = start
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Renumber the rows in `start`. Raise InputError if `start` contains a removed row."""
+        """Renumber the rows in the parameter `start`. Raise InputError if it contains a removed row."""
         if isinstance(self.start, str) or len(rows) == n:
             return
         single = isinstance(self.start, numbers.Integral)
@@ -87,7 +87,7 @@ class MaxMin(BaseReducer):
             raise InputError(f"start={self.start!r} is not a row number. Use an integer of at least 0.")
 
     def _prepare(self, problem: FitInput) -> list[IntArray]:
-        """Return the rows in `start` of each category. If `start` is "center", there are none."""
+        """Return the rows of each category in the parameter `start`. There are none if it is "center"."""
         if isinstance(self.start, str):
             return [np.empty(0, np.int64)] * len(problem.labels)
         single = isinstance(self.start, numbers.Integral) and not isinstance(self.start, bool)
@@ -115,9 +115,8 @@ class MaxMin(BaseReducer):
 
     @staticmethod
     def _start_of(pool: Pool, points: CentredPoints, openings: Openings) -> int:
-        """Return the row of the pool to start from.
-
-        If `start` does not have a row of the pool, return the row nearest to the mean.
+        """Return the row of the pool to start from: a row in the parameter `start`, or else the row nearest to the
+        mean.
         """
         given = np.searchsorted(pool.rows, pool.shared[pool.code])
         given = given[openings.mask[given]]
@@ -125,17 +124,20 @@ class MaxMin(BaseReducer):
 
 
 def nearest_mean(points: CentredPoints, free: npt.NDArray[np.bool_], priority: IntArray) -> int:
-    """Return the row of `free` that is nearest to the mean of all points. `priority` breaks ties."""
+    """Return the row that is nearest to the mean of all points, among the rows where `free` is True.
+
+    `priority` breaks ties.
+    """
     squares = np.where(points.squares > 1e-20 * points.squares.max(), points.squares, 0.0)
     return best(np.where(free, -squares, -np.inf), priority)
 
 
 def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Add points one by one, always the point that is farthest from all chosen points (Gonzalez 1985).
+    """Add points one by one, each time the point that is farthest from all chosen points (Gonzalez 1985).
 
-    The result is the same as for the plain algorithm, but this function is faster. It predicts the next choices, and
-    one matrix product gives the distances of the predicted points to all points. A predicted point is accepted if it is
-    still the farthest of all points.
+    The result is the same as that from the plain algorithm, but this function is faster. It predicts the next choices
+    and computes their distances to all points with one matrix product. A predicted point is accepted if it is still the
+    farthest of all points.
 
     Parameters
     ----------
@@ -149,9 +151,9 @@ def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, 
     order : (count,) int64
         The added points, in order.
     distances : (count,) float64
-        Distance of each added point to the nearest point that was chosen before. The values never rise.
+        The distance from each added point to the nearest point that was chosen before. These values never rise.
     nearest : (n,) float64
-        Distance of every point to the nearest chosen point.
+        The distance from every point to the nearest chosen point.
     """
     openings, priority = task.openings, task.priority
     near = np.full(len(points), np.inf)
@@ -165,7 +167,7 @@ def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, 
     far = _open_distances(near, openings)
     while len(order) < task.count:
         if far.max() <= 0.0:
-            # all remaining points coincide with chosen points
+            # all remaining points coincide with chosen ones
             rest = [row for row in np.argsort(priority).tolist() if near[row] == 0.0]
             order += openings.take_first(rest, task.count - len(order))
             picked += [0.0] * (task.count - len(picked))
@@ -193,9 +195,9 @@ def _open_distances(near: FloatArray, openings: Openings) -> FloatArray:
 
 
 def _lower(near: FloatArray, points: CentredPoints, squared: FloatArray, row: int) -> None:
-    """Update `near`, the squared distances to the nearest chosen point, after `row` is chosen.
+    """Update `near`, the squared distance from each point to the nearest chosen point, after `row` was chosen.
 
-    `squared` has the squared distances from `row` to all points.
+    `squared` contains the squared distances from `row` to all points.
     """
     closer = np.flatnonzero(squared < near)
     near[closer] = np.minimum(near[closer], points.settled(squared[closer], closer, row).clip(0.0))

@@ -1,4 +1,4 @@
-"""Moderate: images at a medium distance from the middle of their image category."""
+"""Moderate: keep images at a medium distance from the middle of their image category."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Moderate(ScoringReducer):
 
 
 def distances_to_median(X: npt.NDArray[np.floating]) -> FloatArray:
-    """Return (n,) Euclidean distances to the coordinate-wise median of X (n, d).
+    """Return the (n,) Euclidean distances from the rows of X (n, d) to their coordinate-wise median.
 
     The result is exactly the same for any order of the rows.
     """
     largest = float(max(X.max(), -X.min()))
-    # scaling by a power of two does not change digits, and squares neither overflow nor vanish
+    # scaling by a power of two does not change any digits, and the squares neither overflow nor vanish
     scale = 2.0 ** np.ceil(np.log2(largest)) if largest > 0 else 1.0
     parts = [X[:, start : start + COLUMNS].astype(np.float64) / scale for start in range(0, X.shape[1], COLUMNS)]
     middle = np.concatenate([np.median(part, axis=0) for part in parts])

@@ -1,4 +1,4 @@
-"""Numerosity reduction (nrmd): images ranked by a matrix decomposition of their features."""
+"""Numerosity reduction (nrmd): rank images by a matrix decomposition of their features."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from detreduce.reducers.engine.ranking import FitInput
 
 BLOCK = 2048
 SCORED = 256
-"""Number of rows that are scored at once. Their cosines fit into the cache of a core."""
+"""Number of rows that are scored at once. Their cosines fit into the cache of one processor core."""
 SMALLEST = 1e-3
-"""Smaller cosines are raised to this value, so that the logarithm stays finite."""
+"""Cosines below this value are raised to it, so that their logarithm stays finite."""
 DROPPED = 1e-7
-"""Singular values below this fraction of the largest singular value are left out."""
+"""Singular values below this fraction of the largest one are left out."""
 WELL_SPREAD = 1e-3
-"""A Gram matrix gives ten digits if smallest / largest singular value is above this number. Otherwise, use QR."""
+"""A Gram matrix gives ten digits if (smallest / largest singular value) is above this number. Otherwise QR is used."""
 NMF_COMPONENTS = 16
 NMF_ITERATIONS = 200
 
@@ -98,7 +98,9 @@ class NumerosityReduction(ScoringReducer):
 
 
 class Rows:
-    """The rows of X as float64, times a common factor. If `codes` are given, columns of the one-hot category follow."""
+    """The rows of X as float64, multiplied by a common factor. If `codes` are given, one-hot categories are
+    appended.
+    """
 
     def __init__(
         self,
@@ -114,7 +116,7 @@ class Rows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The number of rows, and the number of columns including the one-hot category."""
+        """The number of rows, and the number of columns including the one-hot categories."""
         return len(self.X), self.X.shape[1] + self.width
 
     def block(self, where: slice) -> FloatArray:
@@ -133,11 +135,11 @@ class Rows:
         return self.block(slice(0, len(self.X)))
 
     def parts(self, size: int) -> list[slice]:
-        """Return slices of `size` rows that together cover all rows."""
+        """Return slices of `size` rows that together cover all rows. The last slice may be shorter."""
         return slices(len(self.X), size)
 
     def gram(self) -> FloatArray:
-        """Return the (D, D) Gram matrix: the inner products of all columns."""
+        """Return the (D, D) Gram matrix, which contains the inner products of all columns."""
         total = np.zeros((self.shape[1], self.shape[1]))
         for where in self.parts(BLOCK):
             block = self.block(where)
@@ -145,25 +147,25 @@ class Rows:
         return total
 
     def sums(self) -> FloatArray:
-        """Return (D,): the sums of the columns."""
+        """Return (D,) the sum of each column."""
         return sum((self.block(where).sum(axis=0) for where in self.parts(BLOCK)), np.zeros(self.shape[1]))
 
 
 def common_factor(X: npt.NDArray[np.floating], least: float = 0.0) -> float:
-    """Return the power of two that scales the values of X (and `least`) to less than 2 in size.
+    """Return the power of two that scales all values of X, and `least`, to an absolute value below 2.
 
-    A power of two does not change digits, and scores do not depend on a common factor.
+    A power of two does not change any digits, and scores do not depend on a common factor.
     """
     largest = float(max(X.max(initial=0), -X.min(initial=0), least))
     return 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
 
 
 def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
-    """Return the (D, r) left singular vectors and (r,) singular values of the matrix that has `rows` as columns.
+    """Decompose the matrix whose columns are `rows`. Return its (D, r) left singular vectors and (r,) singular values.
 
-    If the Gram matrix gives an accuracy of ten digits, the result is computed from it. Otherwise an SVD is used. If
-    there are more rows than columns, a QR decomposition over blocks of rows first reduces the matrix to a triangle.
-    `gram` is the result of `rows.gram()` if the caller has already computed this matrix.
+    They are computed from the Gram matrix if this is accurate to ten digits, or else by an SVD. If there are more rows
+    than columns, a QR decomposition over blocks of rows first reduces the matrix to a triangle. `gram` is the result of
+    `rows.gram()`, if the caller has already computed it.
     """
     n, width = rows.shape
     if n <= width:
@@ -174,7 +176,7 @@ def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, Fl
         _, values, axes = np.linalg.svd(block, full_matrices=False)
         return _kept(axes.T, values)
     gram = rows.gram() if gram is None else gram
-    # a column of zeros does not contribute to an axis, but would make the matrix singular
+    # a column of zeros does not contribute to any axis, but would make the matrix singular
     used = np.flatnonzero(np.diagonal(gram))
     used = used if len(used) else np.arange(width)
     values, turned = _eigen(gram[np.ix_(used, used)])
@@ -191,15 +193,15 @@ def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, Fl
 
 
 def _eigen(gram: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the singular values, the largest first, and their vectors, from a Gram matrix."""
-    # threads of BLAS gain little here, and lose much on a busy machine
+    """Compute the singular values, with the largest first, and their vectors from a Gram matrix."""
+    # several BLAS threads gain little here, and lose much on a busy machine
     with one_blas_thread():
         squares, vectors = np.linalg.eigh(gram)
     return np.sqrt(squares[::-1].clip(0.0)), vectors[:, ::-1]
 
 
 def qr_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
-    """Return the matrix Q (D, r) and the absolute diagonal of R (r,) of a QR decomposition with column pivoting.
+    """Return Q (D, r) and the absolute diagonal of R (r,) of a QR decomposition with column pivoting.
 
     Because of the pivoting, the result does not depend on the order of the images.
     """
@@ -210,9 +212,9 @@ def qr_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
 
 
 def nmf_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
-    """Return the components of a non-negative factorisation of the shifted rows, and the strengths of the components.
+    """Return the components of a non-negative factorisation of the rows, and the strength of each component.
 
-    The components (D, r) have unit length.
+    The rows are first shifted to be non-negative. The components (D, r) have unit length.
     """
     import warnings
 
@@ -223,7 +225,7 @@ def nmf_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
     A -= A.min(axis=0)
     model = NMF(min(*A.shape, NMF_COMPONENTS), init="nndsvda", max_iter=NMF_ITERATIONS, random_state=0)
     with warnings.catch_warnings():
-        # NMF stops at NMF_ITERATIONS on purpose
+        # NMF stops after NMF_ITERATIONS on purpose
         warnings.simplefilter("ignore", ConvergenceWarning)
         weights = model.fit_transform(A)
     norms = np.linalg.norm(model.components_, axis=1)
@@ -232,7 +234,9 @@ def nmf_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
 
 
 def _kept(axes: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the axes and values. Leave out axes whose value is below `DROPPED` times the largest value."""
+    """Leave out the axes whose value is below `DROPPED` times the largest value. Return the remaining axes and
+    values.
+    """
     keep = values > max(DROPPED * values.max(initial=0.0), 0.0)
     return axes[:, keep], values[keep]
 
@@ -245,19 +249,19 @@ DECOMPOSITIONS: dict[str, Callable[[Rows], tuple[FloatArray, FloatArray]]] = {
 
 
 def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArray:
-    """Return (n,): the score of each row in a matrix decomposition (Ghojogh and Crowley 2019).
+    """Return (n,) the score of each row, given a matrix decomposition (Ghojogh and Crowley 2019).
 
-    The score of row j is sum_i w_i * -log(max(|a_j . u_i|, 1e-3)) with w_i = (1 / s_i) / sum(1 / s). a_j is the row,
-    scaled to unit length. A zero row scores -log(1e-3).
+    The score of row j is sum_i w_i * -log(max(|a_j . u_i|, 1e-3)) with w_i = (1 / s_i) / sum(1 / s), where a_j is the
+    row, scaled to unit length. A row of zeros has the score -log(1e-3).
 
     Parameters
     ----------
     rows
         The n rows, with D columns.
     axes
-        (D, r) the directions u_i, from one of DECOMPOSITIONS for these rows.
+        (D, r) the directions u_i, as a function in DECOMPOSITIONS returns them for these rows.
     values
-        (r,) the strengths s_i of the directions, the largest first.
+        (r,) the strengths s_i of the directions, with the largest first.
     """
     scores = np.full(rows.shape[0], -np.log(SMALLEST))
     if not len(values):
@@ -269,34 +273,34 @@ def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArra
         norms = np.sqrt(np.einsum("ij,ij->i", block, block))
         cosines = block @ axes
         np.abs(cosines, out=cosines)
-        # the logarithm of the norm is added later, which saves a division for each cosine
+        # the logarithm of the norm is added at the end, which saves a division for each cosine
         np.maximum(cosines, (SMALLEST * norms)[:, None], out=cosines)
         zero = norms == 0.0
         cosines[zero], norms[zero] = SMALLEST, 1.0
         scores[where] = np.log(norms) - np.log(cosines, out=cosines) @ weights
 
     deque(in_threads(work, rows.parts(SCORED)), maxlen=0)
-    # smaller scores are rounding errors of a cosine of 1
+    # a smaller score is a rounding error of a cosine of 1
     return np.where(scores > 1e-12, scores, 0.0)
 
 
 def category_scores(
     X: npt.NDArray[np.floating], codes: IntArray, width: int, decomposition: str, advance: Callable[[], object]
 ) -> FloatArray:
-    """Return (n,): the score of each image in the matrix of its category, times its score in the matrix of all images.
+    """Return (n,) the score of each image in the matrix of its category, times its score in the matrix of all images.
 
     Parameters
     ----------
     X
         (n, d) features.
     codes
-        (n,) category numbers 0..width - 1.
+        (n,) category numbers from 0 to width - 1.
     width
         Number of categories.
     decomposition
         A key of DECOMPOSITIONS.
     advance
-        Function that is called after each of the width + 1 matrices.
+        A function that is called after each of the width + 1 matrices.
     """
     scores = np.empty(len(X))
     whole = Rows(X, codes, width)
@@ -327,5 +331,5 @@ def category_scores(
 
 
 def _decomposed(rows: Rows, decomposition: str, gram: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-    """Return the axes and values of the named decomposition. Only "svd" uses `gram`."""
+    """Return the axes and values of the decomposition with this name. Only "svd" uses `gram`."""
     return svd_axes(rows, gram) if decomposition == "svd" else DECOMPOSITIONS[decomposition](rows)

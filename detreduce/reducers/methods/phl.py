@@ -1,4 +1,4 @@
-"""Persistent homology landmarks (phl): images ranked by the holes in their neighbourhood in feature space."""
+"""Persistent-homology landmarks (phl): rank images by the holes in their neighbourhood in feature space."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from detreduce.reducers.engine.ranking import FitInput
 
 BATCH = 64
 ROUNDING = 1e-9
-"""A distance counts as within the radius if it is larger by at most this fraction. A persistence counts as 0 if it is
-below this fraction of the largest distance in the neighbourhood."""
+"""Relative tolerance. A distance counts as within the radius if it exceeds the radius by at most this fraction. A
+persistence counts as 0 if it is below this fraction of the largest distance in the neighbourhood.
+"""
 LANDMARKS = ("representative", "vital")
 VERSIONS = ("restrictedDim", "multiDim")
 AUTO_NEIGHBOUR = 10
-"""With `radius="auto"`, the radius is the median distance of an image to this neighbour."""
+"""With `radius="auto"`, the radius is the median distance from an image to this neighbour."""
 
 
 class PersistentHomologyLandmarks(ScoringReducer):
@@ -133,7 +134,7 @@ class PersistentHomologyLandmarks(ScoringReducer):
         return np.where(outlier, -np.inf, -persistence if self.landmark == "representative" else persistence)
 
     def _radius(self, distances: FloatArray) -> float:
-        """Return the radius of a neighbourhood, given the (n, count) distances of images to their neighbours."""
+        """Return the radius of a neighbourhood, given the (n, count) distances from images to their neighbours."""
         if self.as_released:
             return 0.0
         if self.radius != "auto":
@@ -146,10 +147,10 @@ class PersistentHomologyLandmarks(ScoringReducer):
 def neighbourhood_persistence(
     points: CentredPoints, neighbours: list[IntArray], dims: list[int], advance: Callable[[int], object]
 ) -> FloatArray:
-    """Return (n,): for each image, the largest finite persistence in the Vietoris-Rips diagram of its neighbours.
+    """Return (n,) the largest finite persistence in the Vietoris-Rips diagram of each image's neighbours.
 
-    Only holes of the dimensions `dims` are considered. If there are no such holes, the persistence is 0. Neighbourhoods
-    are computed in threads, because GUDHI releases Python's lock.
+    Only holes of the dimensions `dims` count. If there are none, the persistence is 0. Neighbourhoods are processed in
+    threads, because GUDHI releases Python's global interpreter lock.
     """
     # fewer than 2k + 2 points cannot have a hole of dimension k
     busy = np.array([i for i, near in enumerate(neighbours) if len(near) >= 2 * min(dims) + 2], np.int64)
@@ -181,7 +182,7 @@ def _largest_bars(points: CentredPoints, rows: IntArray, neighbours: list[IntArr
 
 def _distance_matrix(points: CentredPoints, row: int, near: IntArray) -> FloatArray:
     """Return the symmetric matrix of distances between the neighbours of `row`."""
-    # coordinates relative to the image itself, because large coordinates would lose digits
+    # use coordinates relative to the image itself, because large coordinates would lose digits
     Z = points.Z[near] - points.Z[row]
     squares = np.einsum("ij,ij->i", Z, Z)
     squared = squares[:, None] + squares - 2.0 * (Z @ Z.T)

@@ -1,4 +1,4 @@
-"""ProtoDash (prd): prototypes whose weighted kernel mean is close to the kernel mean of all images."""
+"""ProtoDash (prd): keep prototypes whose weighted kernel mean is close to the kernel mean of their category."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from detreduce.reducers.engine.prototype_search import protodash
 from detreduce.reducers.engine.ranking import FitInput, Ranking
 
 SIGMA_SAMPLE = 2000
-"""Number of images of a category from which `sigma="auto"` is computed."""
+"""Number of images of a category that are used to compute `sigma="auto"`."""
 
 
 class ProtoDash(BaseReducer):
@@ -107,7 +107,7 @@ class ProtoDash(BaseReducer):
         if self.as_released:
             self.sigmas_[pool.label] = float("nan")
             largest = float(max(pool.X.max(), -pool.X.min()))
-            # scaling by a power of two does not change digits, and the weights do not depend on a common factor
+            # scaling by a power of two does not change any digits, and the weights do not depend on a common factor
             return Kernel(np.asarray(pool.X, np.float64) * 2.0 ** -np.ceil(np.log2(largest or 1.0)), None)
         points = CentredPoints.of(pool.X)
         sigma = median_distance(points, pool.draw(SIGMA_SAMPLE)) if self.sigma == "auto" else float(self.sigma)

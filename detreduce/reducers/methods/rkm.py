@@ -1,4 +1,4 @@
-"""Representative k-means (rkm): images nearest to the cluster centres."""
+"""Representative k-means (rkm): keep the images nearest to a few cluster centres."""
 
 from __future__ import annotations
 

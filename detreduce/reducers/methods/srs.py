@@ -1,4 +1,4 @@
-"""Stratified random sampling (srs): a random sample of each image category or, as an option, of each class."""
+"""Stratified random sampling (srs): keep a random sample of each image category, optionally stratified by class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STRATA = ("categories", "classes")
 
 
 class _NeedsOf:
-    """The attribute `needs` of srs: objects for an instance with ``by="classes"``, and otherwise nothing."""
+    """The attribute `needs` of srs: ``("objects",)`` for an instance with ``by="classes"``, and otherwise empty."""
 
     def __get__(self, reducer: Any, cls: type) -> tuple[str, ...]:
         return ("objects",) if reducer is not None and reducer.by == "classes" else ()
@@ -63,7 +63,7 @@ class StratifiedRandom(ScoringReducer):
             raise InputError(f"by={self.by!r} is not one of {', '.join(STRATA)}.{nearest(str(self.by), STRATA)}")
 
     def _prepare(self, problem: FitInput) -> list[list[int]] | None:
-        """Return the list of classes of each image for ``by="classes"``, and otherwise None."""
+        """Return the list of classes of each image if ``by="classes"``, or else None."""
         if problem.objects is None:
             return None
         classes = problem.objects.classes.tolist()
@@ -82,21 +82,21 @@ class StratifiedRandom(ScoringReducer):
 def stratified_order(
     labels: Sequence[Sequence[int]], rng: np.random.Generator, advance: Callable[[int], object] = lambda _: None
 ) -> IntArray:
-    """Return a random order of images in which every prefix has each class nearly in proportion.
+    """Return a random order of images in which every prefix contains each class nearly in proportion.
 
     Iterative stratification (Sechidis et al. 2011) splits the images into two halves with the same proportions of
-    classes, then splits each half again, and so on. The order of the images is the order of the halves. A random choice
-    decides which half comes first, so no kind of image comes earlier than another on average. If all halves have equal
-    size, every image is equally likely at every place.
+    classes, then splits each half again, and so on. The halves are then joined in a random order, so that no kind of
+    image comes earlier than another on average. If all halves have equal size, every image is equally likely at every
+    position.
 
     Parameters
     ----------
     labels
         The classes of each image. Images without boxes are treated as one further class.
     rng
-        Random generator for the splits and the order of the halves.
+        Random generator for the splits and for the order of the halves.
     advance
-        Function that is called with the number of images that were just placed in the order.
+        A function that is called with the number of images whose position was just determined.
     """
     stack = [rng.permutation(len(labels)).tolist()]
     order: list[int] = []
@@ -107,18 +107,18 @@ def stratified_order(
             advance(1)
             continue
         one, other = halve(images, labels, rng)
-        # the half that is added last to the stack comes first
+        # the half that is pushed onto the stack last is processed first
         stack += [other, one] if rng.random() < 0.5 else [one, other]
     return np.array(order, np.int64)
 
 
 def halve(images: list[int], labels: Sequence[Sequence[int]], rng: np.random.Generator) -> tuple[list[int], list[int]]:
-    """Split shuffled images into two halves with nearly equal numbers of each class.
+    """Split shuffled images into two halves that have nearly equal numbers of each class.
 
-    With an odd number of images, the first half has one more image. The images of the rarest class are assigned first.
-    Images without classes are assigned last. An image goes to the half that has fewer images of its classes. A class
-    has more weight if few of its images are left. The sizes of the halves are also considered. A random choice breaks
-    ties. A half that is full does not get more images.
+    If the number of images is odd, the first half has one more image. The images of the rarest class are assigned
+    first. Images without classes are assigned last. An image goes to the half that has fewer images of its classes. A
+    class has more weight if few of its images are left. The sizes of the halves are also considered. A random choice
+    breaks ties. A half that is full does not get more images.
     """
     members: dict[int, list[int]] = {}
     for image in images:

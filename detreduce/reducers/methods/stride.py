@@ -1,4 +1,4 @@
-"""Stride: every m-th frame of each video."""
+"""Stride: keep every m-th frame of each video."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Stride(BaseReducer):
 
     With `groups`, each group (a video) is a sequence in row order, and each sequence gets its share of the selection.
     Without `groups`, all images are one sequence. To keep k of n frames, the method takes the frames ``floor(i * n /
-    k)`` for i = 0, 1, ..., k - 1. If a frame must be kept (`initial`), it replaces the nearest of these frames. In
-    their order, the chosen frames of a sequence have the scores_ 0, -1, -2, and so on. scores_ of other frames is NaN.
-    Image categories are not used.
+    k)`` for i = 0, 1, ..., k - 1. If a frame must be kept (`initial`), it replaces the nearest of these frames. scores_
+    is 0 for the first chosen frame of a sequence, -1 for the second, and so on. For frames that are not chosen, scores_
+    is NaN. Image categories are not used.
 
     Parameters
     ----------
@@ -57,10 +57,10 @@ class Stride(BaseReducer):
 
 
 def evenly_spaced(n: int, k: int, chosen: IntArray) -> IntArray:
-    """Return evenly spaced numbers from 0..n-1. Together with the numbers in `chosen`, there are k numbers.
+    """Return evenly spaced numbers from 0..n-1, so that there are k numbers together with those in `chosen`.
 
     The evenly spaced numbers start at 0. Each number in `chosen` replaces the nearest evenly spaced number that is not
-    replaced yet. In a tie, the smaller number is replaced. If an evenly spaced number is itself in `chosen`, the
+    replaced yet, or the smaller one if two are equally near. If an evenly spaced number is itself in `chosen`, the
     nearest free number is returned instead.
     """
     even = np.arange(k) * n // k

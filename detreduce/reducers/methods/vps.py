@@ -1,4 +1,4 @@
-"""Variance-based prediction score (vps): boxes whose predictions vary strongly during a proxy training."""
+"""Variance-based prediction score (vps): prefer images whose predictions vary strongly in a proxy training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conformance suite that every reducer must pass. Packages that add a reducer run this suite in their tests."""
+"""The conformance suite that every reducer must pass. Packages that add a reducer run it in their own tests."""
 
 from detreduce.reducers.testing.conformance import check_reducer
 

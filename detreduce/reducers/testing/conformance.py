@@ -1,6 +1,6 @@
-"""The checks that every reducer must pass. This package and packages that add reducers run these checks in their tests.
+"""The checks that every reducer must pass. Packages that add reducers run them in their own tests.
 
-In the tests of another package::
+For example, the tests of another package can contain::
 
     from detreduce.reducers.testing.conformance import CHECKS, check_reducer
 
@@ -38,9 +38,7 @@ def check_reducer(
     extras: Callable[[Any, Any], dict[str, Any]] | None = None,
     matrix: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Run every check on a reducer class.
-
-    If a check fails, raise AssertionError with the name of the check and the cause.
+    """Run every check on a reducer class. If a check fails, raise AssertionError with its name and the cause.
 
     Parameters
     ----------
@@ -49,10 +47,10 @@ def check_reducer(
     params
         Parameters other than `keep` and `random_state`.
     extras
-        Function that is called with (X, categories) and returns further arguments of `fit`.
+        A function that takes (X, categories) and returns further arguments for `fit`.
     matrix
-        Function that is called with X and returns the X for `fit`. Methods that read a block of features need this
-        function.
+        A function that takes the X of a check and returns the X for `fit`. It is needed for methods that read a block
+        of features.
     """
     subject = Subject(cls, params or {}, extras or (lambda X, categories: {}), matrix or (lambda X: X))
     for check in CHECKS:
@@ -63,7 +61,7 @@ def check_reducer(
 
 
 def check_exact_budget(subject: Subject) -> None:
-    """Exactly the requested number of images is chosen, for every form of keep."""
+    """Exactly the requested number of images is chosen, for every kind of keep."""
     X, y = sample()
     n = len(X)
     keeps: tuple[Any, ...] = (1, 2, 7, n, np.int32(5), 0.001, 0.1, 0.25, np.float32(0.5), 0.99, 1.0)
@@ -73,7 +71,7 @@ def check_exact_budget(subject: Subject) -> None:
 
 
 def check_refuses_bad_keep(subject: Subject) -> None:
-    """An invalid keep or random_state raises InputError."""
+    """An invalid `keep` or `random_state` raises InputError."""
     X, y = sample()
     for keep in (0, -1, len(X) + 1, 0.0, -0.5, 1.5, True, np.True_, float("nan"), "0.5", None):
         refused("keep", subject, X, y, keep=keep)
@@ -94,7 +92,7 @@ def check_same_seed_same_answer(subject: Subject) -> None:
 
 
 def check_seed_matters_only_if_stochastic(subject: Subject) -> None:
-    """Another seed changes the result of a stochastic method. For other methods, the seed only breaks ties."""
+    """Another seed changes the result of a stochastic method. For any other method, it can only change ties."""
     X, y = sample()
     fitted = [subject.fit(X, y, keep=0.3, random_state=seed) for seed in range(6)]
     if subject.cls.deterministic:
@@ -128,7 +126,7 @@ def check_rows_duplicated(subject: Subject) -> None:
 
 
 def check_all_rows_equal(subject: Subject) -> None:
-    """Among equal images, the seed decides, not the order of the rows."""
+    """Among equal images, the seed decides which are chosen, and not the order of the rows."""
     n = 24
     for value in (0.0, 0.1, 1e6):
         X = np.full((n, 4), value)
@@ -140,7 +138,7 @@ def check_all_rows_equal(subject: Subject) -> None:
 
 
 def check_tiny(subject: Subject) -> None:
-    """Tiny inputs work: one image, a category with one image, and one category for each image."""
+    """Tiny inputs work: a single image, a category with a single image, and one category for each image."""
     X, y = sample()
     for keep in (1, 1.0, 0.01):
         for categories in (None, [7], ["a"]):
@@ -161,7 +159,7 @@ def check_categories_none(subject: Subject) -> None:
 
 
 def check_category_labels(subject: Subject) -> None:
-    """Labels can be strings and objects. Only the sorted order of the labels matters."""
+    """Labels can be strings and other objects. Only their sorted order matters."""
     X, y = sample()
     names = np.array(["alpha", "beta", "gamma", "ünïcode"])
     plain = subject.fit(X, y, keep=0.3)
@@ -192,9 +190,8 @@ def check_refuses_bad_categories(subject: Subject) -> None:
 
 
 def check_dtypes_and_layouts(subject: Subject) -> None:
-    """All float types, memory layouts, read-only arrays and lists give the same result.
-
-    `fit` does not change the arrays.
+    """All float types, memory layouts, read-only arrays and lists give the same result, and `fit` does not change
+    them.
     """
     X, y = sample()
     plain = subject.fit(X, y, keep=0.3)
@@ -211,7 +208,7 @@ def check_dtypes_and_layouts(subject: Subject) -> None:
 
 
 def check_scaled_and_shifted(subject: Subject) -> None:
-    """Features with large or small values, an offset, or many columns work without overflow."""
+    """Features that are large, small, shifted or have many columns do not cause an overflow."""
     X, y = sample()
     wide = np.hstack([X, np.zeros((len(X), 3)), np.full((len(X), 1), 5.0)])
     with np.errstate(over="raise", divide="raise", invalid="raise"):
@@ -220,7 +217,7 @@ def check_scaled_and_shifted(subject: Subject) -> None:
 
 
 def check_refuses_bad_features(subject: Subject) -> None:
-    """NaN and infinity raise InputError with the row. An array that is not two-dimensional raises InputError too."""
+    """NaN and infinity raise InputError, which names the row. So does an X that is not two-dimensional."""
     X, y = sample()
     for shape in (X[0], X[:0], X[None]):
         refused("X ", subject, shape)
@@ -238,7 +235,7 @@ def check_refuses_bad_features(subject: Subject) -> None:
 
 
 def check_prefixes(subject: Subject) -> None:
-    """The method declares `nested` if and only if every prefix of its ranking is the selection for the smaller keep."""
+    """The method declares `nested` if and only if every prefix of its ranking is the selection for a smaller keep."""
     X, y = sample(counts=(12, 7, 3))
     n, agree = len(X), True
     for categories in (y, None):
@@ -256,10 +253,7 @@ def check_prefixes(subject: Subject) -> None:
 
 
 def check_category_seats(subject: Subject) -> None:
-    """First, every image category gets one image, if keep is large enough.
-
-    The other images are distributed in proportion.
-    """
+    """Every image category gets one image if keep is large enough, and the rest is distributed in proportion."""
     if not subject.cls.uses_categories:
         return
     X, y = sample()
@@ -286,7 +280,7 @@ def check_scores_follow_order(subject: Subject) -> None:
 
 
 def check_initial(subject: Subject) -> None:
-    """The rows in `initial` come first, in their order. They count towards keep and the quota of their category."""
+    """The rows in `initial` come first and in their order, and count towards keep and the quota of their category."""
     X, y = sample()
     none, empty = subject.fit(X, y, keep=10), subject.fit(X, y, keep=10, initial=[])
     np.testing.assert_array_equal(none.selected_idx_, empty.selected_idx_)
@@ -330,14 +324,14 @@ def check_refuses_bad_objects(subject: Subject) -> None:
 
 
 def _always(objects: Any) -> Callable[[Any, Any], dict[str, Any]]:
-    """Return a function for `Subject.extras` that always gives `objects`."""
+    """Return a function for `Subject.extras` that always returns `objects`."""
     return lambda X, categories: {"objects": objects}
 
 
 def check_estimator(subject: Subject) -> None:
-    """The class is a scikit-learn estimator: clone, get_params, set_params and pickling work.
+    """The class is a scikit-learn estimator: `clone`, `get_params`, `set_params` and pickling work.
 
-    __init__ only stores its parameters.
+    `__init__` only stores its parameters.
     """
     marker: Any = object()
     names = list(subject.cls().get_params())
@@ -361,7 +355,7 @@ def check_estimator(subject: Subject) -> None:
 
 
 def check_described(subject: Subject) -> None:
-    """The class declares everything that `detreduce methods` shows."""
+    """The class declares everything that `detreduce methods` prints."""
     for attribute in ("name", "family", "cost", "source", "summary"):
         text = getattr(subject.cls, attribute)
         assert isinstance(text, str) and text, f"{attribute} is not declared"
@@ -376,4 +370,4 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     *(value for key, value in list(globals().items()) if key.startswith("check_") and key != "check_reducer"),
     *GROUP_CHECKS,
 )
-"""All checks. Each is called with a `Subject`. Parametrise a test with this tuple to see each check by name."""
+"""All checks. Each is a function of a `Subject`. Parametrise a test with this tuple to see each check by its name."""

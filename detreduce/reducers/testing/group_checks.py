@@ -1,4 +1,4 @@
-"""Checks of the conformance suite for `groups` and `max_per_group`."""
+"""Checks of `groups` and `max_per_group` in the conformance suite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GROUPS = 12
 
 
 def check_max_per_group(subject: Subject) -> None:
-    """The number of images is exact, and no group has too many images. If this is impossible, InputError is raised."""
+    """The number of images is exact, and no group exceeds the limit. If this is impossible, InputError is raised."""
     X, y = sample()
     groups = _groups(len(X))
     for most in (1, 2, 4):
@@ -45,7 +45,7 @@ def check_max_per_group_rows_permuted(subject: Subject) -> None:
 
 
 def check_max_per_group_initial(subject: Subject) -> None:
-    """The rows in `initial` count towards their group. Invalid groups and limits raise InputError."""
+    """The rows in `initial` count towards the limit of their group. Invalid groups and limits raise InputError."""
     X, y = sample()
     groups = np.array(["a", "b", "c", "d", "e"])[np.arange(len(X)) % 5]
     initial = [40, 3, 17, 5]
@@ -65,12 +65,12 @@ def check_max_per_group_initial(subject: Subject) -> None:
 
 
 def _groups(n: int) -> IntArray:
-    """Return (n,) a random group of each row."""
+    """Return (n,) a random group number for each row."""
     return np.random.default_rng(7).integers(GROUPS, size=n)
 
 
 def _uses_groups(subject: Subject) -> bool:
-    """Return whether the method uses groups even if the number of images per group is not limited."""
+    """Return whether the method uses groups even without a limit on the number of images from one group."""
     return "groups" in (*subject.cls.needs, *subject.cls.uses)
 
 

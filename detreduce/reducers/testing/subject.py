@@ -1,4 +1,4 @@
-"""The reducer under test, the data of the conformance suite, and its assertions."""
+"""The reducer under test, and the data and assertions that the conformance suite uses."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Subject:
     params
         Parameters other than `keep` and `random_state`, for instance to make a slow method fast.
     extras
-        Function that is called with (X, categories) and returns further arguments of `fit`. If it does not return
-        objects, but the method needs objects, the method gets the objects of `made_up_objects`.
+        A function that takes (X, categories) and returns further arguments for `fit`. If the method needs objects and
+        this function does not return any, `made_up_objects` is used.
     matrix
-        Function that is called with the X of a check and returns the X for `fit`, with the same number of rows. Methods
-        that read a block of features need this function.
+        A function that takes the X of a check and returns the X for `fit`, with the same number of rows. It is needed
+        for methods that read a block of features.
     """
 
     cls: type[BaseReducer]
@@ -48,7 +48,7 @@ class Subject:
         max_per_group: Any = None,
         **params: Any,
     ) -> BaseReducer:
-        """Fit the reducer with these parameters and the parameters of the subject. Return the fitted reducer."""
+        """Fit the reducer with its own parameters and with `params`, and return it."""
         reducer = self.cls(**{**self.params, **params})
         given = self.given(X, categories)
         if groups is not None:
@@ -56,15 +56,15 @@ class Subject:
         return reducer.fit(self.matrix(X), categories, initial=initial, max_per_group=max_per_group, **given)
 
     def given(self, X: Any, categories: Any) -> dict[str, Any]:
-        """Return the arguments of `fit` other than X and categories."""
+        """Return the arguments for `fit` other than X and categories."""
         objects = {"objects": made_up_objects(X)} if "objects" in self.cls(**self.params).needs else {}
         return {**objects, **self.extras(X, categories)}
 
 
 def sample(seed: int = 0, counts: tuple[int, ...] = (30, 17, 9, 4), d: int = 6) -> tuple[FloatArray, IntArray]:
-    """Return features in clusters, and the category of each row. Rows are in random order.
+    """Return features that form clusters, and the category of each row. The rows are in random order.
 
-    The features do not have ties and are exact in float16. `counts` has the number of rows of each category.
+    The features have no ties and are exact in float16. `counts` is the number of rows in each category.
     """
     rng = np.random.default_rng(seed)
     y = np.repeat(np.arange(len(counts)), counts)
@@ -95,7 +95,7 @@ def made_up_objects(X: Any, n_classes: int = 4, d: int = 5) -> ObjectTable:
 
 
 def assert_valid(reducer: BaseReducer, n: int, k: int) -> None:
-    """Assert that a fitted reducer has exactly `k` images without repeats, the right dtypes, and valid scores."""
+    """Assert that a fitted reducer has chosen `k` different images, with the right dtypes and valid scores."""
     chosen = reducer.selected_idx_
     assert chosen.dtype == np.int64 and chosen.shape == (k,), f"{len(chosen)} rows chosen, not {k}"
     assert len(np.unique(chosen)) == k and chosen.min() >= 0 and chosen.max() < n, "rows repeated or outside"
@@ -118,7 +118,7 @@ def assert_same_up_to_ties(one: BaseReducer, other: BaseReducer) -> None:
 
 
 def refused(text: str, subject: Subject, *args: Any, **params: Any) -> None:
-    """Assert that `fit` with the given arguments raises InputError with a message that contains `text`."""
+    """Assert that `fit` with these arguments raises InputError with a message that contains `text`."""
     try:
         subject.fit(*args, **params)
     except InputError as error:

@@ -10,6 +10,8 @@ from detreduce.vocabulary.public_names import import_at_first_use
 
 if TYPE_CHECKING:
     from detreduce.dataset import load_dataset
+    from detreduce.dataset.merging.merge import merge
+    from detreduce.dataset.merging.result import MergeResult
     from detreduce.dataset.records import DetectionDataset
     from detreduce.dataset.write import write_subset
     from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
@@ -45,6 +47,7 @@ __getattr__ = import_at_first_use(
         "DetreduceError": "detreduce.errors",
         "FeatureTable": "detreduce.features.table",
         "Ledger": "detreduce.experiment.ledger.ledger",
+        "MergeResult": "detreduce.dataset.merging.result",
         "Recipe": "detreduce.training.recipes.recipe",
         "ReductionResult": "detreduce.reduction",
         "Selection": "detreduce.selection",
@@ -60,6 +63,7 @@ __getattr__ = import_at_first_use(
         "load_dataset": "detreduce.dataset",
         "log_proxy_training": "detreduce.training.proxy",
         "measure_representativeness": "detreduce.representativeness",
+        "merge": "detreduce.dataset.merging.merge",
         "near_duplicates": "detreduce.duplicates",
         "reduce": "detreduce.reduction",
         "run_experiment": "detreduce.experiment.run",
@@ -78,6 +82,7 @@ __all__ = [
     "DetreduceError",
     "FeatureTable",
     "Ledger",
+    "MergeResult",
     "Recipe",
     "ReductionResult",
     "Selection",
@@ -94,6 +99,7 @@ __all__ = [
     "load_dataset",
     "log_proxy_training",
     "measure_representativeness",
+    "merge",
     "near_duplicates",
     "reduce",
     "run_experiment",

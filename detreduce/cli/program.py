@@ -14,6 +14,7 @@ from detreduce.cli.commands import (
     export,
     inspect,
     ledger,
+    merge,
     methods,
     plan,
     proxy,
@@ -61,6 +62,7 @@ app.command(rich_help_panel=CHOOSE)(reduce.reduce)
 app.command(rich_help_panel=CHOOSE)(methods.methods)
 app.command(rich_help_panel=CHOOSE)(explain.explain)
 app.command(rich_help_panel=CHOOSE)(export.export)
+app.command(rich_help_panel=CHOOSE)(merge.merge)
 app.command(rich_help_panel=TRAIN)(train.train)
 app.command(rich_help_panel=TRAIN)(weights.weights)
 app.command(rich_help_panel=TRAIN)(proxy.proxy)

@@ -14,6 +14,14 @@ ALIASES = {"valid": "val", "validation": "val", "training": "train", "testing": 
 T = TypeVar("T")
 
 
+class MissingSplitError(InputError):
+    """A dataset does not have the split that was asked for. `known` has the names of its splits."""
+
+    def __init__(self, message: str, known: Iterable[str]) -> None:
+        super().__init__(message)
+        self.known = tuple(known)
+
+
 def canonical_split(name: str) -> str:
     """Return train, val or test for these names and their aliases, in upper or lower case.
 
@@ -39,11 +47,12 @@ def in_order(splits: Mapping[str, T]) -> dict[str, T]:
 def choose_split(asked: str, known: Iterable[str], where: Path) -> str:
     """Return the known split that `asked` names.
 
-    Raise InputError, which lists the known splits, if there is no such split.
+    Raise MissingSplitError, which lists the known splits, if there is no such split.
     """
     names = list(known)
     split = canonical_split(asked)
     if split in names:
         return split
     known_names = ", ".join(names) if names else "none"
-    raise InputError(f"{where}: there is no split {asked!r}. Known splits: {known_names}.{nearest(str(asked), names)}")
+    hint = nearest(str(asked), names)
+    raise MissingSplitError(f"{where}: there is no split {asked!r}. Known splits: {known_names}.{hint}", names)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.dataset.identical_files import identical_files
 from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.dataset.splits import CANONICAL
 from detreduce.display.progress import step
-from detreduce.duplicates.files import identical_files
 from detreduce.duplicates.matching import INVERSES, Match, PixelComparison, nearest_matches
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.result import warn_not_compared

@@ -10,9 +10,9 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.dataset.identical_files import identical_files
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.display.progress import step
-from detreduce.duplicates.files import identical_files
 from detreduce.duplicates.result import Duplicates, pair_to_dict, warn_not_compared
 from detreduce.duplicates.search import exact_duplicates, near_duplicates
 from detreduce.errors import InputError

@@ -22,6 +22,8 @@ from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 from detreduce.machine.renames import exchange, rename_new
 
 _HIDDEN, _JOURNAL, _NEW, _OLD = "new-", "journal.json", "new", "old"
+RECORDS_OF_OUTPUT = ("selection.json", "merge.json")
+"""Names of the files that say how an output was made. Every output that may be overwritten has one of them."""
 _NAMED = 3
 """Largest number of files that a message names."""
 
@@ -88,7 +90,7 @@ def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = 
         raise InputError(
             f"Output {output} exists and is not empty. Choose another output, or pass overwrite (--overwrite)."
         )
-    found = compare(output) if is_regular(output / "selection.json") else None
+    found = compare(output) if any(is_regular(output / name) for name in RECORDS_OF_OUTPUT) else None
     if found is None:
         raise InputError(
             f"Output {output} was not written by detreduce (selection.json or {MANIFEST} is missing), so it is not "

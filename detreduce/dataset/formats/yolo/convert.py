@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +31,24 @@ from detreduce.errors import InputError
 
 
 @dataclass
-class _Counts:
+class ConvertCounts:
     """Numbers of clipped boxes, dropped boxes and renamed images, for warnings."""
 
     clipped: int = 0
     dropped: int = 0
     renamed: int = 0
+
+    def warn(self) -> None:
+        """Warn about clipped boxes, dropped boxes and renamed images."""
+        if self.clipped:
+            warn_about_subset(f"{self.clipped} boxes that reach far outside their image were clipped to the image.")
+        if self.dropped:
+            warn_about_subset(f"{self.dropped} boxes outside their image were left out.")
+        if self.renamed:
+            warn_about_subset(
+                f"{self.renamed} images were renamed: YOLO finds labels by name without suffix, and skips hidden files "
+                "and names without a suffix of images."
+            )
 
 
 def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
@@ -68,12 +81,13 @@ def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
         parts[split], conflicts = with_picture_sizes(part)
         for notice in conflicts.notices(inspect_command(part)):
             warn_about_subset(notice)
-    counts = _Counts()
+    counts = ConvertCounts()
     with progress("Writing images", sum(map(len, parts.values())), "images") as advance:
         for split, part in parts.items():
             _write_split(split, part, classes.numbers[split], placer, counts, advance)
-    _warn_about_changes(counts)
-    placer.write(DATA_YAML, _make_data_yaml(dataset, own, list(parts), classes.names).encode("utf-8"))
+    counts.warn()
+    header = f"{dataset.source.format.upper()} boxes of {dataset.source.path.name}, written as YOLO by detreduce"
+    placer.write(DATA_YAML, make_data_yaml(header, own, list(parts), classes.names).encode("utf-8"))
     return partial(load_data_yaml, target / DATA_YAML, own)
 
 
@@ -127,16 +141,27 @@ def _write_split(
     part: DetectionDataset,
     numbers: Sequence[int],
     placer: Placer,
-    counts: _Counts,
+    counts: ConvertCounts,
     advance: Callable[..., None],
 ) -> None:
     """Write the images and labels of one split. `numbers` are the YOLO class numbers of the split's classes."""
     places = assign_places(split, part.records)
     counts.renamed += count_renamed(split, part.records, places)
+    placer.make_folder(PurePosixPath("images", split))
+    for record, place, text in zip(part, places, label_texts(part, numbers, counts), strict=True):
+        placer.image(record.path, place)
+        placer.write(label_place(place), text.encode("ascii"))
+        advance()
+
+
+def label_texts(part: DetectionDataset, numbers: Sequence[int], counts: ConvertCounts) -> Iterator[str]:
+    """Yield the text of the label file of each image. `numbers` are the YOLO class numbers of the part's classes.
+
+    Clipped and dropped boxes are added to `counts`. Raise InputError if the size of an image with boxes is not known.
+    """
     corners, rows, crowd = part.boxes_xyxyn, part.box_rows, part.box_crowd
     bounds = np.searchsorted(rows, np.arange(len(part) + 1))
-    placer.make_folder(PurePosixPath("images", split))
-    for row, (record, place) in enumerate(zip(part, places, strict=True)):
+    for row, record in enumerate(part):
         inside = slice(bounds[row], bounds[row + 1])
         single = ~crowd[inside]
         boxes = corners[inside][single]
@@ -146,9 +171,7 @@ def _write_split(
         counts.clipped += clipped
         counts.dropped += int((~mask).sum())
         classes = [numbers[int(key)] for key in record.class_ids[single][mask]]
-        placer.image(record.path, place)
-        placer.write(label_place(place), _format_lines(classes, boxes).encode("ascii"))
-        advance()
+        yield _format_lines(classes, boxes)
 
 
 def _format_lines(classes: Iterable[int], boxes: npt.NDArray[np.float64]) -> str:
@@ -162,27 +185,20 @@ def _format_number(value: float) -> str:
     return f"{value:.12f}".rstrip("0").rstrip(".")
 
 
-def _warn_about_changes(counts: _Counts) -> None:
-    """Warn about clipped boxes, dropped boxes and renamed images."""
-    if counts.clipped:
-        warn_about_subset(f"{counts.clipped} boxes that reach far outside their image were clipped to the image.")
-    if counts.dropped:
-        warn_about_subset(f"{counts.dropped} boxes outside their image were left out.")
-    if counts.renamed:
-        warn_about_subset(
-            f"{counts.renamed} images were renamed: YOLO finds labels by name without suffix, and skips hidden files "
-            "and names without a suffix of images."
-        )
+def make_data_yaml(
+    header: str, own: str, splits: Sequence[str], names: Sequence[str], others: Mapping[str, Any] | None = None
+) -> str:
+    """Return the text of the data.yaml. If train or val is missing, name another split instead and warn.
 
-
-def _make_data_yaml(dataset: DetectionDataset, own: str, splits: list[str], names: Sequence[str]) -> str:
-    """Return the text of the data.yaml. If train or val is missing, name another split instead and warn."""
-    lines = [f"# {dataset.source.format.upper()} boxes of {dataset.source.path.name}, written as YOLO by detreduce\n"]
+    `header` is the comment in the first line. `own` is the split that is named instead. `others` are further keys.
+    """
+    lines = [f"# {header}\n"]
     lines += [f"{split}: images/{split}\n" for split in splits]
     for needed in ("train", "val"):
         if needed not in splits:
             stand_in = "test" if needed == "val" and "test" in splits else own
             lines.append(f"# there is no {needed} split, and ultralytics asks for one\n{needed}: images/{stand_in}\n")
             warn_about_subset(f"There is no {needed} split, so data.yaml names {stand_in} instead.")
-    block = yaml.safe_dump({"names": dict(enumerate(names))}, sort_keys=False, allow_unicode=True)
+    content = {"names": dict(enumerate(names)), **(others or {})}
+    block = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return "".join(lines) + "\n" + block

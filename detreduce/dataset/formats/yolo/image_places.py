@@ -28,9 +28,9 @@ _SUFFIX_OF = {
 
 def findable_records(split: str, records: Sequence[ImageRecord]) -> tuple[ImageRecord, ...]:
     """Return the records of images that ultralytics can read. Warn about the others, for instance GIF files."""
-    kept = tuple(record for record in records if _suffix(record) is not None)
+    kept = tuple(record for record in records if missing_suffix(record) is not None)
     if count := len(records) - len(kept):
-        first = next(record for record in records if _suffix(record) is None)
+        first = next(record for record in records if missing_suffix(record) is None)
         warn_about_subset(
             f"{count} images of the {split} split were left out, because ultralytics cannot read their format "
             f"(the first: {first.path}). Convert them to PNG or JPEG."
@@ -48,7 +48,7 @@ def assign_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixP
     labels: set[PurePosixPath] = set()
     for record in records:
         parts = ["_" + part.lstrip(".") if part.startswith(".") else part for part in record.name.split("/")]
-        wanted = place = PurePosixPath("images", split, "/".join(parts) + (_suffix(record) or ""))
+        wanted = place = PurePosixPath("images", split, "/".join(parts) + (missing_suffix(record) or ""))
         count = 1
         while label_place(place) in labels:
             count += 1
@@ -64,7 +64,7 @@ def count_renamed(split: str, records: Sequence[ImageRecord], places: Sequence[P
     return sum(place != folder / record.name for record, place in zip(records, places, strict=True))
 
 
-def _suffix(record: ImageRecord) -> str | None:
+def missing_suffix(record: ImageRecord) -> str | None:
     """Return the text to add to an image's name: a suffix, or "". Return None if ultralytics cannot read the format."""
     if os.path.splitext(record.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122 (100,000 calls)
         return ""

@@ -1,0 +1,223 @@
+"""Write merged COCO datasets as COCO: one JSON for each split, with all fields of images and annotations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from detreduce.dataset.formats.coco.read import other_spelling
+from detreduce.dataset.joined_classes import JoinedClasses, join_classes
+from detreduce.dataset.merging.images import Member, Plan
+from detreduce.dataset.records import ImageId
+from detreduce.dataset.splits import in_order
+from detreduce.dataset.writing.dataset_yaml import write_dataset_yaml
+from detreduce.dataset.writing.json_text import read_text, to_bytes
+from detreduce.dataset.writing.links import Placer
+from detreduce.dataset.writing.subset_warnings import warn_about_subset
+from detreduce.display.progress import progress
+from detreduce.errors import InputError
+
+_LISTS = ("images", "annotations", "categories", "licenses")
+
+
+class Ids:
+    """Give out ids that are unique in a list: the wanted id if it is free, else the next whole number."""
+
+    def __init__(self) -> None:
+        self._taken: set[Any] = set()
+        self._next = 1
+
+    def take(self, wanted: Any) -> Any:
+        """Return the id for an element that has the id `wanted` in its own file."""
+        if not isinstance(wanted, int | str) or isinstance(wanted, bool) or wanted in self._taken:
+            while self._next in self._taken:
+                self._next += 1
+            wanted = self._next
+        self._taken.add(wanted)
+        return wanted
+
+    def reserve(self, ids: Iterable[Any]) -> None:
+        """Keep numbers of later elements free, so that as few ids as possible change."""
+        numbers = [one for one in ids if isinstance(one, int) and not isinstance(one, bool)]
+        self._next = max([self._next, *(number + 1 for number in numbers)])
+
+
+@dataclass
+class _Merged:
+    """The content of one merged JSON, and the ids that it has given out."""
+
+    content: dict[str, Any] = field(default_factory=dict)
+    images: Ids = field(default_factory=Ids)
+    annotations: Ids = field(default_factory=Ids)
+    licences: Ids = field(default_factory=Ids)
+
+
+def write_merged_coco(plan: Plan, placer: Placer) -> None:
+    """Write the images, one JSON for each split, and a data.yaml.
+
+    Ids of images, annotations, categories and licences stay, unless an earlier dataset uses them. Categories are joined
+    by name. Raise InputError if two categories of one name have other keypoints, or if classes cannot be joined.
+    """
+    classes = join_classes({part.name: part.dataset for part in plan.parts})
+    contents = [_read(part.dataset.source.splits[part.dataset.split].annotations) for part in plan.parts]
+    categories, category_ids = _merge_categories(plan, contents, classes)
+    splits = in_order(plan.shown)
+    entries: dict[str, dict[str, str]] = {}
+    with progress("Writing images", sum(map(len, splits.values())), "images") as advance:
+        for split, members in splits.items():
+            merged = _Merged({"info": {}, "licenses": [], "categories": categories, "images": [], "annotations": []})
+            used = [*members, *map(plan.labels, members)]
+            for number in dict.fromkeys(member.part for member in used):
+                merged.images.reserve(_ids(contents[number], "images"))
+                merged.annotations.reserve(_ids(contents[number], "annotations"))
+            new_id = _add_images(plan, split, contents, merged)
+            _add_annotations(plan, members, contents, category_ids, merged, new_id)
+            file = PurePosixPath("annotations", f"instances_{split}.json")
+            placer.write(file, to_bytes(json.dumps(merged.content, ensure_ascii=False) + "\n"))
+            folder = PurePosixPath("images", split)
+            for member, place in zip(members, plan.places[split], strict=True):
+                placer.image(plan.record(member).path, place)
+                advance()
+            entries[split] = {"annotations": str(file), "images": str(folder)}
+    write_dataset_yaml(placer, "coco", entries)
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    """Return the whole content of a COCO JSON, polygons included."""
+    assert file is not None, "a COCO split has annotations"
+    content = json.loads(read_text(file))
+    return content if isinstance(content, dict) else {}
+
+
+def _entries(content: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the objects in a list of the JSON."""
+    return [entry for entry in content.get(key) or [] if isinstance(entry, dict)]
+
+
+def _ids(content: Mapping[str, Any], key: str) -> Iterable[Any]:
+    """Yield the ids of the objects in a list of the JSON."""
+    return (entry.get("id") for entry in _entries(content, key))
+
+
+def _merge_categories(
+    plan: Plan, contents: Sequence[Mapping[str, Any]], classes: JoinedClasses
+) -> tuple[list[dict[str, Any]], list[dict[ImageId, ImageId]]]:
+    """Return the merged categories, and for each part a mapping: id of a category -> id in the merged JSON."""
+    taken = Ids()
+    taken.reserve(key for part in plan.parts for key in part.dataset.class_keys)
+    merged: dict[int, dict[str, Any]] = {}
+    owner: dict[int, str] = {}
+    found = []
+    for part, content in zip(plan.parts, contents, strict=True):
+        by_id = {entry.get("id"): entry for entry in _entries(content, "categories")}
+        new_ids: dict[ImageId, ImageId] = {}
+        for key, number in zip(part.dataset.class_keys, classes.numbers[part.name], strict=True):
+            entry = by_id.get(key, {"id": key, "name": str(key)})
+            if number not in merged:
+                merged[number] = {**entry, "id": taken.take(key)}
+                owner[number] = part.name
+            elif merged[number].get("keypoints") != entry.get("keypoints"):
+                raise InputError(
+                    f"The category {entry.get('name')!r} has other keypoints in {part.name} than in {owner[number]}, "
+                    "so the datasets cannot be merged. Rename the category in one of them."
+                )
+            new_ids[key] = merged[number]["id"]
+        found.append(new_ids)
+    return list(merged.values()), found
+
+
+def _add_images(
+    plan: Plan, split: str, contents: Sequence[Mapping[str, Any]], merged: _Merged
+) -> dict[Member, ImageId]:
+    """Add the images of a split and their licences. Return image -> its id in the merged JSON."""
+    folder = PurePosixPath("images", split)
+    members, found = plan.shown[split], {}
+    by_id = {
+        number: {entry.get("id"): entry for entry in _entries(contents[number], "images")}
+        for number in {member.part for member in members}
+    }
+    licences = {number: _add_licences(contents[number], merged) for number in sorted(by_id)}
+    _add_other_keys(plan, [contents[number] for number in sorted(by_id)], sorted(by_id), merged)
+    for member, place in zip(members, plan.places[split], strict=True):
+        key = plan.record(member).id
+        entry = dict(by_id[member.part][key])
+        found[member] = entry["id"] = merged.images.take(key)
+        name = str(place.relative_to(folder))
+        if entry.get("file_name") != name:
+            entry["file_name"] = name
+        if (licence := entry.get("license")) in licences[member.part]:
+            entry["license"] = licences[member.part][licence]
+        merged.content["images"].append(entry)
+    return found
+
+
+def _add_licences(content: Mapping[str, Any], merged: _Merged) -> dict[Any, Any]:
+    """Add the licences of a JSON. Return id of a licence -> id in the merged JSON. Equal licences are joined."""
+    found: dict[Any, Any] = {}
+    for entry in _entries(content, "licenses"):
+        key = entry.get("id")
+        if not isinstance(key, int | str):
+            continue
+        bare = {**entry, "id": None}
+        same = [one for one in merged.content["licenses"] if {**one, "id": None} == bare]
+        if same:
+            found[key] = same[0]["id"]
+        else:
+            found[key] = merged.licences.take(key)
+            merged.content["licenses"].append({**entry, "id": found[key]})
+    return found
+
+
+def _add_other_keys(plan: Plan, contents: Sequence[Mapping[str, Any]], numbers: Sequence[int], merged: _Merged) -> None:
+    """Add the other keys of the files, such as ``info``. Of a key, the first dataset's value is used."""
+    for number, content in zip(numbers, contents, strict=True):
+        for key, value in content.items():
+            if key in _LISTS:
+                continue
+            if merged.content.get(key) and merged.content[key] != value and key != "info":
+                part = plan.parts[number]
+                warn_about_subset(f"{part.name}: {key!r} differs from the first dataset's, whose value is written.")
+            if not merged.content.get(key):
+                merged.content[key] = value
+
+
+def _add_annotations(
+    plan: Plan,
+    members: Sequence[Member],
+    contents: Sequence[Mapping[str, Any]],
+    category_ids: Sequence[Mapping[ImageId, ImageId]],
+    merged: _Merged,
+    new_id: Mapping[Member, ImageId],
+) -> None:
+    """Add the annotations of a split, in the order of the files."""
+    unknown = 0
+    wanted: dict[int, dict[ImageId, list[Member]]] = {}
+    for member in members:
+        source = plan.labels(member)
+        wanted.setdefault(source.part, {}).setdefault(plan.record(source).id, []).append(member)
+    for number in sorted(wanted):
+        ids = category_ids[number]
+        known = set(plan.parts[number].dataset.row_of)
+        for entry in _entries(contents[number], "annotations"):
+            for member in wanted[number].get(_known(entry.get("image_id"), known), ()):
+                category = _known(entry.get("category_id"), ids)
+                if category not in ids:
+                    unknown += 1
+                    continue
+                own = {"id": merged.annotations.take(entry.get("id")), "image_id": new_id[member]}
+                merged.content["annotations"].append({**entry, **own, "category_id": ids[category]})
+    if unknown:
+        warn_about_subset(f"{unknown} annotations of categories that their file does not list were left out.")
+
+
+def _known(key: Any, known: Iterable[ImageId]) -> Any:
+    """Return an id as the file's images or categories write it: "7" and 7 are the same id."""
+    if isinstance(key, float) and key.is_integer():
+        key = int(key)
+    if not isinstance(key, int | str):
+        return None
+    other = other_spelling(key)
+    return other if key not in known and other in known else key  # type: ignore[operator]

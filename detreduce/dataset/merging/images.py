@@ -1,0 +1,220 @@
+"""Choose the images of a merged dataset: identical images once, and a new name where two images share a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.formats.yolo.image_places import assign_places
+from detreduce.dataset.identical_files import identical_files
+from detreduce.dataset.merging.parts import Part
+from detreduce.dataset.records import ImageRecord
+
+SAME_BOX = 1e-3
+"""Largest difference of the corners of one box in two formats, as a fraction of the image."""
+ClassBoxes = list[tuple[str, npt.NDArray[np.float64]]]
+
+
+class Member(NamedTuple):
+    """An image of a part: the position of the part, and the row of the image in the part."""
+
+    part: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An image of one dataset whose bytes are also in an earlier dataset. The merged dataset has the image once.
+
+    Attributes
+    ----------
+    kept, dropped
+        The files in the earlier and in the later dataset.
+    split, dropped_split
+        The splits of these files. The image is in the split of the earlier dataset.
+    boxes, dropped_boxes
+        Numbers of boxes of these files, in the earlier and in the later dataset.
+    conflict
+        True if the labels differ.
+    labels_of
+        The file whose labels are used: of the last dataset that has boxes for the image.
+    """
+
+    kept: Path
+    dropped: Path
+    split: str
+    dropped_split: str
+    boxes: int
+    dropped_boxes: int
+    conflict: bool
+    labels_of: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """An image that got another name, because an image of the same split has its name already."""
+
+    image: Path
+    split: str
+    new_name: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The images of a merged dataset.
+
+    Attributes
+    ----------
+    parts
+        All splits of the datasets.
+    shown
+        Split -> the image files, in the order of the datasets.
+    labels_from
+        Image file -> the image whose labels are used, where these are the labels of another dataset.
+    repeated
+        The images that are not written, because an earlier dataset has them.
+    yolo
+        True if the images must have names that ultralytics finds, with one label file for each.
+    """
+
+    parts: Sequence[Part]
+    shown: Mapping[str, Sequence[Member]]
+    labels_from: Mapping[Member, Member]
+    repeated: Sequence[Repeated]
+    yolo: bool
+
+    def record(self, member: Member) -> ImageRecord:
+        """Return the record of an image."""
+        return self.parts[member.part].dataset[member.row]
+
+    def labels(self, member: Member) -> Member:
+        """Return the image whose labels are written for an image."""
+        return self.labels_from.get(member, member)
+
+    @cached_property
+    def places(self) -> dict[str, list[PurePosixPath]]:
+        """Split -> path of each image in the merged dataset, below ``images/<split>``."""
+        assign = assign_places if self.yolo else _free_places
+        return {
+            split: assign(split, [self.record(member) for member in members]) for split, members in self.shown.items()
+        }
+
+    @property
+    def renamed(self) -> list[Renamed]:
+        """The images that got another name."""
+        found = []
+        for split, members in self.shown.items():
+            folder = PurePosixPath("images", split)
+            for member, place in zip(members, self.places[split], strict=True):
+                record = self.record(member)
+                if place != folder / record.name:
+                    found.append(Renamed(record.path, split, str(place.relative_to(folder))))
+        return found
+
+
+def _free_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixPath]:
+    """Return the output path of each image below ``images/<split>``. A name that is taken gets a number."""
+    places: list[PurePosixPath] = []
+    taken: set[PurePosixPath] = set()
+    for record in records:
+        wanted = place = PurePosixPath("images", split, record.name)
+        count = 1
+        while place in taken:
+            count += 1
+            place = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
+        taken.add(place)
+        places.append(place)
+    return places
+
+
+def make_plan(parts: Sequence[Part], *, yolo: bool) -> Plan:
+    """Return which images to write, and with which labels.
+
+    An image whose bytes several datasets have is written once: at the place of the first of these datasets, with the
+    labels of the last of them that has boxes for the image. Copies within one dataset stay.
+    """
+    members = [Member(number, row) for number, part in enumerate(parts) for row in range(len(part.dataset))]
+    paths = [parts[member.part].dataset[member.row].path for member in members]
+    dropped: set[Member] = set()
+    labels_from: dict[Member, Member] = {}
+    repeated: list[Repeated] = []
+    for group in identical_files(paths):
+        alike = [members[place] for place in group]
+        by_dataset: dict[int, list[Member]] = {}
+        for member in alike:
+            by_dataset.setdefault(parts[member.part].number, []).append(member)
+        if len(by_dataset) < 2:
+            continue
+        first, *others = (by_dataset[number] for number in sorted(by_dataset))
+        boxes = {member: _boxes_of(parts, member) for member in alike}
+        later = [member for own in others for member in own]
+        with_boxes = [member for member in (first[0], *later) if boxes[member]]
+        source = with_boxes[-1] if with_boxes else first[0]
+        agreeing = _same_boxes(boxes[source], boxes[first[0]])
+        if not agreeing:
+            labels_from.update(dict.fromkeys(first, source))
+        dropped.update(later)
+        for member in later:
+            repeated.append(
+                Repeated(
+                    _path(parts, first[0]),
+                    _path(parts, member),
+                    parts[first[0].part].split,
+                    parts[member.part].split,
+                    len(boxes[first[0]]),
+                    len(boxes[member]),
+                    not _same_boxes(boxes[first[0]], boxes[member]),
+                    _path(parts, first[0] if agreeing else source),
+                )
+            )
+    shown: dict[str, list[Member]] = {}
+    for member in members:
+        own = shown.setdefault(parts[member.part].split, [])
+        if member not in dropped:
+            own.append(member)
+    return Plan(parts, {split: own for split, own in shown.items() if own}, labels_from, repeated, yolo)
+
+
+def _path(parts: Sequence[Part], member: Member) -> Path:
+    """Return the file of an image."""
+    return parts[member.part].dataset[member.row].path
+
+
+def _boxes_of(parts: Sequence[Part], member: Member) -> ClassBoxes:
+    """Return the class name and the corners of each box of an image, crowd regions included."""
+    dataset = parts[member.part].dataset
+    few = replace(dataset, records=(dataset[member.row],))
+    return [(few.class_names[number], box) for number, box in zip(few.box_classes, few.boxes_xyxyn, strict=True)]
+
+
+def _same_boxes(ones: ClassBoxes, others: ClassBoxes) -> bool:
+    """Return whether two lists have the same boxes, in any order. Formats round the corners differently."""
+    left = list(others)
+    return len(ones) == len(others) and all(_take(one, left) for one in ones)
+
+
+def _take(one: tuple[str, npt.NDArray[np.float64]], left: ClassBoxes) -> bool:
+    """Remove the nearest box of the same class from `left`. Return False if there is no such box."""
+    gaps = [float(np.abs(box - one[1]).max()) if name == one[0] else np.inf for name, box in left]
+    if not gaps or not min(gaps) <= SAME_BOX:
+        return False
+    left.pop(gaps.index(min(gaps)))
+    return True
+
+
+def check_strict(renamed: Iterable[Renamed], repeated: Iterable[Repeated]) -> list[str]:
+    """Return a sentence for each reason why the option `strict` refuses to merge."""
+    why = []
+    names, conflicts = list(renamed), [one for one in repeated if one.conflict]
+    if names:
+        why.append(f"{len(names)} images would be renamed (the first: {names[0].image} to {names[0].new_name})")
+    if conflicts:
+        one = conflicts[0]
+        why.append(f"{len(conflicts)} identical images have different labels (the first: {one.kept} and {one.dropped})")
+    return why

@@ -1,0 +1,148 @@
+"""Load every split of the datasets that are merged, and check that they can be merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from detreduce.dataset.checks import load_all_splits
+from detreduce.dataset.formats.registry import get_format
+from detreduce.dataset.formats.yolo.image_places import missing_suffix
+from detreduce.dataset.load import load_dataset, takes_images
+from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.dataset.splits import CANONICAL, MissingSplitError
+from detreduce.dataset.writing.subset_warnings import warn_about_subset
+from detreduce.errors import InputError
+from detreduce.machine.regular_files import is_regular
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split of one of the datasets.
+
+    Attributes
+    ----------
+    number
+        Position of the dataset among the datasets, from 0.
+    split
+        The split of the merged dataset that the images become part of.
+    dataset
+        The images that can be merged.
+    """
+
+    number: int
+    split: str
+    dataset: DetectionDataset
+
+    @property
+    def name(self) -> str:
+        """The name of the part in messages: the dataset as a person knows it, its place and its split."""
+        return f"{self.dataset.source.typed} (dataset {self.number + 1}, {self.dataset.split})"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An image that is not merged: its file, and why."""
+
+    image: Path
+    why: str
+
+
+def load_datasets(
+    datasets: Sequence[str | Path | DetectionDataset], images: Sequence[str | Path] = ()
+) -> list[DetectionDataset]:
+    """Return the datasets, loaded if they are paths.
+
+    `images` are folders of images for the annotation files that do not name such a folder: one for all of these files,
+    or one for each. Raise InputError if there are fewer than two datasets, if a dataset is named twice or has no
+    labels, or if the number of folders does not fit.
+    """
+    if isinstance(datasets, str | Path | DetectionDataset) or len(datasets) < 2:
+        raise InputError("Pass at least two datasets to merge.")
+    takers = [number for number, one in enumerate(datasets) if _takes_images(one)]
+    if len(images) > 1 and len(images) != len(takers):
+        raise InputError(
+            f"There are {len(images)} folders of images for {len(takers)} annotation files. Pass one folder for all of "
+            "these files, or one for each, in their order."
+        )
+    if images and not takers:
+        raise InputError("None of the datasets is an annotation file, so leave out the folder of images (--images).")
+    given = dict(zip(takers, list(images) * (len(takers) if len(images) == 1 else 1), strict=False))
+    loaded = [
+        one if isinstance(one, DetectionDataset) else _load_any_split(one, given.get(number))
+        for number, one in enumerate(datasets)
+    ]
+    seen: set[Path] = set()
+    for dataset in loaded:
+        path = dataset.source.path.resolve()
+        if not get_format(dataset.source.format).labelled or not dataset.labelled:
+            raise InputError(f"{dataset.source.typed}: the images have no labels, so there is nothing to merge.")
+        if path in seen:
+            raise InputError(f"{dataset.source.typed} is named twice. Name each dataset once.")
+        seen.add(path)
+    return loaded
+
+
+def _load_any_split(path: str | Path, images: str | Path | None) -> DetectionDataset:
+    """Load the split train, or the first split of a dataset without this split."""
+    try:
+        return load_dataset(path, images=images)
+    except MissingSplitError as error:
+        if not error.known:
+            raise
+        return load_dataset(path, split=error.known[0], images=images)
+
+
+def _takes_images(one: str | Path | DetectionDataset) -> bool:
+    """Return whether a dataset is an annotation file that does not name its folder of images."""
+    return not isinstance(one, DetectionDataset) and takes_images(Path(one))
+
+
+def load_parts(datasets: Iterable[DetectionDataset], *, yolo: bool) -> tuple[list[Part], list[LeftOut]]:
+    """Return all splits of the datasets, and the images that cannot be merged.
+
+    With `yolo`, images whose labels cannot be read are left out, because they would become background. The splits are
+    then train, val and test. Another split becomes part of train, unless its images are all in these three splits (the
+    split trainval of VOC). Raise InputError if a split cannot be loaded.
+    """
+    parts, left_out = [], []
+    for number, dataset in enumerate(datasets):
+        splits, unloaded = load_all_splits(dataset)
+        for problem in unloaded:
+            raise InputError(str(problem))
+        names = _canonical(splits) if yolo else {name: name for name in splits}
+        for name, split in names.items():
+            kept = []
+            for record in splits[name]:
+                why = _why_left_out(record, yolo=yolo)
+                if why:
+                    left_out.append(LeftOut(record.path, why))
+                else:
+                    kept.append(record)
+            parts.append(Part(number, split, replace(splits[name], records=tuple(kept))))
+    return parts, left_out
+
+
+def _canonical(splits: dict[str, DetectionDataset]) -> dict[str, str]:
+    """Return name of a split -> train, val or test. Splits that repeat the images of these splits are left out."""
+    found = {name: name for name in splits if name in CANONICAL}
+    covered = {record.path for name in found for record in splits[name]}
+    for name, part in splits.items():
+        if name in CANONICAL or {record.path for record in part} <= covered:
+            continue
+        found[name] = "train"
+        if name != "trainval":
+            warn_about_subset(f"{part.source.typed}: the split {name!r} became part of train.")
+    return found
+
+
+def _why_left_out(record: ImageRecord, *, yolo: bool) -> str:
+    """Return why an image cannot be merged, or an empty text."""
+    if not is_regular(record.path):
+        return "the image file is missing"
+    if yolo and not record.trainable:
+        return "its labels cannot be read"
+    if yolo and missing_suffix(record) is None:
+        return "ultralytics cannot read its format"
+    return ""

@@ -1,0 +1,107 @@
+"""The result of a merge: where each image came from, and what was renamed, joined or left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.merging.images import Renamed, Repeated
+from detreduce.dataset.merging.parts import LeftOut
+from detreduce.dataset.records import DetectionDataset
+
+
+@dataclass(frozen=True)
+class MergedSource:
+    """One of the merged datasets: its path, its format, and its numbers of images and boxes in all splits."""
+
+    path: Path
+    format: str
+    images: int
+    boxes: int
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """The result of `merge`.
+
+    Attributes
+    ----------
+    dataset
+        The merged dataset, loaded from the output: its split train, or its first split.
+    output
+        The folder with the merged dataset.
+    format
+        Format of the merged dataset: ``yolo`` or ``coco``.
+    splits
+        Split -> number of images.
+    boxes
+        Number of boxes in all splits. Crowd regions do not count.
+    class_names
+        The classes, joined by name. The classes of the first dataset come first.
+    sources
+        The merged datasets.
+    renamed
+        Images that got another name, because an earlier dataset uses their name.
+    repeated
+        Images that an earlier dataset has too. They are written once.
+    left_out
+        Images that could not be merged, for instance because their file is missing.
+    """
+
+    dataset: DetectionDataset
+    output: Path
+    format: str
+    splits: Mapping[str, int]
+    boxes: int
+    class_names: tuple[str, ...]
+    sources: tuple[MergedSource, ...]
+    renamed: tuple[Renamed, ...]
+    repeated: tuple[Repeated, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def __repr__(self) -> str:
+        return f"MergeResult({sum(self.splits.values())} images of {len(self.sources)} datasets, {str(self.output)!r})"
+
+    @property
+    def images(self) -> int:
+        """Number of images in all splits."""
+        return sum(self.splits.values())
+
+    @property
+    def conflicts(self) -> tuple[Repeated, ...]:
+        """The images that an earlier dataset has too, with other labels."""
+        return tuple(one for one in self.repeated if one.conflict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result ready for JSON. ``merge.json`` in the output has the same content."""
+        return {
+            "data": str(self.dataset.source.path),
+            "format": self.format,
+            "splits": dict(self.splits),
+            "images": self.images,
+            "boxes": self.boxes,
+            "classes": list(self.class_names),
+            **merge_record(self.sources, self.renamed, self.repeated, self.left_out),
+        }
+
+
+def merge_record(
+    sources: tuple[MergedSource, ...],
+    renamed: tuple[Renamed, ...],
+    repeated: tuple[Repeated, ...],
+    left_out: tuple[LeftOut, ...],
+) -> dict[str, Any]:
+    """Return what a merge did, ready for JSON."""
+    return {
+        "sources": [_plain(one) for one in sources],
+        "renamed": [_plain(one) for one in renamed],
+        "repeated": [_plain(one) for one in repeated],
+        "left_out": [_plain(one) for one in left_out],
+    }
+
+
+def _plain(one: MergedSource | Renamed | Repeated | LeftOut) -> dict[str, Any]:
+    """Return the fields of a record, with paths as texts."""
+    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(one).items()}

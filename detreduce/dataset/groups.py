@@ -1,4 +1,4 @@
-"""Groups of images (videos, sequences), derived from the folders or names of the image files."""
+"""Groups of images, for example the frames of one video, derived from the folders or the names of the image files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_group_rule(rule: str) -> re.Pattern[str] | None:
     Raises
     ------
     InputError
-        The regular expression is not valid, or has no part in parentheses.
+        The rule is not a valid regular expression, or contains no part in parentheses.
     """
     if rule == FOLDER:
         return None
@@ -78,11 +78,11 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
 
 
 def _match(rule: str, names: list[str]) -> list[str | None]:
-    """Return, for each name, the text that the parentheses of the rule match, or None. Raise InputError if this takes
-    too long.
+    """Return the text that the parentheses of the rule match in each name, or None. Raise InputError if this takes too
+    long.
 
-    The match runs in another process, because Python cannot stop it. With nested repeats, such as ``(a+)+b``, the time
-    doubles with each character of a name.
+    The matching runs in another process, because Python cannot interrupt it. With nested repeats such as ``(a+)+b``,
+    the time doubles with each character of a name.
     """
     seconds = SECONDS + len(names) / NAMES_PER_SECOND
     content = json.dumps([rule, names]).encode()

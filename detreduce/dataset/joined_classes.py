@@ -1,4 +1,4 @@
-"""Join the classes of several splits by class name, because a category id is valid only in its own annotation file."""
+"""Match the classes of several splits by name, because a category id is valid only in its own annotation file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class JoinedClasses:
-    """The classes of several splits.
+    """The classes of several splits, matched by name.
 
     Attributes
     ----------
     names
-        One name per class. The classes of the first split come first, in their order. Classes that occur only in other
-        splits follow.
+        The name of each class. The classes of the first split come first, in their order, followed by classes that
+        occur only in other splits.
     numbers
-        Name of a split -> indices of the split's classes in `names`.
+        Name of each split -> index in `names` of each class of the split.
     disagreements
         Descriptions of ids that mean different classes in different splits. Empty if all ids agree.
     """
@@ -32,7 +32,7 @@ class JoinedClasses:
 
     @property
     def notice(self) -> str | None:
-        """A sentence about ids that mean different classes in different splits, or None."""
+        """A sentence about ids that mean different classes in different splits, or None if there are none."""
         if not self.disagreements:
             return None
         more = len(self.disagreements) - _SHOWN
@@ -41,9 +41,9 @@ class JoinedClasses:
 
 
 def join_classes(splits: Mapping[str, DetectionDataset]) -> JoinedClasses:
-    """Join the classes of the splits by name. Raise InputError if the names do not identify the classes.
+    """Match the classes of the splits by name. Raise InputError if names are not enough to identify the classes.
 
-    If several classes of a split have the same name, they are joined by name and id.
+    If several classes of a split have the same name, they are matched by name and id.
     """
     _check_joinable(splits)
     repeated = {name for part in splits.values() for name in _repeated_names(part)}
@@ -58,7 +58,7 @@ def join_classes(splits: Mapping[str, DetectionDataset]) -> JoinedClasses:
 
 
 def class_problems(splits: Mapping[str, DetectionDataset]) -> list[Problem]:
-    """Return a problem if the ids of the splits disagree, or if the splits cannot be joined."""
+    """Return a problem if the ids of the splits disagree, or if the classes of the splits cannot be matched."""
     try:
         notice = join_classes(splits).notice
     except InputError as error:
@@ -76,7 +76,7 @@ def _repeated_names(part: DetectionDataset) -> set[str]:
 
 
 def _find_disagreements(splits: Mapping[str, DetectionDataset]) -> list[str]:
-    """Describe each id that has two names in different splits, and each name that has two ids in different splits."""
+    """Describe each id that has different names in two splits, and each name that has different ids in two splits."""
     found: dict[str, None] = {}
     name_of: dict[int | str, tuple[str, str]] = {}
     keys_of: dict[str, tuple[set[int | str], str]] = {}
@@ -90,14 +90,14 @@ def _find_disagreements(splits: Mapping[str, DetectionDataset]) -> list[str]:
                 found[f"id {key!r} is {before!r} in {where}, but {name!r} in {split}"] = None
         for name, keys in own.items():
             known, where = keys_of.setdefault(name, (keys, split))
-            # an id with two names is described above
+            # if an id has two names, it was described above
             if not known & keys and not any(name_of[key][0] != name for key in keys):
                 found[f"{name!r} has the id {_list(known)} in {where}, but {_list(keys)} in {split}"] = None
     return list(found)
 
 
 def _check_joinable(splits: Mapping[str, DetectionDataset]) -> None:
-    """Raise InputError if the classes of the splits cannot be joined by name."""
+    """Raise InputError if the classes of the splits cannot be matched by name."""
     keys_of: dict[str, dict[str, set[int | str]]] = {}
     for split, part in splits.items():
         for key, name in zip(part.class_keys, part.class_names, strict=True):
@@ -114,7 +114,7 @@ def _check_joinable(splits: Mapping[str, DetectionDataset]) -> None:
     for split, part in splits.items():
         for key, name in zip(part.class_keys, part.class_names, strict=True):
             before, where = name_of.setdefault(key, (name, split))
-            # a category without a name is called by its id
+            # a category without a name has its id as its name
             if before != name and isinstance(key, int) and str(key) in (before, name):
                 without = where if before == str(key) else split
                 raise InputError(
@@ -124,5 +124,5 @@ def _check_joinable(splits: Mapping[str, DetectionDataset]) -> None:
 
 
 def _list(keys: set[int | str]) -> str:
-    """Return sorted ids as a text."""
+    """Return the ids as text, sorted."""
     return ", ".join(repr(key) for key in sorted(keys, key=lambda key: (isinstance(key, str), key)))

@@ -1,4 +1,4 @@
-"""Find damaged JPEG files: files without an end marker, and files with damaged content."""
+"""Find damaged JPEG files: those without an end marker, and those with damaged content."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ for number, name in enumerate(sys.stdin.buffer.read().split(bytes(1))):
 
 
 def lacks_end_marker(path: Path) -> bool:
-    """Return whether a file is a JPEG file without its end marker. The suffix does not matter.
+    """Return whether a file is a JPEG file, whatever its suffix, that does not have its end marker.
 
-    Ultralytics rewrites such files in place, even if they are links to the source. Only four bytes are read. Raise
-    OSError if the file cannot be read.
+    Ultralytics rewrites such files in place, even if they are links to the original files. Only four bytes are read.
+    Raise OSError if the file cannot be read.
     """
     with open_regular(path) as file:
         if file.read(2) != START:
@@ -49,10 +49,10 @@ def lacks_end_marker(path: Path) -> bool:
 
 
 def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return a dict of JPEG files with damage that decoders do not report as an error: path -> libjpeg's message.
+    """Find JPEG files with damage that decoders do not report as an error. Return path -> message of libjpeg.
 
-    libjpeg reports such damage only on the standard error stream. So child processes decode the files, and their
-    streams are read. Unreadable files and files of other formats are skipped.
+    libjpeg reports such damage only on the standard error stream. Therefore, the files are decoded in child processes,
+    whose streams are read. Files that cannot be read or have another format are skipped.
     """
     workers = max(1, min(processors(), len(paths) // 20))
     parts = [paths[start::workers] for start in range(workers)]
@@ -61,7 +61,7 @@ def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def _damaged_in(paths: Sequence[Path]) -> dict[Path, str]:
-    """Decode the files in `paths` in one child process. Return a dict of damaged files: path -> libjpeg's message."""
+    """Decode some files in a child process, and return the damaged ones: path -> message of libjpeg."""
     names = b"\0".join(os.fsencode(path.absolute()) for path in paths)
     said = subprocess.run([sys.executable, "-c", _CHILD], input=names, capture_output=True, check=False).stderr
     found: dict[Path, str] = {}

@@ -1,4 +1,4 @@
-"""Find images that two splits share, without decoding images. Such a leak makes the measured mAP too high."""
+"""Find images that occur in two splits, without decoding them. Such leaks make the measured mAP too high."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from detreduce.machine.regular_files import open_regular
 
 TRAIN = CANONICAL[0]
 MOST_RENAMED = 2000
-"""Largest number of files of equal size in two splits whose bytes are compared although their names differ."""
+"""The largest number of files to compare although their names differ. They must have equal sizes in two splits."""
 PAIRS_NAMED = 3
 _ENDS = 4096
 _UNCOMPRESSED = re.compile(rb"BM|II[*+]\0|MM\0[*+]|P[1-6]\s")
-"""The first bytes of formats whose files often have equal ends and different pixels: BMP, TIFF, PPM."""
+"""How files begin that often have equal ends but different pixels. Their formats are BMP, TIFF and PPM."""
 
 How = Literal["same file", "same bytes", "same name and size"]
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """An image of a later split that is also in an earlier split. The order is train, val, test.
+    """An image of a split that also occurs in an earlier split. The order of the splits is train, val, test.
 
     Attributes
     ----------
     split, image, name
-        The later split, and the id and the name of its image.
+        The later split, and the id and the name of the image there.
     other_split, other, other_name
-        The earlier split, and the id and the name of its image.
+        The earlier split, and the id and the name of the image there.
     how
-        ``same file``: both paths lead to one file. ``same bytes``: the files have the same size and the same bytes. Of
-        compressed formats, only the first and the last bytes are compared. ``same name and size``: the bytes differ.
+        ``same file``: both paths lead to the same file. ``same bytes``: the files have the same size and content. For
+        compressed formats, only the first and the last bytes are compared. ``same name and size``: the content differs.
     """
 
     split: str
@@ -56,17 +56,17 @@ class Leak:
 
 @dataclass(frozen=True)
 class Leaks:
-    """The images that several splits share.
+    """The images that occur in several splits.
 
     Attributes
     ----------
     splits
-        Name of a split (train, val, test) -> number of its images.
+        Name of each split (train, val, test) -> number of its images.
     pairs
-        One entry for each image of a later split that an earlier split also contains, as the same file or with the same
+        One entry for each image of a split that also occurs in an earlier split, as the same file or with the same
         bytes.
     alike
-        Images with the same name and size as an image of an earlier split, but with other bytes. They are not leaks.
+        Images with the same name and file size as an image of an earlier split, but other bytes. They are not leaks.
     """
 
     splits: Mapping[str, int]
@@ -75,8 +75,8 @@ class Leaks:
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:
-        """A dict: (earlier split, later split) -> number of images of the later split that are also in the earlier
-        split.
+        """A dict: (earlier split, later split) -> number of images in the later split that also occur in the earlier
+        one.
         """
         counts = dict.fromkeys(combinations(self.splits, 2), 0)
         for leak in self.pairs:
@@ -90,17 +90,17 @@ class Leaks:
 
     @property
     def train_is_measured(self) -> bool:
-        """Whether val or test is the train split itself. Leaving out leaks would then leave nothing in train."""
+        """Whether val or test is the train split itself, so that nothing would remain in train without the leaks."""
         return any(self.is_whole(TRAIN, later) for later in self.splits if later != TRAIN)
 
     def is_whole(self, earlier: str, later: str) -> bool:
-        """Return whether the two splits are equal: all their images are shared."""
+        """Return whether two splits consist of the same images."""
         found = {(leak.image, leak.other) for leak in self.pairs if (leak.other_split, leak.split) == (earlier, later)}
         same = len(found) == self.splits[later] == self.splits[earlier]
         return same and len({other for _, other in found}) == len(found)
 
     def sentences(self, leaks: Sequence[Leak] | None = None) -> list[str]:
-        """Return one sentence for each pair of splits with `leaks`, by default all pairs."""
+        """Return one sentence for each pair of splits that occurs in `leaks`. By default, all leaks are described."""
         counts: dict[tuple[str, str], int] = {}
         for leak in self.pairs if leaks is None else leaks:
             counts[leak.other_split, leak.split] = counts.get((leak.other_split, leak.split), 0) + 1
@@ -112,7 +112,7 @@ class Leaks:
         ]
 
     def to_dict(self, most: int | None = None) -> dict[str, Any]:
-        """Return the result as JSON-able values, with at most `most` pairs."""
+        """Return the result as values that JSON can store, with at most `most` pairs."""
         return {
             "splits": dict(self.splits),
             "counts": {
@@ -128,12 +128,14 @@ class Leaks:
 
 
 def find_leaks(splits: Mapping[str, DetectionDataset]) -> Leaks:
-    """Return the images that train, val and test share. Other splits are ignored, for example ``trainval``.
+    """Find the images that train, val and test have in common. Any other split is ignored, for example ``trainval``.
 
-    No image is decoded. Two images are the same if their paths lead to one file. They are also the same if their sizes
-    and the first and last 4 KiB are equal. Of files without compression (BMP, PPM, TIFF), all bytes must be equal.
-    Bytes are compared for files with the same name and size. Files with different names are compared only if few files
-    have equal sizes, so that the search stays fast. Missing files are skipped.
+    No image is decoded. Two images are the same if their paths lead to the same file. They are also the same if their
+    files have equal sizes and equal first and last 4 KiB. For formats without compression (BMP, PPM, TIFF), all bytes
+    must be equal.
+
+    Bytes are compared for files with the same name and size. Files with different names are compared only if there are
+    few files of equal size, so that the search stays fast. Missing files are skipped.
     """
     parts = [_Files.of(splits[name]) for name in CANONICAL if name in splits]
     pairs: list[Leak] = []
@@ -146,9 +148,9 @@ def find_leaks(splits: Mapping[str, DetectionDataset]) -> Leaks:
 
 
 def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> None:
-    """Raise InputError if images of val or test are also in train. The message names the first pairs and what to do.
+    """Raise InputError if images of val or test are also in train. The message names the first ones and what to do.
 
-    `easier` is advice on another way to train without these images. The message gives this advice first.
+    `easier` is another way to train without these images, which the message mentions first.
     """
     found = leaks.in_train
     if not found:
@@ -172,7 +174,7 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> N
 
 @dataclass(frozen=True)
 class _Files:
-    """The image files of a split. There is one entry per image, which is None for a missing file."""
+    """The image files of a split. `states` has the status of each image's file, or None if it is missing."""
 
     split: DetectionDataset
     states: list[os.stat_result | None]
@@ -181,14 +183,15 @@ class _Files:
 
     @classmethod
     def of(cls, split: DetectionDataset) -> _Files:
-        """Return the image files of a split, with one status call for each file."""
+        """Read the status of each image file of a split."""
         states = [_state(record.path) for record in split]
         files = {(state.st_dev, state.st_ino): row for row, state in enumerate(states) if state and state.st_ino}
         return cls(split, states, files)
 
     def by(self, rows: Iterable[int], *, named: bool) -> dict[tuple[str, int], list[int]]:
-        """Return key -> rows with this key. The key is the file size, or the file name and size. Empty files are left
-        out.
+        """Return key -> the rows with this key. The key is the file size or, if `named` is True, the name and the size.
+
+        Empty files are left out.
         """
         found: dict[tuple[str, int], list[int]] = {}
         for row in rows:
@@ -199,7 +202,7 @@ class _Files:
         return found
 
     def ends(self, row: int) -> bytes | None:
-        """Return the first and the last bytes of a file, or None if the file cannot be read."""
+        """Return the first and the last bytes of a file, or None if it cannot be read."""
         try:
             with open_regular(self.split[row].path) as file:
                 first = file.read(_ENDS)
@@ -209,7 +212,7 @@ class _Files:
             return None
 
     def content(self, row: int) -> str:
-        """Return the hash of a file. It is empty if the file cannot be read."""
+        """Return the hash of a file's content, or an empty string if the file cannot be read."""
         if row not in self.hashes:
             try:
                 self.hashes[row] = file_hash(self.split[row].path)
@@ -230,9 +233,9 @@ def _state(path: os.PathLike[str]) -> os.stat_result | None:
 
 
 def _compare(earlier: _Files, later: _Files) -> tuple[list[Leak], list[Leak]]:
-    """Return the leaks between two splits, and the images that only have equal names and sizes.
+    """Return the leaks between two splits, and the images that only have the same name and size.
 
-    Both are in the order of the later split.
+    Both lists are in the order of the later split.
     """
     found: dict[int, tuple[int, How]] = {}
     for row, state in enumerate(later.states):
@@ -254,8 +257,8 @@ def _equal_bytes(
 ) -> tuple[dict[int, int], dict[int, int]]:
     """Match files of the later split with files of the earlier split that have the same size.
 
-    Return the matches with equal bytes, and the matches with different bytes. If more than `most` files would have to
-    be opened, no file is opened.
+    Return the matches with equal bytes and the matches with different bytes. If more than `most` files would have to be
+    opened, no file is opened and nothing is returned.
     """
     wanted = later.by(rows, named=named)
     offered = {

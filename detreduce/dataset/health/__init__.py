@@ -1,1 +1,1 @@
-"""The health check of a dataset: findings with a verdict each, and the numbers behind the verdicts."""
+"""The health check of a dataset: findings, each with a verdict, and the numbers behind the verdicts."""

@@ -1,4 +1,4 @@
-"""Advice for a dataset: results of this repository on data with similar near-duplicates and classes."""
+"""Advice for a dataset, based on our results for data with similar near-duplicates and classes."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from detreduce.errors import InputError
 
 RESULTS = "docs/results.md"
 UNEVEN_CLUSTERS = 2.0
-"""Near-duplicates count as uneven from this number of clusters per effective image. The demo has 8.1."""
+"""From this number of clusters per effective image on, near-duplicates count as unevenly spread. The demo has 8.1."""
 UNEVEN_CLASSES = 3.6
-"""Classes count as uneven from this ratio: images of the most common class to images of the rarest class.
+"""From this ratio on, classes count as uneven: images of the most common class / images of the rarest class.
 
-It is the geometric mean of the two datasets with results: 1.7 on blood cells and 7.5 on the aquarium photographs.
+It is the geometric mean of the ratios of the two datasets with results: 1.7 for the blood cells and 7.5 for the
+aquarium photographs.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A result on one dataset: a sentence, and the heading on the page of results under which its table is."""
+    """A result on one dataset: a sentence, and the heading above its table on the page of results."""
 
     sentence: str
     heading: str
 
     @property
     def link(self) -> str:
-        """The link to the table, such as ``docs/results.md#the-heading``."""
+        """The link to the table, for example ``docs/results.md#the-heading``."""
         return f"{RESULTS}#{self.heading}"
 
 
@@ -51,20 +52,21 @@ EVEN = Evidence(
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The properties of a dataset that matter for training, and results that were found for similar data.
+    """The properties of a dataset that matter for training, and our results on similar data.
 
     Attributes
     ----------
     split
-        The split that the numbers are about.
+        The split to which the numbers refer.
     redundancy
-        Clusters of near-duplicates. None if the images were not opened.
+        The clusters of near-duplicates. None if the images were not opened.
     class_ratio
-        Images of the most common class / images of the rarest class that is used. None if there are no labels.
+        The number of images of the most common class, divided by that number for the rarest class that is used. None if
+        there are no labels.
     epochs
-        Number of planned epochs. None if it was not given.
+        The number of planned epochs. None if it was not given.
     one_class
-        Whether only one class is used. One class is neither even nor uneven.
+        Whether only one class is used, so that classes are neither even nor uneven.
     """
 
     split: str
@@ -79,12 +81,15 @@ class Advice:
 
     @property
     def passes(self) -> float | None:
-        """Planned number of images seen in training / effective images. None if one of them is unknown."""
+        """The planned number of images seen in a training, per effective image. None if either number is not known."""
         return None if self.redundancy is None or self.epochs is None else self.redundancy.passes(self.epochs)
 
     @property
     def evidence(self) -> Evidence | None:
-        """The result for the most similar data. None if there are no labels, or if there is no similar data."""
+        """The result on the most similar data.
+
+        None if there are no labels, or if no dataset with results is similar.
+        """
         if self.class_ratio is None:
             return None
         if self.redundancy is not None and self.redundancy.unevenness >= UNEVEN_CLUSTERS:
@@ -95,7 +100,7 @@ class Advice:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Sentences for a person: the numbers first, the evidence last."""
+        """Sentences for the reader: first the numbers, then the evidence."""
         return tuple(self._sentences())
 
     def _sentences(self) -> Iterator[str]:
@@ -121,7 +126,7 @@ class Advice:
             yield f"{evidence.sentence} See {evidence.link}."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the numbers and the evidence as JSON-able values. Unknown values are None."""
+        """Return the numbers and the evidence as values that JSON can store. Unknown values are None."""
         evidence = self.evidence
         return {
             "redundancy": None if self.redundancy is None else self.redundancy.to_dict(),
@@ -133,9 +138,9 @@ class Advice:
 
 
 def class_ratio(images: Mapping[str, int]) -> float | None:
-    """Return (images of the most common class) / (images of the rarest class), without classes that no image has.
+    """Return the number of images of the most common class, divided by that number for the rarest class.
 
-    Return None if no class has an image.
+    Classes that occur in no image are ignored. Return None if no class occurs in any image.
     """
     used = [count for count in images.values() if count]
     return max(used) / min(used) if used else None

@@ -1,4 +1,4 @@
-"""The checks of a dataset that open no image: files, splits, leaks, classes, boxes."""
+"""The checks of a dataset that do not open images: files, splits, leaks, classes, boxes."""
 
 from __future__ import annotations
 
@@ -18,25 +18,28 @@ from detreduce.errors import name_first
 
 MEASURING = ("val", "test")
 FEW_IMAGES = 30
-"""Val and test count as small below this number of images: the mAP then depends strongly on which images they have."""
+"""Val and test count as small if they have fewer images.
+
+Their mAP then depends strongly on which images they contain.
+"""
 UNEVEN = 20.0
-"""Classes count as imbalanced from this ratio: boxes of the most common class to boxes of the rarest class."""
+"""From this ratio on, classes count as imbalanced: boxes of the most common class / boxes of the rarest class."""
 FEW_OF_CLASS = 20
-"""A class in fewer train images than this is hard to learn."""
+"""A class that occurs in fewer images of train than this is hard to learn."""
 TINY_SHARE = 0.1
-"""Share of tiny boxes from which the verdict is ``look``."""
+"""From this share of tiny boxes on, the verdict is ``look``."""
 MUCH_BACKGROUND = 0.5
 NAMED = 5
 SHARED = "shared by val and test"
 BY_FILES = frozenset({"leaks", SHARED, "equal names"})
-"""Names of the checks that compare files. If pixels are compared, checks by pixels replace these checks."""
+"""The names of the checks that compare files. If pixels are compared too, checks by pixels replace these checks."""
 
 
 def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset], leaks: Leaks) -> tuple[Finding, ...]:
-    """Return one finding for each check, worst first. No image is opened.
+    """Return one or more findings for each check, worst first. No image is opened.
 
-    `summary` describes one split. `splits` has all splits that could be loaded. `leaks` lists the images that splits
-    share.
+    `summary` describes one split, `splits` contains all splits that could be loaded, and `leaks` lists the images that
+    occur in several splits.
     """
     return worst_first(
         [
@@ -51,7 +54,6 @@ def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]
 
 
 def _splits(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]) -> Finding:
-    """Return the finding about the sizes of the splits."""
     sizes = ", ".join(f"{name} {count:,}" for name, count in summary.splits.items())
     empty = [name for name, count in summary.splits.items() if not count]
     lost = [name for name in summary.splits if name not in splits]
@@ -75,7 +77,7 @@ def _splits(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]) -> 
 
 
 def _leaks(leaks: Leaks, data: Path, splits: Mapping[str, DetectionDataset]) -> Iterator[Finding]:
-    """Yield a finding about images that are in two splits."""
+    """Yield findings about images that occur in two splits."""
     if len(leaks.splits) < 2:
         return
     if found := leaks.in_train:
@@ -100,7 +102,7 @@ def _leaks(leaks: Leaks, data: Path, splits: Mapping[str, DetectionDataset]) -> 
 def _names(splits: Mapping[str, DetectionDataset]) -> Iterator[Finding]:
     """Yield a finding about names that several classes share, if only one of these classes has boxes.
 
-    If several of them have boxes, the name is among the problems in the files.
+    If several of them have boxes, the name is listed as a problem instead.
     """
     found = [one.text for one in find_repeated_names(splits.values()) if not one.mixes_boxes]
     if found:
@@ -141,7 +143,7 @@ def _classes(splits: Mapping[str, DetectionDataset]) -> Iterator[Finding]:
 
 
 def _imbalance(train: DetectionDataset, images: Mapping[str, int]) -> Finding:
-    """Return the finding about class imbalance: how unevenly the boxes of train are spread over the classes."""
+    """Return the finding about how unevenly the boxes of train are distributed over the classes."""
     boxes = boxes_by_class(train)
     ordered = sorted(images, key=lambda name: (-boxes[name], name))
     most, least = ordered[0], ordered[-1]
@@ -183,7 +185,7 @@ def _boxes(summary: DatasetSummary) -> Iterator[Finding]:
 
 
 def _files(summary: DatasetSummary) -> Finding:
-    """Return the finding about faults in files."""
+    """Return the finding about problems in the files."""
     count = len(summary.problems)
     if summary.refused:
         what = f"Ultralytics will leave out {summary.refused:,} of the {summary.images:,} images of {summary.split}."
@@ -207,21 +209,21 @@ def _outside(summary: DatasetSummary) -> Iterator[Finding]:
 
 
 def images_by_class(split: DetectionDataset) -> dict[str, int]:
-    """Return a dict: class name -> number of images in a split that have a box of this class."""
+    """Return class name -> number of images in a split that contain this class."""
     single = ~split.box_crowd
     pairs = np.unique(split.box_rows[single] * max(len(split.class_names), 1) + split.box_classes[single])
     return _by_name(split, pairs % max(len(split.class_names), 1))
 
 
 def boxes_by_class(split: DetectionDataset) -> dict[str, int]:
-    """Return a dict: class name -> number of boxes in a split, without crowd regions."""
+    """Return class name -> number of boxes in a split, without crowd regions."""
     return _by_name(split, split.box_classes[~split.box_crowd])
 
 
 def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:
-    """Return class name -> number of times that `classes` has the class.
+    """Return class name -> how often the class occurs in `classes`.
 
-    Classes with the same name are added up.
+    The numbers of classes with the same name are added up.
     """
     counts = dict.fromkeys(split.class_names, 0)
     for name, count in zip(split.class_names, np.bincount(classes, minlength=len(split.class_names)), strict=True):
@@ -230,7 +232,7 @@ def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:
 
 
 def _ratio(value: float) -> str:
-    """Return a ratio as text. Only a small ratio has a decimal."""
+    """Format a ratio, with a decimal only if it is below 10."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 

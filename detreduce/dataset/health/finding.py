@@ -1,4 +1,4 @@
-"""A finding: one line of a health check, with its verdict in one word."""
+"""A finding: one line of a health check, with a verdict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Verdict = Literal["good", "look", "wrong"]
 VERDICTS: tuple[Verdict, ...] = ("wrong", "look", "good")
-"""The verdicts, worst first."""
+"""The verdicts, from worst to best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +18,14 @@ class Finding:
     Attributes
     ----------
     check
-        What was checked, as one short word such as ``leaks``.
+        What was checked, in a word or two, for example ``leaks``.
     verdict
-        ``good``, ``look`` or ``wrong``. ``look``: a person should decide whether this is on purpose. ``wrong``: results
-        will be wrong, or images are lost.
+        ``good``, ``look`` or ``wrong``. ``look`` means that a person should decide whether this is intended. ``wrong``
+        means that results will be wrong or that images are lost.
     what
         What was found, as a sentence.
     count
-        Number of affected images, classes or files. 0 if there are none.
+        The number of affected images, classes or files. 0 if there are none.
     advice
         What to do, as a sentence. Empty if there is nothing to do.
     """
@@ -37,22 +37,22 @@ class Finding:
     advice: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the finding as JSON-able values."""
+        """Return the finding as values that JSON can store."""
         return asdict(self)
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the findings sorted by verdict, the worst first. Findings with equal verdicts keep their order."""
+    """Sort findings by verdict, worst first. Findings with the same verdict keep their order."""
     return tuple(sorted(findings, key=lambda finding: VERDICTS.index(finding.verdict)))
 
 
 def overall(findings: Iterable[Finding]) -> Verdict:
-    """Return the worst verdict."""
+    """Return the worst verdict of the findings."""
     return min((finding.verdict for finding in findings), key=VERDICTS.index, default="good")
 
 
 def in_words(findings: Iterable[Finding]) -> str:
-    """Return the number of checks with each verdict as text, such as ``2 wrong, 1 to look at, 5 good``."""
+    """Return how many findings have each verdict, for example ``2 wrong, 1 to look at, 5 good``."""
     verdicts = [finding.verdict for finding in findings]
     words = {"wrong": "wrong", "look": "to look at", "good": "good"}
     return ", ".join(f"{verdicts.count(one)} {words[one]}" for one in VERDICTS if one in verdicts)

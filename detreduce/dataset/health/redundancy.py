@@ -1,4 +1,4 @@
-"""The number of different images of a dataset, computed from the sizes of its clusters of near-duplicates."""
+"""How many different images a dataset contains, computed from the sizes of its clusters of near-duplicates."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Redundancy:
-    """The number of different images of a dataset. A cluster is an image together with all its near-duplicates.
+    """How many different images a dataset contains. A cluster is an image together with all its near-duplicates.
 
     Attributes
     ----------
     images
-        Number of images.
+        The number of images.
     clusters
-        Number of clusters. An image without near-duplicates is also a cluster.
+        The number of clusters. An image without near-duplicates is a cluster of its own.
     largest
-        Number of images in the largest cluster.
+        The number of images in the largest cluster.
     effective
-        Effective number of images, n^2 / sum of squared cluster sizes (Kish 1965). Data with this number of equally
-        large clusters would be as diverse as these clusters.
+        The effective number of images: n^2 / sum of squared cluster sizes (Kish 1965). The dataset is as diverse as one
+        that consists of this number of equally large clusters.
     """
 
     images: int
@@ -33,9 +33,9 @@ class Redundancy:
 
     @property
     def unevenness(self) -> float:
-        """Clusters per effective image.
+        """The number of clusters per effective image.
 
-        It is 1 if all clusters have the same size, and larger if a few clusters are large.
+        It is 1 if all clusters have the same size, and grows if a few clusters are much larger than the others.
         """
         return self.clusters / self.effective if self.effective else 1.0
 
@@ -44,7 +44,7 @@ class Redundancy:
         return self.images * epochs / self.effective if self.effective else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the numbers as JSON-able values."""
+        """Return the numbers as values that JSON can store."""
         return {
             "images": self.images,
             "clusters": self.clusters,
@@ -55,9 +55,9 @@ class Redundancy:
 
 
 def measure_redundancy(sizes: npt.ArrayLike) -> Redundancy:
-    """Return the `Redundancy` of a dataset whose clusters have these sizes.
+    """Compute the `Redundancy` of a dataset from the number of images in each of its clusters.
 
-    `sizes` (k,) are the numbers of images of the clusters. Without clusters, all numbers are 0.
+    `sizes` (k,) contains these numbers. If there are no clusters, all results are 0.
     """
     counts = np.asarray(sizes, np.float64)
     if not len(counts):

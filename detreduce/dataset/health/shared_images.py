@@ -1,4 +1,4 @@
-"""Say which image files to delete, so that val and test share no image."""
+"""Name the image files to delete, so that val and test have no images in common."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import name_first
 
 MOST_FILES = 10
-"""More files do not fit a message."""
+"""A message names at most this many files."""
 
 
 class SharedImage(Protocol):
-    """An image of a later split that is also in an earlier split, as the same file or with similar pixels."""
+    """An image of a later split that also occurs in an earlier split, as the same file or with similar pixels."""
 
     @property
     def split(self) -> str:
@@ -35,10 +35,10 @@ class SharedImage(Protocol):
 
 
 def shared_advice(data: Path, splits: Mapping[str, DetectionDataset], shared: Iterable[SharedImage]) -> str:
-    """Return what to do about images that two of the `splits` share. `data` is the path of the dataset, for a command.
+    """Return what to do about images that occur in two of the `splits`, in sentences.
 
-    The files of the later split are named, because deleting all of them leaves no shared image. If both splits use one
-    file, this file is not to delete, but to remove from one split.
+    The sentences name the files of the later split, because deleting all of them is enough. If both splits use the same
+    file, it should not be deleted but removed from one of the splits. `data` is the path of the dataset, for a command.
     """
     own: dict[Path, None] = {}
     common: dict[Path, None] = {}

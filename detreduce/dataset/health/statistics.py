@@ -13,16 +13,16 @@ from detreduce.dataset.records import DetectionDataset
 
 IntArray = npt.NDArray[np.int64]
 CELLS = 24
-"""Number of cells along each side of the grid in which box positions are counted."""
+"""The number of cells along each side of the grid in which the positions of boxes are counted."""
 SIDES = (0.0, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
-"""Bounds of the bins for box sizes, as sqrt(box area / image area)."""
+"""The bounds of the bins for box sizes. The size of a box is sqrt(box area / image area)."""
 PER_IMAGE = (0, 1, 2, 3, 5, 9, 17, 33, 65)
-"""Lower bounds of the bins for the number of boxes in an image."""
+"""The lower bounds of the bins for the number of boxes in an image."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassCounts:
-    """The numbers of images and boxes of one class: name of a split -> number."""
+    """The number of images and the number of boxes of one class, each as a mapping from the name of a split."""
 
     name: str
     images: Mapping[str, int]
@@ -31,19 +31,19 @@ class ClassCounts:
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """The positions of boxes inside their images.
+    """Where boxes are inside their images.
 
     Attributes
     ----------
     name
-        Name of a class, or ``all classes``.
+        The name of a class, or ``all classes``.
     boxes
-        Number of boxes.
+        The number of boxes.
     cells
-        (CELLS, CELLS): number of boxes that cover each cell of a grid over the image. The first cell is the top left
-        corner.
+        (CELLS, CELLS): for each cell of a grid over the image, the number of boxes that cover it. The first cell is in
+        the top left corner.
     centre
-        Share of the boxes whose centre is in the middle ninth of the image.
+        The share of boxes whose centre is in the middle ninth of the image.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Positions:
 
 
 def class_counts(splits: Mapping[str, DetectionDataset]) -> list[ClassCounts]:
-    """Return the counts of every class, sorted by the number of boxes in all splits, largest first."""
+    """Return the counts of every class, sorted from most to fewest boxes in all splits together."""
     images = {name: images_by_class(split) for name, split in splits.items()}
     boxes = {name: boxes_by_class(split) for name, split in splits.items()}
     names = dict.fromkeys(one for split in splits.values() for one in split.class_names)
@@ -69,10 +69,7 @@ def class_counts(splits: Mapping[str, DetectionDataset]) -> list[ClassCounts]:
 
 
 def size_counts(split: DetectionDataset) -> list[int]:
-    """Return the number of boxes between each two neighbouring bounds of `SIDES`.
-
-    Boxes of unknown size are left out.
-    """
+    """Return the number of boxes in each bin of `SIDES`. Boxes of unknown size are left out."""
     sizes = split.box_sizes[~split.box_crowd]
     sizes = np.clip(sizes[np.isfinite(sizes)], 0, 1)
     found: list[int] = np.histogram(sizes, SIDES)[0].tolist()
@@ -80,21 +77,21 @@ def size_counts(split: DetectionDataset) -> list[int]:
 
 
 def per_image_counts(split: DetectionDataset) -> list[int]:
-    """Return the number of images for each range of boxes per image in `PER_IMAGE`."""
+    """Return the number of images in each bin of `PER_IMAGE`, by their number of boxes."""
     boxes = np.bincount(split.box_rows[~split.box_crowd], minlength=len(split))
     found: list[int] = np.histogram(boxes, [*PER_IMAGE, np.inf])[0].tolist()
     return found
 
 
 def together(split: DetectionDataset, most: int) -> tuple[list[str], IntArray]:
-    """Return the `most` most common classes, and an (m, m) matrix: the number of images that have both classes.
+    """Return the names of the `most` most common classes, and how often each two of them occur in the same image.
 
-    The diagonal has the number of images of each class.
+    The counts are an (m, m) matrix. On its diagonal is the number of images that contain the class.
     """
     counts = images_by_class(split)
     names = sorted((name for name in counts if counts[name]), key=lambda name: (-counts[name], name))[:most]
     places = {name: place for place, name in enumerate(names)}
-    # classes of the same name count together
+    # classes with the same name are counted together
     place_of = np.array([places.get(name, -1) for name in split.class_names], np.int64)
     single = ~split.box_crowd
     kinds = place_of[split.box_classes[single]] if len(place_of) else np.empty(0, np.int64)
@@ -104,10 +101,9 @@ def together(split: DetectionDataset, most: int) -> tuple[list[str], IntArray]:
 
 
 def positions(split: DetectionDataset, most: int) -> list[Positions]:
-    """Return the positions of boxes. The first entry is for all classes together, the others are for the `most` most
-    common classes.
+    """Return the positions of boxes: first for all classes together, then for each of the `most` most common classes.
 
-    Crowd regions, and boxes whose image size is not known, are left out.
+    Crowd regions and boxes in images of unknown size are left out.
     """
     corners = np.clip(split.boxes_xyxyn, 0, 1)
     usable = ~split.box_crowd & np.isfinite(corners).all(axis=1)
@@ -123,13 +119,13 @@ def positions(split: DetectionDataset, most: int) -> list[Positions]:
 
 
 def _positions(name: str, corners: npt.NDArray[np.float64]) -> Positions:
-    """Return the number of boxes that cover each cell of a grid, and the share of boxes with a centre in the middle.
+    """Count how many boxes cover each cell of a grid, and compute the share of boxes with their centre in the middle.
 
-    `corners` (B, 4) are fractions of the image.
+    `corners` (B, 4) are x1, y1, x2, y2 as fractions of the image.
     """
     first = np.minimum((corners[:, :2] * CELLS).astype(np.int64), CELLS - 1)
     last = np.clip(np.ceil(corners[:, 2:] * CELLS).astype(np.int64), first + 1, CELLS)
-    # each box is added at its four corners; sums along both sides then fill the boxes
+    # add or subtract 1 at the four corners of each box; cumulative sums along both axes then fill the boxes
     steps = np.zeros((CELLS + 1, CELLS + 1), np.int64)
     for rows, columns, sign in ((first, first, 1), (last, last, 1), (first, last, -1), (last, first, -1)):
         np.add.at(steps, (rows[:, 1], columns[:, 0]), sign)

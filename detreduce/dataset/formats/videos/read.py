@@ -1,4 +1,4 @@
-"""Read videos, for instance to choose the frames to label. Each frame that is used is an image of the dataset."""
+"""Read videos, for example to choose which frames to label. Each frame that is used becomes an image of the dataset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_FRAMES = "frames of this video are not used"
 
 
 def load_videos(source: Source, split: str) -> DetectionDataset:
-    """Load the frames of the split's videos, and the images next to the videos, as a dataset without classes or boxes.
+    """Load the frames of a split's videos, and the images next to the videos, without classes and boxes.
 
     A video that cannot be read is listed as a problem. Raise InputError if no frame and no image remains.
     """
@@ -52,7 +52,7 @@ def load_videos(source: Source, split: str) -> DetectionDataset:
     boxes = BoxCollector()
     for _ in found:
         boxes.add((), ())
-    # by the number of a frame, because names of more than a million frames are not in their order
+    # sort by the number of the frame, because the names of more than a million frames are not in their order
     found.sort(key=lambda one: (one[0], -1) if one[3] is None else (one[0].rpartition("_")[0], one[3].number))
     records = tuple(
         ImageRecord(name, name, path, *arrays, width=size and size[0], height=size and size[1], frame=frame)
@@ -68,7 +68,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def find_videos(folder: Path) -> list[str]:
-    """Return the videos below a folder, as sorted paths relative to the folder, with ``/``."""
+    """Return the videos below a folder, as sorted paths relative to the folder with ``/`` as the separator."""
     return find_files(folder, VIDEO_SUFFIXES)
 
 
@@ -77,7 +77,7 @@ def _is_video(path: Path) -> bool:
 
 
 def _list_files(source: Source, split: str, problems: list[Problem]) -> dict[str, Path]:
-    """Return name -> path for the videos and images of a split. A name is the path relative to the place it is in."""
+    """Return name -> path, for the videos and images of a split. The name is the path below the folder of the split."""
     files: dict[str, Path] = {}
     for place in source.splits[split].images:
         if not place.is_dir():
@@ -89,7 +89,7 @@ def _list_files(source: Source, split: str, problems: list[Problem]) -> dict[str
 
 
 def _unique(name: str, used: dict[str, Path]) -> str:
-    """Return the name, with a number in front if another place of the split has a file of this name."""
+    """Return the name, with a number in front if another folder of the split contains a file with this name."""
     found, number = name, 2
     while found in used:
         found, number = f"{number}/{name}", number + 1
@@ -97,9 +97,9 @@ def _unique(name: str, used: dict[str, Path]) -> str:
 
 
 def _names_of_videos(videos: list[str], images: list[str]) -> dict[str, str]:
-    """Return video -> start of the names of its frames: the video's name without its suffix.
+    """Return video -> beginning of the names of its frames. This is the video's name without its suffix.
 
-    The suffix stays if another video would have the same frames, or if an image has a name like a frame.
+    The suffix is kept if another video would have frames with the same names, or if an image has such a name.
     """
     stems = {name: str(PurePosixPath(name).with_suffix("")) for name in videos}
     counts = Counter(stems.values())

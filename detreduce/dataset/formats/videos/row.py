@@ -1,4 +1,4 @@
-"""Load videos, and folders of videos and images: define the `Format` `VIDEOS`."""
+"""Load videos, and folders of videos and images: defines the `Format` `VIDEOS`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def accepts_file(file: Path) -> bool:
 
 
 def accepts_folder(folder: Path) -> bool:
-    """Return whether there is a video below a folder."""
+    """Return whether there is a video anywhere below a folder."""
     return folder.is_dir() and bool(find_videos(folder))
 
 
@@ -37,7 +37,7 @@ def load_path(place: Path, split: str | None, images: Path | None) -> DetectionD
 def load_yaml(description: Description, split: str) -> DetectionDataset:
     """Load a dataset YAML with ``format: videos``. The key ``every`` says which frames are used.
 
-    Raise MissingFileError if a folder or a video in the YAML does not exist.
+    Raise MissingFileError if a folder or a video that the YAML names does not exist.
     """
     root = find_root(description)
     splits = image_splits(description, root)

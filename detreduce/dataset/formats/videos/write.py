@@ -1,4 +1,4 @@
-"""Write the chosen frames of videos as images, with a table of their videos and times."""
+"""Write the chosen frames of videos as images, with a table that gives the video and the time of each frame."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ _COLUMNS = ("image", "video", "frame", "time", "rank")
 def write_videos(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the chosen frames and images with `placer`. Return a function that loads the written split from `target`.
 
-    The output is a dataset of images: a folder of images for each split, and a data.yaml. ``frames.csv`` has the video,
-    the number and the time in seconds of each frame, and its rank: its position in the order chosen, from 1.
+    The output is a dataset of images: a folder of images for each split, and a data.yaml. ``frames.csv`` lists the
+    video of each frame, its number, its time in seconds, and its rank, which is its position in the order of choice
+    (counted from 1).
     """
     source, own = choice.dataset.source, choice.dataset.split
     splits = choice.load_records()
@@ -55,7 +56,7 @@ def write_videos(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _name(record: ImageRecord, suffix: str) -> PurePosixPath:
-    """Return the path of an image in the folder of its split."""
+    """Return the path of an image below the folder of its split."""
     name = PurePosixPath(record.name)
     return name if record.frame is None else name.with_suffix(f".{suffix}")
 
@@ -67,7 +68,7 @@ def _write_frames(
     placer: Placer,
     advance: Callable[[], object],
 ) -> set[int | str]:
-    """Write the frames of videos, and return their ids. Warn of frames that cannot be decoded."""
+    """Write the frames of videos and return their ids. Issue a warning that names frames which cannot be decoded."""
     by_video: dict[Path, dict[int, ImageRecord]] = {}
     for record in records:
         if record.frame is not None:
@@ -91,7 +92,7 @@ def _write_frames(
 
 
 def _frames(video: Path, numbers: list[int]) -> Iterator[tuple[int, RGB | None]]:
-    """Yield the wanted frames of a video. A frame is None if it cannot be decoded."""
+    """Yield the wanted frames of a video by number. A frame that cannot be decoded is None."""
     try:
         reader = VideoReader(video)
     except ImageReadError:

@@ -1,4 +1,4 @@
-"""Read Pascal VOC folders: XML files in Annotations, images in JPEGImages, and splits in ImageSets/Main."""
+"""Read Pascal VOC folders: XML files in Annotations, images in JPEGImages, and lists of splits in ImageSets/Main."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from detreduce.machine.regular_files import LISTS as LISTS_LIMIT
 
 
 def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
-    """Return the splits in ImageSets/Main. Lists of a single class are not splits.
+    """Return the splits that are listed in ImageSets/Main. Lists of a single class do not count as splits.
 
-    If there is no list, all XML files are the split ``train``. If XML files are next to the images, each folder called
-    train, valid or test is a split.
+    If there is no list, all XML files are the split ``train``. If XML files are next to their images, each folder
+    called train, valid or test is a split.
     """
     layout = voc_layout(folder)
     if layout.beside and find_layout_beside(folder):
@@ -45,15 +45,15 @@ def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
 
 
 def list_files(root: Path) -> list[Path]:
-    """Return the lists in ImageSets/Main."""
+    """Return the paths of the lists in ImageSets/Main."""
     return sorted((root / voc_layout(root).lists).glob("*.txt"))
 
 
 def stems_in_line(line: str, images: str) -> list[str]:
-    """Return the images that a line of a list may mean, as paths without suffix, best first. `images` is the images
-    folder.
+    """Return the images that a line of a list may refer to, as paths without suffix, most likely first.
 
-    An image name may contain spaces, and a list may have a second column. Some tools write the path of the image.
+    A name may contain spaces, a list may have a second column, and some tools write the whole path of the image.
+    `images` is the name of the images folder.
     """
     entry = line.strip()
     options = [entry, os.path.splitext(entry)[0], *entry.split()[:1]]  # noqa: PTH122
@@ -68,23 +68,24 @@ def stems_in_line(line: str, images: str) -> list[str]:
 
 
 def _read_lines(file: Path) -> list[str]:
-    """Return the lines of a list file."""
     return text_lines(read_regular(file, LISTS_LIMIT))
 
 
 def _is_class_list(file: Path) -> bool:
-    """Return whether a file is a VOC list of one class: every line is a name and -1, 0 or 1."""
+    """Return whether a file is a VOC list for a single class: each line is a name and -1, 0 or 1."""
     lines = [line.split() for line in _read_lines(file) if line.strip()]
     return bool(lines) and all(len(fields) == 2 and fields[1] in ("-1", "0", "1") for fields in lines)
 
 
 def load_voc(source: Source, split: str) -> DetectionDataset:
-    """Load one split of a VOC folder. `source.root` is the folder with the folders of `voc_layout`.
+    """Load one split of a VOC folder. `source.root` is the folder that contains the folders of `voc_layout`.
 
-    Classes are the sorted names in all XML files of the folder, so that all splits have the same classes. Boxes are in
-    pixels, as stored in the files. `difficult` boxes count like other boxes. An image without XML
-    is kept without boxes and listed. An image whose XML cannot be read, or has no usable object, is kept as
-    ``unreadable`` and listed. A list entry without an image is left out and listed.
+    Classes are the names in all XML files of the folder, sorted, so that all splits have the same classes. Boxes are in
+    pixels, as in the files. Boxes that are marked as `difficult` count like all others.
+
+    An image without an XML file is kept without boxes and listed as a problem. An image is kept as ``unreadable`` and
+    listed if its XML file cannot be read or contains no usable object. An entry of a list without an image is left out
+    and listed.
 
     Raise MissingFileError if the folder has no images, and InputError if the split has no images.
     """
@@ -130,7 +131,7 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of entries in a split's list, or the number of XML files if the split has no list."""
+    """Return the number of entries in the list of a split, or the number of XML files if there is no list."""
     file = source.splits[split].annotations
     if file is None:
         layout = voc_layout(source.root)
@@ -142,9 +143,9 @@ def count_images(source: Source, split: str) -> int:
 
 @dataclass(slots=True)
 class _Note:
-    """The content of one XML file. Boxes are (x1, y1, x2, y2) in pixels, and `findings` describe the file's faults.
+    """The content of one XML file, with boxes (x1, y1, x2, y2) in pixels. `findings` describe its faults.
 
-    `unreadable` is True if the file cannot be parsed, or if it has objects but none of them is usable.
+    `unreadable` is True if the file cannot be parsed, or if it contains objects but none of them is usable.
     """
 
     path: Path
@@ -158,7 +159,7 @@ class _Note:
 
 
 def _read_annotations(root: Path) -> dict[str, _Note]:
-    """Return path without suffix -> content of all XML files below Annotations."""
+    """Return path without suffix -> content, for all XML files below Annotations."""
     folder = root / voc_layout(root).notes
     files = find_files(folder, {".xml"}, with_folders=True)
     notes = {}
@@ -170,7 +171,7 @@ def _read_annotations(root: Path) -> dict[str, _Note]:
 
 
 def parse_annotation(path: Path) -> _Note:
-    """Return the content of one VOC XML. Parts that cannot be used are left out and listed in `findings`."""
+    """Read one VOC XML file. Parts that cannot be used are left out and described in `findings`."""
     note = _Note(path)
     try:
         root, repaired = parse_xml(read_regular(path, LABELS))
@@ -203,7 +204,10 @@ def parse_annotation(path: Path) -> _Note:
 
 
 def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict[tuple[str, Box], str]) -> str | None:
-    """Add the box of one <object> to the note. Return a description of the <object>'s faults, or None."""
+    """Add the box of an <object> element to the note.
+
+    Return a description of what is wrong with the element, or None.
+    """
     name = (entry.findtext("name") or "").strip()
     if not name:
         return "no <name>; left out"
@@ -216,7 +220,7 @@ def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict
 
 
 def _read_number(text: str | None) -> float | None:
-    """Return the text as a number, or None if the text is not a finite number."""
+    """Return the text as a number, or None if it is not a finite number."""
     try:
         value = float(text) if text is not None else None
     except ValueError:
@@ -225,7 +229,7 @@ def _read_number(text: str | None) -> float | None:
 
 
 def _images_by_stem(folder: Path, problems: list[Problem]) -> dict[str, list[str]]:
-    """Return path without suffix -> image files below the images folder. Raise an error if there are no images."""
+    """Return path without suffix -> image files, for the images folder. Raise an error if there are no images."""
     images: dict[str, list[str]] = {}
     for name in find_files(folder, IMAGE_SUFFIXES, problems):
         images.setdefault(name.rsplit(".", 1)[0], []).append(name)
@@ -238,7 +242,10 @@ def _images_by_stem(folder: Path, problems: list[Problem]) -> dict[str, list[str
 
 
 def _find_stem(note: _Note | None, stem: str, images: Mapping[str, Sequence[str]]) -> str:
-    """Return the path without suffix of an XML's image: the XML's own stem, or the stem of <filename>."""
+    """Return the path without suffix of the image that belongs to an XML file.
+
+    It equals the path of the XML file or, if there is no such image, the name in its <filename>.
+    """
     if stem in images or note is None:
         return stem
     named = note.filename.replace("\\", "/").rsplit("/", 1)[-1]
@@ -252,7 +259,7 @@ def _read_list(
     folder: str,
     problems: list[Problem],
 ) -> list[tuple[str, int | None]]:
-    """Return a dict of the entries of a list file: path without suffix -> line number (from 1)."""
+    """Return the entries of a list file as (path without suffix, line number). Lines are counted from 1."""
     stems: list[tuple[str, int | None]] = []
     for number, line in enumerate(_read_lines(file), 1):
         entry = line.strip()
@@ -268,7 +275,10 @@ def _read_list(
 def _make_records(
     rows: Mapping[str, tuple[str, _Note | None]], class_of: Mapping[str, int], root: Path, problems: list[Problem]
 ) -> tuple[ImageRecord, ...]:
-    """Return the records of a split, sorted by name. `rows` maps an image's name to (stem, XML or None)."""
+    """Return the records of a split, sorted by name.
+
+    `rows` maps the name of an image to its stem and its XML or None.
+    """
     boxes = BoxCollector()
     folder = voc_layout(root).images
     ordered = sorted(rows)

@@ -1,4 +1,4 @@
-"""Load Pascal VOC folders: define the `Format` `VOC`."""
+"""Load Pascal VOC folders: defines the `Format` `VOC`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from detreduce.errors import MissingFileError
 
 
 def is_voc_folder(folder: Path) -> bool:
-    """Return whether a folder has annotations and images in the folders of a VOC dataset."""
+    """Return whether a folder contains annotations and images in the folders that are usual for VOC."""
     return find_voc_layout(folder) is not None
 
 
 def has_voc_beside(folder: Path) -> bool:
-    """Return whether a folder has VOC XML files next to its images."""
+    """Return whether a folder contains VOC XML files next to their images."""
     return find_layout_beside(folder) is not None
 
 
 def reads_from(source: Source) -> list[Path]:
-    """Return the folders of a VOC dataset with XML files, lists and masks."""
+    """Return the folders of a VOC dataset that contain XML files, lists and masks."""
     layout = find_voc_layout(source.root)
     if layout is None or layout.beside:
         return []
@@ -35,13 +35,13 @@ def reads_from(source: Source) -> list[Path]:
 
 
 def load_path(folder: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load a VOC folder. Raise the errors of `load_voc`."""
+    """Load a VOC folder. Raise the same errors as `load_voc`."""
     splits = find_voc_splits(folder)
     return load_voc(Source("voc", folder, folder, splits), choose_split(split or "train", splits, folder))
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: voc``. Raise MissingFileError if the YAML names no VOC folder."""
+    """Load a dataset YAML with ``format: voc``. Raise MissingFileError if it does not name a VOC folder."""
     root = find_root(description)
     splits = _splits(description, root)
     source = Source("voc", description.file, root, splits)
@@ -49,9 +49,9 @@ def load_yaml(description: Description, split: str) -> DetectionDataset:
 
 
 def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
-    """Return the splits of a YAML in which ``train: trainval`` names a list in ImageSets/Main.
+    """Return the splits of a YAML, in which for example ``train: trainval`` names a list in ImageSets/Main.
 
-    Without such keys, every list in ImageSets/Main is a split.
+    If the YAML has no such keys, each list in ImageSets/Main is a split.
     """
     if not is_voc_folder(root) and not has_voc_beside(root):
         raise MissingFileError(

@@ -1,4 +1,4 @@
-"""Write a Pascal VOC subset: copies of XML files, links to images, and ImageSets lists without removed images."""
+"""Write a Pascal VOC subset: copies of XML files, links to images, and ImageSets lists without the other images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from detreduce.errors import InputError
 from detreduce.machine.regular_files import LISTS as LISTS_LIMIT
 from detreduce.machine.regular_files import is_regular, read_regular
 
-# CVAT writes the classes to this file
+# the file in which CVAT lists the classes
 LABEL_MAP = "labelmap.txt"
 MASKS = ("SegmentationClass", "SegmentationObject")
 
@@ -32,13 +32,13 @@ MASKS = ("SegmentationClass", "SegmentationObject")
 def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `placer` writes to a temporary folder, which the caller then renames to `target`. The list of the reduced split and
-    its lists per class (``cat_train.txt``) keep the lines of the chosen images. Images that were not chosen are also
-    removed from ``train``, ``trainval`` and each list that contains the whole reduced split. All other lists stay
-    unchanged, and images in them (for instance of val and test) are never removed. Lists outside ImageSets/Main keep
-    the lines of images in the output.
+    The files are written to a temporary folder, which the caller then renames to `target`. The list of the reduced
+    split and its lists for single classes (such as ``cat_train.txt``) keep the lines of the chosen images. Images that
+    were not chosen are also removed from ``train``, ``trainval`` and each list that contains the whole reduced split.
+    All other lists, for example of val and test, stay unchanged, and the images in them are kept. Lists outside
+    ImageSets/Main keep the lines of images that are in the output.
 
-    Raise InputError for link='list', because lists cannot be loaded without the other folders.
+    Raise InputError if link='list', because a VOC list cannot be loaded without the other folders.
     """
     if placer.link == "list":
         raise InputError(
@@ -66,15 +66,16 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
             (target / folder,), target / old.relative_to(source.root) if old is not None else None
         )
     canonical = all(split in CANONICAL and place.annotations is not None for split, place in written.items())
-    # without keys, every list is a split, and without lists, all XML files are the split train
+    # without keys, every list becomes a split; without lists, all XML files are the split train
     keys = {split: place.annotations.stem for split, place in written.items() if canonical and place.annotations}
     write_dataset_yaml(placer, "voc", keys)
     return partial(load_voc, Source("voc", target / DATA_YAML, target, written), choice.dataset.split)
 
 
 def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[str]) -> set[str]:
-    """Return the names of the images that the output does not have: not chosen, and in no split that stays
-    unchanged.
+    """Return the names of the images that the output will not contain.
+
+    These images were not chosen, and are not in a split that stays unchanged.
     """
     own = {record.name for record in choice.dataset}
     unchanged: set[str] = set()
@@ -86,7 +87,7 @@ def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: 
 
 
 def _place_files(root: Path, records: Sequence[ImageRecord], extras: Extras, placer: Placer) -> None:
-    """Place the images, XML files and segmentation masks of the records."""
+    """Write the images, XML files and segmentation masks of the records."""
     layout = voc_layout(root)
     masks = [(folder, root / folder) for folder in MASKS if (root / folder).is_dir()]
     with progress("Writing images", len(records), "images") as advance:
@@ -113,21 +114,21 @@ def _write_lists(
     extras: Extras,
     placer: Placer,
 ) -> None:
-    """Write all lists below ImageSets. `records` are the images in the output."""
+    """Write all lists below ImageSets. `records` contains the images in the output by name."""
     source, kept = choice.dataset.source, {record.name for record in choice.kept}
     own = source.splits[choice.dataset.split].annotations
     image_of = _images_by_stem([choice.dataset, *others.values()], source.root)
 
     def is_kept(line: str) -> bool:
-        """Return whether the image of a line is chosen."""
+        """Return whether the image in a line was chosen."""
         return _find_image(line, layout.images, image_of) in kept
 
     def is_not_removed(line: str) -> bool:
-        """Return whether the image of a line is not removed."""
+        """Return whether the image in a line stays in the dataset."""
         return _find_image(line, layout.images, image_of) not in removed
 
     def is_in_output(line: str) -> bool:
-        """Return whether the image of a line is in the output."""
+        """Return whether the image in a line is in the output."""
         return _find_image(line, layout.images, image_of) in records
 
     layout = voc_layout(source.root)
@@ -144,7 +145,7 @@ def _write_lists(
         if not is_regular(file):
             continue
         if not extras.allow_text(file):
-            # any text could be a list of image names
+            # the text may not be copied as a whole, so keep only the lines that name images
             placer.write(place, filter_lines(read_regular(file, LISTS_LIMIT), is_in_output))
         elif choice.everything:
             placer.copy(file, place)
@@ -153,7 +154,7 @@ def _write_lists(
 
 
 def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
-    """Return the `wanted` lines and the blank lines of the content, unchanged."""
+    """Return the content with only the `wanted` lines and the blank lines, which stay unchanged."""
     if is_utf16(content):
         kept = [line for line in text_lines(content) if not line.strip() or wanted(line)]
         return "".join(kept).encode("utf-16")
@@ -163,10 +164,10 @@ def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
 
 
 def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
-    """Return path without suffix (stem) -> name of the image, for all stems that a list may use.
+    """Return path without suffix (stem) -> name of the image, for all stems that a list can use.
 
-    A list may use the stem of an XML or of an image. If a stem belongs to an XML and to another image, the image of the
-    XML is returned.
+    A list can use the stem of an XML file or of an image. If a stem belongs to an XML file and to a different image,
+    the image of the XML file is used.
     """
     stems: dict[str, str] = {}
     notes = voc_layout(root).notes
@@ -182,5 +183,8 @@ def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[st
 
 
 def _find_image(line: str, images: str, image_of: Mapping[str, str]) -> str | None:
-    """Return the name of the image in a line of a list, or None. `images` is the images folder."""
+    """Return the name of the image that a line of a list refers to, or None.
+
+    `images` is the name of the images folder.
+    """
     return next((image_of[stem] for stem in stems_in_line(line, images) if stem in image_of), None)

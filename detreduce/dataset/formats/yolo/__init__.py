@@ -1,1 +1,1 @@
-"""YOLO: a data.yaml, and one label file per image."""
+"""YOLO: a data.yaml, and one label file for each image."""

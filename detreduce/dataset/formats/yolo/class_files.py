@@ -1,7 +1,7 @@
-"""Compare the class names of a data.yaml with class files next to the labels. A number may mean another class there.
+"""Compare the class names in a data.yaml with class files next to the labels, where a number may mean another class.
 
-Exports of labelImg and Label Studio have a classes.txt, and exports of Roboflow have a data.yaml. If one data.yaml
-joins several exports, a class number may mean a different class in each export, because labels store only numbers.
+Exports of labelImg and Label Studio contain a classes.txt, and exports of Roboflow a data.yaml. Labels store only
+numbers. Therefore, if a data.yaml combines several exports, a class number may mean another class in each of them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
 
 
 def class_file_problems(file: Path, root: Path, places: Iterable[Path], names: Sequence[str]) -> list[Problem]:
-    """Return a problem for each class file below `root` that gives a class another name than `names`.
+    """Return a problem for each class file below `root` that gives a class another name than `names` does.
 
-    `names` are the class names in `file`. `places` are the images folders of a split.
+    `names` are the class names in `file`, and `places` are the images folders of a split.
     """
     problems = []
     for other, theirs in _find_class_files(file, root, places).items():
@@ -37,7 +37,7 @@ def class_file_problems(file: Path, root: Path, places: Iterable[Path], names: S
 
 
 def check_class_files(file: Path, root: Path, places: Iterable[Path], names: Sequence[str]) -> None:
-    """Raise InputError if two class files give a class different names. Some labels then mean another class."""
+    """Raise InputError if two class files give a class different names, because some labels then mean another class."""
     meaning: dict[int, tuple[str, Path]] = {}
     for other, theirs in _find_class_files(file, root, places).items():
         for number, name in enumerate(theirs[: len(names)]):
@@ -51,9 +51,9 @@ def check_class_files(file: Path, root: Path, places: Iterable[Path], names: Seq
 
 
 def _find_class_files(file: Path, root: Path, places: Iterable[Path]) -> dict[Path, list[str]]:
-    """Return a dict: class file -> class names.
+    """Return class file -> class names.
 
-    The class file of an images folder is the class file that is nearest to its labels. The dataset's own file is left
+    For each images folder, the class file that is nearest to its labels is used. The file of the dataset itself is left
     out.
     """
     found: dict[Path, list[str]] = {}
@@ -76,7 +76,7 @@ def _find_class_files(file: Path, root: Path, places: Iterable[Path]) -> dict[Pa
 
 
 def _read_names(file: Path) -> list[str]:
-    """Return the class names of a classes.txt or a data.yaml. Return no names if the file cannot be used."""
+    """Read the class names in a classes.txt or a data.yaml. Return an empty list if the file cannot be used."""
     with suppress(OSError, ValueError, yaml.YAMLError, InputError):
         if file.name in _LISTS:
             lines = read_regular(file, LISTS).decode("utf-8-sig").splitlines()

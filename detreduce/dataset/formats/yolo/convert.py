@@ -1,4 +1,4 @@
-"""Write datasets of other formats as YOLO, with boxes only: polygons and crowd regions are lost."""
+"""Convert datasets of other formats to YOLO. Only boxes are written, without polygons and crowd regions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from detreduce.errors import InputError
 
 @dataclass
 class ConvertCounts:
-    """Numbers of clipped boxes, dropped boxes and renamed images, for warnings."""
+    """How many boxes were clipped or dropped and how many images were renamed, for warnings."""
 
     clipped: int = 0
     dropped: int = 0
@@ -54,16 +54,17 @@ class ConvertCounts:
 def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write a dataset of any format as YOLO. Return a function that loads the reduced split from `target`.
 
-    `placer` writes to a temporary folder, which the caller then renames to `target`. A YOLO dataset keeps its layout
-    and its label files. Datasets of other formats get ``images/<split>``, ``labels/<split>`` and a data.yaml with the
-    classes in the dataset's order. The data.yaml always names a train and a val split.
+    The files are written by `placer` to a temporary folder, which the caller then renames to `target`. A YOLO dataset
+    keeps its layout and its label files. Any other dataset is written to ``images/<split>`` and ``labels/<split>``,
+    with a data.yaml that has the classes in the order of the dataset. The data.yaml always names a train and a val
+    split.
 
-    Boxes become centre, width and height as fractions with 12 decimals. Boxes with a value outside [0, 1] are clipped
-    to the image, because ultralytics may skip images with such values. Boxes outside the image are left out. Every
-    image gets a label file, which is empty for a background image. Image sizes come from the pictures, see
-    `with_picture_sizes`.
+    Boxes are written as centre, width and height, which are fractions with 12 decimals. A box with a value outside [0,
+    1] is clipped to the image, because ultralytics may skip images with such values. A box that is completely outside
+    its image is left out. Each image gets a label file, which is empty for a background image. The sizes of images are
+    read from the image files; see `with_picture_sizes`.
 
-    Raise InputError if the dataset has no labels, if the link mode is ``list``, or if a needed image size cannot be
+    Raise InputError if the dataset has no labels, if the link mode is ``list``, or if a size that is needed cannot be
     read.
     """
     dataset = choice.dataset
@@ -92,7 +93,7 @@ def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _collect_parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
-    """Return the name of the reduced split, and all splits to write. The split trainval (VOC) is renamed to train."""
+    """Return the name of the reduced split, and all splits to write. VOC's split trainval is called train."""
     dataset, others = choice.dataset, choice.load_others()
     own = "train" if dataset.split == "trainval" else dataset.split
     kept = readable_records(dataset.split, choice.kept)
@@ -111,15 +112,16 @@ def _collect_parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
         for split in CANONICAL
         if split in others and split != own
     }
-    # ultralytics refuses a split without images
+    # leave out empty splits, because ultralytics refuses a split without images
     return own, in_order({own: reduced, **{split: part for split, part in parts.items() if len(part)}})
 
 
 def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], int]:
-    """Convert corners to centre, width and height. Clip boxes with a value outside [0, 1] to the image.
+    """Convert boxes from corners to centre, width and height. Boxes with a value outside [0, 1] are clipped to the
+    image.
 
-    `corners` (m, 4) are x1, y1, x2, y2 as fractions. A clipped box without area is dropped. Return the (k, 4) boxes
-    that are kept, the (m,) mask of these boxes, and the number of kept boxes that were clipped.
+    `corners` (m, 4) are x1, y1, x2, y2 as fractions. If a clipped box has no area, it is dropped. Return the boxes that
+    remain (k, 4), a mask that marks them in the input (m,), and how many of them were clipped.
     """
     boxes = _to_centres(corners)
     outside = ((boxes < 0) | (boxes > 1)).any(axis=1)
@@ -132,7 +134,7 @@ def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64
 
 
 def _to_centres(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return (m, 4) centre, width and height of (m, 4) corners."""
+    """Convert (m, 4) corners to (m, 4) centre, width and height."""
     return np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
 
 
@@ -144,7 +146,7 @@ def _write_split(
     counts: ConvertCounts,
     advance: Callable[..., None],
 ) -> None:
-    """Write the images and labels of one split. `numbers` are the YOLO class numbers of the split's classes."""
+    """Write the images and labels of one split. `numbers` maps each class of the split to its YOLO class number."""
     places = assign_places(split, part.records)
     counts.renamed += count_renamed(split, part.records, places)
     placer.make_folder(PurePosixPath("images", split))
@@ -175,13 +177,13 @@ def label_texts(part: DetectionDataset, numbers: Sequence[int], counts: ConvertC
 
 
 def _format_lines(classes: Iterable[int], boxes: npt.NDArray[np.float64]) -> str:
-    """Return the text of a label file, with one line per box."""
+    """Return the text of a label file, with one line for each box."""
     rows = zip(classes, boxes.tolist(), strict=True)
     return "".join(f"{key} {' '.join(map(_format_number, box))}\n" for key, box in rows)
 
 
 def _format_number(value: float) -> str:
-    """Return a number with at most 12 decimals."""
+    """Format a number with at most 12 decimals."""
     return f"{value:.12f}".rstrip("0").rstrip(".")
 
 
@@ -190,7 +192,7 @@ def make_data_yaml(
 ) -> str:
     """Return the text of the data.yaml. If train or val is missing, name another split instead and warn.
 
-    `header` is the comment in the first line. `own` is the split that is named instead. `others` are further keys.
+    `header` is the comment in the first line. `own` is the split that is named instead. `others` contains further keys.
     """
     lines = [f"# {header}\n"]
     lines += [f"{split}: images/{split}\n" for split in splits]

@@ -1,4 +1,4 @@
-"""Edit the path lines of a data.yaml without changing other lines, and read the licence in a data.yaml."""
+"""Edit the paths in a data.yaml without changing other lines, and read the licence that it states."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from detreduce.machine.regular_files import YAMLS, read_text
 
 _FORBIDDEN = re.compile("[^\\x09\\x0A\\x0D\\x20-\\x7E\\x85\\xA0-\\uD7FF\\uE000-\\uFFFD\\U00010000-\\U0010ffff]+")
 
-# None removes the key. Without the key path:, the folder of the data.yaml is the root
+# removing the key path: makes the folder of the data.yaml the root
 Change = str | Sequence[str] | None
-"""The new value of a key of data.yaml. None removes the key."""
+"""The new value of a key in a data.yaml. None means that the key is removed."""
 
 
 @dataclass(frozen=True)
 class _Edit:
-    """Replace the text from `start` to `end` with `text`."""
+    """Replaces the text from position `start` to position `end` with `text`."""
 
     start: int
     end: int
@@ -32,11 +32,11 @@ class _Edit:
 
 
 def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]:
-    """Change the values of keys in the text of a data.yaml. A new value of None removes the key.
+    """Change the values of keys in the text of a data.yaml. A key whose new value is None is removed.
 
-    Return the new text, and whether all other text is unchanged. If a value cannot be replaced in place (for example, a
-    path with an anchor), the content is written again without comments. In this case, the second value is False. Raise
-    InputError if the text is not a YAML mapping.
+    Return the new text, and whether the rest of the text is unchanged. If a value cannot be replaced in place (for
+    example, a path with an anchor), the whole content is written again without comments, and the second value is False.
+    Raise InputError if the text is not a YAML mapping.
     """
     content = load_mapping(text)
     wanted = {key: value for key, value in content.items() if key not in changes}
@@ -44,7 +44,7 @@ def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]
     try:
         edited = _edit_text(text, changes)
         removed = {key for key, value in changes.items() if value is None}
-        # in a flow mapping, a removed path becomes an empty path, which has the same meaning
+        # in a flow mapping ({...}), a removed path becomes an empty path, which means the same
         found = {key: value for key, value in load_mapping(edited).items() if key not in removed or value}
         if found == wanted:
             return edited, True
@@ -56,7 +56,7 @@ def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]
 
 
 def load_mapping(text: str) -> dict[Any, Any]:
-    """Parse a data.yaml in the same way as ultralytics. Raise InputError if the data.yaml is not a mapping."""
+    """Parse a data.yaml as ultralytics does. Raise InputError if it is not a mapping."""
     try:
         content = load_yaml(text)
     except yaml.YAMLError:
@@ -68,9 +68,9 @@ def load_mapping(text: str) -> dict[Any, Any]:
 
 
 def read_yolo_licence(dataset: DetectionDataset) -> LicenceOf | None:
-    """Return a function image id -> licence, or None if the data.yaml does not state a licence.
+    """Return a function that maps an image id to a licence, or None if the data.yaml does not state a licence.
 
-    All images have the licence under ``license``, ``licence`` or ``roboflow: license`` in the data.yaml.
+    The licence, which is the same for all images, is stated under ``license``, ``licence`` or ``roboflow: license``.
     """
     try:
         content = load_mapping(read_text(dataset.source.path, YAMLS, errors="ignore"))
@@ -86,18 +86,18 @@ def read_yolo_licence(dataset: DetectionDataset) -> LicenceOf | None:
 
 
 def quote(value: str) -> str:
-    """Return `value` as a YAML scalar, with quotes only if needed."""
+    """Return `value` as a YAML scalar, quoted only if necessary."""
     line = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=2**30).strip()
     return line[1:-1]
 
 
 def _plain(value: str | Sequence[str]) -> str | list[str]:
-    """Return a text unchanged, or a sequence of texts as a list."""
+    """Return a string unchanged, or a sequence of strings as a list."""
     return value if isinstance(value, str) else list(value)
 
 
 def _edit_text(text: str, changes: Mapping[str, Change]) -> str:
-    """Return the text with the changed values."""
+    """Return the text with the changes made in place."""
     root = compose_yaml(text)
     if not isinstance(root, yaml.MappingNode):
         raise InputError("The data.yaml is not a mapping of keys to values.")
@@ -114,7 +114,7 @@ def _edit_text(text: str, changes: Mapping[str, Change]) -> str:
                 edits.extend(_replace_value(text, key, value, change))
     missing = [(key, change) for key, change in changes.items() if key not in found and change is not None]
     edits.extend(_add_keys(text, root, missing))
-    # back to front, so that earlier positions stay valid
+    # apply the edits from back to front, so that the positions of the remaining ones stay valid
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text
@@ -134,8 +134,8 @@ def _add_keys(text: str, root: yaml.MappingNode, missing: Sequence[tuple[str, Ch
 
 
 def _find_end(node: yaml.Node) -> int:
-    """Return the position directly after a value, before comments that follow the value."""
-    # PyYAML places the end of a block collection after these comments
+    """Return the position directly after a value and before the comments that follow it."""
+    # for a block collection, PyYAML gives the position after these comments
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return _find_end(last[1] if isinstance(last, tuple) else last)
@@ -158,7 +158,8 @@ def _replace_value(text: str, key: yaml.Node, value: yaml.Node, change: str | Se
                 for node, item in pairs
                 if node.value != item
             ]
-    # the new value has another shape: write it after the colon, and move comments in the old value above the key
+    # the new value has another shape: write it after the colon, and move the comments inside the old value above the
+    # key
     end = _find_end(value)
     colon = text.index(":", key.end_mark.index) + 1
     if isinstance(value, yaml.ScalarNode) and value.style in ("|", ">"):
@@ -170,7 +171,7 @@ def _replace_value(text: str, key: yaml.Node, value: yaml.Node, change: str | Se
 
 
 def _find_comments(text: str, start: int, value: yaml.Node, end: int) -> list[str]:
-    """Return the comments between the items of a list value, one line per comment."""
+    """Return the comments between the items of a list value, one per line."""
     gaps, position = [], start
     leaves = value.value if isinstance(value, yaml.SequenceNode) else []
     for leaf in leaves:
@@ -181,10 +182,13 @@ def _find_comments(text: str, start: int, value: yaml.Node, end: int) -> list[st
 
 
 def _remove_key(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _Edit:
-    """Return the edit that removes a key and its value. `flow` is True if the mapping has braces ({...})."""
+    """Return the edit that removes a key and its value.
+
+    `flow` says whether the mapping is written with braces ({...}).
+    """
     start, end = key.start_mark.index, max(_find_end(value), key.end_mark.index)
     if flow:
-        # an empty path has the same meaning as a missing key, and the commas stay correct
+        # an empty path means the same as a missing key, and this way the commas stay correct
         return _Edit(value.start_mark.index, end, "''")
     if end == key.end_mark.index or value.start_mark.index == value.end_mark.index:
         end = text.index(":", key.end_mark.index) + 1
@@ -193,12 +197,12 @@ def _remove_key(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _
     rest = re.compile(r"[ \t]*(#[^\r\n]*)?(\r\n|\n|\r|$)").match(text, end)
     if rest is None:
         raise InputError("The data.yaml has text after a path, so the path cannot be removed.")
-    # keep a comment after the path, on its own line
+    # keep the comment after the path, on a line of its own
     return _Edit(start, rest.end(), rest.group(1) + rest.group(2) if rest.group(1) else "")
 
 
 def _format_flow(change: str | Sequence[str]) -> str:
-    """Return a new value as YAML on one line: a scalar, or a list in brackets."""
+    """Return a new value as YAML on a single line: a scalar, or a list in brackets."""
     if isinstance(change, str):
         return quote(change)
     return "[" + ", ".join(quote(item) for item in change) + "]"

@@ -24,25 +24,28 @@ _NO_SPLITS = ("classes", "names", "backup", "eval", "results")
 
 
 def is_yolo_export(file: Path) -> bool:
-    """Return whether a file is used instead of a data.yaml: Label Studio's classes.txt or darknet's obj.data."""
+    """Return whether a file takes the place of a data.yaml: Label Studio's classes.txt or darknet's obj.data."""
     return file.name == CLASSES or file.suffix == DARKNET_SUFFIX
 
 
 def read_yolo_description(file: Path) -> Description:
-    """Read a data.yaml, a classes.txt or an obj.data. Raise the errors of `read_description`."""
+    """Read a data.yaml, a classes.txt or an obj.data. Raise the same errors as `read_description`."""
     if file.name == CLASSES:
         return _read_label_studio(file)
     return _read_darknet(file) if file.suffix == DARKNET_SUFFIX else read_description(file)
 
 
 def as_data_yaml(description: Description) -> str:
-    """Return the text of a data.yaml with the classes of an export. The writer adds the paths."""
+    """Return the text of a data.yaml with the classes of an export.
+
+    The paths are added later, when a subset is written.
+    """
     names = yaml.safe_dump({"names": description.values["names"]}, sort_keys=False, allow_unicode=True)
     return f"# made by detreduce from {description.file.name}\n{names}"
 
 
 def list_other_files(file: Path) -> list[Path]:
-    """Return the files of an export, starting with `file`, that are not images, labels or lists."""
+    """Return those files of an export that are not images, labels or lists, starting with `file`."""
     if file.name == CLASSES:
         return [path for path in (file, file.with_name(NOTES)) if is_regular(path)]
     return [file, _find_names_file(file, _read_pairs(file))]
@@ -51,7 +54,7 @@ def list_other_files(file: Path) -> list[Path]:
 def _read_label_studio(file: Path) -> Description:
     """Read Label Studio's classes.txt, and the class numbers in notes.json.
 
-    Raise InputError if one of the files is a link to a file outside the folder of classes.txt.
+    Raise InputError if one of the two is a link to a file outside the folder of classes.txt.
     """
     for path in (file, file.with_name(NOTES)):
         if below(os.path.realpath(path), os.path.realpath(file.parent)) is None:
@@ -62,7 +65,7 @@ def _read_label_studio(file: Path) -> Description:
     numbered = _read_numbers(file.with_name(NOTES)) or dict(enumerate(names))
     if not numbered:
         raise InputError(f"{file}: the file has no class names. Write one class name per line.")
-    # labels use the class numbers in notes.json, which a project may choose freely
+    # labels use the class numbers in notes.json, which a project can choose freely
     if max(numbered) >= MOST_UNNAMED + len(numbered):
         raise InputError(
             f"{file.with_name(NOTES)}: the class id {max(numbered)} is too large for {len(numbered)} classes. "
@@ -73,7 +76,7 @@ def _read_label_studio(file: Path) -> Description:
 
 
 def _read_numbers(notes: Path) -> dict[int, str]:
-    """Return a dict: class number -> class name, from notes.json. It is empty if the file cannot be used."""
+    """Return class number -> class name, as stated in notes.json. The dict is empty if the file cannot be used."""
     try:
         found = parse_json(read_regular(notes, LISTS))["categories"]
         numbers = {entry["id"]: str(entry["name"]) for entry in found}
@@ -83,7 +86,7 @@ def _read_numbers(notes: Path) -> dict[int, str]:
 
 
 def _read_darknet(file: Path) -> Description:
-    """Read darknet's obj.data, and the file of class names that obj.data refers to."""
+    """Read darknet's obj.data, and the file with class names that it refers to."""
     pairs = _read_pairs(file)
     names = [line.strip() for line in _read_text(_find_names_file(file, pairs)).splitlines() if line.strip()]
     values: dict[str, Any] = {"names": dict(enumerate(names))}
@@ -99,7 +102,7 @@ def _read_darknet(file: Path) -> Description:
 
 
 def _read_pairs(file: Path) -> dict[str, str]:
-    """Return the lines 'key = value' of obj.data. Raise InputError if there is no line for names."""
+    """Return the lines 'key = value' of obj.data as a dict. Raise InputError if there is no line for names."""
     lines = [line.partition("=") for line in _read_text(file).splitlines()]
     pairs = {key.strip(): value.strip() for key, equals, value in lines if equals}
     if "names" not in pairs:
@@ -108,17 +111,18 @@ def _read_pairs(file: Path) -> dict[str, str]:
 
 
 def _find_names_file(file: Path, pairs: Mapping[str, str]) -> Path:
-    """Return the path of the file of class names that obj.data refers to. Raise InputError if the file is outside the
-    folder of obj.data.
+    """Return the path of the file with class names that obj.data refers to.
+
+    Raise InputError if this file is outside the folder of obj.data.
     """
     return file.parent / _strip_prefix(file, pairs["names"])
 
 
 def _strip_prefix(file: Path, value: str) -> str:
-    """Return a path that obj.data names. Remove the prefix ``data/`` if only the path without this prefix exists.
+    """Return a path that obj.data names, without the prefix ``data/`` if only the path without this prefix exists.
 
-    CVAT writes this prefix, but CVAT's archives do not have a folder ``data``. Raise InputError if the path leads to a
-    file outside the folder of obj.data, directly or through links.
+    CVAT writes the prefix, although its archives do not contain a folder ``data``. Raise InputError if the path leads
+    to a file outside the folder of obj.data, directly or through links.
     """
     folder = file.parent
     bare = value.removeprefix(PREFIX)
@@ -130,7 +134,7 @@ def _strip_prefix(file: Path, value: str) -> str:
 
 
 def _read_text(file: Path) -> str:
-    """Return the text of a file. Raise MissingFileError if the file cannot be read."""
+    """Return the text of a file. Raise MissingFileError if it cannot be read."""
     try:
         return read_regular(file, LISTS).decode("utf-8-sig", "surrogateescape")
     except OSError as error:

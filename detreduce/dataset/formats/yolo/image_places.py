@@ -1,4 +1,4 @@
-"""Rename images of other formats so that ultralytics finds them: no hidden files, and the suffix of an image."""
+"""Rename images of other formats so that ultralytics finds them: it skips hidden files and needs known suffixes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SUFFIX_OF = {
     "TIFF": ".tif",
     "WEBP": ".webp",
 }
-"""Formats that ultralytics reads: Pillow's name of the format -> suffix of its files."""
+"""The formats that ultralytics can read: Pillow's name of the format -> suffix of the files."""
 
 
 def findable_records(split: str, records: Sequence[ImageRecord]) -> tuple[ImageRecord, ...]:
-    """Return the records of images that ultralytics can read. Warn about the others, for instance GIF files."""
+    """Return the records of images that ultralytics can read. Warn about the other images, for example GIF files."""
     kept = tuple(record for record in records if missing_suffix(record) is not None)
     if count := len(records) - len(kept):
         first = next(record for record in records if missing_suffix(record) is None)
@@ -39,10 +39,11 @@ def findable_records(split: str, records: Sequence[ImageRecord]) -> tuple[ImageR
 
 
 def assign_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixPath]:
-    """Return the output path of each image of `findable_records`, below ``images/<split>``.
+    """Return the path in the output of each image in the result of `findable_records`, below ``images/<split>``.
 
-    Ultralytics skips hidden files and folders, so a dot at the start of a name becomes ``_``. A name without the suffix
-    of an image gets such a suffix. Names that would share a label file (a.jpg and a.png) get a number.
+    Ultralytics skips hidden files and folders, so a dot at the beginning of a name is replaced by ``_``. If a name does
+    not have the suffix of an image, a suffix is added. If images would share a label file (for example a.jpg and
+    a.png), a number is added.
     """
     places: list[PurePosixPath] = []
     labels: set[PurePosixPath] = set()
@@ -59,20 +60,23 @@ def assign_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixP
 
 
 def count_renamed(split: str, records: Sequence[ImageRecord], places: Sequence[PurePosixPath]) -> int:
-    """Return the number of images that are renamed."""
+    """Return how many images get another name."""
     folder = PurePosixPath("images", split)
     return sum(place != folder / record.name for record, place in zip(records, places, strict=True))
 
 
 def missing_suffix(record: ImageRecord) -> str | None:
-    """Return the text to add to an image's name: a suffix, or "". Return None if ultralytics cannot read the format."""
+    """Return the suffix to add to the name of an image, or None if ultralytics cannot read the image.
+
+    It is an empty string if the name already has the suffix of an image.
+    """
     if os.path.splitext(record.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122 (100,000 calls)
         return ""
     return _suffix_of_content(record.path)
 
 
 def _suffix_of_content(path: Path) -> str | None:
-    """Return the suffix of the format of an image, or None if ultralytics does not read this format."""
+    """Return the suffix for the format of an image, or None if ultralytics cannot read this format."""
     try:
         with opened_image(path) as image:
             return _SUFFIX_OF.get(image.format or "")

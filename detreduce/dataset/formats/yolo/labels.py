@@ -1,4 +1,4 @@
-"""Parse a YOLO label file. Boxes, polygons, oriented boxes and keypoints become axis-aligned boxes."""
+"""Parse a YOLO label file. Polygons, oriented boxes and boxes with keypoints become axis-aligned boxes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Labels:
     Attributes
     ----------
     boxes
-        (cx, cy, w, h) as fractions of the image, in the order of the lines.
+        The boxes (cx, cy, w, h) as fractions of the image, in the order of the lines.
     classes
-        Class of each box.
+        The class number of each box.
     findings
-        Line number (from 1, or None for the whole file) and description of each fault.
+        The faults as (line number, description). Lines are counted from 1; None means the whole file.
     refused
-        True if ultralytics leaves out the image of the file (see `why_refused`).
+        Whether ultralytics leaves out the image of this file (see `why_refused`).
     """
 
     boxes: list[Box] = field(default_factory=list)
@@ -38,11 +38,11 @@ class Labels:
 
 
 def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None = None) -> Labels:
-    """Return the boxes and faults of a label file.
+    """Parse a label file, and return its boxes and faults.
 
-    A line is ``class cx cy w h``, ``class x1 y1 x2 y2 ...`` (a polygon), or a box with keypoints. Lines that cannot be
-    used are left out and listed. Boxes that are outside the image, without area or repeated are kept and listed.
-    `kpt_shape` is (number of keypoints, values per keypoint) in data.yaml.
+    A line is a box ``class cx cy w h``, a polygon ``class x1 y1 x2 y2 ...``, or a box with keypoints. Lines that cannot
+    be used are left out and listed. Boxes that lie outside the image, have no area or are repeated are kept, but listed
+    too. `kpt_shape` is (number of keypoints, values per keypoint), as in data.yaml.
     """
     labels = Labels()
     text = _decode(data, labels)
@@ -76,9 +76,9 @@ def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None 
 
 
 def _plain_box(row: tuple[float, ...], n_classes: int) -> Box | None:
-    """Return the box of a line without faults, or None for any other line.
+    """Return the box in a line without faults, or None for any other line.
 
-    It is fast, because there may be millions of lines.
+    This function is meant to be fast, because a dataset can have millions of lines.
     """
     if len(row) != 5:
         return None
@@ -98,7 +98,7 @@ def _plain_box(row: tuple[float, ...], n_classes: int) -> Box | None:
 def _check_row(
     row: tuple[float, ...], n_classes: int, kpt_shape: tuple[int, int] | None, line: tuple[int, str], labels: Labels
 ) -> Box | None:
-    """Return the box of a line, or None if the line is unusable. Add the faults of the line to the findings."""
+    """Return the box in a line, or None if the line is not usable. The faults of the line are added to the findings."""
     number, text = line
     if not isfinite(sum(row)):
         labels.findings.append((number, f"not a finite number in {text.strip()[:60]!r}; {_LINE_LEFT_OUT}"))
@@ -111,18 +111,18 @@ def _check_row(
 
 
 def _judge_file(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None, labels: Labels) -> None:
-    """Set `refused`, and correct findings that contradict it. A file without findings is never refused."""
+    """Set `refused`, and correct the findings that contradict it. It is called only for a file with findings."""
     why = why_refused(data, n_classes, kpt_shape)
     labels.refused = why is not None
     if why is None:
-        # ultralytics judges the whole file, so that a line may be accepted in one file and not in another
+        # ultralytics judges a file as a whole, so it may accept a line in one file and not in another
         labels.findings = [(line, what.replace(DROPPED, KEPT)) for line, what in labels.findings]
     elif not any(DROPPED in what for _, what in labels.findings):
         labels.findings.append((None, f"{why}; {DROPPED}"))
 
 
 def _decode(data: bytes, labels: Labels) -> str:
-    """Return the text of a label file. Add a finding if the file is not UTF-8."""
+    """Return the text of a label file. If it is not UTF-8, add a finding."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -132,7 +132,7 @@ def _decode(data: bytes, labels: Labels) -> str:
 
 
 def _describe_text(fields: Sequence[str]) -> str:
-    """Return a description of the first field that is not a number."""
+    """Describe the first field of a line that is not a number."""
     for value in fields:
         try:
             float(value)
@@ -142,7 +142,7 @@ def _describe_text(fields: Sequence[str]) -> str:
 
 
 def _check_class(value: float, n_classes: int) -> str | None:
-    """Return a description of an invalid class number, or None."""
+    """Return a description of what is wrong with a class number, or None."""
     if 0 <= value < n_classes and value.is_integer():
         return None
     if not value.is_integer():
@@ -151,7 +151,7 @@ def _check_class(value: float, n_classes: int) -> str | None:
 
 
 def _read_box(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number: int, labels: Labels) -> Box | None:
-    """Return the axis-aligned box of a line with a valid class. Add a finding and return None for an unusable box."""
+    """Return the axis-aligned box in a line with a valid class. If it is not usable, add a finding and return None."""
     count = len(row)
     coordinates: Sequence[float]
     checked: Sequence[float]
@@ -180,13 +180,13 @@ def _read_box(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number:
 
 
 def _bound_points(xs: Sequence[float], ys: Sequence[float]) -> Box:
-    """Return the box (cx, cy, w, h) around points."""
+    """Return the box (cx, cy, w, h) around some points."""
     x1, x2, y1, y2 = min(xs), max(xs), min(ys), max(ys)
     return ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
 
 
 def _describe_count(count: int, kpt_shape: tuple[int, int] | None) -> str:
-    """Return a description of a line with a wrong number of fields."""
+    """Describe a line with a wrong number of fields."""
     if kpt_shape is not None:
         wanted = f"5 or {5 + kpt_shape[0] * kpt_shape[1]} (kpt_shape {list(kpt_shape)})"
     else:

@@ -1,4 +1,4 @@
-"""Read the text files that list the images of a split."""
+"""Read text files that list the images of a split."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREFIX = "data/"
 
 
 def read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
-    """Return the images in a list file that exist, each at the first existing path of `listed_places`."""
+    """Return the images in a list file that exist, each at the first of its `listed_places` that exists."""
     data = read_regular(file, LISTS)
     lines, latin = text_lines(data), False
     paths = []
@@ -32,7 +32,7 @@ def read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
             continue
         hit = _first_file(listed_places(entry, file, root))
         if hit is None and not entry.isprintable():
-            # the file does not exist, but the encodings of the list and of the file names may differ
+            # there is no such file, but the list and the file names may have different encodings
             hit = _first_file(listed_places(os.fsencode(entry).decode("latin-1"), file, root))
             latin = latin or hit is not None
         if hit is None:
@@ -52,11 +52,11 @@ def read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
 
 
 def listed_places(entry: str, file: Path, root: Path) -> list[str]:
-    """Return the paths that a line of a list file may mean, best first.
+    """Return the paths that a line of a list file may refer to, most likely first.
 
-    ``./x`` is relative to the list's folder. ``x`` is relative to the root, the list's folder or the working folder.
-    ``data/x`` may also mean ``x``, because CVAT adds the folder ``data`` to the paths. A backslash may mean ``/``,
-    because programs on Windows write backslashes.
+    ``./x`` is relative to the folder of the list. ``x`` is relative to the root, to the folder of the list or to the
+    working folder. ``data/x`` may also mean ``x``, because CVAT adds the folder ``data`` to its paths. A backslash may
+    mean ``/``, because programs on Windows write backslashes.
     """
     places: dict[str, None] = {}
     for text in [entry, entry.replace("\\", "/")] if "\\" in entry else [entry]:
@@ -67,19 +67,19 @@ def listed_places(entry: str, file: Path, root: Path) -> list[str]:
 
 
 def _first_file(places: Iterable[str]) -> str | None:
-    """Return the first path that is a file, or None."""
+    """Return the first of some paths that is a file, or None."""
     return next((place for place in places if is_regular(place)), None)
 
 
 def _describe_form(file: Path, data: bytes, lines: list[str], backslashes: list[int]) -> list[Problem]:
-    """Return the problems of a list that detreduce reads, but ultralytics does not."""
+    """Return problems for what detreduce understands in a list but ultralytics does not."""
     found = []
     if is_utf16(data):
         found.append(Problem(file, "UTF-16; ultralytics cannot read this list. Save the list as UTF-8"))
     if backslashes:
         what = f"{len(backslashes)} lines have backslashes; ultralytics finds these images on Windows only"
         found.append(Problem(file, what, backslashes[0]))
-    # ultralytics removes the blanks around the whole text, but not around each line
+    # ultralytics strips blanks from the whole text, but not from each line
     padded = [number for number, line in enumerate(lines, 1) if line.strip() and line.strip("\r\n") != line.strip()]
     filled = [number for number, line in enumerate(lines, 1) if line.strip()]
     if padded and padded[-1] == filled[-1] and lines[padded[-1] - 1].lstrip() == lines[padded[-1] - 1]:

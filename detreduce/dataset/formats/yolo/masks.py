@@ -1,4 +1,4 @@
-"""Find the masks of images, for datasets for semantic segmentation (``masks_dir:`` in data.yaml)."""
+"""Find the masks of images in datasets for semantic segmentation (``masks_dir:`` in data.yaml)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ DEFAULT = "masks"
 def masks_folder(content: Mapping[Any, Any], root: Path) -> str | None:
     """Return the name of the masks folder that ultralytics uses, or None if the dataset has no masks.
 
-    Without the key, ultralytics uses a folder ``masks`` in the dataset's root. The name replaces ``images`` in the path
-    of an image, so a path that leads elsewhere cannot be written and counts as no folder.
+    If the key is missing, ultralytics uses a folder ``masks`` in the root of the dataset. The name replaces ``images``
+    in the path of an image. Therefore, a path that leads out of the dataset cannot be written, and counts as no masks
+    folder.
     """
     named = content.get(KEY)
     if named is None:
@@ -29,11 +30,11 @@ def masks_folder(content: Mapping[Any, Any], root: Path) -> str | None:
 
 
 def mask_places(record: ImageRecord, relative: PurePosixPath, folder: str) -> tuple[Path, PurePosixPath] | None:
-    """Return the mask of an image and its path in the output, or None if the image has no mask.
+    """Return the mask of an image and the mask's path in the output, or None if the image has no mask.
 
     `relative` is the path of the image in the output.
     """
     source = Path(label_place(PurePosixPath(record.path), folder, ".png"))
     target = label_place(relative, folder, ".png")
-    # without a folder `images` in its path, an image would be its own mask
+    # if there is no folder `images` in its path, an image would be its own mask
     return (source, target) if target != relative and source != record.path and is_regular(source) else None

@@ -1,4 +1,4 @@
-"""Map YOLO source files to relative output paths, which never lead out of the output folder."""
+"""Map the files of a YOLO dataset to relative paths in the output, which never lead out of the output folder."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ IMAGES = "images"
 
 @dataclass(frozen=True)
 class Mirror:
-    """A map from source paths to relative output paths.
+    """Maps each path of the original dataset to a relative path in the output.
 
     Attributes
     ----------
     root
-        The dataset's folder. A path below `root` keeps its path relative to `root`.
+        The folder of the dataset. A path below it keeps its path relative to this folder.
     prefix
-        Output folder for the paths below `root`.
+        The folder in the output for the paths below `root`.
     anchor
-        A folder that contains all other paths. These paths keep their path relative to `anchor`.
+        A folder that contains all other paths, which keep their path relative to this folder.
     outside
-        Output folder for the other paths.
+        The folder in the output for the other paths.
     places
-        Cache: source path -> output path. It may have 100,000 entries.
+        A cache: original path -> path in the output. It can have 100,000 entries.
     """
 
     root: Path
@@ -37,14 +37,14 @@ class Mirror:
     places: dict[Path, PurePosixPath] = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, path: Path) -> PurePosixPath:
-        """Return the relative output path of a source file or folder."""
+        """Return the relative path in the output for an original file or folder."""
         place = self.places.get(path)
         if place is None:
             place = self.places[path] = self._find(absolute(path))
         return place
 
     def _find(self, path: Path) -> PurePosixPath:
-        """Return the relative output path of an absolute path."""
+        """Return the relative path in the output for an absolute path."""
         inside = below(str(path), str(self.root))
         if inside is not None or path == self.root:
             return self.prefix / (inside or "")
@@ -54,11 +54,11 @@ class Mirror:
 
 
 def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
-    """Return a `Mirror` whose output paths let ultralytics find the label file of each image.
+    """Create a `Mirror` whose paths allow ultralytics to find the label file of each image.
 
-    Ultralytics replaces the last ``/images/`` in an image's absolute path with ``/labels/``. If the output folder is
-    inside a folder ``images`` and an image has no ``images`` folder of its own, ultralytics would replace the wrong
-    part. In this case, the files are written below a new folder ``images``.
+    Ultralytics replaces the last ``/images/`` in the absolute path of an image with ``/labels/``. If the output folder
+    is itself inside a folder called ``images``, and an image has no folder ``images`` of its own, ultralytics would
+    replace the wrong part. In this case, the files are written below a new folder ``images``.
     """
     root = absolute(root)
     paths = [absolute(path) for path in images]
@@ -82,8 +82,10 @@ def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
 
 
 def label_place(image: PurePosixPath, folder: str = "labels", suffix: str = ".txt") -> PurePosixPath:
-    """Return the path at which ultralytics looks for the label file of an image, or for another file that belongs to
-    the image.
+    """Return the path at which ultralytics looks for the label file of an image.
+
+    With other values of `folder` and `suffix`, it is the path of another file that belongs to the image, such as its
+    mask.
     """
     folders = list(image.parts[:-1])
     if IMAGES in folders:
@@ -93,12 +95,12 @@ def label_place(image: PurePosixPath, folder: str = "labels", suffix: str = ".tx
 
 
 def _has_images(path: str) -> bool:
-    """Return whether the path goes through a folder called ``images``."""
+    """Return whether a path leads through a folder called ``images``."""
     return IMAGES in path.split("/")[:-1]
 
 
 def _find_anchor(paths: list[Path]) -> Path:
-    """Return the deepest folder that contains all paths, and also the last folder ``images`` of each path."""
+    """Return the deepest folder that contains all paths and, for each path, its last folder called ``images``."""
     anchor = Path(os.path.commonpath([path.parent for path in paths]))
     if IMAGES in anchor.parts and not all(IMAGES in path.relative_to(anchor).parts[:-1] for path in paths):
         last = len(anchor.parts) - 1 - anchor.parts[::-1].index(IMAGES)

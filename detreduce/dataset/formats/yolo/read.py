@@ -1,4 +1,4 @@
-"""Read YOLO datasets: a data.yaml that names folders, list files or globs, and one label file per image."""
+"""Read YOLO datasets: a data.yaml that names folders, list files or globs, and one label file for each image."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from detreduce.machine.regular_files import read_regular
 IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
 
 MOST_UNNAMED = 10_000
-"""Largest number of classes without names, because each class needs memory for each image."""
+"""The largest number of classes that may be without names. Each class needs memory for each image."""
 
 
 def load_yolo(description: Description, split: str) -> DetectionDataset:
     """Load one split of a YOLO data.yaml. Images are not opened.
 
-    Raise InputError if the data.yaml cannot be used or does not have this split. Raise MissingFileError, which lists
-    the paths that were tried, if the split's images are missing.
+    Raise InputError if the data.yaml cannot be used or does not have this split. Raise MissingFileError if the images
+    of the split are missing. The message lists the paths that were tried.
     """
     problems = [Problem(description.file, what) for what in description.oddities]
     names = read_class_names(description)
@@ -49,9 +49,11 @@ def load_yolo(description: Description, split: str) -> DetectionDataset:
 
 
 def read_class_names(description: Description) -> tuple[str, ...]:
-    """Return the class names: ``names`` (a list, or a mapping from number to name), or numbered names for ``nc``.
+    """Return the class names, from ``names`` (a list, or a mapping from number to name) or, if it is missing, from
+    ``nc``.
 
-    Raise InputError if ``names`` or ``nc`` is invalid, or if ``nc`` is not the number of ``names``.
+    The names for ``nc`` are numbered: ``class_0``, ``class_1``, and so on. Raise InputError if ``names`` or ``nc`` is
+    invalid, or if they do not agree on the number of classes.
     """
     file, values = description.file, description.values
     names, count = values.get("names"), values.get("nc")
@@ -88,7 +90,10 @@ def read_class_names(description: Description) -> tuple[str, ...]:
 
 
 def _read_kpt_shape(description: Description) -> tuple[int, int] | None:
-    """Return (number of keypoints, values per keypoint), or None. Raise InputError if ``kpt_shape`` is invalid."""
+    """Return the number of keypoints and of values per keypoint, or None.
+
+    Raise InputError if ``kpt_shape`` is invalid.
+    """
     shape = description.values.get("kpt_shape")
     if shape is None:
         return None
@@ -103,7 +108,7 @@ def _read_kpt_shape(description: Description) -> tuple[int, int] | None:
 
 
 def _read_splits(description: Description) -> dict[str, list[str]]:
-    """Return the entries (folders, list files, globs) of each split."""
+    """Return the entries of each split: folders, list files or globs."""
     declared: dict[str, list[str]] = {}
     for key, value in split_entries(description):
         entries = value if isinstance(value, list) else [value]
@@ -131,7 +136,10 @@ def label_folders(source: Source) -> set[Path]:
 def _resolve_splits(
     description: Description, asked: str, problems: list[Problem]
 ) -> tuple[Path, dict[str, SplitSource]]:
-    """Return the dataset's root and the source of every split. Only the files of the split `asked` must exist."""
+    """Return the root of the dataset and the sources of all splits.
+
+    Only the files of the split `asked` have to exist.
+    """
     file = description.file
     declared = _read_splits(description)
     if not declared:
@@ -169,9 +177,9 @@ def _resolve_splits(
 
 
 def _resolve_entry(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[list[Path], bool]:
-    """Return the existing paths that an entry of data.yaml may mean, and whether they differ from the written path.
+    """Return the existing paths that an entry of data.yaml may refer to, and whether they differ from the written path.
 
-    The searched places are added to `tried`.
+    The places that were searched are added to `tried`.
     """
     stripped = entry.replace("\\", "/")
     while stripped.startswith("../"):
@@ -198,11 +206,12 @@ class SplitFiles:
     Attributes
     ----------
     names
-        Absolute path of an image -> name of the image.
+        Absolute path of each image -> name of the image.
     label_roots
-        Labels folder -> all label files in it.
+        Labels folder -> all label files below it.
     linked_folders
-        Images folder that is a link -> the folder that the link points to. Only for links without labels next to them.
+        Images folder that is a link -> the folder to which it points. Only links without labels next to them are
+        listed.
     """
 
     names: dict[str, str] = field(default_factory=dict)
@@ -211,7 +220,7 @@ class SplitFiles:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images in a split, or 0 if the split has no images. Labels are not read."""
+    """Return the number of images in a split, or 0 if it has no images. Labels are not read."""
     try:
         return len(find_images(source.splits[split].images, source.root, source.path, []).names)
     except InputError:
@@ -219,7 +228,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def find_images(places: Iterable[Path], root: Path, file: Path, problems: list[Problem]) -> SplitFiles:
-    """Return the images in the folders, lists and image files of a split. Raise InputError if there are none."""
+    """Return the images in the folders, list files and image files of a split. Raise InputError if there are none."""
     found = SplitFiles()
     places = list(places)
     listed_in: dict[str, Path] = {}
@@ -247,9 +256,9 @@ def find_images(places: Iterable[Path], root: Path, file: Path, problems: list[P
 
 
 def _find_label_folder(folder: Path, found: SplitFiles) -> None:
-    """Add the label files of an images folder to `found`.
+    """Add the label files that belong to an images folder to `found`.
 
-    If the folder is a link and has no labels next to it, use the folder that the link points to.
+    If the folder is a link without labels next to it, use the folder to which it points.
     """
     for place in dict.fromkeys([str(folder), os.path.realpath(folder)]):
         labels = LABELS.join(f"{place}{os.sep}".rsplit(IMAGES, 1))
@@ -261,7 +270,7 @@ def _find_label_folder(folder: Path, found: SplitFiles) -> None:
 
 
 def _find_name(path: str, root: Path) -> str:
-    """Return an image's path relative to the last folder called ``images``, or relative to the root."""
+    """Return the path of an image relative to the last folder called ``images``, or relative to the root."""
     if IMAGES in path:
         return path.rsplit(IMAGES, 1)[1].replace(os.sep, "/")
     return below(path, str(root)) or Path(path).name
@@ -270,13 +279,13 @@ def _find_name(path: str, root: Path) -> str:
 def label_path_of(image: str) -> str:
     """Return the path at which ultralytics looks for the label file of an image.
 
-    The last ``/images/`` in the path becomes ``/labels/``, and the suffix becomes ``.txt``.
+    The last ``/images/`` in the path is replaced by ``/labels/``, and the suffix by ``.txt``.
     """
     return LABELS.join(image.rsplit(IMAGES, 1)).rsplit(".", 1)[0] + ".txt"
 
 
 def _label_file(image: str, found: SplitFiles) -> str | None:
-    """Return the label file of an image, or None if the path does not exist."""
+    """Return the label file of an image, or None if it does not exist."""
     for folder, target in found.linked_folders.items():
         if image.startswith(folder):
             image = target + image[len(folder) :]
@@ -284,14 +293,14 @@ def _label_file(image: str, found: SplitFiles) -> str | None:
     for folder, files in found.label_roots.items():
         if label.startswith(folder):
             return label if label in files else None
-    # a path that exists but is not a file is an unreadable label, not a missing label
+    # a path that exists but is not a file counts as an unreadable label file, not as a missing one
     return label if os.path.lexists(label) else None
 
 
 def _read_labels(
     found: SplitFiles, root: Path, n_classes: int, kpt_shape: tuple[int, int] | None, problems: list[Problem]
 ) -> list[ImageRecord]:
-    """Return the records of a split, sorted by name. Add faults in label files to `problems`."""
+    """Return the records of a split, sorted by name. For faults in label files, add problems."""
     rows = sorted((name, below(path, str(root)) or Path(path).as_posix(), path) for path, name in found.names.items())
     boxes = BoxCollector()
     owner: dict[str, str] = {}
@@ -332,7 +341,7 @@ def _read_labels(
 
 
 def _read_one(file: str, n_classes: int, kpt_shape: tuple[int, int] | None, boxes: BoxCollector) -> Labels:
-    """Add the boxes of one label file to `boxes`. Return the content of the file."""
+    """Add the boxes of one label file to `boxes`, and return its content."""
     try:
         data = read_regular(file, LABELS_LIMIT)
     except OSError as error:

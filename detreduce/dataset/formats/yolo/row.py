@@ -1,4 +1,4 @@
-"""Recognise and load YOLO files and folders: define the `Format` `YOLO`."""
+"""Recognise and load YOLO files and folders: defines the `Format` `YOLO`."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from detreduce.errors import InputError
 
 
 def likely_files(folder: Path) -> Iterable[Path]:
-    """Return the classes.txt of a Label Studio export, which is a folder with ``images`` and ``labels``.
+    """Return the classes.txt of a Label Studio export, which is a folder that contains ``images`` and ``labels``.
 
-    For other folders, return an empty collection.
+    For any other folder, return an empty collection.
     """
     return [folder / CLASSES] if (folder / "images").is_dir() and (folder / "labels").is_dir() else []
 
 
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load an export without a data.yaml. Raise the errors of `load_yolo`."""
+    """Load an export without a data.yaml. Raise the same errors as `load_yolo`."""
     return load_yolo(read_yolo_description(file), canonical_split(split or "train"))
 
 
 def load_split(source: Source, split: str) -> DetectionDataset:
-    """Load one split of a source. Raise the errors of `load_yolo`."""
+    """Load one split of a source. Raise the same errors as `load_yolo`."""
     return load_yolo(read_yolo_description(source.path), split)
 
 
 def reads_from(source: Source) -> Iterable[Path | str]:
-    """Return the labels folders of a source, and the patterns in its data.yaml."""
+    """Yield the labels folders of a source, and the globs in its data.yaml."""
     yield from label_folders(source)
     with suppress(InputError):
         yield from split_patterns(read_yolo_description(source.path), source.root)

@@ -12,11 +12,11 @@ Values = npt.NDArray[np.float32]
 
 @np.errstate(over="ignore", invalid="ignore")
 def why_refused(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None = None) -> str | None:
-    """Return why ultralytics leaves out the image of a label file, or None if ultralytics uses the image.
+    """Return why ultralytics leaves out the image that belongs to a label file, or None if it uses the image.
 
-    The rules are copied from `ultralytics.data.utils.verify_image_label`, which computes in float32. They apply to a
-    whole file: one bad line is enough to leave the image out. A file with keypoints is judged for a pose training. Any
-    other file is judged for a detection training.
+    The rules are copied from `ultralytics.data.utils.verify_image_label`, which computes in float32. They apply to the
+    file as a whole: a single bad line is enough to leave out the image. A file with keypoints is judged as in a pose
+    training, and any other file as in a detection training.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -50,8 +50,9 @@ def why_refused(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None =
 
 
 def _bounds(row: Values) -> Values:
-    """Return the class and the bounding box (cx, cy, w, h) of a polygon. `row` has the class and the polygon's
-    points.
+    """Return the class and the bounding box (cx, cy, w, h) of a polygon.
+
+    `row` contains the class, followed by the points of the polygon.
     """
     points = row[1:].reshape(-1, 2)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -61,9 +62,9 @@ def _bounds(row: Values) -> Values:
 def _check_table(table: Values, points: Values, n_classes: int) -> str | None:
     """Return what is wrong with the values of a file, or None.
 
-    `table` has a row (class, cx, cy, w, h, ...) for each line. `points` has the values that must be at most 1.
+    `table` has a row (class, cx, cy, w, h, ...) for each line. `points` contains those values that must be at most 1.
     """
-    # NaN fails each of these comparisons
+    # each of these comparisons is False for NaN
     if not points.max() <= np.float32(1 + TOLERANCE):
         return "a coordinate is above 1"
     lowest = table.min()

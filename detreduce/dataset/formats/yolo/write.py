@@ -1,4 +1,4 @@
-"""Write a YOLO subset: copies of labels, links to images, and a data.yaml in which only the paths change."""
+"""Write a YOLO subset: copies of labels, links to images, and a data.yaml in which only the paths are changed."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from detreduce.machine.regular_files import LISTS, YAMLS, is_regular, read_regul
 def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool = False) -> Reload:
     """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `placer` writes to a temporary folder, which the caller then renames to `target`. The output has the same layout as
-    the source. With link='list', no file is linked or copied. Instead, a list and a data.yaml point to the source's
-    images. Ultralytics needs a train and a val split. If `trainable` is True and train or val is missing, data.yaml
-    names another split in place of the missing split.
+    The files are written to a temporary folder, which the caller then renames to `target`. The output has the same
+    layout as the original dataset. With link='list', no image is linked or copied; a list and a data.yaml point to the
+    original images instead. Ultralytics needs a train and a val split. If one of them is missing and `trainable` is
+    True, the data.yaml names another split in its place.
     """
     _check_class_files(choice)
     if placer.link == "list":
@@ -49,9 +49,7 @@ def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool 
 
 
 def _check_class_files(choice: Choice) -> None:
-    """Check the class files next to the labels. Raise InputError if two of them contradict each other. Warn if one
-    contradicts data.yaml.
-    """
+    """Raise InputError if class files next to the labels contradict each other. Warn if one contradicts data.yaml."""
     source, names = choice.dataset.source, choice.dataset.class_names
     places = [place for split in source.splits.values() for place in split.images]
     check_class_files(source.path, source.root, places, names)
@@ -60,7 +58,7 @@ def _check_class_files(choice: Choice) -> None:
 
 
 def load_data_yaml(file: Path, split: str) -> DetectionDataset:
-    """Load one split of a data.yaml. Raise the errors of `load_yolo`."""
+    """Load one split of a data.yaml. Raise the same errors as `load_yolo`."""
     return load_yolo(read_description(file), split)
 
 
@@ -69,7 +67,7 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
     source, splits = choice.dataset.source, choice.load_records()
     if trainable:
         splits = {split: readable_records(split, records) for split, records in splits.items()}
-        # ultralytics refuses a split without images
+        # leave out empty splits, because ultralytics refuses a split without images
         splits = {split: records for split, records in splits.items() if records or split == choice.dataset.split}
     masks, extras = _find_masks(source), Extras(source)
     mirror = make_mirror(source.root, [r.path for records in splits.values() for r in records], target)
@@ -97,7 +95,7 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
 
 
 def _write_lists(choice: Choice, placer: Placer) -> None:
-    """Write a list of the chosen images in the source, in the order chosen, and a data.yaml."""
+    """Write a list of the chosen images at their original paths, in the order of the choice, and a data.yaml."""
     source = choice.dataset.source
     entries: dict[str, list[str]] = {}
     for split, split_source in source.splits.items():
@@ -117,7 +115,7 @@ def _write_lists(choice: Choice, placer: Placer) -> None:
 
 
 def _write_list_of_split(choice: Choice, split: str, placer: Placer) -> list[str]:
-    """Write a text file that lists all images of another split. Return a list with the name of this file.
+    """Write a text file that lists all images of another split. Return a list that contains the name of this file.
 
     If the split cannot be read, write nothing and return an empty list.
     """
@@ -130,13 +128,12 @@ def _write_list_of_split(choice: Choice, split: str, placer: Placer) -> list[str
 
 
 def _find_masks(source: Source) -> str | None:
-    """Return the name of the masks folder, or None if the dataset has no masks."""
     description = read_yolo_description(source.path)
     return masks_folder(description.values, source.root)
 
 
 def _place_files(record: ImageRecord, mirror: Mirror, masks: str | None, extras: Extras, placer: Placer) -> None:
-    """Place an image, its label file and its mask."""
+    """Place an image, its label file and its mask in the output."""
     relative = mirror(record.path)
     placer.image(record.path, relative)
     places = mask_places(record, relative, masks) if masks is not None else None
@@ -154,10 +151,10 @@ def _make_entries(
     extras: Extras,
     placer: Placer,
 ) -> list[str]:
-    """Return the new value of a split's key (``train:``) in data.yaml, and write the lists that this value names.
+    """Return the new value for the key of a split (such as ``train:``) in data.yaml, and write the lists that it names.
 
-    The source's folders and lists are used if they give exactly the split's images in the output. Otherwise, a new list
-    is written, for instance if a folder also contains images of another split.
+    The original folders and lists are used if, in the output, they give exactly the images of the split. Otherwise, a
+    new list is written, for example if a folder also contains images of another split.
     """
     records = splits[split]
     wanted = {mirror(record.path) for record in records}
@@ -169,7 +166,7 @@ def _make_entries(
     listed = {path: _filter_list(path, records, mirror) for path in lists}
     for path in lists:
         if any(image is None for image, _ in listed[path]) and not extras.allow_text(path):
-            # any text could be a list with comments
+            # the text may not be copied as a whole, so leave out the lines that do not name images
             listed[path] = [(image, line) for image, line in listed[path] if image is not None]
     covered |= {image for lines in listed.values() for image, _ in lines if image is not None}
     if len(folders) + len(lists) == len(sources) and covered == wanted:
@@ -185,12 +182,12 @@ def _make_entries(
 
 
 def _prefix(folder: PurePosixPath) -> str:
-    """Return the text with which the paths below a folder begin."""
+    """Return the text with which all paths below a folder begin."""
     return f"{folder}/" if folder.parts else ""
 
 
 def _find_free_name(split: str, placer: Placer) -> PurePosixPath:
-    """Return an unused name for a new list."""
+    """Return a name for a new list that is not in use yet."""
     name, count = PurePosixPath(f"{split}.txt"), 1
     while name in placer.placed:
         count += 1
@@ -201,12 +198,12 @@ def _find_free_name(split: str, placer: Placer) -> PurePosixPath:
 def _filter_list(
     path: Path, records: Sequence[ImageRecord], mirror: Mirror
 ) -> list[tuple[PurePosixPath | None, bytes]]:
-    """Return the lines of a list file for the images in `records`, each with the output path of its image.
+    """Return the lines of a list file for the images in `records`, each with the path of its image in the output.
 
-    A line that does not name an image (a blank line, a comment) stays unchanged, and its output path is None. A line
-    that starts with ``./`` stays unchanged if ultralytics finds the image in the output. This is the case if the path
-    is correct, without blanks around it. Other lines are rewritten to start with ``./``, because ultralytics reads only
-    such lines relative to the list. The lines are UTF-8.
+    A line that does not name an image (a blank line or a comment) stays unchanged, and its path is None. A line that
+    begins with ``./`` stays unchanged if it is correct in the output and has no blanks around the path. Any other line
+    is rewritten to begin with ``./``, because ultralytics reads only such lines relative to the list. The lines are
+    encoded as UTF-8.
     """
     places = {str(absolute(record.path)): mirror(record.path) for record in records}
     home = mirror(path).parent
@@ -258,7 +255,7 @@ def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer:
 
 
 def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequence[str]]) -> dict[str, Change]:
-    """Return the new value of each key of data.yaml that changes (None: remove the key)."""
+    """Return the new value for each key of data.yaml that changes, or None for a key that is removed."""
     changes: dict[str, Change] = {"path": None} if "path" in content else {}
     found = set()
     for key, value in content.items():
@@ -267,13 +264,14 @@ def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequen
         split = canonical_split(key)
         if split in entries:
             if key != split:
-                # ultralytics does not read `Train:` or `valid:`, so the loop below adds the key that it reads
+                # ultralytics does not read `Train:` or `valid:`, so remove it; the loop below adds the key that
+                # ultralytics reads
                 changes[key] = None
                 continue
             found.add(split)
             changes[key] = _shape_value(value, entries[split])
         elif split in ("train", "val", "test", "minival") and value:
-            # the split could not be read, so its path would lead out of the output or to a missing file
+            # this split could not be read, so its path would lead out of the output or to a missing file
             changes[key] = None
     for split, entry in entries.items():
         if split not in found:
@@ -282,8 +280,9 @@ def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequen
 
 
 def _shape_value(old: object, entry: Sequence[str]) -> Change:
-    """Return the new value of a key, as a list if the old value is a list. A path that stays equal keeps its spelling
-    (``./train/``).
+    """Return the new value for a key: a list if the old value was a list, otherwise a string if one entry is enough.
+
+    A path that stays the same keeps its spelling, for example ``./train/``.
     """
     if isinstance(old, list) and len(old) == len(entry):
         return [_keep_spelling(before, after) for before, after in zip(old, entry, strict=True)]
@@ -291,6 +290,6 @@ def _shape_value(old: object, entry: Sequence[str]) -> Change:
 
 
 def _keep_spelling(old: object, new: str) -> str:
-    """Return the old text if both texts are the same path. Otherwise return the new text."""
+    """Return the old text if both texts mean the same path, otherwise the new one."""
     same = isinstance(old, str) and not posixpath.isabs(old) and posixpath.normpath(old) == posixpath.normpath(new)
     return str(old) if same else new

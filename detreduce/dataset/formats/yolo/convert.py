@@ -157,9 +157,10 @@ def _write_split(
 
 
 def label_texts(part: DetectionDataset, numbers: Sequence[int], counts: ConvertCounts) -> Iterator[str]:
-    """Yield the text of the label file of each image. `numbers` are the YOLO class numbers of the part's classes.
+    """Yield the text of the label file of each image.
 
-    Clipped and dropped boxes are added to `counts`. Raise InputError if the size of an image with boxes is not known.
+    `numbers` maps each class of the split to its YOLO class number. The numbers of clipped and dropped boxes are added
+    to `counts`. Raise InputError if the size of an image with boxes is not known.
     """
     corners, rows, crowd = part.boxes_xyxyn, part.box_rows, part.box_crowd
     bounds = np.searchsorted(rows, np.arange(len(part) + 1))

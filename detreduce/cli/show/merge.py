@@ -44,7 +44,8 @@ def show_merged(result: MergeResult, *, shown: int | None) -> None:
         out,
         "Identical images with different labels, written once:",
         [
-            f"{one.kept} (boxes: {one.boxes}) and {one.dropped} (boxes: {one.dropped_boxes}). Labels of: {one.labels_of}"
+            f"{one.kept} (boxes: {one.boxes}) and {one.dropped} (boxes: {one.dropped_boxes}). "
+            f"Labels of: {one.labels_of}"
             for one in result.conflicts
         ],
         shown,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from detreduce.selection.choose import select
     from detreduce.selection.explanation import explain
     from detreduce.selection.record import Selection
+    from detreduce.splitting.run import split_dataset
     from detreduce.training.energy_callback import energy_callback
     from detreduce.training.harness import train
     from detreduce.training.proxy import log_proxy_training
@@ -68,6 +69,7 @@ __getattr__ = import_at_first_use(
         "reduce": "detreduce.reduction",
         "run_experiment": "detreduce.experiment.run",
         "select": "detreduce.selection",
+        "split_dataset": "detreduce.splitting",
         "stream_weights": "detreduce.exports",
         "train": "detreduce.training.harness",
         "tune": "detreduce.experiment.tuning.tune",
@@ -104,6 +106,7 @@ __all__ = [
     "reduce",
     "run_experiment",
     "select",
+    "split_dataset",
     "stream_weights",
     "train",
     "tune",

@@ -22,7 +22,7 @@ LAYERS = (
     ("images", "reducers"),
     ("features", "reducers"),
     ("duplicates",),
-    ("selection",),
+    ("selection", "splitting"),
     ("representativeness",),
     ("pages",),
     ("reduction",),

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from detreduce.cli import completion
-from detreduce.cli.help import DATA, EVALUATION, FEATURES, OUTPUT, TRAINING
+from detreduce.cli.help import CHOICE, DATA, EVALUATION, FEATURES, OUTPUT, TRAINING
 
 Data = Annotated[
     Path,
@@ -134,6 +134,26 @@ Country = Annotated[
 UltralyticsArguments = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME=VALUE", help="Training arguments of ultralytics, for instance epochs=50 imgsz=640."),
+]
+
+Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of every random choice.", rich_help_panel=CHOICE)]
+Groups = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE",
+        help=(
+            "Which images form a group, for instance a video. folder: each folder is a group. Or a regular expression "
+            r"for image names. The text in its parentheses is the group: '(.+)_\d+' puts clip7_001.jpg into the group "
+            "clip7."
+        ),
+        rich_help_panel=CHOICE,
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace an output folder that detreduce wrote and nobody changed.", rich_help_panel=OUTPUT
+    ),
 ]
 
 LedgerFolder = Annotated[

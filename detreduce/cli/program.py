@@ -21,6 +21,7 @@ from detreduce.cli.commands import (
     reduce,
     report,
     run,
+    split,
     train,
     tune,
     weights,
@@ -58,6 +59,7 @@ def version(
 # One line for each command, and for the group `ledger`. In the help, a group is the last entry under its heading.
 app.command(rich_help_panel=CLEAN)(inspect.inspect)
 app.command(rich_help_panel=CLEAN)(duplicates.duplicates)
+app.command(rich_help_panel=CLEAN)(split.split)
 app.command(rich_help_panel=CHOOSE)(reduce.reduce)
 app.command(rich_help_panel=CHOOSE)(methods.methods)
 app.command(rich_help_panel=CHOOSE)(explain.explain)

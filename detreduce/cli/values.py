@@ -52,18 +52,18 @@ def _is_count(text: str) -> bool:
     return text.strip().isdecimal() and len(text) < 1000
 
 
-def parse_keep(text: str) -> float | int:
-    """Parse the value of --keep: without a decimal point it is a number of images (int), else a fraction (float).
+def parse_keep(text: str, option: str = "--keep") -> float | int:
+    """Parse a number of images: without a decimal point it is a number of images (int), else a fraction (float).
 
-    A percentage such as ``25%`` becomes a fraction.
+    A percentage such as ``25%`` becomes a fraction. `option` is the name of the option for the error message.
     """
     try:
         if text.strip().endswith("%"):
             return from_percent(text)
         return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
-        example = "For example, 0.25 or 25% keeps a quarter of the images, and 500 keeps 500 images."
-        raise InputError(f"--keep {text!r} is not a number. {example}") from None
+        example = "For example, 0.25 or 25% is a quarter of the images, and 500 is 500 images."
+        raise InputError(f"{option} {text!r} is not a number. {example}") from None
 
 
 def parse_parameters(texts: list[str], options: tuple[str, ...] = (), example: str = "epochs=50") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.splits import CANONICAL
-from detreduce.dataset.suggested_command import inspect_command, reduce_command
+from detreduce.dataset.suggested_command import inspect_command, reduce_command, split_command
 from detreduce.errors import InputError
 from detreduce.machine.hashes import file_hash
 from detreduce.machine.regular_files import open_regular
@@ -160,7 +160,7 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> N
     if not whole:
         told += [f"  {leak}" for leak in found[:PAIRS_NAMED]]
         told += [f"  ... and {len(found) - PAIRS_NAMED} more"] * (len(found) > PAIRS_NAMED)
-    out = "Give the dataset other images for val"
+    out = f"Hold out a part of train (`{split_command(dataset)}`)"
     if not whole:
         command = reduce_command(dataset, "--keep", "all", "--drop-leaked", suffix="without-leaks")
         out = f"Remove these images from train (`{command}`)"

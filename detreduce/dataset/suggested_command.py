@@ -34,3 +34,11 @@ def reduce_command(dataset: DetectionDataset, *options: str, suffix: str, given:
     """Return the command that writes a smaller dataset into a new folder, whose name ends with `suffix`."""
     output = output_name(Path(given) if given else dataset.source.typed, suffix)
     return shlex.join(["detreduce", "reduce", *dataset_words(dataset, given), *options, "--output", output])
+
+
+def split_command(dataset: DetectionDataset, given: str | None = None) -> str:
+    """Return the command that writes the dataset with a val split held out of train into a new folder."""
+    place = given or str(dataset.source.typed)
+    output = output_name(Path(place), "with-val")
+    words = data_words(place, dataset.source.images, "train")
+    return shlex.join(["detreduce", "split", *words, "--val", "0.2", "--output", output])

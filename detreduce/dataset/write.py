@@ -35,8 +35,10 @@ __all__ = [
     "SubsetReport",
     "SubsetWarning",
     "check_output",
+    "holds_out_as",
     "subset_report",
     "write_repeated_list",
+    "write_split",
     "write_subset",
     "write_yolo_view",
 ]
@@ -140,6 +142,64 @@ def write_subset(
         if warning:
             warn_about_subset(warning)
     return reload()
+
+
+def write_split(
+    dataset: DetectionDataset,
+    held_out: Mapping[str, Iterable[ImageId]],
+    output: str | Path,
+    *,
+    link: LinkMode = "hardlink",
+    overwrite: bool = False,
+    discard_changes: bool = False,
+) -> DetectionDataset:
+    """Write a dataset with new splits that are taken from one split. Return the rest of this split, loaded.
+
+    The output has all images of `dataset`, and the other splits of its source unchanged, except splits of the same
+    names as the new splits. Datasets of formats that cannot have new splits are written as YOLO (`holds_out_as`).
+
+    Parameters
+    ----------
+    dataset
+        The split that the new splits are taken from.
+    held_out
+        Name of a new split -> ids of its images.
+    output, overwrite, discard_changes
+        See `write_subset`.
+    link
+        ``hardlink``, ``symlink`` or ``copy``; see `write_subset`.
+
+    Raises
+    ------
+    InputError
+        A split would have no images, `link` is ``list``, or an error of `write_subset`.
+    """
+    mode = check_link(link)
+    if mode == "list":
+        raise InputError("link='list' cannot be used to write new splits. Use symlink, hardlink or copy.")
+    parts = {split: tuple(ids) for split, ids in held_out.items()}
+    taken = {image_id for ids in parts.values() for image_id in ids}
+    rest = tuple(image_id for image_id in dataset.image_ids if image_id not in taken)
+    if empty := [name for name, ids in {dataset.split: rest, **parts}.items() if not ids]:
+        raise InputError(f"The split {empty[0]} would have no images. Hold out another number of images.")
+    row = get_format(holds_out_as(dataset))
+    write = row.write if row.name == dataset.source.format else row.convert
+    assert write is not None, "a format without new splits is converted"
+    choice = Choice(dataset, rest, load_split, held_out=parts)
+    check_choice(replace(choice, image_ids=tuple(dataset.image_ids)))
+    target = _target(output)
+    replacing = {"overwrite": overwrite, "discard_changes": discard_changes}
+    with step("writing the dataset"), _open_output(target, choice, mode, **replacing) as placer:
+        reload = write(choice, placer, target)
+        placer.write(SELECTION_FILE, _selection_json(rest, choice))
+        placer.finish()
+    return reload()
+
+
+def holds_out_as(dataset: DetectionDataset) -> str:
+    """Return the format in which new splits of a dataset are written: its own format, or ``yolo``."""
+    own = get_format(dataset.source.format)
+    return own.name if own.holds_out else "yolo"
 
 
 def write_repeated_list(
@@ -290,13 +350,15 @@ def _selection_json(selection: object, choice: Choice) -> bytes:
     if callable(to_json):
         # a surrogate encodes a byte that is not UTF-8, and a JSON escape preserves the surrogate
         return str(to_json()).encode("utf-8", "backslashreplace")
-    content = {
+    content: dict[str, object] = {
         "source": str(choice.dataset.source.path),
         "split": choice.dataset.split,
         "images": len(choice.image_ids),
         "of": len(choice.dataset),
         "image_ids": list(choice.image_ids),
     }
+    if choice.held_out:
+        content["held_out"] = {split: list(ids) for split, ids in choice.held_out.items()}
     return json_text(content).encode()
 
 

@@ -8,7 +8,7 @@ from detreduce.dataset.categories import assign_categories
 from detreduce.dataset.checks import load_all_splits
 from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.records import DetectionDataset
-from detreduce.dataset.suggested_command import inspect_command
+from detreduce.dataset.suggested_command import inspect_command, split_command
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import uses_features
 from detreduce.experiment.config import ExperimentConfig
@@ -51,8 +51,8 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
         # Ultralytics needs a `val:` entry. A reduced cell would therefore use train as its val split, and the mAP would
         # be measured on train.
         problems.append(
-            f"dataset: {dataset.source.typed} has neither a val nor a test split, so no mAP can be measured. Name a "
-            "folder of labelled images that no training sees, for instance 'val: images/val'"
+            f"dataset: {dataset.source.typed} has neither a val nor a test split, so no mAP can be measured. Hold out "
+            f"a part of train: `{split_command(dataset)}`"
         )
     attempt("dataset", lambda: join_classes(load_all_splits(dataset)[0]))
     for split in evaluate_on.split("+"):

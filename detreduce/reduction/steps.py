@@ -17,6 +17,7 @@ from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.leaks import TRAIN, find_leaks
 from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset, Problem
+from detreduce.dataset.suggested_command import split_command
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
 from detreduce.display.listener import say
 from detreduce.duplicates.leakage import leaked_images, matches_in_words
@@ -231,7 +232,8 @@ class Reduction:
         say(f"Leaks: {words}{f'. {who} left out' if left_out else ''}")
         if left_out == len(self.dataset):
             raise InputError(
-                "All images are also in val or test, so no image remains. Use a val and a test split with other images."
+                "All images are also in val or test, so no image remains. Hold out a part of train as val instead: "
+                f"`{split_command(self.dataset)}`"
             )
         composition = replace(composition, drop_leaked=found)
         keep: float | int = selection.keep
@@ -255,7 +257,8 @@ class Reduction:
         if not found:
             return ""
         whole = leaks.train_is_measured
-        out = "Give the dataset other images for val" if whole else "--drop-leaked leaves these images out"
+        command = f"Hold out a part of train first: `{split_command(self.dataset)}`"
+        out = command if whole else "--drop-leaked leaves these images out"
         told = "; ".join(leaks.sentences(leaks.in_train if whole else found))
         return f"Leaks: {told}. `detreduce train` refuses such data. {out}."
 

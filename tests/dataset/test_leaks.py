@@ -99,7 +99,7 @@ def test_val_that_is_train_is_said_so(tmp_path):
     found = leaks_of(data)
     assert found.is_whole("train", "val")
     assert found.sentences() == ["val is the train split: all 2 images are the same"]
-    with pytest.raises(InputError, match="Give the dataset other images for val, or train anyway"):
+    with pytest.raises(InputError, match=r"Hold out a part of train \(`detreduce split .*`\), or train anyway"):
         refuse_leaks(load_dataset(data), found)
 
 

@@ -17,10 +17,13 @@ from detreduce.cli.options import (
     Data,
     DiscardChanges,
     Every,
+    Groups,
     Images,
     Json,
     MaxPixels,
     NoOutside,
+    Overwrite,
+    Seed,
     Split,
     output_option,
 )
@@ -73,7 +76,6 @@ Keep = Annotated[
         rich_help_panel=CHOICE,
     ),
 ]
-Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of every random choice.", rich_help_panel=CHOICE)]
 Categories = Annotated[
     str,
     typer.Option(
@@ -169,18 +171,6 @@ ClassFloor = Annotated[
         rich_help_panel=CHOICE,
     ),
 ]
-Groups = Annotated[
-    str | None,
-    typer.Option(
-        metavar="RULE",
-        help=(
-            "Which images form a group, for instance a video. folder: each folder is a group. Or a regular expression "
-            r"for image names. The text in its parentheses is the group: '(.+)_\d+' puts clip7_001.jpg into the group "
-            "clip7."
-        ),
-        rich_help_panel=CHOICE,
-    ),
-]
 MaxPerGroup = Annotated[
     int | None,
     typer.Option(metavar="NUMBER", help="Maximum number of images to keep from each group.", rich_help_panel=CHOICE),
@@ -195,12 +185,6 @@ ProxyLog = Annotated[
         metavar="FILE",
         help="Log from `detreduce proxy`, for the methods vps, forgetting, el2n, aum and gradmatch.",
         rich_help_panel=FEATURES,
-    ),
-]
-Overwrite = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite", help="Replace an output folder that detreduce wrote and nobody changed.", rich_help_panel=OUTPUT
     ),
 ]
 Page = Annotated[

@@ -12,7 +12,7 @@ from rich.table import Table
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import most_common, share, show_table, show_text, table_of
 from detreduce.dataset.output_name import free_name
-from detreduce.dataset.suggested_command import inspect_command, reduce_command
+from detreduce.dataset.suggested_command import inspect_command, reduce_command, split_command
 from detreduce.machine.regular_files import is_regular
 
 if TYPE_CHECKING:
@@ -53,14 +53,16 @@ def show_next(
     `given` is the dataset as the user typed it, because its full path can be long, for instance in the cache folder.
     `opened` is True if this command has opened the images.
     """
+    from detreduce.dataset.health.checks import MEASURING
+    from detreduce.dataset.leaks import TRAIN
     from detreduce.pages.own_file import HEALTH_PAGE, is_own
 
     bad = {one.check for one in findings if one.verdict != "good"}
     wrong = {one.check for one in findings if one.verdict == "wrong"}
-    if leaks.train_is_measured:
-        show_text(terminal.console(), "Next: give the dataset other images for val, and inspect it again.")
-        return
-    if wrong & {"leaks", "leaks by pixels"}:
+    measured = any(leaks.splits.get(name) for name in MEASURING)
+    if dataset.labelled and dataset.split == TRAIN and (leaks.train_is_measured or not measured):
+        command = split_command(dataset, given)
+    elif wrong & {"leaks", "leaks by pixels"}:
         command = reduce_command(dataset, "--keep", "all", "--drop-leaked", suffix="without-leaks", given=given)
     elif bad & {"exact duplicates", "near-duplicates"}:
         command = reduce_command(dataset, "--keep", "all", suffix="clean", given=given)

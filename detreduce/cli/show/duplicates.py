@@ -9,7 +9,7 @@ from rich.console import Console
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_status, show_text
-from detreduce.dataset.suggested_command import reduce_command
+from detreduce.dataset.suggested_command import reduce_command, split_command
 from detreduce.display.terminal_text import GOOD, WARNING
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _show_next(
     shared |= {item.other_name for item in sides if item.other_split == dataset.split}
     leaked = bool(shared)
     if dataset.split == "train" and len(shared) == len(dataset):
-        show_text(out, "Next: give the dataset other images for val and test. All images of train are in them.")
+        out.print(f"Next: {split_command(dataset, given)}", soft_wrap=True)
         return
     options = []
     # without --method, `reduce` leaves out near-duplicates by pixels without being asked

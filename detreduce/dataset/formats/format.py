@@ -84,6 +84,8 @@ class Format:
         Returns a function that maps an image id to a licence, or None if the files do not state licences.
     write
         Writes a subset of a dataset in this format, in the same format.
+    holds_out
+        Whether `write` can also write new splits that are taken from the reduced split.
     convert
         Writes a subset of a dataset in any format to this format, with a train and a val split. None if this is not
         possible.
@@ -106,3 +108,4 @@ class Format:
     reads_from: Callable[[Source], Iterable[Path | str]] = no_places
     read_licences: Callable[[DetectionDataset], LicenceOf | None] = no_licences
     convert: Write | None = None
+    holds_out: bool = False

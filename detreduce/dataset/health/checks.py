@@ -66,7 +66,7 @@ def _splits(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]) -> 
     if not summary.labelled:
         return Finding("splits", "good", f"Splits: {sizes}.", sum(summary.splits.values()))
     if not measured:
-        advice = "Move some images from train to val, so that a training can be evaluated."
+        advice = "So no training can be evaluated. detreduce split holds out a part of train."
         return Finding("splits", "look", f"There is no val and no test split. Splits: {sizes}.", 0, advice)
     small = [name for name in measured if summary.splits[name] < FEW_IMAGES]
     if small:
@@ -82,7 +82,7 @@ def _leaks(leaks: Leaks, data: Path, splits: Mapping[str, DetectionDataset]) -> 
         return
     if found := leaks.in_train:
         told = "; ".join(leaks.sentences(found))
-        advice = "Give the dataset other images for val."
+        advice = "detreduce split holds out a part of train instead."
         advice = advice if leaks.train_is_measured else "reduce --drop-leaked removes these images from train."
         yield Finding("leaks", "wrong", f"{_sentence(told)} The mAP is then too high.", len(found), advice)
     else:

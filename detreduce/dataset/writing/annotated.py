@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -27,13 +28,13 @@ class AnnotatedFormat:
     load
         Load one split of a source.
     filtered
-        Yield the content of an annotation file without the images that were not chosen.
+        Yield the content of an annotation file of the reduced split with only the images of these records.
     inside
         Names of the splits that one annotation file contains. These splits share one file in the output too.
     """
 
     load: Callable[[Source, str], DetectionDataset]
-    filtered: Callable[[Path], Iterable[bytes]]
+    filtered: Callable[[Path, Iterable[ImageRecord]], Iterable[bytes]]
     inside: frozenset[str] = frozenset()
 
 
@@ -59,16 +60,20 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
     entries: dict[str, dict[str, str]] = {}
     written: dict[str, SplitSource] = {}
     for split, records in splits.items():
-        old = source.splits[split]
+        new = split in choice.held_out
+        old = source.splits[own if new else split]
         if old.annotations is None:
             raise InputError(
                 f"{source.path}: the {split} split has no annotations. Add 'annotations: ...' for this split."
             )
         relative, folder = places[old.annotations], places[old.images[0]]
         together = {split, own} <= how.inside and old.annotations == source.splits[own].annotations
-        if split == own and not choice.everything:
+        if new:
+            relative = _place_of_new(relative, own, split, {*places.values(), *placer.placed})
+            placer.write_pieces(relative, how.filtered(old.annotations, records))
+        elif split == own and not choice.everything:
             relative = _place_of_reduced(choice, how, relative, list(splits), set(places.values()))
-            placer.write_pieces(relative, how.filtered(old.annotations))
+            placer.write_pieces(relative, how.filtered(old.annotations, records))
         elif split == own or not together:
             # pycocotools cannot read a JSON with a byte-order mark
             mark = codecs.BOM_UTF8 if old.annotations.suffix.lower() == ".json" else b""
@@ -134,9 +139,21 @@ def _place_of_reduced(
     sharing = [
         split
         for split in splits
-        if split != own and source[split].annotations == source[own].annotations and not {split, own} <= how.inside
+        if split in source
+        and split != own
+        and source[split].annotations == source[own].annotations
+        and not {split, own} <= how.inside
     ]
     return _free(place.with_name(f"{place.stem}-{own}{place.suffix}"), {*taken, *OWN_FILES}) if sharing else place
+
+
+def _place_of_new(place: PurePosixPath, own: str, split: str, taken: Iterable[PurePosixPath]) -> PurePosixPath:
+    """Return the output path of the annotation file of a new split: ``instances_val2017.json``, if the file of the
+    split `own` is ``instances_train2017.json``.
+    """
+    stem, named = re.subn(rf"(?<![a-z]){own}(?![a-z])", split, place.stem, count=1, flags=re.IGNORECASE)
+    stem = stem if named else f"{stem}-{split}"
+    return _free(place.with_name(f"{stem}{place.suffix}"), {*taken, *OWN_FILES})
 
 
 def _place_images(records: Iterable[ImageRecord], folder: PurePosixPath, placer: Placer) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from detreduce.dataset.joined_classes import join_classes
@@ -33,6 +33,8 @@ class Choice:
         Other splits of the source that are loaded already, by name.
     frames
         The image format of frames that are taken from videos.
+    held_out
+        New splits that are taken from `dataset`: name of the split -> ids of its images.
     """
 
     dataset: DetectionDataset
@@ -40,6 +42,7 @@ class Choice:
     load_split: Callable[[Source, str], DetectionDataset]
     others: Mapping[str, DetectionDataset] = field(default_factory=dict)
     frames: FrameFormat = field(default_factory=FrameFormat)
+    held_out: Mapping[str, tuple[ImageId, ...]] = field(default_factory=dict)
 
     @cached_property
     def files(self) -> LoadedFiles:
@@ -87,11 +90,22 @@ class Choice:
         self.files.add_others(other.loaded)
         return other
 
+    @property
+    def split_names(self) -> list[str]:
+        """Names of the splits in the output: the splits of the source, and the splits that are held out."""
+        return list(in_order(dict.fromkeys([*self.dataset.source.splits, *self.held_out])))
+
     def load_others(self) -> dict[str, DetectionDataset]:
         """Return every split except the dataset's own split. Warn about unreadable splits, and leave them out."""
-        names = [split for split in self.dataset.source.splits if split != self.dataset.split]
-        loaded = {split: self.load_other(split) for split in names}
+        new = {split: self._hold_out(split) for split in self.held_out}
+        names = [split for split in self.split_names if split != self.dataset.split]
+        loaded = {split: new[split] if split in new else self.load_other(split) for split in names}
         return {split: other for split, other in loaded.items() if other is not None}
+
+    def _hold_out(self, split: str) -> DetectionDataset:
+        """Return the images of the dataset that form the new split `split`."""
+        ids = set(self.held_out[split])
+        return replace(self.dataset, split=split, records=tuple(record for record in self.dataset if record.id in ids))
 
     def load_records(self) -> dict[str, tuple[ImageRecord, ...]]:
         """Return the records to write for each split, in the source's order of splits.
@@ -103,7 +117,7 @@ class Choice:
         if notice := join_classes(in_order({self.dataset.split: self.dataset, **others})).notice:
             warn_about_subset(notice)
         splits: dict[str, tuple[ImageRecord, ...]] = {}
-        for split in self.dataset.source.splits:
+        for split in self.split_names:
             if split == self.dataset.split:
                 splits[split] = self.kept
             elif split in others:

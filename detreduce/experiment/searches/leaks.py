@@ -35,6 +35,8 @@ class SharedImages:
         Number of all images in `split`.
     earlier
         The earlier split: train or val.
+    whole
+        True if both splits have the same images.
     """
 
     split: str
@@ -42,6 +44,7 @@ class SharedImages:
     near: int
     of: int
     earlier: str = TRAIN
+    whole: bool = False
 
     @property
     def count(self) -> int:
@@ -81,6 +84,8 @@ class LeakWarning:
     def text(self) -> str:
         """Sentences with the numbers of leaks, and with advice."""
         found = "; ".join(one.sentence for one in self.shared)
+        if any(one.whole for one in self.shared):
+            return f"{found}. Hold out a part of train (`detreduce split`), and run the experiment on the new dataset."
         if self.dropped:
             return f"{found}. `reduce.drop_leaked` did not find them. Remove these images from train by hand."
         return f"{found}. Run again with `reduce.drop_leaked=true`, which leaves these images out of all trainings."
@@ -125,7 +130,8 @@ def shared_images(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> tuple
         exact = max(slow.get("exact", 0), fast.get("leaked", 0))
         near = max(0, slow.get("exact", 0) + slow.get("near", 0) - exact)
         if exact + near:
-            shared.append(SharedImages(later, exact, near, {**slow, **fast}.get("of", 0), earlier))
+            whole = bool(fast.get("whole"))
+            shared.append(SharedImages(later, exact, near, {**slow, **fast}.get("of", 0), earlier, whole))
     return tuple(shared)
 
 

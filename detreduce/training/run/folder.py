@@ -19,7 +19,7 @@ from detreduce.dataset import DetectionDataset, load_dataset, load_split
 from detreduce.dataset.leaks import find_leaks, refuse_leaks
 from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import read_image_size
-from detreduce.dataset.suggested_command import inspect_command
+from detreduce.dataset.suggested_command import inspect_command, split_command
 from detreduce.dataset.write import write_yolo_view
 from detreduce.errors import InputError
 from detreduce.machine.documents import load_yaml
@@ -148,6 +148,7 @@ def make_run_folder(
             raise InputError(f'{name}: choose="best" needs a val split with boxes, but {unusable["val"]}.')
         lost = unusable["test"] if "test" in dataset.source.splits else ""
         warnings = _evaluation_warnings(evaluated, unusable, evaluation.choose, lost)
+        warnings += [f"Hold out a part of train: `{split_command(dataset)}`"] * (not evaluated)
         warnings += _leak_warnings(dataset, sources, allowed=evaluation.allow_leaks)
     path, created = _new_folder(output, label)
     try:

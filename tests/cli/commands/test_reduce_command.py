@@ -143,7 +143,7 @@ def test_categories_by_rules_from_a_file(yolo_folder: Path, tmp_path: Path) -> N
     ("arguments", "said"),
     [
         (("--method", "mmz"), "Did you mean 'mms'"),
-        (("--keep", "lots"), "25% keeps a quarter"),
+        (("--keep", "lots"), "25% is a quarter"),
         (("--keep", "1.5"), "1.5"),
         (("--keep", "900"), "900"),
         (("--categories", "rarst"), "Did you mean 'rarest'"),

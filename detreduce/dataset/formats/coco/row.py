@@ -113,4 +113,5 @@ COCO = Format(
     count_images=count_images,
     read_licences=read_coco_licences,
     write=write_coco,
+    holds_out=True,
 )

@@ -26,7 +26,8 @@ def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
     link='list', no images are written, and the data.yaml names the original images folders.
     """
     how = AnnotatedFormat(
-        load_coco, lambda path: filtered_json(path, set(choice.image_ids), set(choice.dataset.image_ids))
+        load_coco,
+        lambda path, records: filtered_json(path, {record.id for record in records}, set(choice.dataset.image_ids)),
     )
     return write_annotated(choice, placer, target, how)
 

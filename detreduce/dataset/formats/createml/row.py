@@ -78,4 +78,5 @@ CREATEML = Format(
     load_split=load_createml,
     count_images=count_images,
     write=write_createml,
+    holds_out=True,
 )

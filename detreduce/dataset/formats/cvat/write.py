@@ -8,6 +8,7 @@ from pathlib import Path
 from detreduce.dataset.formats.cvat.read import find_place, load_cvat, parse_cvat
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.reading.image_finder import ImageFinder
+from detreduce.dataset.records import ImageRecord
 from detreduce.dataset.writing.annotated import AnnotatedFormat, refuse_lists, write_annotated
 from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.links import Placer
@@ -27,10 +28,10 @@ def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
     assert own.annotations is not None, "a CVAT split has its XML"
     content = parse_cvat(own.annotations)
     finder = ImageFinder(own.images[0])
-    kept = {record.name for record in choice.kept}
 
-    def filtered(file: Path) -> Iterator[bytes]:
-        """Yield the XML without those images of the reduced split that were not chosen."""
+    def filtered(file: Path, records: Iterable[ImageRecord]) -> Iterator[bytes]:
+        """Yield the XML without the images of the reduced split that are not in `records`."""
+        kept = {record.name for record in records}
         images = content.images_of(split)
         removed = [(image.start, image.end) for image in images if find_place(image, finder) not in kept]
         yield remove_spans(read_regular(file, ANNOTATIONS), removed)

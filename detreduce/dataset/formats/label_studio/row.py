@@ -59,4 +59,5 @@ LABEL_STUDIO = Format(
     load_split=load_label_studio,
     count_images=count_images,
     write=write_label_studio,
+    holds_out=True,
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.label_studio.read import key_of, load_label_studio
+from detreduce.dataset.records import ImageRecord
 from detreduce.dataset.writing.annotated import AnnotatedFormat, refuse_lists, write_annotated
 from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.json_text import kept_spans_of_list, read_text, to_bytes
@@ -23,13 +24,13 @@ def write_label_studio(choice: Choice, placer: Placer, target: Path) -> Reload:
     InputError if link='list'.
     """
     refuse_lists(choice, placer)
-    how = AnnotatedFormat(load_label_studio, lambda file: _filter_tasks(file, choice))
+    how = AnnotatedFormat(load_label_studio, _filter_tasks)
     return write_annotated(choice, placer, target, how)
 
 
-def _filter_tasks(file: Path, choice: Choice) -> Iterator[bytes]:
-    """Yield the text of the file without the tasks that were not chosen."""
-    kept, numbers = set(choice.image_ids), count(1)
+def _filter_tasks(file: Path, records: Iterable[ImageRecord]) -> Iterator[bytes]:
+    """Yield the file with only the tasks of these records."""
+    kept, numbers = {record.id for record in records}, count(1)
 
     def wanted(task: Any) -> bool:
         """Return whether a task was chosen. A task without an id is identified by its number in the file."""

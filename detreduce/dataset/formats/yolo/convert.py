@@ -201,7 +201,8 @@ def make_data_yaml(
         if needed not in splits:
             stand_in = "test" if needed == "val" and "test" in splits else own
             lines.append(f"# there is no {needed} split, and ultralytics asks for one\n{needed}: images/{stand_in}\n")
-            warn_about_subset(f"There is no {needed} split, so data.yaml names {stand_in} instead.")
+            advice = " `detreduce split` holds out a part of train." if stand_in == "train" else ""
+            warn_about_subset(f"There is no {needed} split, so data.yaml names {stand_in} instead.{advice}")
     content = {"names": dict(enumerate(names)), **(others or {})}
     block = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return "".join(lines) + "\n" + block

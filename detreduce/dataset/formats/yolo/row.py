@@ -55,5 +55,6 @@ YOLO = Format(
     read_licences=read_yolo_licence,
     reads_from=reads_from,
     write=write_yolo,
+    holds_out=True,
     convert=convert_to_yolo,
 )

@@ -23,6 +23,7 @@ from detreduce.dataset.reading.description import read_description
 from detreduce.dataset.reading.text_lines import text_lines
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Source
 from detreduce.dataset.splits import canonical_split
+from detreduce.dataset.suggested_command import split_command
 from detreduce.dataset.writing.choice import Choice, readable_records
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML
 from detreduce.dataset.writing.links import Placer
@@ -76,16 +77,17 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
             for record in records:
                 _place_files(record, mirror, masks, extras, placer)
                 advance()
-    entries = {
-        split: _make_entries(source.splits[split].images, split, splits, mirror, extras, placer) for split in splits
-    }
+    # a new split shares the folders of the split that it is taken from, so it gets a list
+    places = {split: () if split in choice.held_out else source.splits[split].images for split in splits}
+    entries = {split: _make_entries(places[split], split, splits, mirror, extras, placer) for split in splits}
     for needed in ("train", "val"):
         if needed not in entries and trainable:
             entries[needed] = (
                 entries["test"] if needed == "val" and "test" in entries else entries[choice.dataset.split]
             )
         elif needed not in entries:
-            warn_about_subset(f"There is no {needed} split. Ultralytics needs this split to train.")
+            advice = f" To make one: `{split_command(choice.dataset)}`" if needed == "val" else ""
+            warn_about_subset(f"There is no {needed} split. Ultralytics needs this split to train.{advice}")
     _write_data_yaml(source.path, entries, placer)
     if is_yolo_export(source.path):
         for file in filter(extras.allow_text, list_other_files(source.path)):

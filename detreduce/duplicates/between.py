@@ -1,0 +1,42 @@
+"""Find near-duplicates between parts of one split, for parts that change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.duplicates.matching import PixelComparison, nearest_matches
+from detreduce.duplicates.search import THRESHOLD, signatures_of
+
+IntArray = npt.NDArray[np.int64]
+
+
+class PartSearch:
+    """A search for near-duplicates between parts of a dataset. The images are decoded once, for all searches."""
+
+    def __init__(self, dataset: DetectionDataset, cache: str | Path | None = None) -> None:
+        rows = np.arange(len(dataset), dtype=np.int64)
+        signatures = signatures_of(dataset, rows, "pixels", cache, None)
+        self.comparison = PixelComparison(signatures.pixels)
+        self.comparison.comparable[list(signatures.failures)] = False
+
+    def pairs(self, parts: IntArray) -> list[tuple[int, int]]:
+        """Return rows of similar images in different parts. `parts` (n,) is the part of each image, from 0.
+
+        Each image is compared with the images of all lower parts, as `leakage_report` compares the later splits with
+        the earlier splits.
+        """
+        found = []
+        for later in range(1, int(parts.max()) + 1):
+            queries = np.flatnonzero(parts == later)
+            for earlier in range(later):
+                against = np.flatnonzero(parts == earlier)
+                if len(against):
+                    matches = nearest_matches(
+                        self.comparison, queries, against, THRESHOLD, None, "Comparing the splits"
+                    )
+                    found += [(match.member, match.leader) for match in matches]
+        return found

@@ -1,0 +1,228 @@
+"""Hold out images of train as a new val or test split: check, find copies, stratify, write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from detreduce.dataset.checks import load_all_splits
+from detreduce.dataset.groups import assign_groups
+from detreduce.dataset.health.checks import images_by_class
+from detreduce.dataset.leaks import TRAIN, find_leaks
+from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.suggested_command import reduce_command
+from detreduce.dataset.write import check_output, holds_out_as, write_split
+from detreduce.dataset.writing.links import LinkMode
+from detreduce.dataset.writing.staging import claimed_output
+from detreduce.display.listener import say
+from detreduce.duplicates.between import PartSearch
+from detreduce.duplicates.clusters import cluster_labels
+from detreduce.duplicates.search import draw_by_id, near_duplicates
+from detreduce.errors import InputError
+from detreduce.machine.regular_files import is_regular
+from detreduce.reducers.engine.budget import resolve_keep
+from detreduce.splitting.stratify import assign_parts
+
+SHARE = 0.2
+"""Share of train that becomes val by default."""
+HELD_OUT = ("val", "test")
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """The result of `split_dataset`.
+
+    Attributes
+    ----------
+    dataset
+        The train split, loaded from the output.
+    output
+        The folder with the dataset.
+    images
+        Name of a split -> number of images. Only train and the new splits.
+    classes
+        Name of a split -> class name -> number of images with this class.
+    replaced
+        Names of the splits of the source that were the train split itself. The output does not have them, or has new
+        splits in their place.
+    together
+        Number of images that stay in one split with a near-duplicate or with other images of their group.
+    """
+
+    dataset: DetectionDataset
+    output: Path
+    images: Mapping[str, int]
+    classes: Mapping[str, Mapping[str, int]]
+    replaced: tuple[str, ...] = ()
+    together: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-able values."""
+        return {
+            "data": str(self.dataset.source.path),
+            "images": dict(self.images),
+            "classes": {split: dict(counts) for split, counts in self.classes.items()},
+            "replaced": list(self.replaced),
+            "together": self.together,
+        }
+
+
+def split_dataset(
+    dataset: DetectionDataset,
+    output: str | Path,
+    val: float | int | None = None,
+    test: float | int | None = None,
+    seed: int = 0,
+    *,
+    groups: str | None = None,
+    link: LinkMode = "hardlink",
+    cache: str | Path | None = None,
+    overwrite: bool = False,
+    discard_changes: bool = False,
+) -> SplitResult:
+    """Hold out images of train as a new val or test split, and write the whole dataset to a new folder.
+
+    Near-duplicates, and images of one group, stay in the same split. So no image of val or test has a copy in train.
+    Within this limit, each class is spread over the splits in proportion (iterative stratification).
+
+    Parameters
+    ----------
+    dataset
+        The train split.
+    output, overwrite, discard_changes
+        The new folder; see `write_subset`.
+    val, test
+        Images to hold out: a fraction of train (0.2) or a number (200). If both are None, a fifth of train becomes val.
+        A val or test split that is the train split itself is replaced or left out. Other splits do not change.
+    seed
+        Seed of the random order of images.
+    groups
+        Rule that assigns each image to a group, for instance a video; see `select`.
+    link
+        ``hardlink``, ``symlink`` or ``copy``; see `write_subset`.
+    cache
+        Folder for image signatures; see `near_duplicates`.
+
+    Raises
+    ------
+    InputError
+        The dataset has no labels, has such a split already, or is too small. Or all images belong together. Or the
+        output may not be written.
+    DetreduceError
+        The output cannot be written. No partial output is left.
+    """
+    _check_source(dataset)
+    source, replaced, wanted = _plan(dataset, val, test)
+    check_output(source, output, link=link, overwrite=overwrite, discard_changes=discard_changes)
+    with claimed_output(Path(output)):
+        parts, together = _divide(source, list(wanted.values()), seed, groups, cache)
+        ids = np.array(source.image_ids, object)
+        held_out = {name: ids[parts == place].tolist() for place, name in enumerate(wanted, 1)}
+        if lost := [name for name, chosen in held_out.items() if not chosen]:
+            raise InputError(
+                f"{source.source.typed}: no image can be held out as {lost[0]}, because too many images belong "
+                "together (near-duplicates or groups). Hold out more images."
+            )
+        if (format := holds_out_as(source)) != source.source.format:
+            say(f"Format: {source.source.format} files stay with one split, so the output is {format}: boxes only.")
+        written = write_split(source, held_out, output, link=link, overwrite=overwrite, discard_changes=discard_changes)
+    shown = {TRAIN: source.image_ids, **held_out}
+    chosen = {name: set(images) for name, images in shown.items()}
+    chosen[TRAIN] -= {image for name, images in held_out.items() for image in images}
+    pieces = {
+        name: replace(source, split=name, records=tuple(record for record in source if record.id in images))
+        for name, images in chosen.items()
+    }
+    return SplitResult(
+        written,
+        Path(output),
+        {name: len(piece) for name, piece in pieces.items()},
+        {name: images_by_class(piece) for name, piece in pieces.items()},
+        replaced,
+        together,
+    )
+
+
+def _check_source(dataset: DetectionDataset) -> None:
+    """Raise InputError if no split can be taken from the dataset."""
+    name = dataset.source.typed
+    if dataset.split != TRAIN:
+        raise InputError(f"{name}: new splits are taken from train, not from {dataset.split}. Pass the train split.")
+    if not dataset.labelled or not np.any(~dataset.box_crowd):
+        raise InputError(f"{name}: there are no boxes, so no detector can be evaluated on a new split. Label images.")
+    if missing := [record.path for record in dataset if not is_regular(record.path)]:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise InputError(f"{name}: the image {missing[0]}{more} is missing. Restore it, or remove it from the dataset.")
+
+
+def _plan(
+    dataset: DetectionDataset, val: float | int | None, test: float | int | None
+) -> tuple[DetectionDataset, tuple[str, ...], dict[str, int]]:
+    """Return the dataset without the splits that are replaced, their names, and the size of each new split."""
+    name = dataset.source.typed
+    splits, _ = load_all_splits(dataset)
+    leaks = find_leaks(splits)
+    replaced = tuple(split for split in HELD_OUT if split in splits and leaks.is_whole(TRAIN, split))
+    own = [split for split in HELD_OUT if split not in replaced and len(splits.get(split, ()))]
+    asked = {split: size for split, size in zip(HELD_OUT, (val, test), strict=True) if size is not None}
+    if not asked and "val" not in own:
+        asked = {"val": SHARE}
+    if taken := [split for split in asked if split in own] or (own if not asked else []):
+        shared = [split for split in taken if leaks.counts.get((TRAIN, split))]
+        command = reduce_command(dataset, "--keep", "all", "--drop-leaked", suffix="without-leaks")
+        free = [f"--{split}" for split in HELD_OUT if split not in own]
+        advice = (
+            f"To remove its images from train: `{command}`"
+            if shared
+            else f"To hold out another split, use {free[0]} alone."
+            if free
+            else "This command only adds a split that is missing."
+        )
+        raise InputError(f"{name} has a {taken[0]} split of {len(splits[taken[0]])} images already. {advice}")
+    sizes = {split: _resolve(split, size, len(dataset)) for split, size in asked.items()}
+    if sum(sizes.values()) >= len(dataset):
+        words = " and ".join(f"{count} for {split}" for split, count in sizes.items())
+        raise InputError(f"{name}: {words} leave no image of the {len(dataset)} in train. Hold out fewer images.")
+    gone = {*replaced, *sizes}
+    kept = {split: place for split, place in dataset.source.splits.items() if split not in gone}
+    return replace(dataset, source=replace(dataset.source, splits=kept)), replaced, sizes
+
+
+def _resolve(split: str, size: float | int, images: int) -> int:
+    """Return the size of a new split as a number of images. Raise InputError if it is no valid fraction or number."""
+    try:
+        return resolve_keep(size, images)
+    except InputError as error:
+        raise InputError(str(error).replace("keep=", f"{split}=")) from None
+
+
+def _divide(
+    dataset: DetectionDataset, sizes: list[int], seed: int, groups: str | None, cache: str | Path | None
+) -> tuple[npt.NDArray[np.int64], int]:
+    """Return the part of each image as (n,), and the number of images that have to stay together.
+
+    A search for duplicates compares each image with one image of its group. So the parts are compared too, and images
+    that match are joined, until no image of a part has a copy in another part.
+    """
+    labels = assign_groups(dataset, groups) if groups is not None else list(range(len(dataset)))
+    _, numbers = np.unique(np.array(labels), return_inverse=True)
+    first: dict[int, int] = {}
+    pairs = [(row, first.setdefault(int(number), row)) for row, number in enumerate(numbers)]
+    row_of = dataset.row_of
+    pairs += [(row_of[pair.copy], row_of[pair.kept]) for pair in near_duplicates(dataset, seed=seed, cache=cache).pairs]
+    drawn = draw_by_id(dataset.image_ids, seed, "split")
+    fixed = np.array([not record.trainable for record in dataset], np.bool_)
+    present = csr_array((dataset.sparse_class_counts > 0).astype(np.int64))
+    search = PartSearch(dataset, cache)
+    while True:
+        clusters = cluster_labels(pairs, len(dataset))
+        parts = assign_parts(clusters, present, sizes, drawn, fixed)
+        if not (found := search.pairs(parts)):
+            return parts, int((np.bincount(clusters) > 1)[clusters].sum())
+        pairs += found

@@ -1,0 +1,69 @@
+"""The command `split`, and the messages that name it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from invocation import detreduce
+
+from detreduce.dataset import load_dataset
+
+
+@pytest.fixture
+def only_train(copies: Path) -> Path:
+    """The data.yaml of a dataset without val."""
+    copies.write_text("train: train/images\nnames: [cat, dog]\n")
+    shutil.rmtree(copies.parent / "val")
+    return copies
+
+
+def test_what_is_printed_can_be_typed(only_train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = detreduce("inspect", only_train)
+    [command] = [line[6:] for line in told.stdout.splitlines() if line.startswith("Next: ")]
+    assert shlex.split(command)[:2] == ["detreduce", "split"]
+    result = detreduce(*shlex.split(command)[1:])
+    assert result.exit_code == 0, result.output
+    [command] = [line[6:] for line in result.stdout.splitlines() if line.startswith("Next: ")]
+    found = detreduce(*shlex.split(command)[1:])
+    assert "No image of val or test is equal or nearly equal to an image of train" in found.stdout
+
+
+def test_json_has_the_counts(only_train: Path, tmp_path: Path) -> None:
+    result = detreduce("split", only_train, "--val", "2", "--output", tmp_path / "out", "--json")
+    found = json.loads(result.stdout)
+    assert found["images"] == {"train": 4, "val": 2}
+    assert found["together"] == 2
+    assert len(load_dataset(found["data"], split="val")) == 2
+
+
+def test_wrong_values_are_one_sentence(only_train: Path, tmp_path: Path) -> None:
+    for wrong, words in ((("--val", "some"), "--val 'some' is not a number"), (("--val", "20"), "val=20 is more than")):
+        result = detreduce("split", only_train, *wrong, "--output", tmp_path / "out")
+        assert result.exit_code == 2
+        assert words in result.stderr
+        assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("inspect",),
+        ("duplicates",),
+        ("train", "--model", "yolov8n.yaml", "epochs=1"),
+        ("reduce", "--keep", "all", "--drop-leaked", "--output", "out"),
+        ("reduce", "--keep", "3", "--method", "srs", "--output", "out"),
+    ],
+)
+def test_wherever_val_is_train_the_command_is_named(
+    only_train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    only_train.write_text("train: train/images\nval: train/images\nnames: [cat, dog]\n")
+    result = detreduce(command[0], only_train, *command[1:])
+    assert "detreduce split" in result.output.replace("\n", " ")

@@ -17,14 +17,27 @@ def find_files(
     *,
     with_folders: bool = False,
 ) -> list[str]:
-    """Return the files below a folder that have one of the `suffixes` (lower case).
+    """Return the files below a folder whose suffix is one of `suffixes`, sorted.
 
-    Upper-case suffixes of files match too. Links are followed, and each folder is visited once. As in ultralytics,
-    hidden files and folders are skipped. The paths are relative to `folder`, with ``/``, and sorted.
+    The paths are relative to `folder`, with ``/`` as the separator. Links are followed, and each folder is visited only
+    once. As in ultralytics, hidden files and folders are skipped.
 
-    If `problems` is given, entries that are not files are left out and added to `problems`. Examples are a link to a
-    missing file, a pipe, and an empty folder called a.jpg. If `with_folders` is True, folders with one of the suffixes
-    are returned too, so that they are not taken for missing files. Raise OSError if the folder cannot be read.
+    Parameters
+    ----------
+    folder
+        The folder to search.
+    suffixes
+        The suffixes, in lower case. They also match suffixes in upper case.
+    problems
+        If given, entries that are not files are left out and added to this list. Examples are a link to a missing file,
+        a pipe, and an empty folder called a.jpg.
+    with_folders
+        Whether to return folders with one of the suffixes too, so that they do not count as missing files.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be read.
     """
     found: list[str] = []
     unusable: dict[str, str] = {}
@@ -38,7 +51,7 @@ def find_files(
             continue
         visited.add(real)
         with os.scandir(place) as entries:
-            # sorted: if two links lead to one folder, the same link is followed on every file system
+            # sort the entries: if two links lead to the same folder, the same one is followed on every file system
             for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
                 if entry.name.startswith("."):
                     continue
@@ -69,12 +82,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        # a link that leads to itself
+        # the entry is a link that leads to itself
         return False
 
 
 def _why_no_file(entry: os.DirEntry[str]) -> str | None:
-    """Return the reason why an entry cannot be read as a file, or None if it is a file or a link to a file."""
+    """Return why an entry cannot be read as a file, or None if it is a file or a link to a file."""
     try:
         if entry.is_file():
             return None
@@ -91,6 +104,9 @@ def absolute(path: str | Path) -> Path:
 
 
 def below(path: str, root: str) -> str | None:
-    """Return `path` relative to `root`, with ``/``, or None if `path` is not below `root`. Both are absolute paths."""
+    """Return `path` relative to `root`, with ``/`` as the separator, or None if `path` is not below `root`.
+
+    Both must be absolute paths.
+    """
     prefix = root.rstrip(os.sep) + os.sep
     return path[len(prefix) :].replace(os.sep, "/") if path.startswith(prefix) else None

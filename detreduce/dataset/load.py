@@ -1,4 +1,4 @@
-"""Load a dataset of any format: find the format, then call its reader."""
+"""Load a dataset of any format: find out the format, then call its reader."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from detreduce.ultralytics_bridge.config_folder import nearest_dataset, shipped_
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 DEFAULT = "yolo"
-"""The format of a dataset YAML without the key ``format:``."""
+"""The format of a dataset YAML that does not have the key ``format:``."""
 LEVELS, NAMED = 2, 20
-"""Levels of subfolders that are searched for datasets, and the largest number of datasets that a message names."""
+"""How many levels of subfolders are searched for datasets, and how many datasets a message names at most."""
 DEMO = "demo"
-"""The value of ``format:`` that makes the demo, a YOLO dataset."""
+"""The value of ``format:`` for the demo, a YOLO dataset that is made when it is loaded."""
 
 
 def load_dataset(
@@ -46,37 +46,38 @@ def load_dataset(
 ) -> DetectionDataset:
     """Load one split of a dataset. No file is copied, and no image is opened.
 
-    Each frame of a video is an image. The packets of a video are read to find its frames, but only its first frame is
-    decoded.
+    If the dataset consists of videos, each of their frames counts as an image. The packets of a video are read to find
+    its frames, but only its first frame is decoded.
 
-    ``dataset.problems`` lists faults that were found while loading. ``dataset.source.splits`` lists all splits of the
-    dataset.
+    ``dataset.problems`` lists the problems that were found while loading, and ``dataset.source.splits`` all splits of
+    the dataset.
 
     Parameters
     ----------
     path
-        A dataset file or folder of any known format, for instance a YOLO data.yaml, a COCO JSON or a folder of images.
-        Also a folder that contains one dataset, a dataset YAML with ``format:``, or the name of a dataset that
+        A file or folder in any known format, for example a YOLO data.yaml, a COCO JSON or a folder of images. It can
+        also be a folder that contains one dataset, a dataset YAML with ``format:``, or the name of a dataset that
         ultralytics ships (``coco8.yaml``). The page on formats lists all formats.
     split
-        ``train``, ``val`` (also ``valid``, ``validation``), ``test`` or another split of the dataset. Default:
-        ``train``. For a COCO JSON, the default is the split that the file contains.
+        ``train``, ``val`` (also called ``valid`` or ``validation``), ``test`` or another split of the dataset. The
+        default is ``train`` or, for a COCO JSON, the split that the file contains.
     images
-        Folder of the images, for an annotation file that does not name this folder (COCO, CVAT, Label Studio).
-        Default for COCO: the JSON's own folder. For ``instances_train2017.json``, ``../train2017`` and
-        ``../images/train2017`` are tried next. Default for CVAT and Label Studio: ``images`` next to the file, or the
-        file's own folder if ``images`` does not exist.
+        The folder of the images, for an annotation file that does not name it (COCO, CVAT, Label Studio). By default,
+        the images of a COCO JSON are searched for in the folder of the JSON. For ``instances_train2017.json``,
+        ``../train2017`` and ``../images/train2017`` are tried next. The default for CVAT and Label Studio is the folder
+        ``images`` next to the file if it exists, otherwise the folder of the file.
     outside
-        Whether to follow links and paths that lead out of the dataset's folder. Links are followed only to
-        images (by their suffix or first bytes) and to files that parse as labels. `dataset.outside` counts the files.
+        Whether to follow links and paths that lead out of the dataset's folder. Even then, links are followed only to
+        images (recognised by their suffix or first bytes) and to files that can be parsed as labels. `dataset.outside`
+        is the number of such files.
     every
-        Only for videos: which frames are used. ``"0.5s"`` uses one frame every half second, and 10 uses every tenth
-        frame. The default is half a second.
+        Which frames of videos are used. ``"0.5s"``, the default, means one frame every half second, and 10 means every
+        tenth frame.
 
     Raises
     ------
     MissingFileError
-        The file, the images or a folder named in a YAML do not exist. The message lists the paths that were tried.
+        The file, its images, or a folder that a YAML names does not exist. The message lists the paths that were tried.
     InputError
         The path is not a dataset, a file cannot be used, or the split does not exist. If the split does not exist, the
         message lists the known splits.
@@ -92,7 +93,10 @@ def load_dataset(
 
 
 def _every(dataset: DetectionDataset, every: str | int | None) -> DetectionDataset:
-    """Return a dataset of videos with the frames that `every` names. Raise InputError if it has no videos."""
+    """Reload a dataset of videos with the frames that `every` names.
+
+    Raise InputError if it does not consist of videos.
+    """
     if every is None:
         return dataset
     source = dataset.source
@@ -102,9 +106,9 @@ def _every(dataset: DetectionDataset, every: str | int | None) -> DetectionDatas
 
 
 def load_split(source: Source, split: str) -> DetectionDataset:
-    """Load another split of a dataset that was loaded before. Raise the errors of `load_dataset`.
+    """Load another split of a dataset that was loaded before. Raise the same errors as `load_dataset`.
 
-    Unlike ``load_dataset(source.path, split)``, this function also uses the `images` folder of the first load.
+    Unlike ``load_dataset(source.path, split)``, this function also uses the `images` folder that was passed at first.
     """
     with _one_error(source.path):
         chosen = choose_split(split, source.splits, source.path)
@@ -124,7 +128,7 @@ def _one_error(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _remembered(load: Callable[[], DetectionDataset], outside: bool) -> DetectionDataset:
-    """Load a dataset, and record the state of its files, so that later changes are detected."""
+    """Load a dataset, and record the state of its files so that later changes are noticed."""
     loaded = LoadedFiles()
     with watched_reads(loaded.note), names_as_utf8():
         dataset = check_outside(load(), follow=outside)
@@ -134,7 +138,7 @@ def _remembered(load: Callable[[], DetectionDataset], outside: bool) -> Detectio
 
 
 def images_to_give(dataset: DetectionDataset) -> Path | None:
-    """Return the `images` argument for loading the dataset again. None if the dataset's file names the folder."""
+    """Return the argument `images` with which the dataset can be loaded again, or None if its file names the folder."""
     split = dataset.source.splits.get(dataset.split)
     return split.images[0] if split and takes_images(dataset.source.path) else None
 
@@ -145,7 +149,7 @@ def takes_images(path: Path) -> bool:
 
 
 def _load(place: Path, split: str | None, images: str | Path | None) -> DetectionDataset:
-    """Load a dataset file or folder with the first format that accepts the path."""
+    """Load a dataset file or folder with the first format that accepts its path."""
     if images is not None and not takes_images(place):
         suffixes = ", ".join(sorted({row.images_for for row in all_formats() if row.images_for}))
         raise InputError(
@@ -171,8 +175,9 @@ def _load(place: Path, split: str | None, images: str | Path | None) -> Detectio
 
 
 def _dataset_in(path: Path) -> Path:
-    """Return the path of the dataset in a folder: the folder itself, a file in it or a subfolder. Return the path of a
-    file unchanged.
+    """Return the path of the dataset in a folder: the folder itself, a file in it, or a subfolder.
+
+    The path of a file is returned unchanged.
     """
     if not os.path.exists(path):  # noqa: PTH110 (an odd text must not raise)
         hint = suggest_path(path) or suggest_folder(Path(), path) or nearest_dataset(path.name)
@@ -194,9 +199,10 @@ def _dataset_in(path: Path) -> Path:
 
 
 def suggest_folder(start: Path, missing: Path) -> str:
-    """Return a hint if the folder of a `missing` file is itself a dataset, for instance an export without a data.yaml.
+    """If a file does not exist but its folder is a dataset, return a sentence that suggests the folder.
 
-    A relative path starts from the folder `start`. Return "" if the folder is not a dataset.
+    An example is an export without a data.yaml. A relative path `missing` starts from the folder `start`. If the folder
+    is not a dataset, return an empty string.
     """
     folder = start / missing.parent
     if missing.suffix and os.path.isdir(folder):  # noqa: PTH112 (an odd text must not raise)
@@ -208,7 +214,7 @@ def suggest_folder(start: Path, missing: Path) -> str:
 
 @contextmanager
 def _datasets_named(folder: Path) -> Iterator[None]:
-    """Raise an error that lists the datasets in a folder and its subfolders, if the folder itself cannot be loaded."""
+    """If a folder cannot be loaded, raise an error that lists the datasets in the folder and its subfolders."""
     try:
         yield
     except InputError:
@@ -240,7 +246,7 @@ def datasets_below(folder: Path, levels: int = LEVELS) -> Iterator[Path]:
 
 
 def _describes_dataset(file: Path) -> bool:
-    """Return whether a YAML names images."""
+    """Return whether a YAML describes a dataset."""
     with suppress(InputError):
         return bool({"format", "train", "val", "test"} & read_description(file).values.keys())
     return False
@@ -257,7 +263,7 @@ def _find_described(folder: Path) -> Path | None:
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
-    """Yield the paths that may be the dataset of a folder, the most certain first."""
+    """Yield the paths at which the dataset of a folder may be, most certain first."""
     yield from (folder / name for name in YAML_NAMES)
     for row in all_formats():
         yield from row.sure_files(folder)
@@ -266,12 +272,12 @@ def _candidates(folder: Path) -> Iterator[Path]:
 
 
 def _is_labelled_folder(folder: Path) -> bool:
-    """Return whether a format with labels accepts the folder."""
+    """Return whether any format with labels accepts a folder."""
     return any(row.labelled and row.accepts_folder(folder) for row in all_formats())
 
 
 def _load_description(description: Description, split: str | None) -> DetectionDataset:
-    """Load the dataset of a YAML with the format that the key ``format:`` names."""
+    """Load the dataset that a YAML describes, in the format that its key ``format:`` names."""
     name = description.values.get("format", DEFAULT)
     if name == DEMO:
         made = _load_description(_make_demo(description), split)
@@ -287,7 +293,11 @@ def _load_description(description: Description, split: str | None) -> DetectionD
 
 
 def _make_demo(description: Description) -> Description:
-    """Return the data.yaml of the demo dataset with the parameters under ``make:``. Make the dataset on first use."""
+    """Return the data.yaml of the demo dataset, which is made first if it does not exist yet.
+
+    The keys under ``make:`` in the YAML are the arguments of `detreduce.dataset.demo.make_demo`, for example
+    ``scenes: 8``.
+    """
     from detreduce.dataset.demo import demo_data_yaml
 
     make = description.values.get("make") or {}

@@ -1,4 +1,4 @@
-"""Count a dataset's boxes per image and class. No image is opened."""
+"""Count the boxes of a dataset by image and class, without opening images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from detreduce.dataset.records import DetectionDataset
 
 
 def label_objects(dataset: DetectionDataset) -> ObjectTable:
-    """Return a table with the number of boxes per image, class and size class, without feature vectors.
+    """Return a table with the number of boxes for each image, class and size class, but without feature vectors.
 
-    Boxes below 1/300 of the image area are small, and boxes of 3/100 or more are large. These bounds are COCO's 32 x 32
-    and 96 x 96 pixels in an image of 640 x 480. Only the part of a box inside its image counts. The size class is
-    ``unknown`` if boxes are in pixels and no annotation file gives the image's size. Crowd regions are not counted.
+    A box is small below 1/300 of the image area, and large from 3/100 on. These bounds correspond to COCO's 32 x 32 and
+    96 x 96 pixels in an image of 640 x 480. Only the part of a box inside its image counts. The size class is
+    ``unknown`` if boxes are in pixels and no annotation file gives the size of the image. Crowd regions are not
+    counted.
     """
     use = ~dataset.box_crowd
     return ObjectTable.from_boxes(
@@ -29,7 +30,7 @@ def label_objects(dataset: DetectionDataset) -> ObjectTable:
 
 
 def _classify_sizes(dataset: DetectionDataset) -> npt.NDArray[np.int64]:
-    """Return (B,) indices into `SIZES`, one per box, including crowd regions.
+    """Return the size class of every box, including crowd regions, as (B,) indices into `SIZES`.
 
     Areas are not rounded here, because rounding could change the size class of a box near a bound.
     """
@@ -40,9 +41,9 @@ def _classify_sizes(dataset: DetectionDataset) -> npt.NDArray[np.int64]:
 
 
 def _find_corners(dataset: DetectionDataset) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the (B, 2) low corners and the (B, 2) high corners of all boxes, as fractions of the image.
+    """Return the low and the high corners of all boxes, each (B, 2), as fractions of the image.
 
-    Corners are NaN if boxes are in pixels and no annotation file gives the image's size.
+    A corner is NaN if boxes are in pixels and no annotation file gives the size of the image.
     """
     boxes = np.concatenate([record.boxes for record in dataset]) if len(dataset) else np.empty((0, 4))
     first, second = boxes[:, :2], boxes[:, 2:]

@@ -1,4 +1,4 @@
-"""Find images and labels that are outside the dataset's folder, and decide which of them may be used."""
+"""Find images and labels that are outside the folder of the dataset, and decide which of them may be used."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from detreduce.ultralytics_bridge.config_folder import is_shipped
 VARIABLE = "DETREDUCE_NO_OUTSIDE"
 YAMLS = frozenset({".yaml", ".yml"})
 MARKS = {".xml": b"<annotation", ".json": b'"shapes"'}
-"""Suffix -> text that a label file with this suffix contains."""
+"""Suffix of a label file -> a text that label files with this suffix contain."""
 
 
 def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDataset:
-    """Return the dataset without images that are outside its folder and may not be used.
+    """Leave out images that are outside the folder of the dataset and may not be used, and return the new dataset.
 
     A dataset has up to two folders: the folder of the file that the caller named, and the folder in ``path:`` of a
-    dataset YAML. A file is outside if its path, with all links followed, is below neither folder. A hostile dataset
-    could name any file of the computer in this way, and the written subset would contain this file. So an image outside
-    both folders is used only if it has the first bytes of an image. In the folder of ``path:``, the suffix of an image
-    is enough. A label file behind a link is used only if it parses as labels.
+    dataset YAML. A file is outside if its path, after following all links, is below neither of them. A malicious
+    dataset could name any file on the computer in this way, so that a subset would contain the file. Therefore, an
+    image outside both folders is used only if it begins like an image. In the folder of ``path:``, the suffix of an
+    image is enough. A label file behind a link is used only if it can be parsed as labels.
 
     Parameters
     ----------
     dataset
         A dataset as its reader returns it.
     follow
-        If False, all files outside the dataset's folder are refused. The environment variable DETREDUCE_NO_OUTSIDE has
-        the same effect.
+        Whether files outside the folder may be used at all. The environment variable DETREDUCE_NO_OUTSIDE has the same
+        effect as False.
 
     Returns
     -------
     DetectionDataset
-        The dataset. Its `outside` is the number of used files that are outside its folder. Images that are left out are
-        listed in `problems`.
+        The dataset. Its `outside` is the number of files outside the folder that are used. Images that were left out
+        are listed in `problems`.
     """
     follow = follow and not os.environ.get(VARIABLE)
     inside = _Inside(dataset.source)
@@ -57,7 +57,7 @@ def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDatase
     outside = len(beyond)
     for record in dataset:
         label = record.label_path
-        # the usual case first, because there may be 100,000 images
+        # check the usual case first, because there may be 100,000 images
         if inside.locate(record.file) is Place.OWN and (label is None or inside.locate(label) is Place.OWN):
             kept.append(record)
             continue
@@ -81,7 +81,7 @@ def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDatase
 
 
 def outside_notice(dataset: DetectionDataset) -> str:
-    """Return a sentence with the number of files outside the dataset's folder, or an empty text."""
+    """Return a sentence about the files outside the folder of the dataset, or an empty string if there are none."""
     if not dataset.outside:
         return ""
     files = "1 file is" if dataset.outside == 1 else f"{dataset.outside} files are"
@@ -92,7 +92,7 @@ def outside_notice(dataset: DetectionDataset) -> str:
 
 
 class Extras:
-    """Decide which other files of a dataset may be copied. These are neither images nor labels, for example masks."""
+    """Decides which other files of a dataset may be copied. These are neither images nor labels, for example masks."""
 
     def __init__(self, source: Source) -> None:
         self._inside = _Inside(source)
@@ -100,8 +100,9 @@ class Extras:
         self._refused: list[Path] = []
 
     def allow_image(self, path: Path) -> bool:
-        """Return whether an image, for instance a mask, may be copied. A file outside the dataset's folder must have
-        the first bytes of an image.
+        """Return whether an image, for example a mask, may be copied.
+
+        If it is outside the folder of the dataset, it must begin like an image.
         """
         place = self._inside.locate(path)
         if place is Place.OWN or ((place is Place.NAMED or self._follow) and _starts_like_image(path)):
@@ -112,7 +113,7 @@ class Extras:
     def allow_text(self, path: Path) -> bool:
         """Return whether a text file may be copied.
 
-        A text file outside the dataset's folder is refused, because any text could be a list of names.
+        If it is outside the folder of the dataset, it is refused, because any text could be a list of names.
         """
         if self._inside.locate(path) is not Place.OUTSIDE:
             return True
@@ -120,7 +121,7 @@ class Extras:
         return False
 
     def notice(self) -> str:
-        """Return a sentence about the files that were refused, or an empty text."""
+        """Return a sentence about the files that were refused, or an empty string if there are none."""
         if not self._refused:
             return ""
         return (
@@ -130,7 +131,7 @@ class Extras:
 
 
 class Place(Enum):
-    """The place of a file: in a folder that the caller named, in the folder that ``path:`` names, or outside both."""
+    """Where a file is: in a folder that the caller named, in the folder that ``path:`` names, or outside both."""
 
     OWN = 0
     NAMED = 1
@@ -138,32 +139,33 @@ class Place(Enum):
 
 
 class _Inside:
-    """The folders of a dataset. To check a path, one system call is enough, because a dataset has many paths."""
+    """The folders of a dataset. Checking a path takes one system call, because a dataset can have many paths."""
 
     def __init__(self, source: Source) -> None:
         path = source.path
         self.folder = source.root if is_shipped(path) else path if path.is_dir() else path.parent
-        """The folder of the file that the caller named, or the folder itself."""
+        """The folder that the caller named, or the folder of the file that the caller named."""
         homes: list[Path] = [self.folder]
-        if path.suffix.lower() not in YAMLS:  # only a YAML names other folders in its text
+        if path.suffix.lower() not in YAMLS:  # only a YAML can name other folders in its text
             homes += [source.root, *(folder for split in source.splits.values() for folder in split.images)]
         self._own = tuple(dict.fromkeys(map(_real_folder, homes)))
         root = _real_folder(source.root)
-        # `path: /` would make every file of the computer a file of the dataset
+        # ignore a root such as `path: /`, which would make every file on the computer a file of the dataset
         self._named = () if _real_folder(os.path.expanduser("~")).startswith(root) else (root,)  # noqa: PTH111
         self._folders: dict[str, str] = {}
 
     def locate(self, path: Path) -> Place:
-        """Return the place of a file, with links followed."""
+        """Return the place of a file, after following links."""
         real = self._real(path)
         if real.startswith(self._own):
             return Place.OWN
         return Place.NAMED if real.startswith(self._named) else Place.OUTSIDE
 
     def _real(self, path: Path) -> str:
-        """Return the path of a file with links followed.
+        """Return the path of a file after following links. If the file itself is not a link, return the path of its
+        folder.
 
-        If the file itself is not a link, only the links in its folder's path are followed.
+        The links in the path of each folder are followed only once.
         """
         text = os.fspath(path)
         if os.path.islink(text):  # noqa: PTH114 (100,000 calls)
@@ -175,7 +177,7 @@ class _Inside:
 
 
 def _real_folder(folder: str | Path) -> str:
-    """Return the path of a folder with links followed and with a separator at the end."""
+    """Return the path of a folder after following links, with a separator at the end."""
     return os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
 
 
@@ -184,10 +186,10 @@ def _refusal(path: Path, folder: Path) -> Problem:
 
 
 def _find_fault(files: Mapping[Path, Place], record: ImageRecord) -> Problem | None:
-    """Return a problem if a file outside the dataset's folder is not an image or a label file."""
+    """Return a problem if a file outside the folder of the dataset is neither an image nor a label file."""
     for path, place in files.items():
         if record.frame is not None:
-            # its first frame was decoded, so that it is a video
+            # the frames come from a file whose first frame was decoded, so it is a video
             continue
         is_image = path == record.path
         if not (_is_image(path, place) if is_image else _is_labels(path)):
@@ -197,10 +199,10 @@ def _find_fault(files: Mapping[Path, Place], record: ImageRecord) -> Problem | N
 
 
 def _is_image(path: Path, place: Place) -> bool:
-    """Return whether a file has the first bytes of an image.
+    """Return whether a file begins like an image.
 
-    In the folder of ``path:``, the suffix of an image is enough. A missing file counts as an image here,
-    because another check lists it.
+    In the folder of ``path:``, the suffix of an image is enough. A missing file counts as an image here, because
+    another check lists it.
     """
     if place is Place.NAMED:
         true = os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
@@ -210,27 +212,28 @@ def _is_image(path: Path, place: Place) -> bool:
 
 
 def _starts_like_image(path: Path, *, missing: bool = False) -> bool:
-    """Return whether a file is empty or begins as an image file does. Return `missing` if the file does not exist."""
+    """Return whether a file is empty or begins like an image. If it does not exist, return `missing`."""
     try:
         with open_regular(path) as file:
             head = file.read(HEAD)
     except OSError as error:
         return missing and error.errno == errno.ENOENT
-    # an empty file discloses nothing; another check lists it as damaged
+    # an empty file discloses nothing, and another check lists it as damaged
     return not head or starts_like_image(head)
 
 
 def _lists(dataset: DetectionDataset) -> list[Path]:
-    """Return the files that list the images or the annotations of the split."""
+    """Return the files that list the images or contain the annotations of the split."""
     split = dataset.source.splits[dataset.split]
     images = [path for path in split.images if path.suffix.lower() not in IMAGE_SUFFIXES and is_regular(path)]
     return [*images, *([split.annotations] if split.annotations is not None else [])]
 
 
 def _is_labels(path: Path) -> bool:
-    """Return whether the content of a file is YOLO labels, VOC XML, LabelMe JSON, or the image of a mask.
+    """Return whether a file contains YOLO labels, VOC XML, LabelMe JSON, or the image of a mask.
 
-    If no link is involved, the reader found the file by the name of its image. Wrong lines are then allowed.
+    If the path does not contain a link, the reader found the file by the name of its image. In this case, any content
+    is allowed.
     """
     if os.path.realpath(path) == os.fspath(path):
         return True

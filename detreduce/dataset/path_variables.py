@@ -1,4 +1,4 @@
-"""Expand ``~`` and environment variables in paths, such as the folder of all datasets."""
+"""Expand ``~`` and environment variables in paths, for example in the path of the folder with all datasets."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import re
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 DATA = "DETREDUCE_DATA"
-"""The environment variable with the folder of all datasets that are not part of detreduce."""
+"""The environment variable that names the folder with all datasets that are not part of detreduce."""
 _MATERIAL = "DETREDUCE_SHARED"
-"""The environment variable of contributors: a folder whose folder ``data`` contains the datasets."""
+"""An environment variable for contributors. It names a folder whose subfolder ``data`` contains the datasets."""
 
 
 def expand(text: str) -> str:
-    """Expand ``~`` and environment variables, ``${NAME:-default}``, in a text. An unset variable without a default
-    stays unchanged.
+    """Expand ``~`` and environment variables (``${NAME:-default}``) in a text.
 
-    If ``DETREDUCE_DATA`` is not set, the folder ``data`` in ``DETREDUCE_SHARED`` is used.
+    A variable that is not set and has no default stays unchanged. If ``DETREDUCE_DATA`` is not set, the folder ``data``
+    in ``DETREDUCE_SHARED`` is used for it.
     """
 
     def value(match: re.Match[str]) -> str:
-        """Return the value of the variable, or the default."""
         default = match[2] if match[2] is not None else match[0]
         return _variable(match[1]) or default
 
@@ -28,9 +27,9 @@ def expand(text: str) -> str:
 
 
 def _variable(name: str) -> str:
-    """Return the value of an environment variable, or "".
+    """Return the value of an environment variable, or an empty string if it is not set.
 
-    For ``DETREDUCE_DATA``, the data folder of contributors (``DETREDUCE_SHARED``) is the second choice.
+    If ``DETREDUCE_DATA`` is not set, the data folder of contributors (``DETREDUCE_SHARED``) is used for it.
     """
     value = os.environ.get(name, "")
     if not value and name == DATA and (material := os.environ.get(_MATERIAL)):

@@ -1,4 +1,4 @@
-"""Compare the image sizes in annotation files with the image files, before boxes in pixels become fractions."""
+"""Compare image sizes in annotation files with the image files, before boxes in pixels are converted to fractions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class SizeConflicts:
     Attributes
     ----------
     corrected
-        The records for which the size of the image file is used, with the size in the annotation file.
+        The records for which the size of the image file is used. They have the size from the annotation file.
     resized
-        The records for which the size in the annotation file is used, because the image was made smaller after
-        annotation.
+        The records for which the size from the annotation file is used, because the image was made smaller after it was
+        annotated.
     sizes
-        (width, height) in pixels of the first image file in `corrected` and in `resized`.
+        The size in pixels (width, height) of the first image file in `corrected` and of the first one in `resized`.
     """
 
     corrected: tuple[ImageRecord, ...]
@@ -59,11 +59,13 @@ class SizeConflicts:
 def with_picture_sizes(dataset: DetectionDataset) -> tuple[DetectionDataset, SizeConflicts]:
     """Return the dataset with the sizes of its image files, and the images whose annotation file gives another size.
 
-    The header of every image with boxes is read, with its EXIF rotation, if boxes are in pixels. Boxes in pixels refer
-    to the image as programs show it, so the size of the image file counts. Pycocotools and torchvision also ignore the
-    size in the annotation file. There is one exception: images that were made smaller after annotation, with the same
-    proportions. Such images are recognised by a box that reaches past the image, but not past the size in the
-    annotation file. If the split has such a box, the annotation file's size is used for all smaller images.
+    If boxes are in pixels, the header of every image with boxes is read, including its EXIF rotation. Boxes in pixels
+    refer to the image as programs show it, so the size of the image file is used. pycocotools and torchvision also
+    ignore the size in the annotation file.
+
+    There is one exception: images that were made smaller after they were annotated, with the same proportions. Such an
+    image is recognised by a box that extends beyond the image file, but not beyond the size in the annotation file. If
+    a split contains such a box, the sizes in the annotation file are used for all smaller images.
 
     An image that cannot be read keeps the size in the annotation file.
     """
@@ -90,7 +92,7 @@ def with_picture_sizes(dataset: DetectionDataset) -> tuple[DetectionDataset, Siz
 
 
 def _size_or_none(record: ImageRecord) -> tuple[int, int] | None:
-    """Return the size of an image file. Return None if the image has no boxes to convert, or cannot be read."""
+    """Return the size of an image file, or None if the image has no boxes to convert or cannot be read."""
     if not len(record.class_ids):
         return None
     try:
@@ -103,14 +105,14 @@ def _is_smaller_copy(given: Sequence[int], seen: Sequence[int] | None) -> bool:
     """Return whether an image of size `seen` may be a smaller copy of an image of size `given`."""
     if seen is None or seen[0] >= given[0] or seen[1] >= given[1]:
         return False
-    # each side was rounded to whole pixels
+    # allow for the rounding of each side to whole pixels
     return abs(seen[0] * given[1] - seen[1] * given[0]) <= max(given)
 
 
 def _reaches_past(
     dataset: DetectionDataset, record: ImageRecord, given: Sequence[int], seen: Sequence[int] | None
 ) -> bool:
-    """Return whether a box reaches more than one pixel past the image file, while all boxes stay inside the size
+    """Return whether a box extends more than one pixel beyond the image file, while all boxes fit into the size
     `given`.
     """
     ends = record.boxes[:, :2] + record.boxes[:, 2:] if dataset.box_format == "xywh" else record.boxes[:, 2:]

@@ -19,13 +19,13 @@ class ProblemCounts:
     Attributes
     ----------
     problems
-        Number of problems in the files of all splits, as `detreduce inspect` lists them.
+        The number of problems in the files of all splits, as listed by `detreduce inspect`.
     refused
-        Number of images, among `images`, that ultralytics leaves out because of their label files.
+        How many of these `images` ultralytics leaves out because of their label files.
     images
-        Number of images that are counted: the kept images, or the images of the train split.
+        The number of images that were checked: the kept images, or all images of the train split.
     kept
-        Whether the images are a selection.
+        Whether the images are the kept images of a selection.
     command
         The command that lists the problems.
     """
@@ -38,23 +38,25 @@ class ProblemCounts:
 
     @property
     def line(self) -> str:
-        """The counts and the command, as one line of text. Empty if there are no problems."""
+        """The counts and the command in one line of text. Empty if there are no problems."""
         images = f"{self.images} {'kept images' if self.kept else 'images of the train split'}"
         said = [f"Problems in the data: {self.problems}."] * (self.problems > 0)
         said += [f"Ultralytics will leave out {self.refused} of the {images}."] * (self.refused > 0)
         return " ".join([*said, *[f"List the problems: {self.command}"] * (self.problems > 0)])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the counts and the command, ready for JSON."""
+        """Return the counts and the command as values that JSON can store."""
         return asdict(self)
 
 
 def count_problems(
     dataset: DetectionDataset, kept: Iterable[ImageRecord] | None = None, problems: int | None = None
 ) -> ProblemCounts:
-    """Return the counts for the images `kept`, or for all images of the dataset.
+    """Count the problems of a dataset. By default, images are counted in the whole dataset; with `kept`, only among
+    these.
 
-    If the number of `problems` is not given, the annotations of the other splits are loaded. No image is opened.
+    If the number of `problems` is not given, the annotations of the other splits are loaded to find them. No image is
+    opened.
     """
     records = dataset.records if kept is None else tuple(kept)
     return ProblemCounts(

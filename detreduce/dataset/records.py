@@ -1,4 +1,4 @@
-"""A dataset in memory: records in an order that does not depend on the file system."""
+"""A dataset in memory: its images in an order that does not depend on the file system, and its classes and problems."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ __all__ = ["DetectionDataset", "ImageRecord", "Problem", "Source", "SplitSource"
 ImageId = int | str
 BoxFormat = Literal["cxcywhn", "xywh", "xyxy"]
 
-# the suffixes that ultralytics reads as images
+# the suffixes of files that ultralytics reads as images
 _SUFFIXES = "avif bmp dng heic heif jp2 jpeg jpeg2000 jpg mpo png tif tiff webp"
 IMAGE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A fault in a dataset's files. The rest of the dataset can be loaded.
+    """A problem in the files of a dataset. The rest of the dataset can be loaded.
 
     Attributes
     ----------
     file
-        The file with the fault.
+        The file with the problem.
     what
-        A description of the fault.
+        A description of the problem.
     line
-        The line of the fault, from 1. None if the fault does not belong to a line.
+        The line in the file, counted from 1. None if the problem does not belong to a line.
     """
 
     file: Path
@@ -67,33 +67,34 @@ class ImageRecord:
     Attributes
     ----------
     id
-        COCO and Label Studio: the image's id in the annotation file. CVAT: the image's name in the annotation file.
-        Other formats: the image's path relative to the dataset's root, with ``/``.
+        For COCO and Label Studio, the id of the image in the annotation file. For CVAT, its name in the annotation
+        file. For any other format, its path relative to the root of the dataset, with ``/`` as the separator.
     name
-        Path of the image relative to its images folder, with ``/``. Lists of images use this name.
+        The path of the image relative to its images folder, with ``/`` as the separator. Lists of images use this name.
     path
-        The image file. Loading does not open the file. A missing file is listed in the dataset's problems. The path of
-        a frame of a video continues the path of the video (see `frame`).
+        The path of the image file. Loading a dataset does not open the file. If it is missing, the dataset's problems
+        list it. The path of a video's frame begins with the path of the video (see `frame`).
     boxes
-        (m, 4) float64, read-only, in the dataset's ``box_format``.
+        (m, 4) float64, read-only: the boxes, in the dataset's ``box_format``.
     class_ids
-        (m,) int64, read-only: indices into the dataset's ``class_names``.
+        (m,) int64, read-only: the class of each box, as an index into the dataset's ``class_names``.
     crowd
-        (m,) bool, read-only: True for a crowd region (COCO's ``iscrowd``). Crowd regions do not count as boxes.
+        (m,) bool, read-only: whether each box is a crowd region (COCO's ``iscrowd``). Crowd regions do not count as
+        boxes.
     width
         Width in pixels. None if no annotation file gives the width.
     height
         Height in pixels. None if no annotation file gives the height.
     label_path
-        The image's own label file (YOLO, VOC). None if the image does not have its own label file.
+        The label file of this image alone (YOLO, VOC, LabelMe). None if there is no such file.
     unreadable
-        True if the image has labels, but none that can be read. Such an image is not background: conversion and
+        Whether the image has labels but none of them can be read. Such an image is not background: conversion and
         training leave it out.
     refused
-        True if ultralytics leaves the image out of the training because of its label file (YOLO). Labels that are
+        Whether ultralytics leaves the image out of a training because of its label file (YOLO). Labels that are
         converted from another format are never refused.
     frame
-        The video, the number and the time of a frame. None if the image is a file of its own.
+        If the image is a frame of a video: the video, and the number and the time of the frame. Otherwise None.
     """
 
     id: ImageId
@@ -111,17 +112,17 @@ class ImageRecord:
 
     @property
     def file(self) -> Path:
-        """The file that stores the image: `path`, or the video of a frame."""
+        """The file that contains the image: `path` or, for a frame, the video."""
         return self.path if self.frame is None else self.frame.video
 
     @property
     def trainable(self) -> bool:
-        """False if a training leaves the image out because of its labels."""
+        """Whether a training uses the image. False if the training leaves it out because of its labels."""
         return not (self.refused or self.unreadable)
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels. The image's header is read if no annotation file gives the size."""
+        """The width and height in pixels. If no annotation file gives them, the header of the image is read."""
         if self.width is not None and self.height is not None:
             return self.width, self.height
         return read_image_size(self.path)
@@ -129,32 +130,33 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class DetectionDataset:
-    """One split of a dataset: records sorted by name, class names, and problems.
+    """One split of a dataset: its images as records, its classes, and the problems in its files.
 
     Attributes
     ----------
     records
-        One record per image, sorted by (name, id), so that the order is the same on every file system.
+        One record for each image, sorted by name and id, so that the order is the same on every file system.
     class_names
-        One name per class. Names may repeat, because COCO categories with the same name stay separate classes.
+        The name of each class. Names may repeat, because COCO categories with the same name stay separate classes.
     class_keys
-        One key per class, as the files write it. YOLO: the numbers 0..C-1. COCO: category ids, which may have gaps.
-        Other formats: class names.
+        The key of each class, as written in the files. For YOLO, the keys are the numbers 0 to C - 1; for COCO,
+        category ids, which may have gaps; for any other format, class names.
     box_format
         ``cxcywhn`` (YOLO, Label Studio): centre, width and height as fractions of the image. ``xywh`` (COCO): first
         corner, width and height in pixels. ``xyxy`` (VOC, CVAT): two corners in pixels.
     split
         Name of the split.
     source
-        The files that the dataset was loaded from.
+        The files from which the dataset was loaded.
     problems
-        Faults that were found in the files while loading.
+        The problems that were found in the files while loading.
     labelled
-        False for a folder of images without annotations.
+        Whether the images have annotations. False for a plain folder of images.
     loaded
-        The state of the files at loading. `write_subset` refuses files that changed later.
+        The state of the files when they were loaded. `write_subset` refuses files that have changed since.
     outside
-        Number of images and label files outside the dataset's folder, reached through links or paths.
+        The number of images and label files that are outside the dataset's folder and were reached through links or
+        paths.
     """
 
     records: tuple[ImageRecord, ...]
@@ -184,7 +186,7 @@ class DetectionDataset:
         return iter(self.records)
 
     def _repr_html_(self) -> str:
-        """Return the HTML that a notebook shows."""
+        """Return the HTML that a notebook shows for the dataset."""
         from detreduce.dataset.views.notebook import dataset_html
 
         content: dict[str, object] = {
@@ -204,7 +206,7 @@ class DetectionDataset:
         return dataset_html(content, self.class_names, counts, self.problems, self.examples(rows.tolist()))
 
     def examples(self, rows: Iterable[int]) -> list[tuple[str, Path, npt.NDArray[np.float64]]]:
-        """Return the name, the file and the (m, 4) box corners of the images in `rows`, to draw them.
+        """Return the name, the file and the box corners (m, 4) of some images, to draw them.
 
         The corners are fractions of the image. The headers of other images are not read.
         """
@@ -212,9 +214,9 @@ class DetectionDataset:
         return [(record.name, record.path, few.boxes_xyxyn[few.box_rows == row]) for row, record in enumerate(few)]
 
     def plot(self) -> Figure:
-        """Return a matplotlib figure with two bar charts: boxes per class, and box sizes.
+        """Return a matplotlib figure with two bar charts: the boxes of each class, and the sizes of boxes.
 
-        Image headers are read in the same cases as for `boxes_xyxyn`.
+        The headers of images are read in the same cases as for `boxes_xyxyn`.
         """
         from detreduce.dataset.views.notebook import dataset_figure
 
@@ -223,10 +225,11 @@ class DetectionDataset:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per image: ``image_id``, ``name``, ``path``, ``width``, ``height``, ``boxes``, ``crowd``.
+        """Return a pandas frame with one row for each image, in the order of the dataset.
 
-        Rows are in the dataset's order, and the index is the row number. ``boxes`` does not count crowd regions. No
-        image is opened: ``width`` and ``height`` are missing if no annotation file gives the image's size.
+        The columns are ``image_id``, ``name``, ``path``, ``width``, ``height``, ``boxes`` and ``crowd``. ``boxes`` is
+        the number of boxes without crowd regions, and ``crowd`` the number of crowd regions. No image is opened: if no
+        annotation file gives the size of an image, ``width`` and ``height`` are missing.
         """
         from detreduce.dataset.views.frames import images_frame
 
@@ -237,11 +240,11 @@ class DetectionDataset:
         )
 
     def boxes_frame(self) -> pd.DataFrame:
-        """Return one row per box, with the box's image, class and corners.
+        """Return a pandas frame with one row for each box.
 
-        The columns are ``row`` (the image's row in the dataset), ``image_id``, ``name``, ``class_id``, ``class_name``,
-        ``crowd``, ``x1``, ``y1``, ``x2``, ``y2`` and ``size``. The corners are fractions of the image (see
-        `boxes_xyxyn`). ``size`` is sqrt(box area / image area) (see `box_sizes`).
+        The columns are ``row`` (the row of the box's image in the dataset), ``image_id``, ``name``, ``class_id``,
+        ``class_name``, ``crowd``, ``x1``, ``y1``, ``x2``, ``y2`` and ``size``. The corners are fractions of the image
+        (see `boxes_xyxyn`), and ``size`` is sqrt(box area / image area) (see `box_sizes`).
         """
         from detreduce.dataset.views.frames import BoxColumns, boxes_frame
 
@@ -250,45 +253,45 @@ class DetectionDataset:
 
     @cached_property
     def class_labels(self) -> tuple[str, ...]:
-        """One name per class for people to read. The key is added to a name that several classes share."""
+        """The name of each class, for readers. If several classes share a name, their keys are added to it."""
         counts = Counter(self.class_names)
         pairs = zip(self.class_names, self.class_keys, strict=True)
         return tuple(f"{name} (key {key})" if counts[name] > 1 else name for name, key in pairs)
 
     @property
     def image_ids(self) -> list[ImageId]:
-        """The ids of all images, in row order."""
+        """The ids of all images, in the order of the rows."""
         return [record.id for record in self.records]
 
     @cached_property
     def row_of(self) -> dict[ImageId, int]:
-        """Row number of each image id."""
+        """Id of each image -> its row."""
         return {record.id: row for row, record in enumerate(self.records)}
 
     @cached_property
     def box_rows(self) -> npt.NDArray[np.int64]:
-        """(B,) int64: row of every box's image, including crowd regions, in row order."""
+        """(B,) int64: the row of each box's image, ascending. Crowd regions are included."""
         counts = [len(record.class_ids) for record in self.records]
         return np.repeat(np.arange(len(self.records), dtype=np.int64), counts)
 
     @cached_property
     def box_classes(self) -> npt.NDArray[np.int64]:
-        """(B,) int64: the class of every box, in the order of `box_rows`."""
+        """(B,) int64: the class of each box, in the order of `box_rows`."""
         parts = [record.class_ids for record in self.records]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     @cached_property
     def box_crowd(self) -> npt.NDArray[np.bool_]:
-        """(B,) bool: True for crowd regions, in the order of `box_rows`."""
+        """(B,) bool: whether each box is a crowd region, in the order of `box_rows`."""
         parts = [record.crowd for record in self.records]
         return np.concatenate(parts) if parts else np.empty(0, np.bool_)
 
     @cached_property
     def boxes_xyxyn(self) -> npt.NDArray[np.float64]:
-        """(B, 4) float64: x1, y1, x2, y2 of every box as fractions of its image, in the order of `box_rows`.
+        """(B, 4) float64: x1, y1, x2, y2 of each box as fractions of its image, in the order of `box_rows`.
 
-        The header of an image is read only if the boxes are in pixels and no annotation file gives the image's size. A
-        box is NaN if the size of its image cannot be read.
+        The header of an image is read only if its boxes are in pixels and no annotation file gives its size. If the
+        size cannot be read, the boxes of the image are NaN.
         """
         boxes = self._stored_boxes
         if self.box_format == "cxcywhn":
@@ -300,10 +303,11 @@ class DetectionDataset:
 
     @cached_property
     def box_sizes(self) -> npt.NDArray[np.float64]:
-        """(B,) float64: sqrt(box area / image area) of every box, in the order of `box_rows`.
+        """(B,) float64: the size of each box, sqrt(box area / image area), in the order of `box_rows`.
 
         Only the part of a box inside its image is measured. Sizes are rounded to nine decimals, so that equal boxes at
-        different positions have equal sizes. As for `boxes_xyxyn`, image headers may be read, and a size may be NaN.
+        different positions have equal sizes. As for `boxes_xyxyn`, the headers of images may be read, and a size may be
+        NaN.
         """
         fractions = self.box_format == "cxcywhn"
         images = np.ones((len(self.box_rows), 2)) if fractions else self._image_sizes[self.box_rows]
@@ -311,18 +315,18 @@ class DetectionDataset:
 
     @cached_property
     def _stored_boxes(self) -> npt.NDArray[np.float64]:
-        """(B, 4) float64: every box in `box_format`, in the order of `box_rows`."""
+        """(B, 4) float64: all boxes in `box_format`, in the order of `box_rows`."""
         parts = [record.boxes for record in self.records]
         return np.concatenate(parts) if parts else np.empty((0, 4))
 
     @cached_property
     def _image_sizes(self) -> npt.NDArray[np.float64]:
-        """(n, 2) float64: width and height of every image. NaN if an image has no boxes or its size cannot be read."""
+        """(n, 2) float64: width and height of each image. NaN if an image has no boxes or its size cannot be read."""
         return np.array([self._size_or_nan(record) for record in self.records], np.float64).reshape(-1, 2)
 
     @staticmethod
     def _size_or_nan(record: ImageRecord) -> tuple[float, float]:
-        """Return the width and height of an image, or two NaN if the image has no boxes or cannot be read."""
+        """Return the width and height of an image, or twice NaN if it has no boxes or cannot be read."""
         if not len(record.class_ids):
             return (np.nan, np.nan)
         try:
@@ -332,9 +336,9 @@ class DetectionDataset:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of the image names, boxes and class names.
+        """SHA-256 of the names of the images, the boxes and the names of the classes, in hexadecimal.
 
-        The hash does not depend on the dataset's folder or on pixels.
+        The hash depends neither on the folder of the dataset nor on the pixels.
         """
         digest = hashlib.sha256(json.dumps([self.class_names, self.box_format]).encode())
         for record in self.records:
@@ -344,7 +348,7 @@ class DetectionDataset:
 
     @cached_property
     def class_counts(self) -> npt.NDArray[np.int32]:
-        """(n, C) int32: number of boxes of each class in each image. Crowd regions do not count.
+        """(n, C) int32: the number of boxes of each class in each image, without crowd regions.
 
         The memory grows with the number of images times the number of classes; see `sparse_class_counts`.
         """
@@ -352,27 +356,32 @@ class DetectionDataset:
 
     @cached_property
     def sparse_class_counts(self) -> csr_array:
-        """(n, C) int32: the table `class_counts` as a sparse array, whose memory grows with the number of boxes."""
+        """(n, C) int32: the same numbers as `class_counts`, as a sparse array whose memory grows with the number of
+        boxes.
+        """
         single = ~self.box_crowd
         shape = len(self.records), len(self.class_names)
         return count_boxes(self.box_rows[single], self.box_classes[single], shape)
 
     @cached_property
     def background(self) -> npt.NDArray[np.bool_]:
-        """(n,) bool: True for images without boxes. Neither crowd regions nor unreadable labels count."""
+        """(n,) bool: whether each image has no boxes.
+
+        Images with only crowd regions count; those with unreadable labels do not.
+        """
         empty = np.bincount(self.box_rows[~self.box_crowd], minlength=len(self.records)) == 0
         return empty & ~self.unreadable
 
     @cached_property
     def unreadable(self) -> npt.NDArray[np.bool_]:
-        """(n,) bool: True for images that have labels, but none that can be read."""
+        """(n,) bool: whether each image has labels but none of them can be read."""
         return np.array([record.unreadable for record in self.records], np.bool_)
 
 
 def read_image_size(path: Path) -> tuple[int, int]:
-    """Return (width, height) in pixels from an image's header, after EXIF rotation. Raise OSError if this fails.
+    """Read the width and height in pixels from the header of an image, after EXIF rotation.
 
-    See `shown_size`.
+    Raise OSError if this fails. See `shown_size`.
     """
     with opened_image(path) as image:
         return shown_size(image, path)

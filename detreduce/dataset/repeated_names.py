@@ -1,4 +1,4 @@
-"""Find names that several classes share, as in exports of Roboflow: one class with boxes, one without."""
+"""Find names that several classes share. Exports of Roboflow often have one such class with boxes and one without."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class RepeatedName:
     Attributes
     ----------
     name
-        The name.
+        The shared name.
     keys
         The keys of the classes with this name.
     used
-        The keys of those classes that have boxes in at least one split.
+        The keys of the classes with this name that have boxes in at least one split.
     """
 
     name: str
@@ -36,7 +36,7 @@ class RepeatedName:
 
     @property
     def text(self) -> str:
-        """What is wrong, without a full stop."""
+        """What is wrong with the name, without a full stop at the end."""
         shared = f"classes {name_first(self.keys)} share the name {self.name!r}"
         if self.mixes_boxes:
             return f"{shared}; they stay separate"
@@ -44,7 +44,7 @@ class RepeatedName:
 
 
 def find_repeated_names(splits: Iterable[DetectionDataset]) -> list[RepeatedName]:
-    """Return the names that several classes share. `splits` are the splits of one dataset."""
+    """Return the names that several classes share. `splits` are all splits of the same dataset."""
     keys_of: dict[str, dict[str, bool]] = {}
     for split in splits:
         used = set(split.box_classes.tolist())

@@ -9,15 +9,15 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class SplitSource:
-    """The places of one split's images and annotations.
+    """Where the images and annotations of a split are.
 
     Attributes
     ----------
     images
-        The images folder. YOLO: every folder, list file or image file that data.yaml names for the split.
+        The images folder. For YOLO, every folder, list file or image file that the data.yaml names for the split.
     annotations
-        COCO, CVAT and Label Studio: the file with the split's annotations. VOC: the file that lists the split's images.
-        None in other formats.
+        For COCO, CVAT and Label Studio, the file with the annotations of the split. For VOC, the file that lists the
+        images of the split. None for any other format.
     """
 
     images: tuple[Path, ...]
@@ -26,26 +26,26 @@ class SplitSource:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The files that a dataset was loaded from. They are enough to load the other splits and to write a subset.
+    """The files from which a dataset was loaded. They are enough to load the other splits and to write a subset.
 
     Attributes
     ----------
     format
-        Name of the format, for example ``coco``.
+        The name of the format, for example ``coco``.
     path
         The file or folder that the caller passed.
     root
         The folder to which image ids are relative, if the ids are paths.
     splits
-        Every known split, in the order train, val, test, others.
+        All known splits, in the order train, val, test, others.
     outside
-        False if files outside the dataset's folder are refused.
+        Whether files outside the dataset's folder may be used.
     origin
-        The file or folder that a person knows, if `path` is a copy that detreduce made in its cache folder.
+        The file or folder that the user knows, if `path` is a copy that detreduce made in its cache folder.
     images
-        The folder of images that the caller passed. None if the caller passed none.
+        The images folder that the caller passed, or None.
     every
-        Videos: which frames are used, such as ``0.5s`` or ``10``. None in other formats.
+        For videos, which frames are used, for example ``0.5s`` or ``10``. None for any other format.
     """
 
     format: str
@@ -59,5 +59,5 @@ class Source:
 
     @property
     def typed(self) -> Path:
-        """The path for messages and commands: `origin` if the dataset is a copy in the cache folder, or `path`."""
+        """The path for messages and commands: `path` or, if that is a copy in the cache folder, `origin`."""
         return self.origin or self.path

@@ -1,4 +1,4 @@
-"""The names of splits: train, val and test, and the aliases that exporters write."""
+"""The names of splits: train, val and test, and the aliases that other programs write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class MissingSplitError(InputError):
-    """A dataset does not have the split that was asked for. `known` has the names of its splits."""
+    """Raised if a dataset does not have the requested split. `known` contains the names of the splits that it has."""
 
     def __init__(self, message: str, known: Iterable[str]) -> None:
         super().__init__(message)
@@ -23,29 +23,29 @@ class MissingSplitError(InputError):
 
 
 def canonical_split(name: str) -> str:
-    """Return train, val or test for these names and their aliases, in upper or lower case.
+    """Return train, val or test for one of these names or its aliases, in upper or lower case.
 
-    Return other names unchanged.
+    Return any other name unchanged.
     """
-    # a caller of Python may pass anything
+    # convert to a string, because callers in Python may pass anything
     name = str(name)
     lower = name.lower()
     return ALIASES.get(lower, lower if lower in CANONICAL else name)
 
 
 def unnamed_is_train(splits: Mapping[str, T]) -> dict[str, T]:
-    """Rename the split ``default``, CVAT's name for images without a subset, to train. Do nothing if train exists."""
+    """Rename the split ``default``, which is CVAT's name for images without a subset, to train, unless train exists."""
     return {"train" if name == "default" and "train" not in splits else name: splits[name] for name in splits}
 
 
 def in_order(splits: Mapping[str, T]) -> dict[str, T]:
-    """Return the splits in the order train, val, test, then the others sorted by name."""
+    """Return the splits in the order train, val, test, followed by the others sorted by name."""
     others = sorted(name for name in splits if name not in CANONICAL)
     return {name: splits[name] for name in (*CANONICAL, *others) if name in splits}
 
 
 def choose_split(asked: str, known: Iterable[str], where: Path) -> str:
-    """Return the known split that `asked` names.
+    """Return the name of the known split that `asked` means.
 
     Raise MissingSplitError, which lists the known splits, if there is no such split.
     """

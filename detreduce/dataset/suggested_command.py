@@ -10,28 +10,28 @@ from detreduce.dataset.records import DetectionDataset
 
 
 def dataset_words(dataset: DetectionDataset, given: str | None = None) -> list[str]:
-    """Return the words of a command line that name the dataset, its folder of images and its split.
+    """Return the words of a command line that name the dataset, its images folder and its split.
 
-    `given` is the dataset as the user typed it, if the caller knows it.
+    `given` is the dataset as the user typed it, if this is known.
     """
     return data_words(given or str(dataset.source.typed), dataset.source.images, dataset.split)
 
 
 def data_words(given: str, images: Path | str | None, split: str) -> list[str]:
-    """Return the words of a command line that name a dataset, its folder of images (or None) and its split."""
-    # a name that begins with a dash would be an option
+    """Return the words of a command line that name a dataset, its images folder (if not None) and its split."""
+    # put ./ in front of a name that begins with a dash, which would be an option
     words = [f"./{given}" if given.startswith("-") else given]
     words += ["--images", str(images)] * (images is not None)
     return words + ["--split", split] * (split != "train")
 
 
 def inspect_command(dataset: DetectionDataset, *options: str, given: str | None = None) -> str:
-    """Return the command that inspects a dataset, by default one that lists all problems."""
+    """Return a command that inspects a dataset. By default, it lists all problems."""
     return shlex.join(["detreduce", "inspect", *dataset_words(dataset, given), *(options or ("--all",))])
 
 
 def reduce_command(dataset: DetectionDataset, *options: str, suffix: str, given: str | None = None) -> str:
-    """Return the command that writes a smaller dataset into a new folder, whose name ends with `suffix`."""
+    """Return a command that writes a smaller dataset to a new folder whose name ends with `suffix`."""
     output = output_name(Path(given) if given else dataset.source.typed, suffix)
     return shlex.join(["detreduce", "reduce", *dataset_words(dataset, given), *options, "--output", output])
 

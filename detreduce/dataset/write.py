@@ -1,4 +1,4 @@
-"""Write a subset of a dataset by filtering the original files. Other text stays unchanged."""
+"""Write a subset of a dataset by filtering the original files. The rest of their text stays unchanged."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ __all__ = [
 
 @runtime_checkable
 class ChosenImages(Protocol):
-    """An object with image ids in the order chosen.
+    """An object that contains the ids of the chosen images, in the order of the choice.
 
-    If the object has a method `to_json`, the result of this method is written as selection.json.
+    If the object has a method `to_json`, its result is written as selection.json.
     """
 
     @property
     def image_ids(self) -> Iterable[ImageId]:
-        """Ids of the chosen images, in the order chosen."""
+        """The ids of the chosen images, in the order of the choice."""
 
 
 def write_subset(
@@ -71,36 +71,37 @@ def write_subset(
 ) -> DetectionDataset:
     """Write the chosen images of a split in the dataset's format, and the other splits unchanged.
 
-    The output has the source's folders and file names, and a ``selection.json``. A YOLO ``data.yaml`` works from any
-    working folder, even after the output is moved. The source is never changed.
+    The output has the same folders and file names as the original dataset, plus a ``selection.json``. A YOLO
+    ``data.yaml`` works from any working folder, even after the output was moved. The original dataset is never changed.
 
     Parameters
     ----------
     dataset
-        The split to reduce. The other splits are read from the dataset's source, unless `others` has them.
+        The split to reduce. The other splits are loaded from the same source, unless `others` contains them.
     selection
-        A Selection, or image ids in the order chosen.
+        A Selection, or image ids in the order of the choice.
     output
-        A new or empty folder. With `overwrite`, `output` may also be a folder that detreduce wrote. The folder appears
-        complete or not at all.
+        A new or empty folder. If `overwrite` is True, it may also be a folder that detreduce wrote. The folder appears
+        completely or not at all.
     link
-        How images are placed. ``hardlink``: hard links, or copies if the file system does not allow hard links.
-        ``symlink``: absolute symbolic links. ``copy``: copies. ``list``: no images, only lists, filtered annotations
-        and a data.yaml that point to the source (only YOLO, COCO and unlabelled images). Labels are always copied,
-        except with ``list``.
+        How to put images into the output. ``hardlink`` makes hard links, or copies if the file system does not allow
+        hard links. ``symlink`` makes absolute symbolic links. ``copy`` copies the images. ``list`` writes no images,
+        but lists, filtered annotations and a data.yaml that point to the original images (only for YOLO, COCO and
+        unlabelled images). Labels are always copied, except with ``list``.
     format
-        None: the source's format. ``yolo``: labels are made from the boxes, without polygons and crowd regions.
+        The format of the output. None means the format of the original dataset. With ``yolo``, labels are made from the
+        boxes, without polygons and crowd regions.
     overwrite
-        Whether to replace a folder at `output` that detreduce wrote before. A folder with files that detreduce did not
-        write, or that somebody changed, is not replaced.
+        Whether to replace a folder at `output` that detreduce wrote before. A folder is not replaced if it contains
+        files that detreduce did not write or that somebody has changed.
     discard_changes
-        With `overwrite`: whether to replace the folder even if this deletes such files.
+        Whether `overwrite` may replace the folder even if this deletes such files.
     files
-        Name -> content of further files to write into the folder.
+        Further files to write into the folder, as name -> content.
     others
-        Name -> other splits of the dataset's source that are loaded already.
+        Other splits of the dataset that are already loaded, by name.
     frames
-        Only for videos: the image format of the written frames. ``jpg``, ``jpg:90`` with a quality from 1 to 100
+        For videos, the image format in which frames are written. ``jpg``, ``jpg:90`` with a quality from 1 to 100
         (default 95), or ``png``.
 
     Returns
@@ -111,16 +112,16 @@ def write_subset(
     Raises
     ------
     InputError
-        Image ids are unknown or repeated, or image files are missing. The output overlaps the source, or may not be
-        replaced. A file of the source changed after it was loaded.
+        Image ids are unknown or repeated, or image files are missing. The output overlaps the original dataset or may
+        not be replaced. A file of the dataset has changed since it was loaded.
     DetreduceError
-        The disk is full or not writable, or another process writes `output`. `output` does not change.
+        The disk is full or not writable, or another process is writing to `output`, which stays unchanged.
 
     Warns
     -----
     SubsetWarning
-        A class lost all or nearly all boxes, or images were copied instead of linked. A split could not be read. The
-        selection was made from another dataset.
+        A class lost all or nearly all of its boxes, images were copied instead of linked, a split could not be read, or
+        the selection was made from another dataset.
     """
     mode = _check_mode(dataset, link)
     write = _find_writer(dataset, format)
@@ -210,9 +211,9 @@ def write_repeated_list(
     overwrite: bool = False,
     discard_changes: bool = False,
 ) -> Path:
-    """Write a list of images, in which an image may occur several times, and a data.yaml that trains on the list.
+    """Write a list of images in which an image may occur several times, and a data.yaml to train on this list.
 
-    The folder has no images and no labels: its lists name the images of the source. Return the path of the data.yaml.
+    The folder contains neither images nor labels; its lists name the original images. Return the path of the data.yaml.
     Raise InputError if the dataset is not YOLO, if the output may not be replaced, or if an image is missing.
     """
     _check_listed(dataset)
@@ -228,15 +229,15 @@ def write_repeated_list(
 
 
 def check_repeated_list(dataset: DetectionDataset, output: str | Path, *, overwrite: bool = False) -> None:
-    """Check the arguments of `write_repeated_list` before the images are weighed. Raise InputError."""
+    """Raise those errors of `write_repeated_list` that do not depend on the list of images."""
     _check_listed(dataset)
     check_output(dataset, output, link="list", overwrite=overwrite)
 
 
 def _check_listed(dataset: DetectionDataset) -> None:
-    """Raise InputError if ultralytics would not find the labels of listed images."""
+    """Raise InputError if ultralytics would not find the labels of images in a list."""
     if dataset.source.format != "yolo":
-        # every image, near-duplicates too
+        # keep all images, even near-duplicates
         options = ("--method", "first", "--keep", "1.0", "--format", "yolo")
         command = reduce_command(dataset, *options, suffix="yolo")
         raise InputError(
@@ -255,7 +256,7 @@ def check_output(
     discard_changes: bool = False,
     frames: str = "jpg",
 ) -> None:
-    """Check the arguments of `write_subset` before images are chosen. Raise InputError for an invalid argument."""
+    """Raise those errors of `write_subset` that do not depend on the chosen images."""
     _check_mode(dataset, link)
     FrameFormat.parse(frames)
     _find_writer(dataset, format)
@@ -267,18 +268,18 @@ def check_output(
 def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *, link: LinkMode = "symlink") -> Path:
     """Write a whole dataset of any format as a YOLO folder in which ultralytics may write its caches.
 
-    All splits are written. Images are placed as `link` says. Labels are copied byte for byte (YOLO) or converted (other
-    formats). Ultralytics needs ``val:``. If there is no val split, ``val:`` names the test split, or the train split if
-    there is no test split.
+    All splits are written. Labels are copied byte for byte (YOLO) or converted (any other format). Ultralytics needs
+    ``val:`` in the data.yaml. If there is no val split, ``val:`` names the test split or, if there is none either, the
+    train split.
 
     Parameters
     ----------
     source
-        A path as for `load_dataset`, or a dataset. The other splits of the dataset's source are loaded.
+        A path as for `load_dataset`, or a dataset, whose other splits are then loaded.
     output
         A new or empty folder.
     link
-        ``symlink``, ``hardlink`` or ``copy``.
+        How to put images into the folder: ``symlink``, ``hardlink`` or ``copy``.
 
     Returns
     -------
@@ -288,7 +289,7 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
     Raises
     ------
     InputError
-        The source has no labels, or `output` is not empty or overlaps the source.
+        The dataset has no labels, or `output` is not empty or overlaps the dataset.
     """
     mode = check_link(link)
     if mode == "list":
@@ -303,7 +304,7 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
 
 
 def _check_mode(dataset: DetectionDataset, link: str) -> LinkMode:
-    """Return `link` if images of the dataset can be placed in this way. Raise InputError otherwise."""
+    """Return `link` if the images of the dataset can be written in this way. Otherwise raise InputError."""
     mode = check_link(link)
     if mode == "list" and any(record.frame is not None for record in dataset):
         raise InputError(
@@ -324,7 +325,8 @@ def _target(output: str | Path) -> Path:
 def _open_output(target: Path, choice: Choice, link: LinkMode, **replace: bool) -> Iterator[Placer]:
     """Yield a `Placer` for a temporary folder. If the block succeeds, the folder is renamed to `target`.
 
-    Inside the block, files of the source are compared with their state at loading. Raise InputError if a file changed.
+    Inside the block, files of the original dataset are compared with their state when they were loaded. Raise
+    InputError if a file has changed.
     """
     check_apart_from(target, choice.dataset)
     with staged(target, **replace) as folder, choice.files.compared():
@@ -333,7 +335,7 @@ def _open_output(target: Path, choice: Choice, link: LinkMode, **replace: bool) 
 
 
 def _find_writer(dataset: DetectionDataset, format: str | None) -> Write:
-    """Return the function that writes the dataset in `format`. Raise InputError if the format cannot be written."""
+    """Return the function that writes the dataset in `format`. Raise InputError if this is not possible."""
     own = get_format(dataset.source.format)
     if format is None or format == own.name:
         return own.write
@@ -345,10 +347,10 @@ def _find_writer(dataset: DetectionDataset, format: str | None) -> Write:
 
 
 def _selection_json(selection: object, choice: Choice) -> bytes:
-    """Return the content of selection.json: the selection's own JSON, or a short JSON for a list of ids."""
+    """Return the content of selection.json: the JSON of the selection, or a short JSON for a list of ids."""
     to_json = getattr(selection, "to_json", None)
     if callable(to_json):
-        # a surrogate encodes a byte that is not UTF-8, and a JSON escape preserves the surrogate
+        # a surrogate represents a byte that is not valid UTF-8, and a JSON escape preserves the surrogate
         return str(to_json()).encode("utf-8", "backslashreplace")
     content: dict[str, object] = {
         "source": str(choice.dataset.source.path),
@@ -363,7 +365,7 @@ def _selection_json(selection: object, choice: Choice) -> bytes:
 
 
 def _check_provenance(selection: object, dataset: DetectionDataset) -> None:
-    """Warn if a selection was made from another dataset that has the same ids."""
+    """Warn if a selection was made from another dataset that happens to have the same ids."""
     provenance = getattr(selection, "provenance", None)
     made_on = provenance.get("dataset") if isinstance(provenance, Mapping) else None
     if not isinstance(made_on, Mapping) or made_on.get("content_hash") in (None, dataset.content_hash):

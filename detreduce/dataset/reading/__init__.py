@@ -1,1 +1,1 @@
-"""Code that the readers of several formats share: dataset YAML, image lookup, box checks, arrays."""
+"""Code that the readers of several formats share: dataset YAMLs, search for images, checks of boxes, arrays."""

@@ -1,4 +1,4 @@
-"""Read a JSON file of annotations. Errors name the line and the column."""
+"""Read a JSON file with annotations. Errors name the line and the column."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from detreduce.machine.documents import parse_json
 from detreduce.machine.regular_files import ANNOTATIONS, read_regular
 
 Quick = Callable[[str], Any | None]
-"""A faster reader of a JSON text. It returns None for a text that it cannot read."""
+"""A faster reader of JSON text. It returns None for a text that it cannot read."""
 
 
 def read_annotation_json(file: Path, without: Iterable[str] = (), quick: Quick | None = None) -> Any:
-    """Return the content of a JSON file, without the values of the keys `without`.
+    """Return the content of a JSON file, leaving out the keys in `without`.
 
-    `quick` is tried first.
-
-    Raise MissingFileError if the file cannot be read, and InputError with line and column if it is not valid JSON.
+    `quick` is tried before the json module. Raise MissingFileError if the file cannot be read. Raise InputError, which
+    names the line and the column, if it is not valid JSON.
     """
     try:
-        # the bytes are not kept, because such files may be large
+        # do not keep the bytes, because such files may be large
         text = read_regular(file, ANNOTATIONS).decode("utf-8-sig")
     except OSError as error:
         raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None

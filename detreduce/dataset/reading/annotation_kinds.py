@@ -1,4 +1,4 @@
-"""Recognise the annotation format of a file by its first bytes, independent of its name and size."""
+"""Recognise the annotation format of a file by its first bytes, whatever its name and size are."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Kind:
     Attributes
     ----------
     name
-        Short name.
+        A short name.
     title
-        Name in messages.
+        The name in messages.
     advice
-        What the user can do with files of this format, if detreduce does not read them.
+        What the user can do with a file in this format if detreduce does not read it.
     """
 
     name: str
@@ -63,7 +63,7 @@ DOTA = Kind("dota", "DOTA labels", "Convert the labels to YOLO: ultralytics.data
 
 
 def kind_of_file(file: Path) -> Kind | None:
-    """Return the annotation format of a file, or None if it is unknown or the file cannot be read."""
+    """Return the annotation format of a file, or None if it is not known or the file cannot be read."""
     read = _READERS.get(file.suffix.lower())
     if read is None or not is_regular(file):
         return None
@@ -74,7 +74,7 @@ def kind_of_file(file: Path) -> Kind | None:
 
 
 def kind_of_json(file: Path) -> Kind | None:
-    """Return the annotation format of a JSON file, or None if it is unknown or the file cannot be read."""
+    """Return the annotation format of a JSON file, or None if it is not known or the file cannot be read."""
     try:
         return _kind_of_json(file)
     except OSError:
@@ -82,7 +82,10 @@ def kind_of_json(file: Path) -> Kind | None:
 
 
 def _kind_of_json(file: Path) -> Kind | None:
-    """Return the annotation format of a JSON file, or None. Raise OSError if the file cannot be read."""
+    """Return the annotation format of a JSON file, or None if it is not known.
+
+    Raise OSError if the file cannot be read.
+    """
     head = _read_head(file)
     if head[:1] == "[":
         return _kind_of_list(head)
@@ -91,29 +94,29 @@ def _kind_of_json(file: Path) -> Kind | None:
     for kind, keys in _OBJECTS:
         if all(re.search(key, head) for key in keys):
             return kind
-    # COCO: the list of images may come after other long lists
+    # in COCO JSON, the list of images may come after other long lists
     return COCO if file.stat().st_size > _HEAD and _has_images(file) else None
 
 
 def sample_of(names: Sequence[str], size: int) -> Sequence[str]:
-    """Return a sample of `size` to ``2 * size - 1`` names, evenly spread.
+    """Return a sample of `size` to ``2 * size - 1`` names that are spread evenly.
 
-    If there are fewer than `size` names, return all.
+    If there are fewer than `size` names, return all of them.
     """
     return names[:: max(1, len(names) // size)]
 
 
 def spread_first(names: Sequence[str], size: int) -> Iterator[str]:
-    """Yield all names, starting with the names in `sample_of`, so that typical files are found early."""
+    """Yield all names, starting with those in `sample_of`, so that a typical file is found early."""
     yield from sample_of(names, size)
     step = max(1, len(names) // size)
     yield from (name for place, name in enumerate(names) if place % step)
 
 
 class Unread(NamedTuple):
-    """Annotation files of one format below a folder: the first file, and the number of files found.
+    """Annotation files of one format below a folder: the first of them, and how many were found (`opened`).
 
-    `more` is True if other files may exist.
+    `more` is True if there may be further files that were not opened.
     """
 
     kind: Kind
@@ -123,21 +126,21 @@ class Unread(NamedTuple):
 
     @property
     def files(self) -> str:
-        """The number of files in words, such as ``100 files or more``."""
+        """The number of files in words, for example ``100 files or more``."""
         return f"{self.opened} file{'' if self.opened == 1 else 's'}{' or more' if self.more else ''}"
 
 
 def find_unread(folder: Path) -> list[Unread]:
     """Return the annotation files below a folder, by format.
 
-    For each suffix, about 100 files are opened, evenly spread over the sorted names. If none of them has annotations,
-    further files are opened until one has annotations. So the number counts only files that were opened.
+    For each suffix, about 100 files are opened, which are spread evenly over the sorted names. If none of them contains
+    annotations, further files are opened until one does. Therefore, the numbers count only files that were opened.
     """
     files = find_files(folder, SUFFIXES | IMAGE_SUFFIXES)
     stems = {_stem(name) for name in files if _suffix(name) in IMAGE_SUFFIXES}
     by_suffix: dict[str, list[str]] = {}
     for name in files:
-        # only text files with the name of an image can be labels
+        # a text file can contain labels only if it has the name of an image
         if _suffix(name) in SUFFIXES and (_suffix(name) != ".txt" or _stem(name) in stems):
             by_suffix.setdefault(_suffix(name), []).append(name)
     found: dict[Kind, Unread] = {}
@@ -154,7 +157,7 @@ def find_unread(folder: Path) -> list[Unread]:
     return list(found.values())
 
 
-# the first format whose patterns all occur
+# the format is the first one whose patterns all occur
 _OBJECTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (LABELME, (r'"shapes"\s*:\s*\[', r'"image(Path|Data|Height|Width)"\s*:')),
     (VIA, (r'"_via_(img_metadata|settings|attributes)"\s*:',)),
@@ -169,7 +172,7 @@ _OBJECTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
 
 
 def _kind_of_list(head: str) -> Kind | None:
-    """Return the annotation format of a file that starts like a JSON list."""
+    """Return the annotation format of a file that begins like a JSON list."""
     if re.search(r'"coordinates"\s*:\s*\{', head) and re.search(r'"(image|imagefilename)"\s*:', head):
         return CREATEML
     if re.search(r'"(image|imagefilename)"\s*:\s*"', head) and re.search(r'"annotations?"\s*:\s*\[\s*\]', head):
@@ -188,7 +191,7 @@ def _kind_of_list(head: str) -> Kind | None:
 
 
 def _has_images(file: Path) -> bool:
-    """Return whether a JSON object has a list ``images``. After its first bytes, the file is read in pieces."""
+    """Return whether a JSON object has a list ``images``. The file is read in pieces."""
     pattern = re.compile(rb'"images"\s*:\s*\[')
     with open_regular(file) as handle:
         tail = handle.read(_HEAD)[-64:]
@@ -200,13 +203,12 @@ def _has_images(file: Path) -> bool:
 
 
 def _kind_of_lines(file: Path) -> Kind | None:
-    """Return the format of a file that has one JSON object on each line."""
+    """Return the format of a file that contains one JSON object on each line."""
     head = _read_head(file)
     return LABELBOX if re.search(r'"data_row"\s*:\s*\{', head) else None
 
 
 def _kind_of_xml(file: Path) -> Kind | None:
-    """Return the format of an XML file."""
     head = _read_head(file)
     if re.search(r"<annotations[\s>]", head) and re.search(r"<(image|track|meta)[\s>]", head):
         return CVAT
@@ -214,7 +216,7 @@ def _kind_of_xml(file: Path) -> Kind | None:
 
 
 def _kind_of_csv(file: Path) -> Kind | None:
-    """Return the format of a CSV table. Its column names or its first row must look like boxes."""
+    """Return the format of a CSV table whose column names, or whose first row, look like boxes."""
     lines = [line for line in _read_head(file).splitlines() if line.strip()][:2]
     if not lines:
         return None
@@ -228,7 +230,7 @@ def _kind_of_csv(file: Path) -> Kind | None:
     )  # fmt: skip
     if any(wanted <= set(names) for wanted in boxes):
         return CSV
-    # without names of columns: path,x1,y1,x2,y2,class
+    # there are no names of columns; look for a row such as path,x1,y1,x2,y2,class
     fields = [field.strip().strip('"') for field in lines[0].split(separator)]
     numbers = [field for field in fields if _NUMBER.match(field)]
     return CSV if any(_suffix(field) in IMAGE_SUFFIXES for field in fields) and len(numbers) >= 4 else None
@@ -252,7 +254,7 @@ def _kind_of_text(file: Path) -> Kind | None:
 
 
 def _read_head(file: Path) -> str:
-    """Return the text at the start of a file, without leading white space."""
+    """Return the text at the beginning of a file, without leading white space."""
     with open_regular(file) as handle:
         data = handle.read(_HEAD)
     encoding = "utf-16" if is_utf16(data) else "utf-8-sig"
@@ -260,12 +262,11 @@ def _read_head(file: Path) -> str:
 
 
 def _suffix(name: str) -> str:
-    """Return the suffix of a name, in lower case."""
     return os.path.splitext(name)[1].lower()  # noqa: PTH122
 
 
 def _stem(name: str) -> str:
-    """Return the name of a file without folder and suffix."""
+    """Return the name of a file without its folder and suffix."""
     return os.path.splitext(name.rsplit("/", 1)[-1])[0]  # noqa: PTH122
 
 

@@ -1,4 +1,4 @@
-"""Read a dataset YAML, and find the folders that the YAML names."""
+"""Read a dataset YAML, and find the folders that it names."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Description:
     Attributes
     ----------
     file
-        Absolute path of the YAML.
+        The absolute path of the YAML.
     values
         The keys and values of the YAML.
     oddities
-        Descriptions of unusual properties of the file.
+        Descriptions of what is unusual about the file.
     """
 
     file: Path
@@ -45,11 +45,14 @@ class Description:
 
     @property
     def folder(self) -> Path:
-        """The folder of the YAML. Relative paths in the YAML are relative to this folder."""
+        """The folder of the YAML, to which relative paths in the YAML refer."""
         return self.file.parent
 
     def how_to_get(self) -> str:
-        """Return a sentence on how to get the data, or "" if the YAML has no key ``get:`` or ``download:``."""
+        """Return a sentence that explains how to get the data.
+
+        Return an empty string if the YAML has neither the key ``get:`` nor ``download:``.
+        """
         if words := self.values.get("get"):
             return f" How to get it: {str(words).strip()}"
         if source := self.values.get("download"):
@@ -58,7 +61,7 @@ class Description:
 
 
 def read_description(file: str | Path) -> Description:
-    """Read a dataset YAML. Raise MissingFileError if the file cannot be read, and InputError for invalid YAML."""
+    """Read a dataset YAML. Raise MissingFileError if it cannot be read, and InputError if it is not valid YAML."""
     path = absolute(file)
     try:
         data = read_regular(path, YAMLS)
@@ -87,7 +90,7 @@ def read_description(file: str | Path) -> Description:
 
 
 def split_entries(description: Description) -> Iterator[tuple[str, Any]]:
-    """Yield each split key that has a value, and the value. Keys are in lower case (CVAT writes ``Train:``)."""
+    """Yield the key and the value of each split that has a value. Keys are in lower case (CVAT writes ``Train:``)."""
     values = {key.lower(): value for key, value in description.values.items() if isinstance(key, str)}
     values |= {key: value for key, value in description.values.items() if isinstance(key, str)}
     for key in SPLIT_KEYS:
@@ -96,9 +99,9 @@ def split_entries(description: Description) -> Iterator[tuple[str, Any]]:
 
 
 def split_values(description: Description) -> dict[str, Any]:
-    """Return the value of each split by canonical name.
+    """Return the value of each split under its canonical name.
 
-    If a split has several aliases in the YAML, the first alias in `SPLIT_KEYS` is used.
+    If the YAML has several aliases for the same split, the alias that comes first in `SPLIT_KEYS` is used.
     """
     values: dict[str, Any] = {}
     for key, value in split_entries(description):
@@ -110,8 +113,8 @@ def split_values(description: Description) -> dict[str, Any]:
 def named_path(description: Description, root: Path, text: str) -> Path:
     """Return the absolute path for a path in a YAML, which is relative to `root`.
 
-    If no file has this literal path, ``~`` and ``${NAME}`` are expanded. Raise InputError if an environment variable is
-    not set.
+    If the literal path does not exist, ``~`` and ``${NAME}`` are expanded. Raise InputError if an environment variable
+    is not set.
     """
     literal = absolute(root / text)
     return literal if os.path.exists(literal) else absolute(root / expand_path(text, description.file))  # noqa: PTH110
@@ -120,11 +123,11 @@ def named_path(description: Description, root: Path, text: str) -> Path:
 def annotated_splits(
     description: Description, root: Path, find_images: Callable[[Path], Path]
 ) -> dict[str, SplitSource]:
-    """Return the splits of a YAML with ``train: {annotations: FILE, images: FOLDER}`` or ``train: FILE``.
+    """Return the splits of a YAML with entries ``train: {annotations: FILE, images: FOLDER}`` or ``train: FILE``.
 
-    Every key whose value has ``annotations`` is a split. `find_images` returns the images folder of an annotation file,
-    for splits without ``images``. Raise InputError if no split is named or a split has no annotations. Raise
-    MissingFileError if an annotation file does not exist.
+    Every key whose value contains ``annotations`` is a split. If a split does not have ``images``, `find_images` is
+    called with its annotation file to find the images folder. Raise InputError if no split is named or a split has no
+    annotations. Raise MissingFileError if an annotation file does not exist.
     """
     file = description.file
     values = split_values(description)
@@ -149,7 +152,7 @@ def annotated_splits(
 
 
 def _how_to_download(file: Path, source: str) -> str:
-    """Return a sentence on how to download the data. `source` is the value of ``download:``."""
+    """Return a sentence that explains how to download the data. `source` is the value of ``download:``."""
     shipped = is_shipped(file)
     name = file.name if shipped else str(file)
     code = f"from ultralytics.data.utils import check_det_dataset; check_det_dataset({json.dumps(name)})"
@@ -165,7 +168,7 @@ def _how_to_download(file: Path, source: str) -> str:
 
 
 def expand_path(text: str, file: Path) -> str:
-    """Replace ``${NAME:-default}`` and a leading ``~``. Raise InputError if a variable without a default is not set."""
+    """Expand ``${NAME:-default}`` and a leading ``~``. Raise InputError if a variable is not set and has no default."""
     expanded = expand(text)
     if "${" in expanded:
         raise InputError(
@@ -176,9 +179,9 @@ def expand_path(text: str, file: Path) -> str:
 
 
 def candidate_roots(description: Description) -> list[Path]:
-    """Return the folders that ``path:`` may mean, the most likely first.
+    """Return the folders that ``path:`` may refer to, most likely first.
 
-    A relative path may be relative to the YAML's folder, the working folder or ultralytics' datasets folders.
+    A relative path may start from the folder of the YAML, the working folder or ultralytics' datasets folders.
     """
     given = description.values.get("path")
     if given is None or given == "":
@@ -188,16 +191,16 @@ def candidate_roots(description: Description) -> list[Path]:
     text = expand_path(given, description.file)
     places = [absolute(description.folder / text), absolute(text)]
     if is_shipped(description.file):
-        # no dataset lies next to the files that ultralytics ships
+        # leave out the folder of the YAML, because no dataset is next to the files that ultralytics ships
         places.pop(0)
-    # ultralytics looks here for a relative path that does not exist
+    # ultralytics looks in these folders for a relative path that does not exist
     return list(dict.fromkeys([*places, *(absolute(folder / text) for folder in datasets_folders())]))
 
 
 def find_root(description: Description) -> Path:
-    """Return the dataset's folder. Raise MissingFileError if the folder does not exist.
+    """Return the folder of the dataset. Raise MissingFileError if it does not exist.
 
-    The message lists the paths that were tried and how to get the data.
+    The message lists the paths that were tried, and explains how to get the data.
     """
     candidates = candidate_roots(description)
     for folder in candidates:
@@ -212,9 +215,9 @@ def find_root(description: Description) -> Path:
 def annotated_source(
     name: str, description: Description, split: str, find_images: Callable[[Path], Path]
 ) -> tuple[Source, str]:
-    """Return the source of a dataset YAML in the format `name`, and its split. Raise the errors of `annotated_splits`.
+    """Return the source that a dataset YAML in the format `name` describes, and the name of the chosen split.
 
-    `find_images` is as in `annotated_splits`.
+    `find_images` is the same as for `annotated_splits`, whose errors are raised here too.
     """
     root = find_root(description)
     splits = annotated_splits(description, root, find_images)

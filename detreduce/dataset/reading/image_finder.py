@@ -1,4 +1,4 @@
-"""Find the image that an annotation file refers to by an upload path, a URL, or a name with a hash prefix."""
+"""Find the image that an annotation file refers to by an upload path, a URL, or a name with a hash in front."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detreduce.dataset.listing import find_files
 from detreduce.dataset.records import IMAGE_SUFFIXES
 from detreduce.machine.regular_files import is_regular
 
-# Label Studio puts such hashes in front of the names of uploads and downloads
+# Label Studio puts such a hash in front of the names of uploaded and downloaded files
 _HASH = re.compile(r"^[0-9a-f]{8}(?:-|__)")
 
 
@@ -24,10 +24,10 @@ def safe_name(name: str) -> str | None:
 
 
 def path_in(reference: str) -> str:
-    """Return the path in a reference: x of ``/data/local-files/?d=x``, the path of a URL, or the whole reference."""
+    """Return the path in a reference: x in ``/data/local-files/?d=x``, the path of a URL, or the whole reference."""
     try:
         parts = urlsplit(reference.replace("\\", "/"))
-    except ValueError:  # for instance an invalid IPv6 address in brackets
+    except ValueError:  # for example because of an invalid IPv6 address in brackets
         return reference.replace("\\", "/")
     if local := parse_qs(parts.query).get("d"):
         found = local[0]
@@ -35,21 +35,22 @@ def path_in(reference: str) -> str:
         found = unquote(parts.path)
     else:
         found = reference
-    # a backslash may appear only after decoding
+    # there may be backslashes that appeared only now, by decoding
     return found.replace("\\", "/")
 
 
 class ImageFinder:
-    """Search for images below a folder. The folder is listed only if an image is not at the given path."""
+    """Searches for images below a folder. The folder is listed only if an image is not at the given path."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def find(self, reference: str) -> str | None:
-        """Return the image's path relative to the folder, with ``/``, or None if no image or several images match.
+        """Return the path of an image relative to the folder, or None if no image or several images match.
 
-        Three matches are tried in this order: the path of the reference, its file name, and its file name without hash
-        prefixes. A file name counts only if exactly one image has it. Files outside the folder are never used.
+        Three ways to match are tried in this order: the path in the reference, its file name, and its file name without
+        the hash in front. A file name matches only if exactly one image has it. Files outside the folder are never
+        used.
         """
         path = path_in(reference)
         name = safe_name(path)
@@ -64,7 +65,7 @@ class ImageFinder:
 
     @cached_property
     def _listed(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        """Paths of all images by file name, and by file name without hash prefix."""
+        """The paths of all images by file name, and by file name without the hash in front."""
         by_name: dict[str, list[str]] = {}
         by_bare_name: dict[str, list[str]] = {}
         for name in find_files(self.folder, IMAGE_SUFFIXES) if self.folder.is_dir() else ():
@@ -75,14 +76,14 @@ class ImageFinder:
 
 
 def _longest_tail(path: str, hits: list[str]) -> str | None:
-    """Return the hit that shares more of its last folders with `path` than every other hit, or None."""
-    # a/x.jpg is the end of mnt/a/x.jpg, c/a/x.jpg is not
+    """Return the hit that shares more of its last folders with `path` than any other hit, or None."""
+    # for example, a/x.jpg is the end of mnt/a/x.jpg, but c/a/x.jpg is not
     if whole := [hit for hit in hits if f"/{path}".endswith(f"/{hit}")]:
         return max(whole, key=len)
     wanted = path.split("/")[-2::-1]
 
     def shared(hit: str) -> int:
-        """Return the number of last folders that a hit shares with `path`."""
+        """Return how many of its last folders a hit shares with `path`."""
         folders = hit.split("/")[-2::-1]
         pairs = enumerate(zip(folders, wanted, strict=False))
         return next((count for count, (one, other) in pairs if one != other), min(len(folders), len(wanted)))

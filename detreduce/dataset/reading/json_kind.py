@@ -1,4 +1,4 @@
-"""Find out from the first bytes of a JSON file whether the file contains a list."""
+"""Find out from the first bytes of a JSON file whether it contains a list."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from detreduce.machine.regular_files import open_regular
 
 
 def holds_list(file: Path) -> bool:
-    """Return whether the first characters of a file begin a JSON list. Return False if the file cannot be read."""
+    """Return whether a file begins like a JSON list. Return False if the file cannot be read."""
     try:
         with open_regular(file) as handle:
             return handle.read(256).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["

@@ -1,4 +1,4 @@
-"""Add a labelled box in pixels to its image, and describe the faults of the box."""
+"""Add a labelled box in pixels to its image, and describe what is wrong with the box."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Box = tuple[float, float, float, float]
 
 
 class LabelledImage(Protocol):
-    """The boxes and the size of one image, from its annotations.
+    """The boxes and the size of an image, as its annotations give them.
 
     Attributes
     ----------
     boxes, labels
         The usable boxes (x1, y1, x2, y2) in pixels, and the label of each box.
     width, height
-        The size in pixels; None if the annotations do not give it.
+        The size in pixels, or None if the annotations do not give it.
     """
 
     boxes: list[Box]
@@ -27,10 +27,11 @@ class LabelledImage(Protocol):
 
 
 def add_box(image: LabelledImage, label: str, box: Box, entry: str, seen: dict[tuple[str, Box], str]) -> list[str]:
-    """Add a box to its image, unless its width or height is negative. Return descriptions of its faults.
+    """Add a box to its image, unless its width or height is negative. Return descriptions of what is wrong with the
+    box.
 
-    `entry` is the name of the box in messages, such as ``object 3``. `seen` maps (label, box) of the image's earlier
-    entries to their names. The new box is added to `seen`.
+    `entry` is what messages call the box, for example ``object 3``. `seen` maps the label and the box of each earlier
+    entry of the image to what messages call it. The new box is added to `seen`.
     """
     extent = bad_extent(box[2] - box[0], box[3] - box[1])
     if extent is not None and not extent[1]:

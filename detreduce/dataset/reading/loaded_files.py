@@ -1,4 +1,4 @@
-"""Record the state of the files that a dataset was loaded from, so that a writer notices later changes."""
+"""Record the state of the files from which a dataset was loaded, so that later changes are noticed before writing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from detreduce.machine.regular_files import watched_reads
 
 
 class LoadedFiles:
-    """The state of a dataset's files at the time of loading: size, modification time, and hash of the content.
+    """The state of a dataset's files when it was loaded: size, modification time, and hash of the content.
 
-    The content is hashed for files that the loader reads, such as labels and annotation files. The loader does not open
-    images, so only their size and modification time are recorded. A file takes 16 bytes of memory: a hash of its path
-    and a hash of its state.
+    The content is hashed for all files that the loader reads, such as label and annotation files. The loader does not
+    open images, so only their size and modification time are recorded. Each file takes 16 bytes of memory: a hash of
+    its path and a hash of its state.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class LoadedFiles:
         return self._stamp_of(path) is not None
 
     def note(self, path: str | os.PathLike[str], status: os.stat_result, data: bytes | None = None) -> None:
-        """Record the state of a file. `data` is its content if the loader reads the file."""
+        """Record the state of a file. `data` is its content, if the loader reads the file."""
         self._paths.append(_key(path))
         self._stamps.append(_stamp(status, data))
         self._sorted = None
@@ -48,8 +48,9 @@ class LoadedFiles:
 
     @contextmanager
     def compared(self) -> Iterator[None]:
-        """Return a context in which reading a file raises InputError if it changed or vanished since the dataset was
-        loaded.
+        """Return a context in which every file that is read is compared with its state when the dataset was loaded.
+
+        If the file has changed or vanished, InputError is raised.
         """
         try:
             with watched_reads(self.check):
@@ -60,19 +61,17 @@ class LoadedFiles:
             raise
 
     def check(self, path: str | os.PathLike[str], status: os.stat_result, data: bytes | None = None) -> None:
-        """Raise InputError if a file differs from its recorded state. `data` is the content of a file that was read."""
+        """Raise InputError if a file differs from its recorded state. `data` is its content, if the file was read."""
         known = self._stamp_of(path)
         if known is not None and known != _stamp(status, data):
             raise InputError(f"{path} {_CHANGED}")
 
     def check_image(self, path: str | os.PathLike[str]) -> None:
-        """Raise InputError if an image changed since the dataset was loaded. Raise OSError if the image cannot be
-        found.
-        """
+        """Raise InputError if an image has changed since the dataset was loaded, and OSError if it cannot be found."""
         self.check(path, os.stat(path))  # noqa: PTH116 (100,000 calls)
 
     def copy(self) -> LoadedFiles:
-        """Return a copy to which files can be added."""
+        """Return a copy to which further files can be added."""
         copied = LoadedFiles()
         copied.add_others(self)
         return copied
@@ -83,7 +82,7 @@ class LoadedFiles:
         self._sorted = None
 
     def _stamp_of(self, path: str | os.PathLike[str]) -> int | None:
-        """Return the recorded state of a file, or None if the loader did not see the file."""
+        """Return the recorded state of a file as a hash, or None if the loader did not see the file."""
         if self._sorted is None:
             paths = np.frombuffer(self._paths, np.uint64) if self._paths else np.empty(0, np.uint64)
             order = np.argsort(paths, kind="stable")
@@ -91,7 +90,7 @@ class LoadedFiles:
             self._sorted = paths[order].copy(), stamps[order].copy()
         paths, stamps = self._sorted
         key = np.uint64(_key(path))
-        # if a file has several states, the last state is used
+        # if several states were recorded for the file, use the last one
         place = int(np.searchsorted(paths, key, side="right")) - 1
         return int(stamps[place]) if place >= 0 and paths[place] == key else None
 

@@ -1,4 +1,6 @@
-"""Find files whose name looks like the name of a missing file but differs in upper and lower case or Unicode form."""
+"""Find a file whose name looks like the name of a missing file, but differs in upper and lower case or in Unicode
+form.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,16 @@ from detreduce.errors import describe_difference, look_of
 
 
 class NearNames:
-    """Find names that look like a missing name. `list_names` is called at most once, when a hint is needed."""
+    """Finds names that look like a missing name. `list_names` is called at most once, when it is first needed."""
 
     def __init__(self, list_names: Callable[[], Iterable[str]]) -> None:
         self._list_names = list_names
         self._by_look: dict[str, list[str]] | None = None
 
     def hint(self, name: str) -> str:
-        """Return the end of an error message: the existing name that looks like the missing `name`. Return "" if there
-        is none.
+        """Return the end of an error message that names an existing name which looks like the missing `name`.
+
+        Return an empty string if there is no such name.
         """
         if self._by_look is None:
             self._by_look = {}
@@ -30,13 +33,13 @@ class NearNames:
 
 
 class FolderNames:
-    """The names in folders. Each folder is listed once, and only if a file in it is missing."""
+    """The names of the files in folders. A folder is listed only once, when a file in it is missing."""
 
     def __init__(self) -> None:
         self._folders: dict[str, NearNames] = {}
 
     def hint(self, path: str) -> str:
-        """Return a text about an existing file whose name looks like the missing file `path`, or ""."""
+        """Return a text that names an existing file which looks like the missing file `path`, or an empty string."""
         folder, name = os.path.split(path)
         if folder not in self._folders:
             self._folders[folder] = NearNames(lambda: _entries(folder))
@@ -44,7 +47,7 @@ class FolderNames:
 
 
 def _entries(folder: str) -> list[str]:
-    """Return the names of the entries of a folder, or an empty list if it cannot be listed."""
+    """Return the names of all entries of a folder, or an empty list if the folder cannot be listed."""
     try:
         return os.listdir(folder)  # noqa: PTH208 (pathlib is slower)
     except (OSError, ValueError):

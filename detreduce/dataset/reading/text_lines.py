@@ -6,9 +6,9 @@ import codecs
 
 
 def decode_list(data: bytes) -> str:
-    """Decode a text in UTF-8, or in UTF-16 if it starts with a byte-order mark. Remove the mark.
+    """Decode a text in UTF-8, or in UTF-16 if it begins with a byte-order mark, which is removed.
 
-    Bytes that are not UTF-8 become surrogates, as in the names that Python gets from the file system.
+    Bytes that are not valid UTF-8 become surrogates, as in names that Python gets from the file system.
     """
     return data.decode("utf-16", "replace") if is_utf16(data) else data.decode("utf-8-sig", "surrogateescape")
 

@@ -1,4 +1,4 @@
-"""Parse XML with small repairs: a wrongly declared encoding is corrected, and a bare ``&`` is read as text."""
+"""Parse XML with small repairs: correct a wrongly declared encoding, and read a bare ``&`` as text."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _BARE_AMPERSAND = re.compile(r"&(?!#[0-9]+;|#x[0-9a-fA-F]+;|[A-Za-z_:][\w:.-]*;)
 
 
 def parse_xml(data: bytes) -> tuple[ElementTree.Element, list[str]]:
-    """Return the root element, and descriptions of the repairs.
+    """Parse XML. Return the root element, and descriptions of the repairs.
 
-    Raise ElementTree.ParseError if the XML is broken. Raise ValueError if the bytes do not have the declared encoding.
-    Raise LookupError if the encoding is unknown. External files are not loaded, and entity expansion is limited.
+    Raise ElementTree.ParseError if the XML is broken, ValueError if the bytes do not have the declared encoding, and
+    LookupError if the encoding is unknown. External files are not loaded, and the expansion of entities is limited.
     """
     text, found = decode_xml(data)
     try:
@@ -42,7 +42,7 @@ def decode_xml(data: bytes) -> tuple[str, list[str]]:
         match = _DECLARATION.match(data[:1000])
         encoding = match[1].decode("ascii") if match else "utf-8"
         if encoding.lower().replace("_", "-").startswith(("utf-16", "ucs-2", "utf-32")):
-            # the declaration itself is ASCII, so the file cannot be UTF-16
+            # if the declaration itself is in ASCII, the file cannot be UTF-16
             found.append(f"declares {encoding}, but has another encoding; read as UTF-8")
             encoding = "utf-8"
     text = data.decode(encoding)

@@ -1,1 +1,1 @@
-"""Views of a dataset: pandas frames, notebook HTML, figures and thumbnails."""
+"""Views of a dataset: pandas frames, HTML for notebooks, figures and thumbnails."""

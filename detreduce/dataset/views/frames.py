@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BoxColumns:
-    """The columns of a table of B boxes.
+    """The columns of a table with B boxes.
 
     Attributes
     ----------
     rows
-        (B,) int64: row of the box's image.
+        (B,) int64: row of each box's image.
     classes
-        (B,) int64: class of the box.
+        (B,) int64: class number of each box.
     crowd
-        (B,) bool: True for a crowd region.
+        (B,) bool: whether each box is a crowd region.
     corners
         (B, 4) float64: x1, y1, x2, y2 as fractions of the image.
     sizes
-        (B,) float64: sqrt(box area / image area).
+        (B,) float64: size of each box, sqrt(box area / image area).
     """
 
     rows: npt.NDArray[np.int64]
@@ -44,10 +44,10 @@ def images_frame(
     boxes: npt.NDArray[np.int64],
     crowd: npt.NDArray[np.int64],
 ) -> pd.DataFrame:
-    """Return a frame with one row per image.
+    """Return a pandas frame with one row for each image.
 
-    `images` has the id, name, path, width and height of each image. `boxes` and `crowd` (n,) are the numbers of boxes
-    and crowd regions of each image.
+    `images` contains the id, name, path, width and height of each image. `boxes` and `crowd` (n,) contain the number of
+    boxes and of crowd regions in each image.
     """
     import pandas as pd
 
@@ -70,9 +70,9 @@ def boxes_frame(
     class_names: Sequence[str],
     boxes: BoxColumns,
 ) -> pd.DataFrame:
-    """Return a frame with one row per box.
+    """Return a pandas frame with one row for each box.
 
-    `images` has the id and name of each image. `boxes.rows` are indices into `images`.
+    `images` contains the id and the name of each image. `boxes.rows` are indices into `images`.
     """
     import pandas as pd
 
@@ -93,7 +93,7 @@ def boxes_frame(
 
 
 def id_column(ids: Iterable[int | str | None]) -> pd.Series:
-    """Return a column of image ids: int64 if all ids are whole numbers, else Python objects."""
+    """Return a column of image ids: int64 if all ids are whole numbers, otherwise Python objects."""
     import pandas as pd
 
     values = list(ids)
@@ -102,7 +102,10 @@ def id_column(ids: Iterable[int | str | None]) -> pd.Series:
 
 
 def text_column(values: Iterable[str | None]) -> pd.Series:
-    """Return a column of Python strings. Pandas' own text type may require UTF-8, and file names may not be UTF-8."""
+    """Return a column of Python strings.
+
+    The text type of pandas is not used, because it may require UTF-8, and file names need not be valid UTF-8.
+    """
     import pandas as pd
 
     return pd.Series(list(values), dtype=object)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 Example = tuple[str, Path, npt.NDArray[np.float64]]
-"""An image's name, its file, and its (m, 4) box corners as fractions of the image."""
+"""The name of an image, its file, and the corners of its boxes (m, 4) as fractions of the image."""
 CLASSES = 30
-"""Maximum number of classes in the table."""
+"""The maximum number of classes in the table."""
 PICTURE_BYTES = 100_000
-"""Maximum size of all pictures together, in bytes."""
+"""The maximum size of all pictures together, in bytes."""
 
 
 def dataset_html(
@@ -37,15 +37,15 @@ def dataset_html(
     Parameters
     ----------
     content
-        Facts to show first: name -> value.
+        Facts to show first, as name -> value.
     class_names
-        C class names. C = 0 if the dataset is not labelled.
+        The C names of the classes. C is 0 if the dataset is not labelled.
     counts
         (n, C) number of boxes of each class in each image, without crowd regions, as a sparse table.
     problems
         Problems to show in a folded list.
     examples
-        Images to show. Images that no longer fit into `PICTURE_BYTES` are skipped.
+        Images to show. Once `PICTURE_BYTES` are used up, further images are skipped.
     """
     boxes, images = boxes_of_classes(counts), images_of_classes(counts)
     order = np.argsort(-boxes, kind="stable")
@@ -60,7 +60,7 @@ def dataset_html(
 
 
 def contact_sheet(examples: Iterable[Example], budget: int = PICTURE_BYTES) -> str:
-    """Return the HTML of the example images that can be read and whose pictures fit into `budget` bytes."""
+    """Return HTML with those example images that can be read and whose pictures fit into `budget` bytes."""
     shown = []
     for name, file, corners in examples:
         jpeg = thumbnail(file, corners)
@@ -71,7 +71,7 @@ def contact_sheet(examples: Iterable[Example], budget: int = PICTURE_BYTES) -> s
 
 
 def dataset_figure(class_names: Sequence[str], boxes: npt.NDArray[np.int64], sizes: npt.NDArray[np.float64]) -> Figure:
-    """Return a figure with two bar charts: the number of `boxes` (C,) per class, and the `sizes` (B,) of all boxes."""
+    """Draw two bar charts: the number of `boxes` (C,) of each class, and the `sizes` (B,) of all boxes."""
     from detreduce.figures import class_and_size_bars
 
     return class_and_size_bars(class_names, boxes, sizes)

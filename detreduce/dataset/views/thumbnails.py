@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIDE = 128
-"""Length of a thumbnail's longer side, in pixels."""
+"""The length of a thumbnail's longer side, in pixels."""
 BOXES_DRAWN = 60
 QUALITY = 70
 OUTLINE = "#ff6d00"
 
 
 def small_image(path: Path, side: int = SIDE) -> Image | None:
-    """Return a small upright image, or None if the file cannot be read. The longer side has at most `side` pixels."""
+    """Return a small upright image whose longer side has at most `side` pixels, or None if the file cannot be read."""
     try:
         if (frame := read_frame(path)) is not None:
             from PIL import Image
@@ -35,7 +35,7 @@ def small_image(path: Path, side: int = SIDE) -> Image | None:
             with decoding(image.width * image.height):
                 image.draft("RGB", (2 * side, 2 * side))
                 small = decode_quietly(lambda: _shrink(image, side))
-    # for a broken file, Pillow's decoders raise almost any error
+    # for a broken file, Pillow's decoders can raise almost any error
     except Exception:
         return None
     return small
@@ -60,8 +60,8 @@ def as_jpeg(image: Image) -> bytes:
 def thumbnail(path: Path, corners: npt.NDArray[np.float64], side: int = SIDE) -> bytes | None:
     """Return a small upright JPEG of an image, or None if the image cannot be read.
 
-    `corners` (m, 4) are the boxes to draw: x1, y1, x2, y2 as fractions of the upright image. NaN boxes are skipped.
-    At most `BOXES_DRAWN` boxes are drawn.
+    `corners` (m, 4) are the boxes to draw: x1, y1, x2, y2 as fractions of the upright image. Boxes that are NaN are
+    skipped. At most `BOXES_DRAWN` boxes are drawn.
     """
     from PIL import ImageDraw
 

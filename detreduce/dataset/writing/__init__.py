@@ -1,1 +1,1 @@
-"""Code that the writers of all formats share: choice, staging, links, reports."""
+"""Code that the writers of all formats share: chosen images, staging, links, reports."""

@@ -1,4 +1,4 @@
-"""Write a subset in a format that stores the annotations of a split in one file (COCO, CVAT, Label Studio)."""
+"""Write a subset in a format that stores all annotations of a split in one file (COCO, CVAT, Label Studio)."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from detreduce.errors import InputError
 
 @dataclass(frozen=True)
 class AnnotatedFormat:
-    """The functions of a format that `write_annotated` needs.
+    """The functions of a format that `write_annotated` calls.
 
     Attributes
     ----------
     load
-        Load one split of a source.
+        Loads one split of a source.
     filtered
-        Yield the content of an annotation file of the reduced split with only the images of these records.
+        Yields the content of an annotation file of the reduced split, with only the images of some records.
     inside
-        Names of the splits that one annotation file contains. These splits share one file in the output too.
+        The names of the splits that a single annotation file contains. These splits share one file in the output too.
     """
 
     load: Callable[[Source, str], DetectionDataset]
@@ -39,7 +39,7 @@ class AnnotatedFormat:
 
 
 def refuse_lists(choice: Choice, placer: Placer) -> None:
-    """Raise InputError for link='list', because the annotation file needs its images next to it."""
+    """Raise InputError if link='list', because the annotation file needs its images next to it."""
     if placer.link == "list":
         raise InputError(
             f"link='list' cannot be used for {choice.dataset.source.path.name}: this file needs its images next to it. "
@@ -50,9 +50,9 @@ def refuse_lists(choice: Choice, placer: Placer) -> None:
 def write_annotated(choice: Choice, placer: Placer, target: Path, how: AnnotatedFormat) -> Reload:
     """Write the annotation files, the images and a data.yaml. Return a function that loads the reduced split.
 
-    `placer` writes to a temporary folder, which the caller then renames to `target`. If all images are chosen, the
-    annotation file is copied byte for byte, except for the byte-order mark of a JSON. With link='list', images are not
-    written, and data.yaml names the source's folders of images.
+    The files are written by `placer` to a temporary folder, which the caller then renames to `target`. If all images
+    are chosen, the annotation file is copied byte for byte, except for the byte-order mark of a JSON file. With
+    link='list', no images are written, and the data.yaml names the original images folders.
     """
     source, own = choice.dataset.source, choice.dataset.split
     places = mirror_annotated(source)
@@ -75,7 +75,7 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
             relative = _place_of_reduced(choice, how, relative, list(splits), set(places.values()))
             placer.write_pieces(relative, how.filtered(old.annotations, records))
         elif split == own or not together:
-            # pycocotools cannot read a JSON with a byte-order mark
+            # remove the byte-order mark of a JSON file, because pycocotools cannot read it
             mark = codecs.BOM_UTF8 if old.annotations.suffix.lower() == ".json" else b""
             placer.copy(old.annotations, relative, without=mark)
         images = str(folder)
@@ -84,19 +84,19 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
         else:
             _place_images(records, folder, placer)
         entries[split] = {"annotations": str(relative), "images": images}
-        # an absolute path of images stays unchanged
+        # if `images` is an absolute path, joining does not change it
         written[split] = SplitSource((absolute(target / images),), target / relative)
     write_dataset_yaml(placer, source.format, entries)
     return partial(how.load, Source(source.format, target / DATA_YAML, target, written), own)
 
 
 def mirror_annotated(source: Source) -> dict[Path, PurePosixPath]:
-    """Return source path -> relative output path, for every annotation file and images folder of a source.
+    """Return original path -> relative path in the output, for each annotation file and images folder of a source.
 
-    A path below the root keeps its path relative to the root. If all other paths are directly in the root's parent
-    folder, every output path is relative to this parent. Otherwise, an images folder outside the root becomes
-    ``images`` (``images/<name>`` if there are several), and an annotation file outside the root becomes
-    ``annotations/<name>``. A number is added to a name that is already in use.
+    A path below the root keeps its path relative to the root. If all other paths are directly in the parent folder of
+    the root, all paths in the output are relative to this parent. Otherwise, an images folder outside the root becomes
+    ``images`` (or ``images/<name>`` if there are several), and an annotation file outside the root becomes
+    ``annotations/<name>``. If a name is already in use, a number is added.
     """
     files = [split.annotations for split in source.splits.values() if split.annotations is not None]
     folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))
@@ -119,7 +119,7 @@ def mirror_annotated(source: Source) -> dict[Path, PurePosixPath]:
 
 
 def _free(place: PurePosixPath, taken: Iterable[PurePosixPath]) -> PurePosixPath:
-    """Return an output path that is not taken: `place`, or `place` with a number."""
+    """Return a path in the output that is not in use: `place`, or `place` with a number."""
     names, count, free = set(taken), 1, place
     while free in names:
         count += 1
@@ -130,10 +130,10 @@ def _free(place: PurePosixPath, taken: Iterable[PurePosixPath]) -> PurePosixPath
 def _place_of_reduced(
     choice: Choice, how: AnnotatedFormat, place: PurePosixPath, splits: Iterable[str], taken: Iterable[PurePosixPath]
 ) -> PurePosixPath:
-    """Return the output path of the annotation file of the reduced split.
+    """Return the path in the output for the annotation file of the reduced split.
 
-    If another split uses the same annotation file, this file is written unchanged for that split. The file of the
-    reduced split then has the name of the split in its path.
+    If another split uses the same annotation file, this file is written unchanged for that split. The path of the
+    reduced split's file then contains the name of the split.
     """
     source, own = choice.dataset.source.splits, choice.dataset.split
     sharing = [
@@ -157,7 +157,6 @@ def _place_of_new(place: PurePosixPath, own: str, split: str, taken: Iterable[Pu
 
 
 def _place_images(records: Iterable[ImageRecord], folder: PurePosixPath, placer: Placer) -> None:
-    """Link or copy the images of one split."""
     listed = list(records)
     with progress("Writing images", len(listed), "images") as advance:
         for record in listed:

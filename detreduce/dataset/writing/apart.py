@@ -1,5 +1,6 @@
-"""Check that the output is outside the source. An output inside a folder of the source would become part of the
-source.
+"""Check that the output is outside the original dataset.
+
+An output inside one of its folders would become part of it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from detreduce.machine.cache_folder import cache_folder
 
 
 def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
-    """Raise InputError if the folder to write overlaps the dataset's folders or contains its files."""
+    """Raise InputError if the folder to write overlaps the folders of the dataset or contains its files."""
     source = dataset.source
     output = _real(target)
     files = {source.path, source.root}
@@ -31,14 +32,14 @@ def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
 
 
 def check_file_apart(target: Path, dataset: DetectionDataset) -> None:
-    """Raise InputError if a file to write is inside a folder that the dataset is read from."""
+    """Raise InputError if the file to write is inside a folder from which the dataset is read."""
     for folder in _listed(dataset):
         if _matches(_real(target), folder):
             raise InputError(f"Output {target} is inside the source's folder {folder}. Choose another path.")
 
 
 def check_cache_apart(cache: str | Path | None, dataset: DetectionDataset) -> None:
-    """Raise InputError if the cache is inside a folder that the dataset is read from."""
+    """Raise InputError if the cache is inside a folder from which the dataset is read."""
     place = _real(cache_folder(cache).absolute())
     for folder in _listed(dataset, also_with_annotations=True):
         if _matches(place, folder):
@@ -48,7 +49,8 @@ def check_cache_apart(cache: str | Path | None, dataset: DetectionDataset) -> No
 def _listed(dataset: DetectionDataset, *, also_with_annotations: bool = False) -> set[Path | str]:
     """Return the folders and glob patterns in which a new file could become part of the dataset.
 
-    The loader does not list the images folder of a COCO JSON, so a new JSON inside this folder is allowed.
+    The loader does not list the images folder of a COCO JSON file. Therefore, a new folder or file may be inside an
+    images folder that contains the JSON file.
     """
     source = dataset.source
     annotations = {split.annotations for split in source.splits.values() if split.annotations is not None}
@@ -62,7 +64,10 @@ def _listed(dataset: DetectionDataset, *, also_with_annotations: bool = False) -
 
 
 def _label_folders(dataset: DetectionDataset) -> set[Path]:
-    """Return the folders of the label files. There may be 100,000 files, so the paths are compared as strings."""
+    """Return the folders of the label files.
+
+    There may be 100,000 files, so their paths are compared as strings.
+    """
     folders = {os.path.dirname(record.label_path) for record in dataset if record.label_path is not None}  # noqa: PTH120
     return set(map(Path, folders))
 
@@ -70,7 +75,7 @@ def _label_folders(dataset: DetectionDataset) -> set[Path]:
 def _matches(path: Path, place: Path | str) -> bool:
     """Return whether a path is in a folder, or whether a pattern matches the path, a folder above it or its content.
 
-    ``**`` matches any number of folders.
+    In a pattern, ``**`` matches any number of folders.
     """
     if isinstance(place, Path):
         return path.is_relative_to(_real(place))
@@ -88,5 +93,4 @@ def _matches(path: Path, place: Path | str) -> bool:
 
 
 def _real(path: Path) -> Path:
-    """Return the absolute path with links resolved."""
     return Path(os.path.realpath(path))

@@ -1,4 +1,4 @@
-"""The images chosen from one split, and the other splits that are written with this split."""
+"""The images that were chosen from a split, and the other splits that are written together with it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from detreduce.machine.regular_files import LABELS, is_regular, read_regular
 
 @dataclass(frozen=True)
 class Choice:
-    """The images chosen from a dataset.
+    """The images that were chosen from a dataset.
 
     Attributes
     ----------
     dataset
-        The split that the images are chosen from.
+        The split from which images were chosen.
     image_ids
-        Ids of the chosen images, in the order chosen.
+        The ids of the chosen images, in the order of the choice.
     load_split
         Function that loads another split of a source.
     others
-        Other splits of the source that are loaded already, by name.
+        Other splits of the source that are already loaded, by name.
     frames
-        The image format of frames that are taken from videos.
+        The image format in which frames of videos are written.
     held_out
-        New splits that are taken from `dataset`: name of the split -> ids of its images.
+        The new splits that are taken out of `dataset`, as name of the split -> ids of its images.
     """
 
     dataset: DetectionDataset
@@ -46,27 +46,27 @@ class Choice:
 
     @cached_property
     def files(self) -> LoadedFiles:
-        """The state of the source's files at loading. `load_other` adds the files of the other splits."""
+        """The state of the dataset's files when they were loaded. `load_other` adds the files of the other splits."""
         return self.dataset.loaded.copy()
 
     @property
     def everything(self) -> bool:
-        """True if every image of the dataset is chosen."""
+        """Whether every image of the dataset was chosen."""
         return len(self.image_ids) == len(self.dataset)
 
     @property
     def chosen(self) -> list[ImageRecord]:
-        """Records of the chosen images, in the order chosen."""
+        """The records of the chosen images, in the order of the choice."""
         return [self.dataset[self.dataset.row_of[image_id]] for image_id in self.image_ids]
 
     @property
     def kept(self) -> tuple[ImageRecord, ...]:
-        """Records of the chosen images, in the dataset's order."""
+        """The records of the chosen images, in the order of the dataset."""
         ids = set(self.image_ids)
         return tuple(record for record in self.dataset if record.id in ids)
 
     def check_lists(self) -> None:
-        """Raise OSError if an annotation file, a list or a YAML of the source vanished since the dataset was loaded."""
+        """Raise OSError if an annotation file, a list or a YAML has vanished since the dataset was loaded."""
         source = self.dataset.source
         for split in source.splits.values():
             for path in (source.path, split.annotations, *split.images):
@@ -74,14 +74,14 @@ class Choice:
                     path.stat()
 
     def check_unchanged(self) -> None:
-        """Raise InputError or OSError if a chosen image or its label file changed since the dataset was loaded."""
+        """Raise InputError or OSError if a chosen image or its label file has changed since the dataset was loaded."""
         for record in self.kept:
             self.files.check_image(record.file)
             if record.label_path is not None and record.label_path in self.files:
                 read_regular(record.label_path, LABELS)
 
     def load_other(self, split: str) -> DetectionDataset | None:
-        """Return another split of the source. Warn and return None if the split cannot be read."""
+        """Return another split of the source. If it cannot be read, warn and return None."""
         try:
             other = self.others[split] if split in self.others else self.load_split(self.dataset.source, split)
         except InputError as error:
@@ -96,7 +96,7 @@ class Choice:
         return list(in_order(dict.fromkeys([*self.dataset.source.splits, *self.held_out])))
 
     def load_others(self) -> dict[str, DetectionDataset]:
-        """Return every split except the dataset's own split. Warn about unreadable splits, and leave them out."""
+        """Return all splits except the dataset's own one. Splits that cannot be read are left out with a warning."""
         new = {split: self._hold_out(split) for split in self.held_out}
         names = [split for split in self.split_names if split != self.dataset.split]
         loaded = {split: new[split] if split in new else self.load_other(split) for split in names}
@@ -108,10 +108,10 @@ class Choice:
         return replace(self.dataset, split=split, records=tuple(record for record in self.dataset if record.id in ids))
 
     def load_records(self) -> dict[str, tuple[ImageRecord, ...]]:
-        """Return the records to write for each split, in the source's order of splits.
+        """Return the records to write for each split, with the splits in the order of the source.
 
-        The reduced split has the chosen images. Other splits have all images whose file exists. Warn if the class ids
-        of the splits disagree. Raise InputError if the splits cannot be joined by class name.
+        The reduced split has the chosen images. Any other split has all images whose file exists. Warn if the class ids
+        of the splits disagree. Raise InputError if the classes of the splits cannot be matched by name.
         """
         others = self.load_others()
         if notice := join_classes(in_order({self.dataset.split: self.dataset, **others})).notice:
@@ -126,7 +126,7 @@ class Choice:
 
 
 def records_on_disk(dataset: DetectionDataset) -> tuple[ImageRecord, ...]:
-    """Return the records whose image file exists. Warn about missing files."""
+    """Return the records whose image file exists, and warn about missing files."""
     there = tuple(record for record in dataset if is_regular(record.file))
     if len(there) < len(dataset):
         missing = len(dataset) - len(there)
@@ -135,7 +135,10 @@ def records_on_disk(dataset: DetectionDataset) -> tuple[ImageRecord, ...]:
 
 
 def readable_records(split: str, records: tuple[ImageRecord, ...]) -> tuple[ImageRecord, ...]:
-    """Return the records whose labels can be read. Warn about the others, which must not become background images."""
+    """Return the records whose labels can be read.
+
+    Warn about the others, which are left out because they must not become background images.
+    """
     readable = tuple(record for record in records if not record.unreadable)
     if count := len(records) - len(readable):
         warn_about_subset(

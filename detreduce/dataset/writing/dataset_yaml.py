@@ -1,4 +1,4 @@
-"""Write the data.yaml of a subset, so that every output can be loaded by its data.yaml."""
+"""Write the data.yaml of a subset, through which every output can be loaded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SELECTION_FILE = PurePosixPath("selection.json")
 FRAMES_TABLE = PurePosixPath("frames.csv")
 """The table of the frames that were taken from videos."""
 OWN_FILES = frozenset({DATA_YAML, SELECTION_FILE, PurePosixPath(MANIFEST)})
-"""Names of the files that detreduce writes at the top of an output."""
+"""The names of the files that detreduce writes at the top level of an output."""
 
 
 def write_dataset_yaml(placer: Placer, format: str, splits: Mapping[str, Any]) -> None:
-    """Write data.yaml with ``format:`` and the value of each split. Paths are relative to the folder of the YAML."""
+    """Write a data.yaml with ``format:`` and the value of each split. Paths are relative to the folder of the YAML."""
     content: dict[str, Any] = {"format": format, **splits}
-    # allow_unicode is not set: a name that is not UTF-8 is escaped and can be read again
+    # allow_unicode stays False, so that a name that is not valid UTF-8 is escaped and can be read again
     placer.write(DATA_YAML, yaml.safe_dump(content, sort_keys=False).encode("ascii"))

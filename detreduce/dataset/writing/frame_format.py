@@ -23,7 +23,7 @@ class FrameFormat:
 
     @classmethod
     def parse(cls, text: str) -> FrameFormat:
-        """Return the value of ``jpg``, ``jpg:90`` or ``png``. Raise InputError for another text."""
+        """Parse a text such as ``jpg``, ``jpg:90`` or ``png``. Raise InputError for any other text."""
         match = _TEXT.fullmatch(text) if isinstance(text, str) else None
         quality = int(match[2] or cls().quality) if match else 0
         if match is None or not 1 <= quality <= 100 or (match[1] == "png" and match[2]):
@@ -31,7 +31,7 @@ class FrameFormat:
         return cls(match[1], quality)
 
     def encode(self, image: npt.NDArray[np.uint8]) -> bytes:
-        """Return the file of an (h, w, 3) RGB image."""
+        """Encode an RGB image (h, w, 3), and return the content of the image file."""
         options = [cv2.IMWRITE_JPEG_QUALITY, self.quality] if self.suffix == "jpg" else []
         done, data = cv2.imencode(f".{self.suffix}", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
         if not done:

@@ -1,4 +1,4 @@
-"""Remove elements from arrays in a JSON text. The rest of the text is copied, not re-serialised."""
+"""Remove elements from arrays in a JSON text. The rest of the text is copied character by character."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
 Span = tuple[int, int]
-"""Start and end positions in a text."""
+"""The start and end of a part of a text, as positions."""
 Advance = Callable[[], None]
 
 
@@ -25,15 +25,15 @@ class Event(NamedTuple):
     Attributes
     ----------
     kind
-        ``element``: an element of an array. ``close``: the closing bracket of an array.
+        ``element`` for an element of an array, or ``close`` for the closing bracket of an array.
     key
         The key of the array.
     value
         The value of the element. None for ``close``.
     start
-        Position in the text where the element starts. For ``close``, position where the array starts.
+        The position in the text at which the element begins. For ``close``, the position at which the array begins.
     end
-        Position in the text after the element. For ``close``, position after the array.
+        The position in the text after the element. For ``close``, the position after the array.
     """
 
     kind: Literal["element", "close"]
@@ -44,19 +44,19 @@ class Event(NamedTuple):
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a JSON file without a byte-order mark. `to_bytes` restores the other bytes."""
+    """Read the text of a JSON file, without a byte-order mark. `to_bytes` converts it back to the same bytes."""
     return read_regular(path, ANNOTATIONS).removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def to_bytes(text: str) -> bytes:
-    """Return the bytes that `text` has in the file. `text` is the result of `read_text`, or a part of it."""
+    """Return the bytes that a text has in the file. `text` is the result of `read_text`, or a part of it."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
-    """Yield each element and the end of each top-level array whose key is in `arrays`, in the order of the text.
+    """Yield the elements and the end of each top-level array whose key is in `arrays`, in the order of the text.
 
-    Raise json.JSONDecodeError if the text is not one JSON object.
+    Raise json.JSONDecodeError if the text is not a single JSON object.
     """
     place = _expect(text, _skip(text, 0), "{")
     if text[place : place + 1] == "}":
@@ -79,7 +79,7 @@ def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
 
 
 def _walk_array(text: str, key: str, start: int) -> Generator[Event, None, int]:
-    """Yield one event for each element of the array at `start`, and one event for its closing bracket.
+    """Yield an event for each element of the array at `start`, and an event for its closing bracket.
 
     Return the position after the closing bracket.
     """
@@ -98,11 +98,11 @@ def _walk_array(text: str, key: str, start: int) -> Generator[Event, None, int]:
 
 
 def kept_spans(text: str, wanted: Mapping[str, Callable[[Any], bool]], advance: Advance = lambda: None) -> list[Span]:
-    """Return the spans of the text that remain after elements of top-level arrays are removed.
+    """Return the spans of the text that remain when some elements of top-level arrays are removed.
 
-    `wanted` maps the key of an array to a function. Elements for which the function returns False are removed. White
+    `wanted` maps the key of an array to a function. An element is removed if this function returns False for it. White
     space around the elements is kept, so an indented file stays indented. Adjacent spans are merged. If no element is
-    removed, the whole text is one span. `advance` is called once per element.
+    removed, the whole text is one span. `advance` is called once for each element.
     """
     return _spans(text, walk(text, wanted.keys()), wanted, advance)
 
@@ -110,7 +110,7 @@ def kept_spans(text: str, wanted: Mapping[str, Callable[[Any], bool]], advance: 
 def _spans(
     text: str, events: Iterator[Event], wanted: Mapping[str, Callable[[Any], bool]], advance: Advance
 ) -> list[Span]:
-    """Return the spans that remain after the unwanted elements of `events` are removed."""
+    """Return the spans that remain when the unwanted elements among `events` are removed."""
     spans: list[Span] = []
     cursor = 0
     first = kept_end = last_end = None
@@ -140,13 +140,13 @@ def _spans(
 
 
 def kept_spans_of_list(text: str, wanted: Callable[[Any], bool]) -> list[Span]:
-    """Return the spans that remain, as `kept_spans` does, for a text that is one list."""
+    """Return the spans that remain, like `kept_spans`, for a text that consists of a single list."""
     start = _skip(text, 0)
     return _spans(text, _walk_array(text, "", start), {"": wanted}, lambda: None)
 
 
 def _emit(spans: list[Span], start: int, end: int) -> None:
-    """Add a span to the list, or extend the last span if the new span follows directly."""
+    """Add a span to the list, or extend the last span if the new one directly follows it."""
     if spans and spans[-1][1] == start:
         spans[-1] = (spans[-1][0], end)
     elif end > start:
@@ -160,7 +160,10 @@ def _skip(text: str, place: int) -> int:
 
 
 def _expect(text: str, place: int, mark: str) -> int:
-    """Return the position after `mark` and the following white space. Raise an error if `mark` is not at `place`."""
+    """Return the position after `mark` and the white space that follows it.
+
+    Raise an error if `mark` is not at `place`.
+    """
     if text[place : place + 1] != mark:
         raise json.JSONDecodeError(f"Expecting {mark!r}", text, place)
     return _skip(text, place + 1)

@@ -1,4 +1,4 @@
-"""Place files in the folder of a subset: link or copy images, and copy labels."""
+"""Put files into the folder of a subset: link or copy images, and copy labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BLOCK = 1 << 20
 
 
 def check_link(link: str) -> LinkMode:
-    """Return `link` if it is a known way to place images. Raise InputError otherwise."""
+    """Return `link` if it is a known way to put images into a folder. Otherwise raise InputError."""
     for mode in get_args(LinkMode):
         if link == mode:
             return mode
@@ -33,21 +33,21 @@ def check_link(link: str) -> LinkMode:
 
 
 class Placer:
-    """Write files below one folder. A path that is used twice or is outside the folder raises InputError.
+    """Writes files below a folder. It raises InputError if a path is used twice or is outside the folder.
 
     Symbolic links are absolute, so that the output can be moved. If the file system does not allow hard links, images
     are copied, and `finish` warns about this once. JPEG files without an end marker are always copied, because
-    ultralytics rewrites such files in place and would change the source through a link. The mode of a file is never
-    set, because a hard link shares its mode with the source.
+    ultralytics rewrites such files in place and, through a link, would change the original file. The permissions of a
+    file are never set, because a hard link shares them with the original file.
 
     Parameters
     ----------
     folder
         The folder to write to.
     link
-        How images are placed.
+        How images are put into the folder.
     loaded
-        The source's files as they were loaded. A file that changed since raises InputError.
+        The state of the original files when they were loaded. If a file has changed since, InputError is raised.
     """
 
     def __init__(self, folder: Path, link: LinkMode, loaded: LoadedFiles | None = None) -> None:
@@ -62,10 +62,10 @@ class Placer:
         self._open_jpegs = 0
 
     def image(self, source: Path, relative: PurePosixPath) -> None:
-        """Link or copy the image `source` to `relative`.
+        """Link or copy the image `source` to the path `relative`.
 
-        Raise InputError if another image has this path or if the image changed after it was loaded, and OSError if the
-        file cannot be written.
+        Raise InputError if another image has this path or if the image has changed since it was loaded. Raise OSError
+        if the file cannot be written.
         """
         target = self._target(relative, source)
         if target is None:
@@ -73,11 +73,12 @@ class Placer:
         try:
             self._entries[relative] = self._place(source, target)
         except FileNotFoundError:
-            os.stat(source)  # noqa: PTH116 (names the image by the path that was loaded, if the image is missing)
+            # if the image itself is missing, raise an error with the path from which it was loaded
+            os.stat(source)  # noqa: PTH116
             raise
 
     def _place(self, source: Path, target: Path) -> Entry:
-        """Link or copy an image, and compare the result with the state at loading."""
+        """Link or copy an image, and compare it with its state when it was loaded."""
         # link to the real file, so that a subset of a subset does not depend on the first subset
         real = self._real(source)
         if self.link != "copy" and lacks_end_marker(Path(real)):
@@ -95,7 +96,7 @@ class Placer:
         return Written(size, sha256)
 
     def _real(self, source: Path) -> str:
-        """Return the path of a file with links followed. The links of each folder are followed once."""
+        """Return the path of a file after following links. The links of each folder are followed only once."""
         folder, name = os.path.split(source)
         if os.path.islink(source):  # noqa: PTH114 (100,000 calls)
             return os.path.realpath(source)
@@ -104,35 +105,39 @@ class Placer:
         return os.path.join(self._real_folders[folder], name)  # noqa: PTH118
 
     def has(self, source: Path) -> bool:
-        """Return whether a file of the source exists, or existed when it was loaded. `copy` refuses a vanished file."""
+        """Return whether an original file exists, or existed when it was loaded.
+
+        `copy` refuses a file that has vanished.
+        """
         return source in self.loaded or is_regular(source)
 
     def copy(self, source: Path, relative: PurePosixPath, without: bytes = b"") -> None:
-        """Copy `source` byte for byte to `relative`. If `source` starts with the bytes `without`, leave these bytes
-        out.
+        """Copy `source` to the path `relative`, byte for byte.
+
+        If it begins with the bytes `without`, they are left out.
         """
         target = self._target(relative, source)
         if target is not None:
             self._write(target, relative, [read_regular(source, ANNOTATIONS).removeprefix(without)])
 
     def write(self, relative: PurePosixPath, content: bytes) -> None:
-        """Write `content` to the new file `relative`."""
+        """Write `content` to a new file at the path `relative`."""
         self.write_pieces(relative, [content])
 
     def write_pieces(self, relative: PurePosixPath, pieces: Iterable[bytes]) -> None:
-        """Write the pieces of a content to the new file `relative`. Raise InputError if this path is in use."""
+        """Write pieces of content to a new file at the path `relative`. Raise InputError if this path is in use."""
         target = self._target(relative, None)
         if target is None:
             raise InputError(f"Two files would be written to {relative} in the output.")
         self._write(target, relative, pieces)
 
     def make_folder(self, relative: PurePosixPath) -> None:
-        """Make the folder `relative`, for a split without images."""
+        """Make a folder at the path `relative`. This is for splits without images."""
         (self.folder / relative).mkdir(parents=True, exist_ok=True)
         self._made.add(self.folder / relative)
 
     def finish(self) -> None:
-        """Write the manifest. Warn about images that were copied instead of linked."""
+        """Write the manifest, and warn about images that were copied instead of linked."""
         folders = [PurePosixPath(folder.relative_to(self.folder)) for folder in self._made - {self.folder}]
         write_manifest(self.folder, self._entries, folders)
         if self._fallbacks:
@@ -147,7 +152,7 @@ class Placer:
             )
 
     def _target(self, relative: PurePosixPath, source: Path | None) -> Path | None:
-        """Return the path at which to write `relative`, or None if `source` was placed there before.
+        """Return the path at which to write `relative`, or None if `source` has already been put there.
 
         Raise InputError if `relative` is outside the folder or belongs to another file.
         """
@@ -168,7 +173,7 @@ class Placer:
         return target
 
     def _write(self, target: Path, relative: PurePosixPath, pieces: Iterable[bytes]) -> None:
-        """Write a new file, and note its size and hash for the manifest."""
+        """Write a new file, and record its size and hash for the manifest."""
         size, digest = 0, hashlib.sha256()
         with open(target, "xb") as file:  # noqa: PTH123 (100,000 calls)
             for piece in pieces:
@@ -178,7 +183,7 @@ class Placer:
         self._entries[relative] = Written(size, digest.hexdigest())
 
     def _hardlink(self, source: str, target: Path) -> bool:
-        """Make a hard link. Return False if the file system does not allow the link."""
+        """Make a hard link. Return False if the file system does not allow it."""
         try:
             os.link(source, target)
         except OSError as error:
@@ -192,7 +197,7 @@ class Placer:
 def _copy(source: str, target: Path) -> tuple[int, str, os.stat_result]:
     """Copy the content of a file to a new file.
 
-    Return the size and the SHA-256 of the new file, and the state of `source` after the copy.
+    Return the size and the SHA-256 of the new file, and the status of `source` after copying.
     """
     size, digest = 0, hashlib.sha256()
     with open_regular(source) as read, open(target, "xb") as written:  # noqa: PTH123 (100,000 calls)
@@ -206,7 +211,7 @@ def _copy(source: str, target: Path) -> tuple[int, str, os.stat_result]:
 def require_images(paths: Iterable[Path]) -> None:
     """Raise InputError if image files are missing.
 
-    The message names the first missing image and the number of other missing images.
+    The message names the first missing image and says how many more are missing.
     """
     missing = [path for path in paths if not is_regular(path)]
     if missing:
@@ -217,5 +222,5 @@ def require_images(paths: Iterable[Path]) -> None:
 
 
 def _same_file(one: Path, other: Path) -> bool:
-    """Return whether two paths are the same path. Links are not resolved."""
+    """Return whether two paths are equal when both are made absolute. Links are not resolved."""
     return absolute(one) == absolute(other)

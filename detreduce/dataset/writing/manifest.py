@@ -1,4 +1,4 @@
-"""The manifest of an output: the files that detreduce wrote, with hashes that show later changes."""
+"""The manifest of an output: the files that detreduce wrote, with hashes that reveal later changes."""
 
 from __future__ import annotations
 
@@ -17,38 +17,39 @@ from detreduce.machine.regular_files import RECORDS, is_regular, open_regular, r
 
 MANIFEST = ".detreduce-files"
 _HEADER = {"detreduce": "files", "version": 2}
-# ultralytics stores the labels of `labels/train` in `labels/train.cache`, an array file of numpy
+# ultralytics caches the labels of `labels/train` in `labels/train.cache`, which is a NumPy file
 _LABEL_CACHE, _NUMPY = ".cache", b"\x93NUMPY"
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file in the manifest that is not a link: its size in bytes and the SHA-256 of its content."""
+    """An entry for a file that is not a link: its size in bytes and the SHA-256 of its content."""
 
     size: int
     sha256: str
 
     def is_unchanged(self, file: Path, status: os.stat_result) -> bool:
-        """Return whether the file still has the content that the manifest records. `status` is from `lstat`, which does
-        not follow links.
+        """Return whether the file still has the recorded content.
+
+        `status` must come from `lstat`, which does not follow links.
         """
         return stat.S_ISREG(status.st_mode) and status.st_size == self.size and file_hash(file) == self.sha256
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolicLink:
-    """A symbolic link in the manifest: the path that the link contains."""
+    """An entry for a symbolic link: the path to which the link points."""
 
     symlink: str
 
     def is_unchanged(self, file: Path, status: os.stat_result) -> bool:
-        """Return whether the file is still a link that contains this path."""
+        """Return whether the file is still a link to the recorded path."""
         return file.is_symlink() and os.fspath(file.readlink()) == self.symlink
 
 
 @dataclass(frozen=True, slots=True)
 class HardLink:
-    """A hard link in the manifest, to a file of the source: the path, size and modification time of this file."""
+    """An entry for a hard link to an original file: the path, size and modification time of the original file."""
 
     hardlink: str
     size: int
@@ -60,14 +61,14 @@ class HardLink:
             return False
         if status.st_mtime_ns == self.mtime_ns:
             return True
-        # a copy of the whole output has other times
+        # the modification time may differ because the whole output was copied
         source = Path(self.hardlink)
         return is_regular(source) and source.stat().st_size == self.size and file_hash(file) == file_hash(source)
 
 
 Entry = Written | SymbolicLink | HardLink
 Stamp = tuple[int, int, int]
-"""Inode, size and modification time of a file."""
+"""The inode, the size and the modification time of a file."""
 
 
 @dataclass
@@ -77,11 +78,11 @@ class Contents:
     Attributes
     ----------
     unchanged
-        Path in the folder -> state, for the files and folders that detreduce wrote and nobody changed.
+        Path in the folder -> state, for the files and folders that detreduce wrote and nobody has changed.
     changed
-        Paths of the files that detreduce wrote and somebody changed.
+        The same for the files that detreduce wrote and somebody has changed.
     foreign
-        Paths of the files and folders that detreduce did not write. A folder ends with ``/``.
+        The same for the files and folders that detreduce did not write. The path of a folder ends with ``/``.
     """
 
     unchanged: dict[str, Stamp] = field(default_factory=dict)
@@ -90,17 +91,17 @@ class Contents:
 
     @property
     def lost(self) -> list[str]:
-        """Paths that would be lost if the folder were deleted."""
+        """The paths of all files and folders that would be lost if the folder was deleted."""
         return sorted([*self.changed, *self.foreign])
 
     @property
     def everything(self) -> dict[str, Stamp]:
-        """Path -> state of all files and folders."""
+        """Path -> state, for all files and folders."""
         return self.unchanged | self.changed | self.foreign
 
 
 def write_manifest(folder: Path, entries: Mapping[PurePosixPath, Entry], folders: Iterable[PurePosixPath]) -> None:
-    """Write the manifest to a folder. `folders` are folders that may be empty."""
+    """Write the manifest of a folder. `folders` lists folders that may be empty."""
     lines = [json.dumps(_HEADER)]
     lines += [_line(str(path), entry) for path, entry in sorted(entries.items())]
     lines += [json.dumps({"folder": str(path)}) for path in sorted(folders)]
@@ -108,9 +109,9 @@ def write_manifest(folder: Path, entries: Mapping[PurePosixPath, Entry], folders
 
 
 def record_file(folder: Path, path: PurePosixPath) -> None:
-    """Add a file to the manifest of a finished output, because it was written later or written again.
+    """Add a file to the manifest of a finished output after the file was written or written again.
 
-    Nothing happens if the folder has no usable manifest.
+    If the folder has no usable manifest, nothing happens.
     """
     manifest = folder / MANIFEST
     if _read(manifest) is None:
@@ -128,8 +129,8 @@ def record_file(folder: Path, path: PurePosixPath) -> None:
 def compare(folder: Path) -> Contents | None:
     """Compare the files in a folder with its manifest. Return None if there is no usable manifest.
 
-    The content of files is read, except of links. A manifest of version 0.1 has no hashes, so all its files count as
-    changed. Raise OSError if a file cannot be read.
+    All files except links are read. A manifest of version 0.1 has no hashes, so all of its files count as changed.
+    Raise OSError if a file cannot be read.
     """
     known = _read(folder / MANIFEST)
     if known is None:
@@ -154,7 +155,7 @@ def compare(folder: Path) -> Contents | None:
 
 
 def is_in_output(file: Path) -> bool:
-    """Return whether a file is in the manifest of a folder above it."""
+    """Return whether a file is listed in the manifest of a folder above it."""
     file = Path(os.path.realpath(file))
     for folder in file.parents:
         known = _read(folder / MANIFEST)
@@ -164,7 +165,7 @@ def is_in_output(file: Path) -> bool:
 
 
 def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield (path relative to `folder`, status) for each file and folder below `folder`. Links are not followed.
+    """Yield the relative path and the status of each file and folder below `folder`. Links are not followed.
 
     The path of a folder ends with ``/``. A folder comes after its content.
     """
@@ -183,11 +184,12 @@ def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def remove(folder: Path, files: Mapping[str, Stamp]) -> None:
-    """Delete the files of a folder that are still in the given state, and the given folders that become empty.
+    """Delete those files of a folder that are still in the given state, and then the given folders that are empty.
 
-    A file that appeared or changed in the meantime is never deleted. Files that the system refuses to delete remain.
+    A file that has appeared or changed in the meantime is never deleted. Files that the operating system refuses to
+    delete stay.
     """
-    # the manifest goes last, so that a later run knows what may be deleted if this run is killed
+    # delete the manifest last, so that a later run knows what may be deleted if this run is killed
     for path, status in sorted(walk(folder), key=lambda item: item[0] == MANIFEST):
         if path == MANIFEST and len(os.listdir(folder)) > 1:  # noqa: PTH208
             return
@@ -199,14 +201,14 @@ def remove(folder: Path, files: Mapping[str, Stamp]) -> None:
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """Return a value that changes when somebody writes the file. A folder has no such value."""
+    """Return a value that changes when somebody writes to the file. It is always the same for a folder."""
     if stat.S_ISDIR(status.st_mode):
         return (0, 0, 0)
     return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _starts_with(file: Path, mark: bytes) -> bool:
-    """Return whether a file is a regular file that starts with `mark`."""
+    """Return whether a path is a regular file, not a link, that begins with the bytes `mark`."""
     if file.is_symlink() or not is_regular(file):
         return False
     with open_regular(file) as handle:
@@ -214,9 +216,9 @@ def _starts_with(file: Path, mark: bytes) -> bool:
 
 
 def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
-    """Return the entries of a manifest (path -> entry, or None if it has no hash) and its folders.
+    """Read a manifest. Return its entries (path -> entry, or None if it has no hash) and its folders.
 
-    Return None if the manifest is not usable.
+    Return None if the manifest cannot be used.
     """
     try:
         text = read_regular(file, RECORDS).decode("utf-8", "surrogateescape")
@@ -245,7 +247,7 @@ def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
 
 
 def _line(path: str, entry: Entry) -> str:
-    """Return the line of a file. This function is faster than `asdict`, because there may be 100,000 files."""
+    """Return the line of the manifest for a file. It does not use `asdict`, which is slow for 100,000 files."""
     return json.dumps({"path": path, **{name: getattr(entry, name) for name in entry.__slots__}})
 
 

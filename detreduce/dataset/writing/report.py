@@ -1,4 +1,4 @@
-"""Report how many boxes each class loses in a subset, and the licences of the subset's images."""
+"""Report how many boxes of each class a subset has lost, and the licences of its images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from detreduce.errors import InputError, nearest
 NEARLY_ALL = 0.95
 FEW_BOXES = 5
 NAMED = 20
-"""Largest number of classes that a warning names."""
+"""The maximum number of classes that a warning names."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassReport:
-    """Numbers of boxes and images of one class in the full set and in the subset. Crowd regions do not count.
+    """The number of boxes and images of one class, in the full set and in the subset. Crowd regions do not count.
 
     Attributes
     ----------
@@ -32,9 +32,9 @@ class ClassReport:
     boxes_kept
         Number of boxes in the subset.
     images_full
-        Number of images with such a box in the full set.
+        Number of images in the full set that have a box of the class.
     images_kept
-        Number of images with such a box in the subset.
+        Number of images in the subset that have a box of the class.
     """
 
     name: str
@@ -45,19 +45,19 @@ class ClassReport:
 
     @property
     def lost(self) -> bool:
-        """True if the class has boxes in the full set but not in the subset."""
+        """Whether the class has boxes in the full set but none in the subset."""
         return self.boxes_full > 0 and self.boxes_kept == 0
 
     @property
     def nearly_lost(self) -> bool:
-        """True if at least 95 % of the boxes are removed, and one to four boxes remain."""
+        """Whether at least 95 % of the boxes were removed, so that only one to four boxes remain."""
         gone = self.boxes_full - self.boxes_kept
         return 0 < self.boxes_kept < FEW_BOXES and gone >= NEARLY_ALL * self.boxes_full
 
 
 @dataclass(frozen=True, slots=True)
 class SubsetReport:
-    """A comparison of a subset with the full set.
+    """A subset compared with the full set.
 
     Attributes
     ----------
@@ -66,12 +66,13 @@ class SubsetReport:
     images_kept
         Number of images in the subset.
     classes
-        One entry per class, in the dataset's order. Classes with the same name stay separate.
+        One entry for each class, in the order of the dataset. Classes with the same name stay separate.
     licences
-        (licence, number of images in the subset), most frequent first. Empty if the dataset does not state a licence.
+        The licences and their number of images in the subset, most frequent first. Empty if the dataset does not state
+        licences.
     background_full, background_kept
         Number of images without boxes in the full set and in the subset. Images with unreadable labels are not counted.
-        0 without labels.
+        If the dataset has no labels, both are 0.
     """
 
     images_full: int
@@ -83,7 +84,9 @@ class SubsetReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """At most two sentences, about classes that lost all boxes and classes that lost nearly all boxes."""
+        """At most two sentences: about classes that have lost all boxes, and about classes that have lost nearly all
+        boxes.
+        """
         lines = []
         if lost := [item for item in self.classes if item.lost]:
             names = _list([f"{item.name} ({item.boxes_full})" for item in lost])
@@ -97,7 +100,7 @@ class SubsetReport:
 
 
 def _list(names: Sequence[str]) -> str:
-    """Return the first names as a text, with the number of further names."""
+    """Return the first names as text, followed by the number of further names."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
@@ -105,8 +108,8 @@ def _list(names: Sequence[str]) -> str:
 def subset_report(dataset: DetectionDataset, image_ids: Iterable[ImageId]) -> SubsetReport:
     """Count the boxes, images and licences of the subset `image_ids`, and compare them with the full set.
 
-    The licences come from the source's files: the licence of each image (COCO) or the licence in data.yaml
-    (``license``, ``licence``, ``roboflow: license``). Raise InputError for an id that is not in the dataset.
+    The licences are read from the original files. COCO states a licence for each image, and a data.yaml states one for
+    all images (``license``, ``licence``, ``roboflow: license``). Raise InputError if an id is not in the dataset.
     """
     ids = list(image_ids)
     for image_id in ids:

@@ -1,4 +1,4 @@
-"""Write a folder that appears complete or not at all. Never replace what detreduce did not write."""
+"""Write a folder that appears completely or not at all. What detreduce did not write is never replaced."""
 
 from __future__ import annotations
 
@@ -23,24 +23,29 @@ from detreduce.machine.renames import exchange, rename_new
 
 _HIDDEN, _JOURNAL, _NEW, _OLD = "new-", "journal.json", "new", "old"
 RECORDS_OF_OUTPUT = ("selection.json", "merge.json")
-"""Names of the files that say how an output was made. Every output that may be overwritten has one of them."""
+"""Names of the files that record how an output was made.
+
+An output can be overwritten only if it contains one of them.
+"""
 _NAMED = 3
-"""Largest number of files that a message names."""
+"""The maximum number of files that a message names."""
 
 
 @contextmanager
 def staged(output: Path, *, overwrite: bool = False, discard_changes: bool = False) -> Iterator[Path]:
     """Yield an empty folder that becomes `output` if the block succeeds, and is removed if the block fails.
 
-    Only one process at a time can write an output. The empty folder is in a hidden folder next to `output`. First,
-    hidden folders of killed runs are removed. The last step renames the new folder to `output`, unless another file or
-    folder was created there in the meantime. With `overwrite`, the last step exchanges the new and the old folder, and
-    then deletes the files of the old output. If the old output changed in the meantime, the exchange is undone. So a
-    killed run leaves either the complete old output or the complete new output. If the system cannot exchange folders,
-    two renames replace the exchange. If the process is killed between them, the next run restores the old output.
+    Only one process at a time can write an output. The empty folder is inside a hidden folder next to `output`. Hidden
+    folders that killed runs left are removed first.
 
-    Raise InputError if the output may not be replaced, and DetreduceError if another process writes it or if the disk
-    is full or not writable.
+    In the last step, the new folder is renamed to `output`, unless something else was created there in the meantime. If
+    `overwrite` is True, the new and the old folder are exchanged, and then the files of the old output are deleted. If
+    the old output changed in the meantime, the exchange is undone. Therefore, a killed run leaves either the complete
+    old output or the complete new one. If the operating system cannot exchange folders, they are renamed one after the
+    other. If the process is killed between the two steps, the next run restores the old output.
+
+    Raise InputError if the output may not be replaced. Raise DetreduceError if another process is writing to it, or if
+    the disk is full or not writable.
     """
     output = Path(os.path.realpath(output))
     with writing(output, "Nothing was changed there."), claimed(output):
@@ -51,16 +56,16 @@ def staged(output: Path, *, overwrite: bool = False, discard_changes: bool = Fal
             yield stage.new
             stage.publish(old)
         finally:
-            # the next run removes files that cannot be removed now
+            # what cannot be removed now will be removed by the next run
             with suppress(OSError):
                 stage.clear(lambda folder: old.everything)
 
 
 @contextmanager
 def claimed_output(output: Path) -> Iterator[None]:
-    """Claim an output before the slow steps, so that a second command for the same output ends at once.
+    """Claim an output before the slow steps, so that a second command for the same output fails immediately.
 
-    Raise DetreduceError if another process writes the output.
+    Raise DetreduceError if another process is writing to the output.
     """
     output = Path(os.path.realpath(output.expanduser()))
     with writing(output), claimed(output):
@@ -70,9 +75,9 @@ def claimed_output(output: Path) -> Iterator[None]:
 def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = False) -> Contents:
     """Return the content of the output. Raise InputError if the output may not be replaced.
 
-    A missing or empty folder may always be used. With `overwrite`, a folder may be replaced if detreduce wrote all its
-    files and nobody changed them. With `discard_changes` too, an output of detreduce may be replaced even if it has
-    changed or foreign files.
+    A missing or empty folder may always be used. If `overwrite` is True, a folder may be replaced if detreduce wrote
+    all of its files and nobody has changed them. If `discard_changes` is also True, an output of detreduce may be
+    replaced even if it contains changed or foreign files.
     """
     if discard_changes and not overwrite:
         raise InputError("discard_changes needs overwrite too (--discard-changes needs --overwrite).")
@@ -105,7 +110,7 @@ def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = 
 
 
 def _name(found: Contents) -> str:
-    """Return a text about the files that would be lost: the first file, and the number of files."""
+    """Return a text about the files that would be lost: their number, and the names of the first ones."""
     parts = []
     for paths, words in (
         (found.foreign, "that detreduce did not write"),
@@ -119,7 +124,7 @@ def _name(found: Contents) -> str:
 
 @dataclass(frozen=True)
 class _Stage:
-    """A hidden folder with the output that is being written, and the old output after both were exchanged.
+    """A hidden folder with the output that is being written. After an exchange, it contains the old output instead.
 
     Attributes
     ----------
@@ -128,7 +133,7 @@ class _Stage:
     folder
         The hidden folder.
     inode
-        Device and inode of the new output, to distinguish the new output from the old output.
+        The device and the inode of the new output, which distinguish it from the old one.
     """
 
     output: Path
@@ -142,12 +147,12 @@ class _Stage:
 
     @property
     def old(self) -> Path:
-        """The place of the old output if the system cannot exchange folders."""
+        """Where the old output is kept if the operating system cannot exchange folders."""
         return self.folder / _OLD
 
     @classmethod
     def make(cls, output: Path, *, discard_changes: bool) -> _Stage:
-        """Make a hidden folder, with an empty folder in it for the new output."""
+        """Create a hidden folder that contains an empty folder for the new output."""
         folder = hidden(output, f"{_HIDDEN}{uuid.uuid4().hex[:12]}")
         folder.mkdir()
         try:
@@ -161,7 +166,7 @@ class _Stage:
         return stage
 
     def publish(self, old: Contents) -> None:
-        """Move the new output to its place. Raise InputError if the place was taken or the old output changed."""
+        """Move the new output to its place. Raise InputError if the place is taken or the old output has changed."""
         if not old.everything:
             try:
                 rename_new(self.new, self.output)
@@ -185,9 +190,9 @@ class _Stage:
         rename_new(self.new, self.output)
 
     def clear(self, known: Callable[[Path], Mapping[str, Stamp]]) -> None:
-        """Remove the hidden folder. It contains either the new output, if writing failed, or the old output.
+        """Remove the hidden folder. It contains the new output (if writing failed) or the old one.
 
-        `known` returns path -> state of the files of an old output that may be deleted.
+        `known` returns path -> state, for the files of an old output that may be deleted.
         """
         if self.old.is_dir() and not os.path.lexists(self.output):
             self.old.rename(self.output)
@@ -202,7 +207,7 @@ class _Stage:
             _remove_empty(self.folder)
 
     def _delete_old(self, folder: Path, files: Mapping[str, Stamp]) -> None:
-        """Delete the files of an old output. If other files are there too, move these files next to the output."""
+        """Delete the files of an old output. If there are other files too, move them to a folder next to the output."""
         remove(folder, files)
         if folder.is_dir() and _others(folder, files):
             kept = self.output.with_name(f"{self.output.name}.kept-{uuid.uuid4().hex[:6]}")
@@ -216,7 +221,7 @@ class _Stage:
 
 
 def _remove_stale(output: Path) -> None:
-    """Remove the hidden folders of killed runs, and restore the old output if necessary. The output is claimed."""
+    """Remove the hidden folders of killed runs, and restore the old output if necessary. The output must be claimed."""
     name = re.compile(re.escape(hidden(output, _HIDDEN).name) + "[0-9a-f]{12}")
     with os.scandir(output.parent) as entries:
         found = [Path(entry.path) for entry in entries if name.fullmatch(entry.name) and entry.is_dir()]
@@ -249,20 +254,18 @@ def _read_journal(file: Path) -> tuple[tuple[int, int], bool] | None:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Remove a hidden folder that has only its journal."""
+    """Remove a hidden folder that contains only its journal."""
     (folder / _JOURNAL).unlink(missing_ok=True)
     folder.rmdir()
 
 
 def _others(folder: Path, known: Mapping[str, Stamp]) -> list[str]:
-    """Return the paths in `folder` that `known` does not have, or has with another state. A folder counts only if it
-    has no files.
-    """
+    """Return the paths in `folder` that `known` does not contain, or contains with another state."""
     return [path for path, status in walk(folder) if path not in known or known[path] != stamp_of(status)]
 
 
 def _says_changed(output: Path, others: list[str]) -> str:
-    """Return the error message for an old output that changed while the new output was written."""
+    """Return the error message for an old output that has changed while the new one was being written."""
     more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
     return (
         f"Output {output} is not overwritten: {others[0]}{more} appeared or changed while the new output was written. "
@@ -277,5 +280,4 @@ def _inode(folder: Path) -> tuple[int, int]:
 
 
 def _real(path: Path) -> Path:
-    """Return the absolute path with links resolved."""
     return Path(os.path.realpath(path))

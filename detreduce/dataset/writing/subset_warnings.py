@@ -9,11 +9,11 @@ from detreduce.errors import DetreduceWarning
 
 
 class SubsetWarning(DetreduceWarning):
-    """A warning about a written subset, for instance about lost classes or images that were not linked."""
+    """A warning about a subset that was written, for example about lost classes or images that were not linked."""
 
 
 def warn_about_subset(message: str) -> None:
-    """Emit a `SubsetWarning` that points to the code that called this package."""
+    """Issue a `SubsetWarning` that points to the code which called this package."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
         ("detreduce.dataset", "contextlib")

@@ -36,6 +36,17 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_plain_lines() -> Iterator[None]:
+    """Print no line about long work into the output that a test reads, however slow the machine is."""
+    from detreduce.display import progress
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "PLAIN_DELAY_SECONDS", 1e6)
+        patch.setattr(progress, "PLAIN_SECONDS", 1e6)
+        yield
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that drive a browser, so that ``-m "not browser"`` leaves these tests out.

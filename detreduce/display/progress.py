@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 DELAY_SECONDS = 2.0
+# in a pipe: a new title is printed after the first time, and the newest work after the second time without a line,
+# which grows to the third
+PLAIN_DELAY_SECONDS = 4.0
+PLAIN_SECONDS = 12.0
+MOST_PLAIN_SECONDS = 60.0
 # the rate is the mean over the last half of the elapsed time, but over at least this many seconds
 RATE_SECONDS = 30.0
 # each redraw uses energy, and the energy meter would count it
@@ -37,8 +42,8 @@ def progress(title: str, total: int | None, unit: str = "", *, behind: bool = Fa
     """Show the progress of some work on stderr. Yield ``advance(count=1, note="")``, which counts finished units.
 
     If stderr is a terminal, a line with the rate and the time left appears after two seconds. If `total` is None, the
-    line shows the elapsed time instead. If stderr is a pipe or a file, nothing is shown. With ``behind=True``, the line
-    is shown only while no other work is shown, and only the newest such line is shown.
+    line shows the elapsed time instead. If stderr is a pipe or a file, only a `command` prints plain lines. With
+    ``behind=True``, the line is shown only while no other work is shown, and only the newest such line is shown.
     """
     with _shown(Work(title, total, unit, behind=behind)) as work:
         yield work.advance
@@ -51,16 +56,38 @@ def step(title: str) -> AbstractContextManager[Callable[..., None]]:
 
 @contextmanager
 def command(title: str) -> Iterator[None]:
-    """Show a line while a command runs but no other work is shown. The line names the work that ended last."""
-    with _shown(Work(title, None, behind=True, follows=True)):
+    """Show a line while a command runs but no other work is shown. The line names the work that ended last.
+
+    If stderr is a pipe or a file, the newest work is printed from time to time, as plain lines.
+    """
+    with _plain_lines(), _shown(Work(title, None, behind=True, follows=True)):
         yield
+
+
+@contextmanager
+def _plain_lines() -> Iterator[None]:
+    """Print plain lines about the work inside the block, if stderr is no terminal."""
+    if _is_terminal():
+        yield
+        return
+    ended = threading.Event()
+    reporter = threading.Thread(target=_BOARD.report, args=(ended,), name="detreduce-progress", daemon=True)
+    with _BOARD.plain():
+        reporter.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            # no line may follow the output of the command
+            reporter.join()
 
 
 @contextmanager
 def _shown(work: Work) -> Iterator[Work]:
     """Show a line for `work` if stderr is a terminal and the work takes longer than two seconds."""
     if not _is_terminal():
-        yield work
+        with _BOARD.listed(work):
+            yield work
         return
     _BOARD.begin(work)
     timer = threading.Timer(DELAY_SECONDS, _BOARD.show, (work,))
@@ -71,6 +98,11 @@ def _shown(work: Work) -> Iterator[Work]:
     finally:
         timer.cancel()
         _BOARD.hide(work)
+
+
+def prints_plain_lines() -> bool:
+    """Return whether plain lines about the running work are printed, so that no other lines are needed."""
+    return _BOARD.prints_plain
 
 
 def tell(text: str, style: str = "") -> None:
@@ -114,6 +146,11 @@ class Work:
     def follow(self, title: str) -> None:
         """Change the title to say that the work `title` has ended, and restart the clock for the elapsed time."""
         self.title, self._start = f"{title}: finishing", self._clock()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the work began."""
+        return self._clock() - self._start
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
         """Add `count` finished units. A `note` is shown until another note replaces it."""
@@ -179,6 +216,48 @@ class _Board:
         self._works: list[Work] = []
         self._behind: list[Work] = []
         self._live: Live | None = None
+        self.prints_plain = False
+        self._last_line = 0.0
+
+    @contextmanager
+    def plain(self) -> Iterator[None]:
+        """List the work inside the block for `report`."""
+        self.prints_plain, self._last_line = True, time.monotonic()
+        try:
+            yield
+        finally:
+            self.prints_plain = False
+
+    @contextmanager
+    def listed(self, work: Work) -> Iterator[None]:
+        """List a piece of work for `report`, without a display."""
+        if not self.prints_plain:
+            yield
+            return
+        with self._lock:
+            (self._behind if work.behind else self._works).append(work)
+        try:
+            yield
+        finally:
+            self.hide(work)
+
+    def report(self, ended: threading.Event) -> None:
+        """Print a plain line on stderr about the newest work, until the event is set.
+
+        A line is printed at the beginning of each long piece of work, and after 12 to 60 seconds without a line.
+        """
+        named: set[str] = set()
+        while not ended.wait(min(1.0, PLAIN_DELAY_SECONDS)):
+            with self._lock:
+                work = next(reversed([*self._behind, *self._works]), None)
+                if work is None:
+                    continue
+                begins = work.title not in named and work.elapsed >= PLAIN_DELAY_SECONDS
+                # work of hours must not fill a log
+                pause = max(PLAIN_SECONDS, min(work.elapsed / 10, MOST_PLAIN_SECONDS))
+                if begins or time.monotonic() - self._last_line >= pause:
+                    named.add(work.title)
+                    self.tell(plain_line(work), "")
 
     def begin(self, work: Work) -> None:
         """Register work with ``behind=True`` before its line is due, so that its line can replace an older line at
@@ -215,6 +294,7 @@ class _Board:
         """Print a line on stderr, above the progress display if there is one."""
         text = as_typed(text)
         with self._lock:
+            self._last_line = time.monotonic()
             if not _is_terminal():
                 try:
                     print(text, file=sys.stderr, flush=True)
@@ -254,6 +334,11 @@ class _Board:
 
         counted = [work for work in list(self._works) if not work.behind]
         return Group(*(line(work, width) for work in counted or list(self._behind)[-1:]))
+
+
+def plain_line(work: Work) -> str:
+    """Return the progress of `work` as one line for a file: ``Reading: 20/100, 2.0 images/s, 40 s left``."""
+    return f"{work.title}{',' if ': ' in work.title else ':'} {', '.join(work.in_words().split('  '))}"
 
 
 def line(work: Work, width: int) -> Constrain:

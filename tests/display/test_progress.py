@@ -192,3 +192,42 @@ def test_pipes_and_dumb_terminals_are_shown_nothing(monkeypatch: pytest.MonkeyPa
     with progress("Reading", 10):
         time.sleep(0.2)
     assert terminal.getvalue() == ""
+
+
+def pipe_of(monkeypatch: pytest.MonkeyPatch, seconds: float) -> io.StringIO:
+    """Make stderr a pipe, with these seconds before a line."""
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    for name in ("PLAIN_DELAY_SECONDS", "PLAIN_SECONDS", "MOST_PLAIN_SECONDS"):
+        monkeypatch.setattr(module, name, seconds)
+    return sys.stderr  # type: ignore[return-value]
+
+
+def test_a_command_in_a_pipe_prints_plain_lines_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = pipe_of(monkeypatch, 0.05)
+    with command("loading libraries"):
+        with step("choosing"), progress("Reading", 10, "images") as advance:
+            advance(3)
+            until(pipe, "Reading: 3/10")
+            advance(2)
+            until(pipe, "Reading: 5/10")
+        until(pipe, "choosing: finishing, ")
+    ended = pipe.getvalue()
+    time.sleep(0.2)
+    assert pipe.getvalue() == ended
+    assert not module._BOARD._works and not module._BOARD._behind and not module.prints_plain_lines()
+    assert all(line.strip() == line and line.isprintable() for line in ended.splitlines())
+
+
+def test_a_quick_command_in_a_pipe_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = pipe_of(monkeypatch, 60.0)
+    with command("loading libraries"), progress("Reading", 10) as advance:
+        advance(3)
+    assert pipe.getvalue() == ""
+
+
+def test_lines_of_the_command_delay_a_plain_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = pipe_of(monkeypatch, 60.0)
+    with command("loading libraries"):
+        tell("one")
+        assert time.monotonic() - module._BOARD._last_line < 60
+    assert pipe.getvalue() == "one\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.display.progress import progress, step
+from detreduce.display.progress import prints_plain_lines, progress, step
 from detreduce.errors import InputError
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.progressive_size import resized
@@ -143,7 +143,7 @@ class Watch:
         note = f"epoch {trainer.epoch + 1}/{trainer.epochs} loss {loss:.3f}"
         self._advance(self._batch_images, note=note)
         now = time.monotonic()
-        if now - self._last_line >= LINE_SECONDS and not sys.stderr.isatty():
+        if now - self._last_line >= LINE_SECONDS and not (sys.stderr.isatty() or prints_plain_lines()):
             self._last_line = now
             left = (now - self._start) * max(0, self._total - self.images_seen) / max(1, self.images_seen)
             print(f"training: {note}, about {left / 60:.0f} min left", file=sys.stderr, flush=True)

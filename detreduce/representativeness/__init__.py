@@ -1,4 +1,4 @@
-"""Measures of how well a selection represents the full set."""
+"""Measure how well a selection represents the full set."""
 
 from __future__ import annotations
 

@@ -28,12 +28,12 @@ def epsilon(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = Fal
     X
         (n, d) features of any float type.
     categories
-        (n,) image category of each image. None: all images are in one category.
+        (n,) image category of each image. If it is None, all images are in one category.
     selected_idx
-        Kept rows of X.
+        The rows of X that are kept.
     skip_lost
-        If True, skip categories without a kept image, as the released code of the paper does. If False, return inf if a
-        category does not have a kept image.
+        Whether to ignore categories without a kept image, as the released code of the paper does. If False, the result
+        is inf if there is such a category.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def covering_radius(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bo
 
 
 def lost_categories(categories: Any, selected_idx: Any) -> list[Any]:
-    """Return the labels of the image categories without a kept image.
+    """Return the labels of the image categories that have no kept image.
 
     If `categories` is None, all images are in one category with the label 0.
     """
@@ -82,7 +82,7 @@ class Stratum:
 def strata(codes: IntArray, size: int, chosen: IntArray) -> Iterator[Stratum]:
     """Yield a `Stratum` for each image category.
 
-    `codes` (n,) is the category of each row, `size` is the number of categories, and `chosen` are the kept rows.
+    `codes` is the (n,) category number of each row, `size` is the number of categories, and `chosen` are the kept rows.
     """
     kept = np.zeros(len(codes), bool)
     kept[chosen] = True
@@ -95,10 +95,10 @@ def strata(codes: IntArray, size: int, chosen: IntArray) -> Iterator[Stratum]:
 def category_gaps(
     X: npt.NDArray[np.floating], parts: list[Stratum], advance: Callable[[int], object]
 ) -> list[dict[Metric, float]]:
-    """Return, for each category and metric, the largest distance from an image to the nearest kept image.
+    """Return the largest distance from an image to the nearest kept image, for each category and metric.
 
-    The distance is inf if no image of the category is kept. `advance` is called after each category with the number of
-    images in the category.
+    The distance is inf if no image of the category is kept. After each category, `advance` is called with its number of
+    images.
     """
     gaps: list[dict[Metric, float]] = []
     for part in parts:
@@ -121,7 +121,7 @@ def _measure_largest(
         return float("inf")
     largest = 0.0
     with progress(title, len(features), "images") as advance:
-        # large categories come first: a large gap found there saves work in the small categories
+        # process large categories first, because a large gap found there saves work in small categories
         for part in sorted(parts, key=len, reverse=True):
             if len(part.kept):
                 largest = largest_gap(features, part.kept, part.left_out, metric, largest)

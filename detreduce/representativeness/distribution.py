@@ -1,4 +1,4 @@
-"""Compare the distributions of features, classes and box sizes of the kept images and of all images."""
+"""Compare the kept images with all images by the distributions of their features, classes and box sizes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 SIGMA_ROWS = 2000
 IMAGES = 4096
-"""Largest number of images for which all pairs of images are used."""
+"""All pairs of images are used up to this number of images."""
 SAMPLE = 2048
-"""Size of the random samples of all images and of the kept images, if there are more images than `IMAGES`."""
+"""Size of the random samples of all images and of the kept images, if there are more than `IMAGES` images."""
 SAME_SIZE = 1e-9
-"""Two box sizes are equal if their relative difference is at most this, because box corners are rounded."""
+"""Box sizes count as equal up to this relative difference, because the corners of boxes are rounded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +52,14 @@ def maximum_mean_discrepancy(
     X
         (n, d) features of any float type.
     selected_idx
-        Kept rows of X, at least one.
+        The rows of X that are kept. There must be at least one.
     sigma
-        Width of the kernel in units of the features. ``"auto"``: the median distance between two images. If there are
-        more than 2,000 images, the median is computed from a random sample of 2,000 images.
+        Width of the kernel in units of the features. ``"auto"`` is the median distance between two images. If there are
+        more than 2,000 images, it is computed from a random sample of 2,000 images.
     max_images
-        If there are more images than this, the V-statistic is estimated without bias from two random samples. The
-        samples contain at most 2,048 of all images and at most 2,048 of the kept images. If None, all images are used.
+        If there are more images than this, the V-statistic is estimated from two random samples, without bias. The
+        samples contain at most 2,048 of all images and at most 2,048 of the kept images. None means that all images are
+        used.
     seed
         Seed of the random samples.
 
@@ -92,12 +93,15 @@ def discrepancy(
     seed: int = 0,
     advance: Callable[[int], object] = lambda _: None,
 ) -> Discrepancy:
-    """Measure the maximum mean discrepancy of checked arrays. `advance` is called with the number of images done."""
+    """Measure the maximum mean discrepancy of arrays that are already checked.
+
+    `advance` is called with the number of images that were just processed.
+    """
     rng = derive_rng(seed, "discrepancy")
     n, k = len(X), len(chosen)
     width = float(_auto_sigma(X, rng) if sigma == "auto" else sigma)
     exact = max_images is None or n <= max_images
-    # a mean over pairs needs two images
+    # the mean over pairs of different images needs at least two images
     size = max(2, min(SAMPLE, max_images or SAMPLE))
     full = np.arange(n) if exact else np.sort(rng.choice(n, size, replace=False))
     kept = chosen if exact or k <= size else np.sort(rng.choice(chosen, size, replace=False))
@@ -121,7 +125,7 @@ def _auto_sigma(X: npt.NDArray[np.floating], rng: np.random.Generator) -> float:
 def _exact_means(
     X: npt.NDArray[np.floating], kept: IntArray, sigma: float, advance: Callable[[int], object]
 ) -> tuple[float, float, float]:
-    """Return three mean kernel values: between all images, between all and kept images, and between kept images."""
+    """Return the mean kernel value between all images, between all and the kept images, and between the kept images."""
     kernel = Kernel.gaussian(CentredPoints.of(X), sigma)
     means = kernel.means(advance)
     within = Kernel(kernel.Z[kept], kernel.sigma).means(lambda _: None)
@@ -131,10 +135,11 @@ def _exact_means(
 def _estimates(
     X: npt.NDArray[np.floating], full: IntArray, kept: IntArray, sigma: float, k: int
 ) -> tuple[float, float, float]:
-    """Return unbiased estimates of the three means of `_exact_means`.
+    """Return unbiased estimates of the three means that `_exact_means` returns.
 
-    `full` is a sample of all n images, and `kept` is a sample of the k kept images. In n of the n^2 pairs, both images
-    are the same, and the kernel value is 1. For all other pairs, the mean of the sampled pairs is used.
+    `full` is a sample of all n images, and `kept` is a sample of the k kept images. In n of the n^2 pairs of all
+    images, both images are the same, and the kernel value is 1. For all other pairs, the mean over the sampled pairs is
+    used.
     """
     n = len(X)
     kernel = Kernel.gaussian(CentredPoints.of(X[np.concatenate([full, kept])]), sigma)
@@ -154,10 +159,9 @@ def _estimates(
 
 
 def _mean_of_others(kernel: npt.NDArray[np.floating], same: int) -> float:
-    """Return the mean kernel value of pairs of two different images.
+    """Return the mean kernel value over pairs of two different images.
 
-    `same` is the number of entries of `kernel` for which both images are the same. The kernel value of these entries is
-    1.
+    `same` is the number of entries of `kernel` in which both images are the same. These entries are 1.
     """
     others = kernel.size - same
     return (float(kernel.sum(dtype=np.float64)) - same) / others if others else 1.0
@@ -172,10 +176,10 @@ def class_divergence(class_counts: Any, selected_idx: Any) -> float:
     Parameters
     ----------
     class_counts
-        (n, C) number of boxes of each class in each image: an array, or a sparse array such as
+        (n, C) number of boxes of each class in each image. This is an array, or a sparse array such as
         `DetectionDataset.sparse_class_counts`.
     selected_idx
-        Kept rows.
+        The rows that are kept.
 
     Raises
     ------
@@ -195,13 +199,13 @@ def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: i
     """Return the divergence between the size distributions of the kept boxes and of all boxes.
 
     The result is the Jensen-Shannon divergence in bits. It is 0 for equal distributions, 1 if no box is kept, and NaN
-    if the full set has no boxes. Every bin has about the same number of boxes of the full set. Boxes of equal size are
-    always in the same bin. Two sizes that differ only by rounding count as equal.
+    if the full set has no boxes. Every bin has about the same number of boxes of the full set, and boxes of equal size
+    are always in the same bin. Sizes that differ only by rounding errors count as equal.
 
     Parameters
     ----------
     box_sizes
-        (B,) size of each box, for example `DetectionDataset.box_sizes`. Boxes of size NaN are ignored.
+        (B,) size of each box, for example `DetectionDataset.box_sizes`. Boxes whose size is NaN are ignored.
     box_rows
         (B,) row of the image of each box.
     selected_idx
@@ -220,9 +224,9 @@ def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: i
 
 
 def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> IntArray:
-    """Return (n, b): the number of boxes of each image in each size bin.
+    """Return (n, b) the number of boxes of each image in each size bin.
 
-    There are at most `bins` bins, each with about the same number of boxes.
+    There are at most `bins` bins, and each of them has about the same number of boxes.
     """
     sizes, rows = np.asarray(box_sizes), np.asarray(box_rows)
     if sizes.ndim != 1 or sizes.shape != rows.shape:
@@ -240,7 +244,7 @@ def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> Int
         return np.zeros((n, 1), np.int64)
     order = np.argsort(sizes)
     ordered = sizes[order]
-    # a bin never ends between two sizes that differ by rounding alone
+    # sizes that differ only by rounding errors are always in the same bin
     ranks = np.concatenate([[0], np.cumsum(np.diff(ordered) > SAME_SIZE * np.abs(ordered[1:]))])
     edges = np.unique(ranks[-(-np.arange(1, bins) * len(ranks) // bins) - 1])
     bin_ = np.empty(len(ranks), np.int64)
@@ -250,9 +254,9 @@ def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> Int
 
 
 def histogram_divergence(counts: npt.NDArray[Any] | csr_array, chosen: IntArray) -> float:
-    """Return the Jensen-Shannon divergence in bits between all rows and the chosen rows.
+    """Return the Jensen-Shannon divergence between the chosen rows and all rows, in bits.
 
-    `counts` is (n, b), dense or sparse. The two distributions are the column sums of the rows.
+    `counts` is an (n, b) dense or sparse array. The two distributions are the sums of its columns.
     """
     return _jensen_shannon(counts.sum(axis=0, dtype=np.float64), counts[chosen].sum(axis=0, dtype=np.float64))
 
@@ -260,7 +264,7 @@ def histogram_divergence(counts: npt.NDArray[Any] | csr_array, chosen: IntArray)
 def divergence_at_random(
     counts: npt.NDArray[Any] | csr_array, k: int, rng: np.random.Generator, draws: int = 20
 ) -> float:
-    """Return the mean `histogram_divergence` of `draws` random selections of k rows."""
+    """Return the mean `histogram_divergence` over `draws` random selections of k rows."""
     picks = (rng.choice(counts.shape[0], k, replace=False) for _ in range(draws))
     return float(np.mean([histogram_divergence(counts, rows) for rows in picks]))
 

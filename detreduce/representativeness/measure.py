@@ -1,4 +1,4 @@
-"""Measure how well a selection represents the full set, with all measures at once."""
+"""Compute all measures of how well a selection represents the full set."""
 
 from __future__ import annotations
 
@@ -31,11 +31,14 @@ from detreduce.representativeness.topology import compare_diagrams
 from detreduce.selection.row_categories import categories_of_rows
 
 BETWEEN = 500
-"""Sample size for the median distance between two images, which is compared with epsilon and the covering radius."""
-COVERAGE_IMAGES = 500
-"""Maximum number of left-out images that coverage checks in each category.
+"""Number of images from which the median distance between two images is computed.
 
-With this number, the error is below 0.05 in 95 % of cases.
+It is compared with epsilon and the covering radius.
+"""
+COVERAGE_IMAGES = 500
+"""Largest number of left-out images that are checked for coverage in each category.
+
+With this number, the error of coverage is below 0.05 in 95 % of cases.
 """
 FEATURE_MEASURES = ("epsilon", "covering_radius", "coverage", "discrepancy", "diagram_distance")
 BOX_MEASURES = ("class_divergence", "size_divergence")
@@ -43,7 +46,7 @@ BOX_MEASURES = ("class_divergence", "size_divergence")
 
 @runtime_checkable
 class Features(Protocol):
-    """A FeatureTable, or another object with the same attributes."""
+    """An object with the attributes of a FeatureTable that are used here."""
 
     @property
     def dataset(self) -> DetectionDataset:
@@ -51,7 +54,7 @@ class Features(Protocol):
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
-        """(n,): the dataset row of each feature row, in ascending order."""
+        """(n,) the row in the dataset that each row of X belongs to, in ascending order."""
 
     @property
     def X(self) -> npt.NDArray[np.floating]:
@@ -60,7 +63,7 @@ class Features(Protocol):
 
 @runtime_checkable
 class Chosen(Protocol):
-    """An object with the ids of the kept images, such as a Selection."""
+    """An object that has the ids of the kept images, such as a Selection."""
 
     @property
     def image_ids(self) -> Iterable[ImageId]:
@@ -79,22 +82,22 @@ def measure_representativeness(
 ) -> Representativeness:
     """Measure how well a selection represents the full set.
 
-    Epsilon and the covering radius are always exact. With thousands of images, coverage, discrepancy and diagram
-    distance use random samples. If a result uses random samples, its field ``exact`` is False.
+    Epsilon and the covering radius are always exact. For thousands of images, the coverage, the discrepancy and the
+    diagram distance are computed from random samples. The field ``exact`` of such a result is False.
 
     Parameters
     ----------
     features
         A FeatureTable. If you pass a dataset instead, only classes and box sizes are measured.
     selection
-        A Selection, or the ids of the kept images. All of these images must be in `features`.
+        A Selection, or the ids of the kept images. Each of these images must be in `features`.
     categories
-        A rule of `assign_categories`, or one image category for each feature row. If None, all images are in one
-        category.
+        A rule of `assign_categories`, or one image category for each row of features. If it is None, all images are in
+        one category.
     neighbours
         Number of nearest images that `coverage` uses, including the image itself.
     metric
-        Distance between the persistence diagrams: ``"bottleneck"`` or ``"wasserstein"``.
+        The distance between the persistence diagrams: ``"bottleneck"`` or ``"wasserstein"``.
     sigma
         Width of the kernel of the discrepancy, or ``"auto"``.
     seed
@@ -138,7 +141,7 @@ def measure_representativeness(
 
 @dataclass(frozen=True, slots=True)
 class MeasureOptions:
-    """The options of `measure_representativeness`. The constructor checks them."""
+    """The options of `measure_representativeness`. The constructor raises InputError if one of them is not valid."""
 
     neighbours: int
     metric: str
@@ -152,7 +155,7 @@ class MeasureOptions:
 
 
 def _dataset_and_features(features: Any) -> tuple[DetectionDataset, IntArray, npt.NDArray[np.floating] | None]:
-    """Return the dataset, the measured rows, and the features of these rows, or None if there are no features."""
+    """Return the dataset, the measured rows, and their features. The features are None if there are none."""
     if isinstance(features, DetectionDataset):
         return features, np.arange(len(features)), None
     if not isinstance(features, Features):
@@ -161,7 +164,7 @@ def _dataset_and_features(features: Any) -> tuple[DetectionDataset, IntArray, np
 
 
 def _rows_of(selection: Any, dataset: DetectionDataset, rows: IntArray) -> IntArray:
-    """Return the position of each kept image in `rows`."""
+    """Return the positions of the kept images in `rows`."""
     ids = list(dict.fromkeys(selection.image_ids if isinstance(selection, Chosen) else selection))
     if not ids:
         raise InputError("The selection is empty: keep at least one image.")
@@ -182,7 +185,7 @@ def _rows_of(selection: Any, dataset: DetectionDataset, rows: IntArray) -> IntAr
 def _feature_measures(X: Any, chosen: IntArray, groups: Categories, options: MeasureOptions) -> dict[str, Any]:
     """Return the measures that need features, by name.
 
-    The key ``by_category`` has a list with one dict of measures for each image category.
+    The key ``by_category`` has a list with the measures of each image category as a dict.
     """
     features = check_features(X, needed=True)
     n, names, seed = len(features), list(groups.names), options.seed
@@ -211,7 +214,7 @@ def _feature_measures(X: Any, chosen: IntArray, groups: Categories, options: Mea
 
 
 def _distances_between_images(X: npt.NDArray[np.floating], seed: int) -> dict[str, float]:
-    """Return, for each metric, the median distance between two images. With many images, a random sample is used."""
+    """Return the median distance between two images for each metric, using a random sample if there are many images."""
     from scipy.spatial.distance import pdist
 
     n = len(X)
@@ -222,7 +225,9 @@ def _distances_between_images(X: npt.NDArray[np.floating], seed: int) -> dict[st
 def _box_measures(
     dataset: DetectionDataset, rows: IntArray, chosen: IntArray, seed: int, absent: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the measures of classes and box sizes by name. If a measure is missing, add the reason to `absent`."""
+    """Return the measures of classes and box sizes, by name. If a measure is missing, the reason is added to
+    `absent`.
+    """
     single = ~dataset.box_crowd & np.isin(dataset.box_rows, rows)
     if not dataset.labelled or not single.any():
         reason = "there are no boxes" if dataset.labelled else "the images are not labelled"

@@ -1,4 +1,4 @@
-"""Find candidates for the nearest rows with scikit-learn, and compute exact distances."""
+"""Find candidates for the nearest rows with scikit-learn, and then compute exact distances to them."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ Metric = Literal["chebyshev", "euclidean"]
 Features = npt.NDArray[np.floating]
 
 QUERIES = 8192
-"""Number of query rows passed to scikit-learn at once. Only these rows are copied."""
+"""Number of query rows that are passed to scikit-learn at once. Only these rows are copied."""
 CENTRE = 256
-"""Number of rows whose median becomes the origin. A mean would move towards a single outlier."""
+"""Number of rows whose median becomes the origin. A median is used because one outlier could move a mean far away."""
 VALUES = 1 << 21
-"""Number of differences computed at once."""
+"""Number of coordinate differences that are computed at once."""
 CANDIDATES, NEAR = 512, 8
-"""`CANDIDATES` kept rows are searched at once. Exact distances are computed to the `NEAR` nearest of these rows."""
+"""`CANDIDATES` kept rows are searched at once. Exact distances are computed to the `NEAR` nearest of them."""
 PEAK = 512
-"""Number of rows with the largest upper bounds. The farthest row is searched in these rows first."""
+"""Number of rows with the largest upper bounds, among which the farthest row is searched first."""
 SETTLED, KEPT = 16, 256
-"""Block sizes for exact distances: `SETTLED` rows and `KEPT` kept rows at once."""
+"""Exact distances are computed between blocks of `SETTLED` rows and `KEPT` kept rows."""
 
 
 def near_rows(X: Features, queries: IntArray, others: IntArray, count: int) -> IntArray:
-    """Return (m, g): for each query row, the g nearest rows in `others`, nearest first.
+    """Return (m, g) the g nearest rows in `others` for each query row, with the nearest row first.
 
     g is the smaller of `count` and len(others). The distance is Euclidean. If two distances are almost equal, rounding
-    decides their order. `pair_distances` returns exact distances. `others` must not be empty. The rows of `others` are
+    errors decide their order. `pair_distances` computes exact distances. `others` must not be empty, and its rows are
     copied.
     """
     from sklearn import config_context
     from sklearn.neighbors import NearestNeighbors
 
     near = np.empty((len(queries), min(count, len(others))), np.int64)
-    # scikit-learn multiplies rows in float64. Far from the origin, only float32 rows keep enough digits
+    # scikit-learn multiplies rows in float64, and far from the origin only float32 rows keep enough digits
     origin = np.median(X[others[:CENTRE]], axis=0) if X.dtype == np.float64 else np.float32(0.0)
     with config_context(assume_finite=True):
         search = NearestNeighbors(n_neighbors=near.shape[1], algorithm="brute").fit(X[others] - origin)
@@ -49,9 +49,9 @@ def near_rows(X: Features, queries: IntArray, others: IntArray, count: int) -> I
 
 
 def pair_distances(X: Features, rows: IntArray, others: IntArray, metric: Metric) -> FloatArray:
-    """Return (m, g) distances: entry (i, j) is the distance from `rows[i]` to `others[i, j]`.
+    """Return an (m, g) array of distances. Entry (i, j) is the distance from `rows[i]` to `others[i, j]`.
 
-    The distances are computed from differences in float64, so the distance between equal rows is exactly 0.
+    The distances are computed from coordinate differences in float64, so equal rows have a distance of exactly 0.
     """
     distances = np.empty(others.shape)
     for part in slices(len(rows), max(1, VALUES // (others.shape[1] * X.shape[1]))):
@@ -65,10 +65,10 @@ def pair_distances(X: Features, rows: IntArray, others: IntArray, metric: Metric
 
 
 def largest_gap(X: Features, kept: IntArray, left_out: IntArray, metric: Metric, floor: float = 0.0) -> float:
-    """Return the largest distance from a left-out row to its nearest kept row. If `floor` is larger, return `floor`.
+    """Return the largest distance from a left-out row to its nearest kept row, or `floor` if `floor` is larger.
 
-    The result is exact. A left-out row is skipped as soon as a kept row is nearer than the largest gap so far. So most
-    rows are compared with only a few random kept rows.
+    The result is exact. A left-out row is skipped as soon as some kept row is nearer than the largest gap found so far.
+    Therefore most rows are compared with only a few random kept rows.
     """
     kept = derive_rng(0, "gaps").permutation(kept)
     upper = np.full(len(left_out), np.inf)
@@ -90,10 +90,7 @@ def largest_gap(X: Features, kept: IntArray, left_out: IntArray, metric: Metric,
 def _gap_of_farthest(
     X: Features, kept: IntArray, left_out: IntArray, near: IntArray, upper: FloatArray, metric: Metric
 ) -> float:
-    """Return the largest gap of the rows with the largest upper bounds.
-
-    The `upper` bounds of these rows are lowered in place.
-    """
+    """Return the largest gap among the rows with the largest upper bounds, and lower their `upper` bounds in place."""
     peak = np.argsort(-upper)[:PEAK]
     upper[peak] = pair_distances(X, left_out[peak], near[peak], metric).min(axis=1)
     peak = peak[np.argsort(-upper[peak])[:SETTLED]]
@@ -103,7 +100,7 @@ def _gap_of_farthest(
 
 
 def _gap_of_all(X: Features, rows: IntArray, kept: IntArray, metric: Metric, floor: float) -> float:
-    """Return the largest distance from one of `rows` to its nearest kept row. If `floor` is larger, return `floor`.
+    """Return the largest distance from one of `rows` to its nearest kept row, or `floor` if `floor` is larger.
 
     Each of `rows` is compared with all kept rows.
     """

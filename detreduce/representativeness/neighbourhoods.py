@@ -20,9 +20,9 @@ from detreduce.representativeness.measurement import Measurement
 from detreduce.representativeness.nearest import near_rows, pair_distances
 
 OTHERS = 32_768
-"""Number of images compared with the query images at once."""
+"""Number of images that are compared with the query images at once."""
 SPARE = 8
-"""Number of extra candidates for the nearest rows. Rounding may swap rows at almost the same distance."""
+"""Number of additional candidates for the nearest rows, because rounding may swap rows at almost the same distance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +32,9 @@ class Coverage(Measurement):
     Attributes
     ----------
     neighbours
-        Number k of nearest images, including the image itself.
+        The number k of nearest images, including the image itself.
     by_category
-        Label of the category -> coverage. If the category has no kept image, the coverage is 0.
+        Label of a category -> its coverage. If the category has no kept image, the coverage is 0.
     """
 
     neighbours: int
@@ -43,7 +43,7 @@ class Coverage(Measurement):
 
 @dataclass(frozen=True, slots=True)
 class CoverageOptions:
-    """The options `neighbours`, `max_images` and `seed` of `coverage`. The constructor checks them."""
+    """The options of `coverage`. The constructor raises InputError if one of them is not valid."""
 
     neighbours: int
     max_images: int | None
@@ -68,14 +68,14 @@ def coverage(
     X
         (n, d) features of any float type.
     categories
-        (n,) image category of each image. None: all images are in one category.
+        (n,) image category of each image. If it is None, all images are in one category.
     selected_idx
-        Kept rows of X.
+        The rows of X that are kept.
     neighbours
-        Number k of nearest images, including the image itself; at least 1.
+        The number k of nearest images, including the image itself. At least 1.
     max_images
-        Maximum number of left-out images to check in each category. If a category has more left-out images, a random
-        sample of this size is checked. If None, all images are checked.
+        Largest number of left-out images to check in each category. If a category has more of them, a random sample of
+        this size is checked. None means that all images are checked.
     seed
         Seed of the random samples.
 
@@ -104,7 +104,10 @@ def category_coverage(
     options: CoverageOptions,
     advance: Callable[[int], object],
 ) -> Coverage:
-    """Measure the coverage of checked arrays. `advance` is called with the number of images done."""
+    """Measure the coverage of arrays that are already checked.
+
+    `advance` is called with the number of images that were just processed.
+    """
     k, most, seed = int(options.neighbours), options.max_images, options.seed
     shares, expected = np.zeros(len(parts)), np.zeros(len(parts))
     sizes = np.array([len(part) for part in parts])
@@ -141,9 +144,9 @@ def _expected_coverage(n: int, kept: int, neighbours: int) -> float:
 def _find_covered(
     X: npt.NDArray[np.floating], queries: IntArray, part: Stratum, neighbours: int
 ) -> npt.NDArray[np.bool_]:
-    """Return (m,) bool: True if a kept image is among the `neighbours` nearest images of the query image.
+    """Return (m,) bool: whether a kept image is among the `neighbours` nearest images of each query image.
 
-    That is the case if fewer than `neighbours` images, including the query image, are nearer than all kept images.
+    This is the case if fewer than `neighbours` images, including the query image, are nearer than all kept images.
     """
     to_kept = np.full(len(queries), np.inf)
     for block in slices(len(part.kept), OTHERS):
@@ -160,8 +163,8 @@ def _find_covered(
 
 
 def _nearest_distances(X: npt.NDArray[np.floating], queries: IntArray, others: IntArray, count: int) -> FloatArray:
-    """Return (m, g) distances from each query to its nearest rows in `others`.
+    """Return the (m, g) distances from each query row to its nearest rows in `others`.
 
-    There are g = min(`count` + `SPARE`, len(others)) distances per query.
+    There are g = min(`count` + `SPARE`, len(others)) distances for each query row.
     """
     return pair_distances(X, queries, near_rows(X, queries, others, count + SPARE), "euclidean")

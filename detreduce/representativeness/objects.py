@@ -1,4 +1,4 @@
-"""The similarity of the objects of another split to the kept objects of the same class."""
+"""How similar the objects of another split are to the kept objects of the same class."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from detreduce.errors import InputError
 from detreduce.machine.parallel import slices
 
 ROWS = 4096
-"""Vectors of the other split that are compared at a time."""
+"""Number of vectors of the other split that are compared at once."""
 
 
 @dataclass(frozen=True)
 class ObjectSimilarity:
-    """The similarity of objects: over all classes, and for each class.
+    """The similarity of objects, over all classes and for each class.
 
     Attributes
     ----------
     value
-        Mean over the classes of the other split, from -1 to 1. Each class has the same weight.
+        The mean over the classes of the other split, from -1 to 1. Each class has the same weight.
     by_class
-        Number of the class -> its similarity. 0 for a class without a kept object.
+        Number of a class -> its similarity, which is 0 if the class has no kept object.
     lost
-        Numbers of the classes of the other split without a kept object.
+        Numbers of the classes that occur in the other split but have no kept object.
     """
 
     value: float
@@ -36,22 +36,23 @@ class ObjectSimilarity:
 
 
 def object_similarity(kept: ObjectTable, target: ObjectTable) -> ObjectSimilarity:
-    """Measure how similar the objects of `target` (for instance val) are to the kept objects of the same class.
+    """Measure how similar the objects in `target` (for instance val) are to the kept objects of the same class.
 
-    First, the mean vector of `target` is subtracted from all vectors. The similarity of an image of `target`, for one
-    of its classes, is the cosine of the mean vector of its boxes and the nearest kept vector of the class. The
-    similarity of a class is the mean over its images. Cf. the object-based set similarity of Kassem Sbeyti et al.
-    (arXiv 2508.19906), which also compares crops by class, with other features.
+    First, the mean vector of `target` is subtracted from all vectors. Each image in `target` has a similarity for each
+    of its classes. It is the cosine between the mean vector of its boxes of this class and the most similar kept vector
+    of the class. The similarity of a class is the mean over its images. Cf. the object-based set similarity of Kassem
+    Sbeyti et al. (arXiv 2508.19906), which also compares crops by class, with other features.
 
     Parameters
     ----------
     kept, target
-        Objects with vectors of the same network, and with the same class numbers.
+        Tables of objects with vectors from the same network, and with the same class numbers.
 
     Raises
     ------
     InputError
-        `kept` or `target` has no vectors, `target` has no object, or their classes or lengths of vectors differ.
+        `kept` or `target` has no vectors, `target` has no objects, or the two tables differ in their number of classes
+        or in the length of their vectors.
     """
     if kept.vectors is None or target.vectors is None:
         raise InputError(
@@ -77,13 +78,13 @@ def object_similarity(kept: ObjectTable, target: ObjectTable) -> ObjectSimilarit
 
 
 def _directions(vectors: npt.NDArray[np.float32], middle: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return (m, d) vectors of length 1. A vector that equals `middle` becomes 0."""
+    """Return the (m, d) vectors minus `middle`, scaled to length 1. A vector that equals `middle` becomes 0."""
     moved = vectors - middle
     length = np.linalg.norm(moved, axis=1, keepdims=True)
     return np.divide(moved, length, out=np.zeros_like(moved), where=length > 0)
 
 
 def _nearest(wanted: npt.NDArray[np.float64], near: npt.NDArray[np.float64]) -> float:
-    """Return the mean over `wanted` of the cosine of the nearest row of `near`."""
+    """Return the mean, over the rows of `wanted`, of the largest cosine with a row of `near`."""
     best = [(wanted[part] @ near.T).max(axis=1) for part in slices(len(wanted), ROWS)]
     return float(np.concatenate(best).mean())

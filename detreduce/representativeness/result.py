@@ -1,4 +1,4 @@
-"""The results of all measures of one selection."""
+"""The results of all measures for one selection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detreduce.representativeness.topology import DiagramDistance
 if TYPE_CHECKING:
     import pandas as pd
 
-# measure -> metric of the median distance between two images, which is compared with the measure
+# measure -> metric of the median distance between two images, with which the measure is compared
 TYPICAL = {"epsilon": "chebyshev", "covering_radius": "euclidean"}
 
 
@@ -28,17 +28,17 @@ class CategoryMeasures:
     name
         Name of the category.
     images
-        Number of images of the category.
+        Number of images in the category.
     kept
-        Number of kept images of the category.
+        Number of kept images in the category.
     epsilon
-        Largest L-infinity distance from an image to the nearest kept image. It is inf if no image is kept, and None
-        without features.
+        Largest L-infinity distance from an image to the nearest kept image. It is inf if no image is kept, and None if
+        there are no features.
     covering_radius
-        Largest Euclidean distance from an image to the nearest kept image. It is inf if no image is kept, and None
-        without features.
+        Largest Euclidean distance from an image to the nearest kept image. It is inf if no image is kept, and None if
+        there are no features.
     coverage
-        Share of the images that have a kept image among their nearest images. None if there are no features.
+        Share of the images that have a kept image among their nearest images. It is None if there are no features.
     """
 
     name: str
@@ -51,14 +51,14 @@ class CategoryMeasures:
 
 @dataclass(frozen=True, slots=True)
 class Representativeness:
-    """The measures of how well a selection represents the full set.
+    """How well a selection represents the full set, by several measures.
 
     If a measure cannot be computed, it is None, and `absent` says why.
 
     Attributes
     ----------
     images
-        Number of images of the full set.
+        Number of images in the full set.
     kept
         Number of kept images.
     categories
@@ -66,10 +66,10 @@ class Representativeness:
     lost
         Names of the categories without a kept image.
     epsilon
-        Largest L-infinity distance from an image to the nearest kept image of its category, exact. It is inf if a
+        Largest L-infinity distance from an image to the nearest kept image of its category. It is exact. It is inf if a
         category has no kept image. Compare it with `between_images`.
     covering_radius
-        The covering radius (largest gap): as `epsilon`, but with the Euclidean distance.
+        The covering radius (largest gap): the same as `epsilon`, but with the Euclidean distance.
     coverage
         Share of the images that have a kept image among the nearest images of their category.
     discrepancy
@@ -86,9 +86,9 @@ class Representativeness:
     unknown_sizes
         Number of boxes in images of unknown size. `size_divergence` ignores them.
     absent
-        Name of a measure -> why it is None.
+        Name of a measure that is None -> the reason.
     seconds
-        Time of the measurement.
+        Time of the measurement in seconds.
     """
 
     images: int
@@ -108,11 +108,11 @@ class Representativeness:
     seconds: float = 0.0
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with one row for each measure. Measures that are None have no row.
+        """Return a pandas frame with one row for each measure, except the measures that are None.
 
-        The columns are ``value``, ``compare`` (a reference value), ``compared_with`` (the kind of reference) and
-        ``exact``. The kind is ``random`` (a random selection of the same size) or ``typical`` (the median distance
-        between two images).
+        The columns are ``value``, ``compare`` (a value for comparison), ``compared_with`` (what this value is) and
+        ``exact``. ``compared_with`` is ``random`` (a random selection of the same size) or ``typical`` (the median
+        distance between two images).
         """
         import pandas as pd
 
@@ -130,12 +130,14 @@ class Representativeness:
         return frame.rename_axis("measure")
 
     def categories_frame(self) -> pd.DataFrame:
-        """Return a table with one row for each image category and the fields of `CategoryMeasures` as columns."""
+        """Return a pandas frame with one row for each image category. Its columns are the fields of
+        `CategoryMeasures`.
+        """
         import pandas as pd
 
         columns = [column.name for column in fields(CategoryMeasures)]
         return pd.DataFrame([asdict(item) for item in self.categories], columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the results as dicts, lists, numbers and text for JSON. Infinity becomes the text ``inf``."""
+        """Return the results as values that can be written as JSON. Infinity becomes the string ``inf``."""
         return cast(dict[str, Any], json_value(self))

@@ -1,4 +1,4 @@
-"""The distance between the persistence diagrams of the full set and of the subset."""
+"""The distance between the persistence diagrams of the full set and of the kept images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from detreduce.representativeness.measurement import Measurement
 
 DIMENSIONS = (0, 1)
 POINTS = 1000
-"""Maximum number of points in one Vietoris-Rips diagram. A diagram of this size takes about 0.25 s."""
+"""Largest number of points in one Vietoris-Rips diagram. A diagram of this size takes about 0.25 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +33,9 @@ class DiagramDistance(Measurement):
     metric
         ``bottleneck`` or ``wasserstein``.
     by_dimension
-        Dimension of homology -> distance for the subset.
+        Dimension of homology -> distance between the full set and the subset.
     at_random_by_dimension
-        Dimension of homology -> distance for a random subset of the same size.
+        Dimension of homology -> distance between the full set and a random subset of the same size.
     """
 
     metric: str
@@ -63,15 +63,15 @@ def diagram_distance(
     X
         (n, d) features of any float type.
     selected_idx
-        Kept rows of X, at least one.
+        The rows of X that are kept. There must be at least one.
     metric
-        The points of one diagram are moved to match the other diagram. ``"bottleneck"`` is the largest move.
+        The points of one diagram are moved until they match the other diagram. ``"bottleneck"`` is the largest move.
         ``"wasserstein"`` is the sum of all moves (order 1, maximum norm, with an error of up to 1 %).
     dimensions
-        Dimensions of homology. 0: gaps between clusters, 1: loops, 2: voids (slow).
+        Dimensions of homology: 0 for gaps between clusters, 1 for loops, and 2 for voids (slow).
     max_points
-        Maximum number of images in one diagram. If there are more images, a random sample of this size is used. If
-        None, all images are used, and memory grows with n^2.
+        Largest number of images in one diagram. If there are more, a random sample of this size is used. None means
+        that all images are used, and memory then grows with n^2.
     seed
         Seed of the random samples.
 
@@ -104,7 +104,9 @@ def compare_diagrams(
     max_points: int | None = POINTS,
     seed: int = 0,
 ) -> DiagramDistance:
-    """Measure the distance between the diagrams of all rows and of the kept rows. The arrays are already checked."""
+    """Measure the distance between the diagrams of all rows and of the kept rows, for arrays that are already
+    checked.
+    """
     rng = derive_rng(seed, "diagrams")
     n = len(X)
     full, kept = _sample_rows(np.arange(n), max_points, rng), _sample_rows(chosen, max_points, rng)
@@ -129,12 +131,12 @@ def compare_diagrams(
 
 
 def _sample_rows(rows: IntArray, count: int | None, rng: np.random.Generator) -> IntArray:
-    """Return a random sample of `count` rows. If there are at most `count` rows, return all rows."""
+    """Return a random sample of `count` rows, or all rows if there are not more than that."""
     return rows if count is None or len(rows) <= count else np.sort(rng.choice(rows, count, replace=False))
 
 
 def _diagrams(X: npt.NDArray[np.floating], rows: IntArray, dimensions: Sequence[int]) -> list[FloatArray]:
-    """Return one persistence diagram (bars, 2) for each dimension: the birth and death of each bar."""
+    """Return one persistence diagram for each dimension, as (bars, 2) birth and death of each bar."""
     from gudhi.sklearn.rips_persistence import RipsPersistence
     from scipy.spatial.distance import pdist, squareform
 
@@ -150,6 +152,6 @@ def _diagram_distance(first: npt.NDArray[np.float64], second: npt.NDArray[np.flo
 
     if metric == "bottleneck":
         found = float(gudhi.bottleneck_distance(first, second))
-        # GUDHI returns the smallest double for equal diagrams
+        # for equal diagrams, GUDHI returns the smallest positive double instead of 0
         return found if found > np.finfo(float).tiny else 0.0
     return float(wasserstein_distance(first, second, order=1.0, internal_p=np.inf, delta=0.01))

@@ -1,1 +1,1 @@
-"""Train a detector, meter its energy and evaluate it. This package does not use features or reducers."""
+"""Train a detector, meter its energy and evaluate it."""

@@ -1,4 +1,4 @@
-"""Match the ground-truth boxes of an image to raw predictions, and measure the quality of the predictions."""
+"""Match the ground-truth boxes of an image to raw predictions, and measure how good the predictions are."""
 
 from __future__ import annotations
 
@@ -13,28 +13,27 @@ BLOCK = 256
 def match(
     corners: torch.Tensor, logits: torch.Tensor, truth: torch.Tensor, classes: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """Match each ground-truth box of an image to one prediction, and measure the quality of the prediction.
+    """Match each ground-truth box of an image to one prediction, and measure how good the prediction is.
 
     The match of a box is the prediction with the largest product of IoU and confidence in the class of the box. Two
-    boxes may have the same match. If no prediction overlaps the box, the match is the prediction with
-    the nearest centre.
+    boxes may have the same match. If no prediction overlaps the box, its match is the prediction with the nearest
+    centre.
 
     Parameters
     ----------
     corners
-        (a, 4) corners of the predictions on one image, from
-        `detreduce.ultralytics_bridge.detector.raw_predictions`.
+        (a, 4) corners of the a predictions on one image, from `detreduce.ultralytics_bridge.detector.raw_predictions`.
     logits
-        (a, C) logits of the predictions, also from `raw_predictions`.
+        (a, C) logits of the same predictions, also from `raw_predictions`.
     truth
-        (g, 4) corners of the ground-truth boxes, in the same pixel coordinates as `corners`.
+        (g, 4) corners of the g ground-truth boxes, in the same pixel coordinates as `corners`.
     classes
         (g,) int64 classes of the ground-truth boxes.
 
     Returns
     -------
     dict
-        Five arrays (g,) float32, defined in `ProxyLog`: ``iou``, ``confidence``, ``error``, ``margin``, ``loss``.
+        Five (g,) float32 tensors, which `ProxyLog` defines: ``iou``, ``confidence``, ``error``, ``margin``, ``loss``.
     """
     import torch
 
@@ -54,7 +53,7 @@ def _match_block(
     from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
     from torchvision.ops import box_iou
 
-    # raw boxes may have negative widths or heights. Then the IoU divides by zero
+    # raw boxes may have a negative width or height, and then the IoU would divide by zero
     overlap = box_iou(truth, corners).nan_to_num(0.0, 0.0, 0.0).clamp(0.0, 1.0)
     worth, best = (overlap * logits.sigmoid().T[classes]).max(dim=1)
     centres, wanted = (boxes[:, :2] + boxes[:, 2:] for boxes in (corners, truth))

@@ -1,4 +1,4 @@
-"""Detect other trainings and selections of detreduce on this machine.
+"""Detect whether another training or selection of detreduce runs on this machine at the same time.
 
 Other processes slow this process down. The energy meter measures the whole machine, so its result includes the energy
 of other processes.
@@ -27,11 +27,11 @@ R = TypeVar("R")
 
 
 class Presence:
-    """A file that tells other processes that this process is training or selecting images.
+    """A file that shows other processes that this process is training or selecting images.
 
-    The file is locked and lies in a folder that all processes of the machine share. If the process dies, the operating
-    system releases the lock. A process that starts later writes a ``.met`` file for every process that is still
-    running. If a process finds its ``.met`` file, it knows that another process ran at the same time.
+    The file is locked, in a folder that all processes on the machine share. If the process dies, the operating system
+    releases the lock. A process that starts later writes a ``.met`` file for every process that is still running. A
+    process that finds a ``.met`` file for itself knows that another process ran at the same time.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,13 +42,13 @@ class Presence:
 
     @property
     def overlapped(self) -> bool | None:
-        """Whether another process ran on this machine at the same time. None if this is unknown."""
+        """Whether another process ran on this machine at the same time. None if this is not known."""
         if self._met is not None and (self._folder / f"{self._name}.met").exists():
             self._met = True
         return self._met
 
     def announce(self) -> None:
-        """Announce this process to other processes, and search for other running processes.
+        """Write and lock the file of this process, and look for other running processes.
 
         If the folder cannot be written, `overlapped` stays None.
         """
@@ -59,14 +59,14 @@ class Presence:
                 self._met = self._others()
 
     def leave(self) -> None:
-        """Withdraw the announcement of this process."""
+        """Release and remove the file of this process."""
         _ = self.overlapped
         with suppress(OSError, Timeout), self._guard():
             self._lock.release()
             _remove(self._folder, self._name)
 
     def _others(self) -> bool:
-        """Notify every other running process, and remove the files of dead processes.
+        """Write a ``.met`` file for every other running process, and remove the files of dead processes.
 
         Return whether another process is running.
         """
@@ -86,7 +86,7 @@ class Presence:
         return met
 
     def _guard(self) -> FileLock:
-        # only one process at a time, because a new file without a lock looks like the file of a dead process
+        # allow only one process at a time, because a new file without a lock looks like the file of a dead process
         return FileLock(self._folder / "guard", timeout=GUARD_SECONDS)
 
 
@@ -95,7 +95,7 @@ _present: Presence | None = None
 
 @contextmanager
 def present() -> Iterator[Presence]:
-    """Announce this process to other processes during the block. Nested blocks share one `Presence`."""
+    """Announce this process to other processes while the block runs. Nested blocks share one `Presence`."""
     global _present
     if _present is not None:
         yield _present
@@ -110,18 +110,12 @@ def present() -> Iterator[Presence]:
 
 
 def overlapped() -> bool | None:
-    """Return whether another process ran on this machine since the `present` block began.
-
-    Return None if this is unknown.
-    """
+    """Return whether another process ran on this machine since the block of `present` began, or None if not known."""
     return None if _present is None else _present.overlapped
 
 
 def announced(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function that trains or selects images.
-
-    While the function runs, other processes can see this process.
-    """
+    """Decorate a function that trains or selects images, so that other processes can see that it is running."""
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -132,10 +126,10 @@ def announced(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def presence_folder() -> Path:
-    """Return the folder of the presence files.
+    """Return the folder of the presence files, which all users of the machine share.
 
-    All users of the machine share this folder. The environment variable ``DETREDUCE_PRESENCE`` sets its path. By
-    default, the folder is in the system's folder for temporary files.
+    Its path is the value of the environment variable ``DETREDUCE_PRESENCE``. By default, it is in the system's folder
+    for temporary files.
     """
     given = os.environ.get("DETREDUCE_PRESENCE")
     return Path(given) if given else Path(tempfile.gettempdir()) / "detreduce-running"
@@ -143,7 +137,7 @@ def presence_folder() -> Path:
 
 @functools.cache
 def boot_identity() -> str:
-    """Return a hash that identifies this machine until it restarts. Containers on the machine have the same hash."""
+    """Return a hash that identifies this machine until it restarts. Containers on the machine get the same hash."""
     for place in ("/proc/sys/kernel/random/boot_id", "/etc/machine-id"):
         with suppress(OSError):
             if text := Path(place).read_text(encoding="utf-8").strip():
@@ -152,12 +146,12 @@ def boot_identity() -> str:
 
 
 def _hash_text(text: str) -> str:
-    # a hash, so that the folder's name does not reveal the machine's id
+    # use a hash, so that the name of the folder does not reveal the id of the machine
     return content_digest(f"detreduce {text}".encode()).hex()[:16]
 
 
 def _make_for_all(folder: Path) -> None:
-    """Make a folder in which every user may create files. Users may delete only their own files."""
+    """Create a folder in which every user may create files, but may delete only their own."""
     for each in (folder.parent, folder):
         if not each.is_dir():
             each.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Evaluate a finished training on corrupted images, with the weights in its folder, in place of training it again."""
+"""Evaluate a finished training on corrupted images, using the weights in its folder, without training again."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from detreduce.vocabulary.corruptions import Corruption
 
 @dataclass(frozen=True)
 class Evaluated:
-    """How a training was evaluated, and on what it is evaluated now.
+    """How a training was evaluated, so that its evaluation on corrupted images uses the same settings.
 
     Attributes
     ----------
     data
         The dataset, as in `train`.
     model
-        The model that the training started from. It says which layers to build.
+        The model from which the training started. It determines the layers of the network.
     evaluate_on, choose
-        The splits, and the weights (``last`` or ``best``), as in `train`.
+        The splits, and which weights are evaluated (``last`` or ``best``), as in `train`.
     country
-        Country whose electricity mix converts energy to CO2.
+        The country whose electricity mix is used to convert energy to CO2.
     """
 
     data: str | Path
@@ -48,10 +48,10 @@ class Evaluated:
 
 
 def with_corruptions(record: TrainingRecord, how: Evaluated, corruptions: Sequence[Corruption]) -> TrainingRecord:
-    """Return the record of a finished training, with its evaluation on corrupted images.
+    """Evaluate a finished training on corrupted images, and return its record with the results added.
 
-    The weights are read as tensors, so no code of the file runs. Raise InputError if they are not in the run folder, or
-    are not those of the record.
+    The weights are read as tensors, so no code in the file is run. Raise InputError if the weights are not in the run
+    folder, or if they do not belong to the record.
     """
     file = Path(record.run, record.model.weights_file)
     if not is_regular(file):
@@ -75,7 +75,7 @@ def with_corruptions(record: TrainingRecord, how: Evaluated, corruptions: Sequen
 
 
 def _save(network: Any, file: Path) -> None:
-    """Write a network as ultralytics does at the end of a training, in half precision."""
+    """Write a network to a file in half precision, as ultralytics does at the end of a training."""
     import torch
 
     with writing(file):

@@ -1,4 +1,4 @@
-"""Ultralytics callbacks that meter the energy of your own ``YOLO(...).train()``."""
+"""Ultralytics callbacks that meter the energy of a user's own ``YOLO(...).train()``."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def energy_callback(country: str = "ESP") -> EnergyCallback:
         print(energy.total.wh)
 
     After the training, the callbacks print one line and write ``energy.json`` to the run folder (``trainer.save_dir``).
-    The file has the energy of each phase and each component, and the provenance of each number. If the training fails,
-    the file has the energy up to the failure and ``"completed": false``.
+    This file has the energy of each phase and hardware component, and says how each number was obtained. If the
+    training fails, the file has the energy up to the failure and ``"completed": false``.
 
     The callbacks meter the whole machine, as `EnergyMeter` does. If ultralytics trains on several GPUs, the callbacks
     record nothing, because ultralytics then starts other processes without callbacks.
@@ -39,7 +39,7 @@ def energy_callback(country: str = "ESP") -> EnergyCallback:
     Parameters
     ----------
     country
-        Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code).
+        The country whose electricity mix is used to convert energy to CO2 (ISO 3166 alpha-3 code).
 
     Raises
     ------
@@ -52,16 +52,17 @@ def energy_callback(country: str = "ESP") -> EnergyCallback:
 class EnergyCallback(Mapping[str, Callback]):
     """A mapping from ultralytics' events to callbacks. `attach` adds all callbacks to a model.
 
-    Metering starts at ``on_train_start``, when the data are loaded, and ends after the last evaluation. Validations are
-    the phase ``validation``. Everything else is the phase ``training``. Each new training starts with zero energy.
+    Metering starts at ``on_train_start``, when the data are loaded, and ends after the last evaluation. Validations
+    count as the phase ``validation``, and everything else as the phase ``training``. Each new training starts with zero
+    energy.
 
     Attributes
     ----------
     phases
         Energy of each phase of the running training or, if no training is running, of the last training.
     file
-        Path of the ``energy.json`` of the last training. None if no training has ended yet, or if the file could not be
-        written.
+        Path of the ``energy.json`` that was written for the last training. None if no training has ended yet, or if the
+        file could not be written.
     """
 
     def __init__(self, country: str = "ESP") -> None:
@@ -75,7 +76,7 @@ class EnergyCallback(Mapping[str, Callback]):
             "on_val_start": self._validation_started,
             "on_val_end": self._validation_ended,
             "on_train_end": lambda trainer: self._ended(trainer, completed=True),
-            # ultralytics calls this after a failed training too
+            # ultralytics also calls this after a failed training
             "teardown": lambda trainer: self._ended(trainer, completed=False),
         }
 
@@ -93,11 +94,11 @@ class EnergyCallback(Mapping[str, Callback]):
 
     @property
     def total(self) -> PhaseEnergy:
-        """The sum of the energies of all phases of the last training."""
+        """The total energy of the last training, over all its phases."""
         return together(list(self.phases.values()))
 
     def attach(self, model: Any) -> EnergyCallback:
-        """Add all callbacks to an ultralytics model. Return this object."""
+        """Add all callbacks to an ultralytics model, and return this object."""
         for event, callback in self.items():
             model.add_callback(event, callback)
         return self
@@ -110,7 +111,7 @@ class EnergyCallback(Mapping[str, Callback]):
         self._enter("training")
 
     def _validation_started(self, validator: Any) -> None:
-        # `model.val()` outside a training is not metered
+        # do not meter `model.val()` outside a training
         if "training" in self._open:
             self._enter("validation")
 
@@ -131,7 +132,7 @@ class EnergyCallback(Mapping[str, Callback]):
             line += f"; see {file}"
         except DetreduceError as error:
             line += f"; {error}"
-        # on stdout, like ultralytics' own output
+        # print to stdout, as ultralytics itself does
         print(line if completed else f"{line} (the training failed)")
 
     def _content(self, *, completed: bool) -> dict[str, Any]:
@@ -158,7 +159,7 @@ class EnergyCallback(Mapping[str, Callback]):
 
 
 def describe(energy: PhaseEnergy) -> str:
-    """Return the energy as text, with the provenance of each component."""
+    """Return an energy as text, with the energy and the provenance of each component."""
     minutes = f"{energy.seconds / 60:.1f} min"
     if energy.wh is None or energy.g_co2 is None:
         return f"not metered ({energy.unavailable}); {minutes}"

@@ -1,4 +1,4 @@
-"""Facts for a training record: hardware, software versions, and hashes of data and weights."""
+"""Facts for a training record: the hardware, software versions, and hashes of data and weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = ("detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocot
 
 
 def versions() -> dict[str, str]:
-    """Return a dict: name -> version, for Python and for the packages that can change results."""
+    """Return name -> version for Python and for the packages that can change results."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -29,7 +29,7 @@ def versions() -> dict[str, str]:
 
 
 def data_hash(datasets: Iterable[DetectionDataset]) -> str:
-    """Return one SHA-256 for the image ids, classes and boxes of several splits, without paths and pixels."""
+    """Return a SHA-256 of the image ids, classes and boxes of several splits. It does not cover paths or pixels."""
     digest = hashlib.sha256()
     for dataset in datasets:
         digest.update(repr((dataset.split, dataset.class_names, dataset.box_format)).encode())
@@ -47,11 +47,11 @@ _SELECTED_BY = ("method", "parameters", "keep", "seed", "image_ids")
 
 
 def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
-    """Return a SHA-256 of the selection.json from which a dataset was written. Return None if there is no such file.
+    """Return a SHA-256 of the selection.json from which a dataset was written, or None if there is no such file.
 
-    The hash covers the method, the parameters, `keep`, the seed and the image ids. The hash does not cover times and
-    paths, because they differ between equal selections. The function searches the folder of `data`, then the two
-    folders above. A file in a folder above is used only if the file lists all `image_ids` of the train split.
+    The hash covers the method, the parameters, `keep`, the seed and the image ids. It does not cover times and paths,
+    because they differ between equal selections. The file is searched in the folder of `data` and in the two folders
+    above it. In a folder above, it is used only if it lists all of `image_ids`, the images of the train split.
     """
     folder = data if data.is_dir() else data.parent
     for level, place in enumerate([folder, *folder.parents][: LEVELS_UP + 1]):
@@ -69,7 +69,7 @@ def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
 
 
 def weights_hash(state: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a state dict: names, shapes, types and values of its tensors, sorted by name."""
+    """Return a SHA-256 of a state dict: the names, shapes, dtypes and values of its tensors, sorted by name."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
@@ -79,7 +79,7 @@ def weights_hash(state: Mapping[str, Any]) -> str:
 
 
 def device_name(device: Any) -> str:
-    """Return the name of the GPU. For other devices, return the device as text, such as ``cpu``."""
+    """Return the name of the GPU, or the device as text (for example ``cpu``) if it is no GPU."""
     import torch
 
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

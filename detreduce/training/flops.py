@@ -1,4 +1,4 @@
-"""Count the floating-point operations for one training image without computing them."""
+"""Count the floating-point operations for one training image, without performing them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from detreduce.training.record import Flops
 METHOD = "torch.utils.flop_counter on the network as trained, one square image"
 
 UNCOUNTABLE = (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError)
-"""What torch raises if it cannot run a network without computing."""
+"""Errors that torch raises if it cannot run a network on the meta device."""
 
 _COUNTED: dict[tuple[Any, ...], Flops] = {}
-"""Counts of this process. The trainings of an experiment have the same network, and a count takes about a second."""
+"""Counts of this process. The trainings of an experiment share one network, and a count takes about one second."""
 
 
 def training_flops(trainer: Any, relative_cost: float = 1.0) -> Flops | None:
-    """Return the operations per image of a finished ultralytics trainer. Return None if counting fails.
+    """Return the operations per image of a finished ultralytics trainer, or None if they cannot be counted.
 
-    `relative_cost` is the mean operations of an image relative to an image of full size, for trainings whose image size
-    grows.
+    `relative_cost` is needed if the image size grows during the training. It is the mean number of operations for an
+    image, relative to an image of full size.
+
     The network runs on torch's meta device, which computes only shapes. As in the training, frozen layers have no
     backward pass.
     """
@@ -39,12 +40,14 @@ def training_flops(trainer: Any, relative_cost: float = 1.0) -> Flops | None:
 
 
 def _count_once(network: Any, images: Any) -> Flops:
-    """Return `count_flops`. Count only once for networks with the same layers, trained layers and image size."""
+    """Return `count_flops`, cached for networks with the same layers, the same trained layers and the same image
+    size.
+    """
     described = getattr(network, "yaml", None)
     if described is None:
         return count_flops(network, images)
     trained = tuple(parameter.requires_grad for parameter in network.parameters())
-    # the description says how the layers are connected, the text which layers there are
+    # the description says how the layers are connected, and the text says which layers there are
     key = (str(described), str(network), trained, tuple(images.shape))
     if key not in _COUNTED:
         _COUNTED[key] = count_flops(network, images)
@@ -52,7 +55,7 @@ def _count_once(network: Any, images: Any) -> Flops:
 
 
 def count_flops(network: Any, images: Any) -> Flops:
-    """Return the operations of a forward and a backward pass of the network, divided by the number of `images`."""
+    """Count the operations of a forward and a backward pass of the network, and divide them by the number of images."""
     from torch.utils.flop_counter import FlopCounterMode
 
     forward, backward = FlopCounterMode(display=False), FlopCounterMode(display=False)

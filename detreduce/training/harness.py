@@ -61,21 +61,21 @@ def train(
 ) -> TrainingRecord:
     """Train a detector with ultralytics, meter its energy, and evaluate it with ultralytics and with pycocotools.
 
-    The files of the dataset are not changed. Ultralytics uses links to the images and copies of the labels in the run
-    folder. After the training, the run folder contains
+    The files of the dataset are not changed, because ultralytics works with links to the images and copies of the
+    labels in the run folder. After the training, the run folder contains
 
     - ultralytics' own files and ``weights/last.pt`` (or ``best.pt``),
     - ``evidence.npz`` for a detection model (see `Evidence`),
-    - ``record.json``. This file is written last. Without this file, the run is unfinished.
+    - ``record.json``, which is written last. A run without this file is unfinished.
 
     Detreduce uses the internet only to download weights that are given by a name without a folder.
 
     Parameters
     ----------
     data
-        Any dataset that `load_dataset` can read: a data.yaml, a COCO JSON, a Pascal VOC folder.
+        Any dataset that `load_dataset` can read, for example a data.yaml, a COCO JSON or a Pascal VOC folder.
     model
-        Weights (``.pt``), or a model description (``.yaml``) to start from random weights.
+        Weights (``.pt``), or a model description (``.yaml``) for random initial weights.
     recipe
         The images of the training, their order, the length of the training and its settings: a `Recipe`, a dict, or the
         path of a YAML file. Without a recipe, each image is used once per epoch. ``epochs`` and all other arguments
@@ -83,49 +83,49 @@ def train(
         without the recipe. If the recipe sets `images_seen`, each epoch has ``images_seen / epochs`` images, so that
         the learning rate decays until the end of the training.
     output
-        A new or empty folder for the run. Default: ``runs/train/<dataset>-<model>-<number>``.
+        A new or empty folder for the run. The default is ``runs/train/<dataset>-<model>-<number>``.
     choose
-        ``last``: use the weights of the last epoch, without validation during the training. ``best``: validate on the
-        val split after each epoch, and use the weights of the best epoch. Validation is metered as a separate phase.
+        ``last`` uses the weights of the last epoch, without validation during the training. ``best`` validates on the
+        val split after each epoch, and uses the weights of the best epoch. Validation is metered as a separate phase.
     evaluate_on
-        Splits for the final evaluation. ``auto``: test if it exists, else val. ``val+test``: the images of both splits
-        together. If none of these splits has readable images with boxes, the record's ``evaluation`` is None, and a
-        warning says why.
+        Splits for the final evaluation. ``auto`` means test if it exists, or else val. ``val+test`` means the images of
+        both splits together. If none of these splits has readable images with boxes, the record's ``evaluation`` is
+        None, and a warning says why.
     country
-        Country whose electricity mix converts energy to CO2 (ISO code of three letters, upper or lower case).
+        The country whose electricity mix is used to convert energy to CO2 (three-letter ISO code, upper or lower case).
     seed
-        Ultralytics' seed. The same seed on the same machine gives the same weights.
+        The seed for ultralytics. The same seed on the same machine gives the same weights.
     images
-        Only for COCO: the folder of the images, as in `load_dataset`.
+        The folder of the images, only for COCO, as in `load_dataset`.
     images_per_epoch
         Number of images in one epoch. By default, each image is used once per epoch. The training still uses all
         images, because the epochs take their images from an endless stream that repeats the dataset in random order.
         Batches, optimiser steps, warm-up, learning rates and mosaic are the same as in a training on a subset of this
         size.
     evaluation_plots
-        Write ultralytics' plots of the final evaluation into the folder ``evaluation`` of the run folder: curves of
-        precision and recall, and a confusion matrix. The argument ``plots=True`` of ultralytics also writes these
-        plots.
+        Whether to write ultralytics' plots of the final evaluation to the folder ``evaluation`` in the run folder:
+        curves of precision and recall, and a confusion matrix. Ultralytics' argument ``plots=True`` has the same
+        effect.
     allow_leaks
-        Whether to train although images of val or test are also in train. The record then has a warning.
+        Whether to train even if images of val or test are also in train. The record then has a warning.
     corruptions
-        Also evaluate on corrupted images: ``noise``, ``blur``, ``brightness``, ``jpeg``, or ``all``, each in three
-        severities. The copies lie in the run folder during the evaluation only. These evaluations are metered as a
-        separate phase, ``robustness``.
+        Corruptions for an additional evaluation on corrupted images: ``noise``, ``blur``, ``brightness``, ``jpeg``, or
+        ``all``, each at three severities. The corrupted copies are in the run folder only during the evaluation. These
+        evaluations are metered as a separate phase, ``robustness``.
     **ultralytics_arguments
         Any training argument of ultralytics by its own name: ``epochs=50, imgsz=640, batch=16, freeze=10``.
 
     Raises
     ------
     InputError
-        An argument is unknown or contradicts the recipe, the recipe or the data cannot be used, or the output folder
-        is not empty. Also if images of val or test are in train (the same file, or the same bytes), because the mAP
-        would be too high.
+        An argument is unknown or contradicts the recipe, the recipe or the data cannot be used, or the output folder is
+        not empty. Or images of val or test are also in train (the same file, or the same bytes), so that the mAP would
+        be too high.
     MissingFileError
         The weights or the dataset do not exist.
     DetreduceError
-        There is not enough memory or disk space, or the evaluation failed. If the evaluation failed, the message has
-        the path of the trained weights.
+        There is not enough memory or disk space, or the evaluation failed. In the latter case, the message contains the
+        path of the trained weights.
     """
     meter = EnergyMeter(check_country(country))
     quiet_ultralytics()
@@ -148,7 +148,7 @@ def train(
         else:
             recipe = replace(recipe, settings=RecipeSettings(checked, images_per_epoch))
         plan = EvaluationPlan(evaluate_on, choose, allow_leaks)
-        # a subset has its own links to the images
+        # a subset has its own links to the images, so it needs no folder of images
         folder = images if recipe.data == data else None
         source = recipe.data if recipe.loaded is None else recipe.loaded
         run = make_run_folder(source, output, label=label, images=folder, evaluation=plan)
@@ -159,7 +159,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Job:
-    """A training that is ready to run. `given` are the arguments of ultralytics that the record keeps."""
+    """A training that is ready to run. `given` are the arguments of ultralytics that the record stores."""
 
     where: RecipeData
     recipe: PreparedRecipe
@@ -170,7 +170,7 @@ class _Job:
 
     @property
     def training(self) -> DetectorTraining:
-        """The settings of the training."""
+        """The settings for `run_training`."""
         recipe, settings = self.recipe.recipe, self.recipe.settings
         return DetectorTraining(
             self.where.model,
@@ -196,7 +196,7 @@ def _train(job: _Job, run: RunFolder, meter: EnergyMeter) -> TrainingRecord:
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"the training was stopped; the unfinished run is in {run.path}") from None
     except DetreduceError:
-        # without weights the run is useless: discard it, so that the next try can use the folder
+        # without weights the run is useless, so discard it, and the next attempt can use the folder
         if not any((run.path / "weights").glob("*.pt")):
             run.discard()
         raise
@@ -239,9 +239,9 @@ def _check_images_per_epoch(images: int | None) -> None:
 def _evaluate(
     run: RunFolder, training: DetectorTraining, watch: Watch, meter: EnergyMeter, *, plots: bool
 ) -> tuple[Evaluation | None, list[str]]:
-    """Evaluate the trained weights.
+    """Evaluate the trained weights. Return the evaluation and its warnings.
 
-    Return the evaluation and warnings. Without images to evaluate on, the evaluation is None.
+    If there are no images to evaluate on, the evaluation is None.
     """
     if not run.truths:
         return None, []
@@ -260,7 +260,7 @@ def _evaluate(
             )
     finally:
         data_yaml.unlink(missing_ok=True)
-        # a folder with plots is not empty, and stays
+        # a folder that contains plots is not empty, so it stays
         with contextlib.suppress(OSError):
             scratch.rmdir()
 
@@ -283,7 +283,9 @@ def _weights(run: RunFolder, watch: Watch) -> Path:
 
 @contextlib.contextmanager
 def _explained(weights: Path) -> Iterator[None]:
-    """Extend errors of the evaluation in this block: the training is finished, and the weights are in this file."""
+    """If the evaluation in this block fails, add to the error that the training is finished and where its weights
+    are.
+    """
     try:
         yield
     except InputError as error:
@@ -296,7 +298,7 @@ def _explained(weights: Path) -> Iterator[None]:
 
 
 def _data_facts(job: _Job, run: RunFolder, watch: Watch) -> DataFacts:
-    """Return the facts about the data for the record. The subset of a recipe has the path of the whole dataset."""
+    """Return facts about the data for the record. With a subset, `path` is still the path of the whole dataset."""
     training = run.datasets["train"]
     place = Path(job.recipe.data).expanduser().resolve()
     used = {file_key(file) for file in watch.image_files}
@@ -322,16 +324,16 @@ def _images_left_out(run: RunFolder, watch: Watch) -> list[str]:
 
 
 def _resolved_settings(trainer: Any) -> dict[str, Any]:
-    """Return the settings that ultralytics chose itself or used, by name."""
+    """Return the settings that ultralytics chose or used in the end, by name."""
     settings = {name: getattr(trainer.args, name, None) for name in _RESOLVED}
     settings["optimizer"] = type(trainer.optimizer).__name__
     settings["accumulate"] = trainer.accumulate
-    # optimizer=auto ignores the argument momentum. The momentum of Adam is its first beta
+    # optimizer=auto ignores the argument momentum; the momentum of Adam is its first beta
     settings["momentum"] = trainer.optimizer.param_groups[0].get("betas", [settings["momentum"]])[0]
     return settings
 
 
 def _dataset_name(data: str | Path) -> str:
-    """Return the name of the dataset, which is used in the name of the run folder."""
+    """Return the name of the dataset that is used in the name of the run folder."""
     place = Path(data).expanduser()
     return place.resolve().parent.name if place.stem in {"data", "dataset"} else (place.stem or "dataset")

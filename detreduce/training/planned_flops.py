@@ -1,4 +1,4 @@
-"""Count the operations of a training before it starts, and measure how fast this machine does them."""
+"""Count the operations of a training before it starts, and measure how fast this machine performs them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from detreduce.training.run.model import find_model
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 LEAST_SECONDS, BATCH = 3.0, 8
-"""Shortest time to measure, and images in a batch."""
+"""The shortest time for measuring the speed, in seconds, and the number of images in a batch."""
 OVERHEAD = 1.3
-"""Cost of a training, divided by that of its forward and backward passes: reading images, loss, optimiser."""
+"""Cost of a training relative to its forward and backward passes. The rest is reading images, loss and optimiser."""
 
 
 class PlannedNetwork:
-    """The network that a training would train, for a number of classes.
+    """The network that a training on this number of classes would train.
 
-    Raise InputError if the model cannot be read.
+    The constructor raises InputError if the model cannot be read.
     """
 
     def __init__(self, model: str, classes: int) -> None:
@@ -34,7 +34,7 @@ class PlannedNetwork:
         own = found.model
         if not hasattr(own, "yaml"):
             raise InputError(f"{model} is not a network that can be trained. Use a YOLO model.")
-        # the number of classes changes the width of the head, and weights may change it back
+        # the number of classes changes the width of the head, and loading weights may change it back
         made = type(own)({**deepcopy(own.yaml), "nc": classes}, nc=classes, verbose=False)
         if found.ckpt:
             made.load(own, verbose=False)
@@ -43,9 +43,9 @@ class PlannedNetwork:
         self.layers = len(self._network.model)
 
     def flops(self, size: int, freeze: int | Sequence[int] | None = None) -> Flops:
-        """Return the operations for one square image of `size` pixels. Frozen layers have no backward pass.
+        """Return the number of operations for one square image of `size` pixels. Frozen layers have no backward pass.
 
-        Raise InputError if they cannot be counted.
+        Raise InputError if the operations cannot be counted.
         """
         import torch
 
@@ -59,7 +59,7 @@ class PlannedNetwork:
             ) from error
 
     def _frozen(self, freeze: int | Sequence[int] | None) -> Any:
-        """Return a copy of the network in which frozen layers do not learn, as in ultralytics' trainer."""
+        """Return a copy of the network with frozen layers, frozen in the same way as in ultralytics' trainer."""
         network = deepcopy(self._network)
         layers = range(freeze) if isinstance(freeze, int) else freeze or ()
         for name, parameter in network.named_parameters():
@@ -68,7 +68,9 @@ class PlannedNetwork:
         return network
 
     def speed(self, size: int, freeze: int | Sequence[int] | None, *, country: str, device: Any = None) -> Speed:
-        """Run forward and backward passes on random images for a few seconds, and return what they cost."""
+        """Run forward and backward passes on random images for a few seconds, and return how much time and energy they
+        take.
+        """
         import torch
         from ultralytics.utils.torch_utils import select_device
 
@@ -91,7 +93,7 @@ class PlannedNetwork:
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds and Wh for 10^12 operations of a training on this machine. `wh` is None if it cannot be metered."""
+    """The seconds and Wh that this machine needs for 10^12 operations. `wh` is None if the energy cannot be metered."""
 
     seconds: float
     wh: float | None

@@ -8,14 +8,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 STRIDE = 32
-"""The sizes are multiples of this number of pixels, the largest stride of a YOLO network."""
+"""Image sizes are multiples of this number of pixels, which is the largest stride of a YOLO network."""
 
 
 class ProgressiveSize(BaseModel):
     """Image sizes that grow during a training (EfficientTrain++, arXiv 2405.08768). True means the defaults.
 
-    The loader makes images of full size as usual. Before a batch enters the network, its images are interpolated to the
-    size of this step. A small batch costs less, in proportion to the square of its size.
+    The loader prepares images of full size as usual. Before a batch enters the network, its images are resized to the
+    size for this step. The cost of a batch is proportional to the square of its image size.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -30,23 +30,24 @@ class ProgressiveSize(BaseModel):
         return {} if value is True else value
 
     def size(self, share: float, full: int) -> int:
-        """Return the image size in pixels after a `share` of the steps, a multiple of 32 and at most `full`."""
+        """Return the image size in pixels after a `share` of the steps. It is a multiple of 32, but at most `full`."""
         growth = min(1.0, share / self.end) if self.end else 1.0
         wanted = full * (self.start + (1 - self.start) * growth)
         return min(full, max(STRIDE, round(wanted / STRIDE) * STRIDE))
 
     def relative_cost(self, full: int, steps: int = 10_000) -> float:
-        """Return the operations of a training, divided by the operations of a training with equal `steps` at full size.
+        """Return the number of operations of a training, relative to a training at full size with the same number of
+        steps.
 
-        With the same total of operations, a training sees more images than at full size: the number of images is
-        divided by this result.
+        At an equal number of operations, the training sees more images than at full size. Dividing the number of images
+        by this result gives the larger number.
         """
         sizes = np.array([self.size(step / steps, full) for step in range(steps)], np.float64)
         return float(np.square(sizes / full).mean())
 
 
 def resized(images: Any, size: int, full: int) -> Any:
-    """Return a batch of images (b, c, h, w) with both sides times ``size / full``, as multiples of 32."""
+    """Resize a batch of images (b, c, h, w) by the factor ``size / full``, and round both sides to multiples of 32."""
     from torch.nn.functional import interpolate
 
     shape = [max(STRIDE, round(side * size / full / STRIDE) * STRIDE) for side in images.shape[2:]]

@@ -1,4 +1,4 @@
-"""A proxy training: train a small detector briefly, and log its predictions for each ground-truth box."""
+"""The proxy training: train a small detector briefly, and log its predictions for each ground-truth box."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LEAST_EPOCHS = 2
 
 
 class IdleEpochsWarning(DetreduceWarning):
-    """Some epochs of a proxy training did not change the weights."""
+    """Warns that some epochs of a proxy training did not change the weights."""
 
 
 @announced
@@ -57,45 +57,46 @@ def log_proxy_training(
 ) -> ProxyLog:
     """Train a small detector briefly. After each epoch, log its predictions for every ground-truth box.
 
-    With the same arguments, `detreduce.training.harness.train` trains in the same way. The same seed gives the same
-    weights. The files of the dataset are not changed.
+    `detreduce.training.harness.train` trains in the same way if it gets the same arguments. The same seed gives the
+    same weights. The files of the dataset are not changed.
 
     After each epoch, the detector predicts on all training images with its averaged weights (EMA). As in ultralytics'
     validation, the images are letterboxed and not augmented. The predictions cost one forward pass per image and epoch.
     `detreduce.training.box_matching.match` matches each box to one prediction. If the detection head has two parts
     (YOLO26), the predictions come from the part that ultralytics uses by default for inference.
 
-    Two files are written: the log, and the weights after the last epoch, with the log's name and the suffix ``.pt``.
-    The feature block ``gradients`` needs the weights. The detector is not evaluated. Training and predictions are
-    metered as one phase. The log's ``facts["energy"]`` has the energy of this phase. A selection that uses the log
-    counts this energy as part of its cost.
+    Two files are written: the log, and the weights after the last epoch, under the name of the log with the suffix
+    ``.pt``. The feature block ``gradients`` needs these weights. The detector is not evaluated. Training and
+    predictions are metered as one phase. The energy of this phase is in ``facts["energy"]`` of the log. It is part of
+    the cost of every selection that uses the log.
 
     Parameters
     ----------
     data
-        Any dataset that `load_dataset` can read, or a loaded dataset. A loaded dataset is read again from disk. The
-        train split is used.
+        Any dataset that `load_dataset` can read, or a loaded dataset, which is read again from disk. The train split is
+        used.
     model
-        A YOLO detector: weights (``.pt``), or a model description (``.yaml``) to start from random weights.
+        A YOLO detector: weights (``.pt``), or a model description (``.yaml``) for random initial weights.
     output
         Path of the ``.npz`` file to write. The file must not exist.
     epochs
-        Number of epochs, at least 2, because variance and forgetting need several epochs.
+        Number of epochs. It must be at least 2, because variance and forgetting need several epochs.
     imgsz
-        Image size in pixels (an argument of ultralytics).
+        Image size in pixels, an argument of ultralytics.
     seed
-        Seed of the training (an argument of ultralytics).
+        Seed of the training, an argument of ultralytics.
     country
-        Country whose electricity mix converts energy to CO2.
+        The country whose electricity mix is used to convert energy to CO2.
     images
-        Only for COCO: the folder of the images.
+        The folder of the images, only for COCO.
     **ultralytics_arguments
         Any other training argument of ultralytics by its own name.
 
     Raises
     ------
     InputError
-        An argument is unknown, the model is not a plain detector, the data cannot be used, or the output exists.
+        An argument is unknown, the model is not a plain detector, the data cannot be used, or the output already
+        exists.
     MissingFileError
         The weights or the dataset do not exist.
     DetreduceError
@@ -140,10 +141,10 @@ def log_proxy_training(
 
 
 def idle_epochs(steps: Sequence[int], nbs: int, batch: int) -> str:
-    """Return a warning if there are epochs without an optimiser step. Otherwise return an empty text.
+    """Return a warning if some epochs had no optimiser step, or else an empty string.
 
-    `steps` has the number of optimiser steps from the start of the training to the end of each epoch. Ultralytics sums
-    the gradients of several batches of `batch` images, and takes an optimiser step after every `nbs` images.
+    `steps` has the number of optimiser steps from the start of the training to the end of each epoch. Ultralytics adds
+    up the gradients of several batches of `batch` images, and takes an optimiser step after every `nbs` images.
     """
     idle = sum(after == before for before, after in zip([0, *steps], steps, strict=False))
     if not idle:
@@ -155,10 +156,10 @@ def idle_epochs(steps: Sequence[int], nbs: int, batch: int) -> str:
 
 
 def check_log_place(output: str | Path) -> Path:
-    """Check the path of the log and return it as an absolute path. No files are left on the disk.
+    """Check the path for the log, and return it as an absolute path. No files are left on the disk.
 
-    Raise InputError if the path does not end in ``.npz``, or if the log or its weights exist. Raise DetreduceError if
-    the log cannot be written.
+    Raise InputError if the path does not end in ``.npz``, or if the log or its weights already exist. Raise
+    DetreduceError if the log could not be written.
     """
     target = Path(output).expanduser().absolute()
     if target.suffix.lower() != SUFFIX:
@@ -185,7 +186,7 @@ def _try_to_write(target: Path) -> None:
 
 
 def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tuple[str | Path, str | Path | None]:
-    """Return the path of a dataset and, for COCO, its image folder. For other formats, the image folder is None."""
+    """Return the path of a dataset, and the folder of its images for COCO or None for other formats."""
     if not isinstance(data, DetectionDataset):
         return data, images
     if data.split != "train":
@@ -197,7 +198,7 @@ def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tu
 
 @contextmanager
 def _scratch_run(place: str | Path, images: str | Path | None) -> Iterator[RunFolder]:
-    """Yield a run folder in a temporary folder."""
+    """Yield a run folder in a temporary folder, which is deleted at the end."""
     with tempfile.TemporaryDirectory(prefix="detreduce-proxy-", ignore_cleanup_errors=True) as scratch:
         run = make_run_folder(place, Path(scratch) / "run", label="proxy", images=images)
         try:
@@ -207,9 +208,9 @@ def _scratch_run(place: str | Path, images: str | Path | None) -> Iterator[RunFo
 
 
 def name_source_file(line: str, run: RunFolder, row_of: Mapping[str, int]) -> str:
-    """Replace the path of a temporary file in a message of ultralytics by the path of the dataset's own file.
+    """Replace the path of a temporary file in a message of ultralytics by the path of the original file in the dataset.
 
-    `row_of` maps the key of each temporary image file to its row in the dataset.
+    `row_of` maps the `file_key` of each temporary image file to its row in the dataset.
     """
     view = str(run.path / VIEW_FOLDER)
     if named := re.search(re.escape(view) + r"/.+?(?=: |$)", line):
@@ -232,6 +233,6 @@ def _keep_log(observer: Observer, facts: dict[str, Any], weights: Path, target: 
             partial.replace(kept)
     finally:
         partial.unlink(missing_ok=True)
-    # the log is written last, so that a log always has its weights
+    # write the log last, so that wherever there is a log, there are also its weights
     log.save(target)
     return log

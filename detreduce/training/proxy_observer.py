@@ -1,4 +1,4 @@
-"""Predict on every training image after each epoch of a proxy training, and measure every ground-truth box."""
+"""After each epoch of a proxy training, predict on every training image, and measure every ground-truth box."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Observer:
     """An ultralytics callback that measures every ground-truth box after each epoch, and collects the proxy log.
 
-    The boxes are the boxes of the dataset, because ultralytics removes repeated boxes from its own labels.
+    The boxes are taken from the dataset, because ultralytics removes repeated boxes from its own labels.
     """
 
     def __init__(self, run: RunFolder) -> None:
@@ -39,7 +39,7 @@ class Observer:
         self._seen = np.zeros(len(source), bool)
         self._epochs: list[dict[str, npt.NDArray[np.float32]]] = []
         self.steps: list[int] = []
-        """The number of optimiser steps from the start to the end of each epoch."""
+        """The number of optimiser steps from the start of the training to the end of each epoch."""
         self._loader: Any = None
 
     def look(self, trainer: Any) -> None:
@@ -76,7 +76,7 @@ class Observer:
             loader.close()
 
     def log(self, facts: dict[str, Any]) -> ProxyLog:
-        """Return the proxy log of all images on which the detector predicted."""
+        """Return the proxy log of all images on which the detector has predicted."""
         place = np.cumsum(self._seen) - 1
         used = self._seen[self._box_rows]
         stacked = {
@@ -94,7 +94,7 @@ class Observer:
         )
 
     def _images(self, trainer: Any) -> Any:
-        """Return ultralytics' validation loader for the training images. The loader is made on the first call."""
+        """Return ultralytics' validation loader for the training images. It is created on the first call."""
         if self._loader is None:
             self._loader = plain_loader(trainer)
         return self._loader
@@ -102,7 +102,7 @@ class Observer:
     def _truth(
         self, inside: slice, batch: dict[str, Any], number: int, *, single_class: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the corners of an image's boxes in pixels of the network's input, and the classes of the boxes."""
+        """Return the corners of an image's boxes in pixels of the network's input, and the classes of these boxes."""
         import torch
 
         height, width = batch["ori_shape"][number]

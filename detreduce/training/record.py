@@ -1,4 +1,4 @@
-"""The record of one training: accuracy, cost and facts in one JSON file."""
+"""The record of one training: its accuracy, its cost and facts about it, in one JSON file."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 RECORD_NAME = "record.json"
 PLOTS_FOLDER = "evaluation"
-"""Folder in the run folder with ultralytics' plots of the final evaluation."""
+"""Name of the folder in the run folder with ultralytics' plots of the final evaluation."""
 SCHEMA = 1
 SETTINGS = (
     "optimizer", "lr0", "lrf", "momentum", "weight_decay", "warmup_epochs", "warmup_momentum", "warmup_bias_lr", "nbs",
     "batch", "imgsz", "freeze", "close_mosaic", "mosaic", "cos_lr", "amp",
 )  # fmt: skip
-"""Resolved settings that say how a training learns, whatever its images, its length and its seed."""
+"""Resolved settings that determine how a training learns, apart from its images, its length and its seed."""
 
 
 class _Part(BaseModel):
@@ -41,7 +41,7 @@ class _Part(BaseModel):
 
 
 class ClassMetrics(_Part):
-    """Metrics of one class. ``images`` and ``boxes`` count the ground truth."""
+    """Metrics of one class. ``images`` and ``boxes`` are counts of the ground truth."""
 
     name: str
     class_id: Count
@@ -71,9 +71,9 @@ class CocoFigures(_Part):
 
 
 class Agreement(_Part):
-    """Whether the mAP values of ultralytics and pycocotools agree.
+    """Whether the mAP values by ultralytics and by pycocotools agree.
 
-    `mAP50` and `mAP50_95` are the absolute differences.
+    `mAP50` and `mAP50_95` are the absolute differences between them.
     """
 
     ok: bool
@@ -105,9 +105,9 @@ class Evaluation(_Part):
 
 
 class CorruptedEvaluation(_Part):
-    """Metrics on the images of the evaluation after one corruption in one severity, without the metrics of each class.
+    """Metrics on corrupted copies of the images, for one corruption and severity, without the metrics of each class.
 
-    `severity` counts from 1 to 5, and 5 is the worst.
+    `severity` is a number from 1 to 5, and 5 is the worst.
     """
 
     corruption: str
@@ -121,8 +121,8 @@ class Counts(_Part):
     Attributes
     ----------
     optimiser_steps
-        Number of calls of the optimiser's ``step``. One step may use the gradients of several batches. Steps that mixed
-        precision skips are not counted.
+        Number of calls of the optimiser's ``step``. One step may use the gradients of several batches. Steps that are
+        skipped by mixed precision do not count.
     batches
         Number of forward and backward passes.
     images_seen
@@ -130,7 +130,7 @@ class Counts(_Part):
     epochs
         Number of finished epochs.
     images_scored
-        Number of forward passes without a backward pass, which measured what the detector had learnt.
+        Number of images that were only passed forward, to measure what the detector had learnt.
     """
 
     optimiser_steps: Count
@@ -143,8 +143,8 @@ class Counts(_Part):
 class Flops(_Part):
     """The number of floating-point operations for one training image. A multiplication with an addition counts as two.
 
-    The counts are for a square image and for the trained network. Frozen layers have no backward pass. Only
-    convolutions and matrix products are counted, because nearly all operations belong to these two kinds.
+    The counts are for a square image and for the network as it was trained. Frozen layers have no backward pass. Only
+    convolutions and matrix products are counted, because they account for nearly all operations.
     """
 
     forward: float
@@ -160,21 +160,21 @@ class DataFacts(_Part):
     path
         Path of the dataset.
     hash
-        Hash of the image ids, boxes and classes of every split, without pixels.
+        Hash of the image ids, boxes and classes of every split. It does not cover the pixels.
     selection_hash
         Hash of the selection.json from which the dataset was written: method, parameters, keep, seed and image ids.
         None if there is no such file.
     splits
         Split -> number of images that the split lists.
     train_images
-        Number of images in the training. Ultralytics skips corrupt images.
+        Number of images that the training used. Ultralytics skips corrupt images.
     train_boxes
-        Number of boxes in the images of the training.
+        Number of boxes in these images.
     class_names
         Names of the classes.
     problems
-        Number of problems in the data, and number of images of the train split that ultralytics leaves out because of
-        their labels. None in records of earlier versions.
+        Number of problems in the data, and number of images in the train split that ultralytics leaves out because of
+        their labels. None in records of early versions.
     """
 
     path: str
@@ -195,16 +195,16 @@ class ModelFacts(_Part):
     name
         File name of the model.
     task
-        Ultralytics' task, such as ``detect``.
+        Ultralytics' name of the task, such as ``detect``.
     parameters
         Number of parameters.
     weights_before
-        SHA-256 of the weights file from which the training started. None for random weights.
+        SHA-256 of the weights file from which the training started. None if it started from random weights.
     weights_after
-        SHA-256 of the trained tensors. Two equal trainings have the same hash. The weights files of equal trainings
-        differ, because each file contains a date.
+        SHA-256 of the trained tensors. Two equal trainings have the same hash. Their weights files differ, because each
+        file contains a date.
     weights_file
-        Path of the trained weights relative to the run folder.
+        Path of the trained weights, relative to the run folder.
     """
 
     name: str
@@ -221,22 +221,22 @@ class TrainingRecord(_Part):
     Attributes
     ----------
     evaluation
-        Metrics of the final evaluation. None if the dataset has no images for an evaluation.
+        Metrics of the final evaluation. None if the dataset has no images to evaluate on.
     seconds
-        Wall-clock time of the phase ``training``.
+        Wall-clock time of the phase ``training``, in seconds.
     images_per_epoch
-        Number of images in one epoch, as an argument of `train` or by the recipe. If None, each image is used once per
-        epoch.
+        Number of images in one epoch, as set by an argument of `train` or by the recipe. None means that each image is
+        used once per epoch.
     recipe
-        The recipe as a dict of the keys that differ from their defaults. None if there is no recipe.
+        The recipe as a dict, without keys that have their default value. None if there is no recipe.
     flops
-        Floating-point operations for one image. None if counting failed.
+        Floating-point operations for one image. None if they could not be counted.
     energy
         Energy of each phase: ``training``, ``validation`` (during the training, only with ``choose="best"``),
-        ``evaluation`` and, with `corruptions`, ``robustness``. With a recipe, also ``selection`` (choosing its subset)
-        and ``stream`` (the weights or the order of its stream, if this decodes images).
+        ``evaluation`` and, with `corruptions`, ``robustness``. A recipe can add ``selection`` (choosing its subset) and
+        ``stream`` (computing the weights or the order of its stream, if this decodes images).
     resolved
-        Settings that ultralytics chose or used: optimiser, lr0, batch, nbs, warm-up and so on.
+        Settings that ultralytics chose or used in the end: optimiser, lr0, batch, nbs, warm-up and so on.
     history
         One row per epoch: losses, learning rate, seconds and, with ``choose="best"``, validation metrics.
     warnings
@@ -272,7 +272,7 @@ class TrainingRecord(_Part):
 
     @property
     def training_tflops(self) -> float | None:
-        """The number of operations in all forward and backward passes, in units of 10^12. None if it is unknown."""
+        """Number of operations in all forward and backward passes, in units of 10^12. None if it is not known."""
         if self.flops is None:
             return None
         trained = (self.flops.forward + self.flops.backward) * self.counts.images_seen
@@ -280,9 +280,10 @@ class TrainingRecord(_Part):
 
     @property
     def settings_hash(self) -> str | None:
-        """Hash of the settings that the training used, without its images, its length and its seed. None if unknown.
+        """Hash of the settings that the training used, apart from its images, length and seed. None if they are not
+        known.
 
-        A setting that is written down and one that has this value by default give the same hash.
+        It makes no difference whether a setting was passed or has its value by default.
         """
         known = {name: self.resolved.get(name) or 0 for name in SETTINGS}
         if not any(known.values()):
@@ -292,13 +293,13 @@ class TrainingRecord(_Part):
 
     @property
     def plots(self) -> list[Path]:
-        """The plots of the final evaluation in the run folder, sorted by name. The list may be empty."""
+        """Paths of the plots of the final evaluation in the run folder, sorted by name. The list may be empty."""
         return sorted(Path(self.run, PLOTS_FOLDER).glob("*.png"))
 
     def row(self) -> dict[str, Any]:
-        """Return the record as one table row. Wh, g_co2 and minutes are values of the phase ``training`` only.
+        """Return the record as one table row. Wh, g_co2 and minutes only cover the phase ``training``.
 
-        Each phase of `CHOOSING_PHASES` that the recipe has is in two more columns: ``<phase>_Wh``, ``<phase>_seconds``.
+        Each phase in `CHOOSING_PHASES` that a recipe adds has two more columns: ``<phase>_Wh`` and ``<phase>_seconds``.
         """
         figures = self.evaluation
         training = self.energy.get("training", PhaseEnergy())
@@ -328,7 +329,9 @@ class TrainingRecord(_Part):
         }
 
     def _robustness_row(self) -> dict[str, float | None]:
-        """Return the columns about corruptions. Without corruptions, there are none."""
+        """Return the columns with the results on corrupted images. There are none if no corrupted images were
+        evaluated.
+        """
         clean = None if self.evaluation is None else self.evaluation.model_dump()
         return robustness_columns(clean, [one.model_dump() for one in self.corrupted])
 
@@ -338,7 +341,7 @@ class TrainingRecord(_Part):
         return record_html(self.model_dump(), self.row())
 
     def plot(self) -> Figure:
-        """Return a matplotlib figure with loss and mAP over the epochs, and with the mAP of the final evaluation.
+        """Draw the loss and the mAP over the epochs, and the mAP of the final evaluation, as a matplotlib figure.
 
         Raise InputError if no epoch was finished.
         """
@@ -348,7 +351,7 @@ class TrainingRecord(_Part):
         return record_figure(self.history, evaluation, self.run)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with one row per epoch: losses, learning rate, seconds and validation metrics.
+        """Return a pandas frame with one row per epoch: losses, learning rate, seconds and validation metrics.
 
         The index is the number of the epoch.
         """
@@ -357,9 +360,9 @@ class TrainingRecord(_Part):
         return epochs_frame(self.history)
 
     def per_class_frame(self) -> pd.DataFrame:
-        """Return a table with one row per class and the fields of `ClassMetrics`.
+        """Return a pandas frame with one row per class and the fields of `ClassMetrics` as columns.
 
-        If there is no evaluation, the table is empty.
+        If there is no evaluation, the frame is empty.
         """
         from detreduce.training.views import classes_frame
 
@@ -367,14 +370,15 @@ class TrainingRecord(_Part):
         return classes_frame([item.model_dump() for item in classes], list(ClassMetrics.model_fields))
 
     def save(self, path: str | Path) -> Path:
-        """Write the record as JSON and return the path of the file. If writing fails, no partial file is left.
+        """Write the record as JSON, and return the path of the file.
 
-        `path` is a file, or a folder that gets the file record.json. Raise DetreduceError if writing fails.
+        `path` is a file, or a folder in which the file record.json is written. If writing fails, raise DetreduceError
+        and leave no partial file.
         """
         target = Path(path)
         if target.is_dir():
             target = target / RECORD_NAME
-        # the loss of a diverged training (NaN or infinite) becomes null
+        # if a training diverged, its loss (NaN or infinite) becomes null
         text = json_text(json_value(self.model_dump(mode="json"), infinities=False))
         write_atomically(target, lambda file: file.write(text.encode()))
         return target
@@ -383,7 +387,7 @@ class TrainingRecord(_Part):
     def load(cls, path: str | Path) -> TrainingRecord:
         """Read a record from a file, or from record.json in a folder.
 
-        Raise MissingFileError if the file does not exist. Raise InputError if the file is not a training record.
+        Raise MissingFileError if the file does not exist, and InputError if it is not a training record.
         """
         source = Path(path)
         if source.is_dir():
@@ -394,5 +398,5 @@ class TrainingRecord(_Part):
                 "folder of a finished training."
             )
         _, record = read_checked(source, cls, "a training record")
-        # the run folder may have been moved
+        # the run folder may have been moved since
         return record.model_copy(update={"run": str(source.absolute().parent)})

@@ -9,23 +9,24 @@ from detreduce.vocabulary.measures import ACCURACIES, LEAST_MAP, MAIN_ACCURACY
 
 CORRUPTED = "corrupted"
 RELATIVE = "rPC"
-"""Relative performance under corruption: the mean corrupted mAP50-95 / the mAP50-95 on clean images."""
+"""Relative performance under corruption: (mean corrupted mAP50-95) / (mAP50-95 on clean images)."""
 
 
 def robustness_columns(
     clean: Mapping[str, Any] | None, corrupted: Sequence[Mapping[str, Any]]
 ) -> dict[str, float | None]:
-    """Return the columns of a table row: the mean mAP under each corruption, over all corruptions, and `RELATIVE`.
+    """Return columns of a table row with the mAP on corrupted images.
 
-    The names are ``mAP50_<corruption>`` and ``mAP50_corrupted``, and the same for mAP50-95. Each corruption is the mean
-    over its severities. `RELATIVE` is None if the clean mAP is nearly 0.
+    The columns are ``mAP50_<corruption>``, ``mAP50_corrupted`` (the mean over the corruptions), the same for mAP50-95,
+    and `RELATIVE`. The value for a corruption is the mean over its severities. `RELATIVE` is None if the clean mAP is
+    nearly 0.
 
     Parameters
     ----------
     clean
-        The evaluation on clean images as a dict. None if there is none.
+        The evaluation on clean images as a dict, or None if there is none.
     corrupted
-        Dicts with ``corruption``, ``severity`` and ``evaluation``. Without them, the result is empty.
+        Dicts with the keys ``corruption``, ``severity`` and ``evaluation``. If there are none, the result is empty.
     """
     if clean is None or not corrupted:
         return {}

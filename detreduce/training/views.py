@@ -1,4 +1,4 @@
-"""Show a finished training in a notebook: an HTML table, curves and pandas frames."""
+"""How a notebook shows a finished training: an HTML table, curves and pandas frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CLASSES = 30
-# heading in the table, key of the row, number of decimals
+# (heading in the table, key in the row, number of decimals)
 FACTS = (
     ("mAP50", "mAP50", 3),
     ("mAP50-95", "mAP50_95", 3),
@@ -32,7 +32,7 @@ FACTS = (
 
 
 def record_html(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """Return the HTML of a training: metrics, classes, energy, and the provenance of the energy.
+    """Return the HTML of a training: its metrics, its classes, its energy, and how the energy was obtained.
 
     `record` has the fields of a `TrainingRecord`, as in record.json. `row` is the result of `TrainingRecord.row`.
     """
@@ -57,9 +57,9 @@ def record_html(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 def record_figure(
     history: Sequence[Mapping[str, float | None]], evaluation: Mapping[str, Any] | None, run: str
 ) -> Figure:
-    """Return a figure with loss and mAP over the epochs of `history`, and with the mAP of the final `evaluation`.
+    """Draw the loss and the mAP over the epochs in `history`, and the mAP of the final `evaluation`.
 
-    Raise InputError if `history` is empty. `run` is the path of the run, for the message.
+    Raise InputError if `history` is empty. The message names `run`, the path of the run folder.
     """
     from detreduce.figures import training_curves
 
@@ -73,7 +73,7 @@ def record_figure(
 
 
 def epochs_frame(history: Sequence[Mapping[str, float | None]]) -> pd.DataFrame:
-    """Return a table with one row per epoch, indexed by the number of the epoch."""
+    """Return a pandas frame with one row per epoch, whose index is the number of the epoch."""
     import pandas as pd
 
     frame = pd.DataFrame(history)
@@ -83,7 +83,7 @@ def epochs_frame(history: Sequence[Mapping[str, float | None]]) -> pd.DataFrame:
 
 
 def classes_frame(classes: Sequence[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """Return a table with one row per class."""
+    """Return a pandas frame with one row per class."""
     import pandas as pd
 
     return pd.DataFrame(classes, columns=columns)

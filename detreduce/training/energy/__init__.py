@@ -1,4 +1,4 @@
-"""Meter the energy and CO2 of each phase and component, and state the provenance of each number."""
+"""Meter the energy and CO2 of each phase and hardware component, and say how each number was obtained."""
 
 from detreduce.training.energy.country import carbon_intensity, check_country
 from detreduce.training.energy.figures import ComponentEnergy, PhaseEnergy, phase_columns, scaled, together

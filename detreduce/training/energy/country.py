@@ -1,4 +1,4 @@
-"""Check country codes, and look up the CO2 of a country's electricity mix."""
+"""Check country codes, and look up how much CO2 the electricity of a country causes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from detreduce.errors import InputError, nearest
 
 
 def check_country(code: str) -> str:
-    """Return the country code in upper case.
-
-    Raise InputError if codecarbon does not know this country's electricity mix.
+    """Return the country code in upper case. Raise InputError if codecarbon does not know the country's electricity
+    mix.
     """
     upper = str(code).strip().upper()
     known = _known_countries()
@@ -23,7 +22,7 @@ def check_country(code: str) -> str:
 
 
 def carbon_intensity(country: str) -> str:
-    """Return a sentence with the CO2 per kWh of a country's electricity and the source of this number."""
+    """Return a sentence with the CO2 per kWh of a country's electricity, and the source of this number."""
     from importlib.metadata import version
 
     from codecarbon.input import DataSource
@@ -42,5 +41,5 @@ def _known_countries() -> frozenset[str]:
         from codecarbon.input import DataSource
 
         return frozenset(DataSource().get_global_energy_mix_data())
-    except Exception:  # without the list, codes are not checked here, and the tracker reports a wrong code
+    except Exception:  # without this list, codes are not checked here, and the tracker reports a wrong code later
         return frozenset()

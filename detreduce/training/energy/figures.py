@@ -1,4 +1,4 @@
-"""The energy, CO2 and time of one phase, and the sums of these values over several phases."""
+"""The energy, CO2 and time of one phase, and sums over several phases."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ Provenance = Literal["measured", "modelled", "constant"]
 
 
 class ComponentEnergy(BaseModel):
-    """The energy of one component of the machine.
+    """The energy of one hardware component.
 
     Attributes
     ----------
     wh
-        Energy in watt-hours.
+        The energy in watt-hours.
     provenance
-        ``measured`` (by a counter or sensor of the hardware), ``modelled`` (computed from the load) or ``constant``
-        (a fixed power x time).
+        ``measured`` (by a counter or sensor in the hardware), ``modelled`` (computed from the load) or ``constant`` (a
+        fixed power times the time).
     method
         How the energy was metered, in words.
     """
@@ -43,11 +43,11 @@ class PhaseEnergy(BaseModel):
     g_co2
         Grams of CO2-equivalent. None if the energy could not be metered.
     components
-        Energy of ``cpu``, ``gpu`` and ``ram``, if the machine has them.
+        The energy of ``cpu``, ``gpu`` and ``ram``, if the machine has them.
     country
-        Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code).
+        The country whose electricity mix is used to convert energy to CO2 (ISO 3166 alpha-3 code).
     unavailable
-        Reason why the energy is unknown. None if the energy is known.
+        Why the energy is not known. None if it is known.
     overlapped
         Whether another training or selection of detreduce ran on the machine at the same time. If True, the values
         include the energy of the other process. None if the record does not say so.
@@ -65,9 +65,9 @@ class PhaseEnergy(BaseModel):
 
 
 def phase_columns(phases: Mapping[str, PhaseEnergy]) -> dict[str, float | None]:
-    """Return the columns ``<phase>_Wh`` and ``<phase>_seconds`` of a table row, for each phase.
+    """Return the columns ``<phase>_Wh`` and ``<phase>_seconds`` of a table row for each phase.
 
-    The Wh of an overlapped phase are None, because they include energy of another process.
+    For an overlapped phase, Wh is None, because it would include the energy of another process.
     """
     return {
         f"{phase.replace(' ', '_')}_{name}": value
@@ -77,7 +77,7 @@ def phase_columns(phases: Mapping[str, PhaseEnergy]) -> dict[str, float | None]:
 
 
 def together(parts: Sequence[PhaseEnergy]) -> PhaseEnergy:
-    """Return the sum of several phases. The energy of the sum is None if the energy of one phase is None."""
+    """Return the sum of several phases. Its energy is None if the energy of any phase is None."""
     total = PhaseEnergy(seconds=sum(part.seconds for part in parts), country=parts[0].country if parts else "")
     total.unavailable = next((part.unavailable for part in parts if part.unavailable), None)
     total.overlapped = True if any(part.overlapped for part in parts) else None
@@ -93,7 +93,7 @@ def together(parts: Sequence[PhaseEnergy]) -> PhaseEnergy:
 
 
 def scaled(energy: PhaseEnergy, factor: float) -> PhaseEnergy:
-    """Return a copy with energy, CO2 and seconds multiplied by `factor`."""
+    """Return a copy in which the energy, the CO2 and the seconds are multiplied by `factor`."""
     known = energy.wh is not None and energy.g_co2 is not None
     return energy.model_copy(
         update={

@@ -1,6 +1,7 @@
-"""The energy used to compute features or signatures.
+"""The energy that it took to compute features or signatures.
 
-The cache stores this energy per image. A run that reads features or signatures from the cache is charged this energy.
+The cache stores this energy per image. A run that reads features or signatures from the cache is charged for them, as
+if it had computed them.
 """
 
 from __future__ import annotations
@@ -20,24 +21,26 @@ from detreduce.training.energy.figures import PhaseEnergy, scaled, together
 
 COST_FILE = "making.json"
 LEAST_IMAGES = 8
-"""Smallest number of images to compute the energy per image from. With fewer images, loading the network dominates."""
+"""The energy per image is computed only from at least this many images, because loading the network dominates
+otherwise.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class MakingCost:
-    """The measured energy to compute the features or signatures of a number of images."""
+    """The measured energy of computing the features or signatures of a number of images."""
 
     images: int
     energy: PhaseEnergy
 
 
 def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEnergy) -> PhaseEnergy:
-    """Return the energy used to compute the features of all `images`, including images from the cache.
+    """Return the energy of computing the features of all `images` images, including those that came from the cache.
 
-    This run computed the features of `made` images and used `energy`. For each image from the cache, the energy per
-    image of this run is added. If `made` is less than `LEAST_IMAGES`, the energy per image that the cache stores is
-    added instead. If this energy is not known, the returned energy has ``wh`` None, and ``unavailable`` gives the
-    reason. `pixels` is the provenance of the features; its entry ``store`` is the path of the cache.
+    This run computed the features of `made` images and used `energy`. Each image from the cache is charged with the
+    energy per image of this run. If `made` is below `LEAST_IMAGES`, the energy per image that the cache stores is used
+    instead. If this energy is not known, the result has ``wh`` None, and ``unavailable`` gives the reason. `pixels` is
+    the provenance of the features. Its entry ``store`` is the path of the cache.
     """
     store = Path(str(pixels["store"])) if pixels.get("store") else None
     if store is None:
@@ -50,16 +53,16 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
 
 
 def charged_table(provenance: Mapping[str, Any], images: int, energy: PhaseEnergy) -> PhaseEnergy:
-    """Return the energy used to compute a table of features of all `images`, by its provenance (see `charged`)."""
+    """Return the energy of computing a table of features of `images` images, given its provenance (see `charged`)."""
     pixels = provenance.get("image") or provenance.get("objects") or {}
     return charged(pixels, int(pixels.get("passes", images)), images, energy)
 
 
 def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str) -> PhaseEnergy:
-    """Return `energy` plus the energy of `cached` images, at the energy per image that `rate` gives.
+    """Return `energy` plus the energy of `cached` images, at the energy per image in `rate`.
 
-    If `rate` is None, the returned energy has ``wh`` None, and ``unavailable`` gives the reason. `what` names the
-    cached data in this text.
+    If `rate` is None, the result has ``wh`` None, and ``unavailable`` gives the reason. In this text, `what` names the
+    data that came from the cache.
     """
     if rate is None:
         why = f"{what} were in the cache, and the energy used to compute them is not known"
@@ -68,10 +71,11 @@ def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str
 
 
 def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
-    """Store in a cache folder the energy used to compute the features or signatures of `made` images.
+    """Store in a cache folder how much energy it took to compute the features or signatures of `made` images.
 
     Nothing is stored if the energy per image is not reliable: too few images, unknown energy, or overlap with another
-    training. Nothing is stored either if the stored energy is from more images, or if the folder cannot be written.
+    training. Nothing is stored either if the known energy was measured on more images, or if the folder cannot be
+    written.
     """
     known = known_rate(store)
     useless = made < LEAST_IMAGES or energy.wh is None or energy.overlapped
@@ -83,7 +87,7 @@ def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
 
 
 def known_rate(store: Path) -> MakingCost | None:
-    """Return the energy that `keep_rate` stored in a cache folder; None if it is missing or cannot be read."""
+    """Return the energy that `keep_rate` stored in a cache folder, or None if there is none or it cannot be read."""
     try:
         content = parse_json(read_regular(store / COST_FILE, RECORDS))
         return MakingCost(int(content["images"]), PhaseEnergy.model_validate(content["energy"]))

@@ -1,8 +1,8 @@
-"""The energy meter. It meters the energy of each phase, and phases can be nested.
+"""The energy meter, which measures the energy of phases. Phases can be nested.
 
 The meter uses codecarbon without network access. Codecarbon meters the whole machine, including other programs. If the
-machine does not have RAPL or NVML, codecarbon uses models and constants. Each number therefore has its provenance.
-Lacoste et al. 2019 (arXiv 1910.09700) describe how energy is converted to CO2.
+machine does not have RAPL or NVML, codecarbon uses models and constants. Therefore every number comes with its
+provenance. Lacoste et al. 2019 (arXiv 1910.09700) describe how energy is converted to CO2.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from detreduce.training.energy.tracker import make_tracker, provenances
 
 
 class EnergyMeter:
-    """A meter for the energy of named phases. A phase inside another phase pauses the outer phase.
+    """A meter for the energy of named phases. While an inner phase runs, the outer phase is paused.
 
     Parameters
     ----------
     country
-        Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code).
+        The country whose electricity mix is used to convert energy to CO2 (ISO 3166 alpha-3 code).
 
     Raises
     ------
@@ -33,7 +33,7 @@ class EnergyMeter:
     Attributes
     ----------
     phases
-        Name of the phase -> its energy. If a phase is metered several times, the energies are summed.
+        Name of a phase -> its energy. If a phase is metered several times, its energies are added up.
     """
 
     def __init__(self, country: str = "ESP") -> None:
@@ -43,7 +43,7 @@ class EnergyMeter:
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[PhaseEnergy]:
-        """Meter the block as the phase `phase`. Yield the energy, which is complete when the block has ended."""
+        """Meter the block as the phase with this name. Yield its energy, which is complete when the block has ended."""
         total = self.phases.setdefault(phase, PhaseEnergy(country=self.country))
         if self._open:
             self._open[-1].pause()
@@ -60,7 +60,7 @@ class EnergyMeter:
 
 
 class _Section:
-    """One metered block. It starts and stops a codecarbon tracker and adds the result to the phase `total`."""
+    """One metered block. It starts and stops codecarbon trackers, and adds their results to the phase `total`."""
 
     def __init__(self, total: PhaseEnergy, country: str) -> None:
         self.total = total
@@ -76,11 +76,11 @@ class _Section:
             self.tracker.start()
         except Exception as error:  # an error of the meter must not stop the training
             self.total.unavailable = f"codecarbon: {error}"
-        # start the clock after codecarbon has inspected the hardware, which takes one or two seconds
+        # start the clock only now, because codecarbon takes one or two seconds to inspect the hardware
         self.start = time.perf_counter()
 
     def pause(self) -> None:
-        """Stop the tracker and the clock. Add the energy and the time to the phase."""
+        """Stop the tracker and the clock, and add their energy and time to the phase."""
         self.total.seconds += time.perf_counter() - self.start
         if self.tracker is None:
             return
@@ -94,10 +94,7 @@ class _Section:
 
 
 def add_reading(total: PhaseEnergy, tracker: Any) -> None:
-    """Add the energy of a stopped codecarbon tracker to `total`.
-
-    If the tracker did not meter energy, set `total.unavailable`.
-    """
+    """Add the energy of a stopped codecarbon tracker to `total`. If it metered no energy, set `total.unavailable`."""
     data = getattr(tracker, "final_emissions_data", None)
     if data is None or total.unavailable:
         total.unavailable = total.unavailable or "codecarbon: the tracker gave no reading (see its log)"

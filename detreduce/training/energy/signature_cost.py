@@ -1,4 +1,4 @@
-"""The energy used to compute signatures. The cache stores this energy, and every search includes it in its cost.
+"""The energy of computing signatures. The cache stores it, and every search is charged for it.
 
 A signature is the small summary of an image that the search for duplicates compares.
 """
@@ -17,7 +17,7 @@ from detreduce.training.energy.meter import EnergyMeter
 
 
 def make_signatures(dataset: DetectionDataset, country: str) -> None:
-    """Compute the missing signatures of a dataset's images, and store the energy used."""
+    """Compute the signatures that are not in the cache yet, and store how much energy this took."""
     with EnergyMeter(country).measure("duplicates") as energy:
         found = read_signatures([record.path for record in dataset], cache_folder())
     energy.overlapped = overlapped()
@@ -26,7 +26,7 @@ def make_signatures(dataset: DetectionDataset, country: str) -> None:
 
 
 def with_signatures(energy: PhaseEnergy, cached: int, cache: str | Path | None = None) -> PhaseEnergy:
-    """Return the energy of a search plus the energy used to compute the `cached` signatures.
+    """Return the energy of a search plus the energy of computing the `cached` signatures that it read from the cache.
 
     `cache` is the cache folder, as in `near_duplicates`. If the cache does not store this energy, the result has ``wh``
     None, and ``unavailable`` gives the reason.

@@ -1,4 +1,4 @@
-"""Make a codecarbon tracker that uses no files and no network, and state the provenance of its numbers."""
+"""Create a codecarbon tracker that uses no files and no network, and say how it obtains its numbers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SAMPLE_SECONDS = 5.0
 
 
 def make_tracker(country: str) -> Any:
-    """Return a codecarbon tracker that is not started. It does not log, write files or use the network."""
-    # codecarbon logs before it sets its own log level
+    """Return a codecarbon tracker that has not been started. It does not log, write files or use the network."""
+    # codecarbon already logs before it sets its own log level
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
     from codecarbon import OfflineEmissionsTracker
 
@@ -21,9 +21,9 @@ def make_tracker(country: str) -> Any:
         "country_iso_code": country,
         "measure_power_secs": SAMPLE_SECONDS,
         "log_level": "critical",
-        # codecarbon's lock file would make a second training fail silently. `concurrent_runs` detects overlaps
+        # codecarbon's lock file would make a second training fail silently; `concurrent_runs` detects overlaps instead
         "allow_multiple_runs": True,
-        # a token in the user's configuration would cause requests
+        # a token in the user's configuration would make codecarbon send requests
         "electricitymaps_api_token": None,
         "output_methods": [],
     }
@@ -33,13 +33,13 @@ def make_tracker(country: str) -> Any:
         wanted |= {"save_to_file": False, "save_to_api": False}
     arguments = {name: value for name, value in wanted.items() if name in known or name == "country_iso_code"}
     tracker = OfflineEmissionsTracker(**arguments)
-    # codecarbon still reads the token from the configuration under an old name
+    # under an old name, codecarbon still reads the token from the configuration
     tracker._electricitymaps_api_token = None
     return tracker
 
 
 def provenances(tracker: Any) -> dict[str, tuple[Provenance, str]]:
-    """Return the provenance and the method in words for each component of a started codecarbon tracker."""
+    """Return (provenance, method in words) for each hardware component of a started codecarbon tracker."""
     found: dict[str, tuple[Provenance, str]] = {}
     for hardware in getattr(tracker, "_hardware", []):
         kind = type(hardware).__name__
@@ -53,7 +53,7 @@ def provenances(tracker: Any) -> dict[str, tuple[Provenance, str]]:
                 "constant",
                 "watts set by the user" if forced else "fixed watts per memory slot, for any load",
             )
-        else:  # Apple silicon and Raspberry Pi have one object per part, and each part has a sensor
+        else:  # Apple silicon and Raspberry Pi have one object for each part, and each part has a sensor
             part = str(getattr(hardware, "chip_part", "cpu")).lower()
             found[part] = ("measured", f"{kind} power sensors")
     return found

@@ -1,1 +1,1 @@
-"""Evaluate a trained detector with ultralytics and with pycocotools, also on resampled images."""
+"""Evaluate a trained detector with ultralytics and with pycocotools, also on resampled and on corrupted images."""

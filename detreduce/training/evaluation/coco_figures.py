@@ -15,18 +15,18 @@ MAX_DET = 300
 
 @dataclass(frozen=True)
 class Boxes:
-    """The boxes of many images: ground truth or predictions.
+    """The boxes of many images, either ground truth or predictions.
 
     Attributes
     ----------
     image
-        (B,) int64: row of the image.
+        (B,) int64: the row of the image that the box belongs to.
     xyxy
-        (B, 4) float64: corners in pixels of the original image.
+        (B, 4) float64: x1, y1, x2, y2 in pixels of the original image.
     class_id
-        (B,) int64: number of the class.
+        (B,) int64: the number of the class.
     score
-        (B,) float64: confidence. It is 1 for ground truth.
+        (B,) float64: the confidence, which is 1 for ground truth.
     crowd
         (B,) bool: whether the box is a crowd region. Predictions on a crowd region are ignored, and a missed crowd
         region is not an error. For predictions, `crowd` is False.
@@ -49,7 +49,7 @@ def boxes_of(
     score: npt.ArrayLike | None = None,
     crowd: npt.ArrayLike | None = None,
 ) -> Boxes:
-    """Return `Boxes` from array-likes. The default score is 1, and the default of `crowd` is False."""
+    """Create `Boxes` from array-likes. By default, `score` is 1 and `crowd` is False for all boxes."""
     rows = np.asarray(image, np.int64).reshape(-1)
     return Boxes(
         rows,
@@ -65,21 +65,22 @@ def average_precision(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the average precision and the recall of each class at each IoU threshold, computed by pycocotools.
 
-    Crowd regions are ignored, as in COCO (Lin et al. 2014). `max_det` is the maximum number of predictions per image:
-    100 in COCO, 300 in ultralytics. Use the same limit as for the predictions.
+    Crowd regions are ignored, as in COCO (Lin et al. 2014). `max_det` is the largest number of predictions per image:
+    100 in COCO, 300 in ultralytics. Pass the limit with which the predictions were made.
 
     Returns
     -------
     ap
-        (C, 10) float64: average precision at IoU 0.50 to 0.95. NaN for classes without ground truth.
+        (C, 10) float64: the average precision at IoU 0.50 to 0.95. It is NaN for classes without ground truth.
     recall
-        (C, 10) float64: recall of all predictions, for any confidence. NaN for classes without ground truth.
+        (C, 10) float64: the recall of all predictions, whatever their confidence. It is NaN for classes without ground
+        truth.
     """
     return figures_of(evaluated(truth, predictions, n_images, n_classes, max_det))
 
 
 def evaluated(truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, max_det: int = MAX_DET) -> Any:
-    """Return a finished ``COCOeval`` for boxes of all sizes. The image ids are 0 to `n_images` - 1."""
+    """Run a ``COCOeval`` for boxes of all sizes, and return it. The image ids are 0 to `n_images` - 1."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -104,7 +105,9 @@ def evaluated(truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, m
 
 
 def figures_of(evaluator: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return average precision and recall from a finished ``COCOeval``, with the shapes of `average_precision`."""
+    """Return the average precision and the recall from a finished ``COCOeval``, in the shapes of
+    `average_precision`.
+    """
     precision = evaluator.eval["precision"][:, :, :, 0, 0]
     recall = evaluator.eval["recall"][:, :, 0, 0].T.copy()
     ap = precision.mean(axis=1).T.copy()
@@ -120,7 +123,7 @@ def _annotations(boxes: Boxes, *, scored: bool) -> list[dict[str, Any]]:
     rows = []
     for number in range(len(boxes)):
         row: dict[str, Any] = {
-            # pycocotools reads an id of 0 as "unmatched"
+            # pycocotools would read the id 0 as "unmatched"
             "id": number + 1,
             "image_id": int(boxes.image[number]),
             "category_id": int(boxes.class_id[number]),
@@ -137,7 +140,7 @@ def _annotations(boxes: Boxes, *, scored: bool) -> list[dict[str, Any]]:
 def without_doubles(boxes: Boxes) -> Boxes:
     """Return the boxes without repetitions, in the same order.
 
-    A box is a repetition if an earlier box of the image has the same class, corners and crowd flag.
+    A box is a repetition if an earlier box in the same image has the same class, corners and crowd flag.
     """
     key = np.column_stack([boxes.image, boxes.class_id, boxes.crowd, boxes.xyxy])
     first = np.sort(np.unique(key, axis=0, return_index=True)[1])

@@ -1,4 +1,4 @@
-"""Corrupt an image: noise, blur, brightness or JPEG artefacts, each in three severities.
+"""Corrupt an image with noise, blur, brightness or JPEG artefacts, each in three severities.
 
 The formulas and constants are from Hendrycks and Dietterich (arXiv 1903.12261: Gaussian noise, defocus blur,
 brightness, JPEG). Michaelis et al. (arXiv 1907.07484) use the same formulas for detectors, on images of their original
@@ -21,18 +21,19 @@ Pixels = npt.NDArray[np.uint8]
 NOISE = {1: 0.08, 3: 0.18, 5: 0.38}
 """Severity -> standard deviation of the noise, where white is 1."""
 BLUR = {1: (3, 0.1), 3: (6, 0.5), 5: (10, 0.5)}
-"""Severity -> radius of the disk in pixels, and standard deviation of the Gaussian that smooths its edge."""
+"""Severity -> (radius of the disk in pixels, standard deviation of the Gaussian that smooths its edge)."""
 BRIGHTNESS = {1: 0.1, 3: 0.3, 5: 0.5}
-"""Severity -> what is added to the brightness (V of HSV), where white is 1."""
+"""Severity -> amount that is added to the brightness (V of HSV), where white is 1."""
 JPEG = {1: 25, 3: 15, 5: 7}
-"""Severity -> JPEG quality."""
+"""Severity -> JPEG quality, from 0 (worst) to 100."""
 ALL = "all"
 
 
 def check_corruptions(given: Iterable[str] | str | None) -> tuple[Corruption, ...]:
-    """Return names of corruptions in their usual order, each once. ``all`` means all corruptions.
+    """Return the names of corruptions in their usual order and without repetitions. ``all`` means all of them.
 
-    `given` is a list of names, or a text with names between commas. Raise InputError if a name is unknown.
+    `given` is a list of names, or a string of names that are separated by commas. Raise InputError if a name is not
+    known.
     """
     if given is None:
         return ()
@@ -76,7 +77,7 @@ def corrupt(image: Pixels, corruption: Corruption, severity: int, name: str = ""
         return _compress(image, JPEG[severity])
     seed = [zlib.crc32(name.encode()), severity]
     worse = _FLOATS[corruption](image.astype(np.float32) / np.float32(255), severity, np.random.default_rng(seed))
-    # the published code cuts the fraction off, and does not round
+    # the published code truncates, and does not round
     return (np.clip(worse, 0, 1) * 255).astype(np.uint8).reshape(image.shape)
 
 
@@ -91,10 +92,10 @@ def _blur(image: npt.NDArray[np.float32], severity: int, _: np.random.Generator)
 
 
 def disk(radius: int, smooth: float) -> npt.NDArray[np.float32]:
-    """Return the kernel of a lens that is out of focus, (k, k): a disk with a smooth edge.
+    """Return the (k, k) kernel of a lens that is out of focus, which is a disk with a smooth edge.
 
-    The sum of the kernel is 1, or 1.01 for the largest radius, because there the published kernel has no margin for the
-    smooth edge.
+    The kernel sums to 1. Only for the largest radius, it sums to 1.01, because the published kernel has no margin for
+    the smooth edge.
     """
     import cv2
 
@@ -106,12 +107,13 @@ def disk(radius: int, smooth: float) -> npt.NDArray[np.float32]:
 
 
 def _brighten(image: npt.NDArray[np.float32], severity: int, _: np.random.Generator) -> Any:
-    """Increase the value V of each pixel in HSV. V is the largest channel. Hue and saturation stay if all channels get
-    the same factor.
+    """Increase the brightness of each pixel: V in HSV, which is the largest channel.
+
+    Hue and saturation do not change if all channels are multiplied by the same factor.
     """
     value = image.max(axis=2, keepdims=True)
     brighter = np.minimum(value + BRIGHTNESS[severity], 1)
-    # black has no hue and becomes grey
+    # black has no hue, so it becomes grey
     return np.where(value > 0, image * (brighter / np.where(value > 0, value, 1)), brighter)
 
 

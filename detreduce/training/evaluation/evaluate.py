@@ -1,4 +1,4 @@
-"""Compute mAP twice from the same predictions: with ultralytics' validator, and with pycocotools.
+"""Compute mAP twice from the same predictions, with ultralytics' validator and with pycocotools.
 
 Pycocotools uses the labels that detreduce reads. Neither program clips predictions at the edges of the image. Clipping
 can change mAP by up to 0.05 if objects fill the image and the model is weak.
@@ -6,8 +6,8 @@ can change mAP by up to 0.05 if objects fill the image and the model is weak.
 The two mAP values still differ a little:
 
 - Both programs use the precision envelope at 101 recalls. Ultralytics connects the points of the curve with straight
-  lines, so an AP that should be 1 becomes 0.995. With pycocotools, a perfect class gets 1. On COCO128 the difference is
-  0.003 (128 images, 71 classes, few boxes in most classes).
+  lines, so an AP that should be 1 becomes 0.995. With pycocotools, the AP of a perfect class is 1. On COCO128 the
+  difference is 0.003 (128 images, 71 classes, few boxes in most classes).
 - Ultralytics does not sort predictions of equal confidence in a fixed order. If an image is in a split twice, the mAP
   of ultralytics can therefore change. On the 30 wheelchair test images, it changes by 0.01.
 - YOLO labels cannot contain crowd regions (COCO's iscrowd). Pycocotools ignores detections on crowd regions, as COCO
@@ -36,7 +36,7 @@ from detreduce.training.run.offline import offline_session
 
 TOLERANCE = 0.01
 FEW_BOXES = 50
-# ultralytics' errors about images contain one of these
+# texts that occur in the errors that ultralytics raises about images
 ABOUT_IMAGES = ("No valid images", "No images", "images not found", "Error loading data")
 
 
@@ -49,7 +49,7 @@ def compare(
     ties: int = 0,
     crowds: int = 0,
 ) -> Agreement:
-    """Compare mAP50 and mAP50-95 of ultralytics (`trainer`) with the values of pycocotools (`coco`).
+    """Compare mAP50 and mAP50-95 by ultralytics (`trainer`) with the values by pycocotools (`coco`).
 
     If the values differ by more than `tolerance`, the note states possible causes. These arguments describe the causes:
     `fewest_boxes` (smallest number of boxes of a class), `ties` (number of predictions with the same confidence as
@@ -92,9 +92,9 @@ def evaluate(
     datasets
         The splits in this data.yaml as detreduce reads them, with the crowd regions of the original dataset.
     output
-        Folder that ultralytics may write to.
+        A folder that ultralytics may write to.
     evidence
-        Path of the file to write with the `Evidence` of a detection model. If None, the file is not written.
+        Path of the file to which the `Evidence` of a detection model is written. If it is None, no file is written.
     ultralytics_arguments
         Arguments of ``YOLO.val``: imgsz, batch, device, conf, iou, max_det, ...
 
@@ -142,7 +142,7 @@ def evaluate(
 
 
 def _count_images(advance: Callable[..., None]) -> Callable[[Any], None]:
-    """Return an ultralytics callback that calls `advance` with the number of newly evaluated images."""
+    """Return an ultralytics callback that calls `advance` with the number of images that were just evaluated."""
     counted = 0
 
     def batch_ended(validator: Any) -> None:
@@ -154,13 +154,13 @@ def _count_images(advance: Callable[..., None]) -> Callable[[Any], None]:
 
 
 class _Predictions:
-    """A mixin that makes ultralytics' validator keep all predictions, in pixels of the original images."""
+    """A mixin for ultralytics' validator that keeps all predictions, in pixels of the original images."""
 
     seen: int
     args: Any
 
     def update_metrics(self, preds: list[dict[str, Any]], batch: dict[str, Any]) -> None:
-        """Keep the predictions, and update the metrics as ultralytics does."""
+        """Keep the predictions of a batch, and update the metrics as ultralytics does."""
         if self.args.task == "detect":
             for number, prediction in enumerate(preds):
                 image = self._prepare_batch(number, batch)  # type: ignore[attr-defined]
@@ -172,22 +172,22 @@ class _Predictions:
 
     @property
     def kept(self) -> dict[str, npt.NDArray[np.float64]]:
-        """Path of an image -> its predictions, (k, 6) float64: x1, y1, x2, y2, confidence, class."""
+        """Path of an image -> its predictions as (k, 6) float64: x1, y1, x2, y2, confidence, class."""
         return self.__dict__.setdefault("_kept", {})
 
 
 def _unclip_boxes(corners: Any, image: dict[str, Any]) -> Any:
-    """Return boxes in pixels of the original image, without clipping at its edges."""
+    """Convert boxes to pixels of the original image, without clipping them at its edges."""
     from ultralytics.utils import ops
 
     centred = ops.xyxy2xywh(corners)
-    # ultralytics clips boxes given as corners, but not boxes given as centre and size
+    # ultralytics clips boxes that are given by their corners, but not boxes that are given by centre and size
     centred = ops.scale_boxes(image["imgsz"], centred, image["ori_shape"], ratio_pad=image["ratio_pad"], xywh=True)
     return ops.xywh2xyxy(centred)
 
 
 def _collect_predictions(base: type, collected: list[_Predictions]) -> type:
-    """Return a subclass of the validator `base` that keeps predictions. New validators are appended to `collected`."""
+    """Return a subclass of the validator `base` that keeps predictions. New instances are appended to `collected`."""
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         base.__init__(self, *args, **kwargs)  # type: ignore[misc]
@@ -197,7 +197,7 @@ def _collect_predictions(base: type, collected: list[_Predictions]) -> type:
 
 
 def _summary(metrics: Any, task: str, splits: list[str], images: int) -> Evaluation:
-    """Return an `Evaluation` with the metrics that ultralytics computed."""
+    """Create an `Evaluation` from the metrics that ultralytics computed."""
     box = getattr(metrics, {"segment": "seg", "pose": "pose"}.get(task, "box"))
     precision, recall, map50, map50_95 = (float(value) for value in box.mean_results())
     names = metrics.names
@@ -236,8 +236,8 @@ def _with_coco(
     n_classes: int,
     evidence: Path | None,
 ) -> Evaluation:
-    """Return the evaluation with pycocotools' metrics added, and write the evidence."""
-    # ultralytics skips corrupt images, with a warning
+    """Return the evaluation with the metrics of pycocotools added, and write the evidence to a file."""
+    # only images that ultralytics evaluated: it skips corrupt images, with a warning
     kept = {file_key(file): found for file, found in validator.kept.items()}
     all_truth, rows = truth_of(datasets, kept, single_class=bool(validator.args.single_cls))
     truth = without_doubles(all_truth)
@@ -271,7 +271,7 @@ def _with_coco(
 
 
 def _name_images(datasets: Sequence[DetectionDataset], rows: dict[str, int]) -> list[str]:
-    """Return ``<split>/<name>`` for the image in each row. Paths are not used, because paths differ between runs."""
+    """Return ``<split>/<name>`` for the image in each row. Paths would not work, because they differ between runs."""
     names = [""] * len(rows)
     for dataset in datasets:
         for record in dataset:
@@ -282,7 +282,7 @@ def _name_images(datasets: Sequence[DetectionDataset], rows: dict[str, int]) -> 
 
 
 def _stack_predictions(kept: dict[str, npt.NDArray[np.float64]], rows: dict[str, int]) -> Boxes:
-    """Return the predictions of all images as one `Boxes`."""
+    """Join the predictions on all images in one `Boxes`."""
     parts = [(rows[file], found) for file, found in kept.items() if file in rows]
     if not parts:
         return boxes_of([], np.empty((0, 4)), [], [])

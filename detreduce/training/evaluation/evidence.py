@@ -1,7 +1,7 @@
-"""Evidence of an evaluation: for each image, which predictions match a box.
+"""The evidence of an evaluation: which predictions match a box, in each image.
 
 The evidence is enough to compute mAP for any resampling of the images. Pycocotools matches the predictions at ten IoU
-thresholds, and it ignores crowd regions. So the mAP is equal to the mAP in the record's `CocoFigures`, and not to
+thresholds, and ignores crowd regions. Therefore the result equals the mAP in the record's `CocoFigures`, and not
 ultralytics' own mAP.
 """
 
@@ -32,12 +32,12 @@ _KINDS = {
     "hit": ("u", 2),
     "ignored": ("u", 2),
 }
-"""Name of an array in the file -> kind of its numbers and number of its dimensions."""
+"""Name of an array in the file -> (kind of its dtype, number of its dimensions)."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The predictions of one evaluation with their matches, and the numbers of ground-truth boxes.
+    """The predictions of one evaluation, whether they match a box, and the number of ground-truth boxes.
 
     The predictions are sorted by class, then by image, then by confidence.
 
@@ -47,17 +47,17 @@ class Evidence:
         (n,) str: ``<split>/<name>`` of each image. The names are the same for all trainings that are evaluated on the
         same splits.
     truth
-        (n, C) int32: number of boxes of each class in each image, without crowd regions.
+        (n, C) int32: the number of boxes of each class in each image, without crowd regions.
     image
-        (P,) int32: for each prediction, the row of its image in `images`.
+        (P,) int32: the row in `images` of the image that each prediction belongs to.
     class_id
-        (P,) int32: class of each prediction.
+        (P,) int32: the class of each prediction.
     confidence
-        (P,) float64: confidence of each prediction.
+        (P,) float64: the confidence of each prediction.
     hit
-        (P, 10) bool: whether the prediction matches a box of its class at IoU 0.50 to 0.95.
+        (P, 10) bool: whether each prediction matches a box of its class at IoU 0.50 to 0.95.
     ignored
-        (P, 10) bool: whether the prediction is ignored, because it lies on a crowd region.
+        (P, 10) bool: whether each prediction is ignored because it lies on a crowd region.
     """
 
     images: npt.NDArray[np.str_]
@@ -72,7 +72,7 @@ class Evidence:
         return len(self.image)
 
     def in_order_of(self, images: npt.NDArray[np.str_]) -> Evidence:
-        """Return the evidence with its images in the given order. Raise InputError if the images differ."""
+        """Return the evidence with its images in this order. Raise InputError if the two sets of images differ."""
         if np.array_equal(images, self.images):
             return self
         own, wanted = np.argsort(self.images), np.argsort(images)
@@ -83,7 +83,7 @@ class Evidence:
         truth = np.empty_like(self.truth)
         truth[row_of] = self.truth
         moved = row_of[self.image]
-        # pycocotools ranks equal confidences by image
+        # pycocotools sorts predictions of equal confidence by image
         order = np.lexsort((np.arange(len(self)), moved, self.class_id))
         return Evidence(
             images,
@@ -96,7 +96,7 @@ class Evidence:
         )
 
     def save(self, path: Path) -> None:
-        """Write the evidence to an ``.npz`` file. Raise DetreduceError if writing fails. No partial file is left."""
+        """Write the evidence to an ``.npz`` file. If writing fails, raise DetreduceError and leave no partial file."""
         single = self.confidence.astype(np.float32)
         content: dict[str, Any] = {
             "schema": np.array(SCHEMA),
@@ -104,7 +104,7 @@ class Evidence:
             "truth": self.truth,
             "image": self.image,
             "class_id": self.class_id,
-            # ultralytics' confidences are float32. Others are not rounded, because rounding could change their order
+            # ultralytics' confidences are float32; others are not rounded, because rounding could change their order
             "confidence": single if np.array_equal(single, self.confidence) else self.confidence,
             "hit": np.packbits(self.hit, axis=1),
             "ignored": np.packbits(self.ignored, axis=1),
@@ -115,7 +115,7 @@ class Evidence:
     def load(cls, path: Path) -> Evidence:
         """Read a file that `save` wrote.
 
-        Raise MissingFileError if the file does not exist. Raise InputError if the file is not readable evidence.
+        Raise MissingFileError if the file does not exist, and InputError if it cannot be read as evidence.
         """
         if not is_regular(path):
             raise MissingFileError(
@@ -140,7 +140,7 @@ class Evidence:
 
 
 def _check_arrays(content: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Raise ValueError if the arrays of a file do not fit together."""
+    """Raise ValueError if the arrays in a file contradict each other or have a wrong type."""
     if content["schema"].shape != () or content["schema"].dtype.kind not in "iu" or int(content["schema"]) != SCHEMA:
         raise ValueError("another version of detreduce wrote it")
     for name, (kind, dimensions) in _KINDS.items():
@@ -165,9 +165,9 @@ def _check_arrays(content: Mapping[str, npt.NDArray[Any]]) -> None:
 
 
 def evidence_of(evaluator: Any, images: Sequence[str]) -> Evidence:
-    """Return the evidence of a finished ``COCOeval`` with one area range and one value of ``maxDets``.
+    """Extract the evidence from a finished ``COCOeval`` that has one area range and one value of ``maxDets``.
 
-    The image with the id i in the ``COCOeval`` has the name ``images[i]``.
+    ``images[i]`` is the name of the image with the id i.
     """
     classes = {int(number): column for column, number in enumerate(evaluator.params.catIds)}
     truth = np.zeros((len(images), len(classes)), np.int32)

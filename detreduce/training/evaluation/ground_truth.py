@@ -1,4 +1,4 @@
-"""The ground-truth boxes of an evaluation, as detreduce reads them."""
+"""The ground-truth boxes for an evaluation, taken from datasets as detreduce reads them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from detreduce.training.evaluation.coco_figures import Boxes, boxes_of
 def truth_of(
     datasets: Sequence[DetectionDataset], files: Collection[str] | None = None, *, single_class: bool = False
 ) -> tuple[Boxes, dict[str, int]]:
-    """Return the ground-truth boxes of several splits in pixels, and a dict from `file_key` to the row of an image.
+    """Return the ground-truth boxes of several splits in pixels, and a dict from the `file_key` of an image to its row.
 
     If `files` is given, only images whose `file_key` is in `files` are used. Images of unknown size are skipped. If
-    `single_class` is True, all boxes get class 0.
+    `single_class` is True, all boxes get the class 0.
     """
     rows: dict[str, int] = {}
     image, xyxy, class_id, crowd = [], [], [], []
@@ -43,7 +43,7 @@ def truth_of(
 
 
 def _pixels(boxes: npt.NDArray[np.float64], box_format: str, width: int, height: int) -> npt.NDArray[np.float64]:
-    """Return boxes of any box format as corners in pixels."""
+    """Convert boxes from any box format to corners in pixels."""
     if box_format == "cxcywhn":
         half = boxes[:, 2:] / 2
         return np.hstack([boxes[:, :2] - half, boxes[:, :2] + half]) * [width, height, width, height]
@@ -53,7 +53,7 @@ def _pixels(boxes: npt.NDArray[np.float64], box_format: str, width: int, height:
 
 
 def file_key(path: str | Path) -> str:
-    """Return the path of an image file as text.
+    """Return the path of an image file as a string that identifies it.
 
     Links in the path of its folder are resolved. If the file itself is a link, this link is not resolved.
     """

@@ -1,4 +1,4 @@
-"""Compute mAP on resampled images from the evidence of an evaluation, without new predictions."""
+"""Compute the mAP on resampled images from the evidence of an evaluation, without new predictions."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from scipy.sparse import csr_array
 
 from detreduce.training.evaluation.evidence import THRESHOLDS, Evidence
 
-# the recalls of pycocotools, computed in the same way
+# the recalls at which pycocotools evaluates precision, computed in the same way as in pycocotools
 RECALLS = np.linspace(0.0, 1.0, 101)
-# maximum number of entries in a temporary array (8 MB)
+# largest number of entries in a temporary array (8 MB)
 BLOCK = 1_000_000
 
 
 def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return mAP50 and mAP50-95 of resamples of the images. `weights` has the number of copies of each image.
+    """Return mAP50 and mAP50-95 for one or more resamples of the images.
 
-    Up to rounding, pycocotools computes the same mAP for a dataset in which every copy is a separate image. There is
-    one exception: two predictions of one class on one image with equal confidence. Then pycocotools ranks all
-    predictions of the first copy first, and this function ranks all copies of the first prediction first. As in
-    pycocotools, the mean does not include classes without a box in the resample.
+    Up to rounding errors, pycocotools computes the same mAP for a dataset in which every copy is a separate image.
+    There is one exception: if two predictions of one class on one image have equal confidence. In this case,
+    pycocotools ranks all predictions of the first copy first, and this function ranks all copies of the first
+    prediction first. As in pycocotools, classes without a box in the resample are not part of the mean.
 
     Parameters
     ----------
     evidence
         The evidence of an evaluation on n images.
     weights
-        (n,) or (R, n) integers >= 0: the number of copies of each image, for one or for R resamples.
+        (n,) or (R, n) integers of at least 0: the number of copies of each image, for one or for R resamples.
 
     Returns
     -------
     figures
-        (2,) or (R, 2) float64: mAP50 and mAP50-95. If a resample does not have boxes, both are 0.
+        (2,) or (R, 2) float64: mAP50 and mAP50-95. If a resample has no boxes, both are 0.
     """
     counts = np.asarray(weights)
     if counts.shape[-1] != len(evidence.images):
@@ -57,22 +57,22 @@ def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float6
 
 @dataclass(frozen=True)
 class _Ranked:
-    """The predictions of one class, sorted by falling confidence and divided into segments.
+    """The predictions of one class, sorted by decreasing confidence and divided into segments.
 
     Each segment ends with a prediction that matches a box at one or more IoU thresholds.
 
     Attributes
     ----------
     truth
-        (n,) number of boxes of the class in each image.
+        (n,) the number of boxes of the class in each image.
     places
-        (S,) rank of the last prediction of each segment.
+        (S,) the rank of the last prediction in each segment.
     between
-        (S, n) number of predictions in each segment and image.
+        (S, n) the number of predictions in each segment and image.
     hits
-        For each threshold: segment and image of each prediction that matches a box.
+        For each threshold, the segment and the image of each prediction that matches a box.
     ignored
-        For each threshold: segment and image of each prediction that is ignored.
+        For each threshold, the segment and the image of each prediction that is ignored.
     """
 
     truth: npt.NDArray[np.float64]
@@ -83,7 +83,7 @@ class _Ranked:
 
 
 def _rank(evidence: Evidence, number: int) -> _Ranked:
-    """Sort the predictions of the class `number` by confidence and divide them into segments."""
+    """Sort the predictions of class `number` by confidence, and divide them into segments."""
     of_class = np.flatnonzero(evidence.class_id == number)
     order = of_class[np.argsort(-evidence.confidence[of_class], kind="stable")]
     image, hit, ignored = evidence.image[order], evidence.hit[order], evidence.ignored[order]
@@ -103,7 +103,7 @@ def _rank(evidence: Evidence, number: int) -> _Ranked:
 def _average_precision(
     ranked: _Ranked, weights: npt.NDArray[np.float64], boxes: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return the average precision of R resamples as (2, R): at IoU 0.50, and the mean over all thresholds."""
+    """Return the (2, R) average precision of R resamples: at IoU 0.50, and the mean over all thresholds."""
     found = np.zeros((THRESHOLDS, weights.shape[1]))
     if len(ranked.places):
         seen = np.cumsum(ranked.between @ weights, axis=0)
@@ -119,7 +119,7 @@ def _at_threshold(
     seen: npt.NDArray[np.float64],
     boxes: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Return the average precision of R resamples at one IoU threshold, as (R,)."""
+    """Return the (R,) average precision of R resamples at one IoU threshold."""
     places, images = ranked.hits[threshold]
     if not len(places):
         return np.zeros(weights.shape[1])
@@ -131,7 +131,7 @@ def _at_threshold(
         counted = counted - passed[np.searchsorted(passed_at, places, side="right")]
     precision = true / (counted + np.spacing(1))
     envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    # the precision at each of the 101 recalls is the precision of the first place that reaches this recall
+    # the precision at each of the 101 recalls is the precision at the first rank that reaches this recall
     reached = np.searchsorted(RECALLS, true / boxes, side="right")
     newly = np.diff(reached, axis=0, prepend=0)
     return np.einsum("pr,pr->r", envelope, newly) / len(RECALLS)

@@ -1,4 +1,7 @@
-"""Evaluate trained weights on corrupted images. The copies are in the run folder only during the evaluation."""
+"""Evaluate trained weights on corrupted images.
+
+The corrupted copies are in the run folder only while they are evaluated.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +29,17 @@ from detreduce.vocabulary.corruptions import SEVERITIES, Corruption
 
 FOLDER = "corrupted"
 PHASE = "robustness"
-"""The energy phase of these evaluations."""
+"""Name of the energy phase of these evaluations."""
 
 
 @dataclass(frozen=True)
 class CleanImages:
-    """The images of an evaluation.
+    """The images of an evaluation, before they are corrupted.
 
     Attributes
     ----------
     data_yaml
-        The data.yaml of the images, with the class names and the number of channels.
+        Path of the data.yaml of the images, with the class names and the number of channels.
     datasets
         The splits that are evaluated together.
     """
@@ -52,7 +55,7 @@ def evaluate_corrupted(
     folder: Path,
     arguments: Mapping[str, Any],
 ) -> list[CorruptedEvaluation]:
-    """Evaluate weights on copies of the images under each corruption in each of `SEVERITIES`.
+    """Evaluate weights on corrupted copies of the images, for each corruption at each of `SEVERITIES`.
 
     Parameters
     ----------
@@ -63,10 +66,10 @@ def evaluate_corrupted(
     corruptions
         Names of corruptions.
     folder
-        A folder for the copies. The copies of one corruption and severity are written at a time, without loss (PNG),
-        and the folder is removed at the end.
+        A folder for the copies. At any time, it contains the copies for one corruption and severity, written without
+        loss (PNG). It is removed at the end.
     arguments
-        Arguments of ``YOLO.val``, the same as for the clean images.
+        The arguments of ``YOLO.val`` with which the clean images were evaluated.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def evaluate_corrupted(
 def _write_copies(
     clean: CleanImages, folder: Path, corruption: Corruption, severity: int
 ) -> tuple[Path, list[DetectionDataset]]:
-    """Write corrupted copies of all images, with their label files.
+    """Write corrupted copies of all images, and copy their label files.
 
     Return the data.yaml and the splits of the copies.
     """
@@ -135,7 +138,7 @@ def check_channels(data_yaml: Path) -> None:
 
 
 def _flag(content: Mapping[str, Any]) -> int:
-    """Return the flag with which OpenCV decodes the images of a data.yaml. Ultralytics chooses the same flag."""
+    """Return the flag with which OpenCV must decode the images of a data.yaml, which is the same as in ultralytics."""
     import cv2
 
     channels = content.get("channels") or 3
@@ -148,9 +151,9 @@ def _flag(content: Mapping[str, Any]) -> int:
 
 
 def _splits_of(datasets: Sequence[DetectionDataset], copies: Sequence[ImageRecord | None]) -> list[DetectionDataset]:
-    """Return the splits with the records of the copies.
+    """Return the splits with the records of their copies in place of the original records.
 
-    `copies` has the copies of all splits, one split after the other.
+    `copies` has the copies of all splits, one split after the other. An entry is None if its image could not be read.
     """
     found, start = [], 0
     for dataset in datasets:
@@ -161,9 +164,9 @@ def _splits_of(datasets: Sequence[DetectionDataset], copies: Sequence[ImageRecor
 
 
 def _read(path: Path, flag: int) -> Any:
-    """Return the pixels as ultralytics decodes them, rotated by EXIF. Return None if the file cannot be read."""
+    """Return the pixels as ultralytics decodes them, rotated by EXIF, or None if the file cannot be read."""
     from ultralytics.utils.patches import imread
 
-    # the source may have changed since it was loaded
+    # the original file may have changed since it was loaded
     image = decode_quietly(lambda: imread(path, flag)) if is_regular(path) else None
     return image if image is None or image.dtype == np.uint8 else None

@@ -1,1 +1,1 @@
-"""Recipes: the images, the length and the settings of a training, as one object."""
+"""Recipes: the images, the length and the settings of a training in one object."""

@@ -1,4 +1,4 @@
-"""Checks of a recipe against the dataset and the model, before anything is trained."""
+"""Check a recipe against the dataset and the model before anything is trained."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_recipe(recipe: Recipe, arguments: Mapping[str, Any], dataset: Detectio
     """Raise InputError if a recipe cannot train a model on a dataset. No image is opened.
 
     `arguments` are ultralytics' arguments without the recipe, and `dataset` is the train split. The network is loaded
-    only to count its layers, if the recipe freezes layers.
+    only if the recipe freezes layers, to count the layers.
     """
     chosen = len(dataset) if recipe.subset is None else resolve_keep(recipe.subset.keep, len(dataset))
     settings = recipe_settings(recipe, arguments, images=len(dataset), chosen=chosen)
@@ -31,9 +31,9 @@ def check_recipe(recipe: Recipe, arguments: Mapping[str, Any], dataset: Detectio
 
 
 def _check_stream(stream: Stream, dataset: DetectionDataset) -> None:
-    """Raise InputError if a stream does not fit a dataset: no labels, or a table of weights with a fault."""
+    """Raise InputError if a stream cannot be used with a dataset: it needs labels, or its table of weights is wrong."""
     if stream.by in ("class_uniform", "weights"):
-        # it imports features and duplicates
+        # import it here, because it imports features and duplicates
         from detreduce.training.streams.resolve import image_weights
 
         image_weights(dataset, stream)
@@ -42,12 +42,12 @@ def _check_stream(stream: Stream, dataset: DetectionDataset) -> None:
 
 
 def count_layers(model: str) -> int:
-    """Return the number of layers of a model, its head included. Raise InputError if it cannot be read."""
+    """Return the number of layers of a model, including its head. Raise InputError if the model cannot be read."""
     return len(load_network(find_model(model)).model.model)
 
 
 def check_freeze(freeze: int | list[int], layers: int, model: str) -> None:
-    """Raise InputError if layers to freeze do not exist, or if no layer is left that learns."""
+    """Raise InputError if `freeze` names layers that do not exist, or if it freezes all layers."""
     named = range(freeze) if isinstance(freeze, int) else freeze
     if beyond := [layer for layer in named if layer >= layers]:
         what = f"{freeze} layers" if isinstance(freeze, int) else f"layer {beyond[0]}"

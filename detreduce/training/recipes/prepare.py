@@ -1,4 +1,4 @@
-"""Prepare a recipe for one training: check it, choose and write its subset, and resolve its settings."""
+"""Prepare a recipe for one training: check it, choose and write its subset, and compute its settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from detreduce.training.recipes.settings import RecipeSettings, recipe_settings
 from detreduce.training.run.optimiser import resolve_optimiser
 
 SELECTION_PHASE = "selection"
-"""Name of the energy phase of choosing the subset of a recipe."""
+"""Name of the energy phase in which the subset of a recipe is chosen."""
 _ARGUMENTS = {
     "batch": ("batch",),
     "nbs": ("nbs",),
@@ -30,12 +30,12 @@ _ARGUMENTS = {
     "images_seen": ("time",),
     "progressive": ("multi_scale",),
 }
-"""Key of a recipe -> ultralytics' arguments with the same meaning."""
+"""Key of a recipe -> the ultralytics arguments that set the same thing."""
 
 
 @dataclass(frozen=True)
 class RecipeData:
-    """The input for preparing a recipe: a dataset with its folder of images (COCO), a model, and a seed."""
+    """What a recipe is prepared for: a dataset (with its folder of images for COCO), a model and a seed."""
 
     data: str | Path
     images: str | Path | None
@@ -45,18 +45,18 @@ class RecipeData:
 
 @dataclass(frozen=True)
 class PreparedRecipe:
-    """A recipe whose subset is written and whose settings are known.
+    """A recipe whose subset has been written and whose settings are known.
 
     Attributes
     ----------
     recipe
-        The recipe. None for a training without a recipe.
+        The recipe, or None for a training without a recipe.
     settings
-        Ultralytics' arguments and the images per epoch.
+        The ultralytics arguments, and the number of images per epoch.
     data
         The dataset to train on: the subset, or the whole dataset.
     loaded
-        The train split of `data` if it is already loaded.
+        The train split of `data`, if it has already been loaded.
     """
 
     recipe: Recipe | None
@@ -69,10 +69,11 @@ class PreparedRecipe:
 def prepared_recipe(
     recipe: Recipe, where: RecipeData, arguments: Mapping[str, Any], meter: EnergyMeter
 ) -> Iterator[PreparedRecipe]:
-    """Yield a recipe that is ready for a training. The subset is a folder of links that exists in this block.
+    """Yield a recipe that is ready for a training. Its subset is a folder of links that exists only in this block.
 
-    `arguments` are the checked arguments of ultralytics without the recipe. If the recipe has a subset, `meter` meters
-    its choice as the phase ``selection``. Raise InputError if the recipe cannot be trained with these arguments.
+    `arguments` are the checked ultralytics arguments without the recipe. If the recipe has a subset, `meter` meters the
+    choice of its images as the phase ``selection``. Raise InputError if the recipe cannot be trained with these
+    arguments.
     """
     dataset = load_dataset(where.data, split="train", images=where.images)
     base = dict(arguments)
@@ -91,7 +92,7 @@ def prepared_recipe(
 
 
 def check_contradictions(recipe: Recipe, arguments: Mapping[str, Any], images_per_epoch: int | None) -> None:
-    """Raise InputError if an argument of the caller contradicts the recipe."""
+    """Raise InputError if an argument that the caller passed contradicts the recipe."""
     for key, names in _ARGUMENTS.items():
         wanted = getattr(recipe, key)
         for name in names if wanted is not None else ():
@@ -117,7 +118,7 @@ def check_contradictions(recipe: Recipe, arguments: Mapping[str, Any], images_pe
 
 
 def _write_subset(subset: Subset, dataset: DetectionDataset, folder: Path, seed: int) -> DetectionDataset:
-    """Choose the images of a subset and write them as links."""
+    """Choose the images of a subset, write them as links, and return the subset as a dataset."""
     from detreduce.reduction.request import Output, ReductionRequest
     from detreduce.reduction.steps import Reduction
     from detreduce.selection.request import CompositionRequest, SelectionRequest

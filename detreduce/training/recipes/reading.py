@@ -19,10 +19,11 @@ from detreduce.training.recipes.recipe import Recipe
 
 
 def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path, beside: Path | None = None) -> Recipe:
-    """Return a recipe from an object, a dict or a YAML file. Names of files become absolute.
+    """Read a recipe from a `Recipe`, a dict or a YAML file. The names of files in it become absolute paths.
 
-    Files that the recipe names are looked up in the folder of the YAML, or in the folder `beside` for a dict, then in
-    the working folder. Raise InputError with every fault. Raise MissingFileError if a file does not exist.
+    Files that the recipe names are looked up in the folder of the YAML (for a dict, in the folder `beside`), and then
+    in the working folder. If the recipe is wrong, raise one InputError that lists all errors. Raise MissingFileError if
+    a file does not exist.
     """
     if isinstance(recipe, Recipe):
         return with_files(recipe, beside)
@@ -41,9 +42,10 @@ def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path, beside: Path | 
 
 
 def with_files(recipe: Recipe, beside: Path | None) -> Recipe:
-    """Return the recipe with the absolute path of its table of weights, and with its lists of images read.
+    """Return a recipe in which the table of weights has an absolute path, and lists of images are read from their
+    files.
 
-    `beside` is the folder that relative paths start from. Raise MissingFileError if a file does not exist. Raise
+    Relative paths are looked up in the folder `beside` first. Raise MissingFileError if a file does not exist, and
     InputError if a list of images cannot be read.
     """
     update: dict[str, Any] = {}
@@ -61,7 +63,7 @@ def with_files(recipe: Recipe, beside: Path | None) -> Recipe:
 
 
 def read_images(key: str, name: str, beside: Path | None) -> list[Any]:
-    """Return the images in a file that a key of `IMAGE_LISTS` names. Raise InputError if it cannot be read."""
+    """Read the images in a file. `key` is the key of `IMAGE_LISTS` that names it. Raise InputError if this fails."""
     from detreduce.selection.data import SelectionData
     from detreduce.selection.file import read_selection
     from detreduce.selection.named_images import read_names
@@ -72,7 +74,10 @@ def read_images(key: str, name: str, beside: Path | None) -> list[Any]:
 
 
 def _validated(content: dict[str, Any], where: str) -> Recipe:
-    """Return the recipe with this content. Raise InputError with every fault; `where` names the file."""
+    """Return the recipe with this content. If it is wrong, raise one InputError that lists all errors.
+
+    `where` is how the message calls the file.
+    """
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:

@@ -20,7 +20,7 @@ SQRT: Literal["sqrt"] = "sqrt"
 
 
 class Subset(MethodConfig):
-    """The images that a method keeps: an entry of `reduce.methods`, with its own `keep`."""
+    """The images that a method keeps: an entry of `reduce.methods`, with a `keep` of its own."""
 
     keep: Keep
     """Fraction of the images (0.25 or 25%), or number of images."""
@@ -32,35 +32,35 @@ class Subset(MethodConfig):
 class Recipe(BaseModel):
     """The images that a training uses, their order, the length of the training, and its settings.
 
-    A missing key has the value of a training without a recipe. In an experiment, this is the value in the section
-    `train`.
+    If a key is missing, its value is the same as in a training without a recipe. In an experiment, this is the value in
+    the section `train`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
     name: str | None = Field(default=None, pattern=r"^[\w.+-]+$")
-    """Name in tables: letters, digits, `_`, `.`, `+` and `-`. null: a short name from the other keys."""
+    """Name in tables: letters, digits, `_`, `.`, `+` and `-`. null means a short name made from the other keys."""
     subset: Subset | None = None
-    """The images to train on: `{name: herding, keep: 0.1}`, like an entry of `reduce.methods`. null: all images."""
+    """The images to train on, such as `{name: herding, keep: 0.1}`, as in `reduce.methods`. null means all images."""
     stream: Stream = Stream()
     """Order and frequency of the images: `uniform`, `class_uniform`, `cluster_balanced`, `core_first` or `weights`."""
     images_seen: float | int | None = None
     """Images through the network: a number, or a share (0.1 or 10%) of epochs times all images. null: all epochs."""
     batch: int | None = Field(default=None, ge=1)
-    """Images in a batch."""
+    """Number of images in a batch."""
     nbs: int | None = Field(default=None, ge=1)
-    """Images per optimiser step (ultralytics' nominal batch size). null: with `batch`, one step per batch."""
+    """Images per optimiser step (ultralytics' nominal batch size). With `batch`, null means one step per batch."""
     lr0: float | Literal["resolved", "sqrt"] = RESOLVED
     """Initial learning rate. `resolved`: as without a recipe. `sqrt`: times sqrt(batch / batch without a recipe)."""
     imgsz: int | None = Field(default=None, ge=32)
     """Image size in training and evaluation, in pixels."""
     progressive: ProgressiveSize | None = None
-    """true or `{start: 0.6, end: 0.6}`: small images first. More steps use the saved FLOPs."""
+    """true or `{start: 0.6, end: 0.6}`: small images first. The FLOPs that this saves are used for more steps."""
     skip_learnt: SkipLearnt | None = None
-    """true or options: each epoch leaves out most images that the detector has learnt. For at least 100 epochs."""
+    """true or options: each epoch leaves out most images that the detector has learnt. For 100 epochs or more."""
     freeze: int | list[int] | None = None
-    """Number of first layers that do not learn, or a list of layers."""
+    """The number of layers at the start that do not learn, or a list of layers."""
     mosaic: float | None = Field(default=None, ge=0, le=1)
-    """Share of the epochs that use mosaic images, from the start, rounded to whole epochs."""
+    """Share of the epochs, from the start, that use mosaic images. It is rounded to whole epochs."""
     warmup: float | None = Field(default=None, ge=0, lt=1)
     """Share of the batches in which the learning rate rises. Ultralytics never warms up in the last epoch."""
 
@@ -97,7 +97,7 @@ class Recipe(BaseModel):
     @classmethod
     def _rate(cls, value: Any) -> Any:
         if isinstance(value, str) and value not in (RESOLVED, SQRT):
-            # YAML reads 1e-3 as a text
+            # YAML reads 1e-3 as a string
             with suppress(ValueError):
                 value = float(value)
         number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
@@ -133,17 +133,17 @@ class Recipe(BaseModel):
 
     @property
     def label(self) -> str:
-        """The name of the recipe; without a name, a short name from its other keys, such as ``batch4-sqrt``."""
+        """The name of the recipe or, if it has none, a short name made from its other keys, such as ``batch4-sqrt``."""
         return self.name or "-".join(_parts(self)) or "uniform"
 
     @property
     def without_name(self) -> Recipe:
-        """The recipe without its name. Recipes that differ only in their names give the same training."""
+        """The recipe without its name. Recipes that differ only in their names result in the same training."""
         return self.model_copy(update={"name": None})
 
     @property
     def is_uniform(self) -> bool:
-        """Whether the recipe trains on all images, and on each of them equally often."""
+        """Whether the recipe trains on all images and uses each of them equally often."""
         return self.subset is None and self.stream.by == "uniform" and self.skip_learnt is None
 
     @property
@@ -152,13 +152,16 @@ class Recipe(BaseModel):
         return self.model_dump(exclude_defaults=True, exclude={"name", "subset", "stream", "images_seen"})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as a dict for JSON: its name, and the keys that differ from their defaults."""
+        """Return the recipe as a dict that can be written as JSON: its name, and the keys that differ from their
+        defaults.
+        """
         return {**self.model_dump(mode="json", exclude_defaults=True), "name": self.label}
 
     def identity(self) -> dict[str, Any]:
-        """Return the values that affect the result of a training with the recipe, without its method and composition.
+        """Return the values that affect the result of a training, except the method and its composition.
 
-        Fields with their default are left out, so a new field does not change the identity of earlier recipes.
+        Fields that have their default value are left out, so that a new field does not change the identity of old
+        recipes.
         """
         found: dict[str, Any] = {**self.settings, **self.model_dump(include={"images_seen"}, exclude_defaults=True)}
         if self.subset is not None:
@@ -168,10 +171,10 @@ class Recipe(BaseModel):
         return found
 
     def budget(self, epochs: int) -> Keep:
-        """Return the images seen in units of `keep`.
+        """Return the number of images seen, expressed as a `keep`.
 
-        A training on a subset of this `keep` sees the same number of images as the recipe. The result is a fraction of
-        all images, or a number of images per epoch.
+        A training on a subset with this `keep` sees the same number of images as the recipe. The result is a fraction
+        of all images, or a number of images per epoch.
         """
         if isinstance(self.images_seen, int):
             return max(1, round(self.images_seen / epochs))
@@ -181,14 +184,14 @@ class Recipe(BaseModel):
 
 
 def images_of(budget: Keep, images: int) -> int:
-    """Return the images per epoch of a `budget`, of `images` in all. A budget may be more than all images."""
+    """Return the number of images per epoch for a `budget`, out of `images` in all. A budget may exceed all images."""
     if isinstance(budget, float) and budget > 1:
         return round(budget * images)
     return budget if isinstance(budget, int) and budget > images else resolve_keep(budget, images)
 
 
 def _parts(recipe: Recipe) -> list[str]:
-    """Return the parts of a generated name."""
+    """Return the parts of a name that is made from the keys of a recipe."""
     found = []
     if recipe.subset is not None:
         found.append(f"{recipe.subset.name}{recipe.subset.keep:g}")
@@ -209,5 +212,5 @@ def _parts(recipe: Recipe) -> list[str]:
 
 
 def _changes(options: BaseModel) -> str:
-    """Return the options that differ from their defaults, such as ``0.5`` or ``0.5+0.8``."""
+    """Return the options that differ from their defaults as text, such as ``0.5`` or ``0.5+0.8``."""
     return "+".join(f"{value:g}" for value in options.model_dump(exclude_defaults=True).values())

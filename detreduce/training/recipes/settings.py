@@ -12,9 +12,12 @@ from detreduce.training.progressive_size import ProgressiveSize
 from detreduce.training.recipes.recipe import RESOLVED, SQRT, Recipe, images_of
 
 EPOCHS, BATCH, IMGSZ, MOSAIC = 100, 16, 640, 1.0
-"""Ultralytics' defaults."""
+"""Ultralytics' default values of the arguments epochs, batch, imgsz and mosaic."""
 ITERATIONS, MOST_STEPS = 5, 10_000
-"""With more steps than this, the mean cost of an image no longer depends on the number of steps."""
+"""Number of iterations of `_lengthened`, and largest number of steps that it distinguishes.
+
+With more steps, the mean cost of an image no longer depends on their number.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,37 +39,37 @@ class RecipeSettings:
 def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int, chosen: int) -> RecipeSettings:
     """Return the settings of a training with a recipe. `arguments` are ultralytics' arguments without the recipe.
 
-    The learning rate decays to the end of the images seen. Ultralytics counts in epochs, so the number of epochs stays,
-    and an epoch gets ``images_seen / epochs`` images, rounded: the training sees the multiple of `epochs` that is
-    nearest to `images_seen`. If an epoch would be smaller than a batch, there are fewer epochs, of about one batch.
+    The learning rate decays until the end of the images seen. Ultralytics counts in epochs. Therefore the number of
+    epochs stays the same, and each epoch gets ``images_seen / epochs`` images, rounded. The training then sees the
+    multiple of `epochs` that is nearest to `images_seen`. If an epoch would be smaller than a batch, there are fewer
+    epochs of about one batch. With `progressive`, an epoch gets more images, so that the training has the same
+    operations as a training at full size.
 
-    With `progressive`, an epoch gets more images, so that the training has the same operations as a training at full
-    size.
-
-    Shares of the training become ultralytics' arguments. ``close_mosaic`` is the number of epochs without mosaic:
-    the epochs minus ``mosaic * epochs``, rounded. ``warmup_epochs`` is ``warmup * epochs``, a number with decimals;
-    ultralytics rounds it to whole batches, and leaves the last epoch without warm-up.
+    Shares of the training are converted to ultralytics' arguments. ``close_mosaic`` is the number of epochs without
+    mosaic: the epochs minus ``mosaic * epochs``, rounded. ``warmup_epochs`` is ``warmup * epochs``, which need not be a
+    whole number. Ultralytics rounds it to whole batches, and never warms up in the last epoch.
 
     Parameters
     ----------
     recipe
         The recipe.
     arguments
-        The arguments with the optimiser resolved (see `resolve_optimiser`) if the recipe scales the learning rate.
+        The ultralytics arguments. If the recipe scales the learning rate, the optimiser must be resolved (see
+        `resolve_optimiser`).
     images, chosen
         Number of images in the train split, and number of images that the training uses.
 
     Raises
     ------
     InputError
-        The batch is larger than the images or than `nbs`, `images_seen` is less than a batch, or an argument
+        The batch is larger than the number of images or than `nbs`, `images_seen` is less than a batch, or an argument
         contradicts the recipe.
     """
     before = arguments.get("batch", BATCH)
     batch = recipe.batch or before
     _check_batch(recipe.batch, chosen)
     _check_nbs(recipe.nbs, batch)
-    # ultralytics makes a batch of all images if there are fewer than in a batch
+    # if there are fewer images than a batch, ultralytics puts all of them into one batch
     epochs, per_epoch = _epochs(recipe, int(arguments.get("epochs") or EPOCHS), min(batch, chosen), images)
     found = {**arguments}
     if epochs != arguments.get("epochs", EPOCHS):
@@ -90,10 +93,10 @@ def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int
 
 
 def _lengthened(sizes: ProgressiveSize, per_epoch: int, batch: Any, epochs: int, arguments: Mapping[str, Any]) -> int:
-    """Return the images per epoch that have the operations of `per_epoch` images at full size.
+    """Return the number of images per epoch that has the operations of `per_epoch` images at full size.
 
-    The sizes depend on the number of steps, and the number of steps depends on the images. So the result is found by
-    iteration.
+    The image sizes depend on the number of steps, and the number of steps depends on the images. Therefore the result
+    is found by iteration.
     """
     full, found = _full_size(arguments), per_epoch
     for _ in range(ITERATIONS):
@@ -109,13 +112,13 @@ def _full_size(arguments: Mapping[str, Any]) -> int:
 
 
 def _check_batch(batch: int | None, chosen: int) -> None:
-    """Raise InputError if the batch of a recipe has more images than the training."""
+    """Raise InputError if the batch of a recipe is larger than the number of images in the training."""
     if batch is not None and batch > chosen:
         raise InputError(f"batch: {batch} images are more than the {chosen} images to train on. Use a smaller batch.")
 
 
 def _check_nbs(nbs: int | None, batch: Any) -> None:
-    """Raise InputError if an optimiser step has fewer images than a batch: ultralytics would raise the weight decay."""
+    """Raise InputError if `nbs` is smaller than a batch, because ultralytics would then increase the weight decay."""
     if nbs is not None and nbs < batch:
         raise InputError(
             f"nbs: {nbs} images per optimiser step are fewer than the {batch} images of a batch. Use a smaller batch, "
@@ -124,7 +127,7 @@ def _check_nbs(nbs: int | None, batch: Any) -> None:
 
 
 def _epochs(recipe: Recipe, epochs: int, batch: Any, images: int) -> tuple[int, int | None]:
-    """Return the number of epochs, and the images per epoch. None means each image once per epoch."""
+    """Return the number of epochs, and the images per epoch or None if each image is used once per epoch."""
     if recipe.images_seen is None:
         return epochs, None
     per_epoch = images_of(recipe.budget(epochs), images)
@@ -148,7 +151,7 @@ def _scaled_rate(arguments: Mapping[str, Any], batch: Any, before: Any) -> float
 
 
 def _mosaic(share: float, epochs: int, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that use mosaic images in a share of the epochs."""
+    """Return the ultralytics arguments with which this share of the epochs uses mosaic images."""
     with_mosaic = round(share * epochs)
     if not with_mosaic:
         return {"mosaic": 0.0, "close_mosaic": 0}

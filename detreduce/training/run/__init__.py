@@ -1,1 +1,1 @@
-"""Run one training with ultralytics: run folder, data, arguments, trainer, and no network access."""
+"""Run one training with ultralytics: the run folder, data, arguments and trainer, without network access."""

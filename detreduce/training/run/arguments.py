@@ -8,7 +8,7 @@ from typing import Any
 
 from detreduce.errors import InputError, nearest
 
-# arguments of ultralytics that detreduce sets itself -> what to do instead
+# arguments of ultralytics that detreduce sets itself -> what the user should do instead
 RESERVED = {
     "model": "use model=",
     "data": "pass the dataset as the first argument",
@@ -52,12 +52,12 @@ ALIASES = {
     "wd": "weight_decay",
     "optim": "optimizer",
 }
-"""Names of other tools -> the training argument of ultralytics."""
+"""Name of an argument in other tools -> ultralytics' name for it."""
 DEFAULTS: dict[str, Any] = {"plots": False, "deterministic": True}
 
 
 def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESERVED) -> dict[str, Any]:
-    """Return the arguments for ultralytics: the `given` arguments, and detreduce's defaults for all others.
+    """Check arguments for ultralytics, and return them together with detreduce's defaults for other arguments.
 
     `reserved` is a dict: name of an argument that is not allowed -> advice for the user. The first call imports
     ultralytics, which takes seconds. Raise InputError if a name is unknown or reserved, if `device` lists several
@@ -84,9 +84,9 @@ def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESE
 
 
 def _check_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Check values that ultralytics itself checks only during the training.
+    """Check values that ultralytics itself would check only during the training.
 
-    Return a dict that replaces the argument ``optimizer`` by the same name in ultralytics' spelling.
+    Return a dict with the argument ``optimizer`` in ultralytics' spelling, which replaces the given value.
     """
     for name, value in arguments.items():
         if isinstance(value, float) and not math.isfinite(value):

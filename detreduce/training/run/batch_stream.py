@@ -8,7 +8,7 @@ from detreduce.training.streams.draw import Draws
 
 
 class BatchStream:
-    """A batch sampler with epochs of `per_epoch` images. Each epoch continues where the previous epoch ended.
+    """A batch sampler with epochs of `per_epoch` images. Each epoch continues where the previous one ended.
 
     Batches, optimiser steps, warm-up, learning rates and augmentation are the same as in a training on `per_epoch`
     images.

@@ -20,9 +20,10 @@ def with_crowds(
     others: Mapping[str, DetectionDataset],
     originals: Mapping[str, Path],
 ) -> DetectionDataset:
-    """Return a split of the YOLO view with the crowd regions of the original dataset. Other boxes do not change.
+    """Return a split of the YOLO view to which the crowd regions of the original dataset are added.
 
-    The YOLO view is the copy of the dataset in the run folder, with links to the images.
+    The YOLO view is a copy of the dataset in the run folder, which contains links to the images. Other boxes do not
+    change.
 
     Parameters
     ----------
@@ -31,11 +32,12 @@ def with_crowds(
     split
         The name of the split.
     train
-        The train split of the original dataset. Together with `others`, it gives the order of the classes in the view.
+        The train split of the original dataset. Together with `others`, it determines the order of the classes in the
+        view.
     others
         The other splits of the original dataset, by name.
     originals
-        Path of each link in the view -> its target. Copied images are matched by name.
+        Path of each link in the view -> its target. Images that were copied instead of linked are matched by name.
     """
     source = others[split]
     if not source.box_crowd.any():
@@ -61,7 +63,6 @@ def with_crowds(
 
 
 def _joined(record: ImageRecord, corners: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> ImageRecord:
-    """Return the record with crowd regions added."""
     centred = np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
     return replace(
         record,

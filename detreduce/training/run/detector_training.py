@@ -1,4 +1,4 @@
-"""Train a network with ultralytics in a run folder, with an energy meter and counters."""
+"""Train a network with ultralytics in a run folder, while metering its energy and counting its work."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class DetectorTraining:
     weights
         The argument of ``YOLO(...)``.
     arguments
-        Checked arguments of ultralytics, including ``val`` and ``seed``.
+        The checked arguments of ultralytics, including ``val`` and ``seed``.
     images_per_epoch
-        Number of images in one epoch. If None, all images of the training.
+        Number of images in one epoch. None means all images of the training.
     stream
         The order of the images, and how often each image is used.
     sizes
-        Image sizes that grow during the training. If None, all images have full size.
+        Image sizes that grow during the training. None means that all images have full size.
     skip
-        Which learnt images an epoch leaves out. If None, no image is left out. It excludes a stream and
-        `images_per_epoch`.
+        Which learnt images each epoch leaves out. None means that no image is left out. It cannot be combined with a
+        stream or with `images_per_epoch`.
     phase
         Name of the energy phase.
     observers
@@ -72,7 +72,7 @@ class TrainedDetector:
 
 
 def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter) -> TrainedDetector:
-    """Train a network in a run folder. The trained weights are then in the folder ``weights`` of the run folder."""
+    """Train a network in a run folder. Afterwards, the trained weights are in its subfolder ``weights``."""
     _check_together(training)
     plan = plan_stream(training.stream, run, meter)
     with offline_session() as messages:
@@ -87,7 +87,8 @@ def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter)
             network.add_callback(event, callback)
         trainer_class = watched(network._smart_load("trainer"), watch)
         before = file_hash(training.weights) if network.ckpt else None
-        # for an argument that is None, ultralytics would use the settings stored in the weights file
+        # leave out arguments that are None, because ultralytics would use the settings stored in the weights file for
+        # them
         given = {name: value for name, value in training.arguments.items() if value is not None}
         try:
             watch.prepare()
@@ -116,7 +117,7 @@ def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter)
 
 
 def _check_together(training: DetectorTraining) -> None:
-    """Raise InputError if the settings exclude each other."""
+    """Raise InputError if the settings cannot be combined."""
     streamed = bool(training.images_per_epoch) or training.stream.by != "uniform"
     if training.arguments.get("rect") and (streamed or training.skip):
         raise InputError(
@@ -130,7 +131,7 @@ def _check_together(training: DetectorTraining) -> None:
 
 
 def load_network(weights: str) -> Any:
-    """Return ultralytics' ``YOLO`` of a weights file or a model description. Raise InputError if it is not readable."""
+    """Return ultralytics' ``YOLO`` for a weights file or a model description. Raise InputError if it cannot be read."""
     from ultralytics import YOLO
 
     try:
@@ -140,7 +141,7 @@ def load_network(weights: str) -> Any:
 
 
 def explain_failure(error: Exception, run: RunFolder) -> Exception:
-    """Return an error with a clear message. If the error is unexpected, return `error` itself.
+    """Return an error with a clear message in place of `error`, or `error` itself if it is unexpected.
 
     Errors about data or settings become InputError, and errors of the machine become DetreduceError.
     """
@@ -148,7 +149,7 @@ def explain_failure(error: Exception, run: RunFolder) -> Exception:
     about_data = ("Dataset '", "No valid images", "No labels found", "dataset requires", "device=", "froze the entire")
     if "out of memory" in text or "not enough memory" in text:
         return DetreduceError(f"There is not enough memory for this training. Use a smaller batch= or imgsz=. {text}")
-    # torch reports a full disk as a RuntimeError of its file writer
+    # if the disk is full, torch raises a RuntimeError from its file writer
     if "inline_container" in text or (isinstance(error, OSError) and not isinstance(error, FileNotFoundError)):
         return DetreduceError(f"The training in {run.path} cannot continue: {text}")
     refused = isinstance(error, ValueError) and _raised_by_ultralytics(error)
@@ -158,18 +159,18 @@ def explain_failure(error: Exception, run: RunFolder) -> Exception:
 
 
 def _raised_by_ultralytics(error: Exception) -> bool:
-    """Return True if the error was raised in ultralytics' own code, and not in a library that ultralytics called."""
+    """Return whether the error was raised in ultralytics' own code, and not in a library that it called."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return bool(frames) and str(frames[-1][0].f_globals.get("__name__", "")).startswith("ultralytics.")
 
 
 @contextmanager
 def cpu_threads() -> Iterator[int]:
-    """Set the number of CPU threads of torch in this block, and yield this number.
+    """Set the number of CPU threads of torch while the block runs, and yield this number.
 
-    The environment variable ``OMP_NUM_THREADS`` gives the number. The default is 1, as in ultralytics. Ultralytics sets
-    its default only if torch was not imported before. So without this function, the time and energy of a training would
-    depend on earlier imports.
+    The environment variable ``OMP_NUM_THREADS`` sets the number. The default is 1, as in ultralytics. Ultralytics sets
+    its default only if torch has not been imported before. Without this function, the time and energy of a training
+    would therefore depend on earlier imports.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""The arguments of an evaluation that come from the training."""
+"""The arguments of an evaluation that are taken from the training."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 _SHARED = ("imgsz", "device", "workers", "single_cls", "conf", "iou", "max_det", "agnostic_nms", "nms")
-"""Training arguments that also change the predictions of the evaluation."""
+"""Training arguments that also change the predictions in an evaluation."""
 
 
 def evaluation_arguments(arguments: Mapping[str, Any], imgsz: Any, batch: float) -> dict[str, Any]:
-    """Return the arguments of ``YOLO.val``. `arguments` are those of the training, `imgsz` and `batch` what it used."""
+    """Return the arguments for ``YOLO.val``.
+
+    `arguments` are the arguments of the training, and `imgsz` and `batch` are the values that the training used in the
+    end.
+    """
     shared = {name: arguments[name] for name in _SHARED if arguments.get(name) is not None}
     return {**shared, "imgsz": imgsz, "batch": max(1, int(batch)) * 2}

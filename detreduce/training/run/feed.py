@@ -1,4 +1,4 @@
-"""What the network sees in a training: which images, how many in an epoch, and at what size."""
+"""What the network sees in a training: which images, how many of them in an epoch, and at what size."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from detreduce.training.streams.plan import StreamPlan
 
 @dataclass(frozen=True)
 class Feed:
-    """What the network sees. If all attributes are None, ultralytics' own loader is used.
+    """What the network sees in a training. If all attributes are None, ultralytics' own loader is used unchanged.
 
     Attributes
     ----------
     images_per_epoch
-        Number of images in one epoch. If None, all images of the training.
+        Number of images in one epoch. None means all images of the training.
     plan
-        The stream, if it is not uniform.
+        The stream, or None for a uniform stream.
     sizes
-        Image sizes that grow during the training.
+        Image sizes that grow during the training, or None.
     skip
-        Which learnt images an epoch leaves out.
+        Which learnt images each epoch leaves out, or None.
     """
 
     images_per_epoch: int | None = None
@@ -32,5 +32,5 @@ class Feed:
 
     @property
     def is_own_loader(self) -> bool:
-        """Whether batches come from ultralytics' own sampler."""
+        """Whether the batches come from ultralytics' own sampler."""
         return not (self.images_per_epoch or self.plan or self.skip)

@@ -36,10 +36,10 @@ VIEW_FOLDER = "data"
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """The arguments of `train` for the evaluation.
+    """The arguments of `train` that concern the evaluation.
 
-    `evaluate_on` has the splits to evaluate on. `choose` is ``last`` or ``best`` weights. If `allow_leaks` is True,
-    images of val and test may also be in train.
+    `evaluate_on` names the splits to evaluate on. `choose` is ``last`` or ``best`` (which weights are evaluated). If
+    `allow_leaks` is True, images of val and test may also be in train.
     """
 
     evaluate_on: str = "auto"
@@ -49,7 +49,7 @@ class EvaluationPlan:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A new run folder and its content.
+    """A new run folder, and what it contains.
 
     Attributes
     ----------
@@ -60,16 +60,15 @@ class RunFolder:
     source
         The train split of the original dataset.
     datasets
-        The splits of the view by name: train, and val and test if the original dataset has them.
+        Name -> split of the view: train, plus val and test if the original dataset has them.
     truths
-        The splits for the evaluation by name, with crowd regions, which YOLO labels cannot contain. The dict may be
-        empty.
+        Name -> split for the evaluation, with crowd regions, which YOLO labels cannot contain. May be empty.
     warnings
-        Warnings about the view and about the choice of the splits for the evaluation.
+        Warnings about the view, and about which splits are used for the evaluation.
     problems
-        Number of problems in the original dataset, and number of images of its train split that ultralytics leaves out.
+        Number of problems in the original dataset, and number of images in its train split that ultralytics leaves out.
     created
-        True if the folder was created for this run. False if it existed before and was empty.
+        Whether the folder was created for this run. If not, it was an existing empty folder.
     """
 
     path: Path
@@ -83,7 +82,7 @@ class RunFolder:
 
     @property
     def evaluation_yaml(self) -> Path:
-        """Write a data.yaml whose entry ``val`` lists all splits to evaluate on. Return its path."""
+        """Write a data.yaml whose entry ``val`` lists all splits to evaluate on, and return its path."""
         content = load_yaml(read_text(self.data_yaml, YAMLS))
         entries: list[str] = []
         for split in self.truths:
@@ -97,7 +96,9 @@ class RunFolder:
         return target
 
     def discard(self) -> None:
-        """Delete the files of the run, so that the next try can use the folder. Keep a folder that existed before."""
+        """Delete the files of the run, so that the next attempt can use the folder. A folder that existed before is
+        kept.
+        """
         _discard(self.path, self.created)
 
 
@@ -109,23 +110,24 @@ def make_run_folder(
     images: str | Path | None = None,
     evaluation: EvaluationPlan | None = None,
 ) -> RunFolder:
-    """Make the run folder and its view of the dataset. The folder of the dataset itself does not change.
+    """Create the run folder and its view of the dataset. The folder of the dataset itself does not change.
 
-    A split without readable images or without boxes is not used for evaluation. If ultralytics needs an entry for such
-    a split in the data.yaml, the entry lists another split. If there is an error, all files of the run are deleted.
+    A split that has no readable images or no boxes is not used for the evaluation. If ultralytics needs an entry for
+    such a split in the data.yaml, the entry lists another split. If there is an error, all files of the run are
+    deleted.
 
     Parameters
     ----------
     data
-        The dataset, as in `load_dataset`, or its train split if it is already loaded.
+        The dataset, as in `load_dataset`, or its train split if it has already been loaded.
     output
-        A new or empty folder. If None, the folder is ``runs/train/<label>-<number>``.
+        A new or empty folder. None means ``runs/train/<label>-<number>``.
     label
-        Name of the folder if `output` is None.
+        The name of the folder if `output` is None.
     images
-        Only for COCO: the folder of the images, as in `load_dataset`.
+        The folder of the images, only for COCO, as in `load_dataset`.
     evaluation
-        The splits for the evaluation, and the choice of weights. If None, there is no evaluation.
+        Which splits and which weights are evaluated. None means that there is no evaluation.
 
     Raises
     ------
@@ -156,7 +158,7 @@ def make_run_folder(
             python_warnings.simplefilter("always")
             data_yaml = write_yolo_view(dataset, path / VIEW_FOLDER)
             originals = _find_link_targets(path / VIEW_FOLDER)
-            # VOC also has a split trainval, which the view does not have
+            # VOC also has a split trainval, which is not part of the view
             datasets = {split: load_dataset(data_yaml, split=split) for split in ("train", *sources)}
             truths = {split: with_crowds(datasets[split], split, dataset, sources, originals) for split in evaluated}
         warnings += [str(item.message) for item in caught if issubclass(item.category, UserWarning)]
@@ -167,9 +169,9 @@ def make_run_folder(
 
 
 def find_other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
-    """Return the usable val and test splits and, for each split, the reason why it cannot be used for the evaluation.
+    """Return the usable val and test splits, and why each split cannot be used for the evaluation.
 
-    The keys of both dicts are names of splits. The reason is an empty text if the split can be used.
+    Both are dicts from the name of a split. A reason is an empty string if the split can be used.
     """
     sources: dict[str, DetectionDataset] = {}
     unusable: dict[str, str] = {}
@@ -202,23 +204,22 @@ def _is_readable(path: Path) -> bool:
 def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], choose: str, lost: str) -> list[str]:
     """Return warnings if there is no evaluation, if its mAP is too high, or if it uses val instead of test.
 
-    `lost` is the reason why the dataset's test split cannot be evaluated. It is empty if the dataset has no test split.
+    `lost` says why the test split of the dataset cannot be used. It is empty if the dataset has no test split.
     """
     if not evaluated:
         return [f"Nothing was evaluated, because {unusable['val']}, and {unusable['test']}."]
     if choose == "best" and "val" in evaluated:
         return ['The metrics are too high, because choose="best" chose the weights on the same split (val).']
-    # with evaluate_on="auto", val would silently replace a test split that cannot be used
+    # without this warning, evaluate_on="auto" would silently replace a test split that cannot be used by val
     return (
         [f"The model was evaluated on val instead of test, because {lost}."] if lost and evaluated == ("val",) else []
     )
 
 
 def _leak_warnings(dataset: DetectionDataset, others: dict[str, DetectionDataset], *, allowed: bool) -> list[str]:
-    """Return warnings about images of val and test that are also in train. Raise InputError if such images are not
-    `allowed`.
+    """Return warnings about images of val and test that are also in train. No image is opened.
 
-    No image is opened.
+    If such images are not `allowed`, raise InputError instead.
     """
     leaks = find_leaks({dataset.split: dataset, **others})
     if not allowed:
@@ -227,12 +228,12 @@ def _leak_warnings(dataset: DetectionDataset, others: dict[str, DetectionDataset
 
 
 def _find_link_targets(view: Path) -> dict[str, Path]:
-    """Return a dict: path of each link in the view -> its target."""
+    """Return path of each link in the view -> its target."""
     return {str(path): path.resolve() for path in view.rglob("*") if path.is_symlink()}
 
 
 def _check_trainable(dataset: DetectionDataset) -> None:
-    """Raise InputError if the train split does not have labels, images or boxes."""
+    """Raise InputError if the train split has no labels, no images or no boxes."""
     if not dataset.labelled:
         raise InputError(f"{dataset.source.typed}: the images do not have labels, so a detector cannot be trained.")
     if not len(dataset):
@@ -298,7 +299,7 @@ def _discard(path: Path, created: bool) -> None:
 
 
 def _key(content: dict[str, Any], split: str) -> str:
-    """Return the key of the split in a data.yaml. For val, the key may also be `valid` or `validation`."""
+    """Return the key of a split in a data.yaml. For val, the key may also be `valid` or `validation`."""
     for key in (split, *(("valid", "validation") if split == "val" else ())):
         if content.get(key):
             return key
@@ -306,5 +307,5 @@ def _key(content: dict[str, Any], split: str) -> str:
 
 
 def _root(content: dict[str, Any], data_yaml: Path) -> Path:
-    """Return the folder that paths in a data.yaml are relative to."""
+    """Return the folder to which the paths in a data.yaml are relative."""
     return (data_yaml.parent / (content.get("path") or ".")).resolve()

@@ -1,4 +1,4 @@
-"""Measure how well a detector has learnt each training image: its precision and recall on the image."""
+"""Measure how well a detector has learnt each training image, by its precision and recall on this image."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     import torch
 
 CONFIDENCE, IOU = 0.25, 0.5
-"""Smallest confidence of a detection, and smallest IoU with a box that it finds."""
+"""Smallest confidence of a detection that counts, and smallest IoU at which it matches a box."""
 
 
 def score_images(trainer: Any) -> npt.NDArray[np.float64]:
-    """Return the score of each training image of ultralytics' trainer: the smaller of precision and recall.
+    """Return (n,) float64 the score of each training image: the smaller of precision and recall on this image.
 
-    The detector has the trainer's averaged weights (EMA). Images are read as in a validation, without augmentation. The
-    score of an image without boxes is 1 if nothing is detected, else 0. Returns (n,) float64 in the loader's order.
+    The detector has the trainer's averaged weights (EMA). Images are read as in a validation, without augmentation. If
+    an image has no boxes, its score is 1 if nothing is detected, or else 0. The scores are in the order of the
+    trainer's loader.
     """
     import torch
     from ultralytics.utils.nms import non_max_suppression
@@ -49,15 +50,15 @@ def score_images(trainer: Any) -> npt.NDArray[np.float64]:
 def smaller_of_precision_and_recall(found: torch.Tensor, corners: torch.Tensor, classes: torch.Tensor) -> float:
     """Return the smaller of precision and recall on one image, at IoU 0.5.
 
-    Detections are matched in the order of their confidence, highest first. Each detection gets the free box of its
-    class with the largest IoU.
+    Detections are matched in the order of their confidence, with the highest first. Each detection is matched with the
+    box of its class that has the largest IoU and is not matched yet.
 
     Parameters
     ----------
     found
         (d, 6) detections: corners x1, y1, x2, y2, confidence and class.
     corners, classes
-        (g, 4) and (g,): the boxes of the image in the same pixels, and their classes.
+        (g, 4) corners of the boxes of the image, in the same pixels, and their (g,) classes.
     """
     from torchvision.ops import box_iou
 
@@ -70,6 +71,6 @@ def smaller_of_precision_and_recall(found: torch.Tensor, corners: torch.Tensor, 
         best = int(row.argmax())
         if row[best] >= IOU:
             hits += 1
-            # a box is found once
+            # each box is matched only once
             overlap[:, best] = 0
     return hits / max(len(found), len(corners))

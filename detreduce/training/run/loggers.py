@@ -1,7 +1,7 @@
 """Attach the loggers of ultralytics (MLflow, TensorBoard, W&B, ...) that the user's settings enable.
 
 Ultralytics itself cannot read these settings, because detreduce gives it a private settings folder. This module reads
-the user's settings and never changes them. Reports to ultralytics and its platform stay off.
+the user's settings and never changes them. Ultralytics' telemetry and its platform stay disabled.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from detreduce.ultralytics_bridge.config_folder import config_folder
 
-# key in the settings -> module of ultralytics.utils.callbacks
+# key in the settings -> name of the module in ultralytics.utils.callbacks
 LOGGERS = {
     "clearml": "clearml",
     "comet": "comet",
@@ -26,7 +26,7 @@ LOGGERS = {
 
 
 def attach_loggers(instance: Any) -> None:
-    """Add the callbacks of the enabled loggers to a trainer. This replaces ultralytics' own function."""
+    """Add the callbacks of the enabled loggers to a trainer. This function replaces ultralytics' own."""
     if "Trainer" not in type(instance).__name__:
         return
     for name in switched_on():
@@ -37,7 +37,9 @@ def attach_loggers(instance: Any) -> None:
 
 
 def switched_on() -> tuple[str, ...]:
-    """Return the names of the loggers that the user's ultralytics settings enable. By default, there are none."""
+    """Return the names of the loggers that are enabled in the user's ultralytics settings. By default, there are
+    none.
+    """
     try:
         content = json.loads(settings_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):

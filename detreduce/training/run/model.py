@@ -1,4 +1,4 @@
-"""Find the model to start a training from: a weights file or a model description."""
+"""Find the model from which a training starts: a weights file or a model description."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralyt
 def find_model(model: str | Path) -> str:
     """Return the argument of ``YOLO(...)`` for `model`.
 
-    For ``.pt``, the result is the path of the weights file. A name without a folder is looked up in the working folder,
-    then in detreduce's cache. If the file is not found, it is downloaded to the cache. For ``.yaml``, the result is the
-    path of the file, or a name that ultralytics knows.
+    For ``.pt``, this is the path of the weights file. A name without a folder is looked up in the working folder, then
+    in detreduce's cache. If there is no such file, it is downloaded to the cache. For ``.yaml``, this is the path of
+    the file, or a name that ultralytics knows.
 
     Raises
     ------
@@ -38,12 +38,12 @@ def find_model(model: str | Path) -> str:
 
 
 def _known_description(name: str) -> str:
-    """Return `name` if ultralytics knows a model description of this name. Otherwise raise MissingFileError."""
+    """Return `name` if ultralytics knows a model description with this name, or else raise MissingFileError."""
     if not _is_known(name):
         from ultralytics.utils import ROOT
 
         known = [file.name for file in (ROOT / "cfg" / "models").rglob("*.yaml")]
-        # ultralytics has one file per family: yolo11.yaml is also yolo11n, yolo11s, ...
+        # ultralytics has one file per family, so yolo11.yaml is also known as yolo11n, yolo11s and so on
         sizes = [f"{stem[:-5]}{size}.yaml" for stem in known for size in "nsmlx"]
         raise MissingFileError(
             f"{name} does not exist, and ultralytics does not know a model of this name."
@@ -53,7 +53,7 @@ def _known_description(name: str) -> str:
 
 
 def _is_known(name: str) -> bool:
-    """Return whether ultralytics knows a model description of this name."""
+    """Return whether ultralytics knows a model description with this name."""
     quiet_ultralytics()
     from ultralytics.nn.tasks import yaml_model_load
 

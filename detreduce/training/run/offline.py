@@ -1,4 +1,4 @@
-"""Run ultralytics without output, telemetry or downloads, and without changes to the user's settings."""
+"""Run ultralytics without output, telemetry or downloads, and without changing the user's settings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _COLOURS = re.compile(r"\x1b\[\d+m")
 
 
 class _Collector(logging.Handler):
-    """A log handler that collects ultralytics' warnings and its messages about faulty labels and images."""
+    """A log handler that collects ultralytics' warnings, and its messages about faulty labels and images."""
 
-    # ultralytics reports these at the level INFO, as one message of many lines
+    # ultralytics reports these problems at the level INFO, as one message with many lines
     TELLING = ("ignoring corrupt", "duplicate labels removed", "corrupt JPEG", "No labels found")
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class _Collector(logging.Handler):
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Collect a warning of ultralytics, unless it was collected before."""
+        """Collect a warning of ultralytics, unless it has been collected before."""
         for line in record.getMessage().splitlines():
             telling = record.levelno >= logging.WARNING or any(word in line for word in self.TELLING)
             cleaned = _COLOURS.sub("", line).replace("WARNING ⚠️", "").strip()
@@ -37,7 +37,7 @@ class _Collector(logging.Handler):
 
 @contextmanager
 def offline_session() -> Iterator[list[str]]:
-    """Silence ultralytics and block its network access in this block.
+    """Silence ultralytics and block its network access while the block runs.
 
     Yield a list to which ultralytics' warnings are appended. After the block, ultralytics' settings are restored. The
     function is not thread-safe, because these settings are module globals of ultralytics.
@@ -75,12 +75,12 @@ def _silent(show_bar: Callable[..., None]) -> Callable[..., None]:
 
 
 def _replacements() -> dict[tuple[str, str], Any]:
-    """Return the values to replace in ultralytics: (module, name) -> new value."""
+    """Return what to replace in ultralytics, as (module, name) -> new value."""
     return {
         ("ultralytics.utils.callbacks", "add_integration_callbacks"): attach_loggers,
         ("ultralytics.utils.checks", "check_pip_update_available"): lambda: False,
         ("ultralytics.utils.checks", "AUTOINSTALL"): False,
-        # ultralytics' self-test of mixed precision downloads weights
+        # ultralytics' self-test of mixed precision would download weights
         ("ultralytics.engine.trainer", "check_amp"): lambda model: next(model.parameters()).device.type == "cuda",
         ("ultralytics.data.utils", "check_font"): lambda font="": None,
         ("ultralytics.utils.plotting", "check_font"): lambda font="": None,
@@ -93,7 +93,9 @@ def _replacements() -> dict[tuple[str, str], Any]:
 
 
 def _replace(values: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """Set module attributes, and return the former values. Skip names that the installed ultralytics does not have."""
+    """Set module attributes, and return their former values. Names that this version of ultralytics lacks are
+    skipped.
+    """
     former = {}
     for (module_name, name), value in values.items():
         module = importlib.import_module(module_name)

@@ -12,10 +12,10 @@ from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 
 def resolve_optimiser(arguments: Mapping[str, Any], *, images: int, classes: int) -> dict[str, Any]:
-    """Return the arguments that replace ``optimizer=auto``, for the given number of images and classes.
+    """Return the arguments that replace ``optimizer=auto``, for this number of images and classes.
 
-    The arguments are ``optimizer``, ``lr0``, ``warmup_bias_lr`` and, for Adam, ``momentum`` (the first beta).
-    Ultralytics' own code chooses their values. If the optimizer is not ``auto``, the dict is empty.
+    The arguments are ``optimizer``, ``lr0``, ``warmup_bias_lr`` and, for Adam, ``momentum`` (the first beta). Their
+    values are chosen by ultralytics' own code. If the optimizer is not ``auto``, the result is empty.
 
     With ``auto``, ultralytics chooses the optimizer by the number of iterations, so subsets could get different
     optimizers. To avoid this, all trainings of an experiment use the optimizer for the full set.

@@ -1,4 +1,4 @@
-"""Read the training images without augmentation, to look at what a detector has learnt."""
+"""Read the training images without augmentation, to measure what a detector has learnt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def plain_loader(trainer: Any) -> Any:
-    """Return ultralytics' validation loader for the training images of a trainer. The images are not kept in memory."""
+    """Return ultralytics' validation loader for the training images of a trainer. It does not keep images in memory."""
     own = trainer.args
     # the training loader has already cached the images in memory
     trainer.args = copy(own)

@@ -1,6 +1,4 @@
-"""Prepare the stream of a training: find the weights or the order of its images, and meter the energy of this
-preparation.
-"""
+"""Prepare the stream of a training: compute the weights or the order of its images, and meter the energy of this."""
 
 from __future__ import annotations
 
@@ -11,15 +9,15 @@ from detreduce.training.streams.plan import StreamPlan
 from detreduce.training.streams.stream import Stream
 
 PHASE = "stream"
-"""Name of the energy phase."""
+"""Name of the energy phase in which the stream is prepared."""
 
 
 def plan_stream(stream: Stream, run: RunFolder, meter: EnergyMeter) -> StreamPlan | None:
-    """Return the stream for the images of a run folder. None for a uniform stream, which needs no preparation.
+    """Prepare a stream for the images of a run folder. Return None for a uniform stream, which needs no preparation.
 
-    The energy phase ``stream`` is the energy of this preparation: the search for near-duplicates for
-    ``cluster_balanced``, and the features and the order for ``core_first``. It is the energy of the first time: what
-    comes from the cache counts as if it were computed now. Raise InputError if the stream does not fit the dataset.
+    The energy of the preparation is stored as the phase ``stream``. For ``cluster_balanced``, it is the search for
+    near-duplicates. For ``core_first``, it is the features and the order. What comes from the cache is charged as if it
+    had been computed now. Raise InputError if the stream cannot be used with the dataset.
     """
     if stream.by == "uniform":
         return None

@@ -1,4 +1,4 @@
-"""Read the images of a training or evaluation as ultralytics does, and name the damaged ones."""
+"""Read the images of a training or evaluation as ultralytics does, and report which of them are damaged."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _printed: set[str] = set()
 
 
 def read_image_quietly(filename: str | Path, *args: Any, **kwargs: Any) -> Any:
-    """Return ultralytics' `imread` of a file. Messages of the decoder become one warning with the file's name.
+    """Read an image with ultralytics' `imread`. Messages of the decoder become one warning with the name of the file.
 
     In the main process, the warning goes to ultralytics' log. A worker process prints it once per file. Raise
-    InputError for a TIFF whose pages together are above the pixel limit, because ultralytics decodes all pages. Return
+    InputError for a TIFF whose pages together exceed the pixel limit, because ultralytics decodes all pages. Return
     None if the path is not a regular file.
     """
     from torch.utils.data import get_worker_info
@@ -51,4 +51,4 @@ def _check_pages(file: Path) -> None:
     except ImageReadError as error:
         raise InputError(f"{file.resolve()}: {error}. Remove the image, or keep one page.") from None
     except (OSError, EOFError):
-        return  # ultralytics says what is wrong with the file
+        return  # ultralytics reports what is wrong with the file

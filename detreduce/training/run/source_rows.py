@@ -1,4 +1,4 @@
-"""Find the image of the dataset that a file of the run folder shows."""
+"""Find the image of the dataset to which a file in the run folder belongs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from detreduce.training.run.folder import RunFolder
 
 
 def rows_by_file(run: RunFolder) -> dict[str, int]:
-    """Return the dataset row of each image file that ultralytics trains on.
+    """Return the `file_key` of each image file that ultralytics trains on -> its row in the dataset.
 
-    A link is matched to its row by the target of the link. A copied file is matched by its name.
+    A link is matched with its row by the target of the link, and a copied file by its name.
     """
     by_path: dict[Path, list[int]] = {}
     by_name: dict[str, list[int]] = {}

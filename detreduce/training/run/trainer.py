@@ -1,4 +1,4 @@
-"""Ultralytics' trainer with counters, a progress line and optional validation."""
+"""Ultralytics' trainer, extended by counters, a progress line and optional validation."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ from detreduce.training.streams.draw import WeightedDraws
 from detreduce.training.streams.learnt import SkippingStream, is_refreshed, whole_epochs
 from detreduce.training.streams.partners import draw_partners_from_stream
 
-# time between two printed progress lines if stderr is not a terminal
+# seconds between two printed progress lines if stderr is not a terminal
 LINE_SECONDS = 60.0
 
 
 class Watch:
     """The counts, the history and the progress line of one training.
 
-    `watched` returns a trainer class. Trainers of this class report to a `Watch`. The `feed` says where the images come
-    from.
+    Trainers of the class that `watched` returns report to a `Watch`. `feed` determines which images the network sees.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Watch:
 
     @property
     def counts(self) -> Counts:
-        """The amount of work so far."""
+        """The amount of work that has been done so far."""
         return Counts(
             optimiser_steps=self.optimiser_steps,
             batches=self.batches,
@@ -68,7 +67,7 @@ class Watch:
         )
 
     def callbacks(self) -> dict[str, Callable[[Any], None]]:
-        """Return a dict: event of ultralytics -> callback to register."""
+        """Return event of ultralytics -> callback to register for it."""
         return {
             "on_train_start": self._started,
             "on_train_epoch_start": self._epoch_started,
@@ -86,11 +85,11 @@ class Watch:
 
     @property
     def relative_cost(self) -> float:
-        """The operations so far, relative to images of full size. It is 1 without progressive sizes."""
+        """Mean operations of an image so far, relative to an image of full size. It is 1 without progressive sizes."""
         return self._work / self.images_seen if self.images_seen and self.feed.sizes else 1.0
 
     def batch_made(self, images: int, work: float = 1.0) -> None:
-        """Store the number of images in the next batch, and the operations of one image relative to full size."""
+        """Store the number of images in the next batch, and the operations for one image relative to full size."""
         self._batch_images = images
         self._work += images * work
 
@@ -112,7 +111,7 @@ class Watch:
         if refused:
             raise InputError(f"{refused[0].split('ignoring corrupt image/label: ')[-1]} ({refused[0].split(': ')[1]})")
         trainer.optimizer.register_step_post_hook(self._stepped)
-        # the files without corrupt images, which ultralytics skips
+        # these are the files without the corrupt images, which ultralytics skips
         self.image_files = [str(file) for file in trainer.train_loader.dataset.im_files]
         self._start = self._last_line = time.monotonic()
         self.close()
@@ -128,7 +127,9 @@ class Watch:
             self._skip_learnt(trainer, trainer.stream)
 
     def _skip_learnt(self, trainer: Any, stream: SkippingStream) -> None:
-        """Set the epoch of the stream. If the scores are old, score the images again and restart the loader."""
+        """Tell the stream which epoch is running. If the scores are old, score the images again and restart the
+        loader.
+        """
         stream.running = trainer.epoch
         if is_refreshed(trainer.epoch, stream.whole, stream.options):
             self.say(f"epoch {trainer.epoch + 1}/{trainer.epochs}: looking for learnt images")
@@ -170,7 +171,7 @@ class _WatchedTrainer:
         self.watch.trainer = self
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
-        """Build the model, but do not print the table of layers, because the table needs a count of FLOPs."""
+        """Build the model without printing its table of layers, because the table would require a count of FLOPs."""
         return super().get_model(cfg=cfg, weights=weights, verbose=False)  # type: ignore[misc]
 
     def get_dataloader(self, dataset_path: Any, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
@@ -178,12 +179,12 @@ class _WatchedTrainer:
         loader = super().get_dataloader(dataset_path, batch_size, rank, mode)  # type: ignore[misc]
         if mode == "train" and not self.watch.feed.is_own_loader:
             self.stream = self._make_stream(loader.dataset, batch_size)
-            # ultralytics' loader repeats this sampler forever, and gets the length of an epoch from the sampler
+            # ultralytics' loader repeats this sampler forever, and takes the length of an epoch from it
             loader.batch_sampler.sampler = self.stream
         return loader
 
     def _make_stream(self, dataset: Any, batch_size: int) -> BatchStream | SkippingStream:
-        """Return the batches of the training. A stream that is not uniform also chooses the partners of mosaic."""
+        """Create the stream of batches. A stream that is not uniform also chooses the partners of mosaic images."""
         feed, seed = self.watch.feed, self.args.seed  # type: ignore[attr-defined]
         if feed.skip is not None:
             return SkippingStream(len(dataset), batch_size, self._whole_epochs(), feed.skip, seed)
@@ -195,21 +196,21 @@ class _WatchedTrainer:
         return BatchStream(feed.plan.draws(dataset.im_files, total, seed), per_epoch, batch_size)
 
     def _whole_epochs(self) -> set[int]:
-        """Return the epochs that leave out no image."""
+        """Return the epochs in which no image is left out."""
         args = self.args  # type: ignore[attr-defined]
         return whole_epochs(self.epochs, args.warmup_epochs, args.close_mosaic)  # type: ignore[attr-defined]
 
     def _close_dataloader_mosaic(self) -> None:
         """Close the mosaic as ultralytics does, and set the stream back to the current epoch.
 
-        Ultralytics restarts the loader here, but the loader's workers have already fetched later batches.
+        Ultralytics restarts the loader here, but the workers of the loader have already fetched later batches.
         """
         if self.stream is not None:
             self.stream.epoch = self.epoch  # type: ignore[attr-defined]
         super()._close_dataloader_mosaic()  # type: ignore[misc]
 
     def preprocess_batch(self, batch: Any) -> Any:
-        """Preprocess the batch as ultralytics does, resize it to the size of this step, and count its images."""
+        """Preprocess the batch as ultralytics does, resize it to the size for this step, and count its images."""
         batch = super().preprocess_batch(batch)  # type: ignore[misc]
         watch, images = self.watch, batch["img"]
         if watch.feed.sizes is not None:
@@ -221,14 +222,14 @@ class _WatchedTrainer:
     def validate(self) -> tuple[Any, Any]:
         """Validate as ultralytics does, as a separate energy phase. If validation is not requested, do nothing."""
         if not self.watch.validate:
-            # ultralytics returns its last metrics after an epoch without validation
+            # after an epoch without validation, ultralytics returns its last metrics
             return self.metrics, None  # type: ignore[has-type]
         with self.watch.meter.measure("validation"):
             self.metrics, self.fitness = super().validate()  # type: ignore[misc]
         return self.metrics, self.fitness
 
     def final_eval(self) -> None:
-        """Remove the optimiser from the weights files. The evaluation is a separate phase that runs later."""
+        """Remove the optimiser from the weights files. The final evaluation is a separate phase that runs later."""
         from ultralytics.utils.torch_utils import strip_optimizer
 
         for weights in (self.last, self.best):  # type: ignore[attr-defined]
@@ -237,5 +238,5 @@ class _WatchedTrainer:
 
 
 def watched(base: type, watch: Watch) -> type:
-    """Return a subclass of the trainer class `base` that reports to `watch`."""
+    """Return a subclass of the trainer class `base` whose instances report to `watch`."""
     return type("WatchedTrainer", (_WatchedTrainer, base), {"watch": watch})

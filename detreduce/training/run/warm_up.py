@@ -19,7 +19,7 @@ def warm_up(network: Any, device: Any = None) -> None:
     """Import what a training needs, and take one step with a copy of the network. Weights and seeds do not change.
 
     `network` is an ultralytics ``YOLO``, and `device` is the argument of ``YOLO.train``. Errors are ignored here,
-    because the training itself reports them.
+    because the training itself will report them.
     """
     for name in _LATE_MODULES:
         with contextlib.suppress(Exception):
@@ -43,7 +43,7 @@ def _one_step(model: Any, device: Any) -> None:
 
 
 def _tensors(value: Any) -> list[Any]:
-    """Return all tensors with a gradient from the nested output of a network."""
+    """Return all tensors with a gradient in the nested output of a network."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple)):

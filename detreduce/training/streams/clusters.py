@@ -1,7 +1,7 @@
-"""The clusters of near-duplicates of a dataset, kept in the cache, and the energy of finding them.
+"""Find the clusters of near-duplicates in a dataset, cache them, and meter the energy of finding them.
 
-Every training with the same clusters is charged as if it were the first: the signatures of all images and the
-comparison, also if both come from the cache.
+Every training is charged as if it were the first to use these clusters. Its energy includes the signatures of all
+images and their comparison, even if both come from the cache.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from detreduce.training.streams.weights import IntArray
 
 FOLDER = "clusters"
 _VERSION = 1
-"""Part of the name of a kept file. Increase it if the search finds other clusters."""
+"""Part of the name of a cached file. Increase it whenever the search would find other clusters."""
 
 
 def cluster_sizes(
@@ -40,11 +40,11 @@ def cluster_sizes(
     cache: str | Path | None = None,
     meter: EnergyMeter | None = None,
 ) -> tuple[IntArray, PhaseEnergy | None]:
-    """Return the (n,) int64 number of images in the cluster of near-duplicates of each image, and the energy.
+    """Return the (n,) int64 size of the cluster of near-duplicates to which each image belongs, and the energy.
 
-    The clusters are the groups of `near_duplicates`. An image that cannot be read is a cluster of its own. `cache` is
-    the folder that keeps signatures and clusters. The energy is that of finding them for the first time; None without
-    a `meter`.
+    The clusters are the groups that `near_duplicates` finds. An image that cannot be read is a cluster of its own.
+    `cache` is the folder for signatures and clusters. The energy is the energy of finding the clusters for the first
+    time, or None if there is no `meter`.
     """
     with step("looking for near-duplicates"):
         signatures, signing = _sign(dataset, cache, meter)
@@ -63,7 +63,7 @@ def cluster_sizes(
 def _sign(
     dataset: DetectionDataset, cache: str | Path | None, meter: EnergyMeter | None
 ) -> tuple[Signatures, PhaseEnergy | None]:
-    """Return the signatures of all images and, with a meter, the energy of computing all of them."""
+    """Return the signatures of all images and, if there is a meter, the energy of computing all of them."""
     rows = np.arange(len(dataset))
     if meter is None:
         return signatures_of(dataset, rows, "pixels", cache, None), None
@@ -77,7 +77,7 @@ def _sign(
 def _compare(
     dataset: DetectionDataset, threshold: float | None, cache: str | Path | None, meter: EnergyMeter | None
 ) -> tuple[IntArray, PhaseEnergy | None]:
-    """Compare the images. Return the sizes of their clusters and, with a meter, the energy."""
+    """Compare the images. Return the sizes of their clusters and, if there is a meter, the energy of the comparison."""
     if meter is None:
         return _sizes(dataset, threshold, cache), None
     with EnergyMeter(meter.country).measure("comparison") as energy:
@@ -87,7 +87,7 @@ def _compare(
 
 
 def _sizes(dataset: DetectionDataset, threshold: float | None, cache: str | Path | None) -> IntArray:
-    """Return the size of the cluster of each image."""
+    """Return the size of the cluster to which each image belongs."""
     sizes = np.ones(len(dataset), np.int64)
     for group in near_duplicates(dataset, threshold=threshold, cache=cache).groups:
         sizes[[dataset.row_of[image] for image in group]] = len(group)
@@ -95,7 +95,7 @@ def _sizes(dataset: DetectionDataset, threshold: float | None, cache: str | Path
 
 
 def _name(dataset: DetectionDataset, signatures: Signatures, threshold: float | None) -> str:
-    """Return a hash of everything that decides the clusters: the pixels, and what decides which images are kept."""
+    """Return a hash of everything that affects the clusters: the pixels, and which image of a group is kept."""
     boxes = boxes_of_images(dataset.sparse_class_counts)
     images = [digest.hex() for digest in signatures.digests]
     limit = THRESHOLD if threshold is None else float(threshold)
@@ -103,7 +103,7 @@ def _name(dataset: DetectionDataset, signatures: Signatures, threshold: float | 
 
 
 def _kept(file: Path, images: int) -> tuple[IntArray, PhaseEnergy | None] | None:
-    """Return the sizes and the energy of the comparison in a file; None if it is missing or cannot be read."""
+    """Return the sizes and the energy in a cached file, or None if there is no such file or it cannot be read."""
     try:
         content = parse_json(read_regular(file, RECORDS))
         sizes = np.array(content["sizes"], np.int64)

@@ -1,4 +1,4 @@
-"""Draw images from an endless stream. Each draw depends only on the seed and on the place in the stream."""
+"""Draw images from an endless stream. Each draw depends only on the seed and on its position in the stream."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 _SNAP = 1e-9
-"""An expected number of draws this close to a whole number is rounded, because sums of weights have rounding errors."""
+"""Expected numbers of draws this close to a whole number are rounded, because sums of weights have rounding errors."""
 
 
 class Draws(Protocol):
     """An endless stream of images."""
 
     def image(self, place: int) -> int:
-        """Return the image at a place of the stream, counted from 0. The images are counted from 0 too."""
+        """Return the image at a position in the stream. Both are counted from 0."""
 
 
 class WeightedDraws:
     """A stream that draws each image in proportion to its weight.
 
-    A pass has n draws, where n is the number of images. The expected number of draws of an image is n w / sum(w).
-    Systematic resampling rounds it down or up in each pass. The expected number over many passes is exact. Each pass
-    has a new random order. With equal weights, a pass draws every image once.
+    A pass is a sequence of n draws, where n is the number of images. The expected number of draws of image i in a pass
+    is n w_i / sum(w). In each pass, it is rounded down or up by systematic resampling, so that it is exact over many
+    passes. Each pass has a new random order. With equal weights, a pass draws every image once.
 
     Parameters
     ----------
     weights
-        (n,) float64, finite, at least 0, and not all 0. An image with weight 0 is never drawn.
+        (n,) float64: finite weights of at least 0, and not all 0. An image with the weight 0 is never drawn.
     seed
-        Seed of the stream. A pass depends only on the seed and on its number.
+        Seed of the stream. A pass depends only on the seed and on the number of the pass.
     """
 
     def __init__(self, weights: FloatArray, seed: int = 0) -> None:
@@ -42,14 +42,14 @@ class WeightedDraws:
         self._pass = np.empty(0, np.int64)
 
     def image(self, place: int) -> int:
-        """Return the image at a place of the stream."""
+        """Return the image at a position in the stream."""
         number, rest = divmod(place, len(self._expected))
         if number != self._number:
             self._number, self._pass = number, self._draw_pass(number)
         return int(self._pass[rest])
 
     def _draw_pass(self, number: int) -> IntArray:
-        """Return the (n,) images of a pass in their order."""
+        """Return the (n,) images of a pass, in the order in which they are drawn."""
         random = np.random.default_rng([self.seed, number])
         order = random.permutation(len(self._expected))
         counts = systematic_counts(self._expected[order], random)
@@ -59,10 +59,11 @@ class WeightedDraws:
 
 
 def systematic_counts(expected: FloatArray, random: np.random.Generator) -> IntArray:
-    """Return how often each image is drawn: its expected number, rounded down or up, with the correct mean.
+    """Return how often each image is drawn: its expected number, rounded down or up at random, with the correct mean.
 
-    Systematic resampling (Kitagawa 1996): the fractions are segments of a line. Points at distance 1, with a random
-    start, each add a draw to one image. The sum of the counts is the rounded sum of `expected`, which is (n,) float64.
+    This is systematic resampling (Kitagawa 1996): the fractions are segments of a line. Points at a distance of 1 from
+    each other, beginning at a random position, each add one draw to an image. The counts sum to the rounded sum of
+    `expected`, which is (n,) float64.
     """
     whole = np.rint(expected)
     whole = np.where(np.abs(expected - whole) < _SNAP, whole, np.floor(expected))
@@ -83,9 +84,9 @@ def systematic_counts(expected: FloatArray, random: np.random.Generator) -> IntA
 class GrowingDraws:
     """A stream that begins with the first images of an order, and grows to all images (a curriculum).
 
-    The pool has ``ceil(n * share)`` images. The share grows linearly with the place, from `start` at place 0 to 1 at
-    place ``end * total``. Images are drawn without replacement. A new image can be drawn as soon as it is in the pool.
-    When all images of the pool were drawn, all of them can be drawn again.
+    At any position, images are drawn from a pool of ``ceil(n * share)`` images. The share grows linearly, from `start`
+    at position 0 to 1 at position ``end * total``. Images are drawn without replacement. A new image can be drawn as
+    soon as it is in the pool. When all images in the pool have been drawn, all of them can be drawn again.
 
     Parameters
     ----------
@@ -94,7 +95,8 @@ class GrowingDraws:
     total
         Number of draws of the whole training.
     start, end
-        Share of the images at the first draw, and share of the draws after which all images are in the pool.
+        Share of the images in the pool at the first draw, and share of the draws after which all images are in the
+        pool.
     seed
         Seed of the stream.
     """
@@ -108,19 +110,18 @@ class GrowingDraws:
         self._count = 0
 
     def pool(self, place: int) -> int:
-        """Return the number of images that can be drawn at a place of the stream."""
+        """Return the number of images in the pool at a position in the stream."""
         growth = min(1.0, place / (self.end * self.total)) if self.end else 1.0
         share = self.start + (1 - self.start) * growth
         return min(len(self.order), max(1, int(np.ceil(len(self.order) * share - _SNAP))))
 
     def image(self, place: int) -> int:
-        """Return the image at a place of the stream. The first call for a place draws all images before it."""
+        """Return the image at a position in the stream. The first call for a position draws all images before it."""
         while self._count <= place:
             self._draw()
         return int(self._drawn[place])
 
     def _draw(self) -> None:
-        """Draw one more image."""
         pool = self.pool(self._count)
         self._waiting += self.order[self._in_pool : pool].tolist()
         self._in_pool = pool

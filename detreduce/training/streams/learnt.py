@@ -1,4 +1,6 @@
-"""Leave most images that the detector has learnt out of an epoch, but no image for many epochs in a row (AFSS)."""
+"""In each epoch, leave out most images that the detector has learnt, but none of them for many epochs in a row
+(AFSS).
+"""
 
 from __future__ import annotations
 
@@ -15,26 +17,26 @@ IntArray = npt.NDArray[np.int64]
 
 
 class SkipLearnt(BaseModel):
-    """Which images an epoch leaves out, by the score of an image: the smaller of its precision and its recall.
+    """Which images each epoch leaves out. The score of an image is the smaller of its precision and its recall.
 
     The method is AFSS (CVPR 2026, arXiv 2603.17684), for trainings of 100 epochs and more. True means the defaults.
-    Images below `moderate` are in every epoch. All images are in the epochs of the warm-up and in the last epochs,
-    which have no mosaic.
+    Images with a score below `moderate` are in every epoch. Epochs of the warm-up and the last epochs, which have no
+    mosaic, contain all images.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
     easy: float = Field(default=0.85, ge=0, le=1)
     """Images with a larger score are easy."""
     moderate: float = Field(default=0.55, ge=0, le=1)
-    """Images with a score from here to `easy` are moderate."""
+    """Images with a score from this value to `easy` are moderate."""
     easy_share: float = Field(default=0.02, ge=0, le=1)
     """Share of the easy images in an epoch."""
     moderate_share: float = Field(default=0.4, ge=0, le=1)
     """Share of the moderate images in an epoch."""
     easy_every: int = Field(default=10, ge=1)
-    """Each easy image is in at least one of this number of consecutive epochs."""
+    """Each easy image is used at least once in this number of consecutive epochs."""
     moderate_every: int = Field(default=3, ge=1)
-    """Each moderate image is in at least one of this number of consecutive epochs."""
+    """Each moderate image is used at least once in this number of consecutive epochs."""
     refresh: int = Field(default=5, ge=1)
     """Number of epochs after which the scores are measured again."""
 
@@ -53,16 +55,16 @@ class SkipLearnt(BaseModel):
 def choose_images(
     scores: FloatArray, waiting: IntArray, options: SkipLearnt, random: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Return which images are in an epoch, (n,) bool.
+    """Return (n,) bool: whether each image is in the next epoch.
 
     Parameters
     ----------
     scores
-        (n,) float64 in [0, 1]: the smaller of precision and recall on the image itself.
+        (n,) float64 in [0, 1]: the smaller of precision and recall on each image.
     waiting
-        (n,) int64: number of epochs since the image was last drawn, 1 if it was drawn in the epoch before.
+        (n,) int64: the number of epochs since each image was last used. It is 1 if it was used in the previous epoch.
     options, random
-        The rules, and the generator of the random choices.
+        The rules, and the generator for random choices.
     """
     chosen = scores < options.moderate
     easy = scores > options.easy
@@ -80,21 +82,21 @@ def choose_images(
 
 
 def whole_epochs(epochs: int, warmup: float, close_mosaic: float | None) -> set[int]:
-    """Return the epochs with all images: those of the warm-up and those without mosaic at the end.
+    """Return the epochs that contain all images: the warm-up, and the last epochs, which have no mosaic.
 
-    At least the first and the last epoch are whole.
+    At least the first and the last epoch contain all images.
     """
     warm, last = max(1, math.ceil(warmup)), max(1, int(close_mosaic or 0))
     return {*range(min(warm, epochs)), *range(max(0, epochs - last), epochs)}
 
 
 def first_to_skip(whole: set[int]) -> int:
-    """Return the first epoch that may leave out images."""
+    """Return the first epoch that may leave out images. `whole` are the epochs that contain all images."""
     return next((epoch for epoch in range(len(whole) + 1) if epoch not in whole), 0)
 
 
 def is_refreshed(epoch: int, whole: set[int], options: SkipLearnt) -> bool:
-    """Return whether the scores are measured again before an epoch."""
+    """Return whether the scores are measured again before this epoch."""
     return epoch not in whole and (epoch - first_to_skip(whole)) % options.refresh == 0
 
 
@@ -109,13 +111,13 @@ class SkippingStream:
     Parameters
     ----------
     images
-        Number of images of the dataset.
+        Number of images in the dataset.
     batch
         Number of images per batch.
     whole
-        Epochs with all images.
+        The epochs that contain all images.
     options
-        The rules.
+        The rules for leaving out images.
     seed
         Seed of the choices and orders. They depend only on the seed, the epoch and the scores.
 
@@ -124,7 +126,7 @@ class SkippingStream:
     epoch
         The epoch that is drawn next. Workers fetch batches of later epochs in advance.
     running
-        The current epoch of the training. `len` is the number of batches of this epoch.
+        The epoch in which the training currently is. `len` is the number of batches in this epoch.
     """
 
     def __init__(self, images: int, batch: int, whole: set[int], options: SkipLearnt, seed: int = 0) -> None:
@@ -134,13 +136,15 @@ class SkippingStream:
         self._epochs: list[IntArray] = []
 
     def refresh(self, scores: FloatArray) -> None:
-        """Use new scores from the running epoch on. The loader must be restarted, because it has fetched batches."""
+        """Use new scores from the running epoch on. The loader must be restarted, because it has already fetched
+        batches.
+        """
         self.scores = scores
         del self._epochs[self.running :]
         self.epoch = self.running
 
     def images_of(self, epoch: int) -> IntArray:
-        """Return the images of an epoch in their order."""
+        """Return the images of an epoch, in the order in which they are used."""
         while len(self._epochs) <= epoch:
             self._epochs.append(self._draw(len(self._epochs)))
         return self._epochs[epoch]
@@ -155,7 +159,7 @@ class SkippingStream:
             waiting[self._epochs[epoch - back]] = back
         chosen = choose_images(self.scores, waiting, self.options, random)
         others = np.flatnonzero(~chosen)
-        # an epoch is not empty: with few images, the shares may round to none
+        # an epoch must not be empty, but with few images, the shares may be rounded to 0
         more = random.permutation(others)[: max(0, min(self.batch, self.images) - int(chosen.sum()))]
         return random.permutation(np.r_[np.flatnonzero(chosen), more])
 

@@ -1,4 +1,4 @@
-"""Draw the partners of mosaic and mix-up from the stream."""
+"""Draw the partners for mosaic and mix-up images from the stream."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 class RecentImages:
     """The last images of the stream, from which mosaic takes its partners.
 
-    Ultralytics takes partners from a buffer of recently decoded images, in which each image occurs once, no matter how
-    often it was drawn. So the buffer flattens the weights of a stream. This object remembers the last draws with their
-    repetitions. So partners follow the weights of the stream, and most of them are still decoded.
+    Ultralytics takes partners from a buffer of recently decoded images. Each image is in the buffer once, no matter how
+    often it was drawn, which would flatten the weights of a stream. This object remembers the last draws with their
+    repetitions instead. Therefore partners follow the weights of the stream, and most of them are still in memory.
 
-    Each worker of the loader has its own copy. A copy remembers the batches of its worker, so the partners depend only
-    on the seed and on the number of workers.
+    Each worker of the loader has its own copy, which remembers the batches of this worker. The partners depend only on
+    the seed and on the number of workers.
 
     Parameters
     ----------
@@ -38,25 +38,25 @@ class RecentImages:
         self.recent.extend(batch)
 
     def draw(self, count: int) -> list[int]:
-        """Return `count` of the last images of the stream, drawn with ultralytics' generator."""
+        """Draw `count` of the last images of the stream, using Python's `random`, which ultralytics seeds."""
         return random.choices(self.recent, k=count)
 
 
 class Partners:
-    """Ultralytics' ``get_indexes`` of one transform: draw the images to mix with the current image."""
+    """Replaces ``get_indexes`` of an ultralytics transform: it draws the images that are mixed with the current one."""
 
     def __init__(self, images: RecentImages, count: int | None) -> None:
         self.images, self.count = images, count
 
     def __call__(self) -> list[int] | int:
-        """Return one image, or a list of `count` images."""
+        """Return one image, or a list of `count` images if `count` is not None."""
         return self.images.draw(1)[0] if self.count is None else self.images.draw(self.count)
 
 
 def draw_partners_from_stream(dataset: Any) -> None:
-    """Let all mixing transforms of ultralytics' dataset draw their partners from the stream.
+    """Let all mixing transforms of an ultralytics dataset draw their partners from the stream.
 
-    Only this dataset changes. Call this before the loader starts its workers.
+    Only this dataset is changed. Call this before the loader starts its workers.
     """
     from ultralytics.data.augment import Mosaic
 
@@ -67,7 +67,7 @@ def draw_partners_from_stream(dataset: Any) -> None:
 
 
 def _mixing(transform: Any) -> Iterator[Any]:
-    """Yield all transforms inside a transform that mix several images."""
+    """Yield all transforms inside `transform` that mix several images."""
     from ultralytics.data.augment import BaseMixTransform, Compose
 
     if isinstance(transform, Compose):

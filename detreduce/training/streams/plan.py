@@ -15,20 +15,20 @@ from detreduce.training.streams.stream import Stream
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """The weights or the order of a dataset's images, and the row of each image file.
+    """The weights or the order of the images in a dataset, and the row of each image file.
 
-    Ultralytics leaves out corrupt images and may sort the others, so images are found by their file.
+    Ultralytics leaves out corrupt images and may sort the others, so images are identified by their files.
 
     Attributes
     ----------
     stream
         The options of the stream.
     rows
-        `file_key` of an image file -> row of the dataset.
+        `file_key` of an image file -> row in the dataset.
     weights
-        (n,) float64: the weight of each row. None for a stream with an order.
+        (n,) float64: the weight of each row. None if the stream has an order instead.
     order
-        (n,) int64: the rows, in the order of the stream. None for a stream with weights.
+        (n,) int64: the rows, in the order of the stream. None if the stream has weights instead.
     """
 
     stream: Stream
@@ -37,9 +37,9 @@ class StreamPlan:
     order: IntArray | None = None
 
     def draws(self, files: Sequence[str], total: int, seed: int) -> Draws:
-        """Return the stream of the positions in `files`. `total` is the number of draws of the whole training.
+        """Return a stream of positions in `files`. `total` is the number of draws of the whole training.
 
-        Raise InputError if a file is not an image of the dataset, or if all files have weight 0.
+        Raise InputError if a file is not an image of the dataset, or if all files have the weight 0.
         """
         rows = self._rows_of(files)
         if self.order is not None:
@@ -54,7 +54,7 @@ class StreamPlan:
         return WeightedDraws(weights, seed)
 
     def _rows_of(self, files: Sequence[str]) -> IntArray:
-        """Return the (m,) rows of image files."""
+        """Return the (m,) rows of image files. Raise InputError if a file is not an image of the dataset."""
         unknown = [file for file in files if file_key(file) not in self.rows]
         if unknown:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Compute the weights or the order that a stream gives the images of a dataset."""
+"""Compute the weights or the order that a stream gives to the images of a dataset."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from detreduce.training.streams.weights import FloatArray, IntArray, class_unifo
 
 
 def image_weights(dataset: DetectionDataset, stream: Stream, cache: str | Path | None = None) -> FloatArray:
-    """Return the (n,) float64 weights of a dataset's images, with sum 1.
+    """Return the (n,) float64 weights of the images in a dataset, which sum to 1.
 
-    `cluster_balanced` looks for near-duplicates by pixels, and decodes the images for this search. `cache` is the
-    folder for image signatures, as in `near_duplicates`. Raise InputError if the stream has no weights, or if it needs
-    labels and the images have none.
+    For `cluster_balanced`, the images are decoded to search for near-duplicates. `cache` is the folder for image
+    signatures, as in `near_duplicates`. Raise InputError if the stream has no weights, or if it needs labels and the
+    images have none.
     """
     return metered_weights(dataset, stream, cache)[0]
 
@@ -38,9 +38,9 @@ def metered_weights(
     cache: str | Path | None = None,
     meter: EnergyMeter | None = None,
 ) -> tuple[FloatArray, PhaseEnergy | None]:
-    """Return the weights as `image_weights` does, and the energy of finding them, as if this were the first time.
+    """Return the weights as `image_weights` does, and the energy of computing them for the first time.
 
-    The energy is None without a `meter`, and for weights that need no image.
+    The energy is None if there is no `meter`, or if no image is needed to compute the weights.
     """
     if stream.by == "core_first":
         raise InputError(
@@ -49,7 +49,7 @@ def metered_weights(
     if stream.by == "class_uniform":
         return _by_class(dataset, stream), None
     if stream.by == "cluster_balanced":
-        # the labels are checked before the images are decoded
+        # check the labels before decoding any images
         classes = _by_class(dataset, stream) if stream.times_classes else np.ones(len(dataset))
         sizes, energy = cluster_sizes(dataset, stream.threshold, cache, meter)
         return normalise(classes * cluster_balanced(sizes, stream.power)), energy
@@ -65,8 +65,8 @@ def core_order(
     """Return the (n,) int64 rows of a dataset in the order of `herding` by class means, and the energy of finding it.
 
     The method uses features of the objects from the default backbone. Images without boxes come after the others, and
-    images that cannot be read come last. The energy includes features that come from the cache, as if this were the
-    first time; None without a `meter`. Raise InputError if the images have no labels.
+    images that cannot be read come last. The energy includes the features that come from the cache, as if they had been
+    computed now. It is None if there is no `meter`. Raise InputError if the images have no labels.
     """
     _check_labelled(dataset, "core_first")
     extraction = Extraction(cache=cache).for_method(Herding.name, Herding.needs, dataset)
@@ -81,7 +81,7 @@ def core_order(
 
 
 def _order(table: FeatureTable, dataset: DetectionDataset) -> IntArray:
-    """Return the rows in the order of `herding`, and after them the rows that are not in the table."""
+    """Return the rows in the order of `herding`, followed by the rows that are not in the table."""
     order = select(table, Herding.name, keep=len(table), categories=None, match="class_means").indices
     rest = np.setdiff1d(np.arange(len(dataset)), order)
     return np.concatenate([order, rest]).astype(np.int64)

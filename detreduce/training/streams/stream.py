@@ -23,19 +23,19 @@ _KINDS_OF_OPTION = {
 
 
 class Stream(BaseModel):
-    """The stream of images of a training. A text such as ``class_uniform`` is short for ``{by: class_uniform}``."""
+    """The stream of images of a training. A string such as ``class_uniform`` is short for ``{by: class_uniform}``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
     by: StreamKind = "uniform"
     """`uniform`, `class_uniform`, `cluster_balanced`, `core_first`, or `weights` (from a CSV file)."""
     power: float = Field(default=1.0, gt=0, le=1)
-    """Power of the weights: 1, or for instance 0.5 for a stream between this one and `uniform`."""
+    """Exponent of the weights. With 1, they are unchanged; with 0.5, for instance, they are closer to `uniform`."""
     times_classes: bool = False
     """Only for `cluster_balanced`: multiply the weights by the weights of `class_uniform`."""
     threshold: float | None = Field(default=None, ge=0.4, le=1)
-    """Only for `cluster_balanced`: lowest similarity of near-duplicates, by pixels. null: 0.85."""
+    """Only for `cluster_balanced`: lowest similarity of near-duplicates, by pixels. null means 0.85."""
     start: float = Field(default=0.25, gt=0, le=1)
-    """Only for `core_first`: share of the images in the first step."""
+    """Only for `core_first`: share of the images that are in the stream in the first step."""
     end: float = Field(default=0.6, ge=0, le=1)
     """Only for `core_first`: share of the steps after which all images are in the stream."""
     file: str | None = None
@@ -69,8 +69,9 @@ class Stream(BaseModel):
 
     @classmethod
     def of(cls, value: Stream | str | dict[str, Any]) -> Stream:
-        """Return the stream that a name, a dict or a `Stream` describes. Raise InputError with one sentence for each
-        fault.
+        """Return the stream that a name, a dict or a `Stream` describes.
+
+        If it is wrong, raise one InputError that lists all errors.
         """
         try:
             return cls.model_validate(value)
@@ -78,7 +79,7 @@ class Stream(BaseModel):
             raise InputError(" ".join(map(_sentence, error.errors(include_url=False)))) from None
 
     def identity(self) -> dict[str, Any]:
-        """Return the options without defaults, with the hash of the file's content in place of its name.
+        """Return the options that differ from their defaults. A file is replaced by the hash of its content.
 
         Two streams with equal identities draw the same images. Raise MissingFileError if the file does not exist.
         """
@@ -89,11 +90,11 @@ class Stream(BaseModel):
 
 
 UNIFORM = Stream()
-"""Each image once in a pass, in a new random order."""
+"""The stream that uses each image once in a pass, in a new random order."""
 
 
 def _sentence(fault: Any) -> str:
-    """Return a fault that pydantic found as one sentence."""
+    """Return an error that pydantic found as one sentence."""
     name = ".".join(map(str, fault["loc"]))
     if fault["type"] == "extra_forbidden":
         return f"A stream has no option {name!r}.{nearest(name, Stream.model_fields)}"

@@ -1,4 +1,4 @@
-"""The CSV file with the weights of images: write it, and read it back."""
+"""The CSV file with the weights of images: write it and read it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ COLUMNS = ("image", "weight")
 
 
 def weights_csv(dataset: DetectionDataset, weights: FloatArray) -> bytes:
-    """Return the CSV text with one line for each image, in the dataset's order: its name and its weight.
+    """Return a CSV table with one line for each image, in the order of the dataset: its name and its weight.
 
-    If two images have the same name, the column has the ids of all images instead.
+    If two images have the same name, the column contains the ids of all images instead.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -34,19 +34,19 @@ def weights_csv(dataset: DetectionDataset, weights: FloatArray) -> bytes:
 
 
 def image_names(dataset: DetectionDataset) -> list[str]:
-    """Return the names of the images, or their ids if names repeat."""
+    """Return the names of the images, or their ids if a name occurs twice."""
     names = [record.name for record in dataset]
     return names if len(set(names)) == len(names) else [str(record.id) for record in dataset]
 
 
 def read_weights(file: Path, dataset: DetectionDataset) -> FloatArray:
-    """Return the (n,) float64 weights of a dataset's images from a CSV file with the columns `image` and `weight`.
+    """Read the (n,) float64 weights of the images in a dataset from a CSV file with the columns `image` and `weight`.
 
-    An image is named by its name, its id, its path, or its file name if no other image has this file name. Lines of
-    other images are ignored, so a table of all images also works for a subset of these images.
+    An image is identified by its name, its id, its path, or its file name if no other image has this file name. Lines
+    for other images are ignored, so that a table of all images also works for a subset.
 
-    Raise InputError, with the line, if a weight is not a number of at least 0, an image has two lines or none, or all
-    weights are 0.
+    Raise InputError if a weight is not a number of at least 0, if an image has two lines or none, or if all weights are
+    0. The message names the line.
     """
     row_of = _rows_by_word(dataset)
     weights = np.full(len(dataset), np.nan)
@@ -66,7 +66,7 @@ def read_weights(file: Path, dataset: DetectionDataset) -> FloatArray:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str, str]]:
-    """Yield the number of each line, its image and its weight."""
+    """Yield (number of the line, image, weight) for each line."""
     try:
         with io.TextIOWrapper(open_regular(file), "utf-8-sig", "surrogateescape", newline="") as text:
             reader = csv.reader(text)
@@ -101,7 +101,7 @@ def _number(text: str, where: str) -> float:
 
 
 def _check_complete(file: Path, dataset: DetectionDataset, weights: FloatArray, strangers: list[str]) -> None:
-    """Raise InputError if images have no weight, or if all weights are 0."""
+    """Raise InputError if an image has no weight, or if all weights are 0."""
     missing = [dataset[row].name for row in np.flatnonzero(np.isnan(weights)).tolist()]
     if missing:
         other = f" {strangers[0]!r} is not an image of the dataset." if strangers else ""
@@ -115,7 +115,7 @@ def _check_complete(file: Path, dataset: DetectionDataset, weights: FloatArray, 
 
 
 def _rows_by_word(dataset: DetectionDataset) -> dict[str, int]:
-    """Map each file name that is unique, and each path, id and unique name of an image, to its row."""
+    """Return a dict from every word that identifies an image (unique file name, path, id, unique name) to its row."""
     files = Counter(record.path.name for record in dataset)
     names = Counter(record.name for record in dataset)
     rows = {record.path.name: row for row, record in enumerate(dataset) if files[record.path.name] == 1}

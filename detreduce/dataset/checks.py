@@ -49,7 +49,9 @@ class ClassSummary:
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """One video: its length in seconds, frames per second, size in pixels, all frames, and the frames that are used."""
+    """A video: its length in seconds, its frames per second, its size in pixels, how many frames it has, and how many
+    are used.
+    """
 
     name: str
     seconds: float
@@ -189,7 +191,7 @@ def summarise(
 
 
 def summarise_videos(dataset: DetectionDataset) -> tuple[VideoSummary, ...]:
-    """Return a summary of each video whose frames are images of the dataset."""
+    """Summarise each video whose frames are images of the dataset."""
     used = Counter(record.frame.video for record in dataset if record.frame is not None)
     return tuple(
         VideoSummary(
@@ -339,7 +341,7 @@ def _check_image(record: ImageRecord) -> list[Problem]:
 
 
 def _check_frame(record: ImageRecord) -> list[Problem]:
-    """Decode one frame of a video and return its problems."""
+    """Decode one frame of a video, and return its problems."""
     try:
         read_frame(record.path)
     except ImageReadError as error:

@@ -16,8 +16,7 @@ def identical_files(paths: Sequence[Path]) -> list[list[int]]:
     """Return groups of files with identical content, as indices in `paths`. Unreadable files are skipped.
 
     A file is opened only if another file has the same size. It is read completely only if another file of this size
-    also has the same last 4 KiB. Frames of videos are
-    skipped, because they are not files.
+    also has the same last 4 KiB. Frames of videos are skipped, because they are not files.
     """
     with progress("Looking for identical files", len(paths), "files") as advance:
         sized = _split_groups([list(range(len(paths)))], lambda place: _read_size(paths[place], advance))

@@ -37,7 +37,7 @@ def reduce_command(dataset: DetectionDataset, *options: str, suffix: str, given:
 
 
 def split_command(dataset: DetectionDataset, given: str | None = None) -> str:
-    """Return the command that writes the dataset with a val split held out of train into a new folder."""
+    """Return a command that takes a val split out of train, and writes the dataset to a new folder."""
     place = given or str(dataset.source.typed)
     output = output_name(Path(place), "with-val")
     words = data_words(place, dataset.source.images, "train")

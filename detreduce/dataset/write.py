@@ -154,17 +154,18 @@ def write_split(
     overwrite: bool = False,
     discard_changes: bool = False,
 ) -> DetectionDataset:
-    """Write a dataset with new splits that are taken from one split. Return the rest of this split, loaded.
+    """Take new splits out of one split of a dataset, and write the result. Return the rest of the split, loaded.
 
-    The output has all images of `dataset`, and the other splits of its source unchanged, except splits of the same
-    names as the new splits. Datasets of formats that cannot have new splits are written as YOLO (`holds_out_as`).
+    The output contains all images of `dataset`. The other splits of its source are written unchanged, unless they have
+    the same name as a new split. If the format of the dataset does not support new splits, the dataset is written as
+    YOLO (see `holds_out_as`).
 
     Parameters
     ----------
     dataset
-        The split that the new splits are taken from.
+        The split from which the new splits are taken.
     held_out
-        Name of a new split -> ids of its images.
+        The new splits, as name of the split -> ids of its images.
     output, overwrite, discard_changes
         See `write_subset`.
     link
@@ -173,7 +174,7 @@ def write_split(
     Raises
     ------
     InputError
-        A split would have no images, `link` is ``list``, or an error of `write_subset`.
+        A split would have no images, `link` is ``list``, or `write_subset` would raise an InputError.
     """
     mode = check_link(link)
     if mode == "list":
@@ -198,7 +199,10 @@ def write_split(
 
 
 def holds_out_as(dataset: DetectionDataset) -> str:
-    """Return the format in which new splits of a dataset are written: its own format, or ``yolo``."""
+    """Return the format in which a dataset can be written with new splits.
+
+    It is the dataset's own format or, if new splits are impossible in this format, ``yolo``.
+    """
     own = get_format(dataset.source.format)
     return own.name if own.holds_out else "yolo"
 

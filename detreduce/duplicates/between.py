@@ -1,4 +1,4 @@
-"""Find near-duplicates between parts of one split, for parts that change."""
+"""Find near-duplicates between the parts of a split. The division into parts may change from search to search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 class PartSearch:
-    """A search for near-duplicates between parts of a dataset. The images are decoded once, for all searches."""
+    """A search for near-duplicates between parts of a dataset. The images are decoded only once for all searches."""
 
     def __init__(self, dataset: DetectionDataset, cache: str | Path | None = None) -> None:
         rows = np.arange(len(dataset), dtype=np.int64)
@@ -24,10 +24,11 @@ class PartSearch:
         self.comparison.comparable[list(signatures.failures)] = False
 
     def pairs(self, parts: IntArray) -> list[tuple[int, int]]:
-        """Return rows of similar images in different parts. `parts` (n,) is the part of each image, from 0.
+        """Return the rows of similar images that are in different parts. `parts` (n,) is the part of each image, from
+        0.
 
-        Each image is compared with the images of all lower parts, as `leakage_report` compares the later splits with
-        the earlier splits.
+        Each image is compared with the images in all lower parts, just like `leakage_report` compares later splits with
+        earlier ones.
         """
         found = []
         for later in range(1, int(parts.max()) + 1):

@@ -1,4 +1,4 @@
-"""Read frames of videos ahead: one thread decodes each video once from its start, and other threads prepare frames."""
+"""Read frames of videos ahead. One thread decodes each video once from its start; other threads prepare the frames."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from detreduce.videos.reader import MISSING, VideoReader
 
 @dataclass(frozen=True)
 class WantedFrames:
-    """The frames among a list of images.
+    """The frames of videos in a list of images.
 
     Attributes
     ----------
     numbers
-        Video -> (frame number, row of the image), by ascending numbers.
+        Video -> (number of the frame, row of the image), sorted by the number.
     digests
-        Row -> digest. A frame of a video that cannot be read has no digest.
+        Row of each frame -> its digest. Frames of a video that cannot be read have no digest.
     errors
         Video that cannot be read -> reason.
     """
@@ -41,7 +41,10 @@ class WantedFrames:
 
     @classmethod
     def among(cls, paths: Sequence[Path], memo: DigestMemo) -> WantedFrames:
-        """Return the frames among `paths`. Each video is read once for its digest, unless `memo` remembers it."""
+        """Return the frames among `paths`.
+
+        Each video is read once for its digest, unless `memo` remembers the digest.
+        """
         numbers: dict[Path, list[tuple[int, int]]] = {}
         for row, path in enumerate(paths):
             if (frame := video_of(path)) is not None:
@@ -66,18 +69,18 @@ class WantedFrames:
 
 @dataclass(frozen=True)
 class FramePreparation:
-    """How frames are prepared: the function, the threads, and how many frames are in memory.
+    """How frames are prepared: by which function, in which threads, and with how many frames in memory.
 
     Attributes
     ----------
     prepare
-        Function of (row, RGB pixels). The threads of `pool` call it.
+        Function (row, RGB pixels) -> prepared frame. It runs in the threads of `pool`.
     pool
         The threads.
     decoded
-        Largest number of decoded frames that wait for a thread.
+        The maximum number of decoded frames that wait for a thread.
     ahead
-        Largest number of prepared frames that wait.
+        The maximum number of prepared frames that wait to be used.
     """
 
     prepare: Callable[[int, RGB], object]
@@ -89,7 +92,7 @@ class FramePreparation:
 def read_frames_ahead(
     frames: WantedFrames, rows: set[int], known: Known, preparation: FramePreparation
 ) -> Iterator[ReadImage[T]]:
-    """Yield the frames at `rows`, video by video and in order. Frames that are `known` are not prepared."""
+    """Yield the frames in `rows`, video by video and in order. Frames that are `known` are not prepared."""
     room = threading.Semaphore(preparation.decoded)
 
     def prepare(row: int, image: RGB) -> ReadImage[T]:
@@ -119,7 +122,10 @@ def _result(waiting: ReadImage[T] | Future[ReadImage[T]]) -> ReadImage[T]:
 
 
 def _decode(frames: WantedFrames, rows: set[int], known: Known) -> Iterator[tuple[int, RGB | ReadImage[T]]]:
-    """Yield the row and the pixels of each frame, or the result of a frame that is `known` or cannot be decoded."""
+    """Yield the row and the pixels of each frame.
+
+    For a frame that is `known` or cannot be decoded, yield its result instead of its pixels.
+    """
     for video, wanted in frames.numbers.items():
         opened = [(number, row) for number, row in wanted if row in rows]
         if video in frames.errors:

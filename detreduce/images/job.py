@@ -26,7 +26,7 @@ from detreduce.machine.hashes import Digest
 Array = npt.NDArray[Any]
 MEMO_SECONDS = 30.0
 FRAMES_DECODED = 8
-"""Largest number of decoded frames in memory. A frame of a 4K video takes 25 MB."""
+"""The maximum number of decoded frames in memory. A frame of a 4K video takes 25 MB."""
 
 
 class ImageVectors:

@@ -284,7 +284,7 @@ class DigestMemo:
 
 
 def frame_digest(video: Digest, number: int) -> Digest:
-    """Return the digest of a frame from the digest of its video and its number."""
+    """Return the digest of a frame, computed from the digest of its video and from its number."""
     return content_digest(b"frame %d of the video " % number + video)
 
 

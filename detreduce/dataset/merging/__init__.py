@@ -1,1 +1,1 @@
-"""Merge datasets: all images and labels of several datasets in one new dataset, with classes joined by name."""
+"""Merge datasets: write the images and labels of several datasets as one new dataset, with classes matched by name."""

@@ -1,4 +1,4 @@
-"""Write merged COCO datasets as COCO: one JSON for each split, with all fields of images and annotations."""
+"""Write merged COCO datasets as COCO: one JSON file for each split, with all fields of images and annotations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ _LISTS = ("images", "annotations", "categories", "licenses")
 
 
 class Ids:
-    """Give out ids that are unique in a list: the wanted id if it is free, else the next whole number."""
+    """Gives out ids that are unique in a list: the wanted id if it is not in use yet, otherwise the next whole
+    number.
+    """
 
     def __init__(self) -> None:
         self._taken: set[Any] = set()
@@ -40,14 +42,14 @@ class Ids:
         return wanted
 
     def reserve(self, ids: Iterable[Any]) -> None:
-        """Keep numbers of later elements free, so that as few ids as possible change."""
+        """Reserve the ids of later elements, so that only few of them have to change."""
         numbers = [one for one in ids if isinstance(one, int) and not isinstance(one, bool)]
         self._next = max([self._next, *(number + 1 for number in numbers)])
 
 
 @dataclass
 class _Merged:
-    """The content of one merged JSON, and the ids that it has given out."""
+    """The content of one merged JSON file, and the ids that have been given out for it."""
 
     content: dict[str, Any] = field(default_factory=dict)
     images: Ids = field(default_factory=Ids)
@@ -56,10 +58,11 @@ class _Merged:
 
 
 def write_merged_coco(plan: Plan, placer: Placer) -> None:
-    """Write the images, one JSON for each split, and a data.yaml.
+    """Write the images, one JSON file for each split, and a data.yaml.
 
-    Ids of images, annotations, categories and licences stay, unless an earlier dataset uses them. Categories are joined
-    by name. Raise InputError if two categories of one name have other keypoints, or if classes cannot be joined.
+    The ids of images, annotations, categories and licences are kept, unless an earlier dataset uses them. Categories
+    are matched by name. Raise InputError if two categories with the same name have different keypoints, or if the
+    classes cannot be matched.
     """
     classes = join_classes({part.name: part.dataset for part in plan.parts})
     contents = [_read(part.dataset.source.splits[part.dataset.split].annotations) for part in plan.parts]
@@ -86,26 +89,28 @@ def write_merged_coco(plan: Plan, placer: Placer) -> None:
 
 
 def _read(file: Path | None) -> dict[str, Any]:
-    """Return the whole content of a COCO JSON, polygons included."""
+    """Return the whole content of a COCO JSON file, including polygons."""
     assert file is not None, "a COCO split has annotations"
     content = json.loads(read_text(file))
     return content if isinstance(content, dict) else {}
 
 
 def _entries(content: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """Return the objects in a list of the JSON."""
+    """Return the objects in a list of the JSON file."""
     return [entry for entry in content.get(key) or [] if isinstance(entry, dict)]
 
 
 def _ids(content: Mapping[str, Any], key: str) -> Iterable[Any]:
-    """Yield the ids of the objects in a list of the JSON."""
+    """Return the ids of the objects in a list of the JSON file."""
     return (entry.get("id") for entry in _entries(content, key))
 
 
 def _merge_categories(
     plan: Plan, contents: Sequence[Mapping[str, Any]], classes: JoinedClasses
 ) -> tuple[list[dict[str, Any]], list[dict[ImageId, ImageId]]]:
-    """Return the merged categories, and for each part a mapping: id of a category -> id in the merged JSON."""
+    """Return the merged categories and, for each part, a mapping from the id of a category to its id in the merged
+    file.
+    """
     taken = Ids()
     taken.reserve(key for part in plan.parts for key in part.dataset.class_keys)
     merged: dict[int, dict[str, Any]] = {}
@@ -132,7 +137,7 @@ def _merge_categories(
 def _add_images(
     plan: Plan, split: str, contents: Sequence[Mapping[str, Any]], merged: _Merged
 ) -> dict[Member, ImageId]:
-    """Add the images of a split and their licences. Return image -> its id in the merged JSON."""
+    """Add the images of a split and their licences. Return image -> its id in the merged file."""
     folder = PurePosixPath("images", split)
     members, found = plan.shown[split], {}
     by_id = {
@@ -155,7 +160,10 @@ def _add_images(
 
 
 def _add_licences(content: Mapping[str, Any], merged: _Merged) -> dict[Any, Any]:
-    """Add the licences of a JSON. Return id of a licence -> id in the merged JSON. Equal licences are joined."""
+    """Add the licences of a JSON file. Return id of each licence -> its id in the merged file.
+
+    If the merged file already contains an equal licence, its id is used.
+    """
     found: dict[Any, Any] = {}
     for entry in _entries(content, "licenses"):
         key = entry.get("id")
@@ -172,7 +180,10 @@ def _add_licences(content: Mapping[str, Any], merged: _Merged) -> dict[Any, Any]
 
 
 def _add_other_keys(plan: Plan, contents: Sequence[Mapping[str, Any]], numbers: Sequence[int], merged: _Merged) -> None:
-    """Add the other keys of the files, such as ``info``. Of a key, the first dataset's value is used."""
+    """Add all other keys of the files, such as ``info``.
+
+    If several files have the same key, the first value is used.
+    """
     for number, content in zip(numbers, contents, strict=True):
         for key, value in content.items():
             if key in _LISTS:
@@ -214,7 +225,7 @@ def _add_annotations(
 
 
 def _known(key: Any, known: Iterable[ImageId]) -> Any:
-    """Return an id as the file's images or categories write it: "7" and 7 are the same id."""
+    """Return an id in the form in which the images or categories of the file have it: as 7 or as "7"."""
     if isinstance(key, float) and key.is_integer():
         key = int(key)
     if not isinstance(key, int | str):

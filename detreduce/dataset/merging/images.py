@@ -1,4 +1,4 @@
-"""Choose the images of a merged dataset: identical images once, and a new name where two images share a name."""
+"""Choose the images of a merged dataset: keep identical images only once, and rename images whose name is in use."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from detreduce.dataset.merging.parts import Part
 from detreduce.dataset.records import ImageRecord
 
 SAME_BOX = 1e-3
-"""Largest difference of the corners of one box in two formats, as a fraction of the image."""
+"""Two boxes are equal if their corners differ by at most this fraction of the image. Formats round differently."""
 ClassBoxes = list[tuple[str, npt.NDArray[np.float64]]]
 
 
 class Member(NamedTuple):
-    """An image of a part: the position of the part, and the row of the image in the part."""
+    """An image of a part: the position of the part in the list of parts, and the row of the image in the part."""
 
     part: int
     row: int
@@ -30,20 +30,20 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """An image of one dataset whose bytes are also in an earlier dataset. The merged dataset has the image once.
+    """An image of one dataset that an earlier dataset contains too, byte for byte. It is written only once.
 
     Attributes
     ----------
     kept, dropped
         The files in the earlier and in the later dataset.
     split, dropped_split
-        The splits of these files. The image is in the split of the earlier dataset.
+        The splits that contain these files. The merged dataset has the image in the split of the earlier dataset.
     boxes, dropped_boxes
-        Numbers of boxes of these files, in the earlier and in the later dataset.
+        The number of boxes of the image in the earlier and in the later dataset.
     conflict
-        True if the labels differ.
+        Whether the labels differ.
     labels_of
-        The file whose labels are used: of the last dataset that has boxes for the image.
+        The file whose labels are used. It belongs to the last dataset that has boxes for the image.
     """
 
     kept: Path
@@ -58,7 +58,7 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """An image that got another name, because an image of the same split has its name already."""
+    """An image that gets another name, because the split already contains an image with its name."""
 
     image: Path
     split: str
@@ -67,20 +67,20 @@ class Renamed:
 
 @dataclass(frozen=True)
 class Plan:
-    """The images of a merged dataset.
+    """Which images a merged dataset contains, and which labels they get.
 
     Attributes
     ----------
     parts
         All splits of the datasets.
     shown
-        Split -> the image files, in the order of the datasets.
+        Split -> the images to write, in the order of the datasets.
     labels_from
-        Image file -> the image whose labels are used, where these are the labels of another dataset.
+        Image -> the image whose labels it gets, for images that get the labels of another dataset.
     repeated
-        The images that are not written, because an earlier dataset has them.
+        The images that are not written because an earlier dataset contains them.
     yolo
-        True if the images must have names that ultralytics finds, with one label file for each.
+        Whether the images need names that ultralytics finds, and a label file each.
     """
 
     parts: Sequence[Part]
@@ -94,7 +94,7 @@ class Plan:
         return self.parts[member.part].dataset[member.row]
 
     def labels(self, member: Member) -> Member:
-        """Return the image whose labels are written for an image."""
+        """Return the image whose labels are written for an image. It can be the image itself."""
         return self.labels_from.get(member, member)
 
     @cached_property
@@ -107,7 +107,7 @@ class Plan:
 
     @property
     def renamed(self) -> list[Renamed]:
-        """The images that got another name."""
+        """The images that get another name."""
         found = []
         for split, members in self.shown.items():
             folder = PurePosixPath("images", split)
@@ -119,7 +119,10 @@ class Plan:
 
 
 def _free_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixPath]:
-    """Return the output path of each image below ``images/<split>``. A name that is taken gets a number."""
+    """Return the path of each image in the output, below ``images/<split>``.
+
+    A number is added to a name that is in use.
+    """
     places: list[PurePosixPath] = []
     taken: set[PurePosixPath] = set()
     for record in records:
@@ -134,10 +137,10 @@ def _free_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixPa
 
 
 def make_plan(parts: Sequence[Part], *, yolo: bool) -> Plan:
-    """Return which images to write, and with which labels.
+    """Decide which images to write, and with which labels.
 
-    An image whose bytes several datasets have is written once: at the place of the first of these datasets, with the
-    labels of the last of them that has boxes for the image. Copies within one dataset stay.
+    If several datasets contain an image with the same bytes, it is written only once. It has the place from the first
+    of these datasets, and the labels of the last one that has boxes for it. Copies within a single dataset stay.
     """
     members = [Member(number, row) for number, part in enumerate(parts) for row in range(len(part.dataset))]
     paths = [parts[member.part].dataset[member.row].path for member in members]
@@ -182,25 +185,24 @@ def make_plan(parts: Sequence[Part], *, yolo: bool) -> Plan:
 
 
 def _path(parts: Sequence[Part], member: Member) -> Path:
-    """Return the file of an image."""
     return parts[member.part].dataset[member.row].path
 
 
 def _boxes_of(parts: Sequence[Part], member: Member) -> ClassBoxes:
-    """Return the class name and the corners of each box of an image, crowd regions included."""
+    """Return the class name and the corners of each box of an image, including crowd regions."""
     dataset = parts[member.part].dataset
     few = replace(dataset, records=(dataset[member.row],))
     return [(few.class_names[number], box) for number, box in zip(few.box_classes, few.boxes_xyxyn, strict=True)]
 
 
 def _same_boxes(ones: ClassBoxes, others: ClassBoxes) -> bool:
-    """Return whether two lists have the same boxes, in any order. Formats round the corners differently."""
+    """Return whether two lists contain the same boxes, in any order, apart from how formats round the corners."""
     left = list(others)
     return len(ones) == len(others) and all(_take(one, left) for one in ones)
 
 
 def _take(one: tuple[str, npt.NDArray[np.float64]], left: ClassBoxes) -> bool:
-    """Remove the nearest box of the same class from `left`. Return False if there is no such box."""
+    """Remove the nearest box of the same class from `left`. Return False if no box is near enough."""
     gaps = [float(np.abs(box - one[1]).max()) if name == one[0] else np.inf for name, box in left]
     if not gaps or not min(gaps) <= SAME_BOX:
         return False
@@ -209,7 +211,7 @@ def _take(one: tuple[str, npt.NDArray[np.float64]], left: ClassBoxes) -> bool:
 
 
 def check_strict(renamed: Iterable[Renamed], repeated: Iterable[Repeated]) -> list[str]:
-    """Return a sentence for each reason why the option `strict` refuses to merge."""
+    """Return a sentence for each reason why the option `strict` forbids the merge."""
     why = []
     names, conflicts = list(renamed), [one for one in repeated if one.conflict]
     if names:

@@ -39,27 +39,29 @@ def merge(
     overwrite: bool = False,
     discard_changes: bool = False,
 ) -> MergeResult:
-    """Write the images and labels of several datasets as one new dataset, for instance the rounds of a labelling.
+    """Write the images and labels of several datasets as one new dataset, for example of several rounds of labelling.
 
-    Classes are joined by name, and splits stay. Image files are linked or copied, so they stay byte for byte. The
-    datasets are never changed. An image whose bytes several datasets have is written once: at its place in the first of
-    these datasets, with the labels of the last of them that has boxes for it.
+    Classes are matched by name, and images stay in their splits. Image files are linked or copied, so they stay the
+    same byte for byte. The original datasets are never changed. If several datasets contain an image with the same
+    bytes, it is written only once. It has the place from the first of these datasets, and the labels of the last one
+    that has boxes for it.
 
     Parameters
     ----------
     datasets
-        Two or more datasets: paths as for `load_dataset`, or loaded datasets. All splits are merged. The formats may
-        differ.
+        Two or more datasets, as paths (see `load_dataset`) or as loaded datasets. All splits are merged. The formats
+        may differ.
     output
-        A new or empty folder. It appears complete or not at all. ``merge.json`` in it lists all changes.
+        A new or empty folder. It appears completely or not at all. Its file ``merge.json`` lists all changes.
     format
-        None: ``coco`` if all datasets are COCO, else ``yolo``. YOLO labels keep their lines (polygons, oriented boxes,
-        keypoints), and COCO keeps all fields of images and annotations. Other formats are written as YOLO with boxes
-        only, without polygons and crowd regions.
+        The format of the output. None means ``coco`` if all datasets are COCO, otherwise ``yolo``. YOLO labels keep
+        their lines (polygons, oriented boxes, keypoints), and COCO keeps all fields of images and annotations. Datasets
+        in any other format are written as YOLO, with boxes only, without polygons and crowd regions.
     images
-        Folder of images for the annotation files that do not name one: one for all, or one for each of these files.
+        The images folder for annotation files that do not name it: one folder for all of these files, or one for each
+        of them.
     link
-        How images are placed: ``hardlink``, ``symlink`` or ``copy``; see `write_subset`.
+        How to put images into the output: ``hardlink``, ``symlink`` or ``copy``; see `write_subset`.
     strict
         Whether to write nothing if images would be renamed, or if identical images have different labels.
     overwrite, discard_changes
@@ -68,15 +70,15 @@ def merge(
     Raises
     ------
     InputError
-        There are fewer than two datasets, a dataset has no labels, or the classes or keypoints cannot be joined. Or the
-        output overlaps a dataset or may not be replaced, or `strict` refuses the merge.
+        There are fewer than two datasets, a dataset has no labels, or the classes or keypoints do not match. The output
+        overlaps a dataset or may not be replaced. `strict` forbids the merge.
     DetreduceError
-        The output cannot be written. No partial output is left.
+        The output cannot be written. In this case, no partial output is left behind.
 
     Warns
     -----
     SubsetWarning
-        Something of a dataset cannot be kept, for instance the split names of a format that YOLO does not know.
+        Something cannot be kept, for example a split with a name that YOLO does not know.
     """
     mode = check_link(link)
     if mode == "list":
@@ -114,12 +116,12 @@ def merge(
 
 
 def _listed(datasets: Iterable[str | Path | DetectionDataset]) -> list[str | Path | DetectionDataset]:
-    """Return the datasets as a list. A single path or dataset is a list of one."""
+    """Return the datasets as a list. A single path or dataset becomes a list with one element."""
     return [datasets] if isinstance(datasets, str | Path | DetectionDataset) else list(datasets)
 
 
 def _choose_format(datasets: Sequence[DetectionDataset], asked: str | None) -> str:
-    """Return the format of the output. Raise InputError if `asked` cannot be written for these datasets."""
+    """Return the format of the output. Raise InputError if the datasets cannot be written in the requested format."""
     others = [dataset for dataset in datasets if dataset.source.format != "coco"]
     if asked is None:
         return "yolo" if others else "coco"
@@ -134,14 +136,14 @@ def _choose_format(datasets: Sequence[DetectionDataset], asked: str | None) -> s
 
 
 def _count(dataset: DetectionDataset, number: int, parts: Sequence[Part]) -> MergedSource:
-    """Return the numbers of images and boxes of one of the datasets."""
+    """Count the images and boxes of one of the datasets."""
     own = [part.dataset for part in parts if part.number == number]
     boxes = sum(int((~part.box_crowd).sum()) for part in own)
     return MergedSource(dataset.source.typed, dataset.source.format, sum(map(len, own)), boxes)
 
 
 def _files_of(parts: Sequence[Part]) -> LoadedFiles:
-    """Return the state of the files of all parts at loading."""
+    """Return the state of the files of all parts when they were loaded."""
     files = LoadedFiles()
     for part in parts:
         files.add_others(part.dataset.loaded)

@@ -1,4 +1,4 @@
-"""Load every split of the datasets that are merged, and check that they can be merged."""
+"""Load every split of the datasets to merge, and check that they can be merged."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Part:
     Attributes
     ----------
     number
-        Position of the dataset among the datasets, from 0.
+        The position of the dataset among the datasets, counted from 0.
     split
-        The split of the merged dataset that the images become part of.
+        The split of the merged dataset to which the images go.
     dataset
         The images that can be merged.
     """
@@ -37,13 +37,13 @@ class Part:
 
     @property
     def name(self) -> str:
-        """The name of the part in messages: the dataset as a person knows it, its place and its split."""
+        """What messages call the part: the path of the dataset, its position and its split."""
         return f"{self.dataset.source.typed} (dataset {self.number + 1}, {self.dataset.split})"
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An image that is not merged: its file, and why."""
+    """An image that is not merged, and the reason."""
 
     image: Path
     why: str
@@ -52,11 +52,11 @@ class LeftOut:
 def load_datasets(
     datasets: Sequence[str | Path | DetectionDataset], images: Sequence[str | Path] = ()
 ) -> list[DetectionDataset]:
-    """Return the datasets, loaded if they are paths.
+    """Load those datasets that are given as paths, and return all of them.
 
-    `images` are folders of images for the annotation files that do not name such a folder: one for all of these files,
-    or one for each. Raise InputError if there are fewer than two datasets, if a dataset is named twice or has no
-    labels, or if the number of folders does not fit.
+    `images` are images folders for annotation files that do not name them: one folder for all of these files, or one
+    for each of them. Raise InputError if there are fewer than two datasets, or if the number of folders does not fit.
+    Also raise InputError if a dataset is named twice or has no labels.
     """
     if isinstance(datasets, str | Path | DetectionDataset) or len(datasets) < 2:
         raise InputError("Pass at least two datasets to merge.")
@@ -85,7 +85,7 @@ def load_datasets(
 
 
 def _load_any_split(path: str | Path, images: str | Path | None) -> DetectionDataset:
-    """Load the split train, or the first split of a dataset without this split."""
+    """Load the split train or, if the dataset does not have it, its first split."""
     try:
         return load_dataset(path, images=images)
     except MissingSplitError as error:
@@ -95,16 +95,16 @@ def _load_any_split(path: str | Path, images: str | Path | None) -> DetectionDat
 
 
 def _takes_images(one: str | Path | DetectionDataset) -> bool:
-    """Return whether a dataset is an annotation file that does not name its folder of images."""
+    """Return whether a dataset is an annotation file that does not name its images folder."""
     return not isinstance(one, DetectionDataset) and takes_images(Path(one))
 
 
 def load_parts(datasets: Iterable[DetectionDataset], *, yolo: bool) -> tuple[list[Part], list[LeftOut]]:
     """Return all splits of the datasets, and the images that cannot be merged.
 
-    With `yolo`, images whose labels cannot be read are left out, because they would become background. The splits are
-    then train, val and test. Another split becomes part of train, unless its images are all in these three splits (the
-    split trainval of VOC). Raise InputError if a split cannot be loaded.
+    If `yolo` is True, images whose labels cannot be read are left out, because they would become background images. The
+    splits are then train, val and test. Any other split becomes part of train, unless these three splits already
+    contain all of its images, as for VOC's split trainval. Raise InputError if a split cannot be loaded.
     """
     parts, left_out = [], []
     for number, dataset in enumerate(datasets):
@@ -125,7 +125,7 @@ def load_parts(datasets: Iterable[DetectionDataset], *, yolo: bool) -> tuple[lis
 
 
 def _canonical(splits: dict[str, DetectionDataset]) -> dict[str, str]:
-    """Return name of a split -> train, val or test. Splits that repeat the images of these splits are left out."""
+    """Return name of each split -> train, val or test. A split that only repeats images of these three is left out."""
     found = {name: name for name in splits if name in CANONICAL}
     covered = {record.path for name in found for record in splits[name]}
     for name, part in splits.items():
@@ -138,7 +138,7 @@ def _canonical(splits: dict[str, DetectionDataset]) -> dict[str, str]:
 
 
 def _why_left_out(record: ImageRecord, *, yolo: bool) -> str:
-    """Return why an image cannot be merged, or an empty text."""
+    """Return why an image cannot be merged, or an empty string if it can."""
     if not is_regular(record.path):
         return "the image file is missing"
     if yolo and not record.trainable:

@@ -1,4 +1,4 @@
-"""The result of a merge: where each image came from, and what was renamed, joined or left out."""
+"""The result of a merge: the merged datasets, and which images were renamed, repeated or left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detreduce.dataset.records import DetectionDataset
 
 @dataclass(frozen=True)
 class MergedSource:
-    """One of the merged datasets: its path, its format, and its numbers of images and boxes in all splits."""
+    """One of the merged datasets: its path, its format, and its number of images and boxes in all splits."""
 
     path: Path
     format: str
@@ -29,25 +29,25 @@ class MergeResult:
     Attributes
     ----------
     dataset
-        The merged dataset, loaded from the output: its split train, or its first split.
+        The merged dataset, loaded from the output folder: its split train or, if there is none, its first split.
     output
         The folder with the merged dataset.
     format
-        Format of the merged dataset: ``yolo`` or ``coco``.
+        The format of the merged dataset, ``yolo`` or ``coco``.
     splits
-        Split -> number of images.
+        Name of each split -> number of its images.
     boxes
-        Number of boxes in all splits. Crowd regions do not count.
+        The number of boxes in all splits, without crowd regions.
     class_names
-        The classes, joined by name. The classes of the first dataset come first.
+        The names of the classes. The classes of the first dataset come first.
     sources
         The merged datasets.
     renamed
-        Images that got another name, because an earlier dataset uses their name.
+        The images that got another name, because an earlier dataset has an image with their name.
     repeated
-        Images that an earlier dataset has too. They are written once.
+        The images that an earlier dataset contains too. They were written only once.
     left_out
-        Images that could not be merged, for instance because their file is missing.
+        The images that could not be merged, for example because their file is missing.
     """
 
     dataset: DetectionDataset
@@ -66,16 +66,16 @@ class MergeResult:
 
     @property
     def images(self) -> int:
-        """Number of images in all splits."""
+        """The number of images in all splits."""
         return sum(self.splits.values())
 
     @property
     def conflicts(self) -> tuple[Repeated, ...]:
-        """The images that an earlier dataset has too, with other labels."""
+        """The images that an earlier dataset contains too, but with other labels."""
         return tuple(one for one in self.repeated if one.conflict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result ready for JSON. ``merge.json`` in the output has the same content."""
+        """Return the result as values that JSON can store. ``merge.json`` in the output has the same content."""
         return {
             "data": str(self.dataset.source.path),
             "format": self.format,
@@ -93,7 +93,7 @@ def merge_record(
     repeated: tuple[Repeated, ...],
     left_out: tuple[LeftOut, ...],
 ) -> dict[str, Any]:
-    """Return what a merge did, ready for JSON."""
+    """Return what a merge did, as values that JSON can store."""
     return {
         "sources": [_plain(one) for one in sources],
         "renamed": [_plain(one) for one in renamed],
@@ -103,5 +103,5 @@ def merge_record(
 
 
 def _plain(one: MergedSource | Renamed | Repeated | LeftOut) -> dict[str, Any]:
-    """Return the fields of a record, with paths as texts."""
+    """Return the fields of a record as a dict, with paths as strings."""
     return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(one).items()}

@@ -1,4 +1,4 @@
-"""Write merged datasets as YOLO. Lines of YOLO labels keep everything but the class number."""
+"""Write merged datasets as YOLO. In the lines of YOLO labels, only the class number is changed."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _POSE_KEYS = ("kpt_shape", "flip_idx", "kpt_names")
 def write_merged_yolo(plan: Plan, placer: Placer) -> None:
     """Write the images, the labels and the data.yaml of merged datasets.
 
-    Labels of YOLO datasets keep their lines (polygons, oriented boxes, keypoints), with the class numbers of the merged
-    dataset. Labels of other formats become boxes. Raise InputError if the keypoints of the datasets differ, or if the
-    classes cannot be joined by name.
+    The labels of YOLO datasets keep their lines (polygons, oriented boxes, keypoints), with the class numbers of the
+    merged dataset. The labels of any other dataset are converted to boxes. Raise InputError if the keypoints of the
+    datasets differ, or if the classes cannot be matched by name.
     """
     others = other_keys(plan.parts)
     classes = join_classes({part.name: part.dataset for part in plan.parts})
@@ -55,7 +55,10 @@ def write_merged_yolo(plan: Plan, placer: Placer) -> None:
 
 
 class _Labels:
-    """The content of the label files, by image. The labels of other formats are converted part by part."""
+    """The content of the label file of each image.
+
+    Labels in other formats than YOLO are converted one part at a time.
+    """
 
     def __init__(self, plan: Plan, numbers: Mapping[str, Sequence[int]]) -> None:
         self.plan, self.numbers = plan, numbers
@@ -63,7 +66,7 @@ class _Labels:
         self._converted: dict[int, dict[int, bytes]] = {}
 
     def of(self, member: Member) -> bytes | None:
-        """Return the content of an image's label file, or None if the image has no label file."""
+        """Return the content of the label file of an image, or None if it has no label file."""
         part = self.plan.parts[member.part]
         numbers = self.numbers[part.name]
         if part.dataset.source.format == "yolo":
@@ -76,7 +79,7 @@ class _Labels:
         return self._converted[member.part][member.row]
 
     def _convert(self, number: int, part: Part, numbers: Sequence[int]) -> dict[int, bytes]:
-        """Return row -> content of the label file, for the images of a part whose labels are written."""
+        """Return row -> content of the label file, for those images of a part whose labels are written."""
         shown = (member for members in self.plan.shown.values() for member in members)
         rows = sorted({labels.row for labels in map(self.plan.labels, shown) if labels.part == number})
         few = replace(part.dataset, records=tuple(part.dataset[row] for row in rows))
@@ -88,9 +91,9 @@ class _Labels:
 
 
 def renumbered(data: bytes, numbers: Sequence[int]) -> bytes:
-    """Return the content of a label file with other class numbers: class i becomes ``numbers[i]``.
+    """Return the content of a label file with new class numbers: class i becomes ``numbers[i]``.
 
-    Everything else stays byte for byte. A line whose class is not known stays as it is.
+    Everything else stays the same byte for byte. A line with an unknown class stays as it is.
     """
     if list(numbers) == list(range(len(numbers))):
         return data
@@ -99,7 +102,6 @@ def renumbered(data: bytes, numbers: Sequence[int]) -> bytes:
 
 
 def _renumbered(line: bytes, numbers: Sequence[int]) -> bytes:
-    """Return one line with its new class number."""
     fields = line.split(maxsplit=1)
     try:
         value = float(fields[0]) if fields else -1.0
@@ -112,9 +114,10 @@ def _renumbered(line: bytes, numbers: Sequence[int]) -> bytes:
 
 
 def other_keys(parts: Sequence[Part]) -> dict[str, Any]:
-    """Return the keys of the data.yaml files besides classes and paths. Of a key, the first dataset's value is used.
+    """Return the keys of the data.yaml files that describe neither classes nor paths.
 
-    Warn if another dataset has another value, and if masks are not merged. Raise InputError if the keypoints differ.
+    If several datasets have the same key, the value of the first one is used, with a warning if the values differ. A
+    warning is also issued if masks are not merged. Raise InputError if the keypoints differ.
     """
     found: dict[str, Any] = {}
     datasets = list({part.number: part.dataset for part in parts}.values())

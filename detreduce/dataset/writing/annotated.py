@@ -148,8 +148,9 @@ def _place_of_reduced(
 
 
 def _place_of_new(place: PurePosixPath, own: str, split: str, taken: Iterable[PurePosixPath]) -> PurePosixPath:
-    """Return the output path of the annotation file of a new split: ``instances_val2017.json``, if the file of the
-    split `own` is ``instances_train2017.json``.
+    """Return the path in the output for the annotation file of a new split.
+
+    For example, it is ``instances_val2017.json`` if the file of the split `own` is ``instances_train2017.json``.
     """
     stem, named = re.subn(rf"(?<![a-z]){own}(?![a-z])", split, place.stem, count=1, flags=re.IGNORECASE)
     stem = stem if named else f"{stem}-{split}"

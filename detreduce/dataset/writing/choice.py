@@ -92,7 +92,9 @@ class Choice:
 
     @property
     def split_names(self) -> list[str]:
-        """Names of the splits in the output: the splits of the source, and the splits that are held out."""
+        """The names of the splits in the output: the splits of the source, and the new splits that are taken out of
+        `dataset`.
+        """
         return list(in_order(dict.fromkeys([*self.dataset.source.splits, *self.held_out])))
 
     def load_others(self) -> dict[str, DetectionDataset]:

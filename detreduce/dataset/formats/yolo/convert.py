@@ -191,9 +191,9 @@ def _format_number(value: float) -> str:
 def make_data_yaml(
     header: str, own: str, splits: Sequence[str], names: Sequence[str], others: Mapping[str, Any] | None = None
 ) -> str:
-    """Return the text of the data.yaml. If train or val is missing, name another split instead and warn.
+    """Return the text of the data.yaml. If there is no train or val split, name another split in its place and warn.
 
-    `header` is the comment in the first line. `own` is the split that is named instead. `others` contains further keys.
+    `header` is the comment in the first line. `own` is the split to name instead. `others` contains further keys.
     """
     lines = [f"# {header}\n"]
     lines += [f"{split}: images/{split}\n" for split in splits]

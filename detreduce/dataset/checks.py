@@ -23,7 +23,7 @@ from detreduce.dataset.repeated_names import RENAME, find_repeated_names
 from detreduce.dataset.splits import in_order
 from detreduce.display.progress import progress
 from detreduce.errors import ImageReadError, InputError
-from detreduce.machine.decoder_messages import decode_quietly
+from detreduce.machine.decoder_messages import quiet_decoders
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
 from detreduce.machine.processors import processors
 from detreduce.ultralytics_bridge.shown_size import shown_size
@@ -323,8 +323,8 @@ def _check_image(record: ImageRecord) -> list[Problem]:
     try:
         with opened_image(record.path) as image:
             check_pixels(*image.size)
-            with decoding(image.width * image.height):
-                decode_quietly(image.load)
+            with decoding(image.width * image.height), quiet_decoders():
+                image.load()
             kind = image.format
             width, height = shown_size(image, record.path)
     # for a broken file, Pillow's decoders can raise almost any error

@@ -60,6 +60,20 @@ def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
         return {path: words for found in pool.map(_damaged_in, parts) for path, words in found.items()}
 
 
+def confirmed_damage(suspects: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Return the damaged files among `suspects`, each with libjpeg's message.
+
+    If the machine can start no process that decodes the files again, all suspects are returned.
+    """
+    if not suspects:
+        return []
+    try:
+        found = damaged_jpegs(suspects)
+    except OSError as error:
+        return [(path, f"perhaps: {error}") for path in suspects]
+    return [(path, found[path]) for path in suspects if path in found]
+
+
 def _damaged_in(paths: Sequence[Path]) -> dict[Path, str]:
     """Decode some files in a child process, and return the damaged ones: path -> message of libjpeg."""
     names = b"\0".join(os.fsencode(path.absolute()) for path in paths)

@@ -18,7 +18,7 @@ import cv2
 from detreduce.errors import ImageReadError
 from detreduce.images.decode import RGB, Preprocess, decode_framed
 from detreduce.images.frame import Frame
-from detreduce.machine.decoder_messages import damage_in, heard_messages
+from detreduce.machine.decoder_messages import quiet_decoders
 from detreduce.machine.hashes import Digest, content_digest
 from detreduce.machine.processors import processors
 from detreduce.machine.regular_files import IMAGES, read_regular
@@ -47,8 +47,8 @@ class ReadImage(Generic[T]):
         The result of `prepare`. None if all vectors of the image are already stored, or if the image cannot be decoded.
     error
         Why the file cannot be read or decoded. Empty if there was no error.
-    damage
-        What the decoder printed about damage in an image that it decoded anyway. Empty if there was no such message.
+    suspect
+        Whether this image may be damaged, although it was decoded: a decoder printed a message at the same time.
     """
 
     row: int
@@ -57,7 +57,7 @@ class ReadImage(Generic[T]):
     digest: Digest = b""
     content: T | None = None
     error: str = ""
-    damage: str = ""
+    suspect: bool = False
 
 
 def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: Known) -> ReadImage[T]:
@@ -75,9 +75,9 @@ def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: 
     if known(row, digest):
         return ReadImage(row, status, read_at_ns, digest)
     try:
-        with heard_messages() as messages:
+        with quiet_decoders() as suspicion:
             content = prepare(row, data)
-        return ReadImage(row, status, read_at_ns, digest, content, damage=damage_in(messages))
+            return ReadImage(row, status, read_at_ns, digest, content, suspect=suspicion())
     except (ImageReadError, cv2.error, MemoryError) as error:
         return ReadImage(row, status, read_at_ns, digest, error=str(error))
 

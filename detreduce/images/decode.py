@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from detreduce.errors import ImageReadError
 from detreduce.images.frame import WHOLE, Frame, reduced_frame
-from detreduce.machine.decoder_messages import decode_quietly
+from detreduce.machine.decoder_messages import quiet_decoders
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
 from detreduce.machine.regular_files import IMAGES, read_regular
 from detreduce.videos.reader import read_frame
@@ -131,7 +131,8 @@ def decode(data: bytes | RGB, *, longest: int | None = None, shortest: int | Non
     then still has at least `longest` pixels, and its shorter side at least `shortest` pixels.
 
     If a JPEG has its end marker, damage inside it is not detected, because libjpeg fills in the missing parts without
-    an error. `check_images` detects such damage. libjpeg's message is collected by `heard_messages`.
+    an error. `check_images` detects such damage. `quiet_decoders` tells whether libjpeg
+    printed a message.
 
     Raises
     ------
@@ -193,7 +194,8 @@ def decode_framed(data: bytes | RGB, *, longest: int | None = None, shortest: in
 def _decode_opencv(data: bytes, flag: int) -> RGB | None:
     """Decode an image to RGB with OpenCV. Return None if OpenCV cannot decode it."""
     try:
-        image = decode_quietly(lambda: cv2.imdecode(np.frombuffer(data, np.uint8), flag))
+        with quiet_decoders():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error:  # OpenCV raises an error for images over its size limit
         return None
     if image is None or flag == getattr(cv2, "IMREAD_COLOR_RGB", None):
@@ -226,7 +228,8 @@ def _decode_pillow(data: bytes, *, prefer_opencv: bool = False) -> RGB:
         with opened_image(data) as image:
             check_pixels(*image.size)
             with decoding(image.width * image.height):
-                decode_quietly(image.load)
+                with quiet_decoders():
+                    image.load()
                 if prefer_opencv and (other := _decode_opencv(data, _COLOUR)) is not None:
                     return other
                 ImageOps.exif_transpose(image, in_place=True)

@@ -15,6 +15,7 @@ from typing import Any, Generic
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.dataset.jpeg import confirmed_damage
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, DetreduceWarning, ImageReadError, name_first
 from detreduce.images.batches import Known, ReadImage, T, read_ahead, read_image
@@ -162,8 +163,8 @@ class ImageJob(Generic[T]):
         work for at most this number of images is lost.
     failures
         Row of each unreadable image -> reason.
-    damaged
-        Row of each damaged image that was decoded anyway -> the decoder's message.
+    suspects
+        Rows of the images that were decoded but may be damaged.
     computed
         Number of images whose vectors were computed.
     """
@@ -177,7 +178,7 @@ class ImageJob(Generic[T]):
     stop_at_failure: bool = False
     batch: int = 16
     failures: dict[int, str] = field(default_factory=dict)
-    damaged: dict[int, str] = field(default_factory=dict)
+    suspects: set[int] = field(default_factory=set)
     computed: int = 0
     _digests: dict[int, Digest] = field(default_factory=dict)
     _frames: WantedFrames = field(default_factory=WantedFrames)
@@ -225,9 +226,11 @@ class ImageJob(Generic[T]):
                 warn_unwritable(error)
 
     def _warn_of_damage(self) -> None:
-        """Issue one warning about the damaged images that were decoded anyway."""
-        if self.damaged:
-            damaged = [f"{self.paths[row]} ({why})" for row, why in sorted(self.damaged.items())]
+        """Name the damaged images that were decoded anyway, in one warning."""
+        damaged = [
+            f"{path} ({why})" for path, why in confirmed_damage([self.paths[row] for row in sorted(self.suspects)])
+        ]
+        if damaged:
             text = f"Damaged, but decoded (the decoder fills in missing parts): {name_first(damaged)}."
             warnings.warn(f"{text} `inspect --check-images` names all.", DetreduceWarning, stacklevel=3)
 
@@ -280,8 +283,8 @@ class ImageJob(Generic[T]):
             if image.status is not None:
                 self._digests[image.row] = image.digest
                 self.memo.put(path, image.status, image.read_at_ns, image.digest)
-            if image.damage:
-                self.damaged[image.row] = image.damage
+            if image.suspect:
+                self.suspects.add(image.row)
             if image.error:
                 if self.stop_at_failure:
                     raise ImageReadError(f"{path}: {image.error}.")

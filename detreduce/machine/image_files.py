@@ -53,14 +53,6 @@ def pixel_limit() -> int:
         raise InputError(f"{VARIABLE}={text!r} is not a number of pixels. Use a whole number of at least 1.") from None
 
 
-def set_pixel_limit(pixels: int) -> None:
-    """Change the limit of `pixel_limit` for this process and for the processes that it starts.
-
-    Raise InputError if `pixels` is below 1.
-    """
-    os.environ[VARIABLE] = str(check_limit(pixels))
-
-
 def check_limit(pixels: int) -> int:
     """Return the limit unchanged. Raise InputError if it is below 1."""
     if pixels < 1:

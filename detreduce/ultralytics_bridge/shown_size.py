@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detreduce.errors import ImageReadError
-from detreduce.machine.decoder_messages import decode_quietly
+from detreduce.machine.decoder_messages import quiet_decoders
 from detreduce.machine.image_files import check_pages, check_pixels, decoding
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def shown_size(image: PIL.Image.Image, path: Path) -> tuple[int, int]:
         check_pages(image)
     except ImageReadError as error:
         raise OSError(str(error)) from None
-    with decoding(width * height):
-        pixels = decode_quietly(lambda: imread(path))
+    with decoding(width * height), quiet_decoders():
+        pixels = imread(path)
     return (width, height) if pixels is None else (pixels.shape[1], pixels.shape[0])
 
 

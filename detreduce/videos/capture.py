@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 
 from detreduce.errors import ImageReadError
-from detreduce.machine.decoder_messages import decode_quietly
+from detreduce.machine.decoder_messages import quiet_decoders
 from detreduce.machine.regular_files import open_regular
 
 # read by OpenCV when it opens its first video: a damaged video prints thousands of lines
@@ -32,7 +32,8 @@ def open_video(video: Path, options: Sequence[int] = ()) -> cv2.VideoCapture:
     for name, value in (_QUIET, _LOCAL):
         os.environ.setdefault(name, value)
     try:
-        capture = decode_quietly(lambda: cv2.VideoCapture(str(video), cv2.CAP_FFMPEG, list(options)))
+        with quiet_decoders():
+            capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG, list(options))
     except cv2.error:
         raise ImageReadError(NO_VIDEO) from None
     if not capture.isOpened():

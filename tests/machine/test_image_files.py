@@ -25,11 +25,11 @@ from detreduce.machine.image_files import (
     LONGEST_SIDE,
     MAX_PIXELS,
     VARIABLE,
+    check_limit,
     check_pixels,
     decoding,
     opened_image,
     pixel_limit,
-    set_pixel_limit,
     starts_like_image,
 )
 
@@ -74,7 +74,7 @@ def test_every_decoder_keeps_to_the_limit(
     assert "limit" in check_images(dataset)[0].what
     assert "limit" in read_signatures([path], tmp_path / "cache").failures[0]
     assert dataset[0].size == (40, 20)  # a header is never too large
-    set_pixel_limit(800)
+    monkeypatch.setenv(VARIABLE, "800")
     assert decode(path.read_bytes()).shape == (20, 40, 3)
     assert small_image(path) is not None and check_images(dataset) == ()
 
@@ -98,7 +98,7 @@ def test_the_limit_is_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(InputError):
             pixel_limit()
     with pytest.raises(InputError):
-        set_pixel_limit(0)
+        check_limit(0)
 
 
 def test_a_higher_limit_is_one_of_pillow_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.machine.decoder_messages import decode_quietly
+from detreduce.machine.decoder_messages import quiet_decoders
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
 from detreduce.videos.reader import read_frame
 
@@ -32,9 +32,9 @@ def small_image(path: Path, side: int = SIDE) -> Image | None:
             return _shrink(Image.fromarray(frame), side)
         with opened_image(path) as image:
             check_pixels(*image.size)
-            with decoding(image.width * image.height):
+            with decoding(image.width * image.height), quiet_decoders():
                 image.draft("RGB", (2 * side, 2 * side))
-                small = decode_quietly(lambda: _shrink(image, side))
+                small = _shrink(image, side)
     # for a broken file, Pillow's decoders can raise almost any error
     except Exception:
         return None

@@ -26,7 +26,7 @@ def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
     for folder in _listed(dataset):
         if _matches(output, folder) or (isinstance(folder, Path) and _real(folder).is_relative_to(output)):
             raise InputError(f"Output {output} and the source's folder {folder} overlap. Choose another output.")
-    for file in map(_real, files):
+    for file in sorted(map(_real, files)):
         if file.is_relative_to(output):
             raise InputError(f"Output {output} contains {file} of the source. Choose another output.")
 
@@ -46,8 +46,8 @@ def check_cache_apart(cache: str | Path | None, dataset: DetectionDataset) -> No
             raise InputError(f"The cache {place} is inside the source's folder {folder}. Choose another folder.")
 
 
-def _listed(dataset: DetectionDataset, *, also_with_annotations: bool = False) -> set[Path | str]:
-    """Return the folders and glob patterns in which a new file could become part of the dataset.
+def _listed(dataset: DetectionDataset, *, also_with_annotations: bool = False) -> list[Path | str]:
+    """Return the folders and glob patterns in which a new file could become part of the dataset, sorted by name.
 
     The loader does not list the images folder of a COCO JSON file. Therefore, a new folder or file may be inside an
     images folder that contains the JSON file.
@@ -60,7 +60,7 @@ def _listed(dataset: DetectionDataset, *, also_with_annotations: bool = False) -
         for path in split.images
         if path.is_dir() and (also_with_annotations or not any(path in file.parents for file in annotations))
     }
-    return {*images, *_label_folders(dataset), *get_format(source.format).reads_from(source)}
+    return sorted({*images, *_label_folders(dataset), *get_format(source.format).reads_from(source)}, key=str)
 
 
 def _label_folders(dataset: DetectionDataset) -> set[Path]:

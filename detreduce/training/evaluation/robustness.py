@@ -17,7 +17,7 @@ import yaml
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.display.progress import step
 from detreduce.errors import InputError
-from detreduce.machine.decoder_messages import decode_quietly
+from detreduce.machine.decoder_messages import quiet_decoders
 from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import writing
 from detreduce.machine.parallel import in_threads
@@ -168,5 +168,6 @@ def _read(path: Path, flag: int) -> Any:
     from ultralytics.utils.patches import imread
 
     # the original file may have changed since it was loaded
-    image = decode_quietly(lambda: imread(path, flag)) if is_regular(path) else None
+    with quiet_decoders():
+        image = imread(path, flag) if is_regular(path) else None
     return image if image is None or image.dtype == np.uint8 else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from detreduce.dataset.jpeg import confirmed_damage
 from detreduce.display.terminal_text import visible
 from detreduce.errors import ImageReadError, InputError
-from detreduce.machine.decoder_messages import damage_in, decode_quietly, heard_messages
+from detreduce.machine.decoder_messages import quiet_decoders
 from detreduce.machine.image_files import check_pages, opened_image
 from detreduce.machine.regular_files import is_regular
 
@@ -29,9 +31,10 @@ def read_image_quietly(filename: str | Path, *args: Any, **kwargs: Any) -> Any:
     if not is_regular(filename):
         return None
     _check_pages(Path(filename))
-    with heard_messages() as messages:
-        image = decode_quietly(lambda: imread(filename, *args, **kwargs))
-    damage = damage_in(messages)
+    with quiet_decoders() as suspicion:
+        image = imread(filename, *args, **kwargs)
+        suspect = suspicion()
+    damage = _damage(Path(filename).resolve()) if suspect else ""
     if damage:
         warning = f"{Path(filename).resolve()}: damaged; the decoder fills in missing parts ({damage})"
         if get_worker_info() is None:
@@ -40,6 +43,12 @@ def read_image_quietly(filename: str | Path, *args: Any, **kwargs: Any) -> Any:
             _printed.add(warning)
             print(visible(f"Warning: {warning}"), file=sys.stderr, flush=True)
     return image
+
+
+@cache
+def _damage(file: Path) -> str:
+    """Return the decoder's message about the damage in a file, or an empty text."""
+    return "".join(why for _, why in confirmed_damage([file]))
 
 
 def _check_pages(file: Path) -> None:

@@ -243,13 +243,47 @@ def test_two_images_of_that_name_are_none(tmp_path):
         ("[", "1:2: not valid JSON"),
         ("[]", "list of tasks"),
         ("[1]", "list of tasks"),
-        ('[{"id": 1}]', "task 1 does not name"),
+        ('[{"id": 1}, {"id": 2, "data": 3}]', "no task names an image"),
     ],
 )
 def test_json_that_is_no_export(tmp_path, text, word):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(InputError, match=word):
         load_dataset(tmp_path / "x.json")
+
+
+def test_tasks_without_an_id_are_told_apart_by_their_image(tmp_path):
+    tasks = [task(n, {"id": n, "result": [box(n)]}) for n in range(5)]
+    for number in (0, 2):
+        del tasks[number]["id"]
+    make_images(tmp_path / "images", {f"{n}.jpg": (100, 50) for n in range(5)})
+    (tmp_path / "x.json").write_text(json.dumps(tasks))
+    dataset = load_dataset(tmp_path / "x.json")
+    assert dataset.image_ids == ["0.jpg", 1, "2.jpg", 3, 4] and not dataset.problems
+    for kept in (["2.jpg", 3], ["0.jpg", 4], dataset.image_ids):
+        reduced = write_subset(dataset, kept, tmp_path / f"out{len(kept)}{kept[0]}")
+        assert reduced.image_ids == kept
+        rows = [dataset.image_ids.index(key) for key in kept]
+        assert [record.path.name for record in reduced] == [dataset[row].path.name for row in rows]
+
+
+def test_two_images_with_one_id_are_named(tmp_path):
+    make_images(tmp_path / "images", {f"{n}.jpg": (8, 8) for n in range(3)})
+    tasks = [task(1), task(1), task(1, image="2.jpg")]
+    (tmp_path / "x.json").write_text(json.dumps(tasks))
+    whats = [problem.what for problem in load_dataset(tmp_path / "x.json").problems]
+    assert any("listed twice" in what for what in whats)
+    assert any("'1.jpg' and '2.jpg'" in what for what in whats)
+
+
+def test_a_task_without_an_image_stops_no_other(tmp_path):
+    make_images(tmp_path / "images", {"1.jpg": (8, 8)})
+    (tmp_path / "x.json").write_text(json.dumps([{"id": 7, "data": 8}, task(1, {"id": 1, "result": [box(1)]}), {}]))
+    dataset = load_dataset(tmp_path / "x.json")
+    assert [problem.what for problem in dataset.problems] == [
+        f"task {number} does not name an image; left out" for number in (7, 3)
+    ]
+    assert write_subset(dataset, [1], tmp_path / "out").image_ids == [1]
 
 
 def test_coco_is_found_by_the_names_of_uploads(folder, tmp_path):

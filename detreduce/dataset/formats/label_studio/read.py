@@ -73,8 +73,8 @@ def load_label_studio(source: Source, split: str) -> DetectionDataset:
     place = source.splits[split]
     file, folder = place.annotations, place.images[0]
     assert file is not None, "a Label Studio split has its JSON"
-    tasks = [_read_task(entry, number, file) for number, entry in enumerate(read_tasks(file), 1)]
     problems: list[Problem] = []
+    tasks = list(_read_images(read_tasks(file), file, problems))
     rows = _find_images(tasks, file, folder, problems)
     names = tuple(sorted({label for task in tasks for label in task.labels}))
     class_of = {name: number for number, name in enumerate(names)}
@@ -117,24 +117,34 @@ def read_tasks(file: Path) -> list[dict[str, Any]]:
     return content
 
 
-def key_of(entry: Mapping[str, Any], number: int) -> int | str:
-    """Return the id of a task or, if it has none, its number in the file (counted from 1)."""
+def key_of(entry: Mapping[str, Any]) -> int | str | None:
+    """Return the id of a task. Without an id, return its image reference, and None if the task has no image either."""
     key = entry.get("id")
-    return key if isinstance(key, int | str) and not isinstance(key, bool) else number
+    return key if isinstance(key, int | str) and not isinstance(key, bool) else _find_reference(_data_of(entry))
 
 
-def _read_task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
-    """Read a task, which is number `number` in the file (counted from 1).
+def _data_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the part of a task that names the image. In a minimal export, this part is the task itself."""
+    return entry["data"] if isinstance(entry.get("data"), Mapping) else entry
 
-    Raise InputError if it does not name an image.
-    """
+
+def _read_images(entries: Sequence[Mapping[str, Any]], file: Path, problems: list[Problem]) -> Iterator[_Task]:
+    """Yield the tasks that name an image. Add the others to `problems`, and raise InputError if no task does."""
+    missing = 0
+    for number, entry in enumerate(entries, 1):
+        key, reference = key_of(entry), _find_reference(_data_of(entry))
+        if key is not None and reference is not None:
+            yield _read_regions(entry, _Task(key, reference))
+            continue
+        missing += 1
+        if missing == len(entries):
+            raise InputError(f"{file}: no task names an image. Use an export of an image project.")
+        problems.append(Problem(file, f"task {entry.get('id', number)} does not name an image; left out"))
+
+
+def _read_regions(entry: Mapping[str, Any], task: _Task) -> _Task:
+    """Add the boxes of the best annotation to a task, and return it."""
     minimal = not isinstance(entry.get("data"), Mapping)
-    reference = _find_reference(entry if minimal else entry["data"])
-    if reference is None:
-        raise InputError(
-            f"{file}: task {key_of(entry, number)} does not name an image. Use an export of an image project."
-        )
-    task = _Task(key_of(entry, number), reference)
     seen: dict[tuple[str, Box], int] = {}
     regions = list(_list_minimal_regions(entry) if minimal else _list_regions(entry, task))
     # with <Rectangle> and <Labels>, a project stores each region twice: once without and once with its label
@@ -298,17 +308,24 @@ def _bound_ellipse(centre: Pair, radii: Pair, degrees: float, image: tuple[int, 
     return [(x - across, y - down), (x + across, y + down)]
 
 
+def _describe_repeat(task: _Task, first: _Task) -> str:
+    """Return the problem of a task whose id is the id of an earlier task, `first`."""
+    if task.reference == first.reference:
+        return f"task {task.id} is listed twice (probably several annotators); used once"
+    images = f"{first.reference!r} and {task.reference!r}"
+    return f"tasks of two images, {images}, have the id {task.id}; only the first is used"
+
+
 def _find_images(tasks: Sequence[_Task], file: Path, folder: Path, problems: list[Problem]) -> dict[str, _Task]:
     """Return image path -> task, for the tasks whose image exists. For the other tasks, add problems."""
     finder = ImageFinder(folder)
     rows: dict[str, _Task] = {}
     missing: list[_Task] = []
-    ids: set[int | str] = set()
+    first: dict[int | str, _Task] = {}
     for task in tasks:
-        if task.id in ids:
-            problems.append(Problem(file, f"task {task.id} is listed twice (probably several annotators); used once"))
+        if (other := first.setdefault(task.id, task)) is not task:
+            problems.append(Problem(file, _describe_repeat(task, other)))
             continue
-        ids.add(task.id)
         name = finder.find(task.reference)
         if name is None:
             missing.append(task)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +29,10 @@ def write_label_studio(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 def _filter_tasks(file: Path, records: Iterable[ImageRecord]) -> Iterator[bytes]:
     """Yield the file with only the tasks of these records."""
-    kept, numbers = {record.id for record in records}, count(1)
+    kept = {record.id for record in records}
 
     def wanted(task: Any) -> bool:
-        """Return whether a task was chosen. A task without an id is identified by its number in the file."""
-        number = next(numbers)
-        return isinstance(task, dict) and key_of(task, number) in kept
+        return isinstance(task, dict) and key_of(task) in kept
 
     text = read_text(file)
     for start, end in kept_spans_of_list(text, wanted):

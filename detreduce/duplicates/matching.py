@@ -5,6 +5,7 @@ A picture is compared only with leaders, so the memory grows only linearly with 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from detreduce.duplicates.alignment import overlay
 from detreduce.duplicates.descriptors import describe, in_all_orientations
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.signatures import available_cores
+from detreduce.errors import DetreduceWarning
 from detreduce.images.batches import decoding_threads
 from detreduce.machine.parallel import one_blas_thread
 
@@ -26,7 +28,7 @@ CANDIDATE = 0.65
 """Two pictures are aligned only if their descriptors have at least this correlation, in some orientation."""
 
 MOST_CANDIDATES = 200
-"""The largest number of pictures with which one picture is aligned, starting with the most similar descriptors."""
+"""The largest number of alignments of one picture, starting with the most similar descriptors."""
 
 UNSURE = (0.4, 0.95)
 """The range of similarities in which two pictures are aligned in both directions. Few pairs are in this range."""
@@ -77,6 +79,11 @@ class Candidates:
 
     places: IntArray
     orientations: IntArray
+
+    @property
+    def cut(self) -> bool:
+        """Whether there are too many candidates to align all."""
+        return len(self.places) > MOST_CANDIDATES
 
     def among(self, places: list[int]) -> Candidates:
         """Return only those candidates whose numbers are in `places`."""
@@ -162,7 +169,7 @@ def star_groups(
 
     Each member is compared with the leader of its group directly, so a chain of small differences cannot join very
     different pictures. Among the leaders, no two are similar. There are two exceptions: pictures in `always_lead`, and
-    pictures with more than `MOST_CANDIDATES` candidates.
+    pictures with more than `MOST_CANDIDATES` candidates, which give a warning.
 
     Parameters
     ----------
@@ -183,16 +190,20 @@ def star_groups(
     leaders = np.empty(len(order), np.int64)
     count = 0
     matches: list[Match] = []
+    cut = 0
     with _threads(workers) as pool, progress(title, len(order), "images") as advance:
         for start in range(0, len(order), _QUERIES):
             block = order[start : start + _QUERIES]
-            confirmed = _confirm_all(comparison, block, leaders[:count], threshold, pool)
+            likely = _search_all(comparison, block, leaders[:count], pool)
+            confirmed = _confirm_all(comparison, block, likely, threshold, pool)
             new: list[int] = []
-            for query, match, near in zip(
-                block.tolist(), confirmed, comparison.search(block, block, pool), strict=True
+            for query, match, candidates, near in zip(
+                block.tolist(), confirmed, likely, comparison.search(block, block, pool), strict=True
             ):
-                if match is None and new:
-                    match = _confirm(comparison, query, near.among(new), threshold)
+                nearby = near.among(new)
+                if match is None:
+                    match = _confirm(comparison, query, nearby, threshold)
+                cut += match is None and (candidates.cut or nearby.cut)
                 if match is None or query in always_lead:
                     new.append(query)
                 else:
@@ -200,6 +211,7 @@ def star_groups(
                 advance()
             leaders[count : count + len(new)] = new
             count += len(new)
+    _warn_of_cut(cut)
     return matches
 
 
@@ -214,13 +226,30 @@ def nearest_matches(
     """Match each query with the most similar picture in `against`, if its similarity reaches the threshold."""
     queries, against = queries[comparison.comparable[queries]], against[comparison.comparable[against]]
     matches: list[Match] = []
+    cut = 0
     with _threads(workers) as pool, progress(title, len(queries), "images") as advance:
         for start in range(0, len(queries), _QUERIES):
             block = queries[start : start + _QUERIES]
-            confirmed = _confirm_all(comparison, block, against, threshold, pool)
-            matches += [match for match in confirmed if match is not None]
+            likely = _search_all(comparison, block, against, pool)
+            for match, candidates in zip(_confirm_all(comparison, block, likely, threshold, pool), likely, strict=True):
+                if match is not None:
+                    matches.append(match)
+                cut += match is None and candidates.cut
             advance(len(block))
+    _warn_of_cut(cut)
     return matches
+
+
+def _warn_of_cut(images: int) -> None:
+    """Warn of the images without a match for which not all candidates were aligned."""
+    if images:
+        warnings.warn(
+            f"{images:,} {'images look' if images > 1 else 'image looks'} roughly like more than {MOST_CANDIDATES} "
+            f"others, and only the {MOST_CANDIDATES} most similar ones were compared exactly. A few near-duplicates "
+            "may be missing, and another seed or other file names may find them.",
+            DetreduceWarning,
+            stacklevel=3,
+        )
 
 
 @contextmanager
@@ -231,16 +260,19 @@ def _threads(workers: int | None) -> Iterator[Executor]:
         yield pool
 
 
+def _search_all(comparison: Comparison, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
+    """Return the candidates in `against`, which may be empty, for each query."""
+    nothing = Candidates(np.empty(0, np.int64), np.empty(0, np.int64))
+    return comparison.search(queries, against, pool) if len(against) else [nothing] * len(queries)
+
+
 def _confirm_all(
-    comparison: Comparison, queries: IntArray, against: IntArray, threshold: float, pool: Executor
+    comparison: Comparison, queries: IntArray, likely: list[Candidates], threshold: float, pool: Executor
 ) -> Iterator[Match | None]:
-    """Yield the best match in `against` for each query, or None. The threads of `pool` compute the matches."""
-    likely = comparison.search(queries, against, pool) if len(against) else [None] * len(queries)
-
-    def look(query: int, candidates: Candidates | None) -> Match | None:
-        return None if candidates is None else _confirm(comparison, query, candidates, threshold)
-
-    return pool.map(look, queries.tolist(), likely)
+    """Yield the best match among the candidates for each query, or None. The pool computes the matches."""
+    return pool.map(
+        lambda query, candidates: _confirm(comparison, query, candidates, threshold), queries.tolist(), likely
+    )
 
 
 def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: float) -> Match | None:

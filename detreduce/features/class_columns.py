@@ -17,6 +17,8 @@ MOST_CLASSES = 2000
 """Up to this number of classes, each class has its own column. For 118,000 images, 2000 columns take 1 GB."""
 PROJECTED = 512
 """Number of columns if the boxes have more than `MOST_CLASSES` classes. Distances then have an error of about 3 %."""
+_AT_ONCE = 32
+"""Number of these columns that are computed at once."""
 
 
 def class_columns(counts: csr_array) -> npt.NDArray[np.float64]:
@@ -65,12 +67,17 @@ def _own_columns(counts: csr_array) -> npt.NDArray[np.int64] | None:
 
 def _project(logs: csr_array) -> npt.NDArray[np.float64]:
     """Scale the columns to unit variance and multiply them by a random matrix of signs. Return (n, `PROJECTED`)."""
-    from sklearn.random_projection import SparseRandomProjection
-
     n = logs.shape[0]
     mean, squares = logs.sum(axis=0) / n, logs.power(2).sum(axis=0) / n
     spread = np.sqrt(np.maximum(squares - mean**2, 0.0))
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-12)
     scaled = logs.copy()
     scaled.data *= scale[scaled.indices]
-    return np.asarray(SparseRandomProjection(PROJECTED, density=1.0, random_state=0).fit_transform(scaled))
+    # the result of scikit-learn's SparseRandomProjection(PROJECTED, density=1.0, random_state=0), whose matrix of all
+    # classes and all columns would take 400 MiB
+    random = np.random.RandomState(0)
+    projected = np.empty((n, PROJECTED))
+    for start in range(0, PROJECTED, _AT_ONCE):
+        signs = random.binomial(1, 0.5, (min(_AT_ONCE, PROJECTED - start), logs.shape[1])) * 2 - 1
+        projected[:, start : start + _AT_ONCE] = scaled @ (1 / np.sqrt(PROJECTED) * signs).T
+    return projected

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from pictures import folder_of, photographs
 
-from detreduce.duplicates import near_duplicates
+from detreduce.duplicates import matching, near_duplicates
 from detreduce.duplicates.matching import INVERSES, PixelComparison, star_groups
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.signatures import SIDE, small_grey
+from detreduce.errors import DetreduceWarning
 
 
 def changed(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
@@ -52,6 +53,25 @@ def test_what_remains_has_no_near_duplicates_in_any_order(seed: int, threshold: 
     remaining = np.setdiff1d(order, redundant)
     for again in (remaining, remaining[::-1], draw.permutation(remaining), draw.permutation(remaining)):
         assert star_groups(comparison, again, threshold) == []
+
+
+def test_a_cut_of_the_candidates_is_said_and_does_not_depend_on_the_order_of_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(3)
+    images = {f"p{n:02}": changed(image, draw) for n, image in enumerate(photographs()[:4] * 6)}
+    folders = tmp_path / "first", tmp_path / "second"
+    datasets = [
+        folder_of(folder, **dict(list(images.items())[::step])) for folder, step in zip(folders, (1, -1), strict=True)
+    ]
+    whole = near_duplicates(datasets[0])
+    monkeypatch.setattr(matching, "MOST_CANDIDATES", 1)
+    monkeypatch.setattr(matching, "CANDIDATE", -1.0)
+    with pytest.warns(DetreduceWarning, match="only the 1 most similar"):
+        found = [near_duplicates(dataset) for dataset in datasets]
+    assert found[0].pairs == found[1].pairs and found[0].pairs != whole.pairs
+    with pytest.warns(DetreduceWarning, match=r"\d images look roughly like more than 1 others"):
+        matching.nearest_matches(PixelComparison(pictures(0)), np.arange(15), np.arange(15, 30), 0.99)
 
 
 def test_other_names_and_another_order_of_the_files_change_nothing_in_what_remains(tmp_path: Path) -> None:

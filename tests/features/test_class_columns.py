@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
+from sklearn.random_projection import SparseRandomProjection
 
 from detreduce.arrays.class_counts import as_sparse, count_boxes
 from detreduce.features import class_columns as module
@@ -48,6 +49,19 @@ def test_many_classes_that_occur_are_projected_and_distances_stay(monkeypatch: p
     ratio = near[true > 0] / true[true > 0]
     assert abs(np.median(ratio) - 1) < 0.05 and ratio.std() < 0.06
     np.testing.assert_array_equal(class_columns(counts), columns)
+
+
+def test_the_projection_is_the_one_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = random_counts(50, 300, 300)
+    monkeypatch.setattr(module, "MOST_CLASSES", 100)
+    monkeypatch.setattr(module, "PROJECTED", 70)
+    logs = counts[:, np.flatnonzero(counts.sum(axis=0))].astype(np.float64)
+    logs.data = np.log1p(logs.data)
+    dense = logs.toarray()
+    spread = dense.std(axis=0)
+    random = SparseRandomProjection(70, density=1.0, random_state=0)
+    expected = random.fit_transform(dense / spread)
+    np.testing.assert_allclose(class_columns(counts), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_images_with_the_same_classes_are_projected_to_the_same_point(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,8 @@ def kept_precision(paths: Sequence[Path], backbone: Backbone, folder: Path) -> s
     """
     memo = DigestMemo(folder)
     digests = [memo.get(path.absolute()) for path in paths]
+    if None in digests:  # before torch is imported, which takes 300 MiB
+        return None
     running = Running()
     forward = running.forward(running.pick_device())
     for precision in ("bfloat16", "float32"):

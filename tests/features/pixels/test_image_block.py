@@ -111,9 +111,14 @@ def test_vectors_of_a_former_version_are_used_whole_or_not_at_all(photos: list[P
     np.testing.assert_array_equal(part.vectors, block(photos, tmp_path / "fresh").vectors)
 
 
-def test_the_precision_of_cached_vectors_is_found(photos: list[Path], tmp_path: Path) -> None:
+def test_the_precision_of_cached_vectors_is_found(
+    photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     backbone = make_backbone("efficientnet-lite0", 64)
-    assert kept_precision(photos, backbone, tmp_path) is None
+    with monkeypatch.context() as patch:
+        # without vectors, torch is not even imported to choose the device
+        patch.setattr(Running, "pick_device", lambda self: pytest.fail("the device was chosen"))
+        assert kept_precision(photos, backbone, tmp_path) is None
     block(photos, tmp_path)
     memo = DigestMemo(tmp_path)
     for path in photos:  # the photos are too new for the memo of digests

@@ -13,10 +13,17 @@ from detreduce.errors import InputError
 from detreduce.machine.documents import parse_json
 
 FOLDER = "folder"
-SECONDS, NAMES_PER_SECOND = 20.0, 10_000
+SECONDS, NAMES_PER_SECOND = 20, 10_000
+_PATIENCE = 30
+"""The process may take this number of times longer than its processor time, because the machine may be busy."""
 _CHILD = """
 import json, re, sys
-rule, names = json.load(sys.stdin)
+rule, names, seconds = json.load(sys.stdin)
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+except (ImportError, OSError, ValueError):
+    pass  # Windows has no such limit
 search = re.compile(rule).search
 found = map(search, names)
 json.dump([match and " ".join(part or "" for part in match.groups()) for match in found], sys.stdout)
@@ -82,18 +89,20 @@ def _match(rule: str, names: list[str]) -> list[str | None]:
     long.
 
     The matching runs in another process, because Python cannot interrupt it. With nested repeats such as ``(a+)+b``,
-    the time doubles with each character of a name.
+    the time doubles with each character of a name. Only the time on a processor counts.
     """
-    seconds = SECONDS + len(names) / NAMES_PER_SECOND
-    content = json.dumps([rule, names]).encode()
+    seconds = SECONDS + len(names) // NAMES_PER_SECOND
+    content = json.dumps([rule, names, seconds]).encode()
+    command = [sys.executable, "-I", "-S", "-c", _CHILD]
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _CHILD], input=content, capture_output=True, check=True, timeout=seconds
-        )
+        done = subprocess.run(command, input=content, capture_output=True, timeout=_PATIENCE * seconds)
     except subprocess.TimeoutExpired:
+        done = None
+    if done is None or done.returncode < 0:  # a signal ended it
         raise InputError(
-            f"groups={rule!r} does not finish in {seconds:.0f} s. Change the rule: do not repeat a part that contains "
+            f"groups={rule!r} does not finish in {seconds} s. Change the rule: do not repeat a part that contains "
             "a repeat, such as (a+)+."
-        ) from None
+        )
+    done.check_returncode()
     groups: list[str | None] = parse_json(done.stdout)
     return groups

@@ -271,7 +271,7 @@ def test_an_address_that_is_none_is_a_name() -> None:
 
 
 def test_an_expression_that_never_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "SECONDS", 1.0)
+    monkeypatch.setattr(groups, "SECONDS", 1)
     records: Any = [SimpleNamespace(name="a" * 60 + "!", path=Path("a"))]
     with pytest.raises(InputError, match="does not finish"):
         assign_groups(records, "(a+)+b")

@@ -53,7 +53,7 @@ def test_an_error_ends_it_and_the_rest_is_not_begun() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         list(in_threads(work, range(10_000)))
-    assert len(done) < 100
+    assert len(done) <= 3 + 2 * processors() + 1
 
 
 def test_slices_cover_all_rows() -> None:

@@ -80,9 +80,9 @@ def test_what_another_process_looks_for_is_waited_for_and_not_looked_for_again(
     with ledger.exclusive(SEARCH, lambda: None):
         other = threading.Thread(target=keep, args=(dataset, ledger, "x", waits.set))
         other.start()
-        assert waits.wait(60)
+        assert waits.wait(600)
         ledger.write_text(file, '{"data": "x"}')
-    other.join(60)
+    other.join(600)
     assert not again and (ledger.path / file).read_text() == '{"data": "x"}'
 
 

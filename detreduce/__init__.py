@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
     from detreduce.pages.write import write_selection_page
+    from detreduce.reduction.next_round import NextRound, next_round
     from detreduce.reduction.run import reduce
     from detreduce.reduction.steps import ReductionResult
     from detreduce.report import write_report
@@ -49,6 +50,7 @@ __getattr__ = import_at_first_use(
         "FeatureTable": "detreduce.features.table",
         "Ledger": "detreduce.experiment.ledger.ledger",
         "MergeResult": "detreduce.dataset.merging.result",
+        "NextRound": "detreduce.reduction.next_round",
         "Recipe": "detreduce.training.recipes.recipe",
         "ReductionResult": "detreduce.reduction",
         "Selection": "detreduce.selection",
@@ -66,6 +68,7 @@ __getattr__ = import_at_first_use(
         "measure_representativeness": "detreduce.representativeness",
         "merge": "detreduce.dataset.merging.merge",
         "near_duplicates": "detreduce.duplicates",
+        "next_round": "detreduce.reduction.next_round",
         "reduce": "detreduce.reduction",
         "run_experiment": "detreduce.experiment.run",
         "select": "detreduce.selection",
@@ -85,6 +88,7 @@ __all__ = [
     "FeatureTable",
     "Ledger",
     "MergeResult",
+    "NextRound",
     "Recipe",
     "ReductionResult",
     "Selection",
@@ -103,6 +107,7 @@ __all__ = [
     "measure_representativeness",
     "merge",
     "near_duplicates",
+    "next_round",
     "reduce",
     "run_experiment",
     "select",

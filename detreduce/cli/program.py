@@ -16,6 +16,7 @@ from detreduce.cli.commands import (
     ledger,
     merge,
     methods,
+    next,
     plan,
     proxy,
     reduce,
@@ -64,6 +65,7 @@ app.command(rich_help_panel=CHOOSE)(reduce.reduce)
 app.command(rich_help_panel=CHOOSE)(methods.methods)
 app.command(rich_help_panel=CHOOSE)(explain.explain)
 app.command(rich_help_panel=CHOOSE)(export.export)
+app.command("next", rich_help_panel=CHOOSE)(next.next_images)
 app.command(rich_help_panel=CHOOSE)(merge.merge)
 app.command(rich_help_panel=TRAIN)(train.train)
 app.command(rich_help_panel=TRAIN)(weights.weights)

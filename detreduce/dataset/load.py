@@ -19,7 +19,7 @@ from detreduce.dataset.reading.annotation_kinds import kind_of_file
 from detreduce.dataset.reading.description import Description, read_description
 from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.records import DetectionDataset, Source
-from detreduce.dataset.splits import canonical_split, choose_split
+from detreduce.dataset.splits import MissingSplitError, canonical_split, choose_split
 from detreduce.display.progress import step
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
 from detreduce.machine.near_files import suggest_path
@@ -103,6 +103,16 @@ def _every(dataset: DetectionDataset, every: str | int | None) -> DetectionDatas
     if source.every is None:
         raise InputError(f"{source.path}: every={every!r} is for videos only. Leave it out (--every).")
     return get_format(source.format).load_split(replace(source, every=str(every)), dataset.split)
+
+
+def load_any_split(path: str | Path, images: str | Path | None = None) -> DetectionDataset:
+    """Load the split train or, if the dataset does not have it, its first split. Raise the errors of `load_dataset`."""
+    try:
+        return load_dataset(path, images=images)
+    except MissingSplitError as error:
+        if not error.known:
+            raise
+        return load_dataset(path, split=error.known[0], images=images)
 
 
 def load_split(source: Source, split: str) -> DetectionDataset:

@@ -9,9 +9,9 @@ from pathlib import Path
 from detreduce.dataset.checks import load_all_splits
 from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.formats.yolo.image_places import missing_suffix
-from detreduce.dataset.load import load_dataset, takes_images
+from detreduce.dataset.load import load_any_split, takes_images
 from detreduce.dataset.records import DetectionDataset, ImageRecord
-from detreduce.dataset.splits import CANONICAL, MissingSplitError
+from detreduce.dataset.splits import CANONICAL
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError
 from detreduce.machine.regular_files import is_regular
@@ -70,7 +70,7 @@ def load_datasets(
         raise InputError("None of the datasets is an annotation file, so leave out the folder of images (--images).")
     given = dict(zip(takers, list(images) * (len(takers) if len(images) == 1 else 1), strict=False))
     loaded = [
-        one if isinstance(one, DetectionDataset) else _load_any_split(one, given.get(number))
+        one if isinstance(one, DetectionDataset) else load_any_split(one, given.get(number))
         for number, one in enumerate(datasets)
     ]
     seen: set[Path] = set()
@@ -82,16 +82,6 @@ def load_datasets(
             raise InputError(f"{dataset.source.typed} is named twice. Name each dataset once.")
         seen.add(path)
     return loaded
-
-
-def _load_any_split(path: str | Path, images: str | Path | None) -> DetectionDataset:
-    """Load the split train or, if the dataset does not have it, its first split."""
-    try:
-        return load_dataset(path, images=images)
-    except MissingSplitError as error:
-        if not error.known:
-            raise
-        return load_dataset(path, split=error.known[0], images=images)
 
 
 def _takes_images(one: str | Path | DetectionDataset) -> bool:

@@ -1,0 +1,171 @@
+"""The command `next`: choose the next images of a pool to label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from detreduce.cli import completion
+from detreduce.cli.help import CHOICE, DATA, DUPLICATES, FEATURES, OUTPUT
+from detreduce.cli.options import (
+    Backbone,
+    Cache,
+    DiscardChanges,
+    Every,
+    Json,
+    MaxPixels,
+    NoOutside,
+    Split,
+    output_option,
+)
+from detreduce.cli.output import print_json
+from detreduce.cli.values import parse_parameters
+
+
+def next_images(
+    pool: Annotated[
+        Path,
+        typer.Argument(
+            metavar="POOL",
+            autocompletion=completion.datasets,
+            help="The images to choose from: a folder of images, a video, or a dataset. Labels in it are not used.",
+        ),
+    ],
+    after: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="ROUND",
+            help=(
+                "A round so far: a labelled dataset of any format, a folder of images for labelling, or a "
+                "selection.json. May be repeated."
+            ),
+            rich_help_panel=CHOICE,
+        ),
+    ],
+    count: Annotated[
+        int, typer.Option("--count", "-n", metavar="NUMBER", help="Number of images to choose.", rich_help_panel=CHOICE)
+    ],
+    output: Annotated[Path, output_option("New folder for the chosen images.", "FOLDER")],
+    parameters: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME=VALUE",
+            autocompletion=completion.parameters,
+            help="Parameters of the method, for instance start=center.",
+        ),
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            "-m",
+            metavar="NAME",
+            autocompletion=completion.methods,
+            help="Method that chooses the images. auto uses facility. `detreduce methods` lists all methods.",
+            rich_help_panel=CHOICE,
+        ),
+    ] = "auto",
+    seed: Annotated[
+        int, typer.Option(metavar="NUMBER", help="Seed of every random choice.", rich_help_panel=CHOICE)
+    ] = 0,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A YOLO detector, for instance one trained on the rounds so far. Its backbone computes the features.",
+            rich_help_panel=FEATURES,
+        ),
+    ] = None,
+    backbone: Backbone = "efficientnet-lite0",
+    similarity: Annotated[
+        float | None,
+        typer.Option(
+            "--duplicates-from",
+            metavar="NUMBER",
+            help="Lowest similarity of near-duplicates. Default: 0.85. For frames of a video, try 0.6.",
+            rich_help_panel=DUPLICATES,
+        ),
+    ] = None,
+    split: Split = None,
+    every: Every = None,
+    after_images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="For rounds in COCO, CVAT or Label Studio: the folder of images, if detreduce does not find it.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    max_pixels: MaxPixels = None,
+    no_outside: NoOutside = False,
+    cache: Cache = None,
+    link: Annotated[
+        Literal["hardlink", "symlink", "copy", "list"],
+        typer.Option(help="How to put images into the output folder.", rich_help_panel=OUTPUT),
+    ] = "hardlink",
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace an output folder that detreduce wrote and nobody changed.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    discard_changes: DiscardChanges = False,
+    page: Annotated[
+        bool,
+        typer.Option(
+            "--page/--no-page",
+            help="Write selection.html into the output: the chosen and the other images in pictures.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Choose the next images to label, after the images that earlier rounds have.
+
+    No image is offered twice: images of earlier rounds and their near-duplicates are left out. The method chooses
+    images that add to the earlier images, labelled or not.
+
+    Example: detreduce next pool/ --after round1/ --count 200 --output round2/
+    """
+    from detreduce.dataset.finding import locate_dataset
+    from detreduce.display.progress import tell
+    from detreduce.selection.request import SelectionRequest
+
+    own = parse_parameters(parameters or [], ("count", "seed", "random_state", "method"), example="match=mmd")
+    if method != "auto":
+        SelectionRequest(method, parameters=own).check_names()
+    place = locate_dataset(pool)
+    rounds = [locate_dataset(one) for one in after]
+    from detreduce.reduction.next_round import next_round
+
+    result = next_round(
+        place,
+        output,
+        after=rounds,
+        count=count,
+        method=method,
+        seed=seed,
+        backbone=backbone,
+        weights=weights,
+        split=split,
+        every=every,
+        after_images=after_images,
+        similarity=similarity,
+        link=link,
+        cache=cache,
+        page=page,
+        overwrite=overwrite,
+        discard_changes=discard_changes,
+        say=tell,
+        **own,
+    )
+    if as_json:
+        print_json(result.to_dict())
+        return
+    from detreduce.cli.show.next import show_next_round
+
+    show_next_round(result)

@@ -1,0 +1,32 @@
+"""Print the result of `next` in sentences."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from detreduce.cli.show import terminal
+from detreduce.cli.show.terminal import show_status, show_text
+from detreduce.display.terminal_text import GOOD
+
+if TYPE_CHECKING:
+    from detreduce.reduction.next_round import NextRound
+
+
+def show_next_round(result: NextRound) -> None:
+    """Print the rounds so far, how many images were chosen and how many remain, and what to do next."""
+    out = terminal.console()
+    for one in result.earlier:
+        kind = "labelled" if one.labelled else "not labelled yet"
+        show_text(out, f"After {one.path}: {len(one.records):,} images, {kind}")
+    line = (
+        f"Chosen: {len(result.selection):,} of {len(result.selection.scores):,} images by {result.selection.method}. "
+        f"{result.remaining:,} images remain for later rounds."
+    )
+    show_status(out, line, GOOD)
+    out.print(f"Written to {result.output}", soft_wrap=True)
+    out.print(f"Next: label the images in {result.output}", soft_wrap=True)
+    chosen = shlex.quote(str(result.output / "selection.json"))
+    out.print(f"A list of them: detreduce export {chosen} --as list --output to-label.txt", soft_wrap=True)
+    if result.page is not None:
+        out.print(f"Pictures of chosen and other images: {result.page}", soft_wrap=True)

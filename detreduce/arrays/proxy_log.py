@@ -21,7 +21,7 @@ from detreduce.machine.regular_files import is_regular
 FORMAT_VERSION = 2
 SUFFIX = ".npz"
 MEASURES = {"iou": "f2", "confidence": "f2", "error": "f2", "margin": "f2", "loss": "f4"}
-"""Name of each measure -> numpy type code of its values in the file."""
+"""The numpy type code in which the file stores each measure."""
 SCORES = ("vps", "forgetting", "el2n", "aum")
 OVERS = ("sum", "mean", "max")
 DYNAMICS_COLUMNS = (*(f"{score}_{over}" for score in SCORES for over in OVERS), "boxes")

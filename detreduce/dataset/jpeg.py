@@ -49,7 +49,7 @@ def lacks_end_marker(path: Path) -> bool:
 
 
 def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
-    """Find JPEG files with damage that decoders do not report as an error. Return path -> message of libjpeg.
+    """Find JPEG files with damage that decoders do not report as an error. Return libjpeg's message about each of them.
 
     libjpeg reports such damage only on the standard error stream. Therefore, the files are decoded in child processes,
     whose streams are read. Files that cannot be read or have another format are skipped.
@@ -75,7 +75,7 @@ def confirmed_damage(suspects: Sequence[Path]) -> list[tuple[Path, str]]:
 
 
 def _damaged_in(paths: Sequence[Path]) -> dict[Path, str]:
-    """Decode some files in a child process, and return the damaged ones: path -> message of libjpeg."""
+    """Decode some files in a child process. Return libjpeg's message about each damaged file."""
     names = b"\0".join(os.fsencode(path.absolute()) for path in paths)
     said = subprocess.run([sys.executable, "-c", _CHILD], input=names, capture_output=True, check=False).stderr
     found: dict[Path, str] = {}

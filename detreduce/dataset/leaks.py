@@ -75,7 +75,7 @@ class Leaks:
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:
-        """A dict: (earlier split, later split) -> number of images in the later split that also occur in the earlier
+        """For each pair (earlier split, later split), how many images of the later split also occur in the earlier
         one.
         """
         counts = dict.fromkeys(combinations(self.splits, 2), 0)
@@ -189,7 +189,7 @@ class _Files:
         return cls(split, states, files)
 
     def by(self, rows: Iterable[int], *, named: bool) -> dict[tuple[str, int], list[int]]:
-        """Return key -> the rows with this key. The key is the file size or, if `named` is True, the name and the size.
+        """Group some rows by the size of their files or, if `named` is True, by the names and sizes of their files.
 
         Empty files are left out.
         """

@@ -265,7 +265,7 @@ class DetectionDataset:
 
     @cached_property
     def row_of(self) -> dict[ImageId, int]:
-        """Id of each image -> its row."""
+        """The row of each image, by the id of the image."""
         return {record.id: row for row, record in enumerate(self.records)}
 
     @cached_property

@@ -110,7 +110,7 @@ class LeakageReport:
 
     @property
     def counts(self) -> dict[tuple[str, str], dict[str, int]]:
-        """A dict: (earlier split, later split) -> counts of the images in the later split.
+        """For each pair (earlier split, later split), three counts of images in the later split.
 
         ``exact`` counts the images with the same pixels as an image in the earlier split. ``near`` counts the images
         that have a near-duplicate there. ``of`` is the number of all images. Every pair of splits has an entry.

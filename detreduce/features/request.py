@@ -202,7 +202,9 @@ def _annotations_block(dataset: DetectionDataset) -> npt.NDArray[np.float32]:
 
 
 def _find_unsized(dataset: DetectionDataset) -> dict[int, str]:
-    """Return row -> reason, for images whose boxes are in pixels and whose size is unknown."""
+    """Return the reason, by row, for images that cannot be used because their boxes are in pixels and their size is
+    unknown.
+    """
     unplaced = ~dataset.box_crowd & ~np.isfinite(dataset.boxes_xyxyn).all(axis=1)
     reason = "the boxes are in pixels and the size of the image cannot be read"
     return {int(row): reason for row in np.unique(dataset.box_rows[unplaced])}

@@ -26,7 +26,10 @@ from detreduce.machine.regular_files import IMAGES, read_regular
 T = TypeVar("T")
 
 Known = Callable[[int, Digest], bool]
-"""A function (row, digest of the image file) -> whether all vectors of this image are already stored."""
+"""A function that gets a row and the digest of its image file.
+
+It returns whether all vectors of the image are stored.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,7 +272,9 @@ class DigestMemo:
         return self._folder / f"{content_digest(os.fsencode(parent)).hex()[:24]}.json"
 
     def _entries(self, parent: Path) -> dict[str, tuple[str, str]]:
-        """Return what is remembered about the files of a folder: name -> (stamp, digest in hexadecimal)."""
+        """Return what is remembered about the files of a folder: (stamp, digest in hexadecimal) by the name of the
+        file.
+        """
         if parent not in self._known:
             self._known[parent] = {}
             try:

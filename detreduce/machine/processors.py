@@ -20,8 +20,9 @@ def processors() -> int:
 
 
 def _read_cpu_quota() -> float:
-    """Return the smallest CPU quota of the process's control group and its parents, in CPUs, or infinity without a
-    quota.
+    """Return the smallest CPU quota, in CPUs, among the process's control group and its parents.
+
+    If no quota is set, this is infinity.
     """
     try:
         own = next(line for line in _OWN_CGROUP.read_text().splitlines() if line.startswith("0::"))

@@ -122,10 +122,10 @@ def _look(css: str) -> list[int]:
 
 
 def _keys(dataset: DetectionDataset, rows: npt.NDArray[np.int64], names: Sequence[str]) -> dict[int, str | None]:
-    """Return place of an image -> text that names it in a list of images, for images whose shown name cannot be used.
+    """Return the text by which a list of images can name an image, for images whose shown name cannot be used.
 
-    The text is the original name, or the id if several images have this name. It is None if no line of a text file can
-    name the image.
+    The texts are returned by the place of the image in `rows`. A text is the original name, or the id if several images
+    have this name. It is None if no line of a text file can name the image.
     """
     every = [(record.name, str(record.id)) for record in dataset]
     called = Counter(text for name, identity in every for text in {name, identity})

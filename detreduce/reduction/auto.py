@@ -48,7 +48,10 @@ def advise(dataset: DetectionDataset, extraction: Extraction) -> Advice:
 
 
 def _limit(dataset: DetectionDataset) -> str:
-    """Warn about data with evenly distributed classes, as `inspect` does. Return an empty string for all other data."""
+    """Return a sentence that warns about evenly distributed classes, as `inspect` does.
+
+    For all other data, the sentence is empty.
+    """
     images = images_by_class(dataset)
     ratio, used = class_ratio(images), sum(map(bool, images.values()))
     if ratio is None or used < 2 or ratio >= UNEVEN_CLASSES:

@@ -355,9 +355,10 @@ class Reduction:
         return replace(selection, keep=count_remaining(table, selection.composition, found))
 
     def _for_rows(self, source: Source) -> SelectionRequest:
-        """Return the selection part of the request, with the category and group labels of only the rows in `source`.
+        """Return the selection part of the request, adapted to the images that `source` has features for.
 
-        If categories and groups are given as names of rules, they stay as they are.
+        Labels of categories and groups are cut to these images. If they are given as names of rules, they stay as they
+        are.
         """
         selection = self.request.selection
         if not isinstance(source, FeatureTable) or len(source) == len(self.dataset):

@@ -295,7 +295,7 @@ def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTa
 
 
 def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
-    """Return ``{"proxy_training": energy}`` with the energy of the proxy training.
+    """Return the energy of the proxy training under the key ``proxy_training``.
 
     Return an empty dict if the method does not use a proxy or if the energy is unknown.
     """
@@ -305,10 +305,9 @@ def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
 
 
 def _facts(reducer: Any) -> dict[str, Any]:
-    """Return ``{"method_facts": facts}`` with what the method reports about its fit, or an empty dict if it reports
-    nothing.
+    """Return what the method reports about its fit, such as the quality of estimates, under the key ``method_facts``.
 
-    An example is the quality of estimated scores.
+    If it reports nothing, return an empty dict.
     """
     facts = getattr(reducer, "facts_", {})
     return {"method_facts": dict(facts)} if facts else {}

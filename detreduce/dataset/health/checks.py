@@ -209,21 +209,21 @@ def _outside(summary: DatasetSummary) -> Iterator[Finding]:
 
 
 def images_by_class(split: DetectionDataset) -> dict[str, int]:
-    """Return class name -> number of images in a split that contain this class."""
+    """Return for each class name the number of images in a split that contain this class."""
     single = ~split.box_crowd
     pairs = np.unique(split.box_rows[single] * max(len(split.class_names), 1) + split.box_classes[single])
     return _by_name(split, pairs % max(len(split.class_names), 1))
 
 
 def boxes_by_class(split: DetectionDataset) -> dict[str, int]:
-    """Return class name -> number of boxes in a split, without crowd regions."""
+    """Return for each class name the number of boxes in a split, without crowd regions."""
     return _by_name(split, split.box_classes[~split.box_crowd])
 
 
 def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:
-    """Return class name -> how often the class occurs in `classes`.
+    """Return for each class name how often the class occurs in `classes`.
 
-    The numbers of classes with the same name are added up.
+    If several classes have the same name, their numbers are added up.
     """
     counts = dict.fromkeys(split.class_names, 0)
     for name, count in zip(split.class_names, np.bincount(classes, minlength=len(split.class_names)), strict=True):

@@ -137,7 +137,7 @@ def _merge_categories(
 def _add_images(
     plan: Plan, split: str, contents: Sequence[Mapping[str, Any]], merged: _Merged
 ) -> dict[Member, ImageId]:
-    """Add the images of a split and their licences. Return image -> its id in the merged file."""
+    """Add the images of a split and their licences. Return the id of each image in the merged file."""
     folder = PurePosixPath("images", split)
     members, found = plan.shown[split], {}
     by_id = {
@@ -160,7 +160,7 @@ def _add_images(
 
 
 def _add_licences(content: Mapping[str, Any], merged: _Merged) -> dict[Any, Any]:
-    """Add the licences of a JSON file. Return id of each licence -> its id in the merged file.
+    """Add the licences of a JSON file. Return for each licence its id in the merged file.
 
     If the merged file already contains an equal licence, its id is used.
     """

@@ -99,7 +99,7 @@ class Plan:
 
     @cached_property
     def places(self) -> dict[str, list[PurePosixPath]]:
-        """Split -> path of each image in the merged dataset, below ``images/<split>``."""
+        """The path of each image in the merged dataset, below ``images/<split>``, as a list for each split."""
         assign = assign_places if self.yolo else _free_places
         return {
             split: assign(split, [self.record(member) for member in members]) for split, members in self.shown.items()

@@ -115,7 +115,10 @@ def load_parts(datasets: Iterable[DetectionDataset], *, yolo: bool) -> tuple[lis
 
 
 def _canonical(splits: dict[str, DetectionDataset]) -> dict[str, str]:
-    """Return name of each split -> train, val or test. A split that only repeats images of these three is left out."""
+    """Map the name of each split to train, val or test.
+
+    A split that only repeats images of these three splits is left out.
+    """
     found = {name: name for name in splits if name in CANONICAL}
     covered = {record.path for name in found for record in splits[name]}
     for name, part in splits.items():

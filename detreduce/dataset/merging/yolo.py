@@ -79,7 +79,7 @@ class _Labels:
         return self._converted[member.part][member.row]
 
     def _convert(self, number: int, part: Part, numbers: Sequence[int]) -> dict[int, bytes]:
-        """Return row -> content of the label file, for those images of a part whose labels are written."""
+        """Return the contents of the label files, by row, for those images of a part whose labels are written."""
         shown = (member for members in self.plan.shown.values() for member in members)
         rows = sorted({labels.row for labels in map(self.plan.labels, shown) if labels.part == number})
         few = replace(part.dataset, records=tuple(part.dataset[row] for row in rows))

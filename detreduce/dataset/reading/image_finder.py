@@ -76,7 +76,7 @@ class ImageFinder:
 
 
 def _longest_tail(path: str, hits: list[str]) -> str | None:
-    """Return the hit that shares more of its last folders with `path` than any other hit, or None."""
+    """Return the hit that has the most last folders in common with `path`, or None if there is no single such hit."""
     # for example, a/x.jpg is the end of mnt/a/x.jpg, but c/a/x.jpg is not
     if whole := [hit for hit in hits if f"/{path}".endswith(f"/{hit}")]:
         return max(whole, key=len)

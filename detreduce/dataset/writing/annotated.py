@@ -91,7 +91,7 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
 
 
 def mirror_annotated(source: Source) -> dict[Path, PurePosixPath]:
-    """Return original path -> relative path in the output, for each annotation file and images folder of a source.
+    """Return the relative path in the output for each annotation file and each images folder of a source.
 
     A path below the root keeps its path relative to the root. If all other paths are directly in the parent folder of
     the root, all paths in the output are relative to this parent. Otherwise, an images folder outside the root becomes

@@ -96,7 +96,7 @@ class Contents:
 
     @property
     def everything(self) -> dict[str, Stamp]:
-        """Path -> state, for all files and folders."""
+        """The states of all files and folders, by their paths."""
         return self.unchanged | self.changed | self.foreign
 
 
@@ -216,9 +216,9 @@ def _starts_with(file: Path, mark: bytes) -> bool:
 
 
 def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
-    """Read a manifest. Return its entries (path -> entry, or None if it has no hash) and its folders.
+    """Read a manifest. Return its entries by their paths, and its folders.
 
-    Return None if the manifest cannot be used.
+    An entry is None if it has no hash. Return None if the manifest cannot be used.
     """
     try:
         text = read_regular(file, RECORDS).decode("utf-8", "surrogateescape")

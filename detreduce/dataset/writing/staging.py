@@ -192,7 +192,7 @@ class _Stage:
     def clear(self, known: Callable[[Path], Mapping[str, Stamp]]) -> None:
         """Remove the hidden folder. It contains the new output (if writing failed) or the old one.
 
-        `known` returns path -> state, for the files of an old output that may be deleted.
+        `known` returns the states of the files in an old output that may be deleted, by their paths.
         """
         if self.old.is_dir() and not os.path.lexists(self.output):
             self.old.rename(self.output)

@@ -178,7 +178,7 @@ def _check_weights(opened: ProxyBlocks) -> None:
 
 
 def _explain_unreadable(opened: ProxyBlocks) -> dict[int, str]:
-    """Return row -> reason, for the images that are missing from the log because they cannot be read.
+    """Return the reason, by row, for images that are missing from the log because they cannot be read.
 
     Raise InputError if a missing image can be read and has boxes, because it would need the scores of similar images.
     """

@@ -77,7 +77,7 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
 
 
 def find_jsons(file: Path) -> dict[str, Path]:
-    """Return split -> JSON file, for all splits of the dataset.
+    """Find the JSON file of each split of the dataset. The result maps the name of a split to its file.
 
     If no split can be recognised in the name of `file` or of its folder, return only `file`, as the split ``train``.
     """

@@ -20,7 +20,7 @@ def read_coco_licences(dataset: DetectionDataset) -> LicenceOf | None:
 
 
 def licences_in(path: Path) -> dict[ImageId, str]:
-    """Return image id -> name of the licence, for the images that have a licence."""
+    """Map the id of each image that has a licence to the name of this licence."""
     names: dict[Any, str] = {}
     number_of: dict[ImageId, Any] = {}
     seen: set[str] = set()

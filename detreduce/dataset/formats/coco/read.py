@@ -151,7 +151,7 @@ def _read_categories(content: Mapping[str, Any], file: Path) -> tuple[tuple[int 
 def _read_images(
     content: Mapping[str, Any], file: Path, folder: Path, problems: list[Problem]
 ) -> dict[ImageId, _Image]:
-    """Return image id -> image, for the images that can be used. For the other images, add problems."""
+    """Return the images that can be used, by their ids. Add a problem for each of the other images."""
     images: dict[ImageId, _Image] = {}
     first_of: dict[str, ImageId] = {}
     finder = ImageFinder(folder)
@@ -223,14 +223,14 @@ class _Oddities:
     Attributes
     ----------
     joined
-        Key in an annotation -> the number of ids that match only in their other form (such as "7" for 7), and the first
-        one.
+        For each key of an annotation, the number of ids that match only in their other form (such as "7" for 7), and
+        the first such id.
     flags
-        Value of ``iscrowd`` that is a string -> number of annotations with this value.
+        For each value of ``iscrowd`` that is a string, the number of annotations with this value.
     ids
         The ids of all annotations so far.
     repeated
-        Id that several annotations have -> how often it was repeated.
+        For each id that several annotations have, how often it was repeated.
     place
         Number of the current annotation, counted from 0.
     """

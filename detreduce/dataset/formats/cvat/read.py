@@ -56,7 +56,7 @@ class CvatImage:
     findings
         Descriptions of faults.
     left_out
-        Kind of shape that is not a box -> number of such shapes.
+        For each kind of shape that is not a box, the number of such shapes.
     faulty
         Whether a shape that should give a box cannot be used.
     """
@@ -83,7 +83,7 @@ class CvatFile:
 
     @property
     def split_of(self) -> dict[str, str]:
-        """Name of each subset -> name of its split.
+        """The split to which each subset belongs, by the name of the subset.
 
         ``Train`` is train, and ``Validation`` is val. ``default`` is train, unless another subset is train.
         """
@@ -97,7 +97,7 @@ class CvatFile:
 
 
 def splits_of_subsets(subsets: Iterable[str]) -> dict[str, str]:
-    """Return name of each subset -> name of its split. An empty name counts as ``default``."""
+    """Map the name of each subset to the name of its split. An empty name counts as ``default``."""
     splits = {subset: canonical_split(subset or "default") for subset in subsets}
     renamed = unnamed_is_train({split: split for split in splits.values()})
     new = {old: name for name, old in renamed.items()}
@@ -325,7 +325,7 @@ def _read_side(text: str | None) -> int | None:
 def _find_images(
     images: Sequence[CvatImage], file: Path, folder: Path, problems: list[Problem]
 ) -> dict[str, CvatImage]:
-    """Return path -> image, for the images whose file exists. For the other images, add problems."""
+    """Return the images whose file exists, by their paths. Add a problem for each of the other images."""
     finder = ImageFinder(folder)
     rows: dict[str, CvatImage] = {}
     missing: list[CvatImage] = []

@@ -317,7 +317,7 @@ def _describe_repeat(task: _Task, first: _Task) -> str:
 
 
 def _find_images(tasks: Sequence[_Task], file: Path, folder: Path, problems: list[Problem]) -> dict[str, _Task]:
-    """Return image path -> task, for the tasks whose image exists. For the other tasks, add problems."""
+    """Return the tasks whose image exists, by the path of the image. Add a problem for each of the other tasks."""
     finder = ImageFinder(folder)
     rows: dict[str, _Task] = {}
     missing: list[_Task] = []

@@ -57,7 +57,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def _name_of(source: Source, split: str, problems: list[Problem]) -> dict[str, str]:
-    """Return path -> name, for the images in the folders and lists of a split."""
+    """Map the path of each image in the folders and lists of a split to the name of the image."""
     places = source.splits[split].images
     if len(places) == 1 and places[0].is_dir():
         return {f"{places[0]}{os.sep}{name}": name for name in find_files(places[0], IMAGE_SUFFIXES, problems)}

@@ -77,7 +77,10 @@ def _is_video(path: Path) -> bool:
 
 
 def _list_files(source: Source, split: str, problems: list[Problem]) -> dict[str, Path]:
-    """Return name -> path, for the videos and images of a split. The name is the path below the folder of the split."""
+    """Return the paths of the videos and images of a split, by their names.
+
+    The name is the path of the file below the folder of the split.
+    """
     files: dict[str, Path] = {}
     for place in source.splits[split].images:
         if not place.is_dir():
@@ -97,7 +100,7 @@ def _unique(name: str, used: dict[str, Path]) -> str:
 
 
 def _names_of_videos(videos: list[str], images: list[str]) -> dict[str, str]:
-    """Return video -> beginning of the names of its frames. This is the video's name without its suffix.
+    """Return for each video how the names of its frames begin. This is the name of the video without its suffix.
 
     The suffix is kept if another video would have frames with the same names, or if an image has such a name.
     """

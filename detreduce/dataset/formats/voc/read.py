@@ -159,7 +159,7 @@ class _Note:
 
 
 def _read_annotations(root: Path) -> dict[str, _Note]:
-    """Return path without suffix -> content, for all XML files below Annotations."""
+    """Read all XML files below Annotations. Return their contents by their paths without suffix."""
     folder = root / voc_layout(root).notes
     files = find_files(folder, {".xml"}, with_folders=True)
     notes = {}
@@ -229,7 +229,10 @@ def _read_number(text: str | None) -> float | None:
 
 
 def _images_by_stem(folder: Path, problems: list[Problem]) -> dict[str, list[str]]:
-    """Return path without suffix -> image files, for the images folder. Raise an error if there are no images."""
+    """Return the image files below the images folder, by their paths without suffix.
+
+    Raise an error if there are none.
+    """
     images: dict[str, list[str]] = {}
     for name in find_files(folder, IMAGE_SUFFIXES, problems):
         images.setdefault(name.rsplit(".", 1)[0], []).append(name)

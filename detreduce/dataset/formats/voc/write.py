@@ -164,7 +164,7 @@ def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
 
 
 def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
-    """Return path without suffix (stem) -> name of the image, for all stems that a list can use.
+    """Return the name of the image for each path without suffix (stem) that a list can use.
 
     A list can use the stem of an XML file or of an image. If a stem belongs to an XML file and to a different image,
     the image of the XML file is used.

@@ -51,7 +51,7 @@ def check_class_files(file: Path, root: Path, places: Iterable[Path], names: Seq
 
 
 def _find_class_files(file: Path, root: Path, places: Iterable[Path]) -> dict[Path, list[str]]:
-    """Return class file -> class names.
+    """Return the class names in each class file that applies to the images.
 
     For each images folder, the class file that is nearest to its labels is used. The file of the dataset itself is left
     out.

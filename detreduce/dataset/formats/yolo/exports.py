@@ -76,7 +76,10 @@ def _read_label_studio(file: Path) -> Description:
 
 
 def _read_numbers(notes: Path) -> dict[int, str]:
-    """Return class number -> class name, as stated in notes.json. The dict is empty if the file cannot be used."""
+    """Return the name of each class by its number, as stated in notes.json.
+
+    The dict is empty if the file cannot be used.
+    """
     try:
         found = parse_json(read_regular(notes, LISTS))["categories"]
         numbers = {entry["id"]: str(entry["name"]) for entry in found}

@@ -23,7 +23,7 @@ _SUFFIX_OF = {
     "TIFF": ".tif",
     "WEBP": ".webp",
 }
-"""The formats that ultralytics can read: Pillow's name of the format -> suffix of the files."""
+"""The suffix of the files in each format that ultralytics can read. The formats have Pillow's names."""
 
 
 def findable_records(split: str, records: Sequence[ImageRecord]) -> tuple[ImageRecord, ...]:

@@ -49,11 +49,10 @@ def load_yolo(description: Description, split: str) -> DetectionDataset:
 
 
 def read_class_names(description: Description) -> tuple[str, ...]:
-    """Return the class names, from ``names`` (a list, or a mapping from number to name) or, if it is missing, from
-    ``nc``.
+    """Return the class names in ``names``, which is a list or a mapping from number to name.
 
-    The names for ``nc`` are numbered: ``class_0``, ``class_1``, and so on. Raise InputError if ``names`` or ``nc`` is
-    invalid, or if they do not agree on the number of classes.
+    If ``names`` is missing, the classes are called ``class_0``, ``class_1`` and so on, up to the number in ``nc``.
+    Raise InputError if ``names`` or ``nc`` is invalid, or if they do not agree on the number of classes.
     """
     file, values = description.file, description.values
     names, count = values.get("names"), values.get("nc")

@@ -24,20 +24,25 @@ RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 MADE = RESULTS / "studies" / "clips.json"
 MEASURE = "mAP50"
 SERIES = {
-    "cleaned": ("near-duplicates left out", BLUE, "o", 0.96),
-    "balanced": ("clusters equally often", ORANGE, "s", 1.04),
+    ("cleaned", False): ("near-duplicates left out", BLUE, "o", 0.94),
+    ("cleaned", True): ("the same, other scenes and seeds", BLUE, "D", 1.0),
+    ("balanced", False): ("clusters equally often", ORANGE, "s", 1.06),
 }
-"""Label -> its words, colour and mark, and a factor of its place, so that marks do not hide each other."""
+"""(label, whether the scenes are other ones) -> words, colour, mark, and a factor of its place against overlaps."""
+DATASETS = {"clips_equal": "equal", "clips_zipf15": "zipf15", "clips_confirm": "zipf15_other", "clips_long": "zipf15"}
+"""Kept result -> name of its dataset."""
 
 
 def differences() -> Iterator[dict[str, Any]]:
     """Yield the comparisons with the equal-steps control, each with the redundancy of its dataset."""
     made: Mapping[str, Any] = json.loads(MADE.read_text(encoding="utf-8"))
-    for name, clips in made.items():
-        result = json.loads((RESULTS / f"clips_{name}.json").read_text(encoding="utf-8"))
-        for item in result["comparisons"]:
-            if (item["against"], item["measure"]) == (EQUAL_ITERATIONS, MEASURE) and item["method"] in SERIES:
-                yield {**item, **{part: clips["made"][part] for part in ("unevenness", "effective_images", "images")}}
+    for name, dataset in DATASETS.items():
+        file = RESULTS / f"{name}.json"
+        for item in json.loads(file.read_text(encoding="utf-8"))["comparisons"] if file.is_file() else ():
+            series = item["method"], dataset.endswith("_other")
+            if (item["against"], item["measure"]) == (EQUAL_ITERATIONS, MEASURE) and series in SERIES:
+                clips = {part: made[dataset]["made"][part] for part in ("unevenness", "effective_images", "images")}
+                yield {**item, **clips, "series": series}
 
 
 def picture(items: list[dict[str, Any]]) -> Figure:
@@ -48,11 +53,11 @@ def picture(items: list[dict[str, Any]]) -> Figure:
         for item in sorted(items, key=lambda item: item["unevenness"])
     }
     with styled():
-        figure, panels = drawn(8.4, 3.4, len(keeps), sharey=True)
+        figure, panels = drawn(8.4, 3.4, len(keeps), sharex=True, sharey=True)
         for axes, keep in zip(panels, keeps, strict=True):
             axes.axhline(0, color=INK, linewidth=1)
-            for label, (words, colour, mark, shift) in SERIES.items():
-                found = [item for item in items if (item["keep"], item["method"]) == (keep, label)]
+            for series, (words, colour, mark, shift) in SERIES.items():
+                found = [item for item in items if (item["keep"], item["series"]) == (keep, series)]
                 for item in found:
                     place = shift * item["unevenness"]
                     if item["low"] is not None:
@@ -61,15 +66,17 @@ def picture(items: list[dict[str, Any]]) -> Figure:
                     axes.plot(
                         place, item["difference"], mark, color=colour, markerfacecolor=colour if shown else "white"
                     )
-                axes.plot([], [], mark, color=colour, label=words)
+                if any(item["series"] == series for item in items):
+                    axes.plot([], [], mark, color=colour, label=words)
             axes.set_xscale("log")
             axes.xaxis.set_minor_locator(NullLocator())
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_xticks(list(ticks), list(ticks.values()))
             axes.set_title(f"{keep_in_words(keep)} of the images seen", fontsize=10)
             axes.set_xlabel("clusters per effective image\n(effective images of 448)")
+        panels[0].set_xlim(min(ticks) / 1.5, max(ticks) * 1.5)
         panels[0].set_ylabel(f"{MEASURE} minus all images,\nequal steps")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=8.5)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8.5)
     return figure
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import typer
@@ -34,6 +36,24 @@ TRAINING = {"epochs", "imgsz", "batch", "lr0", "device", "workers", "seed", "opt
 
 # the base class of typer's errors about wrong values, options and commands; typer has no public name for it
 UsageError: Any = typer.BadParameter.__bases__[0]
+
+
+SYNONYMS = {
+    "time": ("--minutes", "--max-hours"),
+    "hours": ("--max-hours", "--minutes"),
+    "energy": ("--budget-wh", "--max-wh"),
+    "wh": ("--budget-wh", "--max-wh"),
+    "budget": ("--budget-wh",),
+    "name": ("--image", "--output"),
+    "out": ("--output",),
+    "dest": ("--output",),
+    "force": ("--overwrite",),
+    "fraction": ("--keep",),
+    "percent": ("--keep",),
+    "number": ("--keep",),
+    "classes": ("--class-floor",),
+}
+"""Words that people write -> options that may be meant, the most likely first."""
 
 
 class Program(Group):
@@ -110,7 +130,10 @@ def usage_message(error: Any) -> str:
     if type(error).__name__ == "NoSuchOption":
         name = error.option_name
         known = [option for parameter in error.ctx.command.params for option in parameter.opts]
-        text = f"There is no option {name}.{parameter_hint(error.ctx.command.name, name) or nearest(name, known)}"
+        text = f"There is no option {name}.{parameter_hint(error.ctx.command.name, name) or near_option(name, known)}"
+    elif "unexpected extra argument" in text and error.ctx.command.name == "explain":
+        name = re.search(r"\(([^()]*)\)$", text)
+        text = f"To explain one image, write --image {shlex.quote(name[1]) if name else 'NAME'}"
     elif type(error).__name__ == "MissingParameter" and "--output" in (error.param.opts if error.param else ()):
         example = {"proxy": "proxy.npz", "weights": "weights.csv", "export": "kept.txt"}.get(error.ctx.command.name)
         text += f". Name a new folder or file for the result, for instance --output {free_name(example or 'reduced')}"
@@ -123,6 +146,17 @@ def usage_message(error: Any) -> str:
         if str(detail.get("type", "")).startswith("int_"):
             text = f"{text.partition(':')[0]}: {detail['input']!r} is not a whole number"
     return f"Error: {text}{'' if text[-1] in '.?' else '.'} See `{error.ctx.command_path} --help`."
+
+
+def near_option(name: str, known: list[str]) -> str:
+    """Return a question that names a similar option or an option with the same meaning, else "".
+
+    Without its dashes, an option is a short word, so a similar word must share most of its letters.
+    """
+    words = {option.lstrip("-"): option for option in known}
+    meant = [option for option in SYNONYMS.get(name.lstrip("-"), ()) if option in known]
+    found = [words[word] for word in get_close_matches(name.lstrip("-"), words, n=1, cutoff=0.65)]
+    return "".join(f" Did you mean {option!r}?" for option in (meant or found)[:1])
 
 
 def parameter_hint(command: str | None, option: str) -> str:

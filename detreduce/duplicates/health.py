@@ -73,8 +73,16 @@ class ImageCheck:
         Comparing pixels also finds every copy of a file. Therefore, the findings of the checks in `BY_FILES` are left
         out, unless their verdict is ``wrong``.
         """
-        kept = [one for one in findings if one.check not in BY_FILES or one.verdict == "wrong"]
-        return worst_first((*self.findings, *kept))
+        own = {one.check: one for one in self.findings}
+        pixels = own["leaks by pixels"]
+        for one in findings:
+            if one.check == "leaks" and one.verdict == "wrong" and one.count >= pixels.count:
+                # one fact, one line: the finding of the files also says if a whole split is shared
+                own.pop(pixels.check, None)
+        kept = [
+            one for one in findings if one.check not in BY_FILES or (one.check == "leaks" and pixels.check not in own)
+        ]
+        return worst_first((*own.values(), *kept))
 
 
 def check_pixels(dataset: DetectionDataset, cache: str | Path | None = None) -> ImageCheck:

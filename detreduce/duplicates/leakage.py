@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -249,8 +250,8 @@ def _all_copies(search: _Search, other: int) -> tuple[list[LeakedImage], set[tup
     rows, ids = search.places(last), search.parts[last].image_ids
     everything = queries = search.places(other)
     remaining = rows
-    while True:
-        matches = search.match(other, last, queries, remaining)
+    for number in count(2):
+        matches = search.match(other, last, queries, remaining, f", search {number}")
         matched |= {(item.split, item.image) for item in search.describe(other, last, matches)}
         for item in search.describe(last, other, [_turned(match) for match in matches]):
             found.setdefault(item.image, item)
@@ -335,7 +336,12 @@ class _Search:
         return sum(map(len, self.parts[:part]))
 
     def match(
-        self, later: int, earlier: int, queries: IntArray | None = None, against: IntArray | None = None
+        self,
+        later: int,
+        earlier: int,
+        queries: IntArray | None = None,
+        against: IntArray | None = None,
+        note: str = "",
     ) -> list[Match]:
         """Match each image of the part `later` with an image of the part `earlier`.
 
@@ -352,7 +358,7 @@ class _Search:
         exact = [Match(query, first[digests[query]], 1.0) for query in queries.tolist() if digests[query] in first]
         settled = {match.member for match in exact}
         open_queries = np.array([query for query in queries.tolist() if query not in settled], np.int64)
-        title = f"Comparing images of {self.parts[later].split} with {self.parts[earlier].split}"
+        title = f"Comparing images of {self.parts[later].split} with {self.parts[earlier].split}{note}"
         near = nearest_matches(self.comparison, open_queries, against, self.limit, self.workers, title)
         return sorted([*exact, *near], key=lambda match: match.member)
 

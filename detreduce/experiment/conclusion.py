@@ -27,6 +27,8 @@ ENOUGH_SEEDS = 3
 CONFIRMING_SEEDS = 7
 """Number of new seeds in the experiment that is recommended to confirm the best method."""
 NAME = ACCURACIES[MEASURE]
+LEAST_LEAD = 0.005
+"""Two mAP with a smaller difference, which is not shown, count as about the same."""
 
 
 @dataclass(frozen=True)
@@ -188,10 +190,11 @@ def _none_better(outcome: Outcome, ranked: Sequence[Summary], found: Sequence[Co
         text = f"Every method is shown to be worse than random images, so choose at random ({outcome.random})"
     elif (leads := _found(outcome, best, outcome.random)) is not None and leads.difference > 0:
         verdict = leads.verdict
-        text = (
-            f"No method is shown to be better than random images: {title_of(best.method)} at "
-            f"{keep_in_words(best.keep)} leads by {fixed(leads.difference, 3)} {NAME}, which may be chance"
-        )
+        images = f"{title_of(best.method)} at {keep_in_words(best.keep)}"
+        lead = f"leads by {fixed(leads.difference, 3)} {NAME}, which may be chance"
+        if leads.difference < LEAST_LEAD:
+            lead = f"and random images are about the same in {NAME}"
+        text = f"No method is shown to be better than random images: {images} {lead}"
     equal = _found(outcome, best, EQUAL_ITERATIONS)
     if _starts(equal, WORSE):
         assert equal is not None

@@ -130,7 +130,7 @@ def split_dataset(
                 "together (near-duplicates or groups). Hold out more images."
             )
         if (format := holds_out_as(source)) != source.source.format:
-            say(f"Format: {source.source.format} files stay with one split, so the output is {format}: boxes only.")
+            say(f"Format: a {source.source.format} dataset is written as {format}, with boxes only.")
         written = write_split(source, held_out, output, link=link, overwrite=overwrite, discard_changes=discard_changes)
     shown = {TRAIN: source.image_ids, **held_out}
     chosen = {name: set(images) for name, images in shown.items()}

@@ -280,6 +280,15 @@ def test_export_names_the_nearest_selection(tmp_path: Path) -> None:
             "There is no option --metod. Did you mean '--method'? See `detreduce reduce --help`.",
         ),
         (
+            ("tune", "x", "--model", "y", "--time", "3"),
+            "There is no option --time. Did you mean '--minutes'? See `detreduce tune --help`.",
+        ),
+        (("inspect", "x", "--time", "3"), "There is no option --time. See `detreduce inspect --help`."),
+        (
+            ("explain", "x", "a b.jpg"),
+            "To explain one image, write --image 'a b.jpg'. See `detreduce explain --help`.",
+        ),
+        (
             ("reduce", "x", "-o", "y", "--link", "hardlnk"),
             "Invalid value for '--link': 'hardlnk' is not one of 'hardlink', 'symlink', 'copy', 'list'. "
             "Did you mean 'hardlink'? See `detreduce reduce --help`.",

@@ -34,6 +34,7 @@ def show_plan(prepared: PreparedTuning) -> None:
     show_table(out, table)
     show_text(out, f"Recipes: {', '.join(setup.recipes)}.")
     show_text(out, _how(prepared))
+    show_text(out, prepared.plan_in_words())
     if not any(rung.is_comparison for rung in planned):
         show_text(out, "The budget does not allow a comparison with fresh seeds, so nothing would be shown.")
 
@@ -45,6 +46,7 @@ def plan_to_dict(prepared: PreparedTuning) -> dict[str, Any]:
         "ledger": str(prepared.ledger.path),
         "recipes": [recipe.to_dict() for recipe in prepared.setup.recipes.values()],
         "planned": [asdict(rung) for rung in prepared.planned()],
+        "expected": prepared.expected_costs(prepared.planned()),
         "unit": prepared.budget.unit,
         "budget": prepared.budget.amount,
         "spent": prepared.spent,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.display.listener import say
+from detreduce.display.numbers import fixed
 from detreduce.errors import InputError
 from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH
 from detreduce.experiment.advice.recipe_file import check_recipe_file
@@ -46,6 +47,8 @@ from detreduce.vocabulary.controls import BEST_UNIFORM
 from detreduce.vocabulary.measures import LEAST_MAP
 
 RECIPE_FILE = "recipe.yaml"
+FAR_ABOVE = 2.0
+"""A budget of more than this many times the cost of the largest plan is far above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,39 @@ class PreparedTuning:
             found.append(PlannedRung((), SIDES, length, count, 0, count * question.price(length), True))
         return found
 
+    def plan_in_words(self) -> str:
+        """Describe the trainings that are left, with their expected costs.
+
+        If the budget is far above the largest plan, a second sentence says so.
+        """
+        planned, budget = self.planned(), self.budget
+        trainings = sum(rung.trainings - rung.finished for rung in planned)
+        if not trainings:
+            return "All trainings are finished."
+        costs = [f"about {fixed(cost, 2)} {unit}" for unit, cost in self.expected_costs(planned).items()]
+        left = "1 training is" if trainings == 1 else f"{trainings} trainings are"
+        total = self.spent + sum(rung.cost for rung in planned)
+        far = budget.amount > FAR_ABOVE * total
+        largest = f" The largest plan costs {fixed(total, 2)} {budget.unit}, so a smaller budget gives the same plan."
+        return f"{left} left: {', '.join(costs)}.{largest * far}"
+
+    def expected_costs(self, planned: Sequence[PlannedRung]) -> dict[str, float]:
+        """Return the expected cost of the trainings that are left, in each unit that this machine can measure.
+
+        The unit of the budget comes first. The other costs are rough.
+        """
+        units = [self.budget.unit, TFLOPS, MINUTES, *[WH] * (self.setup.speed.wh is not None)]
+        return {unit: self._cost_in(unit, planned) for unit in units}
+
+    def _cost_in(self, unit: str, planned: Sequence[PlannedRung]) -> float:
+        """Return the expected cost of the trainings that are left, in a unit."""
+        if unit == self.budget.unit:
+            return sum(rung.cost for rung in planned)
+        prices = self.setup.estimate_in(unit)
+        if unit != TFLOPS:
+            prices = measured(unit, self.setup.costs.reference, self._cells) or prices
+        return sum((rung.trainings - rung.finished) * prices.of(rung.length, rung.recipes) for rung in planned)
+
     def run(self, recipe_file: str | Path | None = None) -> TuningResult:
         """Run the rungs and the comparison within the budget. Then write the recipe, and return the result.
 
@@ -164,6 +200,7 @@ class PreparedTuning:
         """
         check_recipe_file(self._recipe_path(recipe_file))
         Ledger.create(self.ledger.path)
+        say(self.plan_in_words())
         number, state = 0, self._decide(0)
         while number < len(state.rungs):
             rung = state.rungs[number]

@@ -25,7 +25,7 @@ from detreduce.experiment.tuning.prices import Budget, Prices, estimated, operat
 from detreduce.experiment.tuning.space import Given, Recipes, default_recipes, read_recipes
 from detreduce.machine.hashes import json_hash
 from detreduce.training.energy import check_country
-from detreduce.training.planned_flops import PlannedNetwork
+from detreduce.training.planned_flops import PlannedNetwork, Speed
 from detreduce.training.recipes.checks import check_freeze, check_recipe
 from detreduce.training.recipes.recipe import Recipe
 from detreduce.training.recipes.settings import BATCH, EPOCHS, IMGSZ
@@ -109,14 +109,23 @@ class Setup:
     @cached_property
     def estimate(self) -> Prices:
         """The expected cost of a training, before any training is finished."""
-        request, each = self.request, self.costs.reference
-        if request.budget.unit == TFLOPS:
+        return self.estimate_in(self.request.budget.unit)
+
+    def estimate_in(self, unit: str) -> Prices:
+        """Return the expected cost of a training in a unit, before any training is finished."""
+        each = self.costs.reference
+        if unit == TFLOPS:
             return operations(each)
         size, freeze = self._size_and_freeze(Recipe())
-        speed = self.network.speed(size, freeze, country=request.country, device=request.arguments.get("device"))
         judged = len(load_split(self.dataset.source, "val"))
         evaluation = judged * self.network.flops(size, freeze).forward / 1e12
-        return estimated(request.budget.unit, each, speed, evaluation)
+        return estimated(unit, each, self.speed, evaluation)
+
+    @cached_property
+    def speed(self) -> Speed:
+        """The cost of operations on this machine, from a test of a few seconds."""
+        request, (size, freeze) = self.request, self._size_and_freeze(Recipe())
+        return self.network.speed(size, freeze, country=request.country, device=request.arguments.get("device"))
 
     @cached_property
     def identity(self) -> str:

@@ -44,6 +44,18 @@ def test_a_dry_run_shows_the_rungs_and_writes_nothing(data: Path, trainer: Any) 
     assert first["cost"] == pytest.approx(4 * (first["length"] * 0.003 + 3 / 60 + 3 * 0.001))
     assert timed["estimated_from"] == 0
     assert not trainer.calls and not (data.parent / "t").exists()
+    # 7.2 TFLOPs of trainings, 60 s and 3 Wh each, and the starts and evaluations
+    assert content["expected"]["TFLOPs"] == pytest.approx(7.2)
+    assert 7.2 < content["expected"]["minutes"] < 9 and 21.6 < content["expected"]["Wh"] < 27
+    assert "12 trainings are left: about 7.20 TFLOPs, about" in " ".join(shown.output.split())
+
+
+def test_a_budget_far_above_the_largest_plan_is_said(data: Path, trainer: Any) -> None:
+    shown = [" ".join(call(data, "--budget-tflops", budget, "--dry-run").output.split()) for budget in (7.2, 1000)]
+    assert "so a smaller budget gives the same plan" not in shown[0]
+    assert "The largest plan costs" in shown[1] and "so a smaller budget gives the same plan" in shown[1]
+    result = call(data, "--budget-tflops", 7.2)
+    assert "12 trainings are left: about 7.20 TFLOPs" in result.stderr
 
 
 def test_a_tuning_ends_with_a_recipe_and_a_command_that_parses(data: Path, trainer: Any) -> None:

@@ -140,7 +140,7 @@ def _copies(found: ImageCheck) -> Sequence[Finding]:
 
 def _leaks(found: LeakageReport, remedy: str) -> Iterator[Finding]:
     if len(found.splits) < 2:
-        yield Finding("leaks by pixels", "good", "There is only one split.")
+        yield Finding("leaks by pixels", "good", "There is only one split, so no image is in two splits.")
         return
     in_train, shared = [], []
     count = twice = 0

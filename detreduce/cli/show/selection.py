@@ -13,7 +13,7 @@ from rich.console import Console
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import READABLE, most_common, share, show_problems, show_table, show_text, table_of
 from detreduce.dataset.output_name import free_name
-from detreduce.dataset.suggested_command import data_words
+from detreduce.dataset.suggested_command import data_words, split_command
 from detreduce.dataset.writing.dataset_yaml import FRAMES_TABLE
 from detreduce.machine.regular_files import is_regular
 from detreduce.selection.estimates import estimates_in_words
@@ -90,8 +90,14 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
         data = shlex.quote(str(result.dataset.source.path))
         # print a command on one line, so that it can be copied
         train = f"train {data} --model yolo11n.pt epochs=50 imgsz=640"
-        # `train` would refuse a dataset with leaks
-        out.print(f"Next: detreduce {f'inspect {data}' if result.leaks else train}", soft_wrap=True)
+        # `train` would refuse a dataset with leaks, and could not evaluate a dataset without a val or test split
+        following = f"detreduce {f'inspect {data}' if result.leaks else train}"
+        splits = result.dataset.source.splits
+        if result.dataset.split == "train" and all(
+            splits.get(one) in (None, splits["train"]) for one in ("val", "test")
+        ):
+            following = split_command(result.dataset)
+        out.print(f"Next: {following}", soft_wrap=True)
     else:
         chosen, names = (shlex.quote(str(one)) for one in (result.output / "selection.json", free_name("to-label.txt")))
         out.print(f"Next: label the images in {result.output}", soft_wrap=True)

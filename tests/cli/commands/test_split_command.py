@@ -67,3 +67,14 @@ def test_wherever_val_is_train_the_command_is_named(
     only_train.write_text("train: train/images\nval: train/images\nnames: [cat, dog]\n")
     result = detreduce(command[0], only_train, *command[1:])
     assert "detreduce split" in result.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize("form", [(), ("--format", "yolo")])
+def test_what_is_reduced_without_a_val_split_is_split_next(
+    only_train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = detreduce("reduce", only_train, "--keep", "4", "--method", "srs", "--output", "few", "--no-page", *form)
+    [command] = [line[6:] for line in result.stdout.splitlines() if line.startswith("Next: ")]
+    assert command == "detreduce split few/data.yaml --val 0.2 --output few-with-val"
+    assert detreduce(*shlex.split(command)[1:]).exit_code == 0

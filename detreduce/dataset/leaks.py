@@ -89,6 +89,11 @@ class Leaks:
         return tuple(leak for leak in self.pairs if leak.other_split == TRAIN)
 
     @property
+    def not_in_train(self) -> tuple[Leak, ...]:
+        """The other leaks: images of test that are also in val."""
+        return tuple(leak for leak in self.pairs if leak.other_split != TRAIN)
+
+    @property
     def train_is_measured(self) -> bool:
         """Whether val or test is the train split itself, so that nothing would remain in train without the leaks."""
         return any(self.is_whole(TRAIN, later) for later in self.splits if later != TRAIN)

@@ -88,8 +88,7 @@ def _leaks(leaks: Leaks, data: Path, splits: Mapping[str, DetectionDataset]) -> 
     else:
         what = "No file of val or test is also in train. Pixels were not compared: use --check-images."
         yield Finding("leaks", "good", what)
-    others = [leak for leak in leaks.pairs if leak not in leaks.in_train]
-    if others:
+    if others := leaks.not_in_train:
         advice = shared_advice(data, splits, others)
         yield Finding(SHARED, "look", _sentence("; ".join(leaks.sentences(others))), len(others), advice)
     if leaks.alike:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from detreduce.dataset.checks import load_all_splits, summarise
 from detreduce.dataset.health.checks import check_health
 from detreduce.dataset.health.finding import Finding, in_words, overall, worst_first
 from detreduce.dataset.health.statistics import CELLS, class_counts, per_image_counts, positions, size_counts, together
-from detreduce.dataset.leaks import find_leaks
+from detreduce.dataset.leaks import Leak, find_leaks
 from detreduce.dataset.problem_counts import count_problems
 
 Labels = dict[str, str]
@@ -99,6 +101,29 @@ def test_leaks_are_wrong_and_shared_names_are_looked_at(tmp_path):
     assert "1 of the 30 images of val is also in train" in leaks["leaks"].what
     assert leaks["equal names"].count == 1
     assert in_words(found).startswith("1 wrong, 2 to look at")
+
+
+class Counted(tuple[Leak, ...]):
+    """Leaks that count how often all of them are looked at."""
+
+    passes = 0
+
+    def __iter__(self) -> Iterator[Leak]:
+        Counted.passes += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("images", [5, 50])
+def test_every_leak_is_looked_at_a_few_times_however_many_there_are(tmp_path, monkeypatch, images):
+    data = dataset_with(tmp_path, train=healthy("t", images), test=healthy("w", images))
+    data.write_text(data.read_text() + "val: train/images\n")
+    dataset = load_dataset(data)
+    splits, unloaded = load_all_splits(dataset)
+    leaks = find_leaks(splits)
+    assert len(leaks.in_train) == images and not leaks.not_in_train
+    monkeypatch.setattr(Counted, "passes", 0)
+    check_health(summarise(dataset, (splits, unloaded)), splits, replace(leaks, pairs=Counted(leaks.pairs)))
+    assert 0 < Counted.passes < 10
 
 
 def test_lines_for_people_are_exact(tmp_path):

@@ -15,7 +15,7 @@ from detreduce.machine.documents import parse_json
 FOLDER = "folder"
 SECONDS, NAMES_PER_SECOND = 20, 10_000
 _PATIENCE = 30
-"""The process may take this number of times longer than its processor time, because the machine may be busy."""
+"""The process is stopped after this multiple of its allowed processor time. The factor allows for busy machines."""
 _CHILD = """
 import json, re, sys
 rule, names, seconds = json.load(sys.stdin)

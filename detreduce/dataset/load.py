@@ -93,9 +93,9 @@ def load_dataset(
 
 
 def _every(dataset: DetectionDataset, every: str | int | None) -> DetectionDataset:
-    """Reload a dataset of videos with the frames that `every` names.
+    """Reload a dataset of videos with the frames that `every` selects. If `every` is None, return it unchanged.
 
-    Raise InputError if it does not consist of videos.
+    Raise InputError if the dataset does not consist of videos.
     """
     if every is None:
         return dataset

@@ -50,8 +50,9 @@ class ImageCheck:
     remedy: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as values that JSON can store, without the damaged images, which the summary lists as
-        problems.
+        """Return the result as values that JSON can store.
+
+        Of the damaged images, it contains only the number. The summary of the dataset lists them as problems.
         """
         files = len({problem.file for problem in self.damaged})
         return {
@@ -67,11 +68,10 @@ class ImageCheck:
         return (_damage(self), *_copies(self), *_leaks(self.leakage, self.remedy))
 
     def with_files(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-        """Return the findings of this check together with `findings`, which come from the check of the files, worst
-        first.
+        """Return the findings of this check and those of the check of the files, `findings`, with the worst first.
 
-        Comparing pixels also finds every copy of a file. Therefore, the findings of the checks in `BY_FILES` are left
-        out, unless their verdict is ``wrong``.
+        Comparing pixels also finds every copy of a file. Therefore, those of the `findings` whose check is in
+        `BY_FILES` are left out, unless their verdict is ``wrong``.
         """
         own = {one.check: one for one in self.findings}
         pixels = own["leaks by pixels"]

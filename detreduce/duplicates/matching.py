@@ -82,7 +82,7 @@ class Candidates:
 
     @property
     def cut(self) -> bool:
-        """Whether there are too many candidates to align all."""
+        """Whether there are more candidates than are compared exactly (`MOST_CANDIDATES`)."""
         return len(self.places) > MOST_CANDIDATES
 
     def among(self, places: list[int]) -> Candidates:
@@ -241,7 +241,7 @@ def nearest_matches(
 
 
 def _warn_of_cut(images: int) -> None:
-    """Warn of the images without a match for which not all candidates were aligned."""
+    """Warn that some images have no match, although not all of their candidates were compared exactly."""
     if images:
         warnings.warn(
             f"{images:,} {'images look' if images > 1 else 'image looks'} roughly like more than {MOST_CANDIDATES} "

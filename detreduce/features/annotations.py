@@ -117,7 +117,10 @@ def _grouped_quantiles(values: Floats, image: npt.NDArray[np.int64], counts: npt
 
 
 def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) -> Floats:
-    """Return the cover of each cell of the 4x4 grid for each image, (n, 16), row by row from the top left."""
+    """Return how much of each cell of a 4x4 grid the boxes of each image cover, (n, 16).
+
+    The cells are in rows from the top left. 1 means that a single box covers the whole cell. Overlapping boxes add up.
+    """
 
     def overlaps(low: Floats, high: Floats) -> list[Floats]:
         return [np.clip(high, i / GRID, (i + 1) / GRID) - np.clip(low, i / GRID, (i + 1) / GRID) for i in range(GRID)]

@@ -73,7 +73,7 @@ class _Redirection:
 
 
 def _opencv_log() -> Any:
-    """Return OpenCV's module of its log, or None if OpenCV is not imported."""
+    """Return OpenCV's logging module, or None if OpenCV is not imported."""
     return getattr(getattr(sys.modules.get("cv2"), "utils", None), "logging", None)
 
 
@@ -113,7 +113,7 @@ class _Decoders:
                 self._usable = False
 
     def _suspicion(self) -> Callable[[], bool]:
-        """Return a function that returns whether a message about damage was printed since now."""
+        """Return a function that says whether decoders have printed a message about damage since this call."""
         redirection = self.redirection
         if redirection is None:
             return lambda: False

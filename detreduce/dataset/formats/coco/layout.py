@@ -99,7 +99,7 @@ def find_jsons(file: Path) -> dict[str, Path]:
 
 
 def split_of_json(file: Path) -> str | None:
-    """Return the split that the name of a JSON file, or of its folder, contains. Return None if there is none."""
+    """Return the split that a JSON file or its folder is named after, or None if neither name contains a split."""
     match = _SPLIT_IN_NAME.match(file.stem)
     split = canonical_split(match[2] if match is not None else file.parent.name)
     return split if split in CANONICAL else None

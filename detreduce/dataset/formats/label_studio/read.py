@@ -143,7 +143,7 @@ def _read_images(entries: Sequence[Mapping[str, Any]], file: Path, problems: lis
 
 
 def _read_regions(entry: Mapping[str, Any], task: _Task) -> _Task:
-    """Add the boxes of the best annotation to a task, and return it."""
+    """Add the boxes of the best annotation in `entry` to `task`, and return `task`."""
     minimal = not isinstance(entry.get("data"), Mapping)
     seen: dict[tuple[str, Box], int] = {}
     regions = list(_list_minimal_regions(entry) if minimal else _list_regions(entry, task))

@@ -32,7 +32,7 @@ from detreduce.errors import InputError
 
 @dataclass
 class ConvertCounts:
-    """How many boxes were clipped or dropped and how many images were renamed, for warnings."""
+    """Counts of clipped boxes, dropped boxes and renamed images. Warnings state them after the conversion."""
 
     clipped: int = 0
     dropped: int = 0

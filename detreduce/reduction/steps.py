@@ -385,7 +385,8 @@ class Reduction:
             found = self.find_duplicates(source)
         selection = self.choose(source, found)
         for dropped in (taken for taken in selection.steps if taken["step"] == "drop_duplicates"):
-            say(f"Duplicates: {dropped['dropped']} images dropped ({dropped['what']})")
+            count = dropped["dropped"]
+            say(f"Duplicates: {count:,} image{'' if count == 1 else 's'} dropped ({dropped['what']})")
         if leaks := self._leaks_kept(selection):
             say(leaks)
         measured = self.measure(source, selection)

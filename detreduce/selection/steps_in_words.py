@@ -24,7 +24,9 @@ def steps_in_words(selection: Selection) -> Iterator[str]:
             copies += "s" * (not exact and dropped != 1)
             yield f"{dropped:,} {copies} left out{before}." if dropped else f"No {copies} found."
         elif kind == "drop_leaked":
-            yield f"Left out: {matches_in_words(step.get('pairs', ()), step.get('matched'))}."
+            pairs = step.get("pairs", ())
+            words = matches_in_words(pairs, step.get("matched"))
+            yield f"Left out: {words}." if pairs else f"{words[0].upper()}{words[1:]}."
         elif kind in ("must_keep", "exclude"):
             yield f"{len(step.get('images', ())):,} {'kept' if kind == 'must_keep' else 'excluded'} by name."
     remaining, full = selection.images_remaining, len(selection.scores)

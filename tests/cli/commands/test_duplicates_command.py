@@ -90,7 +90,7 @@ def test_duplicates_by_features_are_found_and_dropped(copies: Path, tmp_path: Pa
             "reduce", copies, "-m", method, "-k", "5", "-o", out, *options, "--duplicates-from", "0.9999"
         )
         assert result.exit_code == 0, result.output
-        assert "1 images dropped (near-duplicates by features with a similarity of at least 0.9999)" in result.output
+        assert "1 image dropped (near-duplicates by features with a similarity of at least 0.9999)" in result.output
         content = json.loads((out / "selection.json").read_text())
         assert sorted(Path(image).name for image in content["image_ids"]) == [f"{row}.png" for row in (1, 2, 3, 4, 5)]
     result = detreduce("reduce", copies, "-k", "5", "-o", tmp_path / "more", *options)

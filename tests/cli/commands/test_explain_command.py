@@ -28,7 +28,7 @@ def test_reduce_drops_duplicates_and_explain_says_so(copies: Path, tmp_path: Pat
     out = tmp_path / "out"
     result = detreduce("reduce", copies, "-m", "srs", "-k", "4", "-o", out, "--drop-duplicates", "--class-floor", "1")
     assert result.exit_code == 0, result.output
-    assert "1 images dropped (near-duplicates by pixels with a similarity of at least 0.85)" in result.output
+    assert "1 image dropped (near-duplicates by pixels with a similarity of at least 0.85)" in result.output
     assert "1 near-duplicate left out before choosing." in " ".join(result.output.split())
     content = json.loads((out / "selection.json").read_text())
     assert content["images"] == 4

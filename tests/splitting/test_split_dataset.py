@@ -218,3 +218,14 @@ def test_copies_that_the_search_for_duplicates_does_not_name_are_joined_too(
     monkeypatch.setattr("detreduce.splitting.run.near_duplicates", lambda *_, **__: replace(found, groups=(), pairs=()))
     split_dataset(load_dataset(yolo), tmp_path / "out", 0.25)
     assert leakage_report(load_dataset(tmp_path / "out")).leaked == ()
+
+
+@pytest.mark.parametrize("lists", [("all.txt",), ("images/train", "all.txt")])
+def test_a_yolo_list_keeps_only_the_lines_of_train(yolo: Path, tmp_path: Path, lists: tuple[str, ...]) -> None:
+    names = sorted(file.name for file in (yolo.parent / "images" / "train").iterdir())
+    (yolo.parent / "all.txt").write_text("".join(f"./images/train/{name}\n" for name in names))
+    yolo.write_text(f"train: [{', '.join(lists)}]\nval: [{', '.join(lists)}]\nnames: [cat, dog, rare]\n")
+    result = split_dataset(load_dataset(yolo), tmp_path / "out", 0.2)
+    splits = [load_dataset(tmp_path / "out", split=name) for name in ("train", "val")]
+    assert [len(split) for split in splits] == list(result.images.values())
+    assert set.union(*map(content, splits)) == content(load_dataset(yolo))

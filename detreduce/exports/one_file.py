@@ -13,7 +13,7 @@ from detreduce.dataset.writing.apart import check_file_apart
 from detreduce.dataset.writing.manifest import is_in_output
 from detreduce.errors import InputError
 from detreduce.machine.documents import parse_json
-from detreduce.machine.files import write_atomically
+from detreduce.machine.files import refuse_special, write_atomically
 from detreduce.machine.regular_files import RECORDS, read_regular
 
 
@@ -24,6 +24,7 @@ def check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> N
     """
     if target.is_dir():
         raise InputError(f"Output {target} is a folder. Pass the path of a file.")
+    refuse_special(target)
     check_file_apart(target, dataset)
     if not os.path.lexists(target):
         return

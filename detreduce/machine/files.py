@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,11 +57,26 @@ def _reason(error: OSError, target: object) -> str:
     return f"{reason} ({os.fspath(named)})"
 
 
+def refuse_special(path: Path) -> None:
+    """Raise InputError if something other than a file or a folder is at `path`: a device, a pipe or a socket.
+
+    Renaming a new file to this path would replace a device such as /dev/null for all programs of the machine.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return  # nothing is there, or writing gives the error
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise InputError(f"{path} cannot be written: it is a device, a pipe or a socket. Choose the path of a file.")
+
+
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file completely or not at all, even if two processes write it. Raise the same errors as `writing`.
 
+    A device, a pipe or a socket is never replaced.
     If a killed process left a temporary file in the folder, the next process that writes there removes it.
     """
+    refuse_special(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_partial(path.parent)

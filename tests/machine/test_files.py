@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,27 @@ def test_an_interrupted_write_leaves_no_part(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_atomically(tmp_path / "file", interrupted)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no named pipes here")
+def test_a_device_a_pipe_and_a_socket_are_never_replaced(dataset: dr.DetectionDataset, tmp_path: Path) -> None:
+    pipe, listener = tmp_path / "pipe.csv", socket.socket(socket.AF_UNIX)
+    os.mkfifo(pipe)
+    listener.bind(str(tmp_path / "s"))
+    (tmp_path / "link").symlink_to(os.devnull)
+    selection = dr.select(dataset, "srs", keep=1)
+    writers: list[Callable[[Path], object]] = [
+        lambda path: write_atomically(path, lambda file: file.write(b"x")),
+        lambda path: dr.export_selection(dataset, selection, path, form="csv", overwrite=True),
+        lambda path: export_rows([{"a": 1}], path, overwrite=True),
+        selection.save,
+        made_log().save,
+    ]
+    for write in writers:
+        with pytest.raises(InputError, match="a device, a pipe or a socket"):
+            write(pipe)
+    for path in (tmp_path / "s", tmp_path / "link"):
+        with pytest.raises(InputError, match="a device, a pipe or a socket"):
+            writers[0](path)
+    assert pipe.is_fifo() and (tmp_path / "s").is_socket() and (tmp_path / "link").is_symlink()
+    listener.close()

@@ -75,9 +75,7 @@ class Leaks:
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:
-        """For each pair (earlier split, later split), how many images of the later split also occur in the earlier
-        one.
-        """
+        """For each pair (earlier split, later split), how many images of the later one are also in the earlier one."""
         counts = dict.fromkeys(combinations(self.splits, 2), 0)
         for leak in self.pairs:
             counts[leak.other_split, leak.split] += 1

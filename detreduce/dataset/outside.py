@@ -18,7 +18,7 @@ from detreduce.ultralytics_bridge.config_folder import is_shipped
 VARIABLE = "DETREDUCE_NO_OUTSIDE"
 YAMLS = frozenset({".yaml", ".yml"})
 MARKS = {".xml": b"<annotation", ".json": b'"shapes"'}
-"""A text that each label file contains, by the suffix of the file."""
+"""A text that each label file contains, keyed by the suffix of the file."""
 
 
 def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDataset:

@@ -265,7 +265,7 @@ class DetectionDataset:
 
     @cached_property
     def row_of(self) -> dict[ImageId, int]:
-        """The row of each image, by the id of the image."""
+        """The row of each image, keyed by the id of the image."""
         return {record.id: row for row, record in enumerate(self.records)}
 
     @cached_property

@@ -99,7 +99,7 @@ def write_subset(
     files
         Further files to write into the folder, as name -> content.
     others
-        Other splits of the dataset that are already loaded, by name.
+        Other splits of the dataset that are already loaded, keyed by name.
     frames
         For videos, the image format in which frames are written. ``jpg``, ``jpg:90`` with a quality from 1 to 100
         (default 95), or ``png``.

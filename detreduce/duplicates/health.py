@@ -68,10 +68,10 @@ class ImageCheck:
         return (_damage(self), *_copies(self), *_leaks(self.leakage, self.remedy))
 
     def with_files(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-        """Return the findings of this check and those of the check of the files, `findings`, with the worst first.
+        """Return the findings of this check and the given `findings`, with the worst first.
 
-        Comparing pixels also finds every copy of a file. Therefore, those of the `findings` whose check is in
-        `BY_FILES` are left out, unless their verdict is ``wrong``.
+        The given findings come from the check of the files. Comparing pixels also finds every copy of a file.
+        Therefore, given findings whose check is in `BY_FILES` are left out, unless their verdict is ``wrong``.
         """
         own = {one.check: one for one in self.findings}
         pixels = own["leaks by pixels"]

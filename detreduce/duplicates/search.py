@@ -239,7 +239,7 @@ class _Images:
 
     @property
     def failures(self) -> dict[int, str]:
-        """The reason why an image could not be read, by the place of the image."""
+        """The reason why an image could not be read, keyed by the place of the image."""
         return {} if self.signatures is None else self.signatures.failures
 
     def exact_matches(self) -> list[Match]:

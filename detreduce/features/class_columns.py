@@ -18,7 +18,7 @@ MOST_CLASSES = 2000
 PROJECTED = 512
 """Number of columns if the boxes have more than `MOST_CLASSES` classes. Distances then have an error of about 3 %."""
 _AT_ONCE = 32
-"""Number of these columns that are computed at once."""
+"""How many of the `PROJECTED` columns are computed at once, to limit the memory."""
 
 
 def class_columns(counts: csr_array) -> npt.NDArray[np.float64]:

@@ -131,8 +131,7 @@ def decode(data: bytes | RGB, *, longest: int | None = None, shortest: int | Non
     then still has at least `longest` pixels, and its shorter side at least `shortest` pixels.
 
     If a JPEG has its end marker, damage inside it is not detected, because libjpeg fills in the missing parts without
-    an error. `check_images` detects such damage. `quiet_decoders` tells whether libjpeg
-    printed a message.
+    an error. `check_images` detects such damage. `quiet_decoders` tells whether libjpeg printed a message.
 
     Raises
     ------

@@ -226,7 +226,7 @@ class ImageJob(Generic[T]):
                 warn_unwritable(error)
 
     def _warn_of_damage(self) -> None:
-        """Name the damaged images that were decoded anyway, in one warning."""
+        """Issue one warning that names the damaged images that were decoded anyway."""
         damaged = [
             f"{path} ({why})" for path, why in confirmed_damage([self.paths[row] for row in sorted(self.suspects)])
         ]

@@ -272,8 +272,9 @@ class DigestMemo:
         return self._folder / f"{content_digest(os.fsencode(parent)).hex()[:24]}.json"
 
     def _entries(self, parent: Path) -> dict[str, tuple[str, str]]:
-        """Return what is remembered about the files of a folder: (stamp, digest in hexadecimal) by the name of the
-        file.
+        """Return what is remembered about the files of a folder, keyed by the name of the file.
+
+        Each value is the file's stamp and its digest in hexadecimal.
         """
         if parent not in self._known:
             self._known[parent] = {}

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# some cameras write a few extra bytes, but many extra bytes mean that the content is damaged; others write parameters
-# that a decoder does not need
+# some cameras write a few extra bytes, others write parameters that a decoder does not need
+# many extra bytes mean that the content is damaged
 _HARMLESS = re.compile(r"\b\d{1,2} extraneous bytes before marker 0xd9|Invalid SOS parameters for sequential JPEG")
 _UNBUFFERED = 2  # _IONBF of stdio
 _MOST_BYTES = 1 << 16

@@ -15,7 +15,7 @@ from detreduce.selection.dataset import find_dataset
 from detreduce.selection.record import Selection
 
 _MARK, _START = b'"detreduce_selection"', 400
-"""The key with which the file of a selection starts, and the number of bytes in which it is searched for."""
+"""A selection.json contains this key within this number of bytes from its start."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Earlier:
     path
         The dataset or the selection, as the caller passed it.
     records
-        The images of all splits, or the images of the selection.
+        The images: of all splits of a dataset, or the chosen images of a selection.
     labelled
         Whether the images have labels.
     parts
@@ -41,9 +41,11 @@ class Earlier:
 
 
 def load_earlier(after: Sequence[str | Path], images: str | Path | None = None) -> list[Earlier]:
-    """Read the images of earlier rounds. `images` is the folder of images for annotation files that do not name one.
+    """Read the images of earlier rounds. `after` contains the path of each round.
 
-    Raise InputError if there is no round, or if a round cannot be read.
+    `images` is the folder of images for annotation files that do not name their own.
+
+    Raise InputError if `after` is empty or if a round cannot be read.
     """
     if isinstance(after, str | Path):
         after = [after]

@@ -1,4 +1,4 @@
-"""Choose the next images to label: images that add to the images of earlier rounds, and that no round had before."""
+"""Choose the next images to label: images that add something to earlier rounds and are not in any of them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from detreduce.selection.request import CompositionRequest, SelectionRequest
 from detreduce.vocabulary.option_values import AUTO
 
 WEIGHTS = "yolo:"
-"""The start of the name of a backbone that is the backbone of a YOLO detector."""
+"""The prefix of a backbone's name if it is the backbone of a YOLO detector, for example ``yolo:best.pt``."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,10 @@ class NextRoundRequest:
     similarity: float = THRESHOLD
 
     def for_pool(self, pool: DetectionDataset) -> tuple[NextRoundRequest, str]:
-        """Return the request with the method that `auto` uses for a pool, and the reason. Check the method.
+        """Check the method, and return the request and the reason for its method.
 
-        Raise InputError if the method is unknown, or needs labels, which a pool does not have.
+        If the method is `auto`, the returned request names the method that `auto` uses for this pool. Otherwise the
+        reason is empty. Raise InputError if the method is unknown, or if it needs labels, which a pool does not have.
         """
         reason = ""
         request = self
@@ -69,7 +70,7 @@ class NextRoundRequest:
         return request, reason
 
     def selection(self, keep: int, composition: CompositionRequest | None = None) -> SelectionRequest:
-        """Return the request to choose `keep` images, the images of earlier rounds included."""
+        """Return the request for a selection of `keep` images, which include the images of earlier rounds."""
         return SelectionRequest(
             self.method,
             keep,
@@ -94,9 +95,9 @@ class NextRound:
     output
         The folder with the chosen images, ``selection.json`` and a list of the images.
     earlier
-        The rounds so far.
+        The images of each earlier round.
     known
-        Number of images of the pool that an earlier round has, byte for byte.
+        Number of images of the pool that are also in an earlier round, as the same file or as an identical copy.
     similar
         Number of images of the pool that are left out because they are near-duplicates of images of earlier rounds.
     repeated
@@ -106,7 +107,7 @@ class NextRound:
     reason
         The reason why `auto` used this method. Empty if the caller named the method.
     page
-        The page of pictures in the output. None if there is none.
+        The page in the output that shows the chosen images. None if no page was written.
     """
 
     selection: Selection
@@ -165,11 +166,11 @@ def next_round(
     say: Callable[[str], None] | None = None,
     **parameters: Any,
 ) -> NextRound:
-    """Choose the next images of a pool to label, after the images that earlier rounds have.
+    """Choose which images of a pool to label next, given the images of earlier rounds.
 
-    No image is offered twice: images that an earlier round has are left out, and their near-duplicates too. The method
-    then chooses images that add to the earlier images. Images that were chosen earlier but have no labels yet count
-    like labelled images.
+    No image is offered twice: images of earlier rounds and their near-duplicates are left out. Among the others, the
+    method chooses images that add the most to the earlier images. It does not matter whether the earlier images
+    already have labels.
 
     Parameters
     ----------
@@ -179,16 +180,16 @@ def next_round(
     output
         Folder for the chosen images; see `write_subset`.
     after, after_images
-        The rounds so far: labelled datasets of any format, folders of images for labelling, outputs of `reduce` and
-        `next_round`, or files ``selection.json``. `after_images` is the folder of images, for an annotation file that
-        does not name it.
+        The earlier rounds: labelled datasets of any format, folders of images for labelling, outputs of `reduce` and
+        `next_round`, or files ``selection.json``. `after_images` is the folder of images for an annotation file that
+        does not name its own.
     count
         Number of images to choose.
     method, seed, parameters
         How to choose the images; see `select`. The default ``auto`` uses ``facility``.
     backbone, weights
-        Features for the method; see `extract_features`. `weights` is the file of a YOLO detector, for example one that
-        was trained on the rounds so far. Its backbone then computes the features.
+        Features for the method; see `extract_features`. `weights` is the file of a YOLO detector, for example of one
+        that was trained on the earlier rounds. If it is given, the features come from the backbone of this detector.
     similarity
         Lowest similarity of near-duplicates; see `near_duplicates`. Default: 0.85. For frames of a video, try 0.6.
     link, overwrite, discard_changes, page
@@ -304,15 +305,15 @@ def _run(
 
 @dataclass(frozen=True)
 class _Offered:
-    """The images of a pool and of the rounds so far.
+    """The images of a pool and of the earlier rounds.
 
     Attributes
     ----------
     together
-        One dataset without labels: the images of the pool, in its rows, then the images of the rounds that are not in
-        the pool byte for byte.
+        One dataset without labels. It contains the images of the pool in their order, followed by the images of the
+        rounds. An image of a round is left out if the pool contains an identical file.
     known
-        Ids of the images of the pool that a round has.
+        Ids of the images of the pool that are also in a round.
     others
         Ids of the images of the rounds in `together`.
     similar, repeated
@@ -327,7 +328,7 @@ class _Offered:
 
     @classmethod
     def of(cls, pool: DetectionDataset, earlier: Sequence[Earlier]) -> _Offered:
-        """Join the images of a pool and of the rounds. An image that occurs several times is used once."""
+        """Join the images of a pool and of the rounds. Identical images of rounds are used once."""
         own = _without_labels(pool)
         row_of_path = {record.path: row for row, record in enumerate(own)}
         known: dict[ImageId, None] = {}
@@ -359,7 +360,7 @@ class _Offered:
 
     @property
     def initial(self) -> tuple[ImageId, ...]:
-        """Ids of the images that the rounds have."""
+        """Ids of all images of the rounds."""
         return (*self.known, *self.others)
 
     @property
@@ -368,7 +369,7 @@ class _Offered:
         return {*self.initial, *self.similar, *self.repeated}
 
     def with_similar(self, found: Duplicates) -> _Offered:
-        """Return the images with the near-duplicates that a search found."""
+        """Return this object with the near-duplicates that a search among `together` found."""
         mine = set(self.initial)
         copies = {pair.copy: pair.kept for pair in found.pairs if pair.copy not in mine}
         return replace(
@@ -392,7 +393,7 @@ def _bare(record: ImageRecord) -> ImageRecord:
 
 
 def _without_labels(dataset: DetectionDataset) -> DetectionDataset:
-    """Return a dataset as images without labels."""
+    """Return a dataset without its labels."""
     if not dataset.labelled:
         return dataset
     records = tuple(map(_bare, dataset))
@@ -402,7 +403,7 @@ def _without_labels(dataset: DetectionDataset) -> DetectionDataset:
 
 
 def _table_of_pool(table: FeatureTable | None, pool: DetectionDataset) -> FeatureTable | None:
-    """Return the rows of a table that are images of the pool."""
+    """Return the part of a feature table that describes images of the pool."""
     if table is None:
         return None
     mine = table.take(np.flatnonzero(table.rows < len(pool)))
@@ -411,7 +412,7 @@ def _table_of_pool(table: FeatureTable | None, pool: DetectionDataset) -> Featur
 
 
 def _of_pool(chosen: Selection, pool: DetectionDataset, offered: _Offered, found: Duplicates) -> Selection:
-    """Return the part of a selection that is new: the images of the pool that no round has."""
+    """Return the new part of a selection: the chosen images of the pool that are not in any round."""
     initial, n = set(offered.initial), len(pool)
     new = [place for place, image in enumerate(chosen.image_ids) if image not in initial]
     ids = tuple(chosen.image_ids[place] for place in new)

@@ -250,7 +250,7 @@ def _images_with(table: FeatureTable, rows: IntArray) -> IntArray:
 
 
 def _by_name(dataset: DetectionDataset, values: IntArray, floors: IntArray) -> dict[str, int]:
-    """Return the values of the classes that have a floor, by the names of the classes."""
+    """Return the values of the classes that have a floor, keyed by the names of the classes."""
     return {name: int(values[c]) for c, name in enumerate(dataset.class_names) if floors[c]}
 
 

@@ -77,7 +77,7 @@ def size_counts(split: DetectionDataset) -> list[int]:
 
 
 def per_image_counts(split: DetectionDataset) -> list[int]:
-    """Return the number of images in each bin of `PER_IMAGE`, by their number of boxes."""
+    """Return how many images have a number of boxes in each bin of `PER_IMAGE`."""
     boxes = np.bincount(split.box_rows[~split.box_crowd], minlength=len(split))
     found: list[int] = np.histogram(boxes, [*PER_IMAGE, np.inf])[0].tolist()
     return found

@@ -30,7 +30,7 @@ class Choice:
     load_split
         Function that loads another split of a source.
     others
-        Other splits of the source that are already loaded, by name.
+        Other splits of the source that are already loaded, keyed by name.
     frames
         The image format in which frames of videos are written.
     held_out

@@ -96,7 +96,7 @@ class Contents:
 
     @property
     def everything(self) -> dict[str, Stamp]:
-        """The states of all files and folders, by their paths."""
+        """The states of all files and folders, keyed by their paths."""
         return self.unchanged | self.changed | self.foreign
 
 
@@ -216,7 +216,7 @@ def _starts_with(file: Path, mark: bytes) -> bool:
 
 
 def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
-    """Read a manifest. Return its entries by their paths, and its folders.
+    """Read a manifest. Return its entries, keyed by their paths, and its folders.
 
     An entry is None if it has no hash. Return None if the manifest cannot be used.
     """

@@ -192,7 +192,7 @@ class _Stage:
     def clear(self, known: Callable[[Path], Mapping[str, Stamp]]) -> None:
         """Remove the hidden folder. It contains the new output (if writing failed) or the old one.
 
-        `known` returns the states of the files in an old output that may be deleted, by their paths.
+        `known` returns the states of the files in an old output that may be deleted, keyed by their paths.
         """
         if self.old.is_dir() and not os.path.lexists(self.output):
             self.old.rename(self.output)

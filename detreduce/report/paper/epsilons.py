@@ -31,8 +31,7 @@ _CATEGORIES = "rarest"
 def epsilons_of(
     ledger: Ledger, cells: Sequence[FinishedCell], config: Mapping[str, Any], dataset: str | Path | None
 ) -> tuple[dict[str, float], list[str]]:
-    """Return the epsilon of the selection of each cell, by the key of the cell, and notes about what could not be
-    measured.
+    """Return the epsilon of each cell's selection, keyed by the cell, and notes about what could not be measured.
 
     All selections are measured with the same features, which come from the selection that used the most feature blocks.
     The categories are taken from the experiment. Weights that a selection names are not loaded. A selection that cannot
@@ -78,7 +77,7 @@ def epsilons_of(
 def _selections(
     ledger: Ledger, cells: Sequence[FinishedCell], data: DetectionDataset, notes: list[str]
 ) -> dict[str, Selection]:
-    """Return the selection of each cell, by the key of the cell.
+    """Return the selection of each cell, keyed by the key of the cell.
 
     A selection that cannot be used is left out, and a note explains why.
     """

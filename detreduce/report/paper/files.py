@@ -128,4 +128,4 @@ def _escape(text: str) -> str:
 
 
 PAPER_SUFFIXES: dict[str, Callable[[PaperTables], str]] = {".csv": _csv, ".md": _markdown, ".tex": _latex}
-"""The function that makes the text of a file, by the suffix of the file."""
+"""The function that makes the text of a file, keyed by the suffix of the file."""

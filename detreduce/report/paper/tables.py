@@ -154,8 +154,9 @@ def paper_tables(ledger: Ledger, dataset: str | Path | None = None) -> PaperTabl
 
 
 def _keeps(rows: Iterable[Mapping[str, Any]]) -> dict[str, Keep]:
-    """Return the keeps of the rows by their keys: all images first, then fractions, then counts, each from large to
-    small.
+    """Return the keeps of the rows, keyed by the key of the keep.
+
+    Keeping all images comes first, then fractions, then counts. Both are sorted from large to small.
     """
     keeps = {keep_key(row["keep"]): row["keep"] for row in rows}
     return dict(sorted(keeps.items(), key=lambda item: (isinstance(item[1], int), -item[1])))

@@ -151,7 +151,7 @@ def _read_categories(content: Mapping[str, Any], file: Path) -> tuple[tuple[int 
 def _read_images(
     content: Mapping[str, Any], file: Path, folder: Path, problems: list[Problem]
 ) -> dict[ImageId, _Image]:
-    """Return the images that can be used, by their ids. Add a problem for each of the other images."""
+    """Return the images that can be used, keyed by their ids. Add a problem for each of the other images."""
     images: dict[ImageId, _Image] = {}
     first_of: dict[str, ImageId] = {}
     finder = ImageFinder(folder)

@@ -83,7 +83,7 @@ class CvatFile:
 
     @property
     def split_of(self) -> dict[str, str]:
-        """The split to which each subset belongs, by the name of the subset.
+        """The split to which each subset belongs, keyed by the name of the subset.
 
         ``Train`` is train, and ``Validation`` is val. ``default`` is train, unless another subset is train.
         """
@@ -325,7 +325,7 @@ def _read_side(text: str | None) -> int | None:
 def _find_images(
     images: Sequence[CvatImage], file: Path, folder: Path, problems: list[Problem]
 ) -> dict[str, CvatImage]:
-    """Return the images whose file exists, by their paths. Add a problem for each of the other images."""
+    """Return the images whose file exists, keyed by their paths. Add a problem for each of the other images."""
     finder = ImageFinder(folder)
     rows: dict[str, CvatImage] = {}
     missing: list[CvatImage] = []

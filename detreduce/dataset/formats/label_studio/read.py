@@ -118,7 +118,7 @@ def read_tasks(file: Path) -> list[dict[str, Any]]:
 
 
 def key_of(entry: Mapping[str, Any]) -> int | str | None:
-    """Return the id of a task. Without an id, return its image reference, and None if the task has no image either."""
+    """Return the id of a task or, if it has none, its reference to an image. Return None if both are missing."""
     key = entry.get("id")
     return key if isinstance(key, int | str) and not isinstance(key, bool) else _find_reference(_data_of(entry))
 
@@ -309,7 +309,7 @@ def _bound_ellipse(centre: Pair, radii: Pair, degrees: float, image: tuple[int, 
 
 
 def _describe_repeat(task: _Task, first: _Task) -> str:
-    """Return the problem of a task whose id is the id of an earlier task, `first`."""
+    """Return a text about a task whose id is also the id of an earlier task, `first`."""
     if task.reference == first.reference:
         return f"task {task.id} is listed twice (probably several annotators); used once"
     images = f"{first.reference!r} and {task.reference!r}"
@@ -317,7 +317,7 @@ def _describe_repeat(task: _Task, first: _Task) -> str:
 
 
 def _find_images(tasks: Sequence[_Task], file: Path, folder: Path, problems: list[Problem]) -> dict[str, _Task]:
-    """Return the tasks whose image exists, by the path of the image. Add a problem for each of the other tasks."""
+    """Return the tasks whose image exists, keyed by the path of the image. Add a problem for each other task."""
     finder = ImageFinder(folder)
     rows: dict[str, _Task] = {}
     missing: list[_Task] = []

@@ -185,7 +185,7 @@ class _Images:
         return below(str(file.parent / name), str(self.root)) if name is not None else None
 
     def _list(self, folder: Path) -> dict[str, str]:
-        """Return the names of the images in a folder, by their names without suffix."""
+        """Return the names of the images in a folder, keyed by the same names without suffix."""
         try:
             names = sorted(os.listdir(folder), reverse=True)  # noqa: PTH208
         except OSError:

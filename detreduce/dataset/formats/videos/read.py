@@ -77,7 +77,7 @@ def _is_video(path: Path) -> bool:
 
 
 def _list_files(source: Source, split: str, problems: list[Problem]) -> dict[str, Path]:
-    """Return the paths of the videos and images of a split, by their names.
+    """Return the paths of the videos and images of a split, keyed by their names.
 
     The name is the path of the file below the folder of the split.
     """

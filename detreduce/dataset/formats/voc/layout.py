@@ -73,7 +73,7 @@ def voc_layout(root: Path) -> VocLayout:
 
 
 def split_folders(root: Path) -> dict[str, Path]:
-    """Return the subfolders called train, valid or test (or an alias of one of them), by the name of their split."""
+    """Return the subfolders called train, valid or test (or an alias of one of them), keyed by split."""
     found: dict[str, Path] = {}
     for name in _folders_in(root):
         if canonical_split(name) in CANONICAL:

@@ -159,7 +159,7 @@ class _Note:
 
 
 def _read_annotations(root: Path) -> dict[str, _Note]:
-    """Read all XML files below Annotations. Return their contents by their paths without suffix."""
+    """Read all XML files below Annotations. Return their contents, keyed by their paths without suffix."""
     folder = root / voc_layout(root).notes
     files = find_files(folder, {".xml"}, with_folders=True)
     notes = {}
@@ -229,7 +229,7 @@ def _read_number(text: str | None) -> float | None:
 
 
 def _images_by_stem(folder: Path, problems: list[Problem]) -> dict[str, list[str]]:
-    """Return the image files below the images folder, by their paths without suffix.
+    """Return the image files below the images folder, keyed by their paths without suffix.
 
     Raise an error if there are none.
     """

@@ -6,7 +6,7 @@ import os
 from itertools import count
 from pathlib import Path
 
-COMMON = ("data", "dataset", "annotations", "_annotations.coco")
+COMMON = ("data", "dataset", "annotations", "_annotations.coco", "_annotations.createml", "classes", "obj")
 """Names that the files of many datasets have. For such a file, the name of its folder is used instead."""
 
 SPLITS = ("train", "val", "valid", "test")

@@ -9,7 +9,7 @@ import pytest
 from detreduce.dataset.output_name import free_name, output_name
 
 
-@pytest.mark.parametrize("data", ["frames", "frames/data.yaml", "frames.yaml"])
+@pytest.mark.parametrize("data", ["frames", "frames/data.yaml", "frames.yaml", "frames/classes.txt"])
 def test_a_suggested_output_never_exists(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "frames").mkdir()

@@ -107,26 +107,29 @@ def train(
     Example: detreduce train reduced/data.yaml --model yolo11n.pt epochs=50 imgsz=640
     """
     from detreduce.dataset.finding import locate_dataset
+    from detreduce.display.listener import listening
+    from detreduce.display.progress import tell
     from detreduce.training.harness import train as run_training
 
     given = parse_parameters(arguments or [], options=_OWN_OPTIONS)
-    record = run_training(
-        locate_dataset(data),
-        model=model,
-        recipe=recipe,
-        output=output,
-        seed=seed,
-        choose=choose,
-        evaluate_on=evaluate_on,
-        country=country,
-        images=images,
-        images_per_epoch=images_per_epoch,
-        # plots=False is an argument of ultralytics that turns off all plots
-        evaluation_plots=plots and given.get("plots") is not False,
-        allow_leaks=allow_leaks,
-        corruptions=corruptions or (),
-        **given,
-    )
+    with listening(tell):
+        record = run_training(
+            locate_dataset(data),
+            model=model,
+            recipe=recipe,
+            output=output,
+            seed=seed,
+            choose=choose,
+            evaluate_on=evaluate_on,
+            country=country,
+            images=images,
+            images_per_epoch=images_per_epoch,
+            # plots=False is an argument of ultralytics that turns off all plots
+            evaluation_plots=plots and given.get("plots") is not False,
+            allow_leaks=allow_leaks,
+            corruptions=corruptions or (),
+            **given,
+        )
     if as_json:
         print_json(record.model_dump(mode="json"))
         return

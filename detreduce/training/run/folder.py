@@ -19,8 +19,9 @@ from detreduce.dataset import DetectionDataset, load_dataset, load_split
 from detreduce.dataset.leaks import find_leaks, refuse_leaks
 from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import read_image_size
-from detreduce.dataset.suggested_command import inspect_command, split_command
+from detreduce.dataset.suggested_command import inspect_command, reduce_command, split_command
 from detreduce.dataset.write import write_yolo_view
+from detreduce.display.listener import say
 from detreduce.errors import InputError
 from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import writing
@@ -150,7 +151,10 @@ def make_run_folder(
             raise InputError(f'{name}: choose="best" needs a val split with boxes, but {unusable["val"]}.')
         lost = unusable["test"] if "test" in dataset.source.splits else ""
         warnings = _evaluation_warnings(evaluated, unusable, evaluation.choose, lost)
-        warnings += [f"Hold out a part of train: `{split_command(dataset)}`"] * (not evaluated)
+        if not evaluated:
+            warnings.append(f"Hold out a part of train: `{split_command(dataset)}`")
+            # before the training, which may take hours
+            say(f"Without evaluation: {unusable['val']}, and {unusable['test']}. {warnings[-1]}")
         warnings += _leak_warnings(dataset, sources, allowed=evaluation.allow_leaks)
     path, created = _new_folder(output, label)
     try:
@@ -235,7 +239,11 @@ def _find_link_targets(view: Path) -> dict[str, Path]:
 def _check_trainable(dataset: DetectionDataset) -> None:
     """Raise InputError if the train split has no labels, no images or no boxes."""
     if not dataset.labelled:
-        raise InputError(f"{dataset.source.typed}: the images do not have labels, so a detector cannot be trained.")
+        command = reduce_command(dataset, "--keep", "0.25", suffix="to-label")
+        raise InputError(
+            f"{dataset.source.typed}: the images do not have labels, so a detector cannot be trained. Label images "
+            f"first. To choose them: `{command}`"
+        )
     if not len(dataset):
         raise InputError(f"{dataset.source.typed}: the train split does not have images.")
     if not any(len(record.class_ids) for record in dataset):

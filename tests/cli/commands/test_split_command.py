@@ -11,6 +11,7 @@ import pytest
 from invocation import detreduce
 
 from detreduce.dataset import load_dataset
+from detreduce.errors import InputError
 
 
 @pytest.fixture
@@ -78,3 +79,27 @@ def test_what_is_reduced_without_a_val_split_is_split_next(
     [command] = [line[6:] for line in result.stdout.splitlines() if line.startswith("Next: ")]
     assert command == "detreduce split few/data.yaml --val 0.2 --output few-with-val"
     assert detreduce(*shlex.split(command)[1:]).exit_code == 0
+
+
+def test_a_training_without_evaluation_says_so_before_it_trains(
+    only_train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def stop(*_: object, **__: object) -> None:
+        raise InputError("the training would begin here")
+
+    monkeypatch.setattr("detreduce.training.run.folder.write_yolo_view", stop)
+    result = detreduce("train", only_train, "--model", "yolov8n.yaml", "epochs=1")
+    [line, last] = result.stderr.splitlines()
+    assert line.startswith("Without evaluation: there is no val split, and there is no test split. Hold out a part of")
+    assert "`detreduce split " in line and "would begin here" in last
+
+
+def test_a_training_without_labels_says_how_to_choose_images_to_label(
+    only_train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = detreduce("train", only_train.parent / "train" / "images", "--model", "yolov8n.yaml")
+    assert result.exit_code == 2 and "Label images first" in result.stderr
+    assert "detreduce reduce" in result.stderr and "--keep 0.25 --output images-to-label" in result.stderr

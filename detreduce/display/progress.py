@@ -255,7 +255,8 @@ class _Board:
                 begins = work.title not in named and work.elapsed >= PLAIN_DELAY_SECONDS
                 # work of hours must not fill a log
                 pause = max(PLAIN_SECONDS, min(work.elapsed / 10, MOST_PLAIN_SECONDS))
-                if begins or time.monotonic() - self._last_line >= pause:
+                waited = time.monotonic() - self._last_line >= pause and work.elapsed >= min(1.0, PLAIN_DELAY_SECONDS)
+                if begins or waited:
                     named.add(work.title)
                     self.tell(plain_line(work), "")
 

@@ -1,4 +1,4 @@
-"""Write all files that are made from the classes of the methods. Run this script after you add or change a method.
+"""Write all files that are generated from the classes of the methods. Run it after you have added or changed a method.
 
     python scripts/methods.py
 

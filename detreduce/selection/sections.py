@@ -35,9 +35,7 @@ class CompositionConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
     drop_duplicates: bool | float | str | dict[str, str | float] | None = None
-    """What to drop: true (by pixels), `boxes`, `features`, `exact`, 0.9 (threshold), or
-    `{by: boxes, threshold: 0.9}`.
-    """
+    """Drop duplicates: true (pixels), `boxes`, `features`, `exact`, a threshold, or `{by: boxes, threshold: 0.9}`."""
     must_keep: str | list[str | int] | None = None
     """Images to keep before any others: a text file with one name on each line, or a list of names or ids."""
     initial: str | list[str | int] | None = None

@@ -2,14 +2,16 @@
 
     python scripts/benchmarks/duplicates.py [--images 200] [--threshold 0.85] [--simulate 118000] [--json out.json]
 
-Photographs of aquarium and coco128 are changed in each of the ways below, and the copies are added to the originals.
-Recall is the share of the copies that are in the group of their original. Precision is the share of found pairs with
-two images of one photograph. Pairs of two originals are listed: such pairs are duplicates in the datasets, or mistakes.
-Then the duplicates in wheelchair and highway5 are compared with the known duplicates. `--simulate n` measures the time
-and memory of comparing n random pictures. The pictures have the spectrum of photographs, and every fiftieth picture is
-a copy.
+The script changes photographs of aquarium and coco128 in each of the ways in `CHANGES`, and adds the changed copies to
+the originals. Recall is the share of the copies that the search puts into the group of their original. Precision is the
+share of the found pairs whose two images come from the same photograph. The script also lists the found pairs that
+consist of two originals. They are either real duplicates in the datasets or mistakes of the search.
 
-The datasets are expected in ../shared or in DETREDUCE_SHARED.
+Then the script compares the duplicates that it finds in wheelchair and highway5 with the known duplicates.
+`--simulate n` measures the time and memory that a comparison of n random pictures takes. These pictures have the
+spectrum of photographs, and every fiftieth picture is a copy of another.
+
+The script looks for the datasets in ../shared, or in the folder that DETREDUCE_SHARED names.
 """
 
 from __future__ import annotations
@@ -51,7 +53,10 @@ def brightened(image: np.ndarray) -> np.ndarray:
 
 
 def cropped(image: np.ndarray, x: float, y: float, share: float = 0.95) -> np.ndarray:
-    """Crop an image to `share` of each side. x and y in [0, 1] place the crop: 0 is left or top, 1 right or bottom."""
+    """Return a crop that has the fraction `share` of the image's width and height.
+
+    x and y set its position: 0 is the left or top edge, 1 is the right or bottom edge.
+    """
     height, width = image.shape[:2]
     tall, wide = round(height * share), round(width * share)
     top, left = round((height - tall) * y), round((width - wide) * x)
@@ -59,7 +64,7 @@ def cropped(image: np.ndarray, x: float, y: float, share: float = 0.95) -> np.nd
 
 
 def turned(image: np.ndarray, number: int) -> np.ndarray:
-    """Return one of the eight flips and quarter turns; number 0 is the image itself."""
+    """Return the image in one of its eight orientations, numbered from 0 (unchanged) to 7."""
     image = np.rot90(image, number % 4)
     return np.ascontiguousarray(image[:, ::-1] if number >= 4 else image)
 
@@ -95,7 +100,11 @@ CHANGES: dict[str, Change] = {
 
 
 def plant(originals: list[Path], folder: Path, seed: int = 0) -> None:
-    """Write each original and its changed copies, as JPEG of quality 95, named <original>__<change>."""
+    """Write each original and its changed copies into a new folder.
+
+    The changed copies are JPEG files of quality 95. The name of a file starts with the number of its original and
+    ``__``.
+    """
     draw = random.Random(seed)
     folder.mkdir(parents=True)
     for number, path in enumerate(originals):
@@ -107,7 +116,9 @@ def plant(originals: list[Path], folder: Path, seed: int = 0) -> None:
 
 
 def measure(originals: list[Path], threshold: float, folder: Path) -> dict[str, Any]:
-    """Return the recall of each change, the precision, and the found pairs of different originals."""
+    """Return the recall for each change, the precision, and the found pairs whose images come from different
+    originals.
+    """
     plant(originals, folder / "planted")
     dataset = load_dataset(folder / "planted")
     start = time.perf_counter()
@@ -142,7 +153,7 @@ def source(image: Any) -> int:
 
 
 def sample(count: int, seed: int = 0) -> list[Path]:
-    """Return photographs of aquarium (all splits) and coco128, drawn by seed."""
+    """Return `count` photographs of aquarium (all splits) and coco128, drawn at random with this seed."""
     paths = sorted((SHARED / "data" / "aquarium").rglob("*.jpg")) + sorted(
         (SHARED / "data" / "coco128" / "val2017").glob("*.jpg")
     )
@@ -150,8 +161,10 @@ def sample(count: int, seed: int = 0) -> list[Path]:
 
 
 def known_datasets(threshold: float, folder: Path) -> dict[str, Any]:
-    """Print the pairs in wheelchair (a shared start of the name means one source) and the groups across splits in
+    """Return how many known duplicates the search finds in wheelchair, and how many groups cross the splits of
     highway5.
+
+    In wheelchair, images come from the same source if their names are equal up to ``.rf.``.
     """
     sources: dict[str, list[bytes]] = defaultdict(list)
     joined: Counter[str] = Counter()
@@ -182,7 +195,10 @@ def known_datasets(threshold: float, folder: Path) -> dict[str, Any]:
 
 
 def simulate(count: int) -> dict[str, Any]:
-    """Compare random pictures with the spectrum of photographs. Every fiftieth picture is a rotated copy."""
+    """Return the time and memory that a comparison of `count` random pictures takes.
+
+    The pictures have the spectrum of photographs. Every fiftieth picture is a rotated copy of another.
+    """
     draw = np.random.default_rng(0)
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(64) * 64, np.fft.rfftfreq(64) * 64, indexing="ij"))
     frequency[0, 0] = 1

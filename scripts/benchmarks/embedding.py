@@ -1,13 +1,13 @@
-"""Measure images per second for features: the paper's code, YOLO.embed, the forward pass alone, and detreduce.
+"""Compare how many images per second are embedded by the paper's code, YOLO.embed, the network alone, and detreduce.
 
     python scripts/benchmarks/embedding.py [--rounds 5] [--images 448] [--imgsz 320] [--json out.json]
     python scripts/benchmarks/embedding.py --only detreduce
 
-It also prints the time of the image and objects blocks together, relative to the image block alone.
+The script also measures how much longer the image and objects blocks take together than the image block alone.
 
-All variants run in one process. Every round runs every variant once, so that other work on the machine slows down all
-variants. The numbers are medians over rounds. The aquarium photographs and yolov8n.pt are expected in ../shared or in
-DETREDUCE_SHARED.
+All variants run in one process. Every round runs each variant once, so that other programs on the machine slow down all
+variants alike. The printed numbers are medians over the rounds. The script looks for the photographs of aquarium and
+for yolov8n.pt in ../shared, or in the folder that DETREDUCE_SHARED names.
 """
 
 from __future__ import annotations
@@ -95,13 +95,13 @@ def _race(arms: dict[str, Arm], rounds: int):  # type: ignore[no-untyped-def]
     features: dict[str, np.ndarray] = {}
     for number in range(rounds + 1):
         for name, arm in arms.items():
-            time.sleep(PAUSE_SECONDS)  # the threads of the previous arm spin for a while
+            time.sleep(PAUSE_SECONDS)  # the threads of the previous variant still use the CPU for a while
             wall, cpu = time.perf_counter(), time.process_time()
             result = arm()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             if result is not None:
                 features[name] = result
-            if number:  # the first round warms up
+            if number:  # the first round is a warm-up and does not count
                 walls[name].append(wall)
                 cpus[name].append(cpu)
         print(f"round {number} of {rounds}, load {os.getloadavg()[0]:.1f}", flush=True)

@@ -1,11 +1,11 @@
-"""Simulate the coverage of 95 % intervals of a paired difference, and the power for a detectable difference.
+"""Simulate how often 95 % intervals contain the true paired difference, and how often a detectable one is detected.
 
     python scripts/benchmarks/intervals.py [--experiments 2000] [--images 100] [--seeds 2 3 5 10]
 
-Each experiment draws n pairs of trainings that are evaluated on the same images. The difference on image i with seed s
-is the true difference + a_s + b_i + c_si. The a, b and c have mean 0 and are Gaussian, heavy-tailed or skewed. The
-package's intervals are compared with these intervals: percentiles of means of resampled seeds, and of resampled seeds
-on resampled images.
+Each simulated experiment draws pairs of trainings, one pair per seed, which are all evaluated on the same images. The
+difference on image i with seed s is the true difference + a_s + b_i + c_si. The random numbers a, b and c have mean 0.
+They are Gaussian, heavy-tailed or skewed. The script compares the intervals of detreduce with two bootstrap intervals.
+One of them resamples the seeds, and the other resamples the seeds and the images.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHAPES: dict[str, Draw] = {
     "heavy tails": lambda random, size: random.standard_t(3, size) / np.sqrt(3),
     "skewed": lambda random, size: random.exponential(size=size) - 1,
 }
-# standard deviations of the mean difference that come from one seed, from the images, and from both together
+# name -> standard deviation of the mean difference due to the seeds, due to the images, and due to both together
 PARTS: dict[str, tuple[float, float, float]] = {
     "seeds alone": (1.0, 0.0, 0.0),
     "seeds most": (1.0, 0.3, 0.3),
@@ -37,7 +37,24 @@ PARTS: dict[str, tuple[float, float, float]] = {
 def simulated(
     random: np.random.Generator, shape: str, parts: tuple[float, float, float], seeds: int, images: int
 ) -> np.ndarray:
-    """Return (seeds, images) differences whose true mean is 0."""
+    """Return the differences in one simulated experiment, whose true mean is 0.
+
+    Parameters
+    ----------
+    random
+        The generator of random numbers.
+    shape
+        The name of a distribution in `SHAPES`.
+    parts
+        Three standard deviations, as in `PARTS`.
+    seeds, images
+        The numbers of seeds and images.
+
+    Returns
+    -------
+    (seeds, images) float64
+        The difference for each seed and each image.
+    """
     draw, (by_seed, by_image, by_both) = SHAPES[shape], parts
     root = np.sqrt(images)
     return (
@@ -48,7 +65,7 @@ def simulated(
 
 
 def intervals(random: np.random.Generator, table: np.ndarray, resamples: int) -> dict[str, Interval]:
-    """Return the intervals of one experiment, by name."""
+    """Return each kind of interval, by its name, for the (seeds, images) differences of one experiment."""
     seeds, images = table.shape
     weights = random.multinomial(images, np.full(images, 1 / images), resamples) / images
     resampled = table @ weights.T
@@ -75,7 +92,9 @@ def coverage(
     experiments: int,
     resamples: int = RESAMPLES,
 ) -> dict[str, float]:
-    """Return the share of the experiments in which each interval contains the true difference."""
+    """Return, for each kind of interval, the share of the simulated experiments in which it contains the true
+    difference.
+    """
     random = np.random.default_rng(0)
     held: dict[str, int] = {}
     for _ in range(experiments):
@@ -85,10 +104,10 @@ def coverage(
 
 
 def detected(parts: tuple[float, float, float], seeds: int, images: int, experiments: int, alpha: float) -> float:
-    """Return the share of the experiments that detect a difference which should be detectable with 80 % power.
+    """Return in which share of the simulated experiments the detectable difference is in fact detected.
 
-    The difference is the mean of `detectable` over the experiments, because an experiment does not know the true
-    spread.
+    The share should be about 80 %. The detectable difference is averaged over the experiments (root mean square),
+    because no single experiment knows the true spread.
     """
     random = np.random.default_rng(0)
     pairs = []

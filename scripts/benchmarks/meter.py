@@ -1,10 +1,10 @@
-"""Measure the cost of the energy meter itself, as a share of one core during a training.
+"""Measure how much processor time the energy meter itself takes during a training.
 
     python scripts/benchmarks/meter.py [--seconds 60]
 
-The meter runs around a phase in which this process sleeps. So all processor time belongs to the meter: its start, its
-readings of the hardware every few seconds, and its end. The result is a share of the processor time of a training of
-the same length on one core. The first phase of a process also imports codecarbon, which happens once per experiment.
+The meter measures a phase in which this process only sleeps. So all the processor time that passes is the meter's own:
+it starts, reads the hardware every few seconds, and ends. The result is given as a share of one core during the phase.
+The first phase in a process also imports codecarbon, which happens only once per experiment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from detreduce.training.energy import SAMPLE_SECONDS, EnergyMeter
 
 
 def cost(seconds: float) -> tuple[float, float]:
-    """Return the processor seconds of metering a phase of that length, and the additional wall seconds."""
+    """Return the processor seconds that the meter takes during a phase of this length, and by how many seconds it
+    delays it.
+    """
     wall, processor = time.perf_counter(), time.process_time()
     with EnergyMeter("ESP").measure("training"):
         time.sleep(seconds)
@@ -24,7 +26,7 @@ def cost(seconds: float) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print the cost of the first phase, of an empty phase, and of a phase of the requested length."""
+    """Print the cost of the first phase (empty), of a second empty phase, and of a phase of the requested length."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the phase")
     arguments = parser.parse_args()

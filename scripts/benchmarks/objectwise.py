@@ -1,13 +1,13 @@
-"""Time and memory of the class-aware reducers on data like COCO, compared with plain code.
+"""Measure the time and memory of the class-aware reducers on data like COCO, and compare them with plain code.
 
     python scripts/benchmarks/objectwise.py [--images 118000] [--keep 0.1 0.25] [--methods csod …] [--skip-plain]
 
-There are 80 classes: the most frequent class is in 54 % of the images, and the rarest class in 0.16 %. An image has 2.9
-classes and 7.3 boxes on average. Vectors have 256 numbers, and the vectors of each class lie around a centre. The
-features of an image are the mean of the vectors of its objects. The category of an image is its rarest class. Every run
-is a separate process, which is stopped after --limit seconds. The results are wall and CPU seconds of `fit`, and the
-peak memory of the process, including data and imports. Simple code without optimisation (plain) runs on fewer images.
-For comparison, the reducer also runs on this number of images.
+The data have 80 classes: the most frequent class is in 54 % of the images, and the rarest class in 0.16 %. An image has
+2.9 classes and 7.3 boxes on average. The vectors have 256 numbers, and the vectors of each class lie around a centre.
+The features of an image are the mean of the vectors of its objects. The category of an image is its rarest class. Every
+run is a separate process, which is stopped after --limit seconds. The table shows the wall and CPU seconds of `fit`,
+and the peak memory of the process, including data and imports. Plain code, which is simple and not optimised, can only
+handle fewer images. The reducer also runs on this smaller number of images, so that the two can be compared.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST, NEXT, LEAST = 0.54, 0.127, 0.0016
 BOXES_A_PAIR = 7.3 / 2.9
 FRAMES = 100
 
-# name in the table: the reducer, its parameters, the category of each image
+# name of a variant -> name of the reducer, its parameters, and whether it gets the categories of the images
 ARMS: dict[str, tuple[str, dict[str, Any], bool]] = {
     "class_coverage": ("class_coverage", {}, False),
     "class_coverage by size": ("class_coverage", {"by_size": True}, False),
@@ -48,7 +48,7 @@ ARMS: dict[str, tuple[str, dict[str, Any], bool]] = {
 
 
 def simulated(n: int, seed: int = 0) -> tuple[ObjectTable, np.ndarray, np.ndarray]:
-    """Return the objects of n images, their features (n, 256) and categories."""
+    """Return the objects of n random images, the (n, 256) float32 features and the (n,) categories of these images."""
     rng = np.random.default_rng(seed)
     shares = np.concatenate([[MOST], np.geomspace(NEXT, LEAST, CLASSES - 1)])
     members = [np.flatnonzero(rng.random(n) < share) for share in shares]
@@ -66,13 +66,13 @@ def simulated(n: int, seed: int = 0) -> tuple[ObjectTable, np.ndarray, np.ndarra
     filled, starts, counts = np.unique(images, return_index=True, return_counts=True)
     X[filled] = np.add.reduceat(vectors, starts, axis=0) / counts[:, None]
     categories = np.full(n, CLASSES)
-    # the later class of an image is the rarer class
+    # the classes are ordered from frequent to rare, so the last class of an image is its rarest
     categories[filled] = classes[starts + counts - 1]
     return ObjectTable(n, CLASSES, images, classes, sizes.sum(axis=1), vectors, sizes), X, categories
 
 
 def plain_class_coverage(table: ObjectTable, X: np.ndarray, k: int) -> None:
-    """Compute the gain of every image at every pick."""
+    """Choose k images as `class_coverage` does, but compute the gain of every image before each choice."""
     counts = np.zeros((len(table), CLASSES))
     counts[table.images, table.classes] = table.counts
     total, kept, free = counts.sum(axis=0), np.zeros(CLASSES), np.ones(len(table), bool)
@@ -84,7 +84,7 @@ def plain_class_coverage(table: ObjectTable, X: np.ndarray, k: int) -> None:
 
 
 def plain_csod(table: ObjectTable, X: np.ndarray, k: int) -> None:
-    """Compute the similarities of each class as a matrix, and their means at every pick."""
+    """Choose k images as `csod` does, but with a matrix of all similarities for each class."""
     assert table.vectors is not None
     unit = table.vectors / np.linalg.norm(table.vectors, axis=1, keepdims=True)
     rows = [table.images[table.classes == c] for c in range(CLASSES)]
@@ -104,7 +104,7 @@ def plain_csod(table: ObjectTable, X: np.ndarray, k: int) -> None:
 
 
 def plain_herding(table: ObjectTable, X: np.ndarray, k: int) -> None:
-    """Compute the exact kernel between all objects, its sum for each pair of images, and running sums over it."""
+    """Choose k images as `herding` does, but with the exact kernel between all objects."""
     from scipy.sparse import csr_matrix
     from scipy.spatial.distance import cdist
 
@@ -127,7 +127,7 @@ def plain_herding(table: ObjectTable, X: np.ndarray, k: int) -> None:
 
 
 def plain_facility(table: ObjectTable, X: np.ndarray, k: int) -> None:
-    """Compute the whole matrix of similarities, and the gain of every image at every pick."""
+    """Choose k images as `facility` does, but with the matrix of all similarities between images."""
     from scipy.spatial.distance import cdist
 
     squared = cdist(X, X, "sqeuclidean")
@@ -140,7 +140,7 @@ def plain_facility(table: ObjectTable, X: np.ndarray, k: int) -> None:
         free[row] = False
 
 
-# plain code, and the number of images that it can handle
+# name of a variant -> plain code that does the same, and the number of images that it can handle
 PLAIN = {
     "class_coverage": (plain_class_coverage, 20_000),
     "csod": (plain_csod, 10_000),
@@ -150,7 +150,7 @@ PLAIN = {
 
 
 def fit(arm: str, table: ObjectTable, X: np.ndarray, categories: np.ndarray, keep: float) -> int:
-    """Fit the reducer of a variant; return the number of chosen images."""
+    """Fit the reducer of the variant `arm`, and return the number of images that it chose."""
     method, params, by_category = ARMS[arm]
     reducer = make_reducer(method, keep=keep, **params)
     extras: dict[str, Any] = {"objects": table} if "objects" in reducer.needs else {}
@@ -160,8 +160,8 @@ def fit(arm: str, table: ObjectTable, X: np.ndarray, categories: np.ndarray, kee
 
 
 def run_one(arm: str, n: int, keep: float, plain: bool) -> None:
-    """Run one variant in this process and print its time and memory as JSON."""
-    fit(arm, *simulated(50), keep=0.1)  # imports
+    """Run one variant in this process, and print its time and memory as JSON."""
+    fit(arm, *simulated(50), keep=0.1)  # a small run first, so that the imports are not measured
     table, X, categories = simulated(n)
     k = int(keep * n + 0.5)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -175,7 +175,7 @@ def run_one(arm: str, n: int, keep: float, plain: bool) -> None:
 
 
 def measure(arm: str, n: int, keep: float, plain: bool, limit: float) -> dict[str, Any] | None:
-    """Run one variant in its own process; return None if it takes longer than `limit` seconds."""
+    """Run one variant in its own process, and return its costs, or None if it takes longer than `limit` seconds."""
     command = [sys.executable, __file__, "--one", arm, str(n), str(keep), "plain" if plain else "ours"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
@@ -213,7 +213,7 @@ def main() -> None:
 
 
 def line(arm: str, n: int, keep: float, cost: dict[str, Any] | None) -> str:
-    """Return one row of the table."""
+    """Return a row of the table: the name of the variant, the number of images, the keep, and the costs."""
     figures = [f"{cost['wall']:.1f}", f"{cost['cpu']:.1f}", f"{cost['mib']:.0f}"] if cost else ["-"] * 3
     return f"{arm:24}{n:>8}{keep:>6}{figures[0]:>9}{figures[1]:>9}{figures[2]:>7}"
 

@@ -1,9 +1,10 @@
-"""Measure how often the intervals of `detreduce plan` contain cells that were not used for the fit.
+"""Measure how often the intervals that `detreduce plan` predicts contain the results of cells that it has not seen.
 
     python scripts/benchmarks/plan_coverage.py runs/aquarium
 
-Each configuration of a finished experiment (a method at a keep, a control) is left out in turn. The surface is fitted
-to the other cells, and its interval for one training is compared with the cells that were left out.
+A configuration is a method at a keep, or a control. The script leaves out each configuration of a finished experiment
+in turn, and fits the surface to the other cells. Then it compares the predicted interval for one training with the
+results of the cells that were left out.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ LEVELS = (0.5, 0.8, 0.9)
 
 
 def main() -> None:
-    """Print the share of left-out cells inside the intervals, and the nominal share."""
+    """Print the share of left-out cells that lie inside the intervals, and the share that should lie inside them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ledger", type=Path, help="the folder of a ledger, or the rows of a ledger as JSON")
     parser.add_argument("--measure", default="mAP50_95")

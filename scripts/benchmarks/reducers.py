@@ -1,10 +1,11 @@
-"""Time and memory of each reducer compared with plain code that people would write, on clustered features.
+"""Compare the time and memory of each reducer with plain code that does the same, on features in clusters.
 
     python scripts/benchmarks/reducers.py [--sizes 1000 4000 10000] [--methods mms prd …] [--limit 120] [--json out]
 
-The data have 512 features in 50 clusters, and 5 categories with 50, 25, 13, 7 and 5 % of the images; keep is 0.25.
-Every run is a separate process, which is stopped after --limit seconds. Memory is the peak minus the memory of data and
-imports. `slope` is the growth exponent in n between the two largest sizes that finished.
+Each image has 512 features. The images form 50 clusters, and 5 categories with 50, 25, 13, 7 and 5 % of the images. The
+keep is 0.25. Every run is a separate process, which is stopped after --limit seconds. The memory in the table is the
+peak minus the memory of data and imports. `slope` says how the time grows with the number n of images: it is the
+exponent between the two largest sizes that finished.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ Plain = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
 
 
 def clustered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n, 512) float32 features in 50 clusters, and 5 unequal categories, each spread over all clusters."""
+    """Return the (n, 512) float32 features of random images in 50 clusters, and their (n,) categories.
+
+    There are 5 categories of unequal size. Each of them is spread over all clusters.
+    """
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(CLUSTERS, DIMENSIONS)).astype(np.float32)[rng.integers(CLUSTERS, size=n)]
     for start in range(0, n, 4096):
@@ -44,7 +48,7 @@ def clustered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def plain_mms(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
-    """Compute farthest points by gudhi."""
+    """Choose images as `mms` does, with gudhi's search for the farthest points."""
     import gudhi
 
     for code, k in enumerate(seats):
@@ -52,7 +56,7 @@ def plain_mms(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
 
 
 def plain_prd(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
-    """Compute the whole kernel, and scipy's non-negative least squares for each pick."""
+    """Choose images as `prd` does, with the whole kernel and scipy's non-negative least squares at each choice."""
     from scipy.optimize import nnls
     from scipy.spatial.distance import cdist
 
@@ -71,7 +75,9 @@ def plain_prd(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
 
 
 def plain_phl(X: np.ndarray, y: np.ndarray, seats: np.ndarray, radius: float | None = None) -> None:
-    """Compute GUDHI's Rips simplex tree for each neighbourhood, with a new KD-tree each time."""
+    """Score images as `phl` does: gudhi builds a Rips complex for each neighbourhood, found with a new KD-tree each
+    time.
+    """
     import gudhi
     from scipy.spatial import cKDTree
 
@@ -87,7 +93,7 @@ def plain_phl(X: np.ndarray, y: np.ndarray, seats: np.ndarray, radius: float | N
 
 
 def plain_nrmd(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
-    """Compute numpy's SVD of the matrix of each category and of all images, and loop over the columns."""
+    """Score images as `nrmd` does, with numpy's SVD of whole matrices and a loop over the images."""
     joint = np.hstack([X, np.eye(len(seats))[y]])
     for matrix in [*(X[y == code] for code in range(len(seats))), joint]:
         A = matrix.T.astype(np.float64)
@@ -99,7 +105,7 @@ def plain_nrmd(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
 
 
 def plain_des(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
-    """Compute scipy's softmax and entropy for one image at a time."""
+    """Score images as `des` does, with scipy's softmax and entropy for one image at a time."""
     from scipy.special import softmax
     from scipy.stats import entropy
 
@@ -111,7 +117,7 @@ def plain_des(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
 
 
 def plain_clc(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) -> float:
-    """Compute scikit-learn's k-means; return the inertia."""
+    """Cluster the images as `clc` does, with scikit-learn's k-means, and return the inertia."""
     from sklearn.cluster import KMeans
 
     total = 0.0
@@ -121,7 +127,7 @@ def plain_clc(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) ->
 
 
 def our_inertia(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) -> float:
-    """Return the inertia of the clusterings of `clc`, to compare with scikit-learn's."""
+    """Return the inertia of the clusters that `clc` finds, to compare it with the inertia of `plain_clc`."""
     from detreduce.reducers.engine.kmeans import kmeans
 
     total = 0.0
@@ -134,7 +140,7 @@ def our_inertia(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) 
 
 
 def wide_radius(X: np.ndarray) -> float:
-    """Return the radius within which an image of the largest category has 80 neighbours on average."""
+    """Return the radius within which an image of the largest category has about 80 neighbours."""
     rows = X[: int(len(X) * 0.5)].astype(np.float64)[:2000]
     squares = (rows**2).sum(axis=1)
     squared = squares[:, None] + squares - 2 * rows @ rows.T
@@ -157,7 +163,7 @@ PLAIN: dict[str, Plain | None] = {
 
 
 def run_one(method: str, arm: str, n: int, keep: float, one_category: bool) -> None:
-    """Run one variant in this process and print its time and memory as JSON."""
+    """Run one variant, `ours` or `plain`, in this process, and print its time and memory as JSON."""
     X, y = clustered(n)
     if one_category:
         y[:] = 0
@@ -177,7 +183,7 @@ def run_one(method: str, arm: str, n: int, keep: float, one_category: bool) -> N
     seconds = time.perf_counter() - start
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     if method == "clc":
-        # not timed; averaged, because the inertia of one seed says little
+        # this is not timed, and it is the mean over several seeds, because the inertia of a single seed says little
         one = our_inertia if arm == "ours" else plain_clc
         inertia = float(np.mean([one(X, y, seats, seed) for seed in range(INERTIA_SEEDS)])) if n <= 10_000 else None
     print(json.dumps({"seconds": seconds, "mib": peak, "inertia": inertia}))
@@ -186,7 +192,7 @@ def run_one(method: str, arm: str, n: int, keep: float, one_category: bool) -> N
 def measure(
     method: str, arm: str, n: int, keep: float, limit: float, one_category: bool = False
 ) -> dict[str, Any] | None:
-    """Run one variant in its own process; return None if it takes longer than `limit` seconds."""
+    """Run one variant in its own process, and return its costs, or None if it takes longer than `limit` seconds."""
     command = [sys.executable, __file__, "--one", method, arm, str(n), str(keep)]
     command += ["--one-category"] if one_category else []
     try:
@@ -199,7 +205,7 @@ def measure(
 
 
 def slope(rows: list[dict[str, Any]], arm: str) -> str:
-    """Return the growth exponent of the seconds between the last two sizes that finished."""
+    """Return how the time grows with the number of images: the exponent between the last two sizes that finished."""
     done = [(row["n"], row[arm]["seconds"]) for row in rows if row[arm]]
     if len(done) < 2:
         return "-"
@@ -246,7 +252,7 @@ def main() -> None:
 
 
 def line(method: str, row: dict[str, Any]) -> str:
-    """Return one row of the table."""
+    """Return a row of the table: the costs of the reducer, the costs of plain code, and their ratios."""
     ours, plain = row["ours"], row["plain"]
     ratio = f"{plain['seconds'] / ours['seconds']:.1f}" if ours and plain else "-"
     cells = [f"{arm['seconds']:.2f}" if arm else "-" for arm in (ours, plain)]

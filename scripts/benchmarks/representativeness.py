@@ -1,11 +1,11 @@
-"""Time and memory of the distance measures, compared with plain SciPy distances, and of all measures together.
+"""Compare the time and memory of the distance measures with plain SciPy distances, and measure all measures together.
 
     python scripts/benchmarks/representativeness.py [--sizes 20000 40000 118000] [--measures epsilon …] [--skip-plain]
 
-The data have 512 features in 50 clusters, and 5 categories with 50, 25, 13, 7 and 5 % of the images. A random 10 % of
-the images is kept. Every run is a separate process. Memory is the peak minus the memory of data and imports. CPU
-seconds are the sum over all threads: on a busy machine, compare CPU seconds. `all` is `measure_representativeness`, and
-its value is the covering radius.
+Each image has 512 features. The images form 50 clusters, and 5 categories with 50, 25, 13, 7 and 5 % of the images. A
+random 10 % of the images is kept. Every run is a separate process. The memory is the peak minus the memory of data and
+imports. The CPU seconds are the sum over all threads; on a busy machine, compare these and not the wall-clock seconds.
+The row `all` is a call of `measure_representativeness`, and the value in this row is the covering radius.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ BLOCK = 256
 
 
 def clustered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n, 512) float32 features in 50 clusters and (n,) categories that do not depend on the clusters."""
+    """Return the (n, 512) float32 features of random images in 50 clusters, and their (n,) categories.
+
+    The categories do not depend on the clusters.
+    """
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(CLUSTERS, DIMENSIONS)).astype(np.float32)[rng.integers(CLUSTERS, size=n)]
     for start in range(0, n, 4096):
@@ -44,7 +47,7 @@ def clustered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unlabelled(n: int) -> DetectionDataset:
-    """Return a dataset of n images without image files."""
+    """Return a dataset of n images whose files do not exist, without boxes and classes."""
     boxes, none = np.empty((0, 4)), np.empty(0, np.int64)
     names = [str(row) for row in range(n)]
     records = tuple(ImageRecord(name, name, Path(name), boxes, none, none.astype(bool)) for name in names)
@@ -52,7 +55,10 @@ def unlabelled(n: int) -> DetectionDataset:
 
 
 def plain_gap(X: np.ndarray, y: np.ndarray, chosen: np.ndarray, metric: str) -> float:
-    """Return the largest distance to the nearest kept row of the same category, by SciPy's distances in blocks."""
+    """Return the largest distance between an image and the nearest kept image of the same category.
+
+    The distances are computed by SciPy, for 256 images at a time. `metric` is the name of a distance in SciPy.
+    """
     largest = 0.0
     for code in range(len(SHARES)):
         kept = X[chosen[y[chosen] == code]]
@@ -63,7 +69,11 @@ def plain_gap(X: np.ndarray, y: np.ndarray, chosen: np.ndarray, metric: str) -> 
 
 
 def plain_coverage(X: np.ndarray, y: np.ndarray, chosen: np.ndarray) -> float:
-    """Return the share of images with a kept image among their 5 nearest images, by SciPy's distances in blocks."""
+    """Return the share of the images that are kept or have a kept image among their 5 nearest images of the same
+    category.
+
+    The distances are computed by SciPy, for 256 images at a time.
+    """
     covered = 0.0
     for code in range(len(SHARES)):
         rows = np.flatnonzero(y == code)
@@ -79,7 +89,7 @@ def plain_coverage(X: np.ndarray, y: np.ndarray, chosen: np.ndarray) -> float:
 
 
 def measure(name: str, plain: bool, X: np.ndarray, y: np.ndarray, chosen: np.ndarray) -> float:
-    """Return the value of one measure."""
+    """Return the value of the measure `name`, computed by plain SciPy distances or by detreduce."""
     if name == "coverage":
         if plain:
             return plain_coverage(X, y, chosen)
@@ -94,7 +104,7 @@ def measure(name: str, plain: bool, X: np.ndarray, y: np.ndarray, chosen: np.nda
 
 
 def run_one(name: str, n: int, plain: bool) -> dict[str, Any]:
-    """Return seconds, MiB and value of one measure in this process."""
+    """Return the seconds, the memory in MiB and the value of one measure, which runs in this process."""
     X, y = clustered(n)
     chosen = np.random.default_rng(1).permutation(n)[: n // 10]
     small = slice(0, 200)
@@ -108,7 +118,7 @@ def run_one(name: str, n: int, plain: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print one line for each measure and size."""
+    """Print a line for each measure and each number of images."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[20_000])
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=list(MEASURES))

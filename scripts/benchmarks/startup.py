@@ -1,4 +1,4 @@
-"""Measure the time to print `detreduce --help`, the help of each command and, for comparison, `yolo help`.
+"""Measure how long `detreduce --help`, the help of each command and, for comparison, `yolo help` take.
 
 python scripts/benchmarks/startup.py --rounds 5
 """
@@ -18,7 +18,7 @@ from detreduce.cli import app
 
 
 def main() -> None:
-    """Print the median seconds of each process, and the ratio of `yolo help` to `detreduce --help`."""
+    """Print the median seconds of each command line, and how much longer `yolo help` takes than `detreduce --help`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds

@@ -1,11 +1,12 @@
-"""Measure what a stream costs in a training: CPU seconds in its own code, as a share of those of the training.
+"""Measure which share of the CPU seconds of a training is spent in the code of a stream.
 
     python scripts/benchmarks/stream_overhead.py DATA [--model yolov8n.yaml --imgsz 320 --images 64 --epochs 2]
 
-Both are measured in the same run, so other programs on the machine change both alike. The code of a stream draws the
-images, lists the batches of an epoch, remembers them, and draws the partners of mosaic. What ultralytics does in its
-place without a stream is not subtracted, so the share is an upper bound. The weights are computed once before the
-training, and are shown on their own. The loader runs in the main process, so that all of its work is counted.
+The stream and the training are measured in the same run, so other programs on the machine affect both alike. The code
+of a stream draws the images, puts them into batches, remembers recent images, and draws the partners for mosaic.
+Without a stream, ultralytics would do similar work. This work is not subtracted, so the share is an upper bound. The
+weights are computed once before the training, so their time is shown separately. The loader runs in the main process,
+so that all of its work is counted.
 """
 
 from __future__ import annotations
@@ -34,14 +35,18 @@ from detreduce.training.streams.stream import Stream
 
 @dataclass
 class Spent:
-    """CPU seconds of this process.
+    """The CPU seconds that a training with a stream took.
 
     Attributes
     ----------
     own
-        Part of the stream -> CPU seconds of the thread that runs it.
-    weighing, training
-        CPU seconds of computing the weights, and of all threads from the first batch to the end of the training.
+        Name of a part of the stream -> CPU seconds that the thread spent in this part.
+    weighing
+        The CPU seconds that computing the weights took.
+    training
+        The CPU seconds of all threads, from the first batch to the end of the training.
+    images
+        The number of images that the training saw.
     """
 
     own: dict[str, float] = field(default_factory=dict)
@@ -51,12 +56,12 @@ class Spent:
 
     @property
     def share(self) -> float:
-        """The CPU seconds of the stream, divided by those of the training."""
+        """The share of the CPU seconds of the training that was spent in the code of the stream."""
         return sum(self.own.values()) / self.training
 
     @contextmanager
     def counted(self, part: str) -> Iterator[None]:
-        """Add the CPU seconds of this block to a part."""
+        """Add the CPU seconds of the `with` block to a part of the stream."""
         start = time.thread_time()
         try:
             yield
@@ -64,7 +69,7 @@ class Spent:
             self.own[part] = self.own.get(part, 0.0) + time.thread_time() - start
 
     def in_words(self) -> str:
-        """Return the result as a sentence."""
+        """Return the result as two sentences."""
         parts = ", ".join(f"{part} {seconds:.4f}" for part, seconds in self.own.items())
         return (
             f"{self.share:.3%} of the training: {sum(self.own.values()):.4f} of {self.training:.1f} CPU seconds for "
@@ -73,7 +78,10 @@ class Spent:
 
 
 def measure(data: Path, stream: Stream, model: str, per_epoch: int, **arguments: Any) -> Spent:
-    """Train with a stream, and return the CPU seconds."""
+    """Train a model with a stream, and return the CPU seconds that were spent.
+
+    `per_epoch` is the number of images in an epoch. `arguments` are arguments of ultralytics.
+    """
     spent = Spent()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         _count_calls(spent, stack)
@@ -92,7 +100,7 @@ def measure(data: Path, stream: Stream, model: str, per_epoch: int, **arguments:
 
 
 def _count_calls(spent: Spent, stack: ExitStack) -> None:
-    """Count the CPU seconds of the code of streams until the stack is closed."""
+    """Add the CPU seconds of the stream's functions to `spent`, until `stack` is closed."""
     plan = detector_training.plan_stream
 
     def weighed(*given: Any) -> Any:
@@ -128,7 +136,7 @@ def _count_calls(spent: Spent, stack: ExitStack) -> None:
 
 
 def main() -> None:
-    """Read the command line, train, and print the share."""
+    """Read the command line, train, and print the share that is spent in the stream."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--stream", default="class_uniform")

@@ -1,12 +1,12 @@
-"""Measure the time for the weights and the draws of streams, and for the loader of a training with and without a
-stream.
+"""Measure how long streams take to compute weights and to draw images, and how much they slow down the loader.
 
     python scripts/benchmarks/streams.py [--images 118000] [--classes 80] [--data DATA --imgsz 640 --epochs 3]
 
-The first part weights the images of a made-up dataset of the size of COCO's train2017, writes and reads the table of
-weights, and draws one epoch. The second part (--data) takes batches from ultralytics' loader, with mosaic, decoding and
-all augmentation. It compares a uniform stream with partners from the loader's buffer and a `class_uniform` stream with
-partners from the stream. In a whole training, the relative difference is smaller, because the network also takes time.
+The first part uses a made-up dataset of the size of COCO's train2017. It computes a weight for each image, writes and
+reads the table of weights, and draws the images of one epoch. The second part runs with --data, and takes batches from
+ultralytics' loader, with mosaic, decoding and all augmentation. It compares three loaders: a uniform stream, and a
+`class_uniform` stream whose partners come from the loader's buffer or from the stream. The relative difference is
+smaller in a whole training, because the network also takes time.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ BOXES = 7
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Print the seconds that the block takes."""
+    """Print how many seconds the `with` block takes, and the text `what`."""
     start = time.perf_counter()
     yield
     print(f"{time.perf_counter() - start:8.2f} s  {what}", flush=True)
 
 
 def made_up(images: int, classes: int) -> DetectionDataset:
-    """Return a dataset without files: about seven boxes per image, and classes with frequencies 1, 1/2, 1/3 and so
-    on.
+    """Return a dataset of random boxes whose image files do not exist.
+
+    An image has seven boxes on average. The frequencies of the classes are in the ratio 1, 1/2, 1/3 and so on.
     """
     random = np.random.default_rng(0)
     shares = 1 / np.arange(1, classes + 1)
@@ -60,13 +61,15 @@ def made_up(images: int, classes: int) -> DetectionDataset:
 
 
 def draw_epoch(draws: Draws, images: int) -> None:
-    """Draw one pass of the stream: as the number of draws, use the number of images."""
+    """Draw `images` images in batches of 16, and do nothing with them."""
     for _ in BatchStream(draws, images, 16):
         pass
 
 
 def weigh_and_draw(images: int, classes: int) -> None:
-    """Measure the time of everything that a stream computes, except near-duplicates and features."""
+    """Print how long each step of a stream takes, except the search for near-duplicates and the extraction of
+    features.
+    """
     dataset = made_up(images, classes)
     print(f"{images:,} images, {len(dataset.box_rows):,} boxes, {classes} classes")
     with timed("weights by class_uniform"):
@@ -87,7 +90,9 @@ def weigh_and_draw(images: int, classes: int) -> None:
 
 
 def load_batches(data: Path, imgsz: int, epochs: int) -> None:
-    """Measure the time of ultralytics' loader with each stream, in turn."""
+    """Print the CPU time per image of ultralytics' loader, without and with a stream. Each epoch runs all of them in
+    turn.
+    """
     weights = image_weights(load_dataset(data), Stream(by="class_uniform"))
     ways: dict[str, Callable[[Any], None]] = {
         "uniform, partners from the buffer": lambda loader: _stream(loader, np.ones(len(weights))),
@@ -125,7 +130,7 @@ def _loader(data: Path, imgsz: int) -> Any:
 
 
 def main() -> None:
-    """Read the command line, and run the parts."""
+    """Read the command line, and run the first part, and also the second part if --data is given."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--images", type=int, default=118_000)
     parser.add_argument("--classes", type=int, default=80)

@@ -7,14 +7,15 @@ SOURCE is the folder with the four unpacked downloads of http://mobility-aids.in
     Annotations_RGB_TestSet2/NAME.yml       "Annotations RGB test set 2"
     ImageSets/TrainSet_RGB.txt, TestSet1.txt, TestSet2_seq1.txt to TestSet2_seq4.txt    "image set textfiles"
 
-OUTPUT gets train/ and test/, each with images/ and labels/, as datasets/mobility_aid.yaml describes. Images are hard
-links to the downloads if the file system allows this, otherwise copies. The downloads are never changed.
+The script writes the folders train/ and test/ into OUTPUT, each with images/ and labels/, as datasets/mobility_aid.yaml
+describes. The images are hard links to the downloads if the file system allows this, and copies otherwise. The
+downloads are never changed.
 
-The dataset was not available when this script was written. So folders, lists, splits, class names and fields come from
-the code of two projects. The first are the dataset authors' own readers (marinaKollmitz/DetectronDistance and
-hospital_people_detector). The second is the released code of arXiv 2403.15150 (Cimagroup/Experiments-SurveyGreenAI,
-DataFormatYoloV5.ipynb). The output of this notebook has 10,961 train and 6,118 test images. These points were not
-verified on the files themselves:
+The dataset was not available when this script was written. So the names of folders, lists, splits, classes and fields
+come from the code of two projects. The first project is the dataset authors' own code, which reads the dataset
+(marinaKollmitz/DetectronDistance and hospital_people_detector). The second project is the released code of arXiv
+2403.15150 (Cimagroup/Experiments-SurveyGreenAI, DataFormatYoloV5.ipynb). The output of this notebook has 10,961 train
+and 6,118 test images. These points could not be checked on the files themselves:
 
 - whether annotations begin with OpenCV's line ``%YAML:1.0``, which is not valid YAML (this script accepts both);
 - whether boxes cross the border of the image (such boxes are clipped and counted; empty boxes are left out and
@@ -50,7 +51,7 @@ LISTS_OF = {
     "train": {"TrainSet_RGB.txt": ANNOTATIONS},
     "test": {"TestSet1.txt": ANNOTATIONS, **{f"TestSet2_seq{number}.txt": ANNOTATIONS_2 for number in (1, 2, 3, 4)}},
 }
-"""Split -> list of images -> folder of the annotations of these images."""
+"""Name of a split -> name of a list of images -> name of the folder that has the annotations of these images."""
 CLASSES = {
     "person": 0,
     "pedestrian": 0,
@@ -66,7 +67,7 @@ OPENCV = "%YAML:1.0"
 
 @dataclass(frozen=True)
 class Image:
-    """One image to convert: its name without suffix, its split, its file, and the file of its annotation."""
+    """An image to convert: its name without suffix, its split, its file, and the file of its annotation."""
 
     name: str
     split: str
@@ -76,7 +77,21 @@ class Image:
 
 @dataclass
 class Counts:
-    """Counts of converted images and of changed boxes."""
+    """What was converted: the number of images in each split, the number of boxes of each class, and what was changed.
+
+    Attributes
+    ----------
+    images
+        Name of a split -> number of images.
+    boxes
+        Name of a class -> number of boxes.
+    clipped
+        The number of boxes that crossed the border of their image and were clipped.
+    empty
+        The number of boxes without area, which were left out.
+    copied
+        The number of images that were copied, because the file system does not allow hard links to them.
+    """
 
     images: Counter[str] = field(default_factory=Counter)
     boxes: Counter[str] = field(default_factory=Counter)
@@ -86,7 +101,7 @@ class Counts:
 
 
 def listed_images(source: Path) -> list[Image]:
-    """Return the images of all lists. Exit with one sentence if a file is missing or a name is listed twice."""
+    """Return the images in all lists. Exit with a message if a file is missing or if a name is listed twice."""
     found: dict[str, Image] = {}
     for split, lists in LISTS_OF.items():
         for name, folder in lists.items():
@@ -109,7 +124,7 @@ def listed_images(source: Path) -> list[Image]:
 
 
 def read(file: Path, limit: int) -> str:
-    """Return the text of a file. Exit with one sentence if it cannot be read."""
+    """Return the text of a file of at most `limit` bytes. Exit with a message if the file cannot be read."""
     try:
         return read_text(file, limit, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -118,7 +133,10 @@ def read(file: Path, limit: int) -> str:
 
 
 def label_lines(file: Path, counts: Counts) -> list[str]:
-    """Return the YOLO lines of one annotation: class, centre x, centre y, width and height, relative to the image."""
+    """Return the lines of the YOLO label file for one annotation, and count the boxes that had to be changed.
+
+    A line has the number of the class, and the centre (x, y), the width and the height as fractions of the image.
+    """
     text = read(file, YAMLS)
     if text.startswith(OPENCV):
         text = text[len(OPENCV) :]
@@ -149,13 +167,13 @@ def label_lines(file: Path, counts: Counts) -> list[str]:
 
 
 def one_box(entry: Mapping[str, Any]) -> tuple[str, tuple[float, float, float, float]]:
-    """Return the class name and the corners (xmin, ymin, xmax, ymax) of one object, in pixels."""
+    """Return the class name of one object in an annotation, and its corners (xmin, ymin, xmax, ymax) in pixels."""
     box = entry["bndbox"]
     return str(entry["name"]), (number(box["xmin"]), number(box["ymin"]), number(box["xmax"]), number(box["ymax"]))
 
 
 def number(value: Any) -> float:
-    """Return a number, which may be written as text. Raise ValueError if it is not finite."""
+    """Convert a number, which may be a string, to a float. Raise ValueError if it is not finite."""
     found = float(value)
     if not math.isfinite(found):
         raise ValueError(f"{value!r} is not a number of pixels")
@@ -163,9 +181,9 @@ def number(value: Any) -> float:
 
 
 def convert(source: Path, output: Path) -> Counts:
-    """Write the dataset to the new folder `output`. If anything fails, nothing is left.
+    """Write the converted dataset to the new folder `output`, and return what was converted.
 
-    All annotations are read before the first file is written.
+    All annotations are read before the first file is written. If anything fails, no new file or folder remains.
     """
     if os.path.lexists(output):
         raise SystemExit(f"{output} exists. Remove it, or name another folder.")
@@ -193,7 +211,7 @@ def convert(source: Path, output: Path) -> Counts:
 
 
 def write(folder: Path, images: Sequence[Image], labels: Mapping[str, str], counts: Counts) -> None:
-    """Write images and labels to a folder."""
+    """Write the images and their labels into a folder. `labels` has the text of a label file for each image name."""
     for split in LISTS_OF:
         for kind in ("images", "labels"):
             (folder / split / kind).mkdir(parents=True)
@@ -211,7 +229,7 @@ def write(folder: Path, images: Sequence[Image], labels: Mapping[str, str], coun
 
 
 def summary(counts: Counts, output: Path) -> list[str]:
-    """Return the lines to print: what was written, and what differs from the expected result."""
+    """Return the lines to print: what was written, and how it differs from what was expected."""
     images = ", ".join(f"{counts.images[split]:,} {split} images" for split in LISTS_OF)
     boxes = ", ".join(f"{count:,} {name}" for name, count in counts.boxes.most_common())
     lines = [f"{output}: {images}", f"boxes: {boxes or 'none'}"]
@@ -228,7 +246,7 @@ def summary(counts: Counts, output: Path) -> list[str]:
 
 
 def default_output() -> Path:
-    """Return the folder that datasets/mobility_aid.yaml names."""
+    """Return the folder in which datasets/mobility_aid.yaml expects the dataset."""
     return Path(expand(f"${{{DATA}:-{REPOSITORY.parent / 'shared' / 'data'}}}")) / "mobility_aid"
 
 

@@ -1,4 +1,4 @@
-"""Write the reference of the experiment YAML into docs/experiment.md, and its JSON schema, from the models.
+"""Write the reference of the experiment YAML into docs/experiment.md, and its JSON schema, from the config classes.
 
 python scripts/docs/experiment.py
 """
@@ -26,7 +26,7 @@ NAMES = {"string": "text", "integer": "whole number", "number": "number", "boole
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON schema of an experiment YAML, with its short forms: bare names, a single keep."""
+    """Return the JSON schema of an experiment YAML, which also allows the short forms, such as a single keep."""
     found = ExperimentConfig.model_json_schema()
     found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     reduce = found["$defs"]["ReduceConfig"]["properties"]
@@ -44,7 +44,10 @@ def schema() -> dict[str, Any]:
 
 
 def reference(found: dict[str, Any]) -> str:
-    """Return a table of keys for the top of the YAML and for each of its sections."""
+    """Return the Markdown of the reference: a table of the top-level keys, and a table for each section.
+
+    `found` is the JSON schema.
+    """
     lines = [*_table(found, found)]
     for name in SECTIONS:
         section = _resolved(found["properties"][name], found)
@@ -80,7 +83,7 @@ def _table(section: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
 
 def _default(entry: dict[str, Any]) -> str:
     default = entry.get("default")
-    # the table of the section has its defaults
+    # the default of a section is not repeated here, because the section has its own table
     return "its defaults" if isinstance(default, dict) or "default" not in entry else f"`{json.dumps(default)}`"
 
 
@@ -109,7 +112,7 @@ def _type(entry: dict[str, Any], found: dict[str, Any]) -> str:
 
 
 def _resolved(entry: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """Return the section that a property refers to, alone or as one of two options."""
+    """Return the section to which a property refers, directly or as one of two options."""
     options = [entry, *entry.get("anyOf", []), *entry.get("allOf", [])]
     reference = next(option["$ref"] for option in options if "$ref" in option)
     return found["$defs"][reference.rsplit("/", 1)[1]]
@@ -120,7 +123,7 @@ def _plain(text: str) -> str:
 
 
 def with_reference(text: str, tables: str) -> str:
-    """Return the text of the page with the lines between its two markers replaced."""
+    """Return the text of the page, in which `tables` replaces the lines between the two markers."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -129,7 +132,7 @@ def with_reference(text: str, tables: str) -> str:
 
 
 def schema_text() -> str:
-    """Return the schema as it is written."""
+    """Return the JSON schema as the text of docs/experiment.schema.json."""
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,8 +1,8 @@
-"""Write the texts about the methods from their classes: a page for each method, and the index.
+"""Write the pages about the methods from their classes: a page for each method, and the list of all methods.
 
     python scripts/docs/methods.py
 
-scripts/methods.py runs this script and also draws the pictures.
+scripts/methods.py runs this script, and also draws the pictures.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ FAMILIES = {
 
 
 def page(name: str) -> str:
-    """Return the Markdown of a method's page."""
+    """Return the Markdown of the page about the method `name`."""
     cls = reducer_class(name)
     method = describe(cls)
     return "\n".join([*_head(cls, method), *_parameters(method), *_use(method), *_source(method)])
@@ -88,17 +88,17 @@ def _head(cls: type[BaseReducer], method: Description) -> Iterator[str]:
 
 
 def _sentence(text: str) -> str:
-    """Return the text with a capital first letter and a full stop at its end."""
+    """Return the text with a capital first letter and a full stop at the end."""
     return f"{text[:1].upper()}{text[1:]}."
 
 
 def _link_categories(text: str) -> str:
-    """Return the text with a link from its first "image category" to the page that explains image categories."""
+    """Return the text, in which the first "image category" links to the page that explains image categories."""
     return re.sub(r"\b[Ii]mage categor(?:y|ies)\b", lambda match: f"[{match[0]}]({IMAGE_CATEGORIES})", text, count=1)
 
 
 def _link_scores(text: str) -> str:
-    """Return the text with a link from its first `scores_` to the page that explains this attribute."""
+    """Return the text, in which the first `scores_` links to the page that explains this attribute."""
     return text.replace("`scores_`", f"[`scores_`]({BASE_CLASSES})", 1)
 
 
@@ -138,7 +138,7 @@ def _source(method: Description) -> Iterator[str]:
 
 
 def index() -> str:
-    """Return the Markdown of the list of methods."""
+    """Return the Markdown of the page that lists all methods."""
     lines = ["# Methods", "", GENERATED, ""]
     lines += _wrapped(
         "Each picture shows the same points in three image categories. Each method keeps a tenth of the points: these "
@@ -159,12 +159,12 @@ def index() -> str:
 
 
 def page_list() -> str:
-    """Return the entries for the pages of methods in the navigation of mkdocs.yml."""
+    """Return the lines in the navigation of mkdocs.yml that list the pages of the methods."""
     return "\n".join(f"      - methods/{name}.md" for name in BUILT_IN)
 
 
 def between(text: str, markers: tuple[str, str], content: str) -> str:
-    """Return the text, with `content` in place of the lines between the two markers."""
+    """Return the text, in which `content` replaces the lines between the two markers."""
     before, begin, rest = text.partition(markers[0])
     _, end, after = rest.partition(markers[1])
     if not (begin and end):
@@ -173,7 +173,7 @@ def between(text: str, markers: tuple[str, str], content: str) -> str:
 
 
 def texts() -> dict[Path, str]:
-    """Return the new content of every file with a generated text about the methods."""
+    """Return the path of every generated page, and its new text."""
     return {
         **{PAGES / f"{name}.md": page(name) for name in BUILT_IN},
         PAGES / "index.md": index(),
@@ -190,15 +190,15 @@ def _needs(cls: type[BaseReducer]) -> str:
 
 
 def linked(text: str) -> str:
-    """Return the source of a method with links for arXiv numbers and DOIs."""
+    """Return the source of a method, in which arXiv numbers and DOIs are Markdown links."""
     text = re.sub(r"\barXiv (\d{4}\.\d{4,5})", r"[arXiv \1](https://arxiv.org/abs/\1)", text)
-    # a DOI may contain pairs of parentheses, and is itself in parentheses here
+    # in this text a DOI is in parentheses, and it may itself contain pairs of parentheses
     doi = r"\bdoi (10\.\d+/(?:\([^()\s]*\)|[^()\s])+)"
     return re.sub(doi, lambda match: f"[doi {match[1]}](<https://doi.org/{match[1]}>)", text)
 
 
 def _paragraphs(cls: type) -> list[str]:
-    """Return the docstring above its sections as Markdown paragraphs, each on one line."""
+    """Return the paragraphs of a class's docstring, above its first numpydoc section, each as one line of Markdown."""
     text = numpydoc.parse(inspect.getdoc(cls) or "").description or ""
     paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
     return [re.sub(r"\b(\w+_) ", r"`\1` ", part) for part in paragraphs]
@@ -209,7 +209,7 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def _broken(command: str) -> list[str]:
-    """Return a shell command in lines that are short enough for the page."""
+    """Return a shell command as lines of at most 100 characters, with a backslash at the end of all but the last."""
     lines = textwrap.wrap(command, 100, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
     return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
 

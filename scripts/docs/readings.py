@@ -1,11 +1,11 @@
-"""Draw texts of the repository for a reader, and count long sentences and listed words.
+"""Draw texts of the repository at random for a reader, and count sentences that are too long and listed words.
 
     python scripts/docs/readings.py draw --seed 7          # prints 60 docstrings, 30 messages and 5 pages
     python scripts/docs/readings.py list detreduce/images  # prints every text of a folder or file
     python scripts/docs/readings.py count                  # counts long sentences and listed words in the whole tree
 
-docs/contributing.md has the rule that says when a reader marks a text. `count` applies points 1 and 3 of the rule, and
-exits with 1 if there is a mark.
+docs/contributing.md has the rule for when a reader marks a text. `count` applies points 1 and 3 of this rule, because
+they need no reader. It exits with 1 if it marks any text.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ CODE = ("detreduce", "scripts")
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs")
 
 LONGEST, LONGEST_NESTED = 30, 25
-"""Most words of a sentence: in general, and with two or more subordinate clauses."""
+"""The largest number of words in a sentence, and in a sentence that has two or more subordinate clauses."""
 
 CLAUSE = re.compile(r"\b(which|that|who|whose|where|when|while|if|because|although|unless|whether)\b", re.IGNORECASE)
 
 END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)(?<!et al\.)(?<!approx\.)[\"')*]*\s+")
-"""The end of a sentence."""
+"""A pattern that matches the end of a sentence."""
 
 LISTED = re.compile(
     r"\b(whence|anew|lest|dear|foretold|foretell|reckon\w*|ought|shall|hence|thereof|wherein|amongst|upon|beside"
@@ -43,18 +43,18 @@ LISTED = re.compile(
 """Words that read as translated, or that this repository used in an odd sense."""
 
 MESSAGE_WORDS = 4
-"""Fewest words of a string in the code that is a message, an option's help or a line of output."""
+"""A string in the code counts as a message, an option's help or a line of output if it has at least this many words."""
 
 NOT_PROSE = re.compile(r"^\s*[<|]|\\b|\bimport \w+\b.*[;,(]|^train: ", re.DOTALL)
-"""A string of HTML, Markdown, YAML, Python or a pattern, which no reader judges."""
+"""A pattern for strings of HTML, Markdown, YAML, Python or regular expressions, which are not prose."""
 
 COMMAND = re.compile(r"(python|scripts/torture/run|detreduce)\b.*(\.py|--|  #|\.(yaml|csv|npz|json))")
-"""A line in a docstring that is a command."""
+"""A pattern for lines in a docstring that are commands."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """One text that a person reads."""
+    """A text of the repository: its kind, its file, the number of its first line, and its words."""
 
     kind: str
     """`docstring`, `message`, `comment` or `page`."""
@@ -68,7 +68,7 @@ class Text:
 
 
 def texts(roots: Iterable[str] = (*CODE, *PAGES)) -> Iterator[Text]:
-    """Yield every text of these files and folders, in the order of their paths."""
+    """Yield every text in these files and folders, in the order of their paths."""
     for root in roots:
         top = ROOT / root
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
@@ -102,7 +102,10 @@ def _dedent(words: str) -> str:
 
 
 def _strings(node: ast.AST, skipped: set[int]) -> Iterator[tuple[int, str]]:
-    """Yield the line and the words of every string, with `{name}` where an f-string inserts a value."""
+    """Yield the line number and the words of every string below an AST node.
+
+    `skipped` are the ids of nodes to leave out. In the words of an f-string, `{name}` shows where a value is inserted.
+    """
     if isinstance(node, ast.JoinedStr):
         parts = [
             ast.unparse(part.value) if isinstance(part, ast.FormattedValue) else part.value for part in node.values
@@ -136,7 +139,9 @@ def _comments(source: str, name: str) -> Iterator[Text]:
 
 
 def sentences(text: Text) -> Iterator[tuple[int, str]]:
-    """Yield the line and the words of each sentence, without code blocks, tables' borders and addresses of links."""
+    """Yield each sentence of a text with its line number, without code blocks, lines of tables and addresses of
+    links.
+    """
     for line, paragraph in _paragraphs(text):
         plain = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", paragraph)
         plain = re.sub(r"``?[^`]+``?|\{[^{}]*\}|<[^<>]+>", " x ", plain)
@@ -144,7 +149,7 @@ def sentences(text: Text) -> Iterator[tuple[int, str]]:
 
 
 def _paragraphs(text: Text) -> Iterator[tuple[int, str]]:
-    """Yield paragraphs, list items and the cells of tables."""
+    """Yield each paragraph, list item and table row of a text, with its line number."""
     block: list[str] = []
     start, indent, fenced = text.line, 0, False
     for number, line in enumerate([*text.words.splitlines(), ""], text.line):
@@ -167,9 +172,9 @@ def _paragraphs(text: Text) -> Iterator[tuple[int, str]]:
 
 
 def marks(text: Text) -> list[tuple[str, str]]:
-    """Return the marks that need no reader: the place and the reason.
+    """Return the marks that do not need a reader: long sentences and listed words. A mark is a place and a reason.
 
-    The place is the line of a paragraph, a list item or a table row. These are the units in which pages are counted.
+    The place is the line of a paragraph, a list item or a table row. Marks on pages are counted in these units.
     """
     found = []
     for line, sentence in sentences(text):
@@ -182,7 +187,10 @@ def marks(text: Text) -> list[tuple[str, str]]:
 
 
 def draw(seed: int, wanted: dict[str, int], roots: Iterable[str] = (*CODE, *PAGES)) -> list[Text]:
-    """Return texts drawn at random: the wanted number of each kind, or all texts of a kind if there are fewer."""
+    """Return random texts of these files and folders.
+
+    `wanted` has the number of texts of each kind. If a kind has fewer texts, all of them are returned.
+    """
     everything = list(texts(roots))
     source = random.Random(seed)
     drawn: list[Text] = []

@@ -1,10 +1,10 @@
-"""Keep the results of an experiment in docs/results/NAME.json, and write the tables of docs/results.md from them.
+"""Store the results of an experiment in docs/results/NAME.json, and write the tables of docs/results.md from it.
 
-    python scripts/docs/results.py                                                # the tables, from the kept results
-    python scripts/docs/results.py --keep runs/aquarium_methods --processes 2     # keep a ledger, then the tables
-    python scripts/docs/results.py --compare aquarium                             # the comparisons, as in README.md
+    python scripts/docs/results.py                                                # only write the tables
+    python scripts/docs/results.py --keep runs/aquarium_methods --processes 2     # store a ledger, and write the tables
+    python scripts/docs/results.py --compare aquarium                             # print comparisons, as in README.md
 
-`--also NAME LABEL ...` adds rows of another result of the same experiment, such as its controls.
+`--also NAME LABEL ...` adds rows from another stored result of the same experiment, for example its controls.
 
 scripts/pictures/results.py draws the pictures.
 """
@@ -43,17 +43,31 @@ PREDICTORS = {
     "rarest class, boxes": "kept boxes of the rarest class",
     "epsilon": "epsilon, the largest distance in a category",
 }
-"""Measure of scripts/studies/predictors.py -> its name on the page, if it is another one."""
+"""Name of a measure in scripts/studies/predictors.py -> its name on the page, if the names differ."""
 MACHINE = ("host", "machine", "started", "ended")
 
 
 def kept(
     ledger: Ledger, processes: int, command: str, note: str, also: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
-    """Return the kept part of a ledger: how it was made, one tidy row per cell, the comparisons with their intervals.
+    """Return the content of docs/results/NAME.json for a finished ledger.
 
-    `also` are rows of the same experiment from an earlier result; the rows at the ledger's keeps and the rows of all
-    images are added. A method that is not finished at every keep is left out.
+    It says how the results were made, and has one row per cell and the comparisons with their intervals. Methods that
+    are not finished at every keep are left out.
+
+    Parameters
+    ----------
+    ledger
+        The ledger of the experiment.
+    processes
+        The number of processes that shared the cells.
+    command
+        The command that stores the result.
+    note
+        Further facts about the run, as text.
+    also
+        Rows from an earlier result of the same experiment. Only rows of all images, and rows at the keeps of `ledger`,
+        are added.
     """
     found = outcome_of(ledger, None)
     training = found.cells[0].training
@@ -88,16 +102,16 @@ def kept(
 
 
 def over_seeds(result: Mapping[str, Any], measure: str) -> tuple[list[Comparison], MethodRanks | None]:
-    """Return the comparisons in a measure and the average ranks in mAP50-95, from the kept rows alone.
+    """Return the comparisons in one measure, and the average ranks of the methods in mAP50-95, from a stored result.
 
-    The detections on each image are not kept, so intervals and verdicts are over seeds.
+    The file does not have the detections on each image, so intervals and verdicts are computed over the seeds.
     """
     compared = compare_methods(result["cells"])
     return [item for item in compared if item.measure == measure], rank_methods(result["cells"])
 
 
 def in_words(compared: Sequence[Comparison], ranking: MethodRanks | None) -> Iterator[str]:
-    """Yield a line for each comparison, and one for the ranks."""
+    """Yield a line of text for each comparison, and one line for the average ranks."""
     for item in compared:
         between = "" if item.low is None else f" ({item.low:+.3f} to {item.high:+.3f})"
         yield f"{item.method} at {item.keep} minus {item.against}: {item.difference:+.3f}{between}, {item.verdict}"
@@ -107,7 +121,7 @@ def in_words(compared: Sequence[Comparison], ranking: MethodRanks | None) -> Ite
 
 
 def _row(row: Mapping[str, Any], cell: FinishedCell) -> dict[str, Any]:
-    """Return the tidy row without its machine, with the second measurement and the hashes."""
+    """Return the row of a cell without the facts about the machine, but with the second measurement and the hashes."""
     evaluation, data = cell.training.evaluation, cell.training.data
     beyond = {"data_hash": data.hash, "selection": data.selection_hash}
     if evaluation is not None and evaluation.coco is not None:
@@ -116,7 +130,10 @@ def _row(row: Mapping[str, Any], cell: FinishedCell) -> dict[str, Any]:
 
 
 def table(result: Mapping[str, Any], measure: str) -> Iterator[str]:
-    """Yield the lines of a Markdown table: one row per method, best first at the largest keep, columns per keep."""
+    """Yield the lines of a Markdown table with a row for each method and a group of columns for each keep.
+
+    The best method at the largest keep comes first. `measure` is the name of a column of `cells`, such as mAP50.
+    """
     summaries = [item for item in summarise_cells(result["cells"]) if item.method not in (FULL, *RANDOM_METHODS[1:])]
     keeps = sorted({keep_key(item.keep): item.keep for item in summaries}.values(), reverse=True)
     found = {(item.method, keep_key(item.keep)): item for item in summaries}
@@ -141,7 +158,7 @@ def table(result: Mapping[str, Any], measure: str) -> Iterator[str]:
 
 
 def cost_table(result: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of a Markdown table of minutes and Wh: one row per method and keep, all images first."""
+    """Yield the lines of a Markdown table with the minutes and Wh for each method and keep. All images come first."""
     summaries = summarise_cells(result["cells"])
     overlapped = [item.method for item in summaries if item.overlapped]
     if overlapped:
@@ -165,7 +182,7 @@ def cost_table(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def pays_after(trainings: float) -> str:
-    """Return the number of whole trainings after which choosing has paid off, in words."""
+    """Return in words after how many trainings the energy for choosing has paid off, for example "2 trainings"."""
     if math.isnan(trainings):
         return "not known"
     if math.isinf(trainings):
@@ -179,7 +196,10 @@ def _value(summary: Summary, measure: str) -> str:
 
 
 def _less(item: Mapping[str, Any] | None) -> str:
-    """Return the difference, its interval (* if over seeds alone), and the verdict if it shows a difference."""
+    """Return a difference and its interval as text. A clear difference is bold and followed by its verdict.
+
+    An asterisk marks an interval over the seeds alone. If there is no comparison, the text is empty.
+    """
     if item is None:
         return ""
     text = f"{item['difference']:+.3f}"
@@ -194,7 +214,7 @@ def _strong(text: str, name: str) -> str:
 
 
 def correlation_table(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of a Markdown table of rank correlations: one row per measure, the strongest first."""
+    """Yield the lines of a Markdown table of rank correlations, with one row per measure and the strongest first."""
     columns = [
         (dataset["results"][0].partition("_")[0], keep, words, dataset)
         for dataset in found["datasets"]
@@ -217,7 +237,9 @@ def correlation_table(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def predictor_table(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of a Markdown table of predictors: one row per dataset and keep that a predictor is tried on."""
+    """Yield the lines of a Markdown table of predictors, with one row for each dataset and keep on which they were
+    tried.
+    """
     yield "| tried on | built on | predictor | rank correlation there | between two seeds |"
     yield "|---|---|---|---|---|"
     for dataset in found["datasets"]:
@@ -234,7 +256,7 @@ def predictor_table(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def with_tables(text: str) -> str:
-    """Return the text of the page with new tables between its markers."""
+    """Return the text of docs/results.md, in which new tables replace the old tables between the markers."""
 
     def replacement(match: re.Match[str]) -> str:
         studies = {"correlations": correlation_table, "predictor": predictor_table}
@@ -247,13 +269,13 @@ def with_tables(text: str) -> str:
 
 
 def result_of(name: str) -> dict[str, Any]:
-    """Return the result kept under a name."""
+    """Return the result of an experiment, stored as docs/results/NAME.json."""
     found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return found
 
 
 def study_of(name: str) -> dict[str, Any]:
-    """Return the result of a study of kept results."""
+    """Return the result of a study, stored as docs/results/studies/NAME.json."""
     found: dict[str, Any] = json.loads((RESULTS / "studies" / f"{name}.json").read_text(encoding="utf-8"))
     return found
 

@@ -1,9 +1,9 @@
-"""Draw docs/results/clips.png: what removing and balancing near-duplicates gain, by how unequal the clips are.
+"""Draw docs/results/clips.png: the gain in mAP from removing or balancing near-duplicates, if clips are unequal.
 
     python scripts/pictures/clips.py
 
-The differences are those of the kept results docs/results/clips_*.json. The redundancy of a dataset follows from the
-lengths of its clips (docs/results/studies/clips.json, from scripts/studies/redundancy.py).
+The differences in mAP come from the stored results docs/results/clips_*.json. The redundancy of a dataset is computed
+from the lengths of its clips: see docs/results/studies/clips.json, which scripts/studies/redundancy.py has written.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ SERIES = {
     ("cleaned", True): ("the same, other scenes and seeds", BLUE, "D", 1.0),
     ("balanced", False): ("clusters equally often", ORANGE, "s", 1.06),
 }
-"""(label, whether the scenes are other ones) -> words, colour, mark, and a factor of its place against overlaps."""
+"""(label, whether the scenes differ) -> name in the legend, colour, marker, and a factor for x against overlaps."""
 DATASETS = {"clips_equal": "equal", "clips_zipf15": "zipf15", "clips_confirm": "zipf15_other", "clips_long": "zipf15"}
-"""Kept result -> name of its dataset."""
+"""Name of a stored result -> name of its dataset in clips.json."""
 
 
 def differences() -> Iterator[dict[str, Any]]:
-    """Yield the comparisons with the equal-steps control, each with the redundancy of its dataset."""
+    """Yield each comparison with the equal-steps control, together with the redundancy of its dataset."""
     made: Mapping[str, Any] = json.loads(MADE.read_text(encoding="utf-8"))
     for name, dataset in DATASETS.items():
         file = RESULTS / f"{name}.json"
@@ -46,7 +46,7 @@ def differences() -> Iterator[dict[str, Any]]:
 
 
 def picture(items: list[dict[str, Any]]) -> Figure:
-    """Return the figure: a panel for each number of images seen, the shortest training first."""
+    """Return the figure, which has a panel for each number of images seen. The shortest training comes first."""
     keeps = sorted({item["keep"] for item in items})
     ticks = {
         item["unevenness"]: f"{item['unevenness']:.1f}\n({item['effective_images']:.0f})"

@@ -1,10 +1,9 @@
-"""Draw one small picture of each method: the same 2-D points in all pictures, and the tenth of the points that the
-method keeps.
+"""Draw a small picture of each method. All of them show the same 2-D points, and which tenth the method keeps.
 
     python scripts/pictures/methods.py [--methods mms prd …] [--output docs/methods]
 
-`example` makes the points, and everything else that methods need. scripts/methods.py runs this script and also writes
-the texts.
+`example` makes the points, and all other data that the methods need. scripts/methods.py runs this script, and also
+writes the pages.
 """
 
 from __future__ import annotations
@@ -28,24 +27,24 @@ if TYPE_CHECKING:
 PICTURES = Path(__file__).resolve().parent.parent.parent / "docs" / "methods"
 KEEP, SEED = 0.1, 0
 INCHES, DPI = 2.4, 100
-# colours of Okabe and Ito, which the colour-blind can distinguish; in grey the markers differ
+# colours of Okabe and Ito, which colour-blind readers can distinguish; the markers differ for printing in grey
 STYLES = (("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"))
 
 
 @dataclass(frozen=True)
 class Example:
-    """The images that every method chooses from.
+    """The made-up images from which every method chooses.
 
     Attributes
     ----------
     X
-        (n, 2) features, centred, in the order of x, like frames of a panning video.
+        (n, 2) float64 features with mean 0. The images are sorted by x, as if they were frames of a panning video.
     categories
-        (n,) 0..2.
+        (n,) int64: the category of each image: 0, 1 or 2.
     extras
-        Other arguments of `fit`, by the name in a reducer's `needs`.
+        Name in a reducer's `needs` -> the argument of `fit` with this name.
     matrices
-        Arrays that `fit` takes instead of X, by the name in a reducer's `needs`.
+        Name in a reducer's `needs` -> the array that `fit` takes instead of X.
     """
 
     X: np.ndarray
@@ -55,7 +54,7 @@ class Example:
 
 
 def example() -> Example:
-    """Return clusters of unequal size (two touch), a thin bridge between the largest, and outliers."""
+    """Return the made-up images: clusters of unequal size, a thin bridge between the two largest, and outliers."""
     rng = np.random.default_rng(7)
     parts: list[tuple[int, np.ndarray]] = []
 
@@ -80,7 +79,10 @@ def example() -> Example:
 
 
 def _extras(X: np.ndarray, categories: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
-    """Return one to three boxes per image, mostly of the class of its category, and groups of 20 frames."""
+    """Return the objects of the images and their groups. An image has one to three boxes, and a group has 20 images.
+
+    Most boxes have the class that is the category of their image.
+    """
     images = np.repeat(np.arange(len(X)), rng.integers(1, 4, size=len(X)))
     strange = rng.random(len(images)) < 0.1
     classes = np.where(strange, rng.integers(len(STYLES), size=len(images)), categories[images])
@@ -90,14 +92,15 @@ def _extras(X: np.ndarray, categories: np.ndarray, rng: np.random.Generator) -> 
 
 
 def _dynamics(X: np.ndarray, categories: np.ndarray, objects: ObjectTable) -> np.ndarray:
-    """Return scores like the scores of a proxy training: boxes far from the mean of their category are harder."""
+    """Return made-up scores like the scores of a proxy training. Images far from the mean of their category are
+    harder.
+    """
     rng = np.random.default_rng(8)
     middles = np.array([X[categories == category].mean(axis=0) for category in range(len(STYLES))])
     far = np.linalg.norm(X - middles[categories], axis=1)
     boxes = np.bincount(objects.images, objects.counts, len(X))
     hard = {
-        # the predictions of a box that is never learnt vary as little as the predictions of a box that is learnt at
-        # once
+        # predictions vary little for a box that is learnt at once, and also for a box that is never learnt
         "vps": far * np.exp(-3 * far),
         "forgetting": np.floor(8 * far),
         "el2n": far,
@@ -111,19 +114,19 @@ def _dynamics(X: np.ndarray, categories: np.ndarray, objects: ObjectTable) -> np
 
 
 def matrix(needs: Sequence[str], points: Example) -> np.ndarray:
-    """Return the X of a method with these `needs`."""
+    """Return the array that a method with these `needs` takes as X."""
     return next((points.matrices[need] for need in needs if need in points.matrices), points.X)
 
 
 def picks(name: str, points: Example) -> np.ndarray:
-    """Return the rows that the method keeps, in the order chosen."""
+    """Return the rows of the images that the method keeps, in the order in which it chose them."""
     reducer = make_reducer(name, keep=KEEP, random_state=SEED)
     extras = {need: points.extras[need] for need in reducer.needs if need in points.extras}
     return reducer.fit(matrix(reducer.needs, points), points.categories, **extras).selected_idx_
 
 
 def draw(points: Example, chosen: np.ndarray) -> Figure:
-    """Draw all points in weak colours and the chosen points in strong colours."""
+    """Return a figure that shows all points in weak colours and the chosen points in strong colours."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(INCHES, INCHES), dpi=DPI, facecolor="white")
@@ -144,7 +147,10 @@ def draw(points: Example, chosen: np.ndarray) -> Figure:
 
 
 def write(name: str, points: Example, folder: Path) -> Path:
-    """Draw a method into the folder; the text of the PNG has the chosen rows, so that a test can compare the rows."""
+    """Write the picture of a method into the folder, and return its path.
+
+    A text field of the PNG lists the chosen rows, so that a test can compare them.
+    """
     chosen = picks(name, points)
     file = folder / f"{name}.png"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,4 @@
-"""Draw one wide picture for the documentation: the same points, and the tenth of the points that each of three methods
-keeps.
+"""Draw a wide picture for the documentation: all points, and the tenth of them that each of three methods keeps.
 
 python scripts/pictures/opening.py [--output docs/opening.png]
 """
@@ -23,7 +22,7 @@ WIDE, HIGH, DPI = 9.6, 2.75, 150
 
 
 def opening(points: Example) -> Figure:
-    """Draw all points, then the points that each method keeps."""
+    """Return a figure with a panel for all points, and a panel for the points that each method keeps."""
     figure = Figure(figsize=(WIDE, HIGH), dpi=DPI, facecolor="white", layout="constrained")
     panels = figure.subplots(1, 1 + len(SHOWN), sharex=True, sharey=True)
     everything = np.arange(len(points.X))

@@ -1,4 +1,4 @@
-"""Photograph a page of detreduce for the documentation: three widths, light and dark. Needs the extra ``browser``.
+"""Take pictures of an HTML page of detreduce, for the documentation. This needs the extra ``browser``.
 
 detreduce inspect data/aquarium --check-images --output health.html
 python scripts/pictures/pages.py health.html health [--output docs/pictures]
@@ -22,13 +22,13 @@ QUALITY = 62
 
 
 class Cut(NamedTuple):
-    """The visible part of a page at one width: at most `height` pixels, drawn at `scale`."""
+    """Which part of a page is shown at one width: at most `height` pixels from the top, reduced to the size `scale`."""
 
     height: int
     scale: float = 1.0
 
 
-# a page that is read from top to bottom is shown whole, but smaller; other pages show their first screen
+# a page that is read from top to bottom is shown as a whole, but smaller; other pages show only their first screen
 KINDS = {
     "health": {1440: Cut(5000, 0.65), 768: Cut(5000, 0.8), 390: Cut(3400)},
     "selection": dict.fromkeys(WIDTHS, Cut(1250)),
@@ -37,7 +37,9 @@ KINDS = {
 
 
 def photograph(page: Path, kind: str, output: Path) -> None:
-    """Write ``KIND-WIDTH-SCHEME.jpg`` into the folder `output`, for each width and scheme."""
+    """Write ``KIND-WIDTH-SCHEME.jpg`` into the folder `output` for each of three widths, in light and in dark
+    colours.
+    """
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -60,7 +62,7 @@ def photograph(page: Path, kind: str, output: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Photograph the page that the command line names."""
+    """Take the pictures of the page that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", type=Path, help="the HTML file")
     parser.add_argument("kind", choices=KINDS, help="the kind of the page")

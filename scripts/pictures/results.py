@@ -1,7 +1,7 @@
 """Draw docs/results/NAME.png from NAME.json: python scripts/pictures/results.py [NAME ...].
 
-A few methods are drawn as mAP50 against computation. Many methods are drawn as one row per method, compared with a
-random subset.
+If there are few methods, the picture shows mAP50 against computation. If there are many, the picture has a row for each
+method, which compares it with a random subset.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from detreduce.vocabulary.keeps import keep_in_words, keep_key
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 MEASURE = "mAP50"
-# with more methods, marks and names overlap in a plot against computation
+# with more methods, the marks and names would overlap in a plot against computation
 FEW = 8
 RANDOM = RANDOM_METHODS[0]
 METHOD = LOOKS[Role.METHOD]
@@ -34,7 +34,7 @@ Row = Mapping[str, Any]
 
 
 def picture(rows: Sequence[Row]) -> Figure:
-    """Return the picture that suits the number of methods. The picture shows every configuration of the rows."""
+    """Return the picture that suits the number of methods. It shows every configuration in `rows`."""
     methods = {row["label"] for row in rows if row["control"] is None}
     figure = trade_off(rows, "TFLOPs", MEASURE) if len(methods) <= FEW else method_rows(rows)
     if figure is None:
@@ -43,10 +43,10 @@ def picture(rows: Sequence[Row]) -> Figure:
 
 
 def method_rows(rows: Sequence[Row]) -> Figure:
-    """Draw a panel for each keep: a row for each method with its mean and its single trainings, largest gain first.
+    """Return a figure with a panel for each keep, and a row for each method in the order of their gain.
 
-    `srs` and the equal-steps control are lines with their standard deviation as a band. The title of the panel has the
-    mean of all images.
+    A row shows the mean and the single trainings. `srs` and the equal-steps control are vertical lines, with their
+    standard deviation as a band. The title of the panel shows the mean with all images.
     """
     groups: dict[str, dict[str, list[float]]] = {}
     keep_of_key = {keep_key(row["keep"]): row["keep"] for row in rows}
@@ -72,7 +72,10 @@ def method_rows(rows: Sequence[Row]) -> Figure:
 
 
 def _by_gain(panels: Sequence[Mapping[str, Sequence[float]]]) -> list[str]:
-    """Return the labels with a row, ordered by their mean gain over srs at their keeps (without srs, by their mean)."""
+    """Return the labels that get a row, those with the largest mean gain over `srs` first.
+
+    Without `srs`, the labels are ordered by their mean mAP.
+    """
     gains: dict[str, list[float]] = {}
     for panel in panels:
         random = np.mean(panel[RANDOM]) if RANDOM in panel else 0.0
@@ -107,7 +110,7 @@ def _panel(axes: Axes, panel: Mapping[str, Sequence[float]], order: Sequence[str
 
 
 def file_of(name: str) -> Path:
-    """Return the JSON file of a name in docs/results, or of a path."""
+    """Return the JSON file for a name in docs/results, or for a path. Exit with a message if it does not exist."""
     known = sorted(file.stem for file in RESULTS.glob("*.json"))
     file = Path(name) if name.endswith(".json") else RESULTS / f"{name}.json"
     if not file.is_file():
@@ -116,7 +119,7 @@ def file_of(name: str) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw the named results, or all kept results of experiments."""
+    """Draw the pictures of the named results, or of all stored results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="in docs/results, or a path to a .json; default: all")
     names = parser.parse_args(arguments).names

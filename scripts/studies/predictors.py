@@ -1,16 +1,15 @@
-"""Correlate measures of selections with the mAP of trainings on these selections. No training is needed.
+"""Correlate measures of selections with the mAP of trainings on them. The script itself trains nothing.
 
-    python scripts/studies/predictors.py                               # the correlations, from the kept results
-    python scripts/studies/predictors.py --measure aquarium_methods    # choose and measure again, then the correlations
+    python scripts/studies/predictors.py                               # correlate the stored results
+    python scripts/studies/predictors.py --measure aquarium_methods    # choose and measure again, then correlate
 
-The correlations are kept in docs/results/studies/predictors.json. scripts/docs/results.py writes the table of
+The correlations are stored in docs/results/studies/predictors.json. scripts/docs/results.py writes the table in
 docs/results.md from this file.
 
-The kept results name the selection of each cell by a hash, and do not list its images. So `--measure NAME` chooses the
-images again with configs/NAME.yaml, and prints how many selections have the same hash. Older versions of detreduce
-computed another hash, so the number of boxes is compared too. It writes all measures to
-docs/results/measures/NAME.json. Methods with a proxy training are left out, because the log of the proxy training is
-not kept.
+The stored results have only a hash of each selection, and not the list of its images. So `--measure NAME` chooses the
+images again with configs/NAME.yaml, and prints how many selections have the same hash as before. Older versions of
+detreduce computed the hash in another way, so the number of boxes is compared too. The measures are written to
+docs/results/measures/NAME.json. Methods that need a proxy training are left out, because its log is not stored.
 """
 
 from __future__ import annotations
@@ -49,20 +48,20 @@ CORRELATIONS = RESULTS / "studies" / "predictors.json"
 MEASURE = "mAP50"
 RANDOM = "srs"
 DRAWS, LEAST = 2000, 5
-"""Number of bootstrap samples, and the least number of selections for a correlation."""
+"""The number of bootstrap samples, and the smallest number of selections for which a correlation is computed."""
 Row = Mapping[str, Any]
 Key = tuple[str, str, int]
 
 
 def key_of(row: Row) -> Key:
-    """Return label, keep and selection seed, which name a selection."""
+    """Return the label, the `keep_key` and the selection seed of a row, which together identify a selection."""
     return row["label"], keep_key(row["keep"]), int(row["selection_seed"])
 
 
 def gains(cells: Iterable[Row], measure: str = MEASURE) -> dict[str, dict[Key, float]]:
-    """Return `keep_key` -> selection -> mean mAP over its trainings, minus the mean of random selections at that keep.
+    """Return `keep_key` -> selection -> by how much its mAP exceeds the mean mAP of random selections at this keep.
 
-    Keeps without random selections are left out.
+    The mAP of a selection is the mean over its trainings. Keeps without random selections are left out.
     """
     values: dict[str, dict[Key, list[float]]] = {}
     for row in {row["key"]: row for row in cells if row["selection_seed"] is not None}.values():
@@ -79,10 +78,19 @@ def gains(cells: Iterable[Row], measure: str = MEASURE) -> dict[str, dict[Key, f
 def correlate(
     predictor: npt.ArrayLike, gain: npt.ArrayLike, labels: Sequence[str], seed: int = 0
 ) -> tuple[float, float, float] | None:
-    """Return Spearman's rho with its 95 % interval, or None if it is not defined.
+    """Return Spearman's rho between a measure and the gain, with the limits of its 95 % interval.
 
-    Infinite values have the largest rank. The interval comes from a percentile bootstrap over methods: all selections
-    of a method are drawn together, because these selections resemble each other.
+    Return None if rho is not defined. Infinite values have the largest rank. The interval comes from a percentile
+    bootstrap over methods: it draws all selections of a method together, because they resemble each other.
+
+    Parameters
+    ----------
+    predictor, gain
+        The value of the measure, and the gain in mAP, for each selection.
+    labels
+        The method of each selection.
+    seed
+        The seed of the bootstrap.
     """
     x, y = np.asarray(predictor, float), np.asarray(gain, float)
     known = ~np.isnan(x) & ~np.isnan(y)
@@ -105,9 +113,9 @@ def _differ(values: npt.NDArray[np.float64]) -> bool:
 
 
 def table(cells: Sequence[Row], measured: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return one row per keep and measure: rho, its interval, and the numbers of selections and methods.
+    """Return a row for each keep and measure: rho, its interval, and the numbers of selections and methods.
 
-    `cells` and `measured` belong to one dataset.
+    `cells` are the cells of a dataset's experiments, and `measured` are the measures of their selections.
     """
     values = {key_of(row): row["measures"] for row in measured}
     names = list(dict.fromkeys(name for row in measured for name in row["measures"]))
@@ -115,7 +123,7 @@ def table(cells: Sequence[Row], measured: Sequence[Row]) -> list[dict[str, Any]]
     for keep, of_keep in sorted(gains(cells).items()):
         keys = [key for key in of_keep if key in values]
         for name in names:
-            # JSON has infinity as the text inf
+            # JSON has no infinity, so an infinite value is the text inf in the file
             predictor = [float(values[key].get(name, math.nan)) for key in keys]
             result = correlate(predictor, [of_keep[key] for key in keys], [key[0] for key in keys])
             if result is not None:
@@ -127,7 +135,9 @@ def table(cells: Sequence[Row], measured: Sequence[Row]) -> list[dict[str, Any]]
 
 
 def measure_again(config: ExperimentConfig, cells: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    """Choose each selection of the cells again, and yield its key, its measures, and whether its hash is the same."""
+    """Choose the selection of each cell again. Yield its key, its measures, and whether its hash is the same as
+    before.
+    """
     dataset = load_dataset(config.dataset, split="train")
     features = extract_features(dataset, config.features.backbone, blocks=config.features.blocks)
     other = next(name for name in ("val", "test") if name in dataset.source.splits)
@@ -159,7 +169,10 @@ def _choose(row: Row, features: FeatureTable, categories: Any) -> Selection:
 
 
 def _measures(features: FeatureTable, selection: Selection, categories: Any) -> dict[str, float | str]:
-    """Return the value of each measure, or the text inf for an infinite value, such as epsilon of a lost category."""
+    """Return the value of each measure of a selection. An infinite value is the text inf.
+
+    For example, epsilon is infinite if no image of a category was chosen.
+    """
     result = measure_representativeness(features, selection, categories)
     dataset, rows = features.dataset, np.sort(selection.indices)
     counts = dataset.class_counts[rows].sum(axis=0)
@@ -182,13 +195,15 @@ def _result(name: str) -> dict[str, Any]:
 
 
 def dataset_of(name: str) -> str:
-    """Return the name of the dataset of a kept result, such as aquarium."""
+    """Return the name of the dataset of a stored result, for example aquarium."""
     content = yaml.safe_load((REPOSITORY / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
     return Path(content["dataset"]).stem
 
 
 def keep_measures(name: str) -> str:
-    """Measure the selections of a kept result again, and keep the measures. Return a summary as text."""
+    """Choose and measure the selections of a stored result again, write the measures to a file, and return a
+    summary.
+    """
     cells, config = _result(name)["cells"], load_config(REPOSITORY / "configs" / f"{name}.yaml")
     rows = list(measure_again(config, cells))
     if not rows:
@@ -202,7 +217,9 @@ def keep_measures(name: str) -> str:
 
 
 def correlations() -> dict[str, Any]:
-    """Return the correlations for each dataset with kept measures, and how many selections are those of the results."""
+    """Return the correlations for each dataset that has measures, and how many selections are the same as in the
+    results.
+    """
     kept = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(MEASURES.glob("*.json"))]
     datasets = []
     for dataset in dict.fromkeys(dataset_of(one["result"]) for one in kept):

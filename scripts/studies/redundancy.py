@@ -1,16 +1,17 @@
-"""Make datasets of known, unequal redundancy from the photographs of a dataset: clips of near-duplicates.
+"""Make a dataset whose redundancy is known: clips of near-duplicates, made from the photographs of another dataset.
 
     python scripts/studies/redundancy.py datasets/aquarium.yaml --decay 1.5 --output runs/clips/zipf15
 
-The train split has `--scenes` scenes and `--images` images. A scene is a photograph of the source's train split. The
-search finds no near-duplicates between scenes. The frames of a scene are its clip: crops of the photograph, a little
-shifted, with another brightness and another compression. The lengths of the clips follow Zipf's law with the exponent
-`--decay`; with 0, all clips are equally long. `--seed` decides the scenes and their order by length. So datasets of one
-seed differ only in the lengths.
+The new train split has `--images` images, which show `--scenes` scenes. A scene is a photograph from the train split of
+the source, and no two scenes are near-duplicates. The frames of a scene form its clip. They are crops of the photograph
+at slightly different places, with different brightness and JPEG quality. The lengths of the clips follow Zipf's law
+with the exponent `--decay`. If it is 0, all clips are equally long. `--seed` decides which scenes are chosen, and which
+of them have the longest clips. So datasets with the same seed differ only in the lengths of the clips.
 
-Val and test are copies of the source's images, so that every scene of the test counts once.
+Val and test are copies of the source's splits, so that every scene counts once in the evaluation.
 
-The script writes YOLO data and clips.json: the lengths, and how many clips the search for near-duplicates finds.
+The script writes a YOLO dataset and clips.json. This file has the lengths of the clips, the redundancy that follows
+from them, and the redundancy that the search for near-duplicates finds.
 """
 
 from __future__ import annotations
@@ -35,19 +36,19 @@ from detreduce.duplicates.search import near_duplicates
 from detreduce.errors import InputError
 
 VIEW = 0.94
-"""Side of the part of a photograph that a frame shows, as a fraction. The part is at a random place."""
+"""A frame shows a part of the photograph. The width and height of this part are this fraction of the photograph's."""
 BRIGHTNESS = (0.92, 1.08)
 QUALITY = (70, 95)
 LONGEST = 448
-"""Longest side of a frame, in pixels."""
+"""The longest side of a frame, in pixels."""
 LEAST_SEEN = 0.5
-"""A box stays if at least this fraction of its area is in the frame."""
+"""A frame has the box of an object if at least this fraction of the box's area is visible in the frame."""
 Boxes = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """The parameters of a dataset: see the text at the top of this file."""
+    """The parameters of a dataset, as on the command line; the text at the top of this file explains them."""
 
     scenes: int
     images: int
@@ -56,9 +57,10 @@ class Design:
 
 
 def clip_lengths(scenes: int, images: int, decay: float) -> list[int]:
-    """Return the number of frames of each clip, longest first: about proportional to r ** -decay, at least 1.
+    """Return the number of frames of each clip. The longest clip comes first.
 
-    The lengths sum to `images`. Raise InputError if there are fewer images than scenes.
+    Clip number r has at least one frame, and about in proportion to r ** -decay. The numbers sum to `images`. Raise
+    InputError if there are fewer images than scenes.
     """
     if not 1 <= scenes <= images:
         raise InputError(f"{images} images cannot show {scenes} scenes. Use at least one image for each scene.")
@@ -71,10 +73,19 @@ def clip_lengths(scenes: int, images: int, decay: float) -> list[int]:
 
 
 def frame_boxes(boxes: Boxes, left: float, top: float) -> tuple[Boxes, npt.NDArray[np.bool_]]:
-    """Return the boxes as a frame shows them, and which boxes the frame shows.
+    """Return the boxes of a photograph in the coordinates of a frame, and which of them are visible in the frame.
 
-    `boxes` are (m, 4) corners as fractions of the photograph; `left` and `top` are the frame's first corner there. The
-    result has the corners as fractions of the frame.
+    Parameters
+    ----------
+    boxes
+        (m, 4) corners of the boxes, as fractions of the photograph.
+    left, top
+        The first corner of the frame, as fractions of the photograph.
+
+    Returns
+    -------
+    (m, 4) float64 and (m,) bool
+        The corners as fractions of the frame, clipped to it, and whether enough of each box is visible.
     """
     moved = (boxes - [left, top, left, top]) / VIEW
     inside = np.clip(moved, 0.0, 1.0)
@@ -83,9 +94,9 @@ def frame_boxes(boxes: Boxes, left: float, top: float) -> tuple[Boxes, npt.NDArr
 
 
 def choose_scenes(dataset: DetectionDataset, design: Design) -> list[int]:
-    """Return the rows of the photographs for the scenes, in the order of their clips, the longest clip first.
+    """Return the rows of the photographs that become scenes. The scene with the longest clip comes first.
 
-    Of each group of near-duplicates, only the first photograph can be chosen. Photographs without boxes are left out.
+    Only the first photograph in each group of near-duplicates can be chosen. Photographs without boxes are left out.
     """
     repeated = {image for group in near_duplicates(dataset).groups for image in group[1:]}
     boxes = dataset.class_counts.sum(axis=1)
@@ -97,7 +108,10 @@ def choose_scenes(dataset: DetectionDataset, design: Design) -> list[int]:
 
 
 def film(photograph: Image.Image, boxes: Boxes, frames: int, rng: np.random.Generator) -> Iterator[tuple[bytes, Any]]:
-    """Yield the JPEG bytes, and the boxes with which of them are visible, for each frame of a clip."""
+    """Yield the JPEG bytes of each frame of a clip, and the result of `frame_boxes` for this frame.
+
+    `boxes` are (m, 4) corners as fractions of the photograph. `frames` is the number of frames.
+    """
     width, height = photograph.size
     scale = min(1.0, LONGEST / (VIEW * max(width, height)))
     size = (round(VIEW * width * scale), round(VIEW * height * scale))
@@ -112,7 +126,10 @@ def film(photograph: Image.Image, boxes: Boxes, frames: int, rng: np.random.Gene
 
 
 def write_train(dataset: DetectionDataset, rows: Sequence[int], lengths: Sequence[int], seed: int, root: Path) -> None:
-    """Write the frames of all clips and their labels."""
+    """Write the frames of all clips, and their labels, into ``root/train``.
+
+    `rows` are the photographs of the scenes, and `lengths` are the numbers of their frames.
+    """
     for scene, (row, frames) in enumerate(zip(rows, lengths, strict=True)):
         places = np.flatnonzero((dataset.box_rows == row) & ~dataset.box_crowd)
         boxes, classes = dataset.boxes_xyxyn[places], dataset.box_classes[places]
@@ -125,7 +142,7 @@ def write_train(dataset: DetectionDataset, rows: Sequence[int], lengths: Sequenc
 
 
 def copy_split(dataset: DetectionDataset, folder: Path) -> None:
-    """Copy the images of a split, with their labels as YOLO boxes."""
+    """Copy the images of a split into a folder, and write their boxes as YOLO labels."""
     for row, record in enumerate(dataset):
         places = np.flatnonzero((dataset.box_rows == row) & ~dataset.box_crowd)
         lines = _lines(np.clip(dataset.boxes_xyxyn[places], 0, 1), dataset.box_classes[places])
@@ -133,7 +150,7 @@ def copy_split(dataset: DetectionDataset, folder: Path) -> None:
 
 
 def _lines(boxes: Boxes, classes: npt.NDArray[np.int64]) -> str:
-    """Return the lines of a YOLO label file."""
+    """Return the text of a YOLO label file. `boxes` are (m, 4) corners as fractions of the image."""
     middle, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     rows = zip(classes.tolist(), np.hstack([middle, sides]).tolist(), strict=True)
     return "".join(f"{name} " + " ".join(f"{value:.6f}" for value in box) + "\n" for name, box in rows)
@@ -146,7 +163,7 @@ def _write(folder: Path, name: str, suffix: str, data: bytes, lines: str) -> Non
 
 
 def make(source: Path, design: Design, root: Path) -> dict[str, Any]:
-    """Write the dataset. Return what clips.json says about it."""
+    """Write the dataset into the new folder `root`, and return the content of clips.json."""
     if root.exists() and any(root.iterdir()):
         raise InputError(f"{root} is not empty. Pass a new folder.")
     train = load_dataset(source, split="train")
@@ -162,7 +179,9 @@ def make(source: Path, design: Design, root: Path) -> dict[str, Any]:
 
 
 def search(root: Path, lengths: Sequence[int]) -> dict[str, Any]:
-    """Return the redundancy of the clips as they were made, and as the search for near-duplicates finds it."""
+    """Return the redundancy that follows from the lengths, and the redundancy that the search for near-duplicates
+    finds.
+    """
     dataset = load_dataset(root / "data.yaml", split="train")
     groups = near_duplicates(dataset).groups
     scenes = [{str(image).rpartition("/")[2].partition("_")[0] for image in group} for group in groups]

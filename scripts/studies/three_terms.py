@@ -1,12 +1,12 @@
-"""Predict the gain of a selection from at most three measures: built on one dataset, tried on the others.
+"""Predict how much mAP a selection gains from at most three of its measures, and try the predictor on another dataset.
 
     python scripts/studies/three_terms.py
 
-The measures and gains are those of scripts/studies/predictors.py. Within each dataset and keep, they are replaced by
-their ranks. A predictor is the sum of at most three measures times their weights (least squares). Of all such
-predictors, the one with the highest mean rank correlation on the datasets that build it is tried on the dataset that is
-left out. The result is kept in docs/results/studies/three_terms.json. scripts/docs/results.py writes the table of
-docs/results.md from this file.
+The measures and gains come from scripts/studies/predictors.py. Within each dataset and keep, they are replaced by their
+ranks. A predictor is a weighted sum of at most three measures, whose weights are fitted by least squares. Each dataset
+is left out in turn. The predictor with the highest mean rank correlation on the other datasets is then tried on the
+dataset that was left out. The result is stored in docs/results/studies/three_terms.json. scripts/docs/results.py writes
+the table in docs/results.md from this file.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from detreduce.vocabulary.keeps import keep_in_words
 KEPT = CORRELATIONS.with_name("three_terms.json")
 TERMS = 3
 NEARLY_CONSTANT = {"classes", "classes_without_objects"}
-"""Measures that are left out: nearly all selections have the same value."""
+"""Measures that are not used, because nearly all selections have the same value."""
 Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Group:
-    """The selections of one dataset at one keep.
+    """The selections from one dataset at one keep.
 
     Attributes
     ----------
     dataset
         Name of the dataset.
     keep
-        The keep in words, such as 10 %.
+        The keep in words, for example 10 %.
     labels
-        Method of each of the n selections.
+        The method of each of the n selections.
     measures
-        Name of a measure -> its (n,) ranks, from -1 to 1.
+        Name of a measure -> (n,) ranks of its values, scaled to -1..1.
     gain
-        (n,) ranks of the mAP minus the mean with random images, from -1 to 1.
+        (n,) ranks of the mAP of the selections, scaled to -1..1.
     repeated
-        Mean rank correlation of the mAP of the methods between two training seeds; see `repeatability`.
+        How well the mAP with one training seed predicts the mAP with another seed; see `repeatability`.
     """
 
     dataset: str
@@ -71,7 +71,7 @@ def ranks(values: Sequence[float]) -> Values:
 
 
 def groups() -> Iterator[Group]:
-    """Yield a group for each dataset and keep with kept measures."""
+    """Yield a group for each dataset and keep whose selections have been measured."""
     kept = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(MEASURES.glob("*.json"))]
     for dataset in dict.fromkeys(dataset_of(one["result"]) for one in kept):
         own = [one for one in kept if dataset_of(one["result"]) == dataset]
@@ -90,9 +90,10 @@ def groups() -> Iterator[Group]:
 
 
 def repeatability(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return how well the mAP of methods with one training seed predicts their mAP with another seed.
+    """Return how well the mAP of the methods with one training seed predicts their mAP with another seed.
 
-    It is the mean rank correlation over all pairs of seeds with at least five common methods; None without such pairs.
+    This is the mean rank correlation over all pairs of seeds that have at least five methods in common. Return None if
+    no pair has.
     """
     by_seed: dict[int, dict[str, float]] = {}
     for row in rows:
@@ -106,9 +107,10 @@ def repeatability(rows: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def build(given: Sequence[Group], terms: int = TERMS) -> dict[str, float]:
-    """Return measure -> weight of the predictor with the highest mean rank correlation over the groups.
+    """Return the predictor with the highest mean rank correlation over the groups, as measure -> weight.
 
-    A shorter predictor is taken if it is as good to three decimals. All groups have the same influence on the weights.
+    A longer predictor must be better in the third decimal than a shorter one. Every group has the same influence on the
+    weights.
     """
     shared = sorted(set.intersection(*(set(group.measures) for group in given)))
     best: tuple[float, dict[str, float]] = (-math.inf, {})
@@ -122,7 +124,7 @@ def build(given: Sequence[Group], terms: int = TERMS) -> dict[str, float]:
 
 
 def _weights(given: Sequence[Group], names: Sequence[str]) -> dict[str, float]:
-    """Return the weights of these measures by least squares on the ranks."""
+    """Return the weights that predict the ranks of the gain from the ranks of these measures, by least squares."""
     shares = [1 / math.sqrt(len(group.gain)) for group in given]
     table = np.vstack(
         [
@@ -135,19 +137,21 @@ def _weights(given: Sequence[Group], names: Sequence[str]) -> dict[str, float]:
 
 
 def predict(group: Group, weights: Mapping[str, float]) -> Values:
-    """Return the (n,) predictions for the selections of a group. A measure that the group lacks counts 0."""
+    """Return the (n,) predictions for the selections of a group. A measure that the group does not have counts as 0."""
     nothing = np.zeros(len(group.gain))
     return np.sum([weight * group.measures.get(name, nothing) for name, weight in weights.items()], axis=0) + nothing
 
 
 def rho_of(group: Group, weights: Mapping[str, float]) -> float:
-    """Return Spearman's rho of predictions and gains in a group. 0 if all predictions are equal."""
+    """Return Spearman's rho between predictions and gains in a group. It is 0 if all predictions are equal."""
     predicted = predict(group, weights)
     return float(spearmanr(predicted, group.gain).statistic) if np.ptp(predicted) > 0 else 0.0
 
 
 def study(found: Sequence[Group]) -> list[dict[str, Any]]:
-    """Return for each dataset: the predictor that the other datasets build, and its correlations on this dataset."""
+    """Return a row for each dataset: the predictor that was built on the other datasets, and how well it does on this
+    one.
+    """
     rows = []
     for dataset in dict.fromkeys(group.dataset for group in found):
         built_on = [group for group in found if group.dataset != dataset]

@@ -1,10 +1,11 @@
-"""Disturb detreduce in all known ways, and print the results: `scripts/torture/run`.
+"""Disturb detreduce in all known ways, and print whether it survives: `scripts/torture/run`.
 
     scripts/torture/run                 # everything; several hours
     scripts/torture/run --short         # a small part of everything, as in CI
     scripts/torture/run kills faults    # some kinds
 
-Each kind is a module or package of this folder. Its function `main(short)` prints its tests and returns the faults.
+Each kind of disturbance is a module or package in this folder. Its function `main(short)` runs and prints the tests,
+and returns the faults that it found.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Let every call of the file system fail, one after the other: `python scripts/torture/faults.py`.
 
-Each command writes a dataset, an export, the cache, a ledger or a report. It runs once to count its calls. Then it runs
-once for each call and each error, and this call fails with this error. The command must end with one error of
-detreduce, or do its work although the call failed. The source must be unchanged, and the old output and every finished
-cell must be whole. Then the same command must succeed, and no temporary file may be left.
+Each of the commands writes a dataset, an export, the cache, a ledger or a report. A command first runs without a fault,
+and its calls are counted. Then it runs once for each of these calls and each error, and this one call fails with this
+error. The command must either end with one error message of detreduce, or do its work although the call failed. The
+source must be unchanged, and the old output and every finished cell must be complete. Then the command runs again
+without a fault. It must succeed, and no temporary file may remain.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from shim import fail, watched
 CODES = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.ENOLCK, errno.EMFILE)
 ENDS = {0: "done nevertheless", 1: "refused by the machine", 2: "refused as input"}
 SHORT_STEP = 37
-"""With ``--short``, one call in this number of calls fails. Each failing call has another error."""
+"""With ``--short``, one in this many calls fails, and the errors take turns."""
 
 
 def main(short: bool, names: Sequence[str] = (), *, rotate: bool = False) -> list[str]:
-    """Run all operations, or those whose name contains one of `names`. Return the faults.
+    """Try all operations, or the operations whose name contains one of `names`, and return the faults.
 
-    With `rotate`, every call fails once, and the error of each call differs from the error of the call before.
+    With `rotate`, every call fails only once, and the errors take turns. Otherwise every call fails once with each
+    error.
     """
     tally = Tally()
     for number, operation in enumerate([*all_reductions(), *others()]):
@@ -48,7 +50,23 @@ def main(short: bool, names: Sequence[str] = (), *, rotate: bool = False) -> lis
 
 
 def try_all(operation: Operation, folder: Path, tally: Tally, step: int, number: int, *, rotate: bool) -> None:
-    """Let the calls of an operation fail, one call in each run."""
+    """Run an operation many times. In each run, another call of the file system fails.
+
+    Parameters
+    ----------
+    operation
+        The operation to run.
+    folder
+        An empty folder for its files.
+    tally
+        The counts and faults, which are added here.
+    step
+        Only one in `step` calls fails.
+    number
+        With `rotate`, the error with which the first call fails.
+    rotate
+        Whether each call fails with one error only, instead of with every error in turn.
+    """
     model = folder / "model"
     model.mkdir()
     operation.prepare(model)
@@ -71,7 +89,7 @@ def try_all(operation: Operation, folder: Path, tally: Tally, step: int, number:
             faults = [] if code in (0, 1, 2) else [f"ended with {said.strip()[-300:]}"]
             if code and said.count("Error: ") != 1:
                 faults.append(f"does not end with one error: {said.strip()[-300:]!r}")
-            # a label or a cell that cannot be read is left out, and listed
+            # a label or a cell that cannot be read is left out of the output, and detreduce lists it
             if code or not one.place.startswith((str(place / "source"), str(place / "ledger/cells"))):
                 faults += check_whole(state_of(operation, place), before, after)
             if tree(place / "source") != source:
@@ -83,9 +101,9 @@ def try_all(operation: Operation, folder: Path, tally: Tally, step: int, number:
 
 
 def copy(model: Path, place: Path) -> None:
-    """Make the folder of one run."""
+    """Replace the folder `place` by a copy of the folder `model`."""
     shutil.rmtree(place, ignore_errors=True)
-    # the copy keeps the times of files, because the loader compares times
+    # the copy keeps the times of the files, because the loader compares them
     shutil.copytree(model, place, symlinks=True)
 
 

@@ -1,10 +1,10 @@
 """Kill commands at a call of the file system, and run them again: `python scripts/torture/kills.py`.
 
-Each run starts a command in a new process and ends the process by SIGKILL. The kill comes just before the n-th call
-below the folder of the run, or in the middle of the n-th write. So a kill can be repeated: it depends only on the name
-of the command, on n and on the seed. After the kill, the output must be the old output or the new output, every
-finished cell must be whole, and the source must be unchanged. Then the same command must succeed, and no temporary file
-or folder may be left.
+Each run starts a command in a new process and kills the process by SIGKILL. The kill comes just before the n-th call
+that concerns a file below the folder of the run, or in the middle of the n-th write. It depends only on the name of the
+command, on n and on the seed, so it can be repeated. After the kill, the output must be the old output or the new
+output. Every finished cell must be complete, and the source must be unchanged. Then the same command must succeed, and
+no temporary file or folder may remain.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KILLS = {True: 20, False: 200}
 
 
 def main(short: bool, kills: int = 0, seed: int = 0) -> list[str]:
-    """Kill the operations in turn until all kills are done. Return the faults."""
+    """Kill the operations in turn until `kills` processes have been killed, and return the faults."""
     draw, tally = random.Random(seed), Tally()
     listed = [(operation, way) for operation in [*all_reductions(), *others()] for way in ("exchange", "journal")]
     draw.shuffle(listed)
@@ -46,9 +46,10 @@ def main(short: bool, kills: int = 0, seed: int = 0) -> list[str]:
 
 
 class Model:
-    """An operation, its initial folder, and its result without a disturbance.
+    """An operation with the folder from which it starts, and with its result if it is not disturbed.
 
-    `way` is how the old output is replaced: by an exchange of folders, or by two renames (on other systems).
+    `way` says how a new output replaces the old one. It is ``exchange``, an exchange of folders, or ``journal``, the
+    two renames that are used on other systems.
     """
 
     def __init__(self, operation: Operation, way: str, folder: Path) -> None:
@@ -66,7 +67,9 @@ class Model:
         self.after = state_of(operation, self.place)
 
     def _run(self, at: int) -> int:
-        """Run the operation, and kill this process at a call. Return the number of calls."""
+        """Run the operation, and kill this process at call number `at`. Return the number of calls if it was not
+        killed.
+        """
         if self.way == "journal":
             from detreduce.machine import renames
 
@@ -78,7 +81,7 @@ class Model:
         return len(shim.calls)
 
     def kill_at(self, at: int, tally: Tally) -> None:
-        """Kill the operation at a call, look at what is left, and run the operation again."""
+        """Kill the operation at call number `at`, check what is left, and run the operation again."""
         copy(self.start, self.place)
         end = in_process(lambda: self._run(at))
         tally.count("killed" if end == -signal.SIGKILL else "ended before" if end == 0 else "failed")
@@ -86,7 +89,7 @@ class Model:
         found = state_of(self.operation, self.place)
         faults = [f"failed by itself ({end})"] if end not in (0, -signal.SIGKILL) else []
         if self.way == "journal":
-            # between two renames the old output has another name; the next run gives it back
+            # between the two renames, the old output has another name; the next run gives it its name again
             found = {name: content for name, content in found.items() if content or not self.before.get(name)}
             faults += check_whole({**self.before, **found}, self.before, self.after)
         else:
@@ -104,7 +107,7 @@ class Model:
 
 
 def in_process(work: Callable[[], object]) -> int:
-    """Run a function in a forked process. Return its exit code, or minus the number of its signal."""
+    """Call a function in a forked process. Return the exit code of the process, or minus the number of its signal."""
     sys.stdout.flush()
     process = os.fork()
     if process == 0:

@@ -1,11 +1,11 @@
 """Kill a small experiment at random moments and check its ledger: `python scripts/torture/ledger_kills.py`.
 
-A stand-in trainer counts images instead of training, in fractions of a second, and starts torch's own loader processes.
-The experiment is killed (SIGKILL) and started again until all kills are done. When a grid is finished, a new one
-begins. The first kill comes during a training. A fifth of the other kills come while the experiment starts, and half of
-them at any time. The rest come while a cell is chosen, written or finished. After each kill, every finished cell must
-still exist, unchanged and complete, and no finished cell may begin again. At the end, each ledger must equal the ledger
-of an undisturbed run, and no process may be left.
+In place of a training, a function only counts images for a fraction of a second. It also starts torch's own loader
+processes. The experiment is killed by SIGKILL and started again until all kills are done. When a grid is finished, a
+new one begins. The first kill comes during a training. A fifth of the other kills come while the experiment starts, and
+half of them at any time. The rest come while a cell is chosen, written or finished. After each kill, every finished
+cell must still exist, unchanged and complete, and no finished cell may begin again. At the end, each ledger must equal
+the ledger of an undisturbed run, and no process may remain.
 """
 
 from __future__ import annotations
@@ -40,15 +40,18 @@ WEIGHTS = 200_000
 READY, BETWEEN, TRAINING = "ready", "between", "training"
 BRIEF = ("choosing", "writing", "finishing")
 KILLS = {True: 5, False: 50}
-# torch's loader processes check every 5 s that their parent lives. On a busy machine, the processes start later. Both
-# limits only end a wait that would never end
+# every 5 s, torch's loader processes check whether their parent process still exists; on a busy machine they start
+# later. These two limits are very long, because they only end a wait that would otherwise never end
 STRAY_SECONDS = 600.0
 RUN_SECONDS = 1200.0
 PRELOADED = ["codecarbon", "detreduce.experiment.run", "detreduce.features.extract", "sklearn.base", "torch.utils.data"]
 
 
 def main(short: bool, kills: int = 0, seed: int = 0, cell_seconds: float = 0.4) -> list[str]:
-    """Kill the experiment, print what happened, and return the faults."""
+    """Kill the experiment again and again, print what happened, and return the faults.
+
+    `cell_seconds` is the length of a made-up training.
+    """
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         result = survive(Path(folder), kills or KILLS[short], seed, cell_seconds, say=print)
@@ -63,7 +66,21 @@ def main(short: bool, kills: int = 0, seed: int = 0, cell_seconds: float = 0.4) 
 
 @dataclass
 class Result:
-    """Result of the kills; `faults` should be empty."""
+    """What happened while an experiment was killed again and again.
+
+    Attributes
+    ----------
+    kills, grids, cells
+        The number of kills, the number of grids that were started, and the number of cells in a grid.
+    children
+        The number of loader processes that outlived their killed parents for a while.
+    moments
+        What the experiment was doing -> number of kills at this moment.
+    strays
+        The ids of the processes that are still there at the end.
+    faults
+        A line for each fault. The list should be empty.
+    """
 
     kills: int = 0
     grids: int = 0
@@ -82,7 +99,7 @@ def survive(
     say: Callable[[str], object] = lambda line: None,
     seeds: int = 3,
 ) -> Result:
-    """Kill a grid with `seeds` seeds `kills` times; all files are below `folder`."""
+    """Kill experiments with `seeds` seeds until `kills` of them were killed. All files are written below `folder`."""
     draw, result = random.Random(seed), Result()
     config = make_experiment(folder, list(range(seeds)))
     reference = Attempt(config, folder / "undisturbed", folder / "log-undisturbed", cell_seconds)
@@ -101,7 +118,7 @@ def survive(
             attempt = Attempt(config, place, log, cell_seconds)
             kind = draw.random()
             if result.kills == 0:
-                # so that at least one kill leaves loader processes behind
+                # so that at least one kill leaves loader processes
                 attempt.wait_until(TRAINING)
             elif kind < 0.2:
                 time.sleep(draw.uniform(0, startup))
@@ -133,16 +150,14 @@ def survive(
 
 
 def _lives(process: psutil.Process) -> bool:
-    """Return whether a process runs. A process that ended, but is not yet reaped by its parent (a zombie), does not
-    count as running.
-    """
+    """Return whether a process is still running. A zombie, which has ended but was not yet reaped, does not count."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
 class Attempt:
-    """One process that runs the experiment, forked from a process that has already imported the slow modules."""
+    """A process that runs the experiment. It is forked from a process that has already imported the slow modules."""
 
     def __init__(self, config: Path, ledger: Path, log: Path, cell_seconds: float) -> None:
         self._said = log.with_name(f"{log.name}-{time.monotonic_ns()}")
@@ -153,7 +168,7 @@ class Attempt:
         self.process.start()
 
     def wait_until(self, word: str, times: int = 1) -> None:
-        """Wait until the process has written the word `times` times, or has ended."""
+        """Wait until the process has written the word `times` times, or until it has ended."""
         deadline = time.monotonic() + RUN_SECONDS
         while self._said.read_text().split().count(word) < times and self.process.is_alive():
             if time.monotonic() > deadline:
@@ -161,11 +176,11 @@ class Attempt:
             time.sleep(0.002)
 
     def kill(self) -> tuple[list[psutil.Process], bool]:
-        """Kill the process, not its children; return the children, and whether the process was still running."""
+        """Kill the process, but not its children. Return the children, and whether the process was still running."""
         below: list[psutil.Process] = []
         with contextlib.suppress(psutil.NoSuchProcess):
             one = psutil.Process(self.process.pid)
-            one.suspend()  # so that the process starts no more children
+            one.suspend()  # from now on, the process cannot start more children
             below = one.children(recursive=True)
         self.process.kill()
         self.process.join()
@@ -181,19 +196,22 @@ class Attempt:
             raise RuntimeError(f"the experiment failed: {self._said.read_text()}")
 
     def moment(self) -> str:
-        """Return what the process was doing, from the last word that it wrote."""
+        """Return what the process was doing when it ended, according to the last word that it wrote."""
         known = [word for word in self._said.read_text().split() if word in (READY, BETWEEN, TRAINING, *BRIEF)]
         return {READY: "planning"}.get(known[-1], known[-1]) if known else "starting"
 
 
 class Seen:
-    """The finished cells of a ledger, as they were at the first look."""
+    """The finished cells of a ledger in the state in which they were first seen."""
 
     def __init__(self) -> None:
         self.cells: dict[str, tuple[int, int]] = {}
 
     def look(self, ledger: Ledger, log: Path) -> list[str]:
-        """Return the faults of the ledger after a kill."""
+        """Compare a ledger with the earlier states of its cells, and return the faults.
+
+        `log` has a line with the key of each cell that began.
+        """
         faults = []
         begun = log.read_text().splitlines() if log.is_file() else []
         for key, stamp in self.cells.items():
@@ -226,7 +244,7 @@ def _half(ledger: Ledger, key: str) -> list[str]:
 
 
 def facts(ledger: Ledger) -> dict[str, Any]:
-    """Return the content of a ledger without times."""
+    """Return the content of a ledger by the keys of its cells, without times."""
     return {
         cell.key: [dict(cell.cell), dict(cell.selection), cell.training.evaluation, cell.training.counts]
         for cell in ledger
@@ -244,7 +262,7 @@ def compare(found: dict[str, Any], truth: dict[str, Any], place: Path) -> list[s
 
 
 def make_experiment(folder: Path, seeds: list[int]) -> Path:
-    """Write an experiment of twelve images with given vectors; each seed has seven cells."""
+    """Write an experiment with twelve images and given vectors, and return its YAML file. A seed has seven cells."""
     for row in range(12):
         image, label = folder / f"set/images/{row:02}.jpg", folder / f"set/labels/{row:02}.txt"
         for file in (image, label):
@@ -269,12 +287,12 @@ def make_experiment(folder: Path, seeds: list[int]) -> Path:
 
 
 def be_killed(config: Path, ledger: Path, log: Path, said: Path, cell_seconds: float) -> None:
-    """Run the experiment with the stand-in trainer, and record each step."""
+    """Run the experiment with a made-up training, and write a word to the file `said` at each step."""
     os.environ["DETREDUCE_CACHE"] = str(config.parent / "cache")
     with said.open("w") as stream:
         for standard in (sys.stdout, sys.stderr):
             os.dup2(stream.fileno(), standard.fileno())
-    # prints the place in the code if the process hangs
+    # if the process hangs, this prints the place in the code where it does
     faulthandler.dump_traceback_later(RUN_SECONDS / 2)
     from torch.utils.data import DataLoader
 
@@ -328,7 +346,7 @@ def _tell(word: str) -> None:
 
 
 def _conftest() -> ModuleType:
-    """Return the tests' stand-in for a training."""
+    """Return the module tests/experiment/conftest.py, which has the made-up training."""
     place = REPOSITORY / "tests" / "experiment" / "conftest.py"
     spec = importlib.util.spec_from_file_location("stand_ins", place)
     assert spec and spec.loader

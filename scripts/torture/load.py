@@ -1,9 +1,9 @@
-"""Measure time and memory on large datasets, and how both grow: `python scripts/torture/load.py`.
+"""Measure how much time and memory large datasets take, and how both grow: `python scripts/torture/load.py`.
 
-Each case makes a dataset at a quarter, a half and the whole of its size, and runs commands on it. Each command is a new
-process. The table shows its CPU time and peak memory at the whole size, and the exponents with which both grow (1: in
-proportion, 2: with the square). First, the time and memory of the same command on a dataset of ten images are
-subtracted.
+Each case makes three datasets, with a quarter, a half and the whole of its size, and runs commands on them. Each
+command is a new process. The table shows its CPU time and peak memory at the whole size, and the exponents with which
+both grow. An exponent of 1 means in proportion to the size, and 2 means with its square. Before the exponents are
+computed, the time and memory of the same command on a dataset of ten images are subtracted.
 
     python scripts/torture/load.py                # all cases: 200,000 images, 400 MB of JSON; 30 minutes, 2 GB of disk
     python scripts/torture/load.py crowded coco   # some cases
@@ -32,17 +32,18 @@ PICTURES = 16
 SIZE = (64, 48)
 CLASSES = 20
 SMALLER = 100
-"""Divisor of the sizes of the cases with ``--short``."""
+"""With ``--short``, the sizes of the cases are divided by this number."""
 MEMORY_LIMIT = 1500
-"""Largest memory of a command, in MiB. With more memory, the case fails."""
+"""If a command needs more memory than this number of MiB, the case fails."""
 STEEPEST = 1.35
-"""Largest exponent of memory, at the whole sizes. With a larger exponent, the case fails. There is no limit for
-time."""
+"""If the memory of a command grows with a larger exponent than this, the case fails, unless ``--short`` is given. There
+is no limit for time.
+"""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The costs of a process: CPU seconds, wall-clock seconds, peak memory in MiB, and whether it succeeded."""
+    """What a process cost: CPU seconds, wall-clock seconds and peak memory in MiB. `ok` says whether it succeeded."""
 
     cpu: float
     wall: float
@@ -52,20 +53,21 @@ class Cost:
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of dataset.
+    """A kind of large dataset, and the commands that run on it.
 
     Attributes
     ----------
     name
-        Name of the case.
+        The name of the case.
     size
-        Size of the largest dataset: images, boxes, or bytes.
+        The size of the largest dataset, as a number of images, boxes or bytes.
     unit
-        What `size` counts.
+        What `size` counts, for example images.
     make
-        Function that makes a dataset of a given size in a folder, and returns its path.
+        A function that makes a dataset of a given size in a folder, and returns its path.
     commands
-        Name -> arguments of Python, with ``DATA`` and ``OUT`` for the dataset and for an output folder.
+        Name of a command -> arguments of Python. ``DATA`` and ``OUT`` in it are replaced by the dataset and an output
+        folder.
     """
 
     name: str
@@ -89,7 +91,7 @@ PYCOCOTOOLS = ["-c", "import sys; from pycocotools.coco import COCO; COCO(sys.ar
 
 
 def make_pictures(folder: Path) -> list[Path]:
-    """Write some pictures of noise."""
+    """Write a few pictures of random noise into a new folder, and return their paths."""
     from PIL import Image
 
     folder.mkdir(parents=True)
@@ -102,12 +104,16 @@ def make_pictures(folder: Path) -> list[Path]:
 
 
 def make_yolo(root: Path, images: int, rows: Callable[[random.Random], Iterator[str]]) -> Path:
-    """Make a YOLO dataset whose pictures are hard links to a few files. A twentieth of the images are in val."""
+    """Make a YOLO dataset in a folder, and return its data.yaml.
+
+    Its pictures are hard links to a few files. A twentieth of the images are in val. `rows` yields the lines of a label
+    file.
+    """
     pictures = make_pictures(root / "pictures")
     generator = random.Random(0)
     for number in range(images):
         split = "val" if number % 20 == 0 else "train"
-        # folders of 1,000 images
+        # each folder has 1,000 images
         folder = f"{split}/{number // 1000:03}"
         image = root / "images" / folder / f"{number:06}.jpg"
         label = root / "labels" / folder / f"{number:06}.txt"
@@ -140,7 +146,7 @@ def five_wrong_rows(generator: random.Random) -> Iterator[str]:
 
 
 def make_crowded(root: Path, boxes: int) -> Path:
-    """Make a YOLO dataset of 50 images. One of them has many boxes."""
+    """Make a YOLO dataset of 50 images, and return its data.yaml. One image has `boxes` boxes, the others five."""
     data = make_yolo(root, 50, five_boxes)
     generator = random.Random(1)
     (root / "labels/train/000/000001.txt").write_text("".join(random_row(generator, 0.1) for _ in range(boxes)))
@@ -148,7 +154,7 @@ def make_crowded(root: Path, boxes: int) -> Path:
 
 
 def make_coco(root: Path, size: int) -> Path:
-    """Make a COCO JSON of about `size` bytes: 8 boxes per image, each with a polygon of 100 points."""
+    """Make a COCO JSON of about `size` bytes. Each image has 8 boxes, and each box has a polygon of 100 points."""
     pictures = make_pictures(root / "pictures")
     generator = random.Random(0)
     shapes = [[round(generator.random() * 48, 2) for _ in range(200)] for _ in range(500)]
@@ -225,7 +231,7 @@ CASES = [
 
 
 def measure(arguments: Sequence[str], data: Path, output: Path) -> Cost:
-    """Run a command and return its costs."""
+    """Run Python with these arguments in a new process, and return what it cost."""
     given = [sys.executable, *(str({"DATA": data, "OUT": output}.get(word, word)) for word in arguments)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "DETREDUCE_CACHE": str(output.parent / "cache")}
     start = time.monotonic()
@@ -242,8 +248,9 @@ def measure(arguments: Sequence[str], data: Path, output: Path) -> Cost:
 
 
 def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
-    """Return the slope of log(value) over log(size). Return NaN for values below 0.05, which are too small for a
-    slope.
+    """Return the exponent with which the values grow with the sizes: the slope of log(value) over log(size).
+
+    Return NaN if a value is below 0.05, which is too small for a slope.
     """
     if min(values) < 0.05:
         return math.nan
@@ -254,7 +261,9 @@ def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
 
 
 def run_case(case: Case, folder: Path, short: bool, size: int | None = None) -> list[str]:
-    """Run one case and print its table. `size` replaces the size of the case. Return one line for each failure."""
+    """Run one case, print its table, and return a line for each failure. If `size` is given, it replaces the case's
+    size.
+    """
     whole = size if size is not None else case.size // SMALLER if short else case.size
     sizes = [whole // 4, whole // 2, whole]
     smallest = case.make(folder / "smallest", min(10, whole // 4))
@@ -284,7 +293,10 @@ def run_case(case: Case, folder: Path, short: bool, size: int | None = None) -> 
 
 
 def main(short: bool, names: Sequence[str] = (), size: int | None = None, only: Sequence[str] = ()) -> list[str]:
-    """Run the cases in `names` (default: all), with the commands in `only`. Return one line for each failure."""
+    """Run the cases in `names`, and of each case the commands in `only`. Return a line for each failure.
+
+    If `names` or `only` is empty, all cases or all commands run.
+    """
     failures: list[str] = []
     for case in CASES:
         chosen = {name: arguments for name, arguments in case.commands.items() if not only or name in only}

@@ -1,8 +1,8 @@
-"""Measure commands on datasets with very many classes: `python scripts/torture/many_classes.py`.
+"""Measure how much memory commands need if a dataset has very many classes: `python scripts/torture/many_classes.py`.
 
-20,000 images with 1 to 5 boxes each, and 50,000 named classes. In the case `all`, the boxes have random classes. In the
-case `few`, only 10 of the classes occur. No command may need more memory than the limit: a dense table with an entry
-for each image and each class is too large. There is no limit for time.
+The dataset has 20,000 images with 1 to 5 boxes each, and 50,000 named classes. In the case `all`, the boxes have any of
+these classes. In the case `few`, only 10 of the classes occur. No command may need more memory than the limit, which
+leaves no room for a dense table with an entry for each image and each class. There is no limit for time.
 
     python scripts/torture/many_classes.py                # both cases: 15 minutes of CPU time, 500 MB of disk
     python scripts/torture/many_classes.py few            # one case
@@ -25,20 +25,27 @@ from load import detreduce, measure, reduce
 
 IMAGES, CLASSES, OCCURRING = 20_000, 50_000, 10
 SMALLER = 20
-"""Divisor of the number of images with ``--short``."""
+"""With ``--short``, the number of images is divided by this number."""
 SIZE = (64, 48)
 MEMORY_LIMIT = 1500
-"""Largest memory of a command, in MiB. With more memory, the case fails."""
+"""If a command needs more memory than this number of MiB, the case fails."""
 CASES = {"all": CLASSES, "few": OCCURRING}
-"""Name of a case -> number of classes that occur."""
+"""Name of a case -> number of classes that occur in the dataset."""
 METHODS = ("herding", "csod", "des")
-"""Methods that need features of pixels. Random numbers replace the features, because a network would need an hour."""
+"""Methods that need features from pixels. Here the features are random numbers, because a network would need an
+hour.
+"""
 WIDTH = 1280
-"""Number of random features of an image, or of the boxes of a class in an image: the same as for EfficientNet-Lite0."""
+"""The length of a random feature vector, for an image or for the boxes of a class in an image: as in
+EfficientNet-Lite0.
+"""
 
 
 def make(root: Path, images: int, classes: int, occurring: int) -> Path:
-    """Make a YOLO dataset. A twentieth of the images are in val, and every picture differs from all others."""
+    """Make a YOLO dataset in which `occurring` of the `classes` classes occur, and return its data.yaml.
+
+    A twentieth of the images are in val. All pictures are different.
+    """
     from PIL import Image
 
     generator = random.Random(0)
@@ -58,14 +65,14 @@ def make(root: Path, images: int, classes: int, occurring: int) -> Path:
 
 
 def _row(generator: random.Random, used: Sequence[int]) -> str:
-    """Return a label row of a random class and a random box."""
+    """Return a line of a label file with a random box. Its class is drawn from `used`."""
     width, height = 0.05 + 0.4 * generator.random(), 0.05 + 0.4 * generator.random()
     x, y = width / 2 + (1 - width) * generator.random(), height / 2 + (1 - height) * generator.random()
     return f"{generator.choice(used)} {x:.6f} {y:.6f} {width:.6f} {height:.6f}\n"
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """Return the commands to measure: name -> arguments of Python. `folder` is for the files of the commands."""
+    """Return the commands to measure: name -> arguments of Python. The commands write their files into `folder`."""
     kept = folder / "kept"
     return {
         "inspect": detreduce("inspect", "DATA"),
@@ -93,7 +100,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 
 def select_by_random_features(data: str, method: str) -> None:
-    """Choose images by random features of images and boxes."""
+    """Choose images of a dataset by random features of its images and boxes."""
     import numpy as np
 
     from detreduce.dataset import load_dataset
@@ -114,7 +121,9 @@ def select_by_random_features(data: str, method: str) -> None:
 
 
 def chosen_commands(folder: Path, only: Sequence[str] = ()) -> dict[str, list[str]]:
-    """Return the commands in `only` (default: all), and the reduction whose output they read."""
+    """Return the commands in `only`, and the reduction whose output they read. If `only` is empty, return all
+    commands.
+    """
     found = commands(folder)
     if not only:
         return found
@@ -125,7 +134,7 @@ def chosen_commands(folder: Path, only: Sequence[str] = ()) -> dict[str, list[st
 
 
 def run_case(name: str, folder: Path, short: bool, only: Sequence[str] = ()) -> list[str]:
-    """Run one case and print its table. Return one line for each failure."""
+    """Run one case, print its table, and return a line for each failure."""
     images = IMAGES // SMALLER if short else IMAGES
     data = make(folder / name, images, CLASSES, CASES[name])
     print(f"\n{name}: {images:,} images, {CLASSES:,} classes, at most {CASES[name]:,} of them occur\n")
@@ -142,7 +151,10 @@ def run_case(name: str, folder: Path, short: bool, only: Sequence[str] = ()) -> 
 
 
 def main(short: bool, names: Sequence[str] = (), only: Sequence[str] = ()) -> list[str]:
-    """Run the cases in `names` (default: all), with the commands in `only`. Return one line for each failure."""
+    """Run the cases in `names`, and of each case the commands in `only`. Return a line for each failure.
+
+    If `names` or `only` is empty, all cases or all commands run.
+    """
     failures: list[str] = []
     for name in CASES:
         if not names or name in names:

@@ -1,4 +1,4 @@
-"""The commands that faults and kills disturb: small datasets of every format, and the conditions after each command."""
+"""The commands that are disturbed by faults and kills, small datasets of every format, and checks of what is left."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from PIL import Image
 
 ROWS = 4
 _TEMPORARY = re.compile(r"\.writing-.*|.*\.detreduce-(claim|new-.*)|.*\.kept-.*")
-# content that differs between two runs of the same command
+# files whose content differs between two runs of the same command
 _VARYING = {"selection.json", "selection.html", ".detreduce-files", "report.html"}
 
 Tree = dict[str, str]
 
 
 def tree(folder: Path) -> Tree:
-    """Return path -> hash of the content (or the path in a link) of everything below a folder."""
+    """Return path -> hash of its content for everything below a folder. For a symbolic link, it is the path in the
+    link.
+    """
     found: Tree = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
@@ -40,12 +42,12 @@ def tree(folder: Path) -> Tree:
 
 
 def steady(found: Tree) -> Tree:
-    """Return a tree without the content that differs between two runs of the same command."""
+    """Return a tree, in which files that differ between two runs of the same command all have the same value."""
     return {name: "varying" if Path(name).name in _VARYING else value for name, value in found.items()}
 
 
 def temporary_files(folder: Path) -> list[str]:
-    """Return the names of temporary files and folders of detreduce at or below a folder."""
+    """Return the paths of temporary files and folders of detreduce below a folder."""
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if _TEMPORARY.fullmatch(path.name)]
 
 
@@ -131,23 +133,24 @@ FORMATS: dict[str, Callable[[Path], str]] = {
     "images": make_images,
 }
 LISTS = ("yolo", "coco", "images")
-"""The formats that can be written as lists of images."""
+"""The formats that can be written as lists of images, without copies or links of the images."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """A command in a folder.
+    """A command that is run in a folder, and what it must not damage.
 
     Attributes
     ----------
     name
-        Name in messages.
+        The name in messages.
     prepare
-        Function that makes the files for the command in an empty folder. Files in ``source`` must never change.
+        A function that makes the files for the command in an empty folder. Files in ``source`` must never change.
     arguments
-        The command line, with paths relative to the folder that begin with ``@``.
+        The command line. A word that starts with ``@`` is a path relative to the folder.
     whole
-        Names in the folder. After any failure, each must be in its old state (before the command) or in its new state.
+        Names of files and folders in the folder. After any failure, each of them must be in its old state (before the
+        command) or in its new state. ``NAME/*`` means each entry of the folder NAME.
     """
 
     name: str
@@ -156,19 +159,20 @@ class Operation:
     whole: tuple[str, ...] = ("out",)
 
     def run(self, folder: Path) -> tuple[int, str]:
-        """Run the command in this process. Return the exit code, and what it wrote to stderr."""
+        """Run the command in this process. Return its exit code, and what it wrote to stderr."""
         arguments = [str(folder / word[1:]) if word[0] == "@" else word for word in self.arguments]
         return run_command(arguments)
 
 
 def run_command(arguments: list[str]) -> tuple[int, str]:
-    """Run a command of detreduce in this process. Return its exit code and stderr. The exit code for a traceback is
-    99.
+    """Run a command of detreduce in this process. Return its exit code, and what it wrote to stderr.
+
+    If the command ends with a traceback, the exit code is 99.
     """
     from detreduce.cli import app
     from detreduce.machine import files
 
-    files._cleaned.clear()  # as in a new process
+    files._cleaned.clear()  # a new process would also start with an empty cache
     said, before = io.StringIO(), dict(os.environ)
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
@@ -188,7 +192,7 @@ def run_command(arguments: list[str]) -> tuple[int, str]:
 
 
 def reductions(format: str, link: str, *, overwrite: bool) -> Operation:
-    """Return the operation that reduces a dataset."""
+    """Return an operation that reduces a dataset of this format, with this link mode, perhaps over an old output."""
 
     def prepare(folder: Path) -> None:
         FORMATS[format](folder / "source")
@@ -208,7 +212,7 @@ def _reduce(folder: Path, format: str, link: str) -> list[str]:
 
 
 def all_reductions() -> list[Operation]:
-    """Return reductions of every format in every link mode, to a new output and over an old output."""
+    """Return the reductions of every format with every link mode, to a new output and over an old output."""
     return [
         reductions(format, link, overwrite=overwrite)
         for format in FORMATS
@@ -226,7 +230,7 @@ def _selected(folder: Path) -> None:
 
 
 def export(form: str) -> Operation:
-    """Return the operation that exports a selection over an earlier export."""
+    """Return an operation that exports a selection over an earlier export. `form` is the value of ``--as``."""
 
     def prepare(folder: Path) -> None:
         _selected(folder)
@@ -239,7 +243,9 @@ def export(form: str) -> Operation:
 
 
 def _make_ledgers(folder: Path) -> None:
-    """Make a ledger of four finished cells that were not trained, and another with two of these cells."""
+    """Make a ledger with four finished cells whose trainings are made up, and another ledger with two of these
+    cells.
+    """
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "report"))
     from made_up import made_up_ledger
 
@@ -253,7 +259,7 @@ def _make_ledgers(folder: Path) -> None:
 
 
 def others() -> list[Operation]:
-    """Return the operations that write exports, the cache, a ledger and a report."""
+    """Return the operations that write exports, the cache, a ledger or a report."""
     listed = [export(form) for form in ("list", "csv", "coco", "fiftyone", "lightly-studio")]
     listed.append(
         Operation(
@@ -275,7 +281,7 @@ def others() -> list[Operation]:
 
 
 def _with(words: tuple[str, ...]) -> Callable[[Path], None]:
-    """Return a function that makes ledgers, and runs the command once, so that there is an output to replace."""
+    """Return a function that makes ledgers and runs the command once, so that there is an output to replace."""
 
     def prepare(folder: Path) -> None:
         _make_ledgers(folder)
@@ -286,7 +292,7 @@ def _with(words: tuple[str, ...]) -> Callable[[Path], None]:
 
 
 def state_of(operation: Operation, folder: Path) -> dict[str, Tree]:
-    """Return the trees that must each be in the old or in the new state."""
+    """Return the tree of each file and folder that must be in its old or its new state, by its path."""
     found = {}
     for name in operation.whole:
         places = sorted((folder / name[:-2]).iterdir()) if name.endswith("/*") else [folder / name]
@@ -298,7 +304,7 @@ def state_of(operation: Operation, folder: Path) -> dict[str, Tree]:
 
 
 def check_whole(found: dict[str, Tree], before: dict[str, Tree], after: dict[str, Tree]) -> list[str]:
-    """Return the faults of outputs and cells that are neither in the old nor in the new state."""
+    """Return a line for each output or cell that is neither in its old state nor in its new state."""
     return [
         f"{name} is in neither the old nor the new state: {sorted(set(found.get(name, {}).items()))[:6]}"
         for name in sorted({*found, *before, *after})
@@ -308,18 +314,18 @@ def check_whole(found: dict[str, Tree], before: dict[str, Tree], after: dict[str
 
 @dataclass
 class Tally:
-    """The counts of tries, and the faults."""
+    """The number of tries, the number of tries that ended in each way, and the faults."""
 
     tried: int = 0
     ended: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
     def count(self, word: str) -> None:
-        """Count one try. `word` says how the try ended."""
+        """Count one try. `word` says how it ended."""
         self.tried += 1
         self.ended[word] = self.ended.get(word, 0) + 1
 
     def say(self, title: str) -> None:
-        """Print the numbers."""
+        """Print the counts after a title."""
         ended = ", ".join(f"{count} {word}" for word, count in sorted(self.ended.items()))
         print(f"{title}: {self.tried} tried ({ended}), {len(self.faults)} faults", flush=True)

@@ -1,7 +1,8 @@
-"""Compare the choices of every method between settings that must not matter: threads, hash seed, locale, cache, place.
+"""Check that each method chooses the same images with any number of threads, hash seed, locale, cache and folder.
 
-`main` makes the demo dataset with some non-ASCII file names, and starts one process per setting. Each process extracts
-features and lets every method choose. The hashes of the choices must be equal. Run it by hand:
+`main` makes the demo dataset with some non-ASCII file names, and starts a process for each setting. Each process
+extracts features and lets every method choose images. All processes must return the same hashes of the chosen images.
+Run it by hand:
 
     python scripts/torture/same_answer.py                        # all settings
     python scripts/torture/same_answer.py --short                # the settings of the test
@@ -25,7 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = {True: 20, False: 120}
-"""Number of scenes of the demo dataset: with ``--short``, and without."""
+"""The number of scenes in the demo dataset: with ``--short`` (True), and without it (False)."""
 IMGSZ = 64
 NOT_ASCII = ("é", "日本", "Ω")
 OTHER_PLACE = "ordner ä/kopie"
@@ -36,24 +37,24 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to run the same work.
+    """One way to run the same work, which must not change the result.
 
     Attributes
     ----------
     name
-        Name of the setting in messages.
+        The name of the setting in messages.
     env
         Environment variables to set.
     place
-        Name of the copy of the dataset: ``data``, or a copy in another place, whose files are made in another order.
+        The folder of the dataset. It is ``data``, or a copy in another place, whose files were made in another order.
     cache
-        ``fresh``, ``partly`` or ``wholly``: how much of the features the cache has at the start.
+        How much of the features the cache contains at the start: ``fresh`` (nothing), ``partly`` or ``wholly``.
     workers
         The argument `workers` of `extract_features`.
     folder
-        Working folder: ``out`` or ``data``.
+        The working folder: ``out`` or ``data``.
     python
-        The Python to use.
+        The path of the Python to use.
     """
 
     name: str
@@ -98,11 +99,11 @@ LOCALES = {
     "C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     "Latin-1": {"LC_ALL": "en_US.ISO-8859-1", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }
-"""Locales of the command. In Python, without UTF-8, `load_dataset` refuses non-ASCII names."""
+"""Locales in which the command runs. From Python, `load_dataset` refuses non-ASCII names without UTF-8."""
 
 
 def main(short: bool, pythons: Sequence[str] = ()) -> list[str]:
-    """Run all settings. Return one line for each difference."""
+    """Run all settings, and also each Python in `pythons`. Return a line for each difference."""
     failures: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -124,7 +125,10 @@ def main(short: bool, pythons: Sequence[str] = ()) -> list[str]:
 
 
 def command(root: Path, locale: str, short: bool) -> dict[str, str]:
-    """Return the hashes of the files that `detreduce reduce` writes in a locale, or its error under ``error``."""
+    """Return the hashes of the files that `detreduce reduce` writes in a locale.
+
+    If the command fails, the result has its message under ``error``.
+    """
     hashes = {}
     for method in ("srs", "class_coverage") if short else ("srs", "class_coverage", "mms", "facility"):
         out = root / "reduced" / f"{locale}-{method}"
@@ -152,7 +156,10 @@ def command(root: Path, locale: str, short: bool) -> dict[str, str]:
 
 
 def run(root: Path, setting: Setting, short: bool) -> dict[str, str]:
-    """Return the hashes of a process with this setting, or its error under ``error``."""
+    """Return the hashes of the choices that a process with this setting makes.
+
+    If the process fails, the result has its message under ``error``.
+    """
     cache = root / ("cache-plain" if setting.cache == "wholly" else f"cache-{setting.name}")
     order = {
         "data": str(root / setting.place / "data.yaml"),
@@ -164,7 +171,7 @@ def run(root: Path, setting: Setting, short: bool) -> dict[str, str]:
         "part": setting.cache == "partly",
     }
     done = _start(
-        # JSON in ASCII, because the encoding of the process may not have all letters
+        # the JSON is in ASCII, because the encoding of the process may lack some characters
         [setting.python, str(Path(__file__).resolve()), "--worker", json.dumps(order)],
         root / (setting.place if setting.folder == "data" else "out"),
         setting.env,
@@ -175,7 +182,9 @@ def run(root: Path, setting: Setting, short: bool) -> dict[str, str]:
 
 
 def _start(arguments: list[str], folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a process. Of the variables that settings change, the process has only the given variables."""
+    """Run a process whose environment has none of the variables that the settings change, except the given
+    `variables`.
+    """
     changed = {name for setting in LONG for name in setting.env} | {name for own in LOCALES.values() for name in own}
     environment = {name: value for name, value in os.environ.items() if name not in changed}
     environment |= {"PYTHONPATH": str(ROOT), **variables}
@@ -186,7 +195,9 @@ def _start(arguments: list[str], folder: Path, variables: dict[str, str]) -> sub
 
 
 def make_inputs(root: Path, short: bool) -> None:
-    """Write the dataset, a copy whose files are made in another order, and the log and weights of a proxy training."""
+    """Write the dataset, a copy of it whose files are made in another order, and the made-up results of a proxy
+    training.
+    """
     import detreduce as dr
     from detreduce.dataset.demo import make_demo
 
@@ -200,7 +211,7 @@ def make_inputs(root: Path, short: bool) -> None:
             image.rename(image.with_stem(stem))
             label.rename(label.with_stem(stem))
     train = sorted((data / "images" / "train").glob("*.png"))
-    # copies of an image: their features are equal, so their scores tie
+    # some images are copied: copies have equal features, so methods must break ties between equal scores
     for image in train[::9]:
         copy = image.with_stem(f"{image.stem}_copy")
         shutil.copyfile(image, copy)
@@ -215,7 +226,7 @@ def make_inputs(root: Path, short: bool) -> None:
 
 
 def _make_proxy(dataset: Any, path: Path) -> None:
-    """Write the log and the weights of a proxy training that never took place: random numbers."""
+    """Write a log and weights as a proxy training would write them, with random numbers."""
     import numpy as np
     import torch
 
@@ -248,14 +259,17 @@ def _make_proxy(dataset: Any, path: Path) -> None:
 
 
 def choose_all(order: dict[str, Any]) -> dict[str, str]:
-    """Extract features and choose with every method. Return the hashes of all results by name."""
+    """Extract features, and choose images with every method. Return the hash of each result, by its name.
+
+    `order` is the JSON that `run` passes to the process.
+    """
     from dataclasses import replace
 
     import detreduce as dr
     from detreduce.reducers import list_reducers
 
     whole = dr.load_dataset(order["data"])
-    # first every third image, so that batches contain other images than in a whole run
+    # at first, every third image is extracted, so that the batches differ from the batches of a single run
     parts = [replace(whole, records=whole.records[::3]), whole] if order["part"] else [whole]
     for dataset in parts:
         table = dr.extract_features(
@@ -285,7 +299,7 @@ def _hash(content: bytes) -> str:
 
 
 def _hash_names(names: Sequence[Any]) -> str:
-    # surrogates encode the bytes of names that are not valid in the encoding of the locale
+    # surrogates keep the bytes of names that the encoding of the locale cannot decode
     return _hash("\n".join(map(str, names)).encode("utf-8", "surrogatepass"))
 
 

@@ -1,7 +1,7 @@
-"""Count the calls of the file system below some folders, and let the n-th call fail or kill the process.
+"""Count the calls of the file system below some folders, and make the n-th call fail or kill the process at this call.
 
-The module uses the lowest layer of Python: audit events for calls with a path, and raw files below `open` for reads and
-writes. Detreduce's own exchange of folders also sends the event `os.rename`.
+Calls are noticed at the lowest layer of Python. Audit events report calls that have a path. Raw files below `open`
+report reads and writes. Detreduce exchanges folders by a call of its own, which also sends the event `os.rename`.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ _BY_PATH = ("stat", "lstat", "readlink")
 
 
 class Shim:
-    """Counts calls below `roots`. At the call number `at` (from 1), `act` is called with the name of the call.
+    """Counts the calls that concern files below `roots`. At call number `at`, it calls `act` with the name of the call.
+
+    The first call has the number 1.
 
     Attributes
     ----------
     calls
-        Names of the calls so far, in order.
+        The names of the calls so far, in order.
     place
-        Path of the call at which `act` was called.
+        The path of the call at which `act` was called.
     """
 
     def __init__(self, roots: Sequence[Path], at: int = 0, act: Callable[[str], None] | None = None) -> None:
@@ -45,12 +47,12 @@ class Shim:
         self.place = ""
 
     def covers(self, place: Any) -> bool:
-        """Return whether a path or a descriptor is below one of the folders."""
+        """Return whether a path, or the file of a descriptor, is below one of the folders."""
         text = _path(place)
         return Path(text).is_absolute() and f"{text}{os.sep}".startswith(self._roots)
 
     def call(self, name: str, *places: Any) -> None:
-        """Count a call. If its number is `at`, call `act`."""
+        """Count a call. If it is call number `at`, call `act`."""
         if getattr(self._busy, "on", False):
             return
         self._busy.on = True
@@ -69,7 +71,7 @@ class Shim:
 
 
 def _path(place: Any) -> str:
-    """Return the path of a path or of a descriptor, or an empty text."""
+    """Return the path of a path or of a file descriptor, or an empty string if there is none."""
     if isinstance(place, int):
         try:
             place = _readlink(f"/proc/self/fd/{place}")
@@ -83,7 +85,7 @@ _active: Shim | None = None
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    """Count an audit event of Python."""
+    """Count an audit event of Python if it is a call of the file system."""
     shim = _active
     if shim is not None and event in _PATHS:
         shim.call(event, *arguments[: _PATHS[event]])
@@ -93,7 +95,9 @@ sys.addaudithook(_hear)
 
 
 class _RawFile(io.FileIO):
-    """A file whose reads and writes are counted. If the process is killed at a write, half of the bytes are written."""
+    """A file that counts its reads and writes. If the process is killed at a write, half of the bytes are written
+    first.
+    """
 
     def write(self, data: Any, /) -> int:
         if _active is not None:
@@ -117,7 +121,7 @@ def _open(
     file: Any, mode: str = "r", buffering: int = -1, encoding: Any = None, errors: Any = None, newline: Any = None,
     closefd: bool = True, opener: Any = None,
 ) -> Any:  # fmt: skip
-    """Open a file like `io.open`, with a raw file that counts."""
+    """Open a file like `io.open`, but with a raw file that counts reads and writes."""
     if buffering == 0 or "+" in mode:
         return _io_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
     raw = _RawFile(file, mode.replace("b", "").replace("t", "") or "r", closefd, opener)
@@ -134,7 +138,7 @@ _io_open = io.open
 
 @contextmanager
 def watched(roots: Sequence[Path], at: int = 0, act: Callable[[str], None] | None = None) -> Iterator[Shim]:
-    """Count the calls below `roots` in this block, in all threads of this process."""
+    """Count the calls below `roots` in the `with` block, in all threads of this process."""
     global _active
     originals = {name: getattr(os, name) for name in (*_BY_DESCRIPTOR, *_BY_PATH)}
     shim = Shim(roots, at, act)
@@ -152,7 +156,7 @@ def watched(roots: Sequence[Path], at: int = 0, act: Callable[[str], None] | Non
 
 
 def _counted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function of `os` that is counted before it runs."""
+    """Return a function that counts a call, and then calls the function `name` of `os`."""
 
     def call(*arguments: Any, **options: Any) -> Any:
         if _active is not None and arguments:
@@ -163,7 +167,7 @@ def _counted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def fail(code: int) -> Callable[[str], None]:
-    """Return an action that raises an OSError with this number."""
+    """Return an action that raises an OSError with this error number."""
 
     def act(name: str) -> None:
         raise OSError(code, os.strerror(code))

@@ -1,4 +1,4 @@
-"""Give every parser damaged files; see `__main__.py`."""
+"""Let every parser read damaged files; see `__main__.py`."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Give every parser damaged files: `python scripts/torture/fuzz`.
+"""Let every parser read damaged files: `python scripts/torture/fuzz`.
 
-Each input is a small valid file with a few mutations. Bytes are changed, cut, doubled or mixed with another file.
-Numbers, texts and parts of JSON, YAML, XML and arrays are replaced by extreme values. The parser runs in a worker
+Each input is a small valid file that was damaged in a few places. Bytes are changed, cut, doubled or mixed with another
+file. Numbers, texts and parts of JSON, YAML, XML and arrays are replaced by extreme values. The parser runs in a worker
 process. It must return a result or raise an error of detreduce, within 5 seconds of processor time and 1 GB of memory.
-Every warning must be a warning of detreduce. Each fault is printed with the number of its input. `--only` makes this
-input again.
+Every warning must be a warning class of detreduce. Each fault is printed with the number of its input. `--only` makes
+the input with this number again.
 
     python scripts/torture/fuzz                             # 10,000 inputs for each parser
     python scripts/torture/fuzz coco voc --inputs 1000      # fewer inputs, for some parsers

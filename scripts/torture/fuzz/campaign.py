@@ -1,4 +1,4 @@
-"""Give many damaged files to all parsers, and collect the faults."""
+"""Let all parsers read many damaged files, and collect the faults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,19 @@ WORKERS = 2
 
 @dataclass
 class Tried:
-    """The results of the inputs of one parser."""
+    """What happened when one parser read its inputs.
+
+    Attributes
+    ----------
+    ended
+        Number of inputs that ended in each way: ``read``, ``refused`` or ``faults``.
+    slowest
+        The longest processor time of an input, in seconds.
+    memory
+        The largest additional memory of an input, in bytes.
+    faults
+        Description of a fault, without numbers and names -> numbers of the inputs that caused it.
+    """
 
     ended: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
@@ -30,7 +42,10 @@ class Tried:
 
 
 def main(short: bool, names: Sequence[str] = (), inputs: int | None = None, first: int = 0) -> list[str]:
-    """Give all parsers, or those in `names`, a number of damaged files. Return the faults."""
+    """Let all parsers, or the parsers in `names`, read damaged files. Return a line for each kind of fault.
+
+    `inputs` is the number of files for each parser, and `first` is the number of the first file.
+    """
     count = inputs if inputs is not None else SHORT_INPUTS if short else INPUTS
     chosen = [parser.name for parser in parsers() if not names or parser.name in names]
     tried = {name: Tried() for name in chosen}
@@ -51,7 +66,7 @@ def main(short: bool, names: Sequence[str] = (), inputs: int | None = None, firs
                         how, _, seconds, memory = worker.tasks.recv()
                     except (EOFError, OSError):
                         how, seconds, memory = "the process ended", 0.0, 0
-                # the first task of a worker includes all imports
+                # the limit is longer than WAIT, because the first task of a worker includes all imports
                 elif time.monotonic() - worker.since > WAIT + 90:
                     how, seconds, memory = f"longer than {SECONDS} s, in code that no signal interrupts", 0.0, 0
                 else:
@@ -90,11 +105,11 @@ def _say(name: str, one: Tried) -> None:
 
 
 def again(name: str, number: int, save: Path | None) -> bool:
-    """Read one damaged file in this process, and print its traceback. Return whether it is a fault."""
+    """Read one damaged file in this process, and print its traceback. Return whether the parser has a fault."""
     parser = next(parser for parser in parsers() if parser.name == name)
     with tempfile.TemporaryDirectory() as folder:
         kitchen = Kitchen(Path(folder))
-        parser.read(kitchen.place(parser))  # imports
+        parser.read(kitchen.place(parser))  # a valid file is read first, so that all modules are imported
         how, detail = kitchen.try_one(parser, number)
         if save:
             save.write_bytes(kitchen.make(parser, number))

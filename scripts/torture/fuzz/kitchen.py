@@ -1,4 +1,4 @@
-"""Make one damaged file, read it with its parser, and return the result."""
+"""Make a damaged file, let its parser read it, and return how this ended."""
 
 from __future__ import annotations
 
@@ -15,25 +15,28 @@ from fuzz.mutations import mutate
 from fuzz.parsers import Parser
 
 SECONDS = 5
-"""Longest processor time of one input, which does not depend on other programs."""
+"""The largest number of processor seconds for one input. Unlike wall-clock time, it does not depend on other
+programs.
+"""
 WAIT = 60
-"""Longest wall-clock time of one input, for inputs that wait. A worker that no signal can interrupt is killed a little
-later."""
+"""The largest number of wall-clock seconds for one input, for inputs that wait. If no signal can interrupt a worker, it
+is killed a little later.
+"""
 
 
 class Hang(BaseException):
-    """An input took longer than `SECONDS`. No parser catches this exception."""
+    """An input took too long. This is not an `Exception`, so that no parser catches it."""
 
 
 @dataclass
 class Kitchen:
-    """The valid files of each parser, in the folder of a worker."""
+    """The valid files of each parser, which are written into the folder of a worker when they are first needed."""
 
     folder: Path
     seeds: dict[str, list[bytes]] = field(default_factory=dict)
 
     def place(self, parser: Parser) -> Path:
-        """Return the folder of a parser, with valid files."""
+        """Return the folder with the valid files of a parser."""
         folder = self.folder / parser.name
         if parser.name not in self.seeds:
             folder.mkdir()
@@ -42,15 +45,18 @@ class Kitchen:
         return folder
 
     def make(self, parser: Parser, number: int) -> bytes:
-        """Return one damaged file."""
+        """Return the content of the damaged file with this number."""
         self.place(parser)
-        # the working folder is in some seeds: it must not change the inputs
+        # some valid files contain the path of the working folder, which must not change the inputs
         home = str(self.folder).encode()
         seeds = [seed.replace(home, b"/home") for seed in self.seeds[parser.name]]
         return mutate(random.Random(f"{parser.name} {number}"), parser.target, seeds)
 
     def try_one(self, parser: Parser, number: int) -> tuple[str, str]:
-        """Read one damaged file. Return ``read``, ``refused`` or a fault, and the traceback of a fault."""
+        """Let a parser read the damaged file with this number.
+
+        Return how this ended, ``read``, ``refused`` or the description of a fault, and the traceback of a fault.
+        """
         from detreduce.errors import DetreduceError, DetreduceWarning
 
         target = self.place(parser) / parser.target

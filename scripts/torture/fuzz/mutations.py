@@ -1,4 +1,4 @@
-"""Damage files: change bytes, and replace numbers, texts and parts by extreme values."""
+"""Damage files: change single bytes, or replace numbers, texts and parts by extreme values."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ _TOKEN = re.compile(rb"[0-9.eE+-]+|\w+|[^\w\s]|\s+")
 
 
 def mutate(generator: random.Random, name: str, seeds: Sequence[bytes]) -> bytes:
-    """Return a damaged copy of one of the `seeds`, which are contents of a file called `name`."""
+    """Return a damaged copy of one of the `seeds`, which are valid contents of a file called `name`."""
     data = generator.choice(seeds)
     edit = EDITS.get(Path(name).suffix)
     if edit and generator.random() < 0.5:
@@ -156,12 +156,12 @@ def _recode(generator: random.Random, data: bytes, seeds: Sequence[bytes]) -> by
     )
 
 
-# replaced tokens reach deeper into a parser than changed bytes
+# an input with replaced tokens reaches deeper into a parser than an input with changed bytes
 MUTATIONS = (_flip, _cut, _double, _splice, _insert, _insert, _replace, _replace, _replace, _replace, _recode)
 
 
 def _edit_json(generator: random.Random, data: bytes) -> bytes:
-    """Return a JSON text with some values replaced, removed, doubled or added."""
+    """Return a JSON text, in which some values are replaced, removed, doubled or added."""
     content = json.loads(data)
     for _ in range(generator.choice((1, 1, 2, 5))):
         inside = list(_containers(content))
@@ -183,7 +183,7 @@ def _edit_json(generator: random.Random, data: bytes) -> bytes:
 
 
 def _containers(value: Any) -> Iterator[Any]:
-    """Yield all lists and dicts in a value that are not empty."""
+    """Yield all lists and dicts in a JSON value that are not empty."""
     if isinstance(value, dict | list) and value:
         yield value
         for part in value.values() if isinstance(value, dict) else value:
@@ -191,7 +191,7 @@ def _containers(value: Any) -> Iterator[Any]:
 
 
 def _edit_arrays(generator: random.Random, data: bytes) -> bytes:
-    """Return an .npz archive with damaged arrays and valid checksums, which raw changes of bytes do not give."""
+    """Return an .npz archive with damaged arrays. Its checksums are valid, so that a parser reads the arrays."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     for _ in range(generator.choice((1, 1, 2))):
@@ -204,7 +204,7 @@ def _edit_arrays(generator: random.Random, data: bytes) -> bytes:
         elif what < 0.2:
             members[name] = generator.choice(list(members.values()))
         elif what < 0.5:
-            # shape, type and order are a Python literal in the first 128 bytes
+            # the first 128 bytes contain the shape, the type and the order as a Python literal
             header = _replace(generator, members[name][10:128], ())[:60_000]
             members[name] = members[name][:8] + len(header).to_bytes(2, "little") + header + members[name][128:]
         elif what < 0.6:
@@ -222,14 +222,14 @@ def _edit_arrays(generator: random.Random, data: bytes) -> bytes:
 
 
 def _edit_yaml(generator: random.Random, data: bytes) -> bytes:
-    """Return a YAML with some values replaced, removed, doubled or added. It is written as JSON."""
+    """Return a YAML text, in which some values are replaced, removed, doubled or added. It is written as JSON."""
     import yaml
 
     return _edit_json(generator, json.dumps(yaml.safe_load(data)).encode())
 
 
 def _edit_xml(generator: random.Random, data: bytes) -> bytes:
-    """Return an XML with some texts and values of attributes replaced. It can still be parsed."""
+    """Return an XML text, in which some texts and attributes are replaced. It is still well-formed."""
     for _ in range(generator.choice((1, 1, 2, 5))):
         old = generator.choice(list(_XML_VALUE.finditer(data)))
         new = html.escape(str(generator.choice(VALUES))).encode("ascii", "replace").replace(b"\0", b"?")

@@ -1,4 +1,4 @@
-"""The readers of files from other people and programs."""
+"""The functions of detreduce that read files which other people or programs may have written."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Read = Callable[[Path], object]
 
 @dataclass(frozen=True)
 class Parser:
-    """A reader of one kind of file.
+    """A function that reads one kind of file.
 
     Attributes
     ----------
     name
-        Name in messages and on the command line.
+        The name in messages and on the command line.
     make
-        Function that makes valid files in an empty folder.
+        A function that makes valid files in an empty folder.
     target
-        The file that is damaged, relative to the folder.
+        The path of the file that is damaged, relative to the folder.
     read
-        Function that reads the folder.
+        A function that reads the files in the folder.
     seeds
-        More valid contents of the file.
+        Further valid contents of the damaged file.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Parser:
 
 
 def dataset(name: str) -> Read:
-    """Return the function that loads a dataset in a folder, uses all its boxes and lists its problems."""
+    """Return a function that loads the dataset `name` in a folder, uses all its boxes, and lists its problems."""
 
     def read(folder: Path) -> object:
         import detreduce
@@ -99,7 +99,7 @@ def read_must_keep(folder: Path) -> object:
 
 
 def parsers() -> list[Parser]:
-    """Return all parsers."""
+    """Return all parsers in the order in which they run."""
     yolo, cell = dataset("data.yaml"), "ledger/cells/cell-0000"
     return [
         Parser("yaml", seeds.make_mixed, "data.yaml", yolo, seeds.YAMLS),

@@ -1,4 +1,4 @@
-"""Valid files. The parsers read damaged copies of these files."""
+"""Valid files of each format. The parsers read damaged copies of these files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def make_listed(root: Path) -> None:
 
 
 def make_mixed(root: Path) -> None:
-    """Make the files that all `YAMLS` name."""
+    """Make all the files to which the texts in `YAMLS` refer."""
     operations.make_voc(root)
     operations.make_coco(root)
     operations.make_yolo(root)
@@ -55,7 +55,7 @@ def make_selection(root: Path) -> None:
     operations.make_yolo(root)
     data = detreduce.load_dataset(root / "data.yaml")
     made = detreduce.select(data, "class_coverage", keep=3, must_keep=[data[1].id], class_floor=1)
-    # the time of the choice must not change the inputs
+    # the time that the choice took differs between runs, and must not change the inputs
     (root / "selection.json").write_text(re.sub(r'"seconds": [0-9.e-]+', '"seconds": 0.5', made.to_json()))
 
 
@@ -160,7 +160,7 @@ CVAT = (
 
 
 def label_studio() -> bytes:
-    """Return an export of Label Studio with rectangles, polygons and a task of the short form."""
+    """Return an export of Label Studio with rectangles and polygons, and with a task in the short form."""
     value = {"x": 10, "y": 10, "width": 20, "height": 20, "rotation": 30, "rectanglelabels": ["a", "b"]}
     region = {"id": "r", "type": "rectanglelabels", "original_width": 32, "original_height": 24, "value": value}
     polygon = {**region, "type": "polygonlabels", "value": {"points": [[1, 1], [9, 9], [1, 9]], "polygonlabels": ["a"]}}

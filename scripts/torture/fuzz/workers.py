@@ -1,4 +1,4 @@
-"""Processes that read damaged files, so that a hang or a crash ends only one of them."""
+"""Processes that read damaged files. If a file hangs or crashes a process, the other processes continue."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from fuzz.kitchen import Kitchen
 from fuzz.parsers import parsers
 
 MEMORY = 1 << 30
-"""Largest memory that a parser may use, minus the memory of a new worker, in bytes."""
+"""How much memory a parser may use in addition to the memory of a new worker, in bytes."""
 ADDRESSES = 2 << 30
-"""Largest growth of a worker's address space, in bytes. Address space includes memory that is never used."""
+"""How much the address space of a worker may grow, in bytes. It also includes memory that is never used."""
 
 
 def work(tasks: Connection) -> None:
-    """Read damaged files until there are no more. Send the result of each file."""
+    """Read damaged files until there are no more, and send the result of each file. This function runs in a worker.
+
+    A task is the name of a parser and the number of a file, or None at the end.
+    """
     import detreduce  # noqa: F401
 
     every = {parser.name: parser for parser in parsers()}
@@ -43,7 +46,7 @@ def work(tasks: Connection) -> None:
                 resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
                 place = kitchen.place(every[name])
                 with contextlib.suppress(Exception):
-                    every[name].read(place)  # imports
+                    every[name].read(place)  # a valid file is read first, so that all modules are imported
                 prepared.add(name)
                 start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
                 pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -60,7 +63,7 @@ def work(tasks: Connection) -> None:
 
 @dataclass
 class Worker:
-    """A worker process and its current task."""
+    """A worker process, the task on which it works (None if it has none), and the time since when it does."""
 
     process: Any
     tasks: Connection

@@ -16,7 +16,7 @@ from detreduce.videos.capture import open_video
 
 _PACKETS = (cv2.CAP_PROP_FORMAT, -1)
 _CLOSEST = 2e-4
-"""Shortest time between two frames in seconds. Closer frames cannot be told apart by their times."""
+"""Shortest time between two frames in seconds. Frames that are closer cannot be distinguished by their times."""
 _SHORTER = 1.0, 0.05
 """A video is truncated if it ends this much earlier than its header says: seconds, and a share of its length."""
 

@@ -45,8 +45,8 @@ def read_weights(file: Path, dataset: DetectionDataset) -> FloatArray:
     An image is identified by its name, its id, its path, or its file name if no other image has this file name. Lines
     for other images are ignored, so that a table of all images also works for a subset.
 
-    Raise InputError if a weight is not a number of at least 0, if an image has two lines or none, or if all weights are
-    0. The message names the line.
+    Raise InputError if a weight is negative or not a number, or if all weights are 0. Raise it also if an image has two
+    lines or none. The message names the line.
     """
     row_of = _rows_by_word(dataset)
     weights = np.full(len(dataset), np.nan)

@@ -190,7 +190,7 @@ def output_option(help: str, metavar: str = "FILE") -> Any:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.", rich_help_panel=OUTPUT)]
 All = Annotated[bool, typer.Option("--all", help="List all entries instead of the first 20.", rich_help_panel=OUTPUT)]
-Alike = Literal["pixels", "boxes", "features", "exact"]
+Alike = Literal["pixels", "boxes", "features", "exact", "time"]
 Backbone = Annotated[
     str,
     typer.Option(

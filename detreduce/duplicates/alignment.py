@@ -70,6 +70,11 @@ def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Over
     return _refine(one, other, finer, _SIGMA)[1]
 
 
+def unaligned_similarity(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> float:
+    """Return the correlation of the details of two (64, 64) pictures as they lie, as for a camera that stands still."""
+    return _compare(first.astype(np.float32), second.astype(np.float32), _IDENTITY, _SIGMA).similarity
+
+
 def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple[Picture | None, Overlay]:
     """Try to improve the map `start`. Return the better of the two maps, and the overlay of the pictures with that map.
 

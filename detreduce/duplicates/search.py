@@ -29,7 +29,8 @@ FEATURE_THRESHOLD = 0.95
 LOWEST = 0.4
 """The lowest allowed threshold for comparisons by pixels or boxes."""
 IMAGES_BY = ("pixels", "boxes")
-BY = (*IMAGES_BY, "features")
+TIME = "time"
+BY = (*IMAGES_BY, "features", TIME)
 SMALLEST_BOX = 32
 """The smallest side in pixels of a box that is compared. Smaller boxes have too few pixels."""
 
@@ -40,7 +41,7 @@ def near_duplicates(
     source: DetectionDataset | FeatureTable,
     *,
     threshold: float | None = None,
-    by: Literal["pixels", "boxes", "features"] = "pixels",
+    by: Literal["pixels", "boxes", "features", "time"] = "pixels",
     prefer: Iterable[ImageId] = (),
     seed: int = 0,
     cache: str | Path | None = None,
@@ -67,13 +68,15 @@ def near_duplicates(
           box is shorter than 32 pixels.
         - ``features``: the cosine of two rows of the table is computed, and the images are not opened. Flipped and
           rotated copies are found only if their features are similar.
+        - ``time``: each frame of a video is compared with the last frame of the video that is kept. Other images are
+          compared by pixels.
     threshold
         The similarity from which two images count as duplicates.
 
-        - ``pixels`` and ``boxes``, default 0.85: the correlation of the details of two pictures after alignment, at 64
-          pixels per side. It is about 1 for an image that was saved again, and about 0.9 for an image that was cropped
-          by 5 %, brightened and rotated. It is 0.5 to 0.8 for consecutive frames of a video, or for two photographs of
-          the same scene from the same place. The threshold must be at least 0.4.
+        - ``pixels``, ``boxes`` and ``time``, default 0.85: the correlation of the details of two pictures after
+          alignment, at 64 pixels per side. It is about 1 for an image that was saved again, and about 0.9 for an image
+          that was cropped by 5 %, brightened and rotated. It is 0.5 to 0.8 for consecutive frames of a video, or for
+          two photographs of the same scene from the same place. The threshold must be at least 0.4.
         - ``features``, default 0.95: the cosine of the scaled features.
     prefer
         Ids of images that are always kept, so they are never redundant.
@@ -94,6 +97,10 @@ def near_duplicates(
     limit = _check_options(source, by, threshold)
     start = time.perf_counter()
     dataset, rows = _dataset_rows(source)
+    if by == TIME:
+        from detreduce.duplicates.time_search import TimeSearch
+
+        return TimeSearch(dataset, rows, limit, tuple(prefer), seed, cache, workers).run()
     signatures = None if by == "features" else signatures_of(dataset, rows, by, cache, workers)
     images = _Images.of(dataset, rows, signatures, prefer, seed)
     if signatures is None:
@@ -160,7 +167,7 @@ def signatures_of(
     """
     check_cache_apart(cache, dataset)
     paths = [dataset[row].path for row in rows.tolist()]
-    regions = None if by == "pixels" else largest_boxes(dataset, rows)
+    regions = largest_boxes(dataset, rows) if by == "boxes" else None
     signatures = read_signatures(paths, cache_folder(cache), workers, regions)
     if regions is None:
         return signatures

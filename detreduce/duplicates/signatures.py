@@ -30,7 +30,7 @@ Letterboxing adds such bars. Rows and columns at the border without brighter pix
 
 _DIGEST_BYTES = 32
 _SIZE_BYTES = 8
-_BYTES = _DIGEST_BYTES + _SIZE_BYTES + SIDE * SIDE
+SIGNATURE_BYTES = _DIGEST_BYTES + _SIZE_BYTES + SIDE * SIDE
 _KEY = {
     "backbone": "duplicates",
     "signature": f"SHA-256 of the RGB pixels, size, grey {SIDE} x {SIDE}, area-averaged, black bars <= {BLACK} cut off",
@@ -79,6 +79,11 @@ def sign(image: RGB) -> Bytes:
     digest.update(np.ascontiguousarray(image).data)
     head = digest.digest() + width.to_bytes(4, "little") + height.to_bytes(4, "little")
     return np.concatenate([np.frombuffer(head, np.uint8), small_grey(image).ravel()])
+
+
+def picture_of(signature: Bytes) -> Bytes:
+    """Return the (64, 64) grey picture in a signature."""
+    return signature[_DIGEST_BYTES + _SIZE_BYTES :].reshape(SIDE, SIDE)
 
 
 def cut_out(image: RGB, region: Region) -> RGB:
@@ -134,7 +139,7 @@ class SignatureStore(VectorStore):
     dtype = np.dtype(np.uint8)
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, _KEY, dimension=_BYTES)
+        super().__init__(folder, _KEY, dimension=SIGNATURE_BYTES)
 
 
 def signature_folder(folder: Path) -> Path:
@@ -175,7 +180,7 @@ def read_signatures(
     )
     with decoding_threads(workers or available_cores()) as pool:
         job.run(pool, ahead=4 * (workers or available_cores()))
-    records = vectors.array(_BYTES)
+    records = vectors.array(SIGNATURE_BYTES)
     sizes = np.ascontiguousarray(records[:, _DIGEST_BYTES : _DIGEST_BYTES + _SIZE_BYTES]).view("<u4").astype(np.int64)
     without = unread | job.failures.keys()
     digests = tuple(

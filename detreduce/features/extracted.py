@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,12 +29,15 @@ class Extracted:
         Name of each block -> how it was computed, as values that JSON can store.
     failures
         Row of each image that the table has to leave out -> reason.
+    left_out
+        Rows of frames of videos that have no features, because they are near-duplicates.
     """
 
     blocks: Blocks = field(default_factory=dict)
     objects: ObjectTable | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
+    left_out: Collection[int] = ()
 
     def take(self, rows: npt.NDArray[np.int64]) -> tuple[Blocks, ObjectTable | None]:
         """Return the blocks and the objects for some images of the dataset, given by their rows in ascending order.
@@ -49,5 +53,6 @@ class Extracted:
         return blocks, objects
 
     def readable_rows(self, n_images: int) -> npt.NDArray[np.int64]:
-        """Return the rows of all images without a failure, in ascending order."""
-        return np.array([row for row in range(n_images) if row not in self.failures], np.int64)
+        """Return the rows of all images with features, in ascending order."""
+        without = {*self.failures, *self.left_out}
+        return np.array([row for row in range(n_images) if row not in without], np.int64)

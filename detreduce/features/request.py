@@ -30,6 +30,7 @@ from detreduce.features.pixels.running import Running
 from detreduce.features.proxy.blocks import ProxyBlocks, open_proxy
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.features.vectors import read_vectors
+from detreduce.images.alongside import Alongside
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.hashes import file_hash
 
@@ -99,14 +100,20 @@ class Extraction:
         """Whether features of boxes can be computed. Vectors that come from a file describe only whole images."""
         return self.vectors_file is None
 
-    def run(self, dataset: DetectionDataset) -> FeatureTable:
-        """Extract the features of a dataset. See `extract_features` for the result and the errors."""
+    def run(self, dataset: DetectionDataset, alongside: Alongside | None = None) -> FeatureTable:
+        """Extract the features of a dataset. See `extract_features` for the result and the errors.
+
+        `alongside` makes a second result for frames of videos in the same pass, and names frames that need no features.
+        """
         names = self.check(dataset)
         proxy = self._open_proxy(names, dataset)
-        running = Running(self.batch, self.device, self.workers, stop_at_failure=self.unreadable == "raise")
+        stops = self.unreadable == "raise"
+        running = Running(self.batch, self.device, self.workers, stop_at_failure=stops, alongside=alongside)
         extracted = Extracted(failures=_find_unsized(dataset) if "objects" in names or "annotations" in names else {})
         if "image" in names or "objects" in names:
             self._add_vectors(extracted, dataset, running, objects="objects" in names)
+        if alongside is not None:
+            extracted.left_out = set(alongside.left_out)
         if "annotations" in names:
             extracted.blocks["annotations"] = _annotations_block(dataset)
             columns = annotation_columns(dataset.class_names, dataset.sparse_class_counts)

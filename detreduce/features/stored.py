@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,11 @@ _DECISIVE = ("weights_sha256", "layers", "preprocessing", "precision")
 
 
 def stored_features(
-    dataset: DetectionDataset, made: Mapping[str, Any], blocks: Sequence[str], cache: str | Path | None = None
+    dataset: DetectionDataset,
+    made: Mapping[str, Any],
+    blocks: Sequence[str],
+    cache: str | Path | None = None,
+    without: Collection[int] = (),
 ) -> FeatureTable:
     """Read features that were computed before. No network is run.
 
@@ -49,6 +53,8 @@ def stored_features(
     cache
         The cache folder. The default is the folder that the selection used, if it still exists, otherwise the user's
         cache folder.
+    without
+        Rows of images that may lack vectors, because they are near-duplicates. The table leaves these images out.
 
     Raises
     ------
@@ -57,7 +63,7 @@ def stored_features(
     MissingFileError
         A file of vectors does not exist.
     """
-    return _Stored(blocks=tuple(blocks), cache=cache, made=made).run(dataset)
+    return _Stored(blocks=tuple(blocks), cache=cache, made=made, without=without).run(dataset)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class _Stored(Extraction):
     """An extraction that only reads stored vectors and never computes any."""
 
     made: Mapping[str, Any] = field(default_factory=dict)
+    without: Collection[int] = ()
 
     def check(self, dataset: DetectionDataset) -> tuple[str, ...]:
         """Return the names of the blocks. Raise InputError for a block that cannot be stored."""
@@ -90,15 +97,33 @@ class _Stored(Extraction):
                 extracted.failures[row] = error.strerror or str(error)
         if "image" in (self.blocks or ()):
             images = ImageVectors(_open_store(used, facts), np.arange(len(dataset) + 1))
-            extracted.blocks["image"] = _recall(images, digests, dataset, extracted)
+            extracted.blocks["image"] = self._recall(images, digests, dataset, extracted)
             extracted.provenance["image"] = dict(facts)
         if objects:
             facts = self._facts("objects")
             boxes = PairedBoxes.of(dataset)
             pairs = ImageVectors(_open_store(used, facts), boxes.pair_starts, boxes.key)
-            vectors = _recall(pairs, digests, dataset, extracted)
+            vectors = self._recall(pairs, digests, dataset, extracted)
             extracted.objects = replace(label_objects(dataset), vectors=vectors)
             extracted.provenance["objects"] = dict(facts)
+
+    def _recall(
+        self, vectors: ImageVectors, digests: dict[int, Digest], dataset: DetectionDataset, extracted: Extracted
+    ) -> npt.NDArray[np.float32]:
+        """Return all vectors from the cache, and add images that cannot be decoded to the failures.
+
+        Raise InputError if the vector of any other image is missing, unless it may be missing.
+        """
+        vectors.recall(digests)
+        missing = [row for row in np.flatnonzero(~vectors.complete()).tolist() if row in digests]
+        extracted.left_out = {*extracted.left_out, *(row for row in missing if row in self.without)}
+        lost = [row for row in missing if row not in extracted.left_out]
+        for row in lost:
+            reason = why_unreadable(dataset[row].path)
+            if not reason:
+                raise _not_cached(vectors.store.folder.parents[1], {}, f"{len(lost)} of {len(dataset)}")
+            extracted.failures[row] = reason
+        return vectors.array()
 
     def _facts(self, block: str) -> Mapping[str, Any]:
         """Return what the selection recorded about a block, or an empty dict if it recorded nothing."""
@@ -137,23 +162,6 @@ def _open_store(folder: Path, facts: Mapping[str, Any]) -> VectorStore:
     if changed:
         raise InputError(f"The features changed since the selection ({', '.join(changed)} of {facts.get('backbone')}).")
     return store
-
-
-def _recall(
-    vectors: ImageVectors, digests: dict[int, Digest], dataset: DetectionDataset, extracted: Extracted
-) -> npt.NDArray[np.float32]:
-    """Return all vectors from the cache, and add images that cannot be decoded to the failures.
-
-    Raise InputError if the vector of any other image is missing.
-    """
-    vectors.recall(digests)
-    missing = [row for row in np.flatnonzero(~vectors.complete()).tolist() if row in digests]
-    for row in missing:
-        reason = why_unreadable(dataset[row].path)
-        if not reason:
-            raise _not_cached(vectors.store.folder.parents[1], {}, f"{len(missing)} of {len(dataset)}")
-        extracted.failures[row] = reason
-    return vectors.array()
 
 
 def _not_cached(folder: Path, facts: Mapping[str, Any], number: str) -> InputError:

@@ -167,6 +167,11 @@ class ImageJob(Generic[T]):
         Rows of the images that were decoded but may be damaged.
     computed
         Number of images whose vectors were computed.
+    settle
+        Function (row, prepared image) -> arrays, or None if the image has to be computed. It is called for each image,
+        frames of a video in their order.
+    recalled
+        Function that is called when the stored vectors were read.
     """
 
     title: str
@@ -180,6 +185,9 @@ class ImageJob(Generic[T]):
     failures: dict[int, str] = field(default_factory=dict)
     suspects: set[int] = field(default_factory=set)
     computed: int = 0
+    settle: Callable[[int, T], Sequence[Array] | None] = lambda row, image: None
+    recalled: Callable[[], None] = lambda: None
+    _added: int = 0
     _digests: dict[int, Digest] = field(default_factory=dict)
     _frames: WantedFrames = field(default_factory=WantedFrames)
     _kept: float = field(default_factory=time.monotonic)
@@ -195,6 +203,7 @@ class ImageJob(Generic[T]):
         self._digests = {row: digest for row, digest in remembered if digest is not None} | self._frames.digests
         try:
             self._recall()
+            self.recalled()
             self._fill_open(pool, ahead, self._stored)
             self._recall()
             # vectors that are listed in a store but cannot be read are computed again
@@ -266,12 +275,17 @@ class ImageJob(Generic[T]):
             images = chain(files, read_frames_ahead(self._frames, wanted, known, preparation))
             prepared = self._readable(images, advance)
             for row, arrays in self.compute(prepared):
-                for vectors, array in zip(self.vectors, arrays, strict=True):
-                    vectors.add(row, self._digests[row], array)
+                self._add(row, arrays)
                 self.computed += 1
-                if self.computed % self.batch == 0:
-                    self._save()
                 advance()
+
+    def _add(self, row: int, arrays: Sequence[Array]) -> None:
+        """Fill in the vectors of an image, and write vectors to disk if enough of them wait."""
+        for vectors, array in zip(self.vectors, arrays, strict=True):
+            vectors.add(row, self._digests[row], array)
+        self._added += 1
+        if self._added % self.batch == 0:
+            self._save()
 
     def _readable(self, images: Iterator[ReadImage[T]], advance: Callable[..., None]) -> Iterator[tuple[int, T]]:
         """Yield the row and the prepared image for each image that has to be computed.
@@ -290,6 +304,9 @@ class ImageJob(Generic[T]):
                     raise ImageReadError(f"{path}: {image.error}.")
                 self.failures[image.row] = image.error
             elif image.content is not None:
-                yield image.row, image.content
-                continue
+                arrays = self.settle(image.row, image.content)
+                if arrays is None:
+                    yield image.row, image.content
+                    continue
+                self._add(image.row, arrays)
             advance()

@@ -216,6 +216,7 @@ class DigestMemo:
         remove_partial(self._folder)
         self._known: dict[Path, dict[str, tuple[str, str]]] = {}
         self._changed: set[Path] = set()
+        self._videos: dict[tuple[Path, str], Digest] = {}
 
     def get(self, path: Path) -> Digest | None:
         """Return the remembered digest of a file, or None if there is none or if the file has changed.
@@ -244,10 +245,12 @@ class DigestMemo:
         if known is None:
             read_at_ns, status = time.time_ns(), path.stat()
             if path.suffix.lower() in VIDEO_SUFFIXES:
-                # too large to be read at once
-                known = bytes.fromhex(file_hash(path))
-                self.put(path, status, read_at_ns, known)
-                return known
+                # too large to be read at once, or once for each frame
+                state = path, _stamp(status)
+                if state not in self._videos:
+                    self._videos[state] = bytes.fromhex(file_hash(path))
+                self.put(path, status, read_at_ns, self._videos[state])
+                return self._videos[state]
             known = content_digest(read_regular(path, IMAGES))
             self.put(path, status, read_at_ns, known)
         return known

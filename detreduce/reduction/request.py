@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from detreduce.dataset.groups import FOLDER
 from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.writing.links import LinkMode
@@ -13,7 +14,8 @@ from detreduce.errors import InputError
 from detreduce.features.request import Extraction
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reduction.auto import NOTHING_TO_CHOOSE, advise
-from detreduce.selection.request import DuplicateSearch, SelectionRequest
+from detreduce.selection.request import TIME, DuplicateSearch, SelectionRequest
+from detreduce.selection.row_categories import VIDEO
 from detreduce.vocabulary.option_values import AUTO
 
 
@@ -72,15 +74,35 @@ class ReductionRequest:
         """Replace the method `auto` by an actual method for this dataset, and set `reason`. Return the new request.
 
         `auto` also drops near-duplicates, which it finds by pixels. It does not do so if the request already asks for a
-        search for duplicates, or if `clean` is False.
+        search for duplicates, or if `clean` is False. For videos, `auto` compares neighbouring frames instead, each
+        video is an image category, and each video is a group if groups are needed.
         """
+        if has_videos(dataset):
+            return self._with_videos(dataset)._resolve(dataset, TIME)
+        return self._resolve(dataset, "pixels")
+
+    def _with_videos(self, dataset: DetectionDataset) -> ReductionRequest:
+        """Return the request with the categories and groups of videos, unless it names others."""
+        selection, composition = self.selection, self.selection.composition
+        places = {record.file if record.frame else None for record in dataset}
+        if selection.categories == "rarest" and len(places) > 1:
+            # without labels, the rule would put all images in one category
+            selection = replace(selection, categories=VIDEO)
+        uses = selection.method != AUTO and "groups" in selection.make_reducer().uses
+        if composition.groups is None and (composition.max_per_group is not None or uses):
+            # the folder of a frame is its video
+            selection = replace(selection, composition=replace(composition, groups=FOLDER))
+        return replace(self, selection=selection)
+
+    def _resolve(self, dataset: DetectionDataset, by: str) -> ReductionRequest:
+        """Replace the method `auto`. `by` says how it compares images to find near-duplicates."""
         if self.selection.method != AUTO:
             return self
         advice = NOTHING_TO_CHOOSE if self.keep_all else advise(dataset, self.extraction)
         composition = self.selection.composition
         clean = self.clean and composition.drop_duplicates is None
         if clean:
-            composition = replace(composition, drop_duplicates=DuplicateSearch())
+            composition = replace(composition, drop_duplicates=DuplicateSearch(by))
         selection = replace(self.selection, method=advice.method, composition=composition)
         return replace(self, selection=selection, clean=clean, reason=advice.reason)
 
@@ -116,6 +138,11 @@ class ReductionRequest:
                 "split, images and every apply only to a dataset that is given by its path. Leave them out."
             )
         return self.data
+
+
+def has_videos(dataset: DetectionDataset) -> bool:
+    """Return whether some images are frames of videos."""
+    return any(record.frame is not None for record in dataset)
 
 
 def check_proxy(method: str, needs: Collection[str], proxy: str | Path | None) -> None:

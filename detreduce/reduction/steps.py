@@ -22,20 +22,23 @@ from detreduce.dataset.write import SubsetReport, check_output, subset_report, w
 from detreduce.display.listener import say
 from detreduce.duplicates.leakage import leaked_images, matches_in_words
 from detreduce.duplicates.result import Duplicates
+from detreduce.duplicates.search import THRESHOLD
+from detreduce.duplicates.time_search import TimeSearch
 from detreduce.errors import DetreduceWarning, InputError
 from detreduce.features.extract import extract_features
 from detreduce.features.request import Extraction
 from detreduce.features.table import FeatureTable
+from detreduce.images.alongside import Alongside
 from detreduce.pages.selection_page import SELECTION_PAGE, PageSource, selection_page
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import resolve_keep
-from detreduce.reduction.request import Output, ReductionRequest
+from detreduce.reduction.request import Output, ReductionRequest, has_videos
 from detreduce.representativeness import Representativeness, measure_representativeness
 from detreduce.selection.choose import bare_table, check_labels, check_room, choose, needs_extraction
 from detreduce.selection.composition import check_composition
-from detreduce.selection.duplicate_search import count_remaining, duplicates_to_drop
+from detreduce.selection.duplicate_search import count_remaining, duplicates_to_drop, images_to_search
 from detreduce.selection.record import Selection
-from detreduce.selection.request import SelectionRequest
+from detreduce.selection.request import DuplicateSearch, SelectionRequest
 from detreduce.selection.row_categories import categories_of_rows, is_rule
 
 Source = FeatureTable | DetectionDataset
@@ -302,6 +305,9 @@ class Reduction:
         """Choose the images. `found` contains the duplicates to drop, or is None."""
         selection = self._for_rows(source)
         selection = replace(selection, keep=self._sized(source, found).keep)
+        if isinstance(source, FeatureTable) and len(source) < len(self.dataset):
+            # a fraction refers to all images, with and without features
+            selection = replace(selection, keep=resolve_keep(selection.keep, len(self.dataset)))
         composition = replace(selection.composition, drop_duplicates=found)
         return choose(source, replace(selection, composition=composition))
 
@@ -374,15 +380,39 @@ class Reduction:
         """Run all steps. Whatever a cheap check can find is raised before the slow steps."""
         return self.without_leaks()._run()
 
-    def _run(self) -> ReductionResult:
-        """Run the steps that follow the search for leaks."""
-        by_features = self.request.selection.composition.by_features
-        found = None if by_features else self.find_duplicates(self.dataset)
-        if not by_features:
+    def _prepare(self) -> tuple[Source, Duplicates | None]:
+        """Return the input of the method and the duplicates to drop. Videos are decoded once for both."""
+        composition = self.request.selection.composition
+        if self._in_one_pass:
+            whole, prefer = images_to_search(self.dataset, composition)
+            search, selection = composition.drop_duplicates, self.request.selection
+            assert isinstance(search, DuplicateSearch)
+            threshold = THRESHOLD if search.threshold is None else search.threshold
+            time = TimeSearch(self.dataset, whole.rows, threshold, prefer, selection.seed, selection.cache)
+            frames = time.in_pass()
+            source: Source = extract(self.dataset, self.extractions[0], frames)
+            found = self.check_room(time.result(frames.matches))
+            # without the search, all frames need features
+            return (source if found is not None else self.extract()), found
+        found = None if composition.by_features else self.find_duplicates(self.dataset)
+        if not composition.by_features:
             found = self.check_room(found)
         source = self.extract()
-        if by_features:
-            found = self.find_duplicates(source)
+        return source, self.find_duplicates(source) if composition.by_features else found
+
+    @property
+    def _in_one_pass(self) -> bool:
+        """Whether near-duplicates in time can be found in the pass that computes the features."""
+        if not (self.request.selection.composition.in_time and has_videos(self.dataset)):
+            return False
+        if not needs_extraction(self.reducer):
+            return False
+        wanted = self.extractions[0]
+        return wanted.gives_object_vectors and "image" in (wanted.blocks or ())
+
+    def _run(self) -> ReductionResult:
+        """Run the steps that follow the search for leaks."""
+        source, found = self._prepare()
         selection = self.choose(source, found)
         for dropped in (taken for taken in selection.steps if taken["step"] == "drop_duplicates"):
             count = dropped["dropped"]
@@ -403,7 +433,7 @@ class Reduction:
         )
 
 
-def extract(dataset: DetectionDataset, extraction: Extraction) -> FeatureTable:
+def extract(dataset: DetectionDataset, extraction: Extraction, alongside: Alongside | None = None) -> FeatureTable:
     """Extract the features of a dataset.
 
     The listener is called with one line about the features, and with one line for each image that cannot be read.
@@ -411,7 +441,7 @@ def extract(dataset: DetectionDataset, extraction: Extraction) -> FeatureTable:
     names = extraction.check(dataset)
     by_backbone = {"image", "objects"} & set(names)
     say(f"Features: {', '.join(names)}{f' by {extraction.backbone}' * bool(by_backbone)}")
-    table = extraction.run(dataset)
+    table = extraction.run(dataset, alongside)
     for problem in table.problems:
         say(f"Skipped: {problem}")
     return table

@@ -123,7 +123,9 @@ def compose(
         report = duplicates_report(table, found)
     if found is not None:
         positions = rows_without_duplicates(table, found, set(first.tolist()))
-        dropped = len(table) - len(positions)
+        # near-duplicates in time may have no features, and then no row in the table
+        absent = len({pair.copy for pair in found.pairs} - set(ids_of_rows(table, np.arange(len(table)))))
+        dropped = len(table) - len(positions) + absent
         steps.append({"step": "drop_duplicates", "what": describe_search(found), "dropped": dropped})
     if k > len(positions):
         without = " and ".join(

@@ -18,7 +18,7 @@ from detreduce.duplicates.search import exact_duplicates, near_duplicates
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
 from detreduce.selection.named_images import ids_of_rows, image_rows, leave_out_excluded
-from detreduce.selection.request import EXACT, FEATURES, CompositionRequest, DuplicateSearch
+from detreduce.selection.request import EXACT, FEATURES, TIME, CompositionRequest, DuplicateSearch
 
 IntArray = npt.NDArray[np.int64]
 
@@ -39,15 +39,20 @@ def duplicates_to_drop(
     if not isinstance(search, DuplicateSearch):
         return search
     dataset = source.dataset if isinstance(source, FeatureTable) else source
-    whole = FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
-    whole, allowed, request = leave_out_excluded(whole, replace(request, groups=None))
-    if len(allowed) < len(dataset):
+    whole, prefer = images_to_search(dataset, request)
+    if len(whole) < len(dataset):
         source = (
-            source.take(np.flatnonzero(np.isin(source.rows, allowed))) if isinstance(source, FeatureTable) else whole
+            source.take(np.flatnonzero(np.isin(source.rows, whole.rows))) if isinstance(source, FeatureTable) else whole
         )
-    prefer = ids_of_rows(whole, image_rows(whole, [*request.must_keep, *request.initial]))
     with step("looking for duplicates"):
         return find_duplicates(source, search, prefer, seed, cache)
+
+
+def images_to_search(dataset: DetectionDataset, request: CompositionRequest) -> tuple[FeatureTable, list[ImageId]]:
+    """Return the images that take part in a search, as a table without features, and the ids that are always kept."""
+    whole = FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
+    whole, _, request = leave_out_excluded(whole, replace(request, groups=None))
+    return whole, ids_of_rows(whole, image_rows(whole, [*request.must_keep, *request.initial]))
 
 
 def find_duplicates(
@@ -65,7 +70,7 @@ def find_duplicates(
     if search.by == EXACT:
         found = exact_duplicates(source, prefer=prefer, seed=seed, cache=cache)
     else:
-        by = cast(Literal["pixels", "boxes", "features"], search.by)
+        by = cast(Literal["pixels", "boxes", "features", "time"], search.by)
         images = _image_vectors(source) if by == FEATURES else source
         found = near_duplicates(images, threshold=search.threshold, by=by, prefer=prefer, seed=seed, cache=cache)
     warn_not_compared(found.problems)
@@ -125,6 +130,8 @@ def describe_search(found: Duplicates) -> str:
     """Describe a search for duplicates in words, as selection.json stores it."""
     if found.by == "content":
         return "equal content"
+    if found.by == TIME:
+        return f"frames with a similarity of at least {found.threshold:g} to the last kept frame of their video"
     return f"near-duplicates by {found.by} with a similarity of at least {found.threshold:g}"
 
 

@@ -245,7 +245,9 @@ def find_features(selection: Selection, dataset: DetectionDataset, cache: str | 
     blocks = _alike_by(made.get("blocks", ()))
     if not blocks:
         return _cheap_features(selection, dataset, cache)
-    return stored_features(dataset, made, blocks, cache)
+    pairs = selection.duplicates.get("pairs", ())
+    copies = {dataset.row_of[pair["copy"]] for pair in pairs if pair["copy"] in dataset.row_of}
+    return stored_features(dataset, made, blocks, cache, copies)
 
 
 def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:

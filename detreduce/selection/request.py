@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from detreduce.duplicates.result import Duplicates
     from detreduce.reducers.base import BaseReducer
 
-FEATURES, EXACT = "features", "exact"
-WAYS = ("pixels", "boxes", FEATURES, EXACT)
+FEATURES, EXACT, TIME = "features", "exact", "time"
+WAYS = ("pixels", "boxes", FEATURES, EXACT, TIME)
 DropDuplicates: TypeAlias = "bool | float | str | Mapping[str, Any] | DuplicateSearch | Duplicates | None"
 ClassFloor: TypeAlias = int | Mapping[str, int]
 
@@ -33,8 +33,8 @@ ClassFloor: TypeAlias = int | Mapping[str, int]
 class DuplicateSearch:
     """A request to search for duplicates: what to compare, and the similarity from which images count as duplicates.
 
-    `by` is ``pixels``, ``boxes``, ``features`` or ``exact``. If `threshold` is None, the default for `by` is used.
-    Raises InputError if `by` is unknown, or if `threshold` is not valid for `by`.
+    `by` is ``pixels``, ``boxes``, ``features``, ``exact`` or ``time``. If `threshold` is None, the default for `by` is
+    used. Raises InputError if `by` is unknown, or if `threshold` is not valid for `by`.
     """
 
     by: str = "pixels"
@@ -144,6 +144,11 @@ class CompositionRequest:
     def by_features(self) -> bool:
         """Whether duplicates are searched for by comparing the feature vectors of whole images."""
         return isinstance(self.drop_duplicates, DuplicateSearch) and self.drop_duplicates.by == FEATURES
+
+    @property
+    def in_time(self) -> bool:
+        """Whether duplicates are searched for among neighbouring frames of videos."""
+        return isinstance(self.drop_duplicates, DuplicateSearch) and self.drop_duplicates.by == TIME
 
 
 @dataclass(frozen=True)

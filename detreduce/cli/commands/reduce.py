@@ -150,7 +150,8 @@ DuplicatesBy = Annotated[
     typer.Option(
         help=(
             "What to compare: whole images (pixels), their largest boxes (boxes) or their features (features). "
-            "With exact, only images with equal pixels are duplicates."
+            "With exact, only images with equal pixels are duplicates. With time, each frame of a video is compared "
+            "with the last kept frame."
         ),
         rich_help_panel=DUPLICATES,
     ),

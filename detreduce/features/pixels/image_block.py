@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,13 @@ from detreduce.features.pixels.objects import PairedBoxes
 from detreduce.features.pixels.precision import Networks, resolve_precision
 from detreduce.features.pixels.roi_pooling import WORDS, PlacedBoxes
 from detreduce.features.pixels.running import Running
+from detreduce.images.alongside import Alongside, fill_left_out, nothing_more
 from detreduce.images.batches import NetworkInput, Threads, network_input, same_shape_batches, threads
-from detreduce.images.job import ImageJob, ImageVectors
+from detreduce.images.job import Array, ImageJob, ImageVectors
 from detreduce.images.store import DigestMemo, VectorStore
+
+FRAMES_AT_RISK = 32
+"""Number of frames of a video after which vectors are written. A killed run computes at most as many frames again."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +79,22 @@ def image_block(
             vectors = _vectors(folder, {**former, "forward": running.forward(device)}, boxes, len(paths))
         images, objects = vectors[0], vectors[-1] if boxes is not None else None
         batch = running.batch_size(device)
-        job = ImageJob(
+        embedding = _Embedding(absolute, partial(networks, precision), boxes, batch, pools)
+        job: ImageJob[Any] = ImageJob(
             "Embedding images",
             absolute,
             vectors,
             memo,
             prepare=lambda row, data: network_input(data, backbone.preprocess),
-            compute=_Embedding(absolute, partial(networks, precision), boxes, batch, pools),
+            compute=embedding,
             stop_at_failure=running.stop_at_failure,
             batch=batch,
         )
-        job.run(pools.decode, ahead=2 * (batch + pools.count))
+        ahead = 2 * (batch + pools.count)
+        if running.alongside is None:
+            job.run(pools.decode, ahead)
+        else:
+            _WithSecond(running.alongside, vectors, embedding).run(job, pools.decode, ahead)
     seconds = time.perf_counter() - start
     facts = {
         "backbone": backbone.name,
@@ -161,6 +171,62 @@ def _counts(vectors: ImageVectors) -> dict[str, Any]:
         "embedded": vectors.computed,
         "store": str(vectors.store.folder),
     }
+
+
+@dataclass(frozen=True)
+class _WithSecond:
+    """A job that also makes a second result for frames, and does not pass frames that are left out through a network.
+
+    `kinds` are the vectors of `embedding`.
+    """
+
+    alongside: Alongside
+    kinds: Sequence[ImageVectors]
+    embedding: _Embedding
+
+    def run(self, job: ImageJob[Any], pool: Executor, ahead: int) -> None:
+        """Run the job with the second result. If the second result needs more frames at the end, run the job again."""
+        both: ImageJob[Any] = replace(
+            job,
+            vectors=[*self.kinds, self.alongside.vectors],
+            prepare=lambda row, data: (job.prepare(row, data), self.alongside.prepare(row, data)),
+            compute=self._compute,
+            settle=self._settle,
+            recalled=self._recalled,
+            batch=max(job.batch, FRAMES_AT_RISK),
+            failures=job.failures,
+        )
+        both.run(pool, ahead)
+        job.computed += both.computed
+        self.alongside.finish()
+        # after a run that was killed, a frame may be needed that was not decoded
+        needed = [row for row in range(len(job.paths)) if row not in self.alongside.left_out]
+        for vectors in self.kinds:
+            values = vectors.array()
+            for row in needed:
+                part = slice(int(vectors.starts[row]), int(vectors.starts[row + 1]))
+                vectors.filled[part] &= np.isfinite(values[part]).all(axis=1)
+        job.run(pool, ahead)
+
+    def _recalled(self) -> None:
+        self.alongside.start()
+        fill_left_out(self.alongside, self.kinds)
+
+    def _settle(self, row: int, prepared: tuple[NetworkInput, Array]) -> Sequence[Array] | None:
+        second = prepared[1]
+        return None if self.alongside.needed(row, second) else nothing_more(row, second, self.kinds)
+
+    def _compute(self, images: Iterator[tuple[int, tuple[NetworkInput, Array]]]) -> Iterator[tuple[int, list[Array]]]:
+        """Yield each row with the vectors of `embedding` and the second vector."""
+        seconds: dict[int, Array] = {}
+
+        def inputs() -> Iterator[tuple[int, NetworkInput]]:
+            for row, (image, second) in images:
+                seconds[row] = second
+                yield row, image
+
+        for row, arrays in self.embedding(inputs()):
+            yield row, [*arrays, seconds.pop(row)]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from detreduce.errors import InputError
+from detreduce.images.alongside import Alongside
 
 if TYPE_CHECKING:
     import torch
@@ -20,13 +21,15 @@ class Running:
     at a time on one thread, and several such computations run in parallel. Other devices need batches to be fast.
     There, all batches have the same size, and the last batch is padded.
 
-    `stop_at_failure` says whether to raise ImageReadError at the first image that cannot be read.
+    `stop_at_failure` says whether to raise ImageReadError at the first image that cannot be read. `alongside` makes a
+    second result for frames of videos in the same pass.
     """
 
     batch: int | None = None
     device: str | None = None
     workers: int | None = None
     stop_at_failure: bool = False
+    alongside: Alongside | None = None
 
     def pick_device(self) -> torch.device:
         """Return the torch device, by default a GPU if one is available.

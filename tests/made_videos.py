@@ -11,24 +11,26 @@ import numpy as np
 import numpy.typing as npt
 
 WIDTH, HEIGHT, BITS = 192, 96, 12
+BAND = 8
+"""Rows with the number. Its grey values are alike, so that two frames of a scene are near-duplicates."""
 
 
 def picture(number: int, scene: int = 0) -> npt.NDArray[np.uint8]:
-    """A frame: its number as black and white blocks at the top, and below a pattern that depends on the scene."""
+    """A frame: its number as dark and bright blocks at the top, and below a pattern that depends on the scene."""
     rng = np.random.default_rng(scene)
     pattern = rng.integers(40, 220, (6, 12, 3), np.uint8)
     image = cv2.resize(pattern, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-    image[: HEIGHT // 4] = 16
+    image[:BAND] = 108
     for bit in range(BITS):
         if number >> bit & 1:
-            image[: HEIGHT // 4, bit * WIDTH // BITS : (bit + 1) * WIDTH // BITS] = 235
+            image[:BAND, bit * WIDTH // BITS : (bit + 1) * WIDTH // BITS] = 148
     return np.asarray(image)
 
 
 def number_in(image: npt.NDArray[np.uint8]) -> int:
     """The number that a frame shows."""
-    row = image[HEIGHT // 8]
-    return sum(int(row[bit * WIDTH // BITS + WIDTH // BITS // 2].mean() > 125) << bit for bit in range(BITS))
+    row = image[BAND // 2]
+    return sum(int(row[bit * WIDTH // BITS + WIDTH // BITS // 2].mean() > 128) << bit for bit in range(BITS))
 
 
 def make_video(

@@ -166,6 +166,11 @@ class Reduction:
         selection = self.request.selection
         check_labels(self.dataset, selection.method, self.reducer.needs)
         keep = self._sized(self.dataset, None).keep
+        if isinstance(keep, int) and keep > len(self.dataset) and has_videos(self.dataset):
+            raise InputError(
+                f"{keep} images should be kept, but only {len(self.dataset)} are used, with one frame every "
+                f"{self.dataset.source.every}. Use more frames (--every 0.1s, or --every 1 for all), or keep fewer."
+            )
         check_composition(self.dataset, resolve_keep(keep, len(self.dataset)), selection.composition)
 
     def check_categories(self) -> None:

@@ -21,6 +21,7 @@ from detreduce.pages.image_labels import image_labels
 from detreduce.pages.pictures import CAPACITY, Album
 from detreduce.pages.selection_view import SelectionView, view_selection
 from detreduce.pages.summary import command_again, heading, own_parameters, sentences
+from detreduce.pages.time_lines import LENGTH, SHOWN, time_lines
 from detreduce.selection.record import Selection
 from detreduce.vocabulary.keeps import keep_in_words
 
@@ -84,6 +85,9 @@ def selection_page(source: PageSource) -> bytes:
         facts=list(_facts(view, dataset)),
         command=" ".join(command_again(selection, dataset, source.output)),
         identity=_identity(selection),
+        lines=time_lines(selection, dataset),
+        lines_shown=SHOWN,
+        line_length=LENGTH,
     )
     return text.encode("utf-8", "replace")
 

@@ -42,6 +42,8 @@ from detreduce.selection.request import DuplicateSearch, SelectionRequest
 from detreduce.selection.row_categories import categories_of_rows, is_rule
 
 Source = FeatureTable | DetectionDataset
+SKIPPED_SHOWN = 20
+"""Largest number of images that cannot be read with a line of their own. A video may have thousands of such frames."""
 
 
 @dataclass(frozen=True)
@@ -447,8 +449,10 @@ def extract(dataset: DetectionDataset, extraction: Extraction, alongside: Alongs
     by_backbone = {"image", "objects"} & set(names)
     say(f"Features: {', '.join(names)}{f' by {extraction.backbone}' * bool(by_backbone)}")
     table = extraction.run(dataset, alongside)
-    for problem in table.problems:
+    for problem in table.problems[:SKIPPED_SHOWN]:
         say(f"Skipped: {problem}")
+    if (more := len(table.problems) - SKIPPED_SHOWN) > 0:
+        say(f"Skipped: {more:,} more images. selection.json lists all.")
     return table
 
 

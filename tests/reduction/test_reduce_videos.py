@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import subprocess
@@ -24,6 +25,7 @@ from detreduce.duplicates.time_search import TimeSearch
 from detreduce.duplicates.video_pass import SignaturesInPass
 from detreduce.errors import DetreduceWarning, InputError
 from detreduce.features.request import Extraction
+from detreduce.pages.time_lines import time_lines
 from detreduce.reduction.steps import extract
 from detreduce.selection.explanation import explain
 from detreduce.selection.record import Selection
@@ -77,6 +79,7 @@ from detreduce.duplicates.time_search import TimeSearch
 from detreduce.duplicates.video_pass import SignaturesInPass
 from detreduce.features.request import Extraction
 from detreduce.features.pixels import image_block
+from detreduce.pages.time_lines import time_lines
 from detreduce.reduction.steps import extract
 
 video, cache, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
@@ -230,3 +233,30 @@ def test_frames_csv_names_the_order_of_choice(drive: Path, tmp_path: Path) -> No
     assert lines[0] == "image,video,frame,time,rank"
     ranks = {line.split(",")[0]: int(line.split(",")[4]) for line in lines[1:]}
     assert ranks == {f"images/{image}": rank for rank, image in enumerate(selection["image_ids"], start=1)}
+
+
+def test_the_page_has_a_time_line_for_each_video(drive: Path, tmp_path: Path) -> None:
+    make_video(drive.parent / "b & <c>.mp4", 20)
+    dr.reduce(drive.parent, tmp_path / "out", keep=10, every=2, cache=tmp_path / "cache")
+    page = (tmp_path / "out" / "selection.html").read_text(encoding="utf-8")
+    made = Selection.load(tmp_path / "out" / "selection.json")
+    times = time_lines(made, dr.load_dataset(drive.parent, every=2))
+    assert [line.name for line in times] == ["b & <c>.mp4", "drive.mp4"]
+    assert sum(line.kept for line in times) == 10 and [line.used for line in times] == [10, 20]
+    for line in times:
+        assert line.kept_path.count("M") == line.kept == len(line.marks)
+        for mark in line.marks:
+            number = int(mark.words.split("_")[1][:6])
+            last = max(record.frame.time for record in dr.load_dataset(drive.parent / line.name, every=2))
+            assert mark.x == pytest.approx(1000 * number / 10 / last, abs=0.1)
+            assert html.escape(mark.words) in page
+    assert page.count('<figure class="line">') == 2
+    assert page.count("data:image/jpeg") >= 20, "frames have pictures"
+
+
+def test_without_videos_there_is_no_time_line(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(4):
+        cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), picture(number, number))
+    dr.reduce(tmp_path / "in", tmp_path / "out", "first", keep=2)
+    assert "Kept frames in time" not in (tmp_path / "out" / "selection.html").read_text(encoding="utf-8")

@@ -1,0 +1,100 @@
+"""One time line per video: when its frames were kept, and which frames were left out as near-duplicates."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import significant
+from detreduce.selection.record import Selection
+
+LENGTH = 1000
+"""Length of a time line in units of its drawing."""
+SHOWN = 40
+"""Largest number of videos with a time line."""
+MARKS = 4000
+"""Largest number of marks of kept frames with a tooltip. All other kept frames are drawn without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A kept frame: its position on the line, and the text of its tooltip."""
+
+    x: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLine:
+    """The time line of one video.
+
+    Attributes
+    ----------
+    name
+        The video.
+    seconds
+        Time of the last frame that is used, in seconds.
+    used, kept
+        Number of frames that are used, and number of kept frames.
+    marks
+        The kept frames.
+    kept_path
+        SVG path of the marks of all kept frames.
+    alike_path
+        SVG path of the marks of near-duplicates.
+    """
+
+    name: str
+    seconds: float
+    used: int
+    kept: int
+    marks: tuple[Mark, ...]
+    kept_path: str
+    alike_path: str
+
+    @property
+    def length(self) -> str:
+        """The length in words."""
+        minutes, seconds = divmod(round(self.seconds), 60)
+        return f"{minutes} min {seconds} s" if minutes else f"{significant(self.seconds)} s"
+
+
+def time_lines(selection: Selection, dataset: DetectionDataset) -> tuple[TimeLine, ...]:
+    """Return one time line per video, in the order of their names. Without videos, the result is empty."""
+    rows: dict[Path, list[int]] = {}
+    for row, record in enumerate(dataset):
+        if record.frame is not None:
+            rows.setdefault(record.frame.video, []).append(row)
+    ranks = {image: rank for rank, image in enumerate(selection.image_ids, start=1)}
+    alike = {pair["copy"] for pair in selection.duplicates.get("pairs", ())} - ranks.keys()
+    lines, left = [], MARKS
+    for video, frames in rows.items():
+        records = [dataset[row] for row in frames]
+        times = {record.id: record.frame.time for record in records if record.frame is not None}
+        end = max(times.values()) or 1.0
+        places = {image: round(LENGTH * time / end, 1) for image, time in times.items()}
+        kept = [record for record in records if record.id in ranks]
+        marks = tuple(
+            Mark(places[record.id], f"{record.name}, {times[record.id]:.1f} s, number {ranks[record.id]}")
+            for record in kept[:left]
+        )
+        left -= len(marks)
+        lines.append(
+            TimeLine(
+                name=Path(os.path.relpath(video, dataset.source.root)).as_posix(),
+                seconds=max(times.values()),
+                used=len(records),
+                kept=len(kept),
+                marks=marks,
+                kept_path=_ticks({places[record.id] for record in kept}, 2, 22),
+                alike_path=_ticks({places[record.id] for record in records if record.id in alike}, 16, 8),
+            )
+        )
+    return tuple(lines)
+
+
+def _ticks(places: set[float], top: int, height: int) -> str:
+    """Return an SVG path with a vertical line at each place."""
+    return "".join(f"M{place:g} {top}v{height}" for place in sorted(places))

@@ -81,7 +81,10 @@ Categories = Annotated[
     typer.Option(
         metavar="RULE",
         autocompletion=completion.rules,
-        help="How to group images into categories: rarest, dominant, combination, none, or a YAML file of rules.",
+        help=(
+            "How to group images into categories: rarest, dominant, combination, none, video (each video), or a YAML "
+            "file of rules."
+        ),
         rich_help_panel=CHOICE,
     ),
 ]

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -106,12 +107,27 @@ class Album:
         """
         wanted = [row for row in dict.fromkeys(rows) if row not in self.pictures]
         read = wanted if self.left > 0 else []
+        frames = sorted((row for row in read if self.dataset[row].frame is not None), key=self._time)
+        files = [row for row in read if self.dataset[row].frame is None]
         with ThreadPoolExecutor() as pool, progress("pictures", len(read), "images") as advance:
-            for row, small in zip(read, pool.map(_small, (self.dataset[row] for row in read)), strict=True):
-                self.pictures[row] = self._picture(row, small)
+            # frames one after the other, because a video is fast to read only forward
+            rows = chain(
+                zip(files, pool.map(_small, (self.dataset[row] for row in files)), strict=True),
+                ((row, _small(self.dataset[row])) for row in frames),
+            )
+            found = {}
+            for row, small in rows:
+                found[row] = small
                 advance()
+        for row in read:
+            self.pictures[row] = self._picture(row, found[row])
         for row in wanted[len(read) :]:
             self.pictures[row] = self._picture(row, None)
+
+    def _time(self, row: int) -> tuple[str, int]:
+        """Return the video and the number of the frame in a row, to sort frames."""
+        frame = self.dataset[row].frame
+        return ("", -1) if frame is None else (str(frame.video), frame.number)
 
     def _picture(self, row: int, small: tuple[str, int, int] | None) -> Picture:
         """Make the picture of a row from the result of `_small`, and reduce the remaining capacity."""

@@ -126,7 +126,14 @@ def compose(
         # near-duplicates in time may have no features, and then no row in the table
         absent = len({pair.copy for pair in found.pairs} - set(ids_of_rows(table, np.arange(len(table)))))
         dropped = len(table) - len(positions) + absent
-        steps.append({"step": "drop_duplicates", "what": describe_search(found), "dropped": dropped})
+        steps.append(
+            {
+                "step": "drop_duplicates",
+                "what": describe_search(found),
+                "dropped": dropped,
+                **({"without_features": absent} if absent else {}),
+            }
+        )
     if k > len(positions):
         without = " and ".join(
             ["excluded images"] * bool(excluded)

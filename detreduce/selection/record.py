@@ -86,6 +86,7 @@ class Selection(SelectionData):
                 "smaller keep."
             )
         lost = len(self.provenance.get("skipped_images", ()))
+        lost += sum(int(step.get("without_features", 0)) for step in self.steps)
         k = resolve_keep(keep, int((self.category_codes >= 0).sum()) + lost)
         least = int(self.provenance.get("kept_first", 0))
         if not least <= k <= len(self):

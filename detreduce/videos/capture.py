@@ -36,6 +36,8 @@ def open_video(video: Path, options: Sequence[int] = ()) -> cv2.VideoCapture:
             capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG, list(options))
     except cv2.error:
         raise ImageReadError(NO_VIDEO) from None
+    except UnicodeError:
+        raise ImageReadError("the name of the file is not UTF-8; rename the file") from None
     if not capture.isOpened():
         raise ImageReadError(NO_VIDEO)
     return capture

@@ -53,10 +53,9 @@ class VideoReader:
             yield number, self._frame(number, jump=jump)
 
     def _frame(self, number: int, *, jump: bool) -> RGB | None:
-        if number < self._number:
+        jumped = jump and self._jump(number)
+        if number < self._number and not jumped:
             self._restart()
-        if jump:
-            self._jump(number)
         while self._number < number:
             if not self._grab():
                 return None
@@ -88,17 +87,22 @@ class VideoReader:
                 return place
         return self._number + 1
 
-    def _jump(self, number: int) -> None:
-        """Continue at the last frame before `number` at which decoding can start, if this skips many frames."""
+    def _jump(self, number: int) -> bool:
+        """Continue at the last frame before `number` at which decoding can start, if this saves time.
+
+        Return whether the video is now at or before the frame `number`.
+        """
         keys = self.index.keys
         place = int(np.searchsorted(keys, number, side="right")) - 1
-        if not self.index.timed or place < 0 or keys[place] - self._number <= _WORTH_A_JUMP:
-            return
+        near = number - self._number >= 0 and (place < 0 or keys[place] - self._number <= _WORTH_A_JUMP)
+        if not self.index.timed or place < 0 or near:
+            return False
         self._capture.set(cv2.CAP_PROP_POS_MSEC, float(self.index.times[keys[place]]) * 1000)
         # a failed jump may end anywhere: only a time in the index is proof
         self._number = -2
         if not self._grab() or not 0 <= self._number <= number:
             self._restart()
+        return True
 
     def _restart(self) -> None:
         """Read again from the first frame."""

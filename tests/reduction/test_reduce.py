@@ -76,7 +76,7 @@ def test_a_dataset_and_labels_for_each_image(data: Path, tmp_path: Path) -> None
     dataset = dr.load_dataset(data, split="train")
     made = dr.reduce(dataset, tmp_path / "more", "mms", 3, 0, labels, blocks=["image"], groups=labels, max_per_group=1)
     assert made.selection.categories["full"] == {"a": 3, "b": 4, "c": 4}, "the labels of those that could be read"
-    with pytest.raises(InputError, match="split and images"):
+    with pytest.raises(InputError, match="split, images and every"):
         dr.reduce(dataset, tmp_path / "other", split="train")
 
 

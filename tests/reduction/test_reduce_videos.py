@@ -101,7 +101,8 @@ print(len(seen), table.provenance["image"]["passes"])
 """
 
 
-@pytest.mark.parametrize("last", [9, 22, 33])
+@pytest.mark.long
+@pytest.mark.parametrize("last", [22])
 def test_a_killed_run_goes_on_from_the_last_stored_batch(last: int, drive: Path, tmp_path: Path) -> None:
     def run(cache: Path, last: int) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", KILLED, str(drive), str(cache), str(last)]

@@ -314,8 +314,8 @@ def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
             advance()
             problems += faults
     named = {problem.file for problem in problems}
-    files = [record.path for record in dataset if record.path not in named and record.frame is None]
-    for path, words in damaged_jpegs(files).items():
+    others = [record.path for record in files if record.path not in named]
+    for path, words in damaged_jpegs(others).items():
         problems.append(Problem(path, f"damaged; decoders fill in the missing parts ({words})"))
     return tuple(problems)
 

@@ -14,6 +14,8 @@ from detreduce.duplicates.descriptors import describe
 from detreduce.duplicates.matching import CANDIDATE, Match
 from detreduce.duplicates.signatures import Bytes
 
+TIME = "time"
+"""The value of `by` for a search among neighbouring frames."""
 Picture = Callable[[int], "Bytes | None"]
 """A function that returns the small grey picture of an image by its position, or None if it is not known."""
 

@@ -16,10 +16,12 @@ import numpy.typing as npt
 from detreduce.arrays.class_counts import boxes_of_images
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.dataset.writing.apart import check_cache_apart
+from detreduce.duplicates.in_time import TIME
 from detreduce.duplicates.matching import Comparison, FeatureComparison, Match, PixelComparison, star_groups
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.result import DuplicatePair, Duplicates
 from detreduce.duplicates.signatures import Region, Signatures, read_signatures
+from detreduce.duplicates.time_search import TimeSearch
 from detreduce.errors import InputError, nearest
 from detreduce.features.table import FeatureTable
 from detreduce.machine.cache_folder import cache_folder
@@ -29,7 +31,6 @@ FEATURE_THRESHOLD = 0.95
 LOWEST = 0.4
 """The lowest allowed threshold for comparisons by pixels or boxes."""
 IMAGES_BY = ("pixels", "boxes")
-TIME = "time"
 BY = (*IMAGES_BY, "features", TIME)
 SMALLEST_BOX = 32
 """The smallest side in pixels of a box that is compared. Smaller boxes have too few pixels."""
@@ -98,9 +99,7 @@ def near_duplicates(
     start = time.perf_counter()
     dataset, rows = _dataset_rows(source)
     if by == TIME:
-        from detreduce.duplicates.time_search import TimeSearch
-
-        return TimeSearch(dataset, rows, limit, tuple(prefer), seed, cache, workers).run()
+        return TimeSearch(dataset, rows, limit, tuple(prefer), seed, cache, workers, near_duplicates).run()
     signatures = None if by == "features" else signatures_of(dataset, rows, by, cache, workers)
     images = _Images.of(dataset, rows, signatures, prefer, seed)
     if signatures is None:

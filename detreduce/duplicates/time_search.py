@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
-from detreduce.duplicates.in_time import FramesInOrder, TimeGroups, frames_by_video
+from detreduce.dataset.writing.apart import check_cache_apart
+from detreduce.duplicates.in_time import TIME, FramesInOrder, TimeGroups, frames_by_video
 from detreduce.duplicates.matching import Match
 from detreduce.duplicates.result import DuplicatePair, Duplicates
-from detreduce.duplicates.search import TIME, near_duplicates, signatures_of
+from detreduce.duplicates.signatures import read_signatures
 from detreduce.duplicates.video_pass import SignaturesInPass
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
@@ -37,6 +38,8 @@ class TimeSearch:
         Ids of images that are always kept.
     seed, cache, workers
         See `near_duplicates`.
+    others
+        The function `near_duplicates`, for images that are not frames. If None, they are not compared.
     """
 
     dataset: DetectionDataset
@@ -46,6 +49,7 @@ class TimeSearch:
     seed: int = 0
     cache: str | Path | None = None
     workers: int | None = None
+    others: Callable[..., Duplicates] | None = None
 
     @property
     def _preferred(self) -> set[int]:
@@ -68,7 +72,9 @@ class TimeSearch:
         self.check()
         start = time.perf_counter()
         frames = np.array([row for row in self.rows.tolist() if self.dataset[row].frame is not None], np.int64)
-        signatures = signatures_of(self.dataset, frames, TIME, self.cache, self.workers)
+        check_cache_apart(self.cache, self.dataset)
+        paths = [self.dataset[row].path for row in frames.tolist()]
+        signatures = read_signatures(paths, cache_folder(self.cache), self.workers)
         places = frames_by_video([self.dataset[row] for row in frames.tolist()])
         preferred = self._preferred
         groups = TimeGroups(self.threshold, {place for place, row in enumerate(frames.tolist()) if row in preferred})
@@ -110,9 +116,9 @@ class TimeSearch:
         count = sum(self.dataset[row].frame is not None for row in self.rows.tolist()) - len(failures)
         found = Duplicates(tuple(groups), tuple(pairs), count, TIME, self.threshold, problems)
         images = np.array([row for row in self.rows.tolist() if self.dataset[row].frame is None], np.int64)
-        if len(images) < 2:
+        if len(images) < 2 or self.others is None:
             return found
-        others = near_duplicates(
+        others = self.others(
             FeatureTable(self.dataset, images, {}),
             threshold=self.threshold,
             prefer=self.prefer,

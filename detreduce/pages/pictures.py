@@ -111,13 +111,11 @@ class Album:
         files = [row for row in read if self.dataset[row].frame is None]
         with ThreadPoolExecutor() as pool, progress("pictures", len(read), "images") as advance:
             # frames one after the other, because a video is fast to read only forward
-            rows = chain(
-                zip(files, pool.map(_small, (self.dataset[row] for row in files)), strict=True),
-                ((row, _small(self.dataset[row])) for row in frames),
-            )
-            found = {}
-            for row, small in rows:
-                found[row] = small
+            records = (self.dataset[row] for row in files)
+            results = chain(pool.map(_small, records), (_small(self.dataset[row]) for row in frames))
+            found: dict[int, tuple[str, int, int] | None] = {}
+            for place, small in zip([*files, *frames], results, strict=True):
+                found[place] = small
                 advance()
         for row in read:
             self.pictures[row] = self._picture(row, found[row])

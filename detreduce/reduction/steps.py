@@ -22,7 +22,7 @@ from detreduce.dataset.write import SubsetReport, check_output, subset_report, w
 from detreduce.display.listener import say
 from detreduce.duplicates.leakage import leaked_images, matches_in_words
 from detreduce.duplicates.result import Duplicates
-from detreduce.duplicates.search import THRESHOLD
+from detreduce.duplicates.search import THRESHOLD, near_duplicates
 from detreduce.duplicates.time_search import TimeSearch
 from detreduce.errors import DetreduceWarning, InputError
 from detreduce.features.extract import extract_features
@@ -395,7 +395,8 @@ class Reduction:
             search, selection = composition.drop_duplicates, self.request.selection
             assert isinstance(search, DuplicateSearch)
             threshold = THRESHOLD if search.threshold is None else search.threshold
-            time = TimeSearch(self.dataset, whole.rows, threshold, prefer, selection.seed, selection.cache)
+            given = prefer, selection.seed, selection.cache, None, near_duplicates
+            time = TimeSearch(self.dataset, whole.rows, threshold, *given)
             frames = time.in_pass()
             source: Source = extract(self.dataset, self.extractions[0], frames)
             found = self.check_room(time.result(frames.matches))

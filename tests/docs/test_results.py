@@ -146,6 +146,9 @@ def test_the_answers_to_the_predictions_are_what_is_kept(results: ModuleType, mo
     assert f"by {unequal[0]['difference']:.3f} and {unequal[1]['difference']:.3f}" in answers
     assert all(item["verdict"].startswith("better") and item["difference"] >= 0.03 for item in unequal)
     assert all(more["difference"] > less["difference"] for more, less in zip(unequal, equal, strict=True))
+    stream = unequal[1]
+    interval = f"{stream['difference']:+.3f} ({stream['low']:+.3f} to {stream['high']:+.3f})"
+    assert paragraph_with("docs/training-for-less.md", "`cluster_balanced`", interval)
     means = [summary_of(name, "cleaned") for name in ("clips_equal", "clips_zipf15")]
     assert f"means differ by {means[1] - means[0]:.3f}" in section
 

@@ -122,7 +122,7 @@ def test_the_advice_at_the_top_is_what_is_kept() -> None:
         assert f"by {found['difference']:.3f}" in batch and found["verdict"].startswith("better")
     clean = advice_row("a few scenes have most of the images")
     kept_images = difference("demo", "srs(drop_duplicates)", 180)
-    for found in (kept_images, difference("clips_zipf15", "cleaned", 0.05)):
+    for found in (kept_images, difference("clips_confirm", "cleaned", 0.05)):
         assert f"by {found['difference']:.3f}" in clean and found["verdict"].startswith("better")
     for method in ("cleaned", "balanced"):
         assert difference("clips_equal", method, 0.05)["verdict"].startswith("no difference")
@@ -146,6 +146,9 @@ def test_the_answers_to_the_predictions_are_what_is_kept(results: ModuleType, mo
     assert f"by {unequal[0]['difference']:.3f} and {unequal[1]['difference']:.3f}" in answers
     assert all(item["verdict"].startswith("better") and item["difference"] >= 0.03 for item in unequal)
     assert all(more["difference"] > less["difference"] for more, less in zip(unequal, equal, strict=True))
+    again = difference("clips_confirm", "cleaned", 0.05)
+    assert again["verdict"].startswith("better") and again["seeds"] == 5
+    assert f"gains {again['difference']:+.3f} ({again['low']:+.3f} to {again['high']:+.3f})" in answers
     stream = unequal[1]
     interval = f"{stream['difference']:+.3f} ({stream['low']:+.3f} to {stream['high']:+.3f})"
     assert paragraph_with("docs/training-for-less.md", "`cluster_balanced`", interval)

@@ -93,8 +93,8 @@ class DatasetSummary:
         gives the size of an image, only the part of a box inside the image counts. None if boxes are given as fractions
         of the image (YOLO).
     side_quantiles
-        Quantile -> size of a box, sqrt(box area / image area), over all boxes in images of known size. Only the part of
-        a box inside the image counts. Empty if no image has a known size.
+        Quantiles of the size of the boxes, sqrt(box area / image area), over all boxes in images of known size. Only
+        the part of a box inside the image counts. Empty if no image has a known size.
     splits
         Number of images in each split.
     problems

@@ -21,7 +21,7 @@ class JoinedClasses:
         The name of each class. The classes of the first split come first, in their order, followed by classes that
         occur only in other splits.
     numbers
-        Name of each split -> index in `names` of each class of the split.
+        For each split, the index in `names` of each class of the split. Keyed by the name of the split.
     disagreements
         Descriptions of ids that mean different classes in different splits. Empty if all ids agree.
     """

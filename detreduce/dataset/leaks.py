@@ -61,7 +61,7 @@ class Leaks:
     Attributes
     ----------
     splits
-        Name of each split (train, val, test) -> number of its images.
+        The number of images in each split, keyed by the name of the split (train, val, test).
     pairs
         One entry for each image of a split that also occurs in an earlier split, as the same file or with the same
         bytes.

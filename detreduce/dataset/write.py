@@ -97,7 +97,7 @@ def write_subset(
     discard_changes
         Whether `overwrite` may replace the folder even if this deletes such files.
     files
-        Further files to write into the folder, as name -> content.
+        The content of further files to write into the folder, keyed by the name of the file.
     others
         Other splits of the dataset that are already loaded, keyed by name.
     frames
@@ -165,7 +165,7 @@ def write_split(
     dataset
         The split from which the new splits are taken.
     held_out
-        The new splits, as name of the split -> ids of its images.
+        The ids of the images of each new split, keyed by the name of the split.
     output, overwrite, discard_changes
         See `write_subset`.
     link

@@ -80,7 +80,7 @@ class LeakageReport:
     Attributes
     ----------
     splits
-        Name of each split -> number of its images. The splits are train, val and test, as far as the dataset has them.
+        The number of images in each split, keyed by split. Splits: train, val and test, if they exist.
     leaked
         The images that match an image of an earlier split. If an image matches several earlier splits, it is listed
         once for each of them.

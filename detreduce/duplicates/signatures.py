@@ -54,7 +54,7 @@ class Signatures:
     sizes
         (n, 2) int64: width and height of each decoded image in pixels. Zero if the image could not be read.
     failures
-        Index of each image that could not be read -> reason.
+        The reason why an image could not be read, keyed by the index of the image.
     from_cache
         The number of signatures that came from the cache.
     """

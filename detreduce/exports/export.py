@@ -129,7 +129,7 @@ class FolderContent:
     images
         For each image: the path of the original file, and the new path relative to the folder.
     files
-        Path of every other file, relative to the folder -> content of the file.
+        The content of every other file, keyed by the path of the file relative to the folder.
     """
 
     images: Sequence[tuple[Path, PurePosixPath]]

@@ -22,15 +22,15 @@ class Extracted:
     Attributes
     ----------
     blocks
-        Name of each block -> its features, (n, d) float32.
+        The features of each block, (n, d) float32, keyed by the name of the block.
     objects
         The vector of each class in each image, for the block ``objects``. None if this block is not extracted.
     provenance
-        Name of each block -> how it was computed, as values that JSON can store.
+        How each block was computed, as values that JSON can store, keyed by the name of the block.
     failures
-        Row of each image that the table has to leave out -> reason.
+        The reason why the table has to leave out an image, keyed by the row of the image.
     left_out
-        Rows of frames of videos that have no features, because they are near-duplicates.
+        Rows of the frames of videos that have no features, because they are near-duplicates of other frames.
     """
 
     blocks: Blocks = field(default_factory=dict)

@@ -34,7 +34,7 @@ class FeatureTable:
     rows
         (n,) int64, ascending: the row in the dataset of each row of the table. Skipped images are missing here.
     blocks
-        Name of each block -> its features as extracted, not scaled, (n, d_b) float32.
+        The unscaled features of each block, (n, d_b) float32, keyed by the name of the block.
     provenance
         How the features were computed: backbone, preprocessing, hashes, seconds. All values can be stored as JSON.
     problems

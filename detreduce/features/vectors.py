@@ -119,7 +119,7 @@ class _CsvVectors:
     vectors
         (n, d): the vector of each image of the dataset. None if no row of the file matches an image.
     line_of
-        Row of each image that was found -> number of its line in the file.
+        The line number in the file of each image that was found, keyed by the row of the image.
     strangers
         The names in the file that do not match any image.
     """

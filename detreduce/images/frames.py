@@ -28,11 +28,11 @@ class WantedFrames:
     Attributes
     ----------
     numbers
-        Video -> (number of the frame, row of the image), sorted by the number.
+        For each video, pairs of a frame's number and the row of its image, sorted by the number.
     digests
-        Row of each frame -> its digest. Frames of a video that cannot be read have no digest.
+        The digest of each frame, keyed by its row. Frames of a video that cannot be read have no digest.
     errors
-        Video that cannot be read -> reason.
+        The reason why a video cannot be read, keyed by the video.
     """
 
     numbers: Mapping[Path, Sequence[tuple[int, int]]] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class FramePreparation:
     Attributes
     ----------
     prepare
-        Function (row, RGB pixels) -> prepared frame. It runs in the threads of `pool`.
+        A function that gets a row and RGB pixels, and returns the prepared frame. It runs in the threads of `pool`.
     pool
         The threads.
     decoded

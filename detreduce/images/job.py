@@ -44,8 +44,8 @@ class ImageVectors:
         (n + 1,) int64: index of each image's first vector. The last entry is the number of vectors. If each image has
         exactly one vector, this is 0, 1, ..., n.
     key
-        Function (index of a vector, digest of its image) -> key of the vector in the store. By default, the key is the
-        digest.
+        A function that gets the index of a vector and the digest of its image, and returns the vector's key in the
+        store. By default, the key is the digest.
 
     Attributes
     ----------
@@ -151,8 +151,8 @@ class ImageJob(Generic[T]):
     memo
         The remembered digests of files, so that files that have not changed are not read again.
     prepare
-        Function (row, bytes of the file) -> prepared image. It may raise ImageReadError, and runs in the threads that
-        read. For a frame of a video, it gets the RGB pixels instead of the bytes.
+        A function that gets a row and the bytes of its file, and returns the prepared image. For a frame of a video, it
+        gets the RGB pixels instead of the bytes. It may raise ImageReadError, and runs in the threads that read.
     compute
         Function that receives an iterator of (row, prepared image) and yields (row, arrays), in any order. `arrays`
         contains one (k, d) array for each kind of vector.
@@ -162,7 +162,7 @@ class ImageJob(Generic[T]):
         The vectors are written to disk whenever this number of images has been computed. If the process is killed, the
         work for at most this number of images is lost.
     failures
-        Row of each unreadable image -> reason.
+        The reason why an image cannot be read, keyed by the row of the image.
     suspects
         Rows of the images that were decoded but may be damaged.
     computed

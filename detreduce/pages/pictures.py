@@ -83,7 +83,7 @@ class Album:
     Attributes
     ----------
     pictures
-        Row of each image in the dataset -> its picture.
+        The picture of each image, keyed by the row of the image in the dataset.
     cut
         The number of pictures without their image or without their boxes because the page was full.
     """

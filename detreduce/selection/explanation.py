@@ -83,9 +83,9 @@ class Explanation:
     nearest_by
         Names of the feature blocks from which distances were computed.
     classes
-        Class name -> number of boxes in the image.
+        The number of boxes of each class in the image, keyed by the class name.
     alone
-        Class name -> number of boxes in the image, for those classes that no other kept image contains.
+        The same numbers, but only for classes that no other kept image contains.
     labelled
         Whether the images of the dataset have labels.
     leaked_as

@@ -74,9 +74,9 @@ class Plan:
     parts
         All splits of the datasets.
     shown
-        Split -> the images to write, in the order of the datasets.
+        The images to write, in the order of the datasets, keyed by split.
     labels_from
-        Image -> the image whose labels it gets, for images that get the labels of another dataset.
+        For each image that gets the labels of another dataset, the image whose labels it gets.
     repeated
         The images that are not written because an earlier dataset contains them.
     yolo

@@ -35,7 +35,7 @@ class MergeResult:
     format
         The format of the merged dataset, ``yolo`` or ``coco``.
     splits
-        Name of each split -> number of its images.
+        The number of images in each split, keyed by the name of the split.
     boxes
         The number of boxes in all splits, without crowd regions.
     class_names

@@ -131,7 +131,7 @@ class Unread(NamedTuple):
 
 
 def find_unread(folder: Path) -> list[Unread]:
-    """Return the annotation files below a folder, by format.
+    """Find the annotation files below a folder. Return one entry per format.
 
     For each suffix, about 100 files are opened, which are spread evenly over the sorted names. If none of them contains
     annotations, further files are opened until one does. Therefore, the numbers count only files that were opened.

@@ -37,7 +37,7 @@ def dataset_html(
     Parameters
     ----------
     content
-        Facts to show first, as name -> value.
+        Facts to show first, keyed by their names.
     class_names
         The C names of the classes. C is 0 if the dataset is not labelled.
     counts

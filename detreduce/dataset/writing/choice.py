@@ -34,7 +34,7 @@ class Choice:
     frames
         The image format in which frames of videos are written.
     held_out
-        The new splits that are taken out of `dataset`, as name of the split -> ids of its images.
+        The new splits that are taken out of `dataset`: the ids of their images, keyed by the name of the split.
     """
 
     dataset: DetectionDataset

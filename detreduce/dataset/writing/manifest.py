@@ -78,7 +78,7 @@ class Contents:
     Attributes
     ----------
     unchanged
-        Path in the folder -> state, for the files and folders that detreduce wrote and nobody has changed.
+        The states of files and folders that detreduce wrote and nobody has changed, keyed by the path in the folder.
     changed
         The same for the files that detreduce wrote and somebody has changed.
     foreign

@@ -41,9 +41,9 @@ class ImageBlock:
         (m, d) float32: one row per (image, class) pair. The rows of an image that could not be read are NaN. None if no
         boxes were pooled.
     failures
-        Row of each image that could not be read -> reason.
+        The reason why an image could not be read, keyed by the row of the image.
     provenance
-        Name of each block -> how it was computed, as values that JSON can store.
+        How each block was computed, as values that JSON can store, keyed by the name of the block.
     """
 
     vectors: npt.NDArray[np.float32]

@@ -57,8 +57,8 @@ class ProxyBlocks:
     dynamics
         The result of `dynamics_block`, or None if this block is not requested.
     failures
-        Row -> reason, for images that are missing from the log and cannot be read. Empty if another block reads the
-        images, because that block records the unreadable images itself.
+        For each image that is missing from the log and cannot be read: the reason, keyed by the row of the image. Empty
+        if another block reads the images, because that block records the unreadable images itself.
     """
 
     names: tuple[str, ...]

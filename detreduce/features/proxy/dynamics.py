@@ -45,7 +45,7 @@ def box_scores(
     Returns
     -------
     dict
-        Name of each score -> (B,) float64:
+        The values of each score, (B,) float64, keyed by the name of the score:
 
         - ``vps``: the variance of IoU x confidence over the epochs (Yagi 2025, arXiv 2505.17245). Boxes are matched to
           predictions by `detreduce.training.box_matching.match`.

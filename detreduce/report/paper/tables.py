@@ -53,7 +53,7 @@ class PaperTable:
     measure, unit
         The name of the measure, and its unit. The unit may be empty.
     rows
-        Name of a method or control -> one cell for each keep. Controls come first.
+        One cell for each keep, keyed by the name of the method or control. Controls come first.
     """
 
     measure: str

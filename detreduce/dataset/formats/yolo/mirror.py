@@ -27,7 +27,7 @@ class Mirror:
     outside
         The folder in the output for the other paths.
     places
-        A cache: original path -> path in the output. It can have 100,000 entries.
+        A cache of the path in the output for each original path. It can have 100,000 entries.
     """
 
     root: Path

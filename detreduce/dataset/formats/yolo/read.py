@@ -205,12 +205,11 @@ class SplitFiles:
     Attributes
     ----------
     names
-        Absolute path of each image -> name of the image.
+        The name of each image, keyed by the absolute path of the image.
     label_roots
-        Labels folder -> all label files below it.
+        All label files below each labels folder, keyed by the folder.
     linked_folders
-        Images folder that is a link -> the folder to which it points. Only links without labels next to them are
-        listed.
+        The target of each images folder that is a link. Only links without labels next to them are listed.
     """
 
     names: dict[str, str] = field(default_factory=dict)

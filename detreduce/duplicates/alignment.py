@@ -71,7 +71,7 @@ def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Over
 
 
 def unaligned_similarity(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> float:
-    """Return the correlation of the details of two (64, 64) pictures as they lie, as for a camera that stands still."""
+    """Return the correlation of the details of two (64, 64) pictures without alignment, as for a fixed camera."""
     return _compare(first.astype(np.float32), second.astype(np.float32), _IDENTITY, _SIGMA).similarity
 
 

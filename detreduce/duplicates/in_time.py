@@ -1,4 +1,4 @@
-"""Near-duplicates in time: frames of a video that show the same as the last frame that was kept."""
+"""Find near-duplicates in time: frames of a video that look like the last frame that was kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Picture = Callable[[int], "Bytes | None"]
 
 
 def similarity_in_time(one: Bytes, other: Bytes, threshold: float) -> float:
-    """Return the similarity of two neighbouring frames. They are aligned only if this can reach the threshold."""
+    """Return the similarity of two frames. They are aligned only if this may raise it to the threshold."""
     still = unaligned_similarity(one, other)
     if still >= threshold:
         return still
@@ -33,19 +33,20 @@ def similarity_in_time(one: Bytes, other: Bytes, threshold: float) -> float:
 class TimeGroups:
     """Groups of neighbouring frames, made one frame after the other.
 
-    The first frame of a video leads. Each next frame joins the last leader if it is similar enough, and leads
-    otherwise. So a slow change over many frames starts a new group.
+    The first frame of a video is the leader of the first group. Each following frame joins the last leader if the two
+    are similar enough. Otherwise it becomes the next leader. Therefore, a slow change over many frames starts a new
+    group.
 
     Attributes
     ----------
     threshold
         Lowest similarity of a frame to the leader of its group.
     always_lead
-        Positions of frames that always lead.
+        Positions of frames that always become leaders.
     matches
-        Position of each frame that joined a leader -> the match.
+        The match of each frame that joined a leader, keyed by the position of the frame.
     similarities
-        (position of a leader, position of a frame) -> similarity. It may be shared, so that nothing is compared twice.
+        Similarities by the positions of leader and frame. Objects may share this dict, to compare each pair only once.
     """
 
     threshold: float
@@ -55,7 +56,7 @@ class TimeGroups:
     _leaders: dict[Path, tuple[int, Bytes]] = field(default_factory=dict)
 
     def add(self, video: Path, place: int, picture: Bytes) -> bool:
-        """Add the next frame of a video, and return whether it leads."""
+        """Add the next frame of a video. Return whether it becomes a leader."""
         leader = self._leaders.get(video)
         if leader is not None and place not in self.always_lead:
             pair = leader[0], place
@@ -71,16 +72,16 @@ class TimeGroups:
 
 @dataclass
 class FramesInOrder:
-    """The frames of a list of images, added to groups in the order of their numbers.
+    """Adds the frames of each video to groups, in the order of their numbers.
 
-    A frame is added when all earlier frames of its video are added. Frames without a picture are skipped.
+    A frame is added after all earlier frames of its video. Frames without a picture are skipped.
 
     Attributes
     ----------
     groups
         The groups.
     places
-        Video -> positions of its frames, by ascending numbers.
+        The positions of the frames of each video, sorted by the number of the frame.
     picture
         The picture of a frame by its position.
     """
@@ -92,7 +93,7 @@ class FramesInOrder:
     _ranks: dict[Path, dict[int, int]] = field(default_factory=dict)
 
     def add_known(self) -> None:
-        """Add the first frames of each video up to the first frame without a picture."""
+        """Add the frames of each video that precede the first frame without a picture."""
         for video in self.places:
             self._add(video, len(self.places[video]), stop=True)
 
@@ -102,7 +103,7 @@ class FramesInOrder:
             self._add(video, len(self.places[video]), stop=False)
 
     def add_up_to(self, video: Path, place: int) -> bool:
-        """Add the frames of a video up to a position. Return whether the frame at this position leads a group."""
+        """Add the frames of a video up to a position. Return whether the frame at this position is a leader."""
         self._add(video, self._rank(video, place) + 1, stop=False)
         return place not in self.groups.matches
 
@@ -124,7 +125,7 @@ class FramesInOrder:
 
 
 def frames_by_video(records: Sequence[ImageRecord]) -> dict[Path, list[int]]:
-    """Return the positions of the frames of each video, by ascending numbers."""
+    """Return the positions of the frames of each video, sorted by the number of the frame."""
     numbered: dict[Path, list[tuple[int, int]]] = {}
     for place, record in enumerate(records):
         if record.frame is not None:

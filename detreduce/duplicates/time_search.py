@@ -26,7 +26,7 @@ SAME_WAY_UP = "same way up"
 
 @dataclass(frozen=True)
 class TimeSearch:
-    """A search for frames that show the same as the last frame that was kept of their video.
+    """A search for frames that look like the last frame of their video that was kept.
 
     Attributes
     ----------
@@ -92,9 +92,9 @@ class TimeSearch:
         return replace(found, provenance={"seconds": seconds, "from_cache": signatures.from_cache})
 
     def result(self, matches: Iterable[Match], failures: dict[int, str] | None = None) -> Duplicates:
-        """Return the near-duplicates among frames (`matches` of rows), and those among the other images.
+        """Return the near-duplicates among frames, which `matches` contains as rows, and among the other images.
 
-        `failures` are the rows of frames that could not be read, with the reasons.
+        `failures` contains the reason why a frame could not be read, keyed by its row.
         """
         failures = failures or {}
         ids = self.dataset.image_ids

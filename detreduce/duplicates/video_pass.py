@@ -1,4 +1,4 @@
-"""The signatures of frames, made while a video is decoded for features: near-duplicates in time need no features."""
+"""Compute signatures of frames while videos are decoded for features. Near-duplicates in time need no features."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from detreduce.images.job import ImageVectors
 
 
 class SignaturesInPass:
-    """Signatures of frames that are made in the pass that computes features. See `Alongside`.
+    """Signatures of frames, computed in the same pass as the features. See `Alongside`.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class SignaturesInPass:
     rows
         The rows that take part in the search for near-duplicates.
     prefer
-        Rows that are never near-duplicates.
+        Rows of images that are always kept.
     threshold
         Lowest similarity of near-duplicates.
     folder
@@ -78,7 +78,7 @@ class SignaturesInPass:
         self._order.add_known()
 
     def needed(self, row: int, vector: npt.NDArray[Any]) -> bool:
-        """Return whether a frame shows something new."""
+        """Return whether a frame is kept, because it is not a near-duplicate."""
         if row not in self._video:
             return True
         self._pending[row] = picture_of(vector[0])
@@ -96,5 +96,5 @@ class SignaturesInPass:
 
     @property
     def matches(self) -> list[Match]:
-        """Each near-duplicate with the frame that is kept instead, as rows."""
+        """The rows of each near-duplicate and of the frame that is kept instead."""
         return list(self._order.groups.matches.values())

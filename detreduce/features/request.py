@@ -103,7 +103,7 @@ class Extraction:
     def run(self, dataset: DetectionDataset, alongside: Alongside | None = None) -> FeatureTable:
         """Extract the features of a dataset. See `extract_features` for the result and the errors.
 
-        `alongside` makes a second result for frames of videos in the same pass, and names frames that need no features.
+        `alongside` computes a second result for frames of videos in the same pass. It decides which need no features.
         """
         names = self.check(dataset)
         proxy = self._open_proxy(names, dataset)

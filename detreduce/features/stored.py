@@ -54,7 +54,7 @@ def stored_features(
         The cache folder. The default is the folder that the selection used, if it still exists, otherwise the user's
         cache folder.
     without
-        Rows of images that may lack vectors, because they are near-duplicates. The table leaves these images out.
+        Rows of near-duplicates, whose vectors may be missing. The table leaves out those without vectors.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class _Stored(Extraction):
     ) -> npt.NDArray[np.float32]:
         """Return all vectors from the cache, and add images that cannot be decoded to the failures.
 
-        Raise InputError if the vector of any other image is missing, unless it may be missing.
+        Raise InputError if the vector of any other image is missing, except for the images in `without`.
         """
         vectors.recall(digests)
         missing = [row for row in np.flatnonzero(~vectors.complete()).tolist() if row in digests]

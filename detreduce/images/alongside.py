@@ -1,4 +1,4 @@
-"""A second result for frames of videos, from the same decoded pixels as the first result."""
+"""Compute a second result for frames of videos, so that each frame is decoded only once for both results."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from detreduce.images.job import ImageVectors
 
 
 class Alongside(Protocol):
-    """Vectors of frames that are made in the pass over a video, and that say for which frames the pass has more to do.
+    """A second result for frames of videos: one vector per frame, which also decides whether the frame needs features.
 
     Attributes
     ----------
     vectors
-        The vectors. Those of images that are not frames are filled already.
+        The vectors. For images that are not frames of videos, they count as filled from the start.
     """
 
     vectors: ImageVectors
 
     def prepare(self, row: int, data: bytes | RGB) -> npt.NDArray[Any]:
-        """Return the (1, d) vector of a decoded frame. Return an array without columns for another image."""
+        """Return the (1, d) vector of a decoded frame, or an array without columns for an image that is not a frame."""
 
     def start(self) -> None:
-        """Use the vectors of a former pass, which are filled now."""
+        """Use the stored vectors of a former pass. They are filled before this call."""
 
     def needed(self, row: int, vector: npt.NDArray[Any]) -> bool:
-        """Return whether the pass has more to do for a frame. The rows of a video come in the order of its frames."""
+        """Return whether a frame needs features. This is called for the frames of a video in their order."""
 
     def finish(self) -> None:
         """Decide again for all frames, now that all vectors are filled."""
 
     @property
     def left_out(self) -> Collection[int]:
-        """The rows of frames for which there is nothing more to do."""
+        """The rows of the frames that need no features."""
 
 
 def fill_left_out(alongside: Alongside, kinds: Collection[ImageVectors]) -> None:
@@ -48,7 +48,7 @@ def fill_left_out(alongside: Alongside, kinds: Collection[ImageVectors]) -> None
 
 
 def nothing_more(row: int, vector: npt.NDArray[Any], kinds: Collection[ImageVectors]) -> list[npt.NDArray[Any]]:
-    """Return the arrays of a frame that is left out: its own vector last, and empty arrays for the other `kinds`."""
+    """Return the arrays of a frame that is left out: an empty array for each of the `kinds`, followed by `vector`."""
     counts = [int(vectors.starts[row + 1] - vectors.starts[row]) for vectors in kinds]
     for vectors in kinds:
         vectors.filled[vectors.starts[row] : vectors.starts[row + 1]] = True

@@ -168,10 +168,10 @@ class ImageJob(Generic[T]):
     computed
         Number of images whose vectors were computed.
     settle
-        Function (row, prepared image) -> arrays, or None if the image has to be computed. It is called for each image,
-        frames of a video in their order.
+        A function that gets a row and its prepared image, and returns the vectors, or None if `compute` must compute
+        them. It is called for each image, and for the frames of a video in their order.
     recalled
-        Function that is called when the stored vectors were read.
+        A function that is called after the stored vectors have been read.
     """
 
     title: str

@@ -11,11 +11,11 @@ from detreduce.display.numbers import significant
 from detreduce.selection.record import Selection
 
 LENGTH = 1000
-"""Length of a time line in units of its drawing."""
+"""The length of a time line, in units of its SVG drawing."""
 SHOWN = 40
-"""Largest number of videos with a time line."""
+"""The maximum number of videos that get a time line."""
 MARKS = 4000
-"""Largest number of marks of kept frames with a tooltip. All other kept frames are drawn without one."""
+"""The maximum number of kept frames that are drawn with a tooltip. The others are drawn without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,17 @@ class TimeLine:
     Attributes
     ----------
     name
-        The video.
+        The path of the video, relative to the dataset's folder.
     seconds
-        Time of the last frame that is used, in seconds.
+        The time of the last used frame in the video, in seconds.
     used, kept
-        Number of frames that are used, and number of kept frames.
+        The numbers of used frames and of kept frames.
     marks
         The kept frames.
     kept_path
         SVG path of the marks of all kept frames.
     alike_path
-        SVG path of the marks of near-duplicates.
+        SVG path of the marks of all near-duplicates.
     """
 
     name: str

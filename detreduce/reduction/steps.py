@@ -43,7 +43,7 @@ from detreduce.selection.row_categories import categories_of_rows, is_rule
 
 Source = FeatureTable | DetectionDataset
 SKIPPED_SHOWN = 20
-"""Largest number of images that cannot be read with a line of their own. A video may have thousands of such frames."""
+"""The maximum number of unreadable images that get a line of their own. A video may have thousands of such frames."""
 
 
 @dataclass(frozen=True)
@@ -388,7 +388,7 @@ class Reduction:
         return self.without_leaks()._run()
 
     def _prepare(self) -> tuple[Source, Duplicates | None]:
-        """Return the input of the method and the duplicates to drop. Videos are decoded once for both."""
+        """Return the input of the method and the duplicates to drop. If possible, decode videos only once for both."""
         composition = self.request.selection.composition
         if self._in_one_pass:
             whole, prefer = images_to_search(self.dataset, composition)

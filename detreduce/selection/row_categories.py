@@ -16,7 +16,7 @@ from detreduce.errors import InputError
 from detreduce.reducers.engine.validation import encode_categories
 
 VIDEO, IMAGES = "video", "images"
-"""The category rule with one category for each video, and its category of images that are not frames."""
+"""A rule that makes each video a category, and the name of its category for images that are not frames."""
 
 
 def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], categories: Any) -> Categories:

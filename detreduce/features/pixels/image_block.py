@@ -26,7 +26,7 @@ from detreduce.images.job import Array, ImageJob, ImageVectors
 from detreduce.images.store import DigestMemo, VectorStore
 
 FRAMES_AT_RISK = 32
-"""Number of frames of a video after which vectors are written. A killed run computes at most as many frames again."""
+"""Vectors are written to disk after this number of frames, or after a batch if it is larger."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _counts(vectors: ImageVectors) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _WithSecond:
-    """A job that also makes a second result for frames, and does not pass frames that are left out through a network.
+    """A job that also computes a second result for frames. Frames that this result leaves out skip the network.
 
     `kinds` are the vectors of `embedding`.
     """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
+from detreduce.arrays.predictions import Predictions
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.writing.apart import check_apart_from
@@ -19,13 +20,15 @@ from detreduce.exports.fiftyone import DATA, fiftyone_files
 from detreduce.exports.lightly_studio import IMAGES, by_tag, lightly_files
 from detreduce.exports.one_file import check_file, write_file
 from detreduce.exports.rows import ImageRow, image_places, image_rows
+from detreduce.exports.tasks import IMAGES as TASK_IMAGES
+from detreduce.exports.tasks import TASK_FORMS, Guesses, flat, in_rank_order, task_files
 from detreduce.exports.text import csv_text, list_text
 from detreduce.selection.dataset import check_selection
 from detreduce.selection.record import Selection
 from detreduce.vocabulary.option_values import ExportForm
 
 FORMS: tuple[ExportForm, ...] = get_args(ExportForm)
-FOLDERS = ("fiftyone", "lightly-studio")
+FOLDERS = ("fiftyone", "lightly-studio", *TASK_FORMS)
 SELECTION, TABLE = PurePosixPath("selection.json"), PurePosixPath("selection.csv")
 
 
@@ -36,6 +39,7 @@ def export_selection(
     *,
     form: ExportForm | str,
     link: LinkMode = "hardlink",
+    predictions: Predictions | None = None,
     overwrite: bool = False,
     discard_changes: bool = False,
 ) -> Path:
@@ -65,9 +69,16 @@ def export_selection(
 
         ``lightly-studio``: a folder with all images. Read it with
         ``add_samples_from_coco("annotations.json", "images", tag_depth=1)``. Each image has the tag kept or dropped.
+
+        ``label-studio``, ``cvat``, ``labelme``, ``roboflow``: a folder with labelling tasks: the kept images in the
+        folder ``images``, in the order of selection. Label Studio gets ``tasks.json`` with paths for its local
+        storage, and CVAT gets ``files.txt``.
     link
         How images are put into the folder: ``hardlink``, ``symlink`` or ``copy``. If the file system does not support
         hard links, ``hardlink`` falls back to copying.
+    predictions
+        Predicted boxes of the images of `dataset`, for labelling tasks. They are written as predictions, in the form
+        that the tool imports. By default, no boxes are written.
     overwrite
         Whether to replace an existing file, or an existing folder that detreduce wrote and that has not been changed
         since.
@@ -97,6 +108,8 @@ def export_selection(
             f"{dataset.source.typed}: frames of videos are no files, so form={form!r} cannot name them. Use the images "
             "that `detreduce reduce` wrote, or the form csv."
         )
+    if predictions is not None and form not in TASK_FORMS:
+        raise InputError(f"predictions are for labelling tasks ({', '.join(TASK_FORMS)}) only, not for form={form!r}.")
     check_selection(dataset, selection)
     rows = image_rows(dataset, selection)
     target = absolute(Path(output).expanduser())
@@ -111,7 +124,11 @@ def export_selection(
             f"link='list' does not put images into the folder, but {form} needs images there. Use link='symlink'."
         )
     check_apart_from(target, dataset)
-    content = _folder_content(dataset, selection, rows, form)
+    if form in TASK_FORMS:
+        guesses = None if predictions is None else Guesses(dataset, predictions)
+        content = _task_content(selection, rows, form, target.name, guesses)
+    else:
+        content = _folder_content(dataset, selection, rows, form)
     with (
         staged(target, overwrite=overwrite, discard_changes=discard_changes) as folder,
         dataset.loaded.compared(),
@@ -144,6 +161,21 @@ class FolderContent:
         for place, content in self.files.items():
             placer.write(place, content)
         placer.finish()
+
+
+def _task_content(
+    selection: Selection, rows: Sequence[ImageRow], form: str, folder: str, guesses: Guesses | None
+) -> FolderContent:
+    """Return the content of a folder with labelling tasks: only the kept images, in the order chosen."""
+    kept = in_rank_order(rows)
+    require_images(row.record.path for row in kept)
+    places = image_places([row.record for row in kept])
+    if form == "roboflow":
+        places = flat(places)
+    files = task_files(form, kept, places, folder, guesses)
+    files[SELECTION] = selection.to_json().encode()
+    images = [(row.record.path, TASK_IMAGES / place) for row, place in zip(kept, places, strict=True)]
+    return FolderContent(images, files)
 
 
 def _folder_content(

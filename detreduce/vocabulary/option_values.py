@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-ExportForm = Literal["list", "csv", "coco", "fiftyone", "lightly-studio"]
+ExportForm = Literal["list", "csv", "coco", "fiftyone", "lightly-studio", "label-studio", "cvat", "labelme", "roboflow"]
 WeightsBy = Literal["class_uniform", "cluster_balanced", "weights"]
 WeightsForm = Literal["csv", "list"]
 ReportForm = Literal["page", "paper"]

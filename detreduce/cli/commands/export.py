@@ -21,6 +21,19 @@ HOW_TO_OPEN = {
 }
 
 
+# what to do with a folder of labelling tasks; {folder} is the folder, {above} the folder that contains it
+HOW_TO_IMPORT = {
+    "label-studio": (
+        "Start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={above}, add {folder}/images as local storage, and import "
+        "{folder}/tasks.json."
+    ),
+    "cvat": "Make a CVAT task from the images in {folder}/images.",
+    "labelme": "Open the images: labelme {folder}/images",
+    "roboflow": "Upload the folder {folder}/images to Roboflow.",
+}
+
+
 def export(
     selection: Annotated[
         Path, typer.Argument(metavar="SELECTION", help="A selection.json, for instance from `detreduce reduce`.")
@@ -29,7 +42,10 @@ def export(
         ExportForm,
         typer.Option(
             "--as",
-            help="What to write: paths of the kept images, a table of all images, a COCO JSON, or a folder for a tool.",
+            help=(
+                "What to write: paths of the kept images, a table of all images, a COCO JSON, a folder for a tool, or "
+                "labelling tasks."
+            ),
             rich_help_panel=OUTPUT,
         ),
     ],
@@ -52,10 +68,11 @@ def export(
     discard_changes: DiscardChanges = False,
     as_json: Json = False,
 ) -> None:
-    """Write a selection for other programs: list, csv, coco, fiftyone or lightly-studio.
+    """Write a selection for other programs: lists, tables, folders, and tasks for labelling tools.
 
     A folder for a tool (fiftyone, lightly-studio) contains all images of the split, kept and dropped, with their ranks,
-    scores and categories.
+    scores and categories. Labelling tasks (label-studio, cvat, labelme, roboflow) contain the kept images, in the order
+    in which they were chosen.
 
     Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
     """
@@ -75,6 +92,10 @@ def export(
     else:
         made_on = made.provenance.get("dataset", {})
         dataset = load_dataset(place, split=made_on.get("split"), images=images, every=made_on.get("every"))
+    if form in HOW_TO_IMPORT and any(record.frame is not None for record in dataset):
+        from detreduce.exports.written import written_images
+
+        dataset, made = written_images(file.parent, made)
     written = export_selection(
         dataset, made, output, form=form, link=link, overwrite=overwrite, discard_changes=discard_changes
     )
@@ -82,7 +103,9 @@ def export(
         print_json({"written": str(written), "form": form, "images": len(dataset), "kept": len(made)})
         return
     say(f"{written}: {len(made)} kept of {len(dataset)} images")
-    if form in HOW_TO_OPEN:
+    if form in HOW_TO_IMPORT:
+        say(HOW_TO_IMPORT[form].format(folder=written, above=written.parent))
+    elif form in HOW_TO_OPEN:
         say("Open the folder in Python: " + HOW_TO_OPEN[form].format(folder=str(written)))
     elif form == "coco":
         from detreduce.exports.coco import image_folder

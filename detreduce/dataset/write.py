@@ -20,7 +20,7 @@ from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.suggested_command import reduce_command
 from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.choice import Choice, check_choice, records_on_disk
-from detreduce.dataset.writing.dataset_yaml import DATA_YAML, SELECTION_FILE
+from detreduce.dataset.writing.dataset_yaml import DATA_YAML, SELECTION_FILE, SPLIT_FILE
 from detreduce.dataset.writing.frame_format import FrameFormat
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link
 from detreduce.dataset.writing.report import SubsetReport, subset_report
@@ -158,7 +158,7 @@ def write_split(
 
     The output contains all images of `dataset`. The other splits of its source are written unchanged, unless they have
     the same name as a new split. If the format of the dataset does not support new splits, the dataset is written as
-    YOLO (see `holds_out_as`).
+    YOLO (see `holds_out_as`). The file ``split.json`` lists the images of each split.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def write_split(
     replacing = {"overwrite": overwrite, "discard_changes": discard_changes}
     with step("writing the dataset"), _open_output(target, choice, mode, **replacing) as placer:
         reload = write(choice, placer, target)
-        placer.write(SELECTION_FILE, _selection_json(rest, choice))
+        placer.write(SPLIT_FILE, _split_json(choice))
         placer.finish()
     return reload()
 
@@ -363,8 +363,16 @@ def _selection_json(selection: object, choice: Choice) -> bytes:
         "of": len(choice.dataset),
         "image_ids": list(choice.image_ids),
     }
-    if choice.held_out:
-        content["held_out"] = {split: list(ids) for split, ids in choice.held_out.items()}
+    return json_text(content).encode()
+
+
+def _split_json(choice: Choice) -> bytes:
+    """Return the content of split.json: the images of each split that was taken from the split of `choice`."""
+    content: dict[str, object] = {
+        "detreduce_split": 1,
+        "source": str(choice.dataset.source.path),
+        "splits": {choice.dataset.split: list(choice.image_ids), **choice.held_out},
+    }
     return json_text(content).encode()
 
 

@@ -8,10 +8,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from detreduce.errors import MissingFileError
+from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.checked_json import read_checked
+from detreduce.machine.documents import parse_json
 from detreduce.machine.json_values import json_number, json_text, json_value
 from detreduce.machine.near_files import suggest_path
+from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.selection.data import SelectionData
 from detreduce.selection.stored import SelectionFile
 
@@ -57,7 +59,10 @@ def read_selection(file: Path, kind: type[Kind]) -> Kind:
             f"There is no selection at {file}.{suggest_path(file)} Pass a selection.json, or a folder that "
             "`detreduce reduce` wrote."
         )
-    content, _ = read_checked(file, SelectionFile, "a selection")
+    try:
+        content, _ = read_checked(file, SelectionFile, "a selection")
+    except InputError as error:
+        raise (_no_method(file) or error) from None
     codes = content.get("category_codes")
     return kind(
         image_ids=tuple(content["image_ids"]),
@@ -74,3 +79,14 @@ def read_selection(file: Path, kind: type[Kind]) -> Kind:
         steps=tuple(content.get("steps", ())),
         category_codes=None if codes is None else np.array(codes, np.int64),
     )
+
+
+def _no_method(file: Path) -> InputError | None:
+    """Return the error to raise for a list of images that no method chose, or None for any other file."""
+    try:
+        content = parse_json(read_regular(file, RECORDS))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or "image_ids" not in content or "method" in content:
+        return None
+    return InputError(f"{file} lists the images that were written, but no method chose them, so it has no scores.")

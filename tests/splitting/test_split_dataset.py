@@ -13,8 +13,11 @@ from PIL import Image
 
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.write import write_subset
 from detreduce.duplicates import leakage_report, near_duplicates
 from detreduce.errors import InputError
+from detreduce.pages.write import write_selection_page
+from detreduce.selection import Selection
 from detreduce.splitting import split_dataset
 
 CLASSES = ("cat", "dog", "rare")
@@ -229,3 +232,21 @@ def test_a_yolo_list_keeps_only_the_lines_of_train(yolo: Path, tmp_path: Path, l
     splits = [load_dataset(tmp_path / "out", split=name) for name in ("train", "val")]
     assert [len(split) for split in splits] == list(result.images.values())
     assert set.union(*map(content, splits)) == content(load_dataset(yolo))
+
+
+def test_a_split_has_a_record_of_its_own_and_is_no_selection(yolo: Path, tmp_path: Path) -> None:
+    dataset = load_dataset(yolo)
+    split_dataset(dataset, tmp_path / "out", val=0.2)
+    splits = json.loads((tmp_path / "out" / "split.json").read_text())["splits"]
+    assert splits.keys() == {"train", "val"}
+    assert sorted(image for ids in splits.values() for image in ids) == sorted(dataset.image_ids)
+    with pytest.raises(InputError, match="no selection"):
+        write_selection_page(tmp_path / "out")
+    split_dataset(dataset, tmp_path / "out", val=0.4, overwrite=True)  # its record shows that detreduce wrote it
+
+
+def test_a_list_of_images_that_no_method_chose_is_not_called_damaged(yolo: Path, tmp_path: Path) -> None:
+    dataset = load_dataset(yolo)
+    write_subset(dataset, dataset.image_ids[:5], tmp_path / "out")
+    with pytest.raises(InputError, match="no method chose them"):
+        Selection.load(tmp_path / "out" / "selection.json")

@@ -12,10 +12,10 @@ from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.staging import MANIFEST
 
 DATA_YAML = PurePosixPath("data.yaml")
-SELECTION_FILE = PurePosixPath("selection.json")
+SELECTION_FILE, SPLIT_FILE = PurePosixPath("selection.json"), PurePosixPath("split.json")
 FRAMES_TABLE = PurePosixPath("frames.csv")
 """The table of the frames that were taken from videos."""
-OWN_FILES = frozenset({DATA_YAML, SELECTION_FILE, PurePosixPath(MANIFEST)})
+OWN_FILES = frozenset({DATA_YAML, SELECTION_FILE, SPLIT_FILE, PurePosixPath(MANIFEST)})
 """The names of the files that detreduce writes at the top level of an output."""
 
 

@@ -22,7 +22,7 @@ from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 from detreduce.machine.renames import exchange, rename_new
 
 _HIDDEN, _JOURNAL, _NEW, _OLD = "new-", "journal.json", "new", "old"
-RECORDS_OF_OUTPUT = ("selection.json", "merge.json")
+RECORDS_OF_OUTPUT = ("selection.json", "split.json", "merge.json")
 """Names of the files that record how an output was made.
 
 An output can be overwritten only if it contains one of them.

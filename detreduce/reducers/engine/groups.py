@@ -132,7 +132,7 @@ class Openings:
         self._codes: IntArray | None = None
         self._remaining: IntArray | None = None
         if pool.group_codes is not None and pool.group_left is not None:
-            # store only the groups that occur in this pool, because the numbers of groups and of pools can both be large
+            # store only the groups that occur in this pool, because there can be many groups and many pools
             own, codes = np.unique(pool.group_codes, return_inverse=True)
             remaining = pool.group_left[own]
             self.mask &= remaining[codes] > 0

@@ -15,7 +15,9 @@ def describe_cell(cell: Cell) -> str:
     if cell.control == EQUAL_ITERATIONS:
         return f"{cell.label}, steps as for keep {cell.keep}, training seed {cell.training_seed}"
     if cell.selection_seed is None:
-        return f"{cell.label}, images seen as for keep {cell.keep}, training seed {cell.training_seed}"
+        seen = (cell.recipe or {}).get("images_seen")
+        what = f"{seen:,} images seen" if isinstance(seen, int) else f"images seen as for keep {cell.keep}"
+        return f"{cell.label}, {what}, training seed {cell.training_seed}"
     seeds = f"selection seed {cell.selection_seed}, training seed {cell.training_seed}"
     return f"{cell.label}, keep {cell.keep}, {seeds}"
 

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.costs.limits import Limits
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.experiment.run import POLL_SECONDS, PreparedExperiment, prepare_experiment
+from detreduce.experiment.run import PreparedExperiment, WaitForOthers, prepare_experiment
 
 
 @dataclass(frozen=True)
@@ -114,6 +113,8 @@ def _work_off(ray: Any, prepared: PreparedExperiment, task: Any) -> None:
     """Run the missing cells, then wait until other processes have finished the cells that they run."""
     settings, ledger = json.dumps(prepared.settings.model_dump(mode="json")), str(prepared.ledger.path)
     missing = prepared.begin()
+    say(prepared.overview.in_words())
+    wait = WaitForOthers()
     while missing:
         pending = [task.remote(settings, ledger, cell.key) for cell in missing]
         try:
@@ -128,8 +129,7 @@ def _work_off(ray: Any, prepared: PreparedExperiment, task: Any) -> None:
             raise
         missing = prepared.missing
         if missing:
-            say(f"Waiting for {len(missing)} cells that another process is running.")
-            time.sleep(POLL_SECONDS)
+            wait(len(missing))
 
 
 def _result(ray: Any, reference: Any) -> RayResult:

@@ -223,7 +223,6 @@ class PreparedExperiment:
                 f"There was no search for images that are in two splits, because {why}. "
                 "`detreduce duplicates` searches for them."
             )
-        say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]
         self.ledger.write_json("plan.json", plan)
         content = self.settings.model_dump(mode="json")
@@ -235,6 +234,7 @@ class PreparedExperiment:
         """
         limits = limits or Limits()
         missing, number = self.begin(), len(self.cells) - len(self.missing)
+        say(self.overview.in_words())
         with progress("cells", len(missing), "cells") as advance:
             return self._run_missing(missing, number, limits, advance)
 
@@ -244,6 +244,7 @@ class PreparedExperiment:
 
         `number` is the number of cells that were finished before this call. `advance` moves the progress bar.
         """
+        wait = WaitForOthers()
         while missing:
             elsewhere = []
             for cell in missing:
@@ -259,8 +260,7 @@ class PreparedExperiment:
                 elsewhere += [cell] if finished is None and cell.key not in self.ledger else []
             missing = [cell for cell in elsewhere if cell.key not in self.ledger]
             if missing and len(elsewhere) == len(missing):
-                say(f"Waiting for {len(missing)} cells that another process is running.")
-                time.sleep(POLL_SECONDS)
+                wait(len(missing))
         return self.ledger
 
     def run_cell(self, cell: Cell, place: str = "") -> FinishedCell | None:
@@ -270,13 +270,15 @@ class PreparedExperiment:
         the name of the cell, for example ``[3/12]``.
         """
         with self.ledger.claim(cell.key) as work:
-            if work is None:
-                return None
-            say(f"{place}{describe_cell(cell)}")
-            with writing(f"The cell {cell.key}", "This cell is lost, but cells that were finished before are kept."):
-                finished = self._experiment.run_alone(cell, work)
-                self.ledger.finish(work, finished)
-            self._experiment.finished.append(finished)
+            return None if work is None else self.run_claimed(cell, work, place)
+
+    def run_claimed(self, cell: Cell, work: Path, place: str = "") -> FinishedCell:
+        """Run a cell that this process has claimed, in the folder `work` of the claim, like `run_cell`."""
+        say(f"{place}{describe_cell(cell)}")
+        with writing(f"The cell {cell.key}", "This cell is lost, but cells that were finished before are kept."):
+            finished = self._experiment.run_alone(cell, work)
+            self.ledger.finish(work, finished)
+        self._experiment.finished.append(finished)
         say(f"      {describe_outcome(finished)}")
         return finished
 
@@ -294,6 +296,20 @@ class PreparedExperiment:
         say(f"Stopped by {reason}.")
         say(f"{left.to_run} of {left.cells} cells are not finished. Run the same command again to continue.")
         say(left.cost_in_words())
+
+
+class WaitForOthers:
+    """Waits a few seconds for cells that other processes train. Says so if the number of cells has changed."""
+
+    def __init__(self) -> None:
+        self._said: int | None = None
+
+    def __call__(self, cells: int) -> None:
+        """Wait for `cells` cells."""
+        if cells != self._said:
+            say(f"Waiting for {cells} cells that another process is running.")
+        self._said = cells
+        time.sleep(POLL_SECONDS)
 
 
 class _Experiment(SharedParts):

@@ -10,6 +10,7 @@ from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import number, show_status, show_table, show_text, table_of
 from detreduce.display.numbers import fixed
 from detreduce.display.terminal_text import ERROR, GOOD, WARNING
+from detreduce.experiment.statistics.claims import EQUAL_COST
 from detreduce.vocabulary.measures import ACCURACIES
 
 if TYPE_CHECKING:
@@ -80,10 +81,17 @@ def show_result(result: TuningResult) -> None:
         unfinished = "" if rung.finished else ", not finished"
         out.print(f"Rung {place + 1}{unfinished}: chosen on {result.judged_on}", style="bold")
         show_table(out, _table(result, rung.trained, "goes on"))
+        if rung.tflops_differ > EQUAL_COST:
+            differ = f"The TFLOPs differ by up to {rung.tflops_differ:.0%}"
+            show_text(out, f"{differ}: images seen are rounded to epochs of equal length.")
+    for one in result.failed:
+        show_status(out, f"Left out: {one.recipe} failed: {one.reason}", WARNING)
     if result.compared:
         out.print(f"Fresh seeds: measured on {result.confirmed_on}", style="bold")
         show_table(out, _table(result, result.compared, ""))
     show_text(out, f"{fixed(result.spent, 2)} of {result.budget:g} {result.unit} are spent. Ledger: {result.ledger}")
+    if result.needless:
+        show_text(out, result.needless)
     if result.comparison is not None and result.comparison.note:
         show_text(out, f"The comparison: {result.comparison.note}.")
     out.print()

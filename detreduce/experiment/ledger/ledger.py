@@ -198,6 +198,18 @@ class Ledger:
             shutil.rmtree(work, ignore_errors=True)
             lock.release()
 
+    def is_claimed(self, key: str) -> bool:
+        """Return whether a process works on a cell now."""
+        lock = FileLock(self._locks / f"{key}.lock")
+        if not self._acquire(lock):
+            return True
+        lock.release()
+        return False
+
+    def has_remains(self, key: str) -> bool:
+        """Return whether files of an unfinished training of a cell exist. Only a killed process leaves them there."""
+        return (self._work / key).exists()
+
     @contextmanager
     def exclusive(self, name: str, wait: Callable[[], None]) -> Iterator[None]:
         """Take the lock with this name until the context ends. Only one process can have the lock at a time.

@@ -10,10 +10,10 @@ from typing import Any
 
 from detreduce.display.listener import say
 from detreduce.display.numbers import fixed
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH
 from detreduce.experiment.advice.recipe_file import check_recipe_file
-from detreduce.experiment.costs.limits import Limits
+from detreduce.experiment.cells import Cell
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.run import PreparedExperiment, prepare_experiment
@@ -21,7 +21,7 @@ from detreduce.experiment.searches.leaks import ledger_warning
 from detreduce.experiment.statistics.claims import make_claim
 from detreduce.experiment.statistics.comparison import Comparison, compare_claims
 from detreduce.experiment.tuning.halving import (
-    MOST_SEEDS,
+    FEWEST_SEEDS,
     REDUCTION,
     SIDES,
     Question,
@@ -33,7 +33,7 @@ from detreduce.experiment.tuning.halving import (
 )
 from detreduce.experiment.tuning.prices import Budget, Prices, measured, spent, spent_by
 from detreduce.experiment.tuning.recipe_output import write_tuned
-from detreduce.experiment.tuning.result import MEASURE, WORSE, Rung, Trained, TuningResult, kind_of, trained_of
+from detreduce.experiment.tuning.result import MEASURE, WORSE, Failed, Rung, Trained, TuningResult, kind_of, trained_of
 from detreduce.experiment.tuning.setup import Setup, default_output
 from detreduce.experiment.tuning.stored import (
     DECIDING,
@@ -43,6 +43,7 @@ from detreduce.experiment.tuning.stored import (
     read_tuning,
     write_tuning,
 )
+from detreduce.experiment.tuning.trainings import Account, Trainings
 from detreduce.vocabulary.controls import BEST_UNIFORM
 from detreduce.vocabulary.measures import LEAST_MAP
 
@@ -119,8 +120,10 @@ class PreparedTuning:
 
     @property
     def spent(self) -> float:
-        """The cost of all finished trainings in the ledger, in the unit of the budget."""
-        return spent(self._cells, self.budget.unit)
+        """The cost of all trainings in the ledger. A failed training counts as if it had finished."""
+        failures, prices = self.stored.failures, self.prices
+        failed = sum(prices.of(failure.length, [failure.recipe]) for failure in failures)
+        return spent(self._cells, self.budget.unit) + failed
 
     def check(self) -> None:
         """Raise InputError if the budget is too small for the first rung, or if the trainings of this rung cannot run.
@@ -145,9 +148,10 @@ class PreparedTuning:
         """
         stored, found = self.stored, list[PlannedRung]()
         for rung in stored.rungs:
-            done, count = self._finished(rung), len(rung.recipes)
-            cost = (count - done) * self.prices.of(rung.length, rung.recipes)
-            found.append(PlannedRung(tuple(rung.recipes), count, rung.length, count, done, cost))
+            done, prices, count = self._scores(rung), self.prices, len(rung.recipes)
+            left = [label for label in rung.recipes if label not in done and label not in stored.failed]
+            cost = sum(prices.of(rung.length, [label]) for label in left)
+            found.append(PlannedRung(tuple(rung.recipes), count, rung.length, count, len(done), cost))
         if stored.comparison is not None:
             return [*found, self._planned_comparison(stored.comparison)]
         question = self._question(stored, sum(rung.cost for rung in found))
@@ -208,28 +212,68 @@ class PreparedTuning:
                 f"Rung {number + 1}: {len(rung.recipes)} recipes, {rung.length:,} images seen "
                 f"({rung.length / self.setup.training.full:.0%} of the training)."
             )
-            if not self._train(self._rung(rung)):
-                return self._result(state, recipe_file)
+            experiment = self._rung(rung)
+            if not self._train(experiment, rung.length, [[cell] for cell in experiment.cells]):
+                return self._result(self.stored, recipe_file)
+            self._check_failures(rung)
             number += 1
             state = self._decide(number)
         if state.comparison is not None:
-            compared = state.comparison
-            say(f"{compared.best} and {compared.control}, with {len(compared.seeds)} fresh seeds.")
-            self._train(self._comparison(compared))
-        return self._result(state, recipe_file)
+            self._confirm(state.comparison)
+        return self._result(self.stored, recipe_file)
 
-    def _train(self, experiment: PreparedExperiment) -> bool:
-        """Run the missing trainings of a rung within the budget. Return whether all of them are finished."""
-        if experiment.missing:
-            left = self.budget.amount - self.spent
-            limits = Limits()
-            if self.budget.unit in (WH, MINUTES) and left > 0:
-                limits = Limits(left / 60) if self.budget.unit == MINUTES else Limits(wh=left)
-            if self.budget.unit == TFLOPS or left > 0:
-                experiment.run(limits)
-        if experiment.missing:
-            say(f"The budget of {self.budget.amount:g} {self.budget.unit} does not allow the next training.")
-        return not experiment.missing
+    def _check_failures(self, rung: StoredRung) -> None:
+        """Raise DetreduceError if every training of a rung failed, and forget the failures: the cause is elsewhere."""
+        failures = [failure for failure in self.stored.failures if failure.recipe in rung.recipes]
+        if len({failure.recipe for failure in failures}) < len(rung.recipes):
+            return
+        with self.ledger.exclusive(DECIDING, lambda: None):
+            kept = [failure for failure in self.stored.failures if failure not in failures]
+            write_tuning(self.ledger, self.stored.model_copy(update={"failures": kept}))
+        reasons = "; ".join(dict.fromkeys(failure.reason for failure in failures))
+        raise DetreduceError(
+            f"Every training of the rung failed: {reasons}. Correct the cause, and run the same command again."
+        )
+
+    def _confirm(self, compared: StoredComparison) -> None:
+        """Run the comparison with fresh seeds, seed by seed, so that each seed that is started has both trainings.
+
+        The number of seeds was decided before. If the budget ends earlier, the finished seeds are all seeds: no result
+        was known, so they were not chosen by it. Seeds that are added after a result would be a second look.
+        """
+        say(f"{compared.best} and {compared.control}, with {len(compared.seeds)} fresh seeds.")
+        experiment = self._comparison(compared)
+        pairs = [[cell for cell in experiment.cells if cell.training_seed == seed] for seed in compared.seeds]
+        if self._train(experiment, compared.length, pairs):
+            return
+        done = self._complete(compared)
+        if FEWEST_SEEDS <= len(done) < len(compared.seeds):
+            with self.ledger.exclusive(DECIDING, lambda: None):
+                fewer = compared.model_copy(update={"seeds": done})
+                write_tuning(self.ledger, self.stored.model_copy(update={"comparison": fewer}))
+
+    def _complete(self, compared: StoredComparison) -> list[int]:
+        """Return the seeds of a comparison for which both trainings are finished."""
+        missing = {cell.training_seed for cell in self._comparison(compared).missing}
+        return [seed for seed in compared.seeds if seed not in missing]
+
+    def _train(self, experiment: PreparedExperiment, length: int, groups: Sequence[Sequence[Cell]]) -> bool:
+        """Run the missing trainings of a rung or of the comparison. Return whether the budget allowed all of them."""
+
+        def price(cell: Cell) -> float:
+            return self.prices.of(length, [cell.label])
+
+        amount = self.budget.amount
+        account = Account(self.ledger, self.setup.identity, amount, lambda: self.spent, price)
+        trainings = Trainings(experiment, groups, length, account)
+        finished = trainings.run()
+        if not finished:
+            unit, needed = self.budget.unit, self.spent + trainings.expected_cost
+            say(
+                f"The budget of {amount:g} {unit} does not allow the next training. These trainings need a budget of "
+                f"about {_rounded_up(needed)} {unit}."
+            )
+        return finished
 
     def _decide(self, number: int) -> StoredTuning:
         """Return the decisions after adding rung `number` or the comparison, if the budget allows it.
@@ -244,9 +288,9 @@ class PreparedTuning:
         return state
 
     def _decided(self, state: StoredTuning) -> StoredTuning:
-        """Return the decisions with one more rung, with a comparison, or with more fresh seeds for the comparison."""
+        """Return the decisions with one more rung, or with a comparison, whose seeds are decided once."""
         if state.comparison is not None:
-            return state.model_copy(update={"comparison": self._more_seeds(state.comparison)})
+            return state
         schedule = self._schedule(state)
         if schedule is None:
             return state
@@ -257,17 +301,12 @@ class PreparedTuning:
         best, control = self._best(state), self._control(state)
         if not schedule.seeds or best is None or control is None or not self._has_learnt(state):
             return state
-        seeds = self._fresh(schedule.seeds)
-        compared = StoredComparison(best=best, control=control, length=state.rungs[-1].length, seeds=seeds)
+        length = state.rungs[-1].length
+        seeds = affordable_seeds(self.prices.of(length, [best, control]), self.budget.amount - self.spent)
+        if seeds < FEWEST_SEEDS:
+            return state
+        compared = StoredComparison(best=best, control=control, length=length, seeds=self._fresh(seeds))
         return state.model_copy(update={"comparison": compared})
-
-    def _more_seeds(self, compared: StoredComparison) -> StoredComparison:
-        """Return the comparison with all fresh seeds that the budget now allows, but not with fewer than before."""
-        sides = (compared.best, compared.control)
-        done = len(self._comparison(compared).plan) - len(self._comparison(compared).missing)
-        left = self.budget.amount - self.spent
-        more = done // SIDES + affordable_seeds(self.prices.of(compared.length, sides), left)
-        return compared.model_copy(update={"seeds": self._fresh(max(len(compared.seeds), min(more, MOST_SEEDS)))})
 
     def _fresh(self, count: int) -> list[int]:
         """Return the first `count` seeds that no rung uses."""
@@ -282,7 +321,8 @@ class PreparedTuning:
         """
         labels = self._survivors(state) if state.rungs else list(self.setup.recipes)
         before = len(state.rungs[-1].recipes) if state.rungs else 0
-        sizes = rung_sizes(len(labels)) if not before or before > REDUCTION else []
+        # one recipe has nobody to compete with
+        sizes = rung_sizes(len(labels)) if not before or (before > REDUCTION and len(labels) > 1) else []
         prices = self.prices
         left = self.budget.amount - self.spent - committed
         last = state.rungs[-1].length if state.rungs else 0
@@ -294,14 +334,17 @@ class PreparedTuning:
         """
         if not state.rungs:
             return list(self.setup.recipes)
-        last = state.rungs[-1]
-        return keep_best(self._scores(last) or dict.fromkeys(last.recipes, 0.0), -(-len(last.recipes) // REDUCTION))
+        last, failed = state.rungs[-1], state.failed
+        scores = self._scores(last) or dict.fromkeys(last.recipes, 0.0)
+        left = {label: score for label, score in scores.items() if label not in failed}
+        return keep_best(left, -(-len(last.recipes) // REDUCTION))
 
     def _best(self, state: StoredTuning) -> str | None:
         """Return the best recipe of the last finished rung, or None if no rung is finished."""
         for rung in reversed(state.rungs):
-            if self._finished(rung) == len(rung.recipes):
-                return keep_best(self._scores(rung), 1)[0]
+            scores = self._scores(rung)
+            if scores and set(rung.recipes) <= {*scores, *state.failed}:
+                return keep_best(scores, 1)[0]
         return None
 
     def _has_learnt(self, state: StoredTuning) -> bool:
@@ -315,7 +358,7 @@ class PreparedTuning:
         best = self._best(state)
         for rung in reversed(state.rungs):
             for label in keep_best(self._scores(rung), len(rung.recipes)):
-                if label != best and self.setup.recipes[label].is_uniform:
+                if label not in (best, *state.failed) and self.setup.recipes[label].is_uniform:
                     return label
         return None
 
@@ -336,10 +379,6 @@ class PreparedTuning:
             self._prepared[key] = prepare_experiment(config, self.ledger.path)
         return self._prepared[key]
 
-    def _finished(self, rung: StoredRung) -> int:
-        experiment = self._rung(rung)
-        return len(experiment.cells) - len(experiment.missing)
-
     def _scores(self, rung: StoredRung) -> dict[str, float]:
         """Return label -> mAP for the recipes of a rung that are trained, in the order of the rung."""
         rows = {row["label"]: row for row in finished_rows(self.ledger, self._rung(rung).plan)}
@@ -354,14 +393,15 @@ class PreparedTuning:
     def _result(self, state: StoredTuning, recipe_file: str | Path | None) -> TuningResult:
         """Return the result of the finished trainings, and write the recipe."""
         best, rungs = self._best(state) or "", []
+        compared = state.comparison
         for place, rung in enumerate(state.rungs):
             after = state.rungs[place + 1].recipes if place + 1 < len(state.rungs) else [best]
             found = self._trained(self._rung(rung), rung.recipes, rung.length).values()
-            finished = all(one.trainings for one in found)
+            finished = all(one.trainings or one.recipe in state.failed for one in found)
             order = sorted(found, key=lambda one: -(one.mAP50_95 or 0.0))
             kept = tuple(replace(one, kept=finished and one.recipe in after) for one in order if one.trainings)
             rungs.append(Rung(rung.length, kept, finished))
-        compared, comparison = self._compare(state.comparison)
+        sides, comparison = self._compare(compared)
         result = TuningResult(
             ledger=self.ledger.path,
             best=best,
@@ -369,8 +409,10 @@ class PreparedTuning:
             recipe_file=None,
             command="",
             rungs=tuple(rungs),
-            compared=compared,
+            compared=sides,
             comparison=comparison,
+            planned_seeds=0 if compared is None else len(compared.seeds),
+            failed=tuple(Failed(one.recipe, one.reason) for one in state.failures),
             judged_on=self.setup.judge.words,
             confirmed_on=self.setup.judge.confirm_words,
             unit=self.budget.unit,
@@ -403,15 +445,19 @@ class PreparedTuning:
         return found
 
     def _compare(self, compared: StoredComparison | None) -> tuple[tuple[Trained, ...], Comparison | None]:
-        """Return the results of both sides of the comparison with fresh seeds, and their difference in mAP50-95."""
-        if compared is None:
+        """Return the two sides of the comparison with fresh seeds, and their difference in mAP50-95.
+
+        Only seeds count for which both trainings are finished. There is no difference as long as seeds are missing.
+        """
+        done = [] if compared is None else self._complete(compared)
+        if compared is None or not done:
             return (), None
-        experiment = self._comparison(compared)
+        experiment = self._comparison(compared.model_copy(update={"seeds": done}))
         rows = finished_rows(self.ledger, experiment.plan)
         sides = [[row for row in rows if row["label"] == label] for label in (compared.best, compared.control)]
         trained = self._trained(experiment, (compared.best, compared.control), compared.length)
-        if not all(sides):
-            return (), None
+        if len(done) < len(compared.seeds):
+            return tuple(trained.values()), None
         found = compare_claims([make_claim(sides[0], sides[1], BEST_UNIFORM)], self.ledger.evidence)
         return tuple(trained.values()), next((one for one in found if one.measure == MEASURE), None)
 

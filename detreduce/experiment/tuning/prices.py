@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,8 @@ class Prices:
         Label of a recipe -> rate of this recipe, if a training with it is finished.
     trainings
         Number of finished trainings from which the prices were computed. With 0, they are rough estimates.
+    exact
+        A function that returns the exact cost of a recipe at a length. None for Wh and minutes, which are estimates.
     """
 
     unit: str
@@ -68,18 +70,23 @@ class Prices:
     fixed: float
     rates: Mapping[str, float] = field(default_factory=dict)
     trainings: int = 0
+    exact: Callable[[str, int], float] | None = None
 
     def of(self, length: int, labels: Collection[str] = ()) -> float:
-        """Return the expected cost of a training with the operations of `length` images, as the mean over these
-        recipes.
+        """Return the cost of a training of one of these recipes, with the operations of `length` images.
+
+        It is the mean of the recipes, or the largest cost if the costs are exact: the images seen are rounded, so a
+        mean could be too low.
         """
+        if self.exact is not None and labels:
+            return max(self.exact(label, length) for label in labels)
         rates = [self.rates.get(label, self.rate) for label in labels] or [self.rate]
         return self.fixed + self.tflops * length * math.fsum(rates) / len(rates)
 
 
-def operations(tflops: float) -> Prices:
+def operations(tflops: float, exact: Callable[[str, int], float] | None = None) -> Prices:
     """Return prices in TFLOPs. They only count the training, as everywhere in detreduce."""
-    return Prices(TFLOPS, tflops, 1.0, 0.0)
+    return Prices(TFLOPS, tflops, 1.0, 0.0, exact=exact)
 
 
 def estimated(unit: str, tflops: float, speed: Speed, evaluation_tflops: float) -> Prices:

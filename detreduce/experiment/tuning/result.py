@@ -68,6 +68,20 @@ class Rung:
     trained: tuple[Trained, ...]
     finished: bool
 
+    @property
+    def tflops_differ(self) -> float:
+        """(Most TFLOPs) / (fewest TFLOPs) - 1 of its trainings. 0 if they are not known."""
+        known = [one.TFLOPs for one in self.trained if one.TFLOPs]
+        return max(known) / min(known) - 1 if known else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A recipe whose training failed, and the reason. It is left out of the tuning."""
+
+    recipe: str
+    reason: str
+
 
 @dataclass(frozen=True)
 class TuningResult:
@@ -88,10 +102,14 @@ class TuningResult:
         The command that trains with the recipe. Empty if there is no recipe.
     rungs
         The finished rungs and, if the budget ended in a rung, this unfinished rung.
+    failed
+        The recipes whose trainings failed, for example because memory ran out.
     compared
         The results of the best recipe and of its control with fresh seeds. Empty if the budget did not allow them.
+    planned_seeds
+        Number of fresh seeds, decided before the first of them was trained. 0 without a comparison.
     comparison
-        The comparison of these two in mAP50-95. None if there are no trainings with fresh seeds.
+        The comparison of these two in mAP50-95. None as long as a planned seed is missing.
     judged_on, confirmed_on
         Phrases for the images that chose the recipe, and for the images of the comparison.
     unit, budget, spent
@@ -116,6 +134,8 @@ class TuningResult:
     budget: float
     spent: float
     full: int
+    planned_seeds: int = 0
+    failed: tuple[Failed, ...] = ()
     leaks: str = ""
 
     @property
@@ -156,12 +176,36 @@ class TuningResult:
             f"{self.best} had the highest {NAME} on {self.judged_on} among the {len(self._tried)} recipes, "
             f"in single trainings of {self._share}"
         )
+        if self.comparison is None and self.planned_seeds:
+            done = self.compared[0].trainings if self.compared else 0
+            return (
+                f"{chosen}. Nothing is shown yet: {done} of the {self.planned_seeds} planned fresh seeds are "
+                f"finished.{self._seeds_failed}"
+            )
         if self.comparison is None:
             return (
                 f"{chosen}. Nothing is shown: the best of several trainings is partly luck, and no comparison with "
                 "fresh seeds is finished."
             )
         return f"{chosen}. With {self._seeds} on {self.confirmed_on}: {self._verdict}{self._limits}"
+
+    @property
+    def needless(self) -> str:
+        """Why a part of the budget is left after the last training, in words. Empty if the budget is used."""
+        pair = sum(one.cost or 0.0 for one in self.compared)
+        if self.comparison is None or self.budget - self.spent < pair:
+            return ""
+        return (
+            "The rest is not used: the number of fresh seeds was decided before they were trained, because seeds that "
+            "are added after a result would be a second try. For longer trainings, use another folder (--output)."
+        )
+
+    @property
+    def _seeds_failed(self) -> str:
+        failed = {one.recipe for one in self.failed}
+        if not failed.isdisjoint((self.best, *(one.recipe for one in self.compared))):
+            return " The others failed."
+        return " Run the same command with a larger budget; it continues."
 
     @property
     def _tried(self) -> list[str]:
@@ -212,7 +256,9 @@ class TuningResult:
             "kind": self.kind,
             "sentence": self.sentence,
             "nothing_learnt": self.nothing_learnt,
-            "rungs": [asdict(rung) for rung in self.rungs],
+            "rungs": [{**asdict(rung), "tflops_differ": rung.tflops_differ} for rung in self.rungs],
+            "failed": [asdict(one) for one in self.failed],
+            "planned_seeds": self.planned_seeds,
             "compared": [asdict(one) for one in self.compared],
             "comparison": None
             if self.comparison is None

@@ -115,7 +115,7 @@ class Setup:
         """Return the expected cost of a training in a unit, before any training is finished."""
         each = self.costs.reference
         if unit == TFLOPS:
-            return operations(each)
+            return operations(each, self._operations)
         size, freeze = self._size_and_freeze(Recipe())
         judged = len(load_split(self.dataset.source, "val"))
         evaluation = judged * self.network.flops(size, freeze).forward / 1e12
@@ -162,6 +162,10 @@ class Setup:
             "allow_leaks": True if self.judge.held_out else request.allow_leaks,
         }
         return parse_config(content, beside=Path.cwd(), file="tune")
+
+    def _operations(self, label: str, length: int) -> float:
+        """Return the 10^12 operations of a recipe that has about the operations of `length` images without a recipe."""
+        return images_seen(self.recipes[label], length, self.training, self.costs) * self.costs.of[label]
 
     def _size_and_freeze(self, recipe: Recipe) -> tuple[int, int | list[int] | None]:
         """Return the image size and the frozen layers of a training with a recipe."""

@@ -28,7 +28,10 @@ class StoredRung(Stored):
 
 
 class StoredComparison(Stored):
-    """The comparison with fresh seeds: the best recipe, its control, the length (as in a rung) and the seeds."""
+    """The comparison with fresh seeds: the best recipe, its control, the length (as in a rung) and the seeds.
+
+    The seeds are decided before the first of these trainings. Later, they can only become fewer, if the budget ends.
+    """
 
     best: str
     control: str
@@ -36,12 +39,30 @@ class StoredComparison(Stored):
     seeds: list[Int64]
 
 
+class StoredFailure(Stored):
+    """A recipe whose training failed at a length, and the reason. It is not trained again."""
+
+    recipe: str
+    length: Count
+    reason: str
+
+
 class StoredTuning(Stored):
-    """All decisions of a tuning so far. `identity` is a hash of everything that affects the trainings."""
+    """All decisions of a tuning so far. `identity` is a hash of everything that affects the trainings.
+
+    `killed` are the keys of trainings whose process was killed once. They are tried a second time.
+    """
 
     identity: str
     rungs: list[StoredRung] = Field(default_factory=list)
     comparison: StoredComparison | None = None
+    failures: list[StoredFailure] = Field(default_factory=list)
+    killed: list[str] = Field(default_factory=list)
+
+    @property
+    def failed(self) -> set[str]:
+        """The labels of the recipes that failed."""
+        return {failure.recipe for failure in self.failures}
 
 
 def read_tuning(ledger: Ledger, identity: str) -> StoredTuning:

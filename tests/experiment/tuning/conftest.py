@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,21 +42,32 @@ def splits(tmp_path: Path) -> Callable[..., Path]:
 
 @dataclass
 class Trainer:
-    """Trains nothing. `calls` are the arguments of each call; `interrupt_at` is the number of the call that stops."""
+    """Trains nothing.
+
+    `calls` are the arguments of each call; `interrupt_at` is the number of the call that stops. 100 images cost `wh`,
+    and `of_test` times as much if test measures. `errors` are raised by batch, and `pause` is the time of a training.
+    """
 
     make_record: Callable[..., TrainingRecord]
     calls: list[dict[str, Any]] = field(default_factory=list)
     interrupt_at: int = 0
     wh: float = 1.0
+    of_test: float = 1.0
+    errors: dict[int, BaseException] = field(default_factory=dict)
+    pause: float = 0.0
 
     def __call__(self, data: Any, *, output: Path, seed: int, model: Any, **arguments: Any) -> TrainingRecord:
         self.calls.append({"seed": seed, **arguments})
         if len(self.calls) == self.interrupt_at:
             raise KeyboardInterrupt
+        if arguments["batch"] in self.errors:
+            raise self.errors[arguments["batch"]]
+        time.sleep(self.pause)
         seen = arguments["images_per_epoch"] * arguments["epochs"]
         # seeds differ by a little, so that comparisons have a spread
         accuracy = MAP[arguments["batch"]] + 0.001 * seed * arguments["batch"]
-        record = self.make_record(map50=2 * accuracy, wh=self.wh * seen / 100, images=seen, seed=seed)
+        wh = self.wh * seen / 100 * (self.of_test if arguments["evaluate_on"] == "test" else 1)
+        record = self.make_record(map50=2 * accuracy, wh=wh, images=seen, seed=seed)
         record = record.model_copy(update={"flops": Flops(forward=1e9, backward=2e9, method="made up")})
         output.mkdir(parents=True)
         record.save(output)

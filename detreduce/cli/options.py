@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from detreduce.cli import completion
-from detreduce.cli.help import CHOICE, DATA, EVALUATION, FEATURES, OUTPUT, TRAINING
+from detreduce.cli.help import CHOICE, DATA, EVALUATION, FEATURES, OUTPUT, RECIPE, TRAINING
 
 Data = Annotated[
     Path,
@@ -181,6 +181,16 @@ AllowLeaks = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+
+
+def number_option(help: str, panel: str = RECIPE) -> Any:
+    """Return an option that takes a number, with its help text and its panel in the help of the command."""
+    return typer.Option(metavar="NUMBER", help=help, rich_help_panel=panel)
+
+
+def file_option(help: str, panel: str = RECIPE) -> Any:
+    """Return an option that takes a file, with its help text and its panel in the help of the command."""
+    return typer.Option(metavar="FILE", help=help, rich_help_panel=panel)
 
 
 def output_option(help: str, metavar: str = "FILE") -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from detreduce.errors import InputError
@@ -84,13 +86,22 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = (), example: s
         if not equals or not name.replace(".", "_").isidentifier():
             raise InputError(f"{text!r} does not have the form name=value. Use for example {example}.")
         if name in options:
-            own = {"random_state": "seed", "evaluate_on": "on"}.get(name, name)
-            raise InputError(f"Pass {name!r} as " + ("the first argument." if own == "data" else f"--{own} {value}."))
+            own = {"random_state": "seed", "evaluate_on": "on", "evaluation_plots": "plots"}.get(name, name)
+            option = f"--{own.replace('_', '-')} {value}".removesuffix(" true")
+            raise InputError(f"Pass {name!r} as " + ("the first argument." if own == "data" else f"{option}."))
         try:
             found[name] = load_yaml(value) if value else ""
         except yaml.YAMLError as error:
             raise InputError(f"{name}={value!r} cannot be read as YAML. Put special characters into quotes.") from error
     return found
+
+
+def training_arguments(texts: list[str] | None, command: Callable[..., object]) -> dict[str, Any]:
+    """Return the training arguments of ultralytics, as `parse_parameters` does.
+
+    Raise InputError if a name is an option of the function of the command, such as ``seed``.
+    """
+    return parse_parameters(texts or [], tuple(inspect.signature(command).parameters))
 
 
 def read_categories(text: str) -> Any:

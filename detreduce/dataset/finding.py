@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 from detreduce.dataset.path_variables import expand
 from detreduce.errors import MissingFileError, nearest_name
+from detreduce.machine.faults import shortened
 from detreduce.machine.near_files import suggest_path
 from detreduce.ultralytics_bridge.config_folder import nearest_dataset, shipped_dataset
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _SHIPPED = ("configs", "datasets")
+LONGEST_PATH = 4096
+"""Most characters of a path in a message, the longest path of Linux."""
 
 
 def candidates(path: str | Path, base: Path | None = None) -> list[Path]:
@@ -59,19 +63,31 @@ def locate_dataset(path: str | Path, base: Path | None = None) -> Path:
 def _first_existing(path: str | Path, base: Path | None) -> Path | None:
     """Return the first of the `candidates` that exists, as an absolute path, or None."""
     for candidate in candidates(path, base):
-        if candidate.exists():
+        if _exists(candidate):
             return Path(os.path.normpath(candidate.absolute()))
     return None
+
+
+def _exists(path: Path) -> bool:
+    """Return whether a path exists. No file has a name that is too long for the file system."""
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def _missing(path: str | Path, base: Path | None, what: str, hint: str) -> MissingFileError:
     """Return the error for a path that does not exist. Its message lists the places that were searched."""
     expanded = Path(expand(str(path)))
     if expanded.is_absolute():
-        return MissingFileError(f"The {what} {str(path)!r} does not exist.{hint}")
+        return MissingFileError(f"The {what} {shortened(str(path), LONGEST_PATH)} does not exist.{hint}")
     shipped = len(expanded.parts) > 1 and expanded.parts[0] in _SHIPPED
     tried = dict.fromkeys(os.path.normpath(folder) for folder in _search_folders(expanded, base, shipped=shipped))
-    return MissingFileError(f"The {what} {str(path)!r} does not exist.{hint} Looked in: {', '.join(tried)}.")
+    return MissingFileError(
+        f"The {what} {shortened(str(path), LONGEST_PATH)} does not exist.{hint} Looked in: {', '.join(tried)}."
+    )
 
 
 def _suggest_path(expanded: Path, base: Path | None) -> str:

@@ -8,6 +8,9 @@ from pydantic import BaseModel
 
 from detreduce.errors import nearest
 
+LONGEST = 80
+"""Most characters of a wrong value in a message."""
+
 
 def describe_fault(item: Any, model: type[BaseModel]) -> str:
     """Describe a validation error in words: the key, the problem and, for a misspelt key, the most similar known key.
@@ -31,7 +34,17 @@ def describe_fault(item: Any, model: type[BaseModel]) -> str:
         return text
     if item["type"] in ("value_error", "assertion_error"):
         return f"{where}: {text}"
-    return f"{where}: {text} (it is {item['input']!r})"
+    return f"{where}: {text} (it is {shortened(item['input'])})"
+
+
+def shortened(value: object, longest: int = LONGEST) -> str:
+    """Return a wrong value as it would be written in Python, with at most `longest` characters."""
+    try:
+        text = repr(value)
+    except ValueError:
+        # Python refuses to write whole numbers of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _is_branch(part: str | int) -> bool:

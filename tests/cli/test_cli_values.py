@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from detreduce.cli.values import parse_class_floor, parse_keep, parse_parameters
+from detreduce.cli.commands.train import train
+from detreduce.cli.commands.tune import tune
+from detreduce.cli.values import parse_class_floor, parse_keep, parse_parameters, training_arguments
 from detreduce.errors import InputError
 
 
@@ -27,6 +29,19 @@ def test_parameters_are_read_as_yaml() -> None:
             parse_parameters([bad])
     with pytest.raises(InputError, match=r"10% or 0\.1"):
         parse_parameters(["%"])
+
+
+def test_options_are_no_training_arguments() -> None:
+    assert training_arguments(None, tune) == {} and training_arguments(["epochs=5"], tune) == {"epochs": 5}
+    for text, words in (
+        ("budget_wh=3", "as --budget-wh 3"),
+        ("drop_leaked=true", "as --drop-leaked."),
+        ("data=x", "first argument"),
+    ):
+        with pytest.raises(InputError, match=words):
+            training_arguments([text], tune)
+    with pytest.raises(InputError, match="as --on test"):
+        training_arguments(["evaluate_on=test"], train)
 
 
 def test_floors_are_read_for_all_classes_or_by_name() -> None:

@@ -11,7 +11,7 @@ import typer
 from detreduce.cli import completion
 from detreduce.cli.help import FILTER, OUTPUT, Commands, Group
 from detreduce.cli.ledger_argument import open_ledger
-from detreduce.cli.options import Json, LedgerFolder
+from detreduce.cli.options import Json, LedgerFolder, number_option
 from detreduce.cli.output import begin_output, print_json, say
 from detreduce.cli.values import parse_keep
 from detreduce.errors import InputError
@@ -40,11 +40,7 @@ Method = Annotated[
 ]
 Keep = Annotated[
     str | None,
-    typer.Option(
-        metavar="NUMBER",
-        help="Only cells with this keep: a fraction (0.25) or a number of images (500).",
-        rich_help_panel=FILTER,
-    ),
+    number_option("Only cells with this keep: a fraction (0.25) or a number of images (500).", FILTER),
 ]
 Control = Annotated[
     str | None,

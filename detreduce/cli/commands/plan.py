@@ -11,7 +11,7 @@ import typer
 
 from detreduce.cli.help import RECIPE
 from detreduce.cli.ledger_argument import open_ledger
-from detreduce.cli.options import Json, LedgerFolder
+from detreduce.cli.options import Json, LedgerFolder, file_option, number_option
 from detreduce.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -23,59 +23,37 @@ def plan(
     ledger: LedgerFolder,
     target: Annotated[
         float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Target mAP, as a fraction of the mAP of the control full, or of the best finished training without "
-            "it. Default: 0.95 without a budget.",
-            rich_help_panel=RECIPE,
+        number_option(
+            "Target mAP, as a fraction of the mAP of the control full, or of the best finished training without "
+            "it. Default: 0.95 without a budget."
         ),
     ] = None,
     target_map: Annotated[
         float | None,
-        typer.Option(metavar="NUMBER", help="Target mAP itself, from 0 to 1.", rich_help_panel=RECIPE),
+        number_option("Target mAP itself, from 0 to 1."),
     ] = None,
     budget_wh: Annotated[
         float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Energy budget in watt-hours, for choosing images and one training.",
-            rich_help_panel=RECIPE,
-        ),
+        number_option("Energy budget in watt-hours, for choosing images and one training."),
     ] = None,
     budget_tflops: Annotated[
         float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Budget of one training in TFLOPs (10^12 operations). Choosing images is not counted.",
-            rich_help_panel=RECIPE,
-        ),
+        number_option("Budget of one training in TFLOPs (10^12 operations). Choosing images is not counted."),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Time budget in minutes, for choosing images and one training.",
-            rich_help_panel=RECIPE,
-        ),
+        number_option("Time budget in minutes, for choosing images and one training."),
     ] = None,
     recipe_file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the recipe as a YAML file for `detreduce train --recipe`.",
-            rich_help_panel=RECIPE,
-        ),
+        file_option("Write the recipe as a YAML file for `detreduce train --recipe`."),
     ] = None,
     measure: Annotated[
         Literal["mAP50", "mAP50_95"], typer.Option(help="Which mAP to plan for.", rich_help_panel=RECIPE)
     ] = "mAP50_95",
     confidence: Annotated[
         float,
-        typer.Option(
-            metavar="NUMBER",
-            help="Minimum probability that the recipe reaches the target, 0 to 1.",
-            rich_help_panel=RECIPE,
-        ),
+        number_option("Minimum probability that the recipe reaches the target, 0 to 1."),
     ] = 0.5,
     as_json: Json = False,
 ) -> None:

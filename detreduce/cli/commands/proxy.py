@@ -8,7 +8,7 @@ from typing import Annotated
 
 from detreduce.cli.options import Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments, output_option
 from detreduce.cli.output import print_json
-from detreduce.cli.values import parse_parameters
+from detreduce.cli.values import training_arguments
 
 
 def proxy(
@@ -31,7 +31,7 @@ def proxy(
     from detreduce.dataset.finding import locate_dataset
     from detreduce.training.proxy import IdleEpochsWarning, log_proxy_training
 
-    given = parse_parameters(arguments or [], options=("model", "output", "seed", "country", "images", "data"))
+    given = training_arguments(arguments, proxy)
     # do not print this warning, because it is also in the log, and `show_proxy` prints it
     with warnings.catch_warnings(action="ignore", category=IdleEpochsWarning):
         log = log_proxy_training(

@@ -25,6 +25,8 @@ from detreduce.cli.options import (
     Overwrite,
     Seed,
     Split,
+    file_option,
+    number_option,
     output_option,
 )
 from detreduce.cli.output import print_json
@@ -111,23 +113,15 @@ Format = Annotated[
 ]
 MustKeep = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Text file with one image name per line. These images are kept first.",
-        rich_help_panel=CHOICE,
-    ),
+    file_option("Text file with one image name per line. These images are kept first.", CHOICE),
 ]
 Exclude = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Text file with one image name per line. These images are never kept.",
-        rich_help_panel=CHOICE,
-    ),
+    file_option("Text file with one image name per line. These images are never kept.", CHOICE),
 ]
 Initial = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="An earlier selection.json. Its images are kept first.", rich_help_panel=CHOICE),
+    file_option("An earlier selection.json. Its images are kept first.", CHOICE),
 ]
 DropDuplicates = Annotated[
     bool | None,
@@ -161,11 +155,7 @@ DuplicatesBy = Annotated[
 ]
 DuplicatesFrom = Annotated[
     float | None,
-    typer.Option(
-        metavar="NUMBER",
-        help="Lowest similarity of duplicates. Default: 0.85, or 0.95 for features.",
-        rich_help_panel=DUPLICATES,
-    ),
+    number_option("Lowest similarity of duplicates. Default: 0.85, or 0.95 for features.", DUPLICATES),
 ]
 ClassFloor = Annotated[
     list[str] | None,
@@ -177,7 +167,7 @@ ClassFloor = Annotated[
 ]
 MaxPerGroup = Annotated[
     int | None,
-    typer.Option(metavar="NUMBER", help="Maximum number of images to keep from each group.", rich_help_panel=CHOICE),
+    number_option("Maximum number of images to keep from each group.", CHOICE),
 ]
 Unreadable = Annotated[
     Literal["skip", "raise"],
@@ -185,11 +175,7 @@ Unreadable = Annotated[
 ]
 ProxyLog = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Log from `detreduce proxy`, for the methods vps, forgetting, el2n, aum and gradmatch.",
-        rich_help_panel=FEATURES,
-    ),
+    file_option("Log from `detreduce proxy`, for the methods vps, forgetting, el2n, aum and gradmatch.", FEATURES),
 ]
 Page = Annotated[
     bool,

@@ -9,7 +9,7 @@ import typer
 
 from detreduce.cli import completion
 from detreduce.cli.help import RUN
-from detreduce.cli.options import AllowLeaks, Json, output_option
+from detreduce.cli.options import AllowLeaks, Json, number_option, output_option
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
 from detreduce.display.listener import listening
@@ -45,19 +45,13 @@ DryRun = Annotated[
 ]
 MaxHours = Annotated[
     float | None,
-    typer.Option(
-        metavar="NUMBER",
-        help="Do not start a training that would end later than this number of hours after the start of the run.",
-        rich_help_panel=RUN,
+    number_option(
+        "Do not start a training that would end later than this number of hours after the start of the run.", RUN
     ),
 ]
 MaxWh = Annotated[
     float | None,
-    typer.Option(
-        metavar="NUMBER",
-        help="Do not start a training if the energy of the whole run would then exceed this number of Wh.",
-        rich_help_panel=RUN,
-    ),
+    number_option("Do not start a training if the energy of the whole run would then exceed this number of Wh.", RUN),
 ]
 Shard = Annotated[
     str | None,
@@ -73,10 +67,8 @@ OnRay = Annotated[
 ]
 GpusPerCell = Annotated[
     float | None,
-    typer.Option(
-        metavar="NUMBER",
-        help="With --ray: GPUs for each training. 0.5 runs two trainings on one GPU. Default: 1 if there is a GPU.",
-        rich_help_panel=RUN,
+    number_option(
+        "With --ray: GPUs for each training. 0.5 runs two trainings on one GPU. Default: 1 if there is a GPU.", RUN
     ),
 ]
 

@@ -17,26 +17,12 @@ from detreduce.cli.options import (
     Model,
     TrainingSeed,
     UltralyticsArguments,
+    file_option,
+    number_option,
     output_option,
 )
 from detreduce.cli.output import print_json
-from detreduce.cli.values import parse_parameters
-
-_OWN_OPTIONS = (
-    "model",
-    "output",
-    "seed",
-    "choose",
-    "evaluate_on",
-    "country",
-    "images",
-    "images_per_epoch",
-    "data",
-    "evaluation_plots",
-    "allow_leaks",
-    "corruptions",
-    "recipe",
-)
+from detreduce.cli.values import training_arguments
 
 
 def train(
@@ -45,11 +31,10 @@ def train(
     model: Model = "yolo11n.pt",
     recipe: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="YAML file with a recipe: subset, stream, images_seen, batch, freeze and more. Default: all images, "
+        file_option(
+            "YAML file with a recipe: subset, stream, images_seen, batch, freeze and more. Default: all images, "
             "once per epoch.",
-            rich_help_panel=TRAINING,
+            TRAINING,
         ),
     ] = None,
     output: Annotated[
@@ -75,13 +60,11 @@ def train(
     country: Country = "ESP",
     images_per_epoch: Annotated[
         int | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Number of images in one epoch. Later epochs use the other images. Default: all images.",
-            rich_help_panel=TRAINING,
+        number_option(
+            "Number of images in one epoch. Later epochs use the other images. Default: all images.", TRAINING
         ),
     ] = None,
-    plots: Annotated[
+    evaluation_plots: Annotated[
         bool,
         typer.Option(
             "--plots/--no-plots",
@@ -111,7 +94,7 @@ def train(
     from detreduce.display.progress import tell
     from detreduce.training.harness import train as run_training
 
-    given = parse_parameters(arguments or [], options=_OWN_OPTIONS)
+    given = training_arguments(arguments, train)
     with listening(tell):
         record = run_training(
             locate_dataset(data),
@@ -125,7 +108,7 @@ def train(
             images=images,
             images_per_epoch=images_per_epoch,
             # plots=False is an argument of ultralytics that turns off all plots
-            evaluation_plots=plots and given.get("plots") is not False,
+            evaluation_plots=evaluation_plots and given.get("plots") is not False,
             allow_leaks=allow_leaks,
             corruptions=corruptions or (),
             **given,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detreduce.cli.help import DATA, RECIPE, RUN
+from detreduce.cli.help import DATA, RUN
 from detreduce.cli.options import (
     AllowLeaks,
     Country,
@@ -16,19 +16,16 @@ from detreduce.cli.options import (
     Model,
     TrainingSeed,
     UltralyticsArguments,
+    file_option,
+    number_option,
     output_option,
 )
 from detreduce.cli.output import print_json
-from detreduce.cli.values import parse_parameters
+from detreduce.cli.values import training_arguments
 
 if TYPE_CHECKING:
     from detreduce.experiment.tuning.prepared import PreparedTuning
     from detreduce.experiment.tuning.result import TuningResult
-
-_OWN_OPTIONS = (
-    "model", "output", "seed", "country", "data", "allow_leaks", "recipes", "recipe_file", "budget_wh", "budget_tflops",
-    "minutes", "dry_run", "drop_leaked",
-)  # fmt: skip
 
 
 def tune(
@@ -37,43 +34,23 @@ def tune(
     model: Model = "yolo11n.pt",
     budget_wh: Annotated[
         float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Energy budget of the whole tuning in watt-hours, earlier runs included.",
-            rich_help_panel=RECIPE,
-        ),
+        number_option("Energy budget of the whole tuning in watt-hours, earlier runs included."),
     ] = None,
     budget_tflops: Annotated[
         float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Budget of the whole tuning in TFLOPs (10^12 operations). Evaluations are not counted.",
-            rich_help_panel=RECIPE,
-        ),
+        number_option("Budget of the whole tuning in TFLOPs (10^12 operations). Evaluations are not counted."),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Time budget of the whole tuning in minutes of training and evaluation, earlier runs included.",
-            rich_help_panel=RECIPE,
-        ),
+        number_option("Time budget of the whole tuning in minutes of training and evaluation, earlier runs included."),
     ] = None,
     recipes: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="YAML file with a list of recipes to try. Default: recipes that fit the data and the model.",
-            rich_help_panel=RECIPE,
-        ),
+        file_option("YAML file with a list of recipes to try. Default: recipes that fit the data and the model."),
     ] = None,
     recipe_file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Where to write the best recipe. Default: recipe.yaml in the folder of the results.",
-            rich_help_panel=RECIPE,
-        ),
+        file_option("Where to write the best recipe. Default: recipe.yaml in the folder of the results."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -113,7 +90,7 @@ def tune(
     from detreduce.experiment.tuning.setup import TuningRequest
     from detreduce.experiment.tuning.tune import prepare_tuning
 
-    given = parse_parameters(arguments or [], options=_OWN_OPTIONS)
+    given = training_arguments(arguments, tune)
     budget = Budget.of({"budget_wh": budget_wh, "budget_tflops": budget_tflops, "minutes": minutes})
     leaks = {"allow_leaks": allow_leaks, "drop_leaked": drop_leaked}
     request = TuningRequest(

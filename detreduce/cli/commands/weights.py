@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from detreduce.cli.help import DUPLICATES, OUTPUT, TRAINING
-from detreduce.cli.options import Cache, Data, Images, Json, MaxPixels, NoOutside, Split
+from detreduce.cli.options import Cache, Data, Images, Json, MaxPixels, NoOutside, Split, file_option, number_option
 from detreduce.cli.output import print_json
 from detreduce.vocabulary.option_values import WeightsBy, WeightsForm
 
@@ -41,11 +41,7 @@ def weights(
     ] = "csv",
     power: Annotated[
         float,
-        typer.Option(
-            metavar="NUMBER",
-            help="Exponent of the weights. Below 1, the weights differ less. 0.5 is common.",
-            rich_help_panel=TRAINING,
-        ),
+        number_option("Exponent of the weights. Below 1, the weights differ less. 0.5 is common.", TRAINING),
     ] = 1.0,
     times_classes: Annotated[
         bool,
@@ -57,27 +53,21 @@ def weights(
     ] = False,
     threshold: Annotated[
         float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="With cluster_balanced: lowest similarity of near-duplicates. 0.6 also finds frames of a video. "
+        number_option(
+            "With cluster_balanced: lowest similarity of near-duplicates. 0.6 also finds frames of a video. "
             "Default: 0.85.",
-            rich_help_panel=DUPLICATES,
+            DUPLICATES,
         ),
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="With weights: a CSV file with the columns image and weight.",
-            rich_help_panel=TRAINING,
-        ),
+        file_option("With weights: a CSV file with the columns image and weight.", TRAINING),
     ] = None,
     lines: Annotated[
         int | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="With --as list: number of lines. Default: every image at least once, but at most 10 lines per image.",
-            rich_help_panel=OUTPUT,
+        number_option(
+            "With --as list: number of lines. Default: every image at least once, but at most 10 lines per image.",
+            OUTPUT,
         ),
     ] = None,
     split: Split = None,

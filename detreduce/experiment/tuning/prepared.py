@@ -151,7 +151,7 @@ class PreparedTuning:
             done, prices, count = self._scores(rung), self.prices, len(rung.recipes)
             left = [label for label in rung.recipes if label not in done and label not in stored.failed]
             cost = sum(prices.of(rung.length, [label]) for label in left)
-            found.append(PlannedRung(tuple(rung.recipes), count, rung.length, count, len(done), cost))
+            found.append(PlannedRung(tuple(rung.recipes), count, rung.length, len(done) + len(left), len(done), cost))
         if stored.comparison is not None:
             return [*found, self._planned_comparison(stored.comparison)]
         question = self._question(stored, sum(rung.cost for rung in found))

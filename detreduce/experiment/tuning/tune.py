@@ -41,8 +41,9 @@ def tune(
     chosen on a fifth of train that no training sees. The test split never chooses.
 
     If the budget then allows at least three fresh seeds, the best recipe and the best other uniform recipe are trained
-    with them. These trainings are measured on test or, without a test split, on the images that chose. To continue,
-    call the function again: finished trainings are reused.
+    with them. These trainings are measured on test or, without a test split, on the images that chose. The number of
+    seeds is decided once. To continue, call the function again: finished trainings are reused. A recipe that fails is
+    left out, and the result lists it.
 
     Parameters
     ----------
@@ -51,8 +52,8 @@ def tune(
     model
         Weights (``.pt``), or a model description (``.yaml``) for random initial weights.
     budget_wh, budget_tflops, minutes
-        What all trainings in the ledger together may cost, including earlier runs. Pass exactly one of them. Wh and
-        minutes include the evaluations, but TFLOPs do not. A training is not started if it would exceed the budget, as
+        What all trainings in the ledger together may cost, including earlier runs and other processes. Pass exactly one
+        of them. Wh and minutes include the evaluations, but TFLOPs do not. A training is not started if it would exceed the budget, as
         estimated from finished trainings.
     recipes
         The recipes to try: a YAML file with a list, or a sequence of `Recipe` and dicts. Your own settings are always
@@ -79,6 +80,8 @@ def tune(
     ------
     InputError
         The budget is too small for one rung, a recipe cannot be trained, or an argument is wrong. Nothing is trained.
+    DetreduceError
+        Something cannot be written, or every training of a rung failed. Finished trainings are kept.
     """
     budget = Budget.of({"budget_wh": budget_wh, "budget_tflops": budget_tflops, "minutes": minutes})
     request = TuningRequest(

@@ -48,9 +48,9 @@ def count_layers(model: str) -> int:
 
 def check_freeze(freeze: int | list[int], layers: int, model: str) -> None:
     """Raise InputError if `freeze` names layers that do not exist, or if it freezes all layers."""
-    named = range(freeze) if isinstance(freeze, int) else freeze
-    if beyond := [layer for layer in named if layer >= layers]:
-        what = f"{freeze} layers" if isinstance(freeze, int) else f"layer {beyond[0]}"
+    last = freeze - 1 if isinstance(freeze, int) else max(freeze, default=-1)
+    if last >= layers:
+        what = f"{freeze} layers" if isinstance(freeze, int) else f"layer {last}"
         raise InputError(f"freeze: {model} has no {what}: its {layers} layers are 0 to {layers - 1}. Freeze fewer.")
-    if len(set(named)) == layers:
+    if (freeze if isinstance(freeze, int) else len(set(freeze))) == layers:
         raise InputError(f"freeze: all {layers} layers of {model} are frozen, so nothing learns. Freeze fewer.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from detreduce.machine.faults import shortened
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reducers.registry import BUILT_IN
 from detreduce.selection.sections import Keep, MethodConfig, in_range, read_keep
@@ -17,6 +19,10 @@ from detreduce.vocabulary.controls import CONTROLS, RECIPE
 
 RESOLVED: Literal["resolved"] = "resolved"
 SQRT: Literal["sqrt"] = "sqrt"
+LARGEST, LARGEST_SHARE, LARGEST_SIZE, LARGEST_LAYER = 10**12, 1000, 16_384, 100_000
+"""Largest number of images, largest `images_seen` as a share, largest image size in pixels, and largest layer."""
+NAME = r"[\w.+-]{1,100}"
+"""Names of recipes, as a regular expression."""
 
 
 class Subset(MethodConfig):
@@ -37,7 +43,7 @@ class Recipe(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-    name: str | None = Field(default=None, pattern=r"^[\w.+-]+$")
+    name: str | None = None
     """Name in tables: letters, digits, `_`, `.`, `+` and `-`. null means a short name made from the other keys."""
     subset: Subset | None = None
     """The images to train on, such as `{name: herding, keep: 0.1}`, as in `reduce.methods`. null means all images."""
@@ -47,11 +53,11 @@ class Recipe(BaseModel):
     """Images through the network: a number, or a share (0.1 or 10%) of epochs times all images. null: all epochs."""
     batch: int | None = Field(default=None, ge=1)
     """Number of images in a batch."""
-    nbs: int | None = Field(default=None, ge=1)
+    nbs: int | None = Field(default=None, ge=1, le=LARGEST)
     """Images per optimiser step (ultralytics' nominal batch size). With `batch`, null means one step per batch."""
     lr0: float | Literal["resolved", "sqrt"] = RESOLVED
     """Initial learning rate. `resolved`: as without a recipe. `sqrt`: times sqrt(batch / batch without a recipe)."""
-    imgsz: int | None = Field(default=None, ge=32)
+    imgsz: int | None = Field(default=None, ge=32, le=LARGEST_SIZE)
     """Image size in training and evaluation, in pixels."""
     progressive: ProgressiveSize | None = None
     """true or `{start: 0.6, end: 0.6}`: small images first. The FLOPs that this saves are used for more steps."""
@@ -63,6 +69,14 @@ class Recipe(BaseModel):
     """Share of the epochs, from the start, that use mosaic images. It is rounded to whole epochs."""
     warmup: float | None = Field(default=None, ge=0, lt=1)
     """Share of the batches in which the learning rate rises. Ultralytics never warms up in the last epoch."""
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _is_a_name(cls, value: Any) -> Any:
+        if value is not None and not (isinstance(value, str) and re.fullmatch(NAME, value)):
+            shown = shortened(value)
+            raise ValueError(f"{shown} is not a name of 1 to 100 letters, digits, '_', '.', '+' and '-', such as small")
+        return value
 
     @field_validator("name")
     @classmethod
@@ -90,7 +104,11 @@ class Recipe(BaseModel):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise ValueError(f"{value!r} is not a number. Use a number of images, or a share such as 0.1 or 10%")
         if value is not None and not 0 < value < float("inf"):
-            raise ValueError(f"{value} is not above 0. Use a number of images, or a share such as 0.1")
+            raise ValueError(f"{shortened(value)} is not above 0. Use a number of images, or a share such as 0.1")
+        if value is not None and value > (LARGEST if isinstance(value, int) else LARGEST_SHARE):
+            raise ValueError(
+                f"{shortened(value)} is too large. Use at most {LARGEST:,} images, or a share of {LARGEST_SHARE:,}"
+            )
         return value
 
     @field_validator("lr0", mode="before")
@@ -110,7 +128,9 @@ class Recipe(BaseModel):
     def _layers(cls, value: Any) -> Any:
         for layer in value if isinstance(value, list) else [] if value is None else [value]:
             if isinstance(layer, bool) or not isinstance(layer, int) or layer < 0:
-                raise ValueError(f"{value!r} is not a number of layers or a list of layers, counted from 0")
+                raise ValueError(f"{shortened(value)} is not a number of layers or a list of layers, counted from 0")
+            if layer > LARGEST_LAYER:
+                raise ValueError(f"no model has {shortened(layer)} layers. Freeze fewer")
         return value
 
     @model_validator(mode="after")

@@ -101,14 +101,15 @@ def test_seeds_are_decided_once(data: Path, tmp_path: Path, trainer: Any) -> Non
 
 
 def test_seeds_that_the_budget_does_not_allow_are_given_up(data: Path, tmp_path: Path, trainer: Any) -> None:
-    # with evaluations, the rungs cost 11.3 Wh, and a pair is planned at 5.4 and costs 6.6: four are planned
-    trainer.of_test = 1.25
-    result = tuned(data, tmp_path / "t", budget_tflops=None, budget_wh=33)
-    assert result.comparison is not None and result.comparison.seeds == result.planned_seeds == 3
+    # rungs of 400 and 800 images cost 34 Wh with evaluations; a pair is planned at 16.6 Wh, and costs 20.6
+    trainer.of_test, said = 1.25, list[str]()
+    result = tuned(data, tmp_path / "t", budget_tflops=None, budget_wh=117, say=said.append)
+    assert "batch1 and batch4, with 5 fresh seeds." in said
+    assert result.comparison is not None and result.comparison.seeds == result.planned_seeds == 4
     assert result.kind == "better" and result.spent <= result.budget
-    # the result is known now, so the fourth seed stays out
-    again = tuned(data, tmp_path / "t", budget_tflops=None, budget_wh=100)
-    assert again.comparison is not None and again.comparison.seeds == 3 and len(trainer.calls) == 12
+    # the result is known now, so the fifth seed stays out
+    again = tuned(data, tmp_path / "t", budget_tflops=None, budget_wh=1000)
+    assert again.comparison is not None and again.comparison.seeds == 4 and len(trainer.calls) == 14
 
 
 def test_pairs_of_fresh_seeds_are_complete(data: Path, tmp_path: Path, trainer: Any) -> None:

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from detreduce.errors import InputError, MissingFileError
 from detreduce.training.recipes.reading import read_recipe
 from detreduce.training.recipes.recipe import Recipe, images_of
+from detreduce.training.recipes.settings import recipe_settings
 
 
 @pytest.mark.parametrize(
@@ -40,11 +41,36 @@ def test_a_recipe_without_a_name_is_called_by_what_it_changes(recipe: dict[str, 
         {"stream": "no"}, {"progressive": 0.5}, {"progressive": {"start": 0}}, {"skip_learnt": {"easy": 2}},
         {"batch": True}, {"nbs": True}, {"imgsz": True}, {"lr0": "nan"}, {"lr0": "-1e-3"}, {"lr0": True},
         {"skip_learnt": True, "images_seen": 10}, {"skip_learnt": True, "stream": "class_uniform"},
+        {"images_seen": 10**400}, {"images_seen": 1e308}, {"nbs": 10**400}, {"imgsz": 10**30}, {"name": "a" * 101},
     ],
 )  # fmt: skip
 def test_a_wrong_recipe_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Recipe.model_validate(wrong)
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.integers(10**12, 10**400), st.floats(), st.text(max_size=8), st.dates(),
+    st.binary(max_size=3), st.sampled_from(["10%", "-1%", "nan%", "1e400", "x" * 5000, "\0", "herding", "weights"]),
+)  # fmt: skip
+INNER = st.sampled_from(["name", "keep", "by", "file", "power", "start", "end", "threshold", "refresh", "easy"])
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from([*Recipe.model_fields, "nosuch"]),
+    st.one_of(ODD, st.lists(ODD, max_size=2), st.dictionaries(INNER, ODD, max_size=3)),
+)
+@example("stream", {"by": "weights", "file": "x" * 5000})
+@example("images_seen", 1e308)
+def test_any_value_of_a_key_is_used_or_refused_in_words(key: str, value: Any) -> None:
+    try:
+        recipe = read_recipe({key: value})
+        recipe_settings(recipe, {"epochs": 2, "batch": 4, "imgsz": 64, "lr0": 0.01}, images=20, chosen=20)
+    except InputError as error:
+        assert str(error) and "Traceback" not in str(error) and len(str(error)) < 7000
+    else:
+        assert 0 < len(recipe.label) < 300 and recipe.budget(2) > 0
 
 
 @given(st.floats(1e-9, 1e3))

@@ -24,7 +24,7 @@ def show_plan(prepared: PreparedTuning) -> None:
     planned, full = prepared.planned(), setup.training.full
     table = table_of("trainings of", "seeds", "images seen", "share", "trainings", "finished", unit, right=6)
     for place, rung in enumerate(planned):
-        seeds = rung.trainings // rung.count
+        seeds = rung.trainings // rung.count if rung.is_comparison else 1
         what = "best recipe and control" if rung.is_comparison else f"rung {place + 1}: {rung.count} recipes"
         counts = [f"{seeds}", f"{rung.length:,}", f"{rung.length / full:.0%}", f"{rung.trainings}", f"{rung.finished}"]
         table.add_row(what, *counts, fixed(rung.cost, 2))

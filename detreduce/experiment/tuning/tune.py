@@ -53,8 +53,8 @@ def tune(
         Weights (``.pt``), or a model description (``.yaml``) for random initial weights.
     budget_wh, budget_tflops, minutes
         What all trainings in the ledger together may cost, including earlier runs and other processes. Pass exactly one
-        of them. Wh and minutes include the evaluations, but TFLOPs do not. A training is not started if it would exceed the budget, as
-        estimated from finished trainings.
+        of them. Wh and minutes include the evaluations, but TFLOPs do not. A training is not started if it would
+        exceed the budget, as estimated from finished trainings.
     recipes
         The recipes to try: a YAML file with a list, or a sequence of `Recipe` and dicts. Your own settings are always
         tried too. The default is a few recipes that suit the data and the model.

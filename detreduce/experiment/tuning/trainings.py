@@ -160,9 +160,10 @@ class Trainings:
 
     def _train(self, cell: Cell, work: Path) -> State:
         """Run a training that is claimed. An error of the training is kept; an error of the machine is raised."""
-        place = self.experiment.cells.index(cell) + 1
+        count = len(self.experiment.cells)
+        place = count - len(self.experiment.missing) + 1
         try:
-            self.experiment.run_claimed(cell, work, f"[{place}/{len(self.experiment.cells)}] ")
+            self.experiment.run_claimed(cell, work, f"[{place}/{count}] ")
         except Exception as error:
             if _is_of_the_machine(error):
                 raise

@@ -179,8 +179,8 @@ class TuningResult:
         if self.comparison is None and self.planned_seeds:
             done = self.compared[0].trainings if self.compared else 0
             return (
-                f"{chosen}. Nothing is shown yet: {done} of the {self.planned_seeds} planned fresh seeds are "
-                f"finished.{self._seeds_failed}"
+                f"{chosen}. Nothing is shown yet: {done} of the {self.planned_seeds} planned fresh seeds "
+                f"{'is' if done == 1 else 'are'} finished.{self._seeds_failed}"
             )
         if self.comparison is None:
             return (

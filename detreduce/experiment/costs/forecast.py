@@ -29,7 +29,7 @@ Line = tuple[float, float]
 
 @dataclass(frozen=True)
 class Estimate:
-    """The expected time (seconds) and energy (Wh) of a cell, or of choosing its images. None if it is not known."""
+    """The expected time (seconds) and energy (Wh) of a cell, or of choosing its images. A field is None if unknown."""
 
     seconds: float | None = None
     wh: float | None = None

@@ -67,7 +67,7 @@ class Watch:
         )
 
     def callbacks(self) -> dict[str, Callable[[Any], None]]:
-        """Return event of ultralytics -> callback to register for it."""
+        """Return the callbacks to register in ultralytics, by the names of their events."""
         return {
             "on_train_start": self._started,
             "on_train_epoch_start": self._epoch_started,

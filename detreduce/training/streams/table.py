@@ -23,7 +23,7 @@ COLUMNS = ("image", "weight")
 def weights_csv(dataset: DetectionDataset, weights: FloatArray) -> bytes:
     """Return a CSV table with one line for each image, in the order of the dataset: its name and its weight.
 
-    If two images have the same name, the column contains the ids of all images instead.
+    If any two images have the same name, each line has the id of its image instead of the name.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -115,7 +115,7 @@ def _check_complete(file: Path, dataset: DetectionDataset, weights: FloatArray, 
 
 
 def _rows_by_word(dataset: DetectionDataset) -> dict[str, int]:
-    """Return a dict from every word that identifies an image (unique file name, path, id, unique name) to its row."""
+    """Return word -> row of the image that it identifies: an id, a path, or a name or file name that is unique."""
     files = Counter(record.path.name for record in dataset)
     names = Counter(record.name for record in dataset)
     rows = {record.path.name: row for row, record in enumerate(dataset) if files[record.path.name] == 1}

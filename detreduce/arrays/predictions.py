@@ -31,11 +31,6 @@ class PredictedBoxes:
     def __len__(self) -> int:
         return len(self.classes)
 
-    def from_confidence(self, least: float) -> PredictedBoxes:
-        """Return the boxes with at least this confidence."""
-        kept = self.confidences >= least
-        return PredictedBoxes(self.corners[kept], self.classes[kept], self.confidences[kept])
-
 
 @dataclass(frozen=True)
 class Predictions:

@@ -149,6 +149,10 @@ def test_the_answers_to_the_predictions_are_what_is_kept(results: ModuleType, mo
     again = difference("clips_confirm", "cleaned", 0.05)
     assert again["verdict"].startswith("better") and again["seeds"] == 5
     assert f"gains {again['difference']:+.3f} ({again['low']:+.3f} to {again['high']:+.3f})" in answers
+    long = difference("clips_long", "cleaned", 0.15)
+    assert f"gains {long['difference']:+.3f} ({long['low']:+.3f} to {long['high']:+.3f})" in answers
+    assert long["verdict"].startswith("better") and abs(long["difference"] - unequal[0]["difference"]) < 0.01
+    assert f"trainings gain {unequal[0]['difference']:+.3f}" in answers
     stream = unequal[1]
     interval = f"{stream['difference']:+.3f} ({stream['low']:+.3f} to {stream['high']:+.3f})"
     assert paragraph_with("docs/training-for-less.md", "`cluster_balanced`", interval)

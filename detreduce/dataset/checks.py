@@ -28,8 +28,6 @@ from detreduce.machine.decoder_messages import quiet_decoders
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
 from detreduce.machine.processors import processors
 from detreduce.ultralytics_bridge.shown_size import shown_size
-from detreduce.videos.index import read_index
-from detreduce.videos.reader import read_frame
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TINY = 8 / 640
@@ -193,6 +191,8 @@ def summarise(
 
 def summarise_videos(dataset: DetectionDataset) -> tuple[VideoSummary, ...]:
     """Summarise each video whose frames are images of the dataset."""
+    from detreduce.videos.index import read_index  # imports OpenCV
+
     used = Counter(record.frame.video for record in dataset if record.frame is not None)
     return tuple(
         VideoSummary(
@@ -346,6 +346,8 @@ def _check_image(record: ImageRecord) -> list[Problem]:
 
 def _check_frame(record: ImageRecord) -> list[Problem]:
     """Decode one frame of a video, and return its problems."""
+    from detreduce.videos.reader import read_frame  # imports OpenCV
+
     try:
         read_frame(record.path)
     except ImageReadError as error:

@@ -42,9 +42,10 @@ def export(
         ExportForm,
         typer.Option(
             "--as",
+            metavar="FORM",
             help=(
-                "What to write: paths of the kept images, a table of all images, a COCO JSON, a folder for a tool, or "
-                "labelling tasks."
+                "What to write: list (paths of the kept images), csv (a table of all images), coco (a JSON), a folder "
+                "for a tool (fiftyone, lightly-studio), or labelling tasks (label-studio, cvat, labelme, roboflow)."
             ),
             rich_help_panel=OUTPUT,
         ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -32,6 +31,8 @@ class FrameFormat:
 
     def encode(self, image: npt.NDArray[np.uint8]) -> bytes:
         """Encode an RGB image (h, w, 3), and return the content of the image file."""
+        import cv2  # most commands start without it
+
         options = [cv2.IMWRITE_JPEG_QUALITY, self.quality] if self.suffix == "jpg" else []
         done, data = cv2.imencode(f".{self.suffix}", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
         if not done:

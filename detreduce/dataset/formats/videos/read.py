@@ -12,7 +12,6 @@ from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import ImageReadError, InputError
 from detreduce.videos.every import DEFAULT, Every
-from detreduce.videos.index import read_index
 from detreduce.videos.paths import VIDEO_SUFFIXES, VideoFrame, frame_name
 
 _NO_FRAMES = "frames of this video are not used"
@@ -23,6 +22,8 @@ def load_videos(source: Source, split: str) -> DetectionDataset:
 
     A video that cannot be read is listed as a problem. Raise InputError if no frame and no image remains.
     """
+    from detreduce.videos.index import read_index  # imports OpenCV
+
     every = Every.parse(source.every or DEFAULT)
     problems: list[Problem] = []
     files = _list_files(source, split, problems)

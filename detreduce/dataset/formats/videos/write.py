@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+import numpy.typing as npt
+
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.unlabelled.read import load_unlabelled
 from detreduce.dataset.records import ImageRecord, Source, SplitSource
@@ -18,7 +21,6 @@ from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
 from detreduce.errors import ImageReadError, name_first
-from detreduce.videos.reader import RGB, VideoReader
 
 _IMAGES = "images"
 _COLUMNS = ("image", "video", "frame", "time", "rank")
@@ -91,8 +93,10 @@ def _write_frames(
     return written
 
 
-def _frames(video: Path, numbers: list[int]) -> Iterator[tuple[int, RGB | None]]:
+def _frames(video: Path, numbers: list[int]) -> Iterator[tuple[int, npt.NDArray[np.uint8] | None]]:
     """Yield the wanted frames of a video by number. A frame that cannot be decoded is None."""
+    from detreduce.videos.reader import VideoReader  # imports OpenCV
+
     try:
         reader = VideoReader(video)
     except ImageReadError:

@@ -17,7 +17,7 @@ def find_files(
     *,
     with_folders: bool = False,
 ) -> list[str]:
-    """Return the files below a folder whose suffix is one of `suffixes`, sorted.
+    """Search a folder and its subfolders for files with the given suffixes. Return their sorted paths.
 
     The paths are relative to `folder`, with ``/`` as the separator. Links are followed, and each folder is visited only
     once. As in ultralytics, hidden files and folders are skipped.
@@ -32,7 +32,8 @@ def find_files(
         If given, entries that are not files are left out and added to this list. Examples are a link to a missing file,
         a pipe, and an empty folder called a.jpg.
     with_folders
-        Whether to return folders with one of the suffixes too, so that they do not count as missing files.
+        Whether to return folders with one of the suffixes too, for example a folder called a.txt. The caller then does
+        not report such a folder as a missing file.
 
     Raises
     ------

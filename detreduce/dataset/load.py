@@ -60,7 +60,7 @@ def load_dataset(
         ultralytics ships (``coco8.yaml``). The page on formats lists all formats.
     split
         ``train``, ``val`` (also called ``valid`` or ``validation``), ``test`` or another split of the dataset. The
-        default is ``train`` or, for a COCO JSON, the split that the file contains.
+        default is ``train``. For a COCO JSON, the default is the split that the file contains.
     images
         The folder of the images, for an annotation file that does not name it (COCO, CVAT, Label Studio). By default,
         the images of a COCO JSON are searched for in the folder of the JSON. For ``instances_train2017.json``,
@@ -106,7 +106,7 @@ def _every(dataset: DetectionDataset, every: str | int | None) -> DetectionDatas
 
 
 def load_any_split(path: str | Path, images: str | Path | None = None) -> DetectionDataset:
-    """Load the split train or, if the dataset does not have it, its first split. Raise the errors of `load_dataset`."""
+    """Load the split train. If there is none, load the first split. Raise the same errors as `load_dataset`."""
     try:
         return load_dataset(path, images=images)
     except MissingSplitError as error:
@@ -118,7 +118,7 @@ def load_any_split(path: str | Path, images: str | Path | None = None) -> Detect
 def load_split(source: Source, split: str) -> DetectionDataset:
     """Load another split of a dataset that was loaded before. Raise the same errors as `load_dataset`.
 
-    Unlike ``load_dataset(source.path, split)``, this function also uses the `images` folder that was passed at first.
+    The images folder that the caller passed for the first split is used again.
     """
     with _one_error(source.path):
         chosen = choose_split(split, source.splits, source.path)
@@ -148,7 +148,7 @@ def _remembered(load: Callable[[], DetectionDataset], outside: bool) -> Detectio
 
 
 def images_to_give(dataset: DetectionDataset) -> Path | None:
-    """Return the argument `images` with which the dataset can be loaded again, or None if its file names the folder."""
+    """Return the images folder to pass to `load_dataset` to load the dataset again, or None if none is needed."""
     split = dataset.source.splits.get(dataset.split)
     return split.images[0] if split and takes_images(dataset.source.path) else None
 
@@ -209,10 +209,10 @@ def _dataset_in(path: Path) -> Path:
 
 
 def suggest_folder(start: Path, missing: Path) -> str:
-    """If a file does not exist but its folder is a dataset, return a sentence that suggests the folder.
+    """Return a sentence that suggests to pass the folder of a missing file, or an empty string.
 
-    An example is an export without a data.yaml. A relative path `missing` starts from the folder `start`. If the folder
-    is not a dataset, return an empty string.
+    For example, if ``export/data.yaml`` is missing but ``export`` can be loaded as a dataset, the sentence suggests
+    ``export``. If `missing` is a relative path, it is relative to `start`.
     """
     folder = start / missing.parent
     if missing.suffix and os.path.isdir(folder):  # noqa: PTH112 (an odd text must not raise)

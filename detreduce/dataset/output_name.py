@@ -1,4 +1,4 @@
-"""Names for the outputs of suggested commands. Nothing with these names exists yet, so the commands will work."""
+"""Choose names for the output of commands that messages suggest. The names are not in use yet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ SPLITS = ("train", "val", "valid", "test")
 
 
 def dataset_name(data: Path) -> str:
-    """Return a short name for a dataset: the name of its folder or, if it is not in `COMMON`, of its file."""
+    """Return a short name for a dataset: the name of its file without the suffix, or the name of its folder.
+
+    For example, the name is ``cars`` for ``cars.json``, for the folder ``cars`` and for ``cars/data.yaml``. The name of
+    the folder is used if many datasets have a file with the same name (`COMMON`).
+    """
     place = Path(os.path.abspath(data))  # noqa: PTH100 (resolve would follow links)
     is_file = bool(place.suffix) and not place.is_dir()
     if not is_file:

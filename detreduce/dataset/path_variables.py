@@ -15,8 +15,8 @@ _MATERIAL = "DETREDUCE_SHARED"
 def expand(text: str) -> str:
     """Expand ``~`` and environment variables (``${NAME:-default}``) in a text.
 
-    A variable that is not set and has no default stays unchanged. If ``DETREDUCE_DATA`` is not set, the folder ``data``
-    in ``DETREDUCE_SHARED`` is used for it.
+    A variable that is not set and has no default stays unchanged. If ``DETREDUCE_DATA`` is not set but
+    ``DETREDUCE_SHARED`` is, the value of ``DETREDUCE_DATA`` is ``$DETREDUCE_SHARED/data``.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -29,7 +29,7 @@ def expand(text: str) -> str:
 def _variable(name: str) -> str:
     """Return the value of an environment variable, or an empty string if it is not set.
 
-    If ``DETREDUCE_DATA`` is not set, the data folder of contributors (``DETREDUCE_SHARED``) is used for it.
+    The default of ``DETREDUCE_DATA`` is ``$DETREDUCE_SHARED/data``, the data folder of contributors.
     """
     value = os.environ.get(name, "")
     if not value and name == DATA and (material := os.environ.get(_MATERIAL)):

@@ -22,12 +22,14 @@ class SizeConflicts:
     Attributes
     ----------
     corrected
-        The records for which the size of the image file is used. They have the size from the annotation file.
+        The images for which the size of the image file is used. These records still have the size from the annotation
+        file.
     resized
-        The records for which the size from the annotation file is used, because the image was made smaller after it was
+        The images for which the size from the annotation file is used. These images were made smaller after they were
         annotated.
     sizes
-        The size in pixels (width, height) of the first image file in `corrected` and of the first one in `resized`.
+        Two examples for messages: the size (width, height) of the first image file in `corrected`, and of the first one
+        in `resized`. None if there is no such image.
     """
 
     corrected: tuple[ImageRecord, ...]

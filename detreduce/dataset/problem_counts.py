@@ -52,11 +52,10 @@ class ProblemCounts:
 def count_problems(
     dataset: DetectionDataset, kept: Iterable[ImageRecord] | None = None, problems: int | None = None
 ) -> ProblemCounts:
-    """Count the problems of a dataset. By default, images are counted in the whole dataset; with `kept`, only among
-    these.
+    """Count the problems of a dataset, and the images that ultralytics leaves out. No image is opened.
 
-    If the number of `problems` is not given, the annotations of the other splits are loaded to find them. No image is
-    opened.
+    `kept` restricts the count of images to the given records. `problems` is the number of problems, if it is already
+    known. Otherwise, the annotations of all splits are loaded to count them.
     """
     records = dataset.records if kept is None else tuple(kept)
     return ProblemCounts(

@@ -208,7 +208,7 @@ class DetectionDataset:
     def examples(self, rows: Iterable[int]) -> list[tuple[str, Path, npt.NDArray[np.float64]]]:
         """Return the name, the file and the box corners (m, 4) of some images, to draw them.
 
-        The corners are fractions of the image. The headers of other images are not read.
+        The corners are fractions of the image. If sizes must be read from image files, only these images are opened.
         """
         few = replace(self, records=tuple(self[row] for row in rows))
         return [(record.name, record.path, few.boxes_xyxyn[few.box_rows == row]) for row, record in enumerate(few)]
@@ -216,7 +216,7 @@ class DetectionDataset:
     def plot(self) -> Figure:
         """Return a matplotlib figure with two bar charts: the boxes of each class, and the sizes of boxes.
 
-        The headers of images are read in the same cases as for `boxes_xyxyn`.
+        If the sizes of boxes need the sizes of images, the headers of images are read (see `boxes_xyxyn`).
         """
         from detreduce.dataset.views.notebook import dataset_figure
 
@@ -326,7 +326,7 @@ class DetectionDataset:
 
     @staticmethod
     def _size_or_nan(record: ImageRecord) -> tuple[float, float]:
-        """Return the width and height of an image, or twice NaN if it has no boxes or cannot be read."""
+        """Return the width and height of an image. Both are NaN if it has no boxes or cannot be read."""
         if not len(record.class_ids):
             return (np.nan, np.nan)
         try:
@@ -365,9 +365,9 @@ class DetectionDataset:
 
     @cached_property
     def background(self) -> npt.NDArray[np.bool_]:
-        """(n,) bool: whether each image has no boxes.
+        """(n,) bool: whether each image is a background image, which has no boxes.
 
-        Images with only crowd regions count; those with unreadable labels do not.
+        An image that has only crowd regions is a background image. An image with unreadable labels is not.
         """
         empty = np.bincount(self.box_rows[~self.box_crowd], minlength=len(self.records)) == 0
         return empty & ~self.unreadable

@@ -1,4 +1,7 @@
-"""Find names that several classes share. Exports of Roboflow often have one such class with boxes and one without."""
+"""Find names that several classes share.
+
+For example, an export of Roboflow often has two classes called ``car``, and only one of them has boxes.
+"""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Source:
     outside
         Whether files outside the dataset's folder may be used.
     origin
-        The file or folder that the user knows, if `path` is a copy that detreduce made in its cache folder.
+        If `path` is a copy that detreduce made in its cache folder, the original file or folder. Otherwise None.
     images
         The images folder that the caller passed, or None.
     every
@@ -59,5 +59,5 @@ class Source:
 
     @property
     def typed(self) -> Path:
-        """The path for messages and commands: `path` or, if that is a copy in the cache folder, `origin`."""
+        """The path that messages and commands show: `origin` if it is set, otherwise `path`."""
         return self.origin or self.path

@@ -34,7 +34,10 @@ def canonical_split(name: str) -> str:
 
 
 def unnamed_is_train(splits: Mapping[str, T]) -> dict[str, T]:
-    """Rename the split ``default``, which is CVAT's name for images without a subset, to train, unless train exists."""
+    """Rename the split ``default`` to train, unless there is a split train.
+
+    CVAT writes ``default`` for images without a subset.
+    """
     return {"train" if name == "default" and "train" not in splits else name: splits[name] for name in splits}
 
 

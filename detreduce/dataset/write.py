@@ -154,11 +154,12 @@ def write_split(
     overwrite: bool = False,
     discard_changes: bool = False,
 ) -> DetectionDataset:
-    """Take new splits out of one split of a dataset, and write the result. Return the rest of the split, loaded.
+    """Move images of one split to new splits, and write the result as a new dataset.
 
-    The output contains all images of `dataset`. The other splits of its source are written unchanged, unless they have
-    the same name as a new split. If the format of the dataset does not support new splits, the dataset is written as
-    YOLO (see `holds_out_as`). The file ``split.json`` lists the images of each split.
+    Return the rest of the split, loaded from the output. The output contains all images of `dataset`. The other splits
+    are written unchanged. If one of them has the same name as a new split, the new split replaces it. If the format of
+    the dataset does not support new splits, the output is YOLO (see `holds_out_as`). The file ``split.json`` lists the
+    images of each split.
 
     Parameters
     ----------
@@ -201,7 +202,7 @@ def write_split(
 def holds_out_as(dataset: DetectionDataset) -> str:
     """Return the format in which a dataset can be written with new splits.
 
-    It is the dataset's own format or, if new splits are impossible in this format, ``yolo``.
+    This is the dataset's own format. If it does not support new splits, the result is ``yolo``.
     """
     own = get_format(dataset.source.format)
     return own.name if own.holds_out else "yolo"
@@ -272,14 +273,14 @@ def check_output(
 def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *, link: LinkMode = "symlink") -> Path:
     """Write a whole dataset of any format as a YOLO folder in which ultralytics may write its caches.
 
-    All splits are written. Labels are copied byte for byte (YOLO) or converted (any other format). Ultralytics needs
-    ``val:`` in the data.yaml. If there is no val split, ``val:`` names the test split or, if there is none either, the
-    train split.
+    All splits are written. YOLO labels are copied byte for byte. Labels of any other format are converted. Ultralytics
+    needs the key ``val:`` in the data.yaml. If there is no val split, ``val:`` names the test split. If there is no
+    test split either, ``val:`` names the train split.
 
     Parameters
     ----------
     source
-        A path as for `load_dataset`, or a dataset, whose other splits are then loaded.
+        A path as for `load_dataset`, or one loaded split of a dataset. The other splits are loaded.
     output
         A new or empty folder.
     link
@@ -367,7 +368,7 @@ def _selection_json(selection: object, choice: Choice) -> bytes:
 
 
 def _split_json(choice: Choice) -> bytes:
-    """Return the content of split.json: the images of each split that was taken from the split of `choice`."""
+    """Return the content of split.json: the image ids of the reduced split and of each new split."""
     content: dict[str, object] = {
         "detreduce_split": 1,
         "source": str(choice.dataset.source.path),

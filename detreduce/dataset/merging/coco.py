@@ -33,7 +33,7 @@ class Ids:
         self._next = 1
 
     def take(self, wanted: Any) -> Any:
-        """Return the id for an element that has the id `wanted` in its own file."""
+        """Return `wanted` if this id is valid and not in use. Otherwise return a new id."""
         if not isinstance(wanted, int | str) or isinstance(wanted, bool) or wanted in self._taken:
             while self._next in self._taken:
                 self._next += 1
@@ -42,7 +42,7 @@ class Ids:
         return wanted
 
     def reserve(self, ids: Iterable[Any]) -> None:
-        """Reserve the ids of later elements, so that only few of them have to change."""
+        """Let all new ids be larger than `ids`, so that later elements can keep these ids."""
         numbers = [one for one in ids if isinstance(one, int) and not isinstance(one, bool)]
         self._next = max([self._next, *(number + 1 for number in numbers)])
 
@@ -108,8 +108,9 @@ def _ids(content: Mapping[str, Any], key: str) -> Iterable[Any]:
 def _merge_categories(
     plan: Plan, contents: Sequence[Mapping[str, Any]], classes: JoinedClasses
 ) -> tuple[list[dict[str, Any]], list[dict[ImageId, ImageId]]]:
-    """Return the merged categories and, for each part, a mapping from the id of a category to its id in the merged
-    file.
+    """Return the merged categories, and one mapping for each split of each dataset.
+
+    The mapping gives the new id of a category for its old id.
     """
     taken = Ids()
     taken.reserve(key for part in plan.parts for key in part.dataset.class_keys)
@@ -160,9 +161,9 @@ def _add_images(
 
 
 def _add_licences(content: Mapping[str, Any], merged: _Merged) -> dict[Any, Any]:
-    """Add the licences of a JSON file. Return for each licence its id in the merged file.
+    """Add the licences of a JSON file to the merged file. Return a mapping from their old ids to their new ids.
 
-    If the merged file already contains an equal licence, its id is used.
+    A licence that the merged file already contains is not added again.
     """
     found: dict[Any, Any] = {}
     for entry in _entries(content, "licenses"):
@@ -225,7 +226,10 @@ def _add_annotations(
 
 
 def _known(key: Any, known: Iterable[ImageId]) -> Any:
-    """Return an id in the form in which the images or categories of the file have it: as 7 or as "7"."""
+    """Return `key` as a number or as a text, whichever is in `known`.
+
+    For example, annotations may refer to image 7 as "7".
+    """
     if isinstance(key, float) and key.is_integer():
         key = int(key)
     if not isinstance(key, int | str):

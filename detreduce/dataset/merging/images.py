@@ -22,7 +22,7 @@ ClassBoxes = list[tuple[str, npt.NDArray[np.float64]]]
 
 
 class Member(NamedTuple):
-    """An image of a part: the position of the part in the list of parts, and the row of the image in the part."""
+    """An image to merge: the index of its `Part`, and the row of the image in the part."""
 
     part: int
     row: int
@@ -76,11 +76,12 @@ class Plan:
     shown
         The images to write, in the order of the datasets, keyed by split.
     labels_from
-        For each image that gets the labels of another dataset, the image whose labels it gets.
+        Maps an image to the identical image of another dataset whose labels are written. Images that keep their own
+        labels are not listed.
     repeated
         The images that are not written because an earlier dataset contains them.
     yolo
-        Whether the images need names that ultralytics finds, and a label file each.
+        Whether the output is YOLO.
     """
 
     parts: Sequence[Part]
@@ -139,8 +140,9 @@ def _free_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixPa
 def make_plan(parts: Sequence[Part], *, yolo: bool) -> Plan:
     """Decide which images to write, and with which labels.
 
-    If several datasets contain an image with the same bytes, it is written only once. It has the place from the first
-    of these datasets, and the labels of the last one that has boxes for it. Copies within a single dataset stay.
+    If several datasets contain the same image, byte for byte, it is written only once. Its name and split come from the
+    first of these datasets. Its labels come from the last of these datasets that has boxes for the image. Copies
+    within a single dataset stay.
     """
     members = [Member(number, row) for number, part in enumerate(parts) for row in range(len(part.dataset))]
     paths = [parts[member.part].dataset[member.row].path for member in members]
@@ -196,7 +198,7 @@ def _boxes_of(parts: Sequence[Part], member: Member) -> ClassBoxes:
 
 
 def _same_boxes(ones: ClassBoxes, others: ClassBoxes) -> bool:
-    """Return whether two lists contain the same boxes, in any order, apart from how formats round the corners."""
+    """Return whether two lists contain the same boxes in any order. Corners may differ by rounding."""
     left = list(others)
     return len(ones) == len(others) and all(_take(one, left) for one in ones)
 

@@ -39,12 +39,13 @@ def merge(
     overwrite: bool = False,
     discard_changes: bool = False,
 ) -> MergeResult:
-    """Write the images and labels of several datasets as one new dataset, for example of several rounds of labelling.
+    """Write the images and labels of several datasets, for example several rounds of labelling, as one new dataset.
 
     Classes are matched by name, and images stay in their splits. Image files are linked or copied, so they stay the
-    same byte for byte. The original datasets are never changed. If several datasets contain an image with the same
-    bytes, it is written only once. It has the place from the first of these datasets, and the labels of the last one
-    that has boxes for it.
+    same byte for byte. The original datasets are never changed.
+
+    If several datasets contain the same image, byte for byte, it is written only once. Its name and split come from the
+    first of these datasets. Its labels come from the last of these datasets that has boxes for the image.
 
     Parameters
     ----------
@@ -143,7 +144,7 @@ def _count(dataset: DetectionDataset, number: int, parts: Sequence[Part]) -> Mer
 
 
 def _files_of(parts: Sequence[Part]) -> LoadedFiles:
-    """Return the state of the files of all parts when they were loaded."""
+    """Return the recorded state of all files of the datasets. The state was recorded while loading."""
     files = LoadedFiles()
     for part in parts:
         files.add_others(part.dataset.loaded)

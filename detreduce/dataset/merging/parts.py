@@ -52,11 +52,11 @@ class LeftOut:
 def load_datasets(
     datasets: Sequence[str | Path | DetectionDataset], images: Sequence[str | Path] = ()
 ) -> list[DetectionDataset]:
-    """Load those datasets that are given as paths, and return all of them.
+    """Return all datasets as loaded datasets. A dataset that is given as a path is loaded.
 
-    `images` are images folders for annotation files that do not name them: one folder for all of these files, or one
-    for each of them. Raise InputError if there are fewer than two datasets, or if the number of folders does not fit.
-    Also raise InputError if a dataset is named twice or has no labels.
+    `images` contains the images folders of annotation files that do not name their folder. Pass one folder for all of
+    these files, or one folder for each of them. Raise InputError if there are fewer than two datasets, or if the number
+    of folders does not fit. Also raise InputError if a dataset is named twice or has no labels.
     """
     if isinstance(datasets, str | Path | DetectionDataset) or len(datasets) < 2:
         raise InputError("Pass at least two datasets to merge.")
@@ -92,9 +92,11 @@ def _takes_images(one: str | Path | DetectionDataset) -> bool:
 def load_parts(datasets: Iterable[DetectionDataset], *, yolo: bool) -> tuple[list[Part], list[LeftOut]]:
     """Return all splits of the datasets, and the images that cannot be merged.
 
-    If `yolo` is True, images whose labels cannot be read are left out, because they would become background images. The
-    splits are then train, val and test. Any other split becomes part of train, unless these three splits already
-    contain all of its images, as for VOC's split trainval. Raise InputError if a split cannot be loaded.
+    If `yolo` is True, there are two more rules. Images whose labels cannot be read are left out, because they would
+    become background images. The images of a split other than train, val and test go to train. Such a split is ignored
+    if it only repeats images of train, val and test, for example VOC's split trainval.
+
+    Raise InputError if a split cannot be loaded.
     """
     parts, left_out = [], []
     for number, dataset in enumerate(datasets):

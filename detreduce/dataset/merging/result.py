@@ -29,7 +29,8 @@ class MergeResult:
     Attributes
     ----------
     dataset
-        The merged dataset, loaded from the output folder: its split train or, if there is none, its first split.
+        The split train of the merged dataset, loaded from the output folder. If there is no split train, the first
+        split.
     output
         The folder with the merged dataset.
     format

@@ -79,7 +79,10 @@ class _Labels:
         return self._converted[member.part][member.row]
 
     def _convert(self, number: int, part: Part, numbers: Sequence[int]) -> dict[int, bytes]:
-        """Return the contents of the label files, by row, for those images of a part whose labels are written."""
+        """Convert the labels of a part to YOLO. Return the content of each label file, keyed by the row of its image.
+
+        Images whose labels are not written are left out.
+        """
         shown = (member for members in self.plan.shown.values() for member in members)
         rows = sorted({labels.row for labels in map(self.plan.labels, shown) if labels.part == number})
         few = replace(part.dataset, records=tuple(part.dataset[row] for row in rows))
@@ -114,10 +117,10 @@ def _renumbered(line: bytes, numbers: Sequence[int]) -> bytes:
 
 
 def other_keys(parts: Sequence[Part]) -> dict[str, Any]:
-    """Return the keys of the data.yaml files that describe neither classes nor paths.
+    """Return the remaining keys and values of the data.yaml files: those that describe neither classes nor paths.
 
-    If several datasets have the same key, the value of the first one is used, with a warning if the values differ. A
-    warning is also issued if masks are not merged. Raise InputError if the keypoints differ.
+    If several datasets have the same key, the value of the first dataset is used. A warning is issued if the values
+    differ, or if a dataset has masks, because masks are not merged. Raise InputError if the keypoints differ.
     """
     found: dict[str, Any] = {}
     datasets = list({part.number: part.dataset for part in parts}.values())

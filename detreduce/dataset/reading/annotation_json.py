@@ -16,10 +16,10 @@ Quick = Callable[[str], Any | None]
 
 
 def read_annotation_json(file: Path, without: Iterable[str] = (), quick: Quick | None = None) -> Any:
-    """Return the content of a JSON file, leaving out the keys in `without`.
+    """Return the content of a JSON file. The keys in `without` are left out.
 
-    `quick` is tried before the json module. Raise MissingFileError if the file cannot be read. Raise InputError, which
-    names the line and the column, if it is not valid JSON.
+    `quick` is a faster parser. It returns None if it cannot parse the text, and then the json module is used. Raise
+    MissingFileError if the file cannot be read. Raise InputError if it is not valid JSON.
     """
     try:
         # do not keep the bytes, because such files may be large

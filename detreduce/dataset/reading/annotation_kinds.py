@@ -99,7 +99,7 @@ def _kind_of_json(file: Path) -> Kind | None:
 
 
 def sample_of(names: Sequence[str], size: int) -> Sequence[str]:
-    """Return a sample of `size` to ``2 * size - 1`` names that are spread evenly.
+    """Return every k-th name. The number k is chosen so that at least `size` names remain, but fewer than twice `size`.
 
     If there are fewer than `size` names, return all of them.
     """
@@ -114,9 +114,10 @@ def spread_first(names: Sequence[str], size: int) -> Iterator[str]:
 
 
 class Unread(NamedTuple):
-    """Annotation files of one format below a folder: the first of them, and how many were found (`opened`).
+    """Annotation files of one format that were found below a folder.
 
-    `more` is True if there may be further files that were not opened.
+    `first` is the first of these files, and `opened` is their number. `more` is True if some files below the folder
+    were not opened, so that there may be more annotation files.
     """
 
     kind: Kind
@@ -133,8 +134,8 @@ class Unread(NamedTuple):
 def find_unread(folder: Path) -> list[Unread]:
     """Find the annotation files below a folder. Return one entry per format.
 
-    For each suffix, about 100 files are opened, which are spread evenly over the sorted names. If none of them contains
-    annotations, further files are opened until one does. Therefore, the numbers count only files that were opened.
+    Not every file is opened. For each suffix, a sample of about 100 files is opened. If none of these files contains
+    annotations, further files are opened until one does. Annotation files that were not opened are not counted.
     """
     files = find_files(folder, SUFFIXES | IMAGE_SUFFIXES)
     stems = {_stem(name) for name in files if _suffix(name) in IMAGE_SUFFIXES}
@@ -216,7 +217,7 @@ def _kind_of_xml(file: Path) -> Kind | None:
 
 
 def _kind_of_csv(file: Path) -> Kind | None:
-    """Return the format of a CSV table whose column names, or whose first row, look like boxes."""
+    """Return the format of a CSV table if its column names or its first row look like boxes. Otherwise return None."""
     lines = [line for line in _read_head(file).splitlines() if line.strip()][:2]
     if not lines:
         return None

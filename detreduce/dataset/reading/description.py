@@ -215,9 +215,9 @@ def find_root(description: Description) -> Path:
 def annotated_source(
     name: str, description: Description, split: str, find_images: Callable[[Path], Path]
 ) -> tuple[Source, str]:
-    """Return the source that a dataset YAML in the format `name` describes, and the name of the chosen split.
+    """Return the source that a dataset YAML describes, and the name of the chosen split.
 
-    `find_images` is the same as for `annotated_splits`, whose errors are raised here too.
+    `name` is the name of the format. For `find_images` and for the errors, see `annotated_splits`.
     """
     root = find_root(description)
     splits = annotated_splits(description, root, find_images)

@@ -24,7 +24,11 @@ def safe_name(name: str) -> str | None:
 
 
 def path_in(reference: str) -> str:
-    """Return the path in a reference: x in ``/data/local-files/?d=x``, the path of a URL, or the whole reference."""
+    """Return the path of an image from a reference in an annotation file.
+
+    For example, the path is ``a/1.jpg`` for ``/data/local-files/?d=a/1.jpg``, and ``/a/1.jpg`` for
+    ``https://example.org/a/1.jpg``. If the reference is already a path, this path is returned.
+    """
     try:
         parts = urlsplit(reference.replace("\\", "/"))
     except ValueError:  # for example because of an invalid IPv6 address in brackets
@@ -76,14 +80,13 @@ class ImageFinder:
 
 
 def _longest_tail(path: str, hits: list[str]) -> str | None:
-    """Return the hit that has the most last folders in common with `path`, or None if there is no single such hit."""
+    """Return the hit whose folders agree best with `path`, counted from the file name upwards. None if several tie."""
     # for example, a/x.jpg is the end of mnt/a/x.jpg, but c/a/x.jpg is not
     if whole := [hit for hit in hits if f"/{path}".endswith(f"/{hit}")]:
         return max(whole, key=len)
     wanted = path.split("/")[-2::-1]
 
     def shared(hit: str) -> int:
-        """Return how many of its last folders a hit shares with `path`."""
         folders = hit.split("/")[-2::-1]
         pairs = enumerate(zip(folders, wanted, strict=False))
         return next((count for count, (one, other) in pairs if one != other), min(len(folders), len(wanted)))

@@ -27,11 +27,11 @@ class LabelledImage(Protocol):
 
 
 def add_box(image: LabelledImage, label: str, box: Box, entry: str, seen: dict[tuple[str, Box], str]) -> list[str]:
-    """Add a box to its image, unless its width or height is negative. Return descriptions of what is wrong with the
-    box.
+    """Add a box to its image. Return descriptions of what is wrong with the box.
 
-    `entry` is what messages call the box, for example ``object 3``. `seen` maps the label and the box of each earlier
-    entry of the image to what messages call it. The new box is added to `seen`.
+    A box with a negative width or height is not added. `entry` is the name of the box in messages, for example
+    ``object 3``. `seen` maps each earlier (label, box) of the image to its name in messages. The new box is added to
+    `seen`.
     """
     extent = bad_extent(box[2] - box[0], box[3] - box[1])
     if extent is not None and not extent[1]:

@@ -29,8 +29,9 @@ def parse_xml(data: bytes) -> tuple[ElementTree.Element, list[str]]:
 
 
 def decode_xml(data: bytes) -> tuple[str, list[str]]:
-    """Return the text without its XML declaration, and a description of an encoding that was declared wrongly.
+    """Decode XML. Return the text without its XML declaration, and a list of descriptions.
 
+    If the declared encoding is wrong, the list contains a description of this. Otherwise, the list is empty.
     Raise ValueError if the bytes do not have the declared encoding, and LookupError if the encoding is unknown.
     """
     found: list[str] = []

@@ -28,9 +28,9 @@ class AnnotatedFormat:
     load
         Loads one split of a source.
     filtered
-        Yields the content of an annotation file of the reduced split, with only the images of some records.
+        Yields the content of an annotation file, in pieces, with only the images of the given records.
     inside
-        The names of the splits that a single annotation file contains. These splits share one file in the output too.
+        The names of the splits that share one annotation file. They share one file in the output too.
     """
 
     load: Callable[[Source, str], DetectionDataset]
@@ -93,10 +93,15 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
 def mirror_annotated(source: Source) -> dict[Path, PurePosixPath]:
     """Return the relative path in the output for each annotation file and each images folder of a source.
 
-    A path below the root keeps its path relative to the root. If all other paths are directly in the parent folder of
-    the root, all paths in the output are relative to this parent. Otherwise, an images folder outside the root becomes
-    ``images`` (or ``images/<name>`` if there are several), and an annotation file outside the root becomes
-    ``annotations/<name>``. If a name is already in use, a number is added.
+    There are three cases:
+
+    - If everything is below the root, all paths in the output are relative to the root.
+    - If everything else is directly in the parent folder of the root, all paths are relative to this parent folder.
+    - Otherwise, only paths below the root are relative to the root. An images folder outside the root becomes
+      ``images``, or ``images/<name>`` if there are several. An annotation file outside the root becomes
+      ``annotations/<name>``.
+
+    If a path is already in use, a number is added.
     """
     files = [split.annotations for split in source.splits.values() if split.annotations is not None]
     folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))
@@ -132,8 +137,8 @@ def _place_of_reduced(
 ) -> PurePosixPath:
     """Return the path in the output for the annotation file of the reduced split.
 
-    If another split uses the same annotation file, this file is written unchanged for that split. The path of the
-    reduced split's file then contains the name of the split.
+    Another split may use the same annotation file. Then the original file is written unchanged for the other split. The
+    reduced split gets a file of its own, for example ``labels-train.json`` next to ``labels.json``.
     """
     source, own = choice.dataset.source.splits, choice.dataset.split
     sharing = [

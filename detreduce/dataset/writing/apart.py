@@ -1,6 +1,6 @@
 """Check that the output is outside the original dataset.
 
-An output inside one of its folders would become part of it.
+Otherwise, the next command would read the files of the output as part of the original dataset.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def check_cache_apart(cache: str | Path | None, dataset: DetectionDataset) -> No
 def _listed(dataset: DetectionDataset, *, also_with_annotations: bool = False) -> list[Path | str]:
     """Return the folders and glob patterns in which a new file could become part of the dataset, sorted by name.
 
-    The loader does not list the images folder of a COCO JSON file. Therefore, a new folder or file may be inside an
-    images folder that contains the JSON file.
+    By default, an images folder that contains the annotation file is left out. A new file there does no harm, because
+    the loader does not list this folder. If `also_with_annotations` is True, such a folder is included.
     """
     source = dataset.source
     annotations = {split.annotations for split in source.splits.values() if split.annotations is not None}
@@ -73,9 +73,11 @@ def _label_folders(dataset: DetectionDataset) -> set[Path]:
 
 
 def _matches(path: Path, place: Path | str) -> bool:
-    """Return whether a path is in a folder, or whether a pattern matches the path, a folder above it or its content.
+    """Return whether a path could be part of the dataset because of `place`, a folder or a glob pattern.
 
-    In a pattern, ``**`` matches any number of folders.
+    A folder matches itself and everything below it. A pattern matches in the same way, and also matches folders that
+    could contain such a path. For example, ``a/*/labels`` also matches ``a/b``. In a pattern, ``**`` matches any number
+    of folders.
     """
     if isinstance(place, Path):
         return path.is_relative_to(_real(place))

@@ -140,7 +140,7 @@ def _spans(
 
 
 def kept_spans_of_list(text: str, wanted: Callable[[Any], bool]) -> list[Span]:
-    """Return the spans that remain, like `kept_spans`, for a text that consists of a single list."""
+    """Do the same as `kept_spans` for a JSON text that is a list, not an object with lists."""
     start = _skip(text, 0)
     return _spans(text, _walk_array(text, "", start), {"": wanted}, lambda: None)
 

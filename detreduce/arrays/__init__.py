@@ -1,1 +1,4 @@
-"""Arrays that `features` and proxy trainings produce and that the reducers use: box tables, proxy logs, scores."""
+"""Array types: box tables, distances, and the logs and scores of proxy trainings.
+
+`features` and proxy trainings produce these arrays, and the reducers use them.
+"""

@@ -73,8 +73,9 @@ def images_of_classes(counts: csr_array) -> IntArray:
 
 
 def rows_of_entries(counts: csr_array) -> IntArray:
-    """Return the row of each stored entry of the table, (m,), in the order of ``counts.indices`` and
-    ``counts.data``.
+    """Return the row of each stored entry of the table, (m,).
+
+    The entries are in the order of ``counts.indices`` and ``counts.data``.
     """
     return np.repeat(np.arange(counts.shape[0], dtype=np.int64), np.diff(counts.indptr))
 
@@ -98,11 +99,10 @@ def leading_classes(counts: csr_array, rank: npt.ArrayLike | None = None, *, by_
     counts
         (n, C) table without explicit zeros, as `as_sparse` returns it.
     rank
-        (C,) rank of each class; the class with the lowest rank comes first. By default, classes are ranked by their
-        class number.
+        (C,) rank of each class. The lowest rank comes first. The default is the class number.
     by_boxes
-        If True, the leading class of an image is the class with the most boxes, and `rank` decides between classes with
-        equally many boxes. If False, it is the class in the image with the lowest rank.
+        If True, the leading class of an image is the class with the most boxes. If several classes have equally many
+        boxes, the class with the lowest rank leads. If False, only the rank counts.
     """
     rows, classes = rows_of_entries(counts), counts.indices
     places = classes if rank is None else np.asarray(rank)[classes]

@@ -58,7 +58,7 @@ class CentredPoints:
     def products(self, rows: IntArray) -> FloatArray:
         """Return the (b, n) squared distances from the points in `rows` to all points.
 
-        For points that are close to each other, rounding errors can be large; `settled` corrects such distances.
+        For points that are close to each other, rounding errors can be large. Use `settled` to correct such distances.
         """
         squared = product(-2.0 * self.Z[rows], self.Z)
         squared += self.squares
@@ -66,7 +66,9 @@ class CentredPoints:
         return squared
 
     def settled(self, squared: FloatArray, others: IntArray, row: int) -> FloatArray:
-        """Recompute those squared distances that have large rounding errors, from the differences of the coordinates.
+        """Correct squared distances that have large rounding errors.
+
+        These distances are computed again from the differences of the coordinates.
 
         Parameters
         ----------

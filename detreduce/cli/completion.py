@@ -84,7 +84,7 @@ def rules(incomplete: str) -> Offers:
 
 
 def _starting(incomplete: str, offers: Iterable[tuple[str, str]]) -> Offers:
-    """Return the suggestions, as (name, description), whose name starts with the text that the user has typed."""
+    """Return those suggestions (name, description) that begin with the text that the user has typed."""
     return [offer for offer in offers if offer[0].startswith(incomplete)]
 
 

@@ -78,7 +78,7 @@ class Program(Group):
     def make_context(self, *args: Any, **more: Any) -> Any:
         """Parse a command line and return its context.
 
-        If the user asks for the help of the whole program, the help is printed here and not in `invoke`.
+        For `detreduce --help`, this method already prints the help, so a closed pipe is handled here too.
         """
         try:
             return super().make_context(*args, **more)
@@ -149,9 +149,9 @@ def usage_message(error: Any) -> str:
 
 
 def near_option(name: str, known: list[str]) -> str:
-    """Return a question that names a similar option or an option with the same meaning, else "".
+    """Suggest an option with the same meaning or a similar name, for example `` Did you mean '--keep'?``.
 
-    Without its dashes, an option is a short word, so a similar word must share most of its letters.
+    If there is no such option, return an empty string.
     """
     words = {option.lstrip("-"): option for option in known}
     meant = [option for option in SYNONYMS.get(name.lstrip("-"), ()) if option in known]
@@ -160,9 +160,10 @@ def near_option(name: str, known: list[str]) -> str:
 
 
 def parameter_hint(command: str | None, option: str) -> str:
-    """Return a hint if the user wrote a parameter of a method, or a training argument, as an option: ``--epochs``.
+    """Return a hint if `option` must be written without dashes, such as ``epochs=50`` in place of ``--epochs 50``.
 
-    For any other option, return an empty string.
+    This is the case for the parameters of a method and for training arguments. For any other option, return an empty
+    string.
     """
     name = option.lstrip("-").replace("-", "_")
     if command == "reduce":

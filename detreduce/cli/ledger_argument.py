@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def open_ledger(path: Path, also: str = "") -> Ledger:
     """Return the ledger in a folder.
 
-    Raise MissingFileError if the folder does not exist, and InputError if it is not a ledger. `also` is appended to the
-    message, and says what else the user can pass.
+    Raise MissingFileError if the folder does not exist, and InputError if it is not a ledger. The text `also` is added
+    to the end of the error message. It can name other arguments that the command accepts.
     """
     from detreduce.dataset.finding import find
 

@@ -1,4 +1,4 @@
-"""Make SIGTERM and SIGHUP end a command as Ctrl-C does, so that unfinished files are removed before it ends."""
+"""Make SIGTERM and SIGHUP end a command as Ctrl-C does, so that the command can remove its unfinished files."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _handled: set[int] = set()
 def ended_by_signals() -> Iterator[None]:
     """Raise KeyboardInterrupt in the main thread at the first SIGTERM or SIGHUP. Ignore later signals.
 
-    Signals that the caller ignores (as `nohup` does) or already handles are left alone. If a KeyboardInterrupt is
-    raised inside a destructor or a weakref callback, Python only prints it. In this case, the main thread is
-    interrupted again, so that no interrupt is lost.
+    If the caller ignores a signal (as `nohup` does) or has a handler for it, this handling does not change.
+
+    Python only prints a KeyboardInterrupt that is raised inside a destructor or a weakref callback. In this case, the
+    signal is sent to the main thread again, so that the command still ends.
     """
     _received.clear()
     if threading.current_thread() is not threading.main_thread():

@@ -55,9 +55,11 @@ def _is_count(text: str) -> bool:
 
 
 def parse_keep(text: str, option: str = "--keep") -> float | int:
-    """Parse a number of images: without a decimal point it is a number of images (int), else a fraction (float).
+    """Parse the value of an option such as --keep: a number of images or a fraction.
 
-    A percentage such as ``25%`` becomes a fraction. `option` is the name of the option for the error message.
+    A number without a decimal point is a number of images, for example 500. A number with a decimal point is a
+    fraction, for example 0.25. A percentage such as ``25%`` becomes a fraction. `option` is the name of the option for
+    the error message.
     """
     try:
         if text.strip().endswith("%"):
@@ -97,9 +99,9 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = (), example: s
 
 
 def training_arguments(texts: list[str] | None, command: Callable[..., object]) -> dict[str, Any]:
-    """Return the training arguments of ultralytics, as `parse_parameters` does.
+    """Parse training arguments of ultralytics into a dict, as `parse_parameters` does.
 
-    Raise InputError if a name is an option of the function of the command, such as ``seed``.
+    Raise InputError if a name is also a parameter of the function `command`, such as ``seed``.
     """
     return parse_parameters(texts or [], tuple(inspect.signature(command).parameters))
 

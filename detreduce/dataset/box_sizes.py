@@ -31,7 +31,9 @@ Floats = npt.NDArray[np.float64]
 
 
 def inside_sides(boxes: Floats, box_format: str, images: Floats) -> Floats:
-    """Return the width and height of the part of each box that is inside its image, (B, 2), in the units of `boxes`.
+    """Cut each box off at the edges of its image, and return the remaining width and height, (B, 2).
+
+    The result has the units of `boxes`.
 
     Parameters
     ----------
@@ -40,8 +42,8 @@ def inside_sides(boxes: Floats, box_format: str, images: Floats) -> Floats:
     box_format
         One of ``xyxy``, ``xywh`` and ``cxcywhn``.
     images
-        (B, 2) width and height in pixels of each box's image, or 1 if boxes are fractions of the image. If the size is
-        NaN, the box is not cut off at the right and bottom edges.
+        (B, 2) width and height of each box's image, in pixels. If boxes are fractions of the image, both are 1. If the
+        size of an image is NaN, its boxes are not cut off at the right and bottom edges.
     """
     boxes = boxes.clip(-FARTHEST, FARTHEST)
     first, sides = boxes[:, :2], boxes[:, 2:]

@@ -70,16 +70,18 @@ def assign_categories(
     class_names
         The C names of the classes. Classes with the same name stay separate.
     rule
-        ``rarest``: the rarest class in the image, which is the class that occurs in the fewest images. If there are
-        several, it is the one with fewer boxes, then the first. ``dominant``: the class with the most boxes in the
-        image. If there are several, it is the rarest of them. ``combination``: the set of classes in the image. All
-        sets that occur in fewer than `min_images` images form one category. ``none``: all images are in one category. A
-        list of mappings such as ``{name: single, only: [person], max_boxes: 1}``: the category of an image is the name
-        of the first mapping whose conditions are all true. It is ``other`` if there is none. Mappings with the same
-        name form one category. ``any`` is true if the image has a box of at least one of these classes. ``all`` is true
-        if it has a box of each of these classes. ``only`` is true if all of its boxes belong to these classes. ``none``
-        is true if it has no box of these classes. ``min_boxes`` and ``max_boxes`` are bounds on its total number of
-        boxes.
+        One of four names, or a list of mappings. ``rarest``: the category is the class in the image that occurs in the
+        fewest images of the dataset. ``dominant``: the category is the class with the most boxes in the image. If
+        several classes are equal, ``rarest`` uses the class with the fewest boxes, ``dominant`` uses the rarest class,
+        and then both use the first class. ``combination``: the category is the set of classes in the image. All sets
+        that occur in fewer than `min_images` images form one category. ``none``: all images are in one category.
+
+        A list contains mappings such as ``{name: single, only: [person], max_boxes: 1}``. The category of an image is
+        the name of the first mapping whose conditions are all true. If there is no such mapping, the category is
+        ``other``. Mappings with the same name form one category. The conditions are: ``any``: the image has a box of at
+        least one of these classes. ``all``: the image has a box of each of these classes. ``only``: all boxes of the
+        image belong to these classes. ``none``: the image has no box of these classes. ``min_boxes`` and ``max_boxes``:
+        the image has at least or at most this number of boxes.
     min_images
         Only for ``combination``. The default is 1 % of the images, but at least 2 and at most 10.
     unreadable
@@ -173,7 +175,7 @@ class _Matcher:
     max_boxes: int | None = None
 
     def matches(self, counts: csr_array) -> npt.NDArray[np.bool_]:
-        """Return for each image whether it meets all conditions of the entry, as (n,) bool."""
+        """Return an (n,) array of bool: True for each image that meets all conditions of the entry."""
         total = boxes_of_images(counts)
         matched = np.ones(len(total), bool)
         if self.any is not None:
@@ -192,7 +194,7 @@ class _Matcher:
 
 
 def _count_present(counts: csr_array, classes: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Return for each image how many of the `classes` it contains, (n,)."""
+    """Return an (n,) array with the number of the given `classes` that each image contains."""
     wanted = np.zeros(counts.shape[1], bool)
     wanted[list(classes)] = True
     return np.bincount(rows_of_entries(counts)[wanted[counts.indices]], minlength=counts.shape[0])

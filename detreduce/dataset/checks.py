@@ -157,7 +157,8 @@ def summarise(
 ) -> DatasetSummary:
     """Summarise a dataset without opening its images.
 
-    `others` is the result of `load_all_splits`. If it is None, this function loads all splits, to find their problems.
+    `others` is the result of `load_all_splits`. If `others` is None, this function loads all splits itself, because the
+    summary contains the problems of all splits.
     """
     single = ~dataset.box_crowd
     rows, kinds, classes = dataset.box_rows[single], dataset.box_classes[single], len(dataset.class_names)

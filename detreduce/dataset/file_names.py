@@ -12,9 +12,9 @@ from detreduce.errors import InputError
 
 @contextmanager
 def names_as_utf8() -> Iterator[None]:
-    """Raise InputError if, inside the block, a file name cannot be encoded in Python's file system encoding.
+    """Raise InputError if code inside the ``with`` block uses a file name that Python cannot encode.
 
-    Unless Python runs in UTF-8 mode, this encoding is the one of the locale.
+    In UTF-8 mode, Python encodes names as UTF-8. Otherwise, the encoding depends on the locale.
     """
     try:
         yield

@@ -19,9 +19,10 @@ LONGEST_PATH = 4096
 
 
 def candidates(path: str | Path, base: Path | None = None) -> list[Path]:
-    """Return the paths at which a file may be: below `base`, the working folder, and the folders of shipped files.
+    """Return the paths at which a file may be.
 
-    `base` is the folder of the YAML file that names the path, or None. An absolute `path` is the only place to look.
+    A relative path is looked up below `base`, below the working folder, and below the folders of files that detreduce
+    ships. An absolute path is returned as it is. `base` is the folder of the YAML file that contains the path, or None.
     """
     expanded = Path(expand(str(path)))
     shipped = len(expanded.parts) > 1 and expanded.parts[0] in _SHIPPED
@@ -50,9 +51,10 @@ def find(path: str | Path, base: Path | None = None, *, what: str = "file") -> P
 
 
 def locate_dataset(path: str | Path, base: Path | None = None) -> Path:
-    """Return the first of the `candidates` that exists, or the dataset YAML with this name that ultralytics ships.
+    """Return the first of the `candidates` that exists.
 
-    Raise MissingFileError if there is none. The message lists the places that were searched and the most similar name.
+    If none exists, return the dataset YAML of this name that ultralytics ships. Raise MissingFileError if ultralytics
+    has no such file. The message lists the places that were searched and the most similar name.
     """
     found = _first_existing(path, base) or shipped_dataset(str(path))
     if found is None:
@@ -69,7 +71,7 @@ def _first_existing(path: str | Path, base: Path | None) -> Path | None:
 
 
 def _exists(path: Path) -> bool:
-    """Return whether a path exists. No file has a name that is too long for the file system."""
+    """Return whether a path exists. Return False if the path is too long for the file system."""
     try:
         return path.exists()
     except OSError as error:
@@ -100,7 +102,10 @@ def _suggest_path(expanded: Path, base: Path | None) -> str:
 
 
 def _suggest_dataset(path: str | Path, base: Path | None) -> str:
-    """Suggest the most similar existing path, a folder that contains a dataset, or a dataset that ultralytics ships."""
+    """Suggest the most similar existing path.
+
+    If there is none, suggest a folder that contains a dataset, or a dataset that ultralytics ships.
+    """
     from detreduce.dataset.load import suggest_folder
 
     expanded = Path(expand(str(path)))

@@ -71,9 +71,10 @@ def duplicates(
     """List duplicates and near-duplicates, and images that are in more than one split.
 
     The command finds copies that were saved again, resized, brightened, cropped by up to 5 percent, flipped, or rotated
-    by 90, 180 or 270 degrees. `--by boxes` also finds objects that were rotated inside their box or that have another
-    background. `--by features` compares images of one split by the cosine similarity of their features. The dataset
-    does not change. To leave duplicates out, use `detreduce reduce --drop-duplicates`.
+    by 90, 180 or 270 degrees. `--by boxes` compares the largest boxes of the images. It also finds an object that was
+    rotated inside its box, or that has another background. `--by features` compares images of one split by the cosine
+    similarity of their features. The dataset does not change. To leave duplicates out, use `detreduce reduce
+    --drop-duplicates`.
 
     Example: detreduce duplicates data.yaml
     """

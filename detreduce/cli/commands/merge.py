@@ -67,11 +67,13 @@ def merge(
     show_all: All = False,
     as_json: Json = False,
 ) -> None:
-    """Write several labelled datasets as one: classes joined by name, identical images once.
+    """Write several labelled datasets as one dataset, with each image once.
 
-    All splits are merged, and the datasets do not change. An image that several datasets have is written once, with the
-    labels of the last dataset that has boxes for it. If two images share a name, the later image gets a new name. The
-    command lists these images, and merge.json in the output too.
+    All splits are merged. Classes with the same name become one class. The original datasets do not change.
+
+    If several datasets contain the same image, the image is written once. Its labels come from the last dataset that
+    has boxes for this image. If two different images share a name, the later image gets a new name. The command lists
+    these images, and so does the file merge.json in the output folder.
 
     Example: detreduce merge round1/data.yaml round2/data.yaml --output all/
     """

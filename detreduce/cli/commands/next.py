@@ -124,10 +124,10 @@ def next_images(
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Choose the next images to label, after the images that earlier rounds have.
+    """Choose the next images to label, after one or more earlier rounds.
 
-    No image is offered twice: images of earlier rounds and their near-duplicates are left out. The method chooses
-    images that add to the earlier images, labelled or not.
+    Images of earlier rounds are not chosen again, and near-duplicates of these images are left out. The method chooses
+    images that differ from the images of all earlier rounds, whether or not these are labelled.
 
     Example: detreduce next pool/ --after round1/ --count 200 --output round2/
     """

@@ -59,8 +59,8 @@ def plan(
 ) -> None:
     """Recommend the cheapest training that reaches a target, or the best training for a budget.
 
-    The recipe names a subset and the number of images seen. If the finished trainings differ in batch, image size or
-    frozen layers, it also names these.
+    A recipe contains a subset and the number of images seen. If the finished trainings differ in batch, image size or
+    frozen layers, the recipe also contains these settings.
 
     Example: detreduce plan runs/demo --target 0.95
     """
@@ -114,7 +114,7 @@ def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Advice, file: Path
 
 
 def _again(ledger: Path, asked: Mapping[str, float | None], measure: str, confidence: float) -> str:
-    """Return the command that gives the same advice and also writes the recipe to a file."""
+    """Return the same `detreduce plan` command with the option `--recipe-file` added."""
     from detreduce.dataset.output_name import free_name
     from detreduce.experiment.advice.recipe_file import may_replace
 

@@ -1,4 +1,4 @@
-"""The command `proxy`: run a short training and write a log of it, which some methods need to choose images."""
+"""The command `proxy`: run a short training and write its log. Some methods need this log to choose images."""
 
 from __future__ import annotations
 

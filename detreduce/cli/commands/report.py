@@ -60,10 +60,11 @@ def report(
     The file does not need a network or other files, so you can send it to other people. If an experiment is still
     running, the report contains only its finished cells.
 
-    For the folder of a reduced dataset, the command writes the same page of pictures as `detreduce reduce`.
+    The argument can also be the folder of a reduced dataset. Then the command writes the page with pictures of the kept
+    and the dropped images.
 
-    With --as paper, the command prints the tables of arXiv 2403.15150, or writes the tables to the file that --output
-    names.
+    With --as paper, the command prints the tables of arXiv 2403.15150. If --output is given, it writes them to this
+    file.
 
     Example: detreduce report runs/demo
     """
@@ -121,7 +122,7 @@ def _give_tables(place: Path, output: Path | None, data: Path | None, *, as_json
 
 
 def is_reduced(place: Path) -> bool:
-    """Return whether a path is a selection file or the folder of a reduced dataset, and not a ledger."""
+    """Return whether a path is a selection file or the folder of a reduced dataset."""
     if is_regular(place):
         return place.suffix == ".json"
     return is_regular(place / "selection.json") and not (place / "cells").is_dir()

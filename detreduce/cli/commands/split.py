@@ -59,9 +59,9 @@ def split(
 ) -> None:
     """Hold out images of train as a new val or test split, for data without one.
 
-    Near-duplicates, and images of one group (--groups), stay in the same split, so val gets no copy of a train image.
-    Each class is spread over the splits in proportion. The whole dataset is written to a new folder, and the source
-    does not change.
+    Near-duplicates stay in the same split, so that no image of val is a copy of an image of train. Images of one group
+    (--groups) also stay together. Each split gets about the same mix of classes. The whole dataset is written to a new
+    folder, and the original dataset does not change.
 
     Example: detreduce split data.yaml --val 0.2 --output with-val/
     """

@@ -75,11 +75,14 @@ def tune(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Find a recipe within a budget: train many for a short time, the better half for longer, and measure the best.
+    """Find a good recipe within a budget.
 
-    All trainings of a round have equal TFLOPs. The val split chooses, never the test split. If the budget allows, the
-    best recipe is compared with the best other uniform recipe, with fresh seeds. To continue a stopped tuning, run the
-    same command again.
+    The tuning has several rounds. The first round trains many recipes for a short time. Each further round trains the
+    better half of the last round for longer. All trainings of a round use the same number of TFLOPs. The recipes are
+    compared by their mAP on val, never on test.
+
+    If the budget allows, the best recipe is then compared with the best other recipe that uses each image equally
+    often. This comparison uses new seeds. To continue a stopped tuning, run the same command again.
 
     Example: detreduce tune data.yaml --model yolo11n.pt --budget-wh 20 epochs=50 imgsz=640
     """

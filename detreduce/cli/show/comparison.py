@@ -1,4 +1,4 @@
-"""Print the results of `run`: each method compared with the full set, and when choosing images has paid off."""
+"""Print the results of `run`: each method compared with the full set, and the break-even of each subset."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ WIDER = 150
 def show_comparison(name: str, table: ResultTable) -> None:
     """Print the accuracy, energy, CO2 and time of each method and keep.
 
-    If the full set was trained, print the differences to it too. Then print after how many trainings a subset has saved
-    as much energy as choosing it took.
+    If the full set was trained, also print the differences between each subset and the full set. At the end, print the
+    break-even table (see `show_break_even`).
     """
     out = terminal.console()
     out.print(f"{name}: reduced vs full" if table.compared else f"{name}: results", style="bold")
@@ -34,9 +34,7 @@ def show_comparison(name: str, table: ResultTable) -> None:
 
 
 def _parts(table: ResultTable, width: int) -> list[list[str]]:
-    """Return the measures of each table to print. A wide terminal gets one table, and a narrow terminal gets
-    several.
-    """
+    """Return the lists of measures to print, one list per table. A wide terminal gets all measures in one table."""
     accuracy, costs = list(ACCURACIES), list(table.costs)
     if width >= WIDER or (width >= WIDE and len(costs) < 4):
         return [accuracy + costs]
@@ -44,7 +42,10 @@ def _parts(table: ResultTable, width: int) -> list[list[str]]:
 
 
 def _show_measures(out: Console, table: ResultTable, measures: Sequence[str]) -> None:
-    """Print one table with the mean of each measure. If the full set was trained, print the difference to it too."""
+    """Print one table with the mean of each measure.
+
+    If the full set was trained, the table also has the differences to the full set.
+    """
     headings = table.headings(measures)
     shown = plain_table("method", "keep", "images", "cells", *headings, wide=out.width >= WIDE)
     for row in table.rows:
@@ -54,9 +55,10 @@ def _show_measures(out: Console, table: ResultTable, measures: Sequence[str]) ->
 
 
 def show_break_even(out: Console, table: ResultTable) -> None:
-    """Print after how many trainings a subset has saved as much energy as choosing it took.
+    """Print the break-even of each subset.
 
-    A method is left out if its choice took no measurable energy.
+    The break-even is the number of trainings after which a subset has saved as much energy as choosing it took. Methods
+    that need no measurable energy to choose images are left out.
     """
     rows = [row for row in table.rows if row.pays_after.text]
     if not rows:

@@ -50,8 +50,8 @@ def show_next(
 ) -> None:
     """Print a command that the user should run next.
 
-    `given` is the dataset as the user typed it, because its full path can be long, for instance in the cache folder.
-    `opened` is True if this command has opened the images.
+    `given` is the dataset as the user typed it. The printed command contains `given`, because the full path can be
+    long. `opened` is True if the current command has opened the images.
     """
     from detreduce.dataset.health.checks import MEASURING
     from detreduce.dataset.leaks import TRAIN

@@ -32,10 +32,13 @@ def show_differences(
     *,
     cleaning: bool = False,
 ) -> None:
-    """Print the difference between each method and each reference, with its interval and verdict.
+    """Print the differences between the methods and each reference, with intervals and verdicts.
 
-    Then print the average ranks of the methods. `cleaning` is True if the experiment only leaves out near-duplicates.
-    Such an experiment needs no random subsets.
+    The references are random subsets and controls, for example the equal-steps control. Then print the average ranks of
+    the methods.
+
+    `cleaning` is True if the experiment only leaves out near-duplicates. In this case, no random subsets are needed,
+    and no hint about missing ones is printed.
     """
     from detreduce.experiment.result_table import interval_notes
 

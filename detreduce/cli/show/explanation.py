@@ -83,7 +83,7 @@ def _reason(found: Explanation, selection: Selection) -> str:
 
 
 def _copies_in_words(pairs: Sequence[Mapping[str, Any]]) -> str:
-    """Name the images of val and test that show the same as a leaked image, together with their similarity.
+    """Name the images of val and test that are copies of a leaked image.
 
     For example, the result is ``it is nearly the same as val a.jpg (mirrored, similarity 0.91)``. If `pairs` is empty,
     the result is an empty string.

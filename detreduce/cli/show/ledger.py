@@ -31,7 +31,8 @@ TEXT = ("key", "label", "ended")
 def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
     """Print the given rows of a ledger as a table.
 
-    `path` is the ledger, and `of` is the number of all its finished cells, which may exceed the number of rows.
+    `path` is the ledger. `of` is the number of all finished cells in the ledger. It can be larger than the number of
+    rows, because the user can filter the rows.
     """
     out = terminal.console()
     if not rows:

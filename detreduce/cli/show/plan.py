@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Goal:
-    """What the user asked `plan` for.
+    """The goal that the user gave to the command `plan`.
 
-    This is a fraction of an mAP (`target`), an mAP (`target_map`) or a budget. `confidence` is the probability with
-    which the recipe must reach the target.
+    Only one of the first three attributes is set: `target` (a fraction of an mAP), `target_map` (an mAP) or `budget`.
+    `confidence` is the probability with which the recipe must reach the target.
     """
 
     target: float | None
@@ -37,12 +37,12 @@ class Goal:
 
     @classmethod
     def of(cls, asked: Mapping[str, float | None], confidence: float) -> Goal:
-        """Create the goal from `asked`, the arguments of `advise`, in which all values but one are None."""
+        """Create the goal from `asked`, the arguments of `advise`. Exactly one of these arguments is not None."""
         budgets = [value for name, value in asked.items() if not name.startswith("target") and value is not None]
         return cls(asked["target"], asked["target_map"], budgets[0] if budgets else None, confidence)
 
     def in_words(self, found: Advice) -> str:
-        """Describe the goal in words, for example ``95% of this mAP50-95``."""
+        """Describe the goal in words, for example ``mAP50-95 0.4`` or ``at most 20 Wh``."""
         name = ACCURACIES[found.measure]
         if self.target_map is not None:
             return f"{name} {self.target_map:g}"
@@ -90,7 +90,10 @@ def show_advice(found: Advice, goal: Goal) -> None:
 
 
 def show_next_full(found: Advice, missing: str) -> None:
-    """Print what a training on all images would show and cost. `missing` is a sentence that says how to run it."""
+    """Print what a training on all images would cost, and what it would tell the user.
+
+    `missing` is a sentence that says how to run this training.
+    """
     full = found.next_full
     if full is None:
         return
@@ -103,7 +106,10 @@ def show_next_full(found: Advice, missing: str) -> None:
 
 
 def _describe_reference(found: Advice) -> str:
-    """Describe the training that recipes are compared with. Without a training on all images, say what is not known."""
+    """Describe the training on all images, with which recipes are compared.
+
+    If this training is missing, say so, and describe the best finished training instead.
+    """
     name = ACCURACIES[found.measure]
     if (full := found.full) is not None:
         return f"All images, {_epochs(full)}: {name} {_range(full)}, {_amount(full.total(found.cost), found.cost)}."
@@ -153,7 +159,10 @@ def _table(found: Advice, *, chance: bool) -> Table:
 
 
 def _describe_effect(effect: Effect) -> str:
-    """Return a sentence that compares a setting with the reference: the effect of one image seen with this setting."""
+    """Return a sentence about the effect of a setting, measured per image seen.
+
+    For example: ``batch 32 instead of 16: one image seen has the effect of 0.90 images ...``.
+    """
     return (
         f"{effect.key} {effect.value} instead of {effect.reference}: one image seen has the effect of "
         f"{fixed(effect.times, 2)} images (90 % interval {effect.low:.2f} to {effect.high:.2f})."
@@ -200,9 +209,7 @@ def _amount(value: float | None, cost: str) -> str:
 
 
 def _settings(recipe: PlannedRecipe) -> str:
-    """List the settings of a recipe that differ from a training without a recipe, for example ``batch 32, imgsz
-    416``.
-    """
+    """Return the settings that the recipe changes, for example ``batch 32, imgsz 416``."""
     return ", ".join(f"{key} {value}" for key, value in recipe.settings)
 
 

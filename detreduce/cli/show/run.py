@@ -127,7 +127,10 @@ def near_duplicates_line(found: Mapping[str, Any]) -> str:
 
 
 def _because(search: Mapping[str, Any]) -> str:
-    """Return ``, because ...`` with the reason if the search was skipped. Otherwise return an empty string."""
+    """Return ``, because ...`` with the reason why the search was skipped.
+
+    If the search was not skipped, return an empty string.
+    """
     return f", because {search['skipped']}" if "skipped" in search else ""
 
 

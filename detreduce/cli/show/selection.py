@@ -111,7 +111,10 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
 
 
 def _outcome(result: ReductionResult) -> Iterator[str]:
-    """Yield sentences that say how many images are kept, by which method, and what is lost or was left out."""
+    """Yield sentences about the result: the number of kept images, the method, and the missing classes.
+
+    Further sentences describe the kept groups, and each step that left out images.
+    """
     selection, classes = result.selection, [row for row in result.report.classes if row.images_full]
     match = str(selection.parameters.get("match", "")).replace("_", " ")
     method = f"{selection.method} ({match})" if match else selection.method
@@ -239,5 +242,5 @@ def _copies_kept(selection: Selection) -> list[str]:
 
 
 def _left_out(selection: Selection) -> list[Mapping[str, Any]]:
-    """Return the step that dropped duplicates, as a list of one, or an empty list if there was no such step."""
+    """Return the steps of the selection that dropped duplicates."""
     return [step for step in selection.steps if step["step"] == "drop_duplicates"]

@@ -131,7 +131,7 @@ def show_text(
 
 
 def show_status(out: Console, text: str, style: str, *, indent: str = "") -> None:
-    """Print a line in which the label, the text up to the first colon, has the style GOOD, WARNING or ERROR."""
+    """Print a line whose label has the style GOOD, WARNING or ERROR. The label is the text up to the first colon."""
     out.print(labelled("\n".join(wrap(as_typed(text), out.width, first=indent, indent=indent)), style), soft_wrap=True)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def show_record(record: TrainingRecord) -> None:
-    """Print the results and costs of one training: mAP by two programs, classes, energy, plots and warnings."""
+    """Print the results and costs of one training: mAP, classes, energy, plots and warnings."""
     out = terminal.console()
     if evaluation := record.evaluation:
         splits = " and ".join(evaluation.splits)
@@ -143,7 +143,9 @@ def _show_corrupted(out: Console, record: TrainingRecord) -> None:
 
 
 def show_proxy(log: ProxyLog, output: Path, *, given: str, images: Path | None) -> None:
-    """Print the proxy's mean scores of the boxes after each epoch, the costs, and the next command.
+    """Print the results of a proxy training, its costs, and the next command.
+
+    The results are the mean scores of all boxes after each epoch.
 
     `given` is the dataset as the user typed it. `images` is the folder of images, if the user typed one.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def show_plan(prepared: PreparedTuning) -> None:
-    """Print the planned rungs with their expected costs, and the planned comparison after the last rung."""
+    """Print the planned rounds of the tuning (rungs) and the final comparison, with their expected costs."""
     out, setup, unit = terminal.console(), prepared.setup, prepared.budget.unit
     planned, full = prepared.planned(), setup.training.full
     table = table_of("trainings of", "seeds", "images seen", "share", "trainings", "finished", unit, right=6)
@@ -104,7 +104,11 @@ def show_result(result: TuningResult) -> None:
 
 
 def _table(result: TuningResult, trained: Sequence[Trained], mark: str) -> Any:
-    """Return a table of the trainings of a rung. `mark` is the heading of the column that says which recipes go on."""
+    """Return a table of the trainings of one round (rung).
+
+    `mark` is the heading of a column that says which recipes are also trained in the next round. If `mark` is empty,
+    the table does not have this column.
+    """
     headings = ("images seen", "trainings", *ACCURACIES.values(), "TFLOPs", *[result.unit] * (result.unit != "TFLOPs"))
     table = table_of("recipe", *[mark] * bool(mark), *headings, right=len(headings))
     for one in trained:

@@ -22,7 +22,7 @@ Counts = npt.NDArray[np.int64] | None
 
 
 def weights_json(found: StreamWeights, written: Path, counts: Counts) -> dict[str, Any]:
-    """Return the facts that `show_weights` prints as a dict, for the option `--json`."""
+    """Return the output of the option `--json`: a dict with the same facts that `show_weights` prints."""
     content: dict[str, Any] = {
         "written": str(written),
         "split": found.dataset.split,
@@ -40,7 +40,8 @@ def weights_json(found: StreamWeights, written: Path, counts: Counts) -> dict[st
 def show_weights(found: StreamWeights, written: Path, counts: Counts) -> None:
     """Print the effective sample size, the images that are drawn most and least often, and the next command.
 
-    `counts` has the number of lines of each image in the written list. It is None if a table of weights was written.
+    If a list of images was written, `counts` says how often each image occurs in the list. If a table of weights was
+    written, `counts` is None.
     """
     out, count = console(), len(found)
     size = found.effective_size

@@ -49,15 +49,16 @@ class CocoLayout:
 
 
 def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
-    """Find the images of a JSON file, and the JSON files of the other splits.
+    """Find the images of a JSON file, and the JSON files and images of the other splits.
 
-    In Roboflow's layout, ``train/_annotations.coco.json`` has sister folders ``valid/`` and ``test/``, and images are
-    next to their JSON file. In the official layout, ``annotations/instances_train2017.json`` is next to
-    ``instances_val2017.json``, and the images are in ``../train2017`` or ``../images/train2017``.
+    In Roboflow's layout, each split has a folder, for example ``train/`` and ``valid/``. The folder contains
+    ``_annotations.coco.json`` and the images. In the official layout, the folder ``annotations/`` contains a JSON file
+    per split, for example ``instances_train2017.json``. The images are in ``../train2017`` or ``../images/train2017``.
 
-    `images` is the folder with the images of this JSON file; if it is None, the folder is searched for. Another split
-    uses `images` too if its own images are not found. If the name of a JSON file does not contain a split, it is the
-    ``train`` split. Raise MissingFileError if the JSON file or `images` does not exist.
+    `images` is the folder with the images of this JSON file. If `images` is None, the folder is searched for. If the
+    images of another split are not found, they are also searched for in `images`. If the name of a JSON file does not
+    contain a split, the file is the ``train`` split. Raise MissingFileError if the JSON file or `images` does not
+    exist.
     """
     if not is_regular(file):
         raise MissingFileError(f"{file}: the annotation file does not exist.")
@@ -99,7 +100,10 @@ def find_jsons(file: Path) -> dict[str, Path]:
 
 
 def split_of_json(file: Path) -> str | None:
-    """Return the split that a JSON file or its folder is named after, or None if neither name contains a split."""
+    """Return the split of a JSON file, for example ``val`` for ``instances_val2017.json``.
+
+    If the name of the file does not contain a split, use the name of its folder. If neither contains one, return None.
+    """
     match = _SPLIT_IN_NAME.match(file.stem)
     split = canonical_split(match[2] if match is not None else file.parent.name)
     return split if split in CANONICAL else None
@@ -125,7 +129,10 @@ def _find_in_split_folders(file: Path) -> dict[str, Path]:
 def find_images_folder(
     file: Path, given: Path | None, jsons: Iterable[Path] = (), *, also: Path | None = None
 ) -> tuple[Path | None, list[Path]]:
-    """Return the first folder that contains an image of a JSON file, or None, and all folders that were tried.
+    """Find the folder with the images of a JSON file.
+
+    Return the first folder that contains one of these images, and a list of all folders that were tried. If no folder
+    contains such an image, the first value is None.
 
     Parameters
     ----------
@@ -134,8 +141,8 @@ def find_images_folder(
     given
         The images folder, if it is known. It is returned without a search.
     jsons
-        The JSON files of all splits. Folders are tried whose names match these files, for example ``train2017`` for
-        ``instances_train2017.json``.
+        The JSON files of all splits. The search includes folders that are named like these files, for example
+        ``train2017`` for ``instances_train2017.json``.
     also
         Another folder to try, or None.
 

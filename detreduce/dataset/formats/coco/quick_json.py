@@ -1,8 +1,9 @@
-"""Read the parts of a COCO JSON file that are used, with msgspec, which skips polygons without creating objects.
+"""Read a COCO JSON file quickly with msgspec, which creates no objects for the parts that detreduce does not use.
 
-The json module would take five times longer and need more memory. msgspec refuses invalid JSON even in the parts that
-it skips. A text that it refuses, for example because of NaN, has to be read again with the json module. The errors of
-the json module state the line and the column.
+For example, polygons are skipped. The json module would take five times longer and need more memory.
+
+msgspec refuses invalid JSON even in the parts that it skips, for example NaN. The file then has to be read again with
+the json module, whose errors state the line and the column.
 """
 
 from __future__ import annotations

@@ -29,17 +29,16 @@ _UNUSED = ("segmentation", "keypoints")
 def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> DetectionDataset:
     """Load one split from its JSON file of instances.
 
-    The classes are the categories of the JSON file, sorted by id. Categories with the same name stay separate. Images
-    whose file does not exist are left out and listed in `problems`, and so are annotations with an unknown image, an
-    unknown category or an invalid box.
+    The classes are the categories of the JSON file, sorted by id. Categories with the same name stay separate. An image
+    without a file is left out. An annotation is left out if its image or its category is unknown, or if its box is
+    invalid. Everything that is left out is listed in `problems`.
 
     A ``file_name`` may also be an upload path or a URL. In this case, the loader searches below the images folder for
     an image with the same name, and uses it if there is exactly one. If a ``file_name`` leads outside the images
     folder, the image is left out and listed.
 
-    `tried` lists the folders that were searched for the images; it is used in the error message. Raise InputError if
-    the file is not COCO JSON, or if two images or two categories have the same id. Raise MissingFileError if none of
-    the images exists.
+    The error message lists `tried`, the folders that were searched for the images. Raise InputError if the file is not
+    COCO JSON, or if two images or two categories have the same id. Raise MissingFileError if none of the images exists.
     """
     place = source.splits[split]
     assert place.annotations is not None, "a COCO split has annotations"
@@ -111,7 +110,11 @@ def read_json(file: Path) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Image:
-    """An image and its boxes (x, y, width, height). `seen` maps (class, crowd flag, box) to the id of an annotation."""
+    """An image and its boxes (x, y, width, height).
+
+    `seen` has an entry for each annotation so far: the key is (class, crowd flag, box), and the value is the
+    annotation's id.
+    """
 
     id: ImageId
     name: str
@@ -223,8 +226,8 @@ class _Oddities:
     Attributes
     ----------
     joined
-        For each key of an annotation, the number of ids that match only in their other form (such as "7" for 7), and
-        the first such id.
+        For each key such as ``image_id``: the number of ids with a wrong type, and the first such id. An id has a wrong
+        type if it is, for example, the string "7", and the image has the number 7.
     flags
         For each value of ``iscrowd`` that is a string, the number of annotations with this value.
     ids
@@ -242,9 +245,10 @@ class _Oddities:
     place: int = 0
 
     def known(self, key: ImageId, ids: Container[ImageId], name: str) -> ImageId:
-        """Return the id in `ids` that matches `key`: `key` itself, or its other form (as a string or as a number).
+        """Return `key` as it is written in `ids`, for example 7 for "7".
 
-        If neither is in `ids`, return `key`. `name` is the key of the annotation that contains the id.
+        If `ids` contains no form of `key`, return `key`. `name` is the annotation's key that contains the id, such as
+        ``image_id``.
         """
         other = other_spelling(key)
         if key in ids or other is None or other not in ids:

@@ -26,14 +26,17 @@ _MOST = 100
 
 
 def accepts_file(file: Path) -> bool:
-    """Return whether a file contains a JSON object that is not known to have another format."""
+    """Return whether a file may be a COCO JSON.
+
+    The file must contain a JSON object, and nothing in it must be typical of another format.
+    """
     return file.suffix.lower() == ".json" and not holds_list(file) and kind_of_json(file) in (COCO_JSON, None)
 
 
 def sure_files(folder: Path) -> Iterator[Path]:
-    """Yield the paths at which the JSON file of a dataset usually is, train first.
+    """Yield the usual paths of a COCO JSON file in a folder. Paths for train come first.
 
-    The names are Roboflow's and the official one (``instances_*.json``).
+    The file names are Roboflow's name and the official names (``instances_*.json``).
     """
     yield folder / ROBOFLOW
     yield from (folder / split / ROBOFLOW for split in ("train", "valid", "val", "test"))
@@ -41,9 +44,10 @@ def sure_files(folder: Path) -> Iterator[Path]:
 
 
 def likely_files(folder: Path) -> list[Path]:
-    """Return the COCO JSON file in a folder or in its subfolder annotations/, whatever its name, preferably of train.
+    """Return a COCO JSON file in a folder or in its subfolder annotations/, as a list.
 
-    Raise InputError if there are several JSON files for the same split.
+    The file may have any name. If there is no such file, the list is empty. If there are JSON files of several splits,
+    train comes before val and test. Raise InputError if there are several JSON files for the same split.
     """
     places = [folder, *sorted(place for place in folder.iterdir() if place.name.lower() in _PLACES and place.is_dir())]
     places += [part for place in places[1:] for part in split_folders(place) if place.name.lower() in FOLDERS]
@@ -77,7 +81,10 @@ def _train_first(file: Path) -> tuple[bool, bool, str]:
 
 
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load a COCO JSON file, by default the split that it contains. Raise the same errors as `load_coco`."""
+    """Load a split of a COCO dataset from one of its JSON files. The default is the split that this file contains.
+
+    Raise the same errors as `load_coco`.
+    """
     layout = find_layout(file, images)
     chosen = choose_split(split, layout.splits, file) if split is not None else layout.own_split
     tried = layout.tried if chosen == layout.own_split else ()
@@ -95,7 +102,8 @@ def _find_images(file: Path) -> Path:
 def load_yaml(description: Description, split: str) -> DetectionDataset:
     """Load a dataset YAML with ``format: coco``. Raise InputError if a split does not name its JSON file.
 
-    If the YAML does not have the key ``images``, the images are searched for as they would be for the JSON file alone.
+    If the YAML does not have the key ``images``, the images are searched for in the usual places (see
+    `find_images_folder`).
     """
     return load_coco(*annotated_source("coco", description, split, _find_images))
 

@@ -1,4 +1,4 @@
-"""Write a COCO subset: the original JSON file without the images that were not chosen, and links to the others."""
+"""Write a COCO subset: links to the chosen images, and the original JSON file without the other images."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from detreduce.errors import InputError
 def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    The files are written to a temporary folder, which the caller then renames to `target`. Images that were not chosen
-    are removed from the JSON, and so are all annotations that do not belong to a chosen image. The rest of the text
-    stays unchanged. A data.yaml (``format: coco``) names the JSON file and the images folder of each split. With
-    link='list', no images are written, and the data.yaml names the original images folders.
+    The files are written to a temporary folder, which the caller then renames to `target`. The JSON keeps only the
+    chosen images and the annotations of these images. All other text stays unchanged. A data.yaml (``format: coco``)
+    names the JSON file and the images folder of each split. With link='list', no images are written, and the data.yaml
+    names the original images folders.
     """
     how = AnnotatedFormat(
         load_coco,
@@ -33,10 +33,10 @@ def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def filtered_json(path: Path, ids: Collection[ImageId], known: Collection[ImageId] = ()) -> Iterator[bytes]:
-    """Yield a COCO JSON in parts, without the images whose ids are not in `ids`, and without their annotations.
+    """Yield the text of a COCO JSON in parts, with only the images in `ids` and the annotations of these images.
 
-    `known` contains the ids of all images. Like the reader, this function also matches an ``image_id`` in its other
-    form, for example "7" for 7.
+    `known` contains the ids of all images. If no image has the ``image_id`` of an annotation, for example "7", the
+    other form of this id (7) is used, as in the reader.
     """
     text = read_text(path)
     wanted = {
@@ -61,6 +61,9 @@ def _is_among(ids: Collection[ImageId], element: Any, key: str) -> bool:
 
 
 def _is_joined(ids: Collection[ImageId], element: Any, known: Collection[ImageId]) -> bool:
-    """Return whether an annotation has an ``image_id`` that is not a known id, but whose other form is in `ids`."""
+    """Return whether only the other form of an annotation's ``image_id`` is in `ids`, for example 7 for "7".
+
+    The form in the annotation must not be the id of any image.
+    """
     value = element.get("image_id") if isinstance(element, dict) else None
     return isinstance(value, int | str) and value not in known and other_spelling(value) in ids

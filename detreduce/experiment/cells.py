@@ -43,15 +43,15 @@ class Cell:
     parameters
         The parameters of the method that differ from its defaults.
     keep
-        The keep of the method. The control ``full_equal_iterations`` trains on all images; its `keep` is the keep of
-        the reduced cells that take the same number of steps.
+        The keep of the method. The control ``full_equal_iterations`` trains on all images. For example, with the keep
+        0.25 it takes the same number of steps as a cell that trains on 25 % of the images.
     composition
         The steps that run before the method chooses, as keyword arguments of `detreduce.select`.
     recipe
         The recipe of the training, as a dict without default values. None if the cell does not train with a recipe.
 
-    A recipe that trains on all images has the method ``recipe``. The `keep` of a recipe determines the number of images
-    seen in training. It is the number that the control ``full_equal_iterations`` sees at this keep.
+    A cell with a recipe for all images has the method ``recipe``. Its `keep` is the number of images seen, expressed as
+    a keep. The control ``full_equal_iterations`` with the same `keep` sees the same number of images.
     """
 
     key: str
@@ -78,15 +78,16 @@ class Cell:
     def chosen_keep(self) -> float | int:
         """The fraction or number of images that the method chooses.
 
-        This differs from `keep` if the recipe does not use each chosen image once per epoch.
+        If the cell has a recipe with a subset, this is the keep of the subset. Otherwise, it is `keep`.
         """
         recipe = self.parsed_recipe
         return recipe.subset.keep if recipe is not None and recipe.subset is not None else self.keep
 
     @property
     def chooser(self) -> str:
-        """Name of the method that chooses the images, for a control too: for example ``srs`` for the control
-        ``random``.
+        """Name of the method that chooses the images.
+
+        For a control, it is the method that the control uses, for example ``srs`` for the control ``random``.
         """
         control = CONTROLS.get(self.control or "")
         return control.chooser if control and control.chooser else self.method
@@ -102,7 +103,7 @@ class Cell:
 
     @property
     def drops_by_features(self) -> bool:
-        """Whether near-duplicates that were found by comparing features are left out before the method chooses."""
+        """Whether the cell leaves out near-duplicates that a comparison of features finds."""
         return CompositionRequest.of(**self.composition).by_features
 
     def request(self, categories: Any) -> SelectionRequest:
@@ -151,10 +152,13 @@ class Identity:
 def training_arguments(config: ExperimentConfig, *, images: int, classes: int) -> dict[str, Any]:
     """Return the ultralytics arguments that all cells of an experiment share.
 
-    The arguments come from the YAML. If the optimiser is "auto", it is resolved for the full set, so that all cells use
-    the same optimiser. With the control ``full_equal_iterations``, every batch is an optimiser step (``nbs`` equals
-    ``batch``) unless the YAML sets ``nbs``. With ultralytics' default ``nbs``, a training on a small subset would take
-    very few optimiser steps. With ``choose: best``, the patience is set so that no cell stops early.
+    The arguments come from the YAML. The optimiser "auto" is replaced by the optimiser that ultralytics would choose
+    for the full set. Therefore all cells use the same optimiser.
+
+    If the control ``full_equal_iterations`` is trained, ``nbs`` is set to ``batch``, so that every batch is an
+    optimiser step. With ultralytics' default ``nbs``, a training on a small subset would take very few optimiser steps.
+    With ``choose: best``, the patience is set so that no cell stops early. If the YAML sets ``nbs`` or ``patience``,
+    its value is used.
     """
     given = dict(config.train.arguments)
     if EQUAL_ITERATIONS in config.controls:
@@ -170,8 +174,8 @@ def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str,
 
     `arguments` are the ultralytics arguments of every cell. Selection seed i is combined with training seed i, and the
     shorter list of seeds is repeated. A deterministic method has one selection for all training seeds. The hash of a
-    cell covers only what the cell uses. For example, a change of the features does not change the hash of a control.
-    The hash does not cover the country, which changes the CO2 but not the training.
+    cell covers only what the cell uses. For example, a change of the features does not change the hash of a control. A
+    change of the country changes the CO2, but not the hash.
     """
     training: dict[str, Any] = {
         "train": arguments,
@@ -236,7 +240,8 @@ def _recipe_cells(
 def _choice(config: ExperimentConfig, identity: Identity, method: MethodConfig) -> tuple[Cell, dict[str, Any]]:
     """Return a template for the cells of a method, and the inputs on which its selections depend.
 
-    The template has the method, its parameters and its composition. The inputs are hashes and settings, for the key.
+    The template is a cell without a key, a keep and seeds. The inputs are hashes and settings, which become part of the
+    key.
     """
     reducer = make_reducer(method.name, **method.parameters)
     context: dict[str, Any] = {}
@@ -274,8 +279,8 @@ def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str)
 def _with_budgets(config: ExperimentConfig) -> list[float | int]:
     """Return the keeps at which the equal-steps control is trained.
 
-    These are the keeps of the experiment, plus one keep for each recipe that corresponds to the images that the recipe
-    sees. The keep 1.0 is left out if the control ``full`` is trained.
+    These are the keeps of the experiment, and one keep for each recipe. At the keep of a recipe, the control sees the
+    same number of images as the recipe. The keep 1.0 is left out for a recipe if the control ``full`` is trained.
     """
     epochs = int(config.train.arguments.get("epochs") or EPOCHS)
     budgets = [recipe.budget(epochs) for recipe in config.recipes]
@@ -305,10 +310,11 @@ def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
 
 
 def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool) -> list[tuple[int, int]]:
-    """Return the pairs (selection seed, training seed) with which a method is trained, without repetitions.
+    """Return one pair (selection seed, training seed) for each training of a method, without repetitions.
 
-    Selection seed i is combined with training seed i, and the shorter list is repeated. A deterministic method chooses
-    the same images for every seed, so only the first selection seed is used.
+    Selection seed i is combined with training seed i, and the shorter list is repeated. For example, the selection
+    seeds [0, 1] and the training seeds [0] give (0, 0) and (1, 0). A deterministic method chooses the same images for
+    every seed, so only the first selection seed is used.
     """
     count = len(training) if deterministic else max(len(selection), len(training))
     pairs = [

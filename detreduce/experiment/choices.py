@@ -125,8 +125,9 @@ class Choices:
         return replace(selection, provenance={**selection.provenance, FIT: fit})
 
     def _largest(self, name: str, cell: Cell, images: int) -> float | int:
-        """Return the largest `keep` of the cells that share a fit, ignoring counts above `images`, the number of
-        images.
+        """Return the largest `keep` of the cells that share a fit.
+
+        `images` is the number of images in the dataset. A `keep` that is a larger number is ignored.
         """
 
         def size(keep: float | int) -> float:

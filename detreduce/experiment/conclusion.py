@@ -43,9 +43,10 @@ class Conclusion:
     sentence
         The advice in words.
     verdict
-        The verdict on the best subset compared with `against`, in a few words.
+        The verdict on the comparison of the best subset with `against`, in a few words.
     against_equal
-        The verdict on the best subset compared with the equal-steps control. Empty if this control was not trained.
+        The verdict on the comparison of the best subset with the equal-steps control. Empty if this control was not
+        trained.
     best
         The subset that the advice is about. None if no training used a subset.
     next
@@ -53,9 +54,11 @@ class Conclusion:
     overrides
         Values that replace values of the configuration in the next run, such as ``train.seeds=[0,1,2]``.
     confirms
-        Whether the next run is a new experiment, which needs a ledger of its own.
+        Whether the next run compares one method with random subsets again, with new seeds. Such a run needs a new
+        ledger.
     against
-        The reference of `verdict`: ``random``, or ``all images`` if the experiment only leaves out near-duplicates.
+        What the best subset is compared with: ``random``, ``the control`` of a recipe, or ``all images`` if the
+        experiment only leaves out near-duplicates.
     """
 
     kind: str
@@ -85,7 +88,7 @@ class Conclusion:
 
 
 def conclude(outcome: Outcome) -> Conclusion:
-    """Return the conclusion of an experiment, which covers its subsets and its recipes."""
+    """Return the conclusion of an experiment about its subsets and its recipes."""
     recipes, subsets = advise_recipes(outcome), _conclude_subsets(outcome)
     if recipes is None or outcome.nothing_learnt:
         return subsets
@@ -309,7 +312,7 @@ def _more_seeds(seeds: int) -> tuple[str, ...]:
 
 
 def _only_random(outcome: Outcome, best: Summary) -> Conclusion:
-    """Return the conclusion for the case that no method has random subsets with the same keep and the same seeds."""
+    """Return the conclusion for the case that no method can be compared with random subsets."""
     methods = [
         item
         for item in outcome.summaries
@@ -345,8 +348,9 @@ def _not_judged(outcome: Outcome, best: Summary, found: Sequence[Comparison]) ->
 
 
 def _confirmation(outcome: Outcome, candidate: Summary) -> tuple[str, tuple[str, ...]]:
-    """Return a sentence that recommends to compare one method with random images again, and the overrides for this
-    run.
+    """Return the advice to compare one method with random subsets again, and the overrides for this run.
+
+    The comparison has new seeds.
     """
     cell = next((one.cell for one in outcome.cells if one.cell.get("label") == candidate.method), None)
     if cell is None or candidate.method == outcome.random or candidate.method in RANDOM_METHODS:

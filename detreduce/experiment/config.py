@@ -166,7 +166,7 @@ def _replace(content: dict[str, Any], name: str, value: Any) -> None:
 def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "configuration") -> ExperimentConfig:
     """Check the content of an experiment YAML. If it is wrong, raise one InputError that lists all errors.
 
-    Relative paths are looked up in the folder `beside` first. `file` is how error messages call the YAML.
+    Relative paths are looked up in the folder `beside` first. `file` is the name of the YAML in error messages.
     """
     problems = _missing_keys(content)
     config = None
@@ -228,7 +228,10 @@ def resolve_weights(name: str, beside: Path | None = None) -> str:
 
 
 def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -> dict[str, str]:
-    """Return the files that the YAML names as absolute paths. For each missing file, add a message to `problems`."""
+    """Return the absolute path of each file that the YAML names, for example key ``model`` -> path of the weights.
+
+    For each missing file, add a message to `problems`.
+    """
     resolved: dict[str, str] = {}
 
     def attempt(key: str, where: str, value: Any, resolve: Any) -> None:
@@ -258,7 +261,7 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
 
 
 def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dict[tuple[str, str], list[Any]]:
-    """Read the lists of images that the keys in `IMAGE_LISTS` name. Return the images in each file.
+    """Return (key, file name) -> the images that the file lists, for keys such as ``must_keep``.
 
     For each file that cannot be read, add a message to `problems`.
     """
@@ -275,7 +278,7 @@ def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dic
 
 
 def _read_recipes(recipes: list[Recipe], beside: Path, problems: list[str]) -> list[Recipe]:
-    """Return the recipes with the content of the files that they name.
+    """Replace file names in the recipes by the content of the files.
 
     For each recipe whose files cannot be used, add a message to `problems`.
     """

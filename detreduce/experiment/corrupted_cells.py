@@ -1,4 +1,4 @@
-"""Evaluate on corrupted images the cells that were trained earlier, without training them again."""
+"""Evaluate finished cells on corrupted images, without training them again."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from detreduce.training.evaluation.robustness import PHASE
 
 
 def evaluate_later(parts: SharedParts, cell: Cell, work: Path) -> FinishedCell | None:
-    """Find the same training without corrupted images in the ledger, and evaluate its weights on corrupted images.
+    """Evaluate an earlier training of this cell on corrupted images, so that it is not trained again.
 
-    Return it as the finished cell, with its files in the folder `work`. Return None if this training is not in the
-    ledger, or if its weights cannot be used.
+    The earlier training has the same settings, but was not evaluated on corrupted images. Return the finished cell,
+    whose files are in the folder `work`. Return None if the ledger does not have such a training, or if its weights
+    cannot be used.
     """
     key = parts.without_corruptions.get(cell.key, "")
     if key not in parts.ledger:

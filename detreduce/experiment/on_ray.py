@@ -56,7 +56,7 @@ def run_on_ray(
     prepared
         The experiment to run.
     limits
-        None, or limits without bounds, because limits do not work for cells that run at the same time.
+        Must be None or `Limits()`. Limits do not work for cells that run at the same time.
     gpus_per_cell
         Number of GPUs for each cell. With 0.5, two cells share one GPU. None means 1 if the cluster has GPUs, and 0
         otherwise.

@@ -60,7 +60,7 @@ class Outcome:
     ranking
         The average ranks of the methods. None if the methods cannot be ranked.
     paid
-        The break-even of each method: the number of trainings after which choosing has paid off.
+        The break-even of each method at each keep.
     random
         The label of the random subsets that methods are compared with. None if there are no random subsets.
     leakage
@@ -68,7 +68,7 @@ class Outcome:
     notes
         Warnings about differences between cells that should not differ, for example in the versions of packages.
     lost
-        Comparisons of all other methods and controls with `full`. Empty if `full` was not trained.
+        The comparison of each method and each other control with `full`. Empty if `full` was not trained.
     near_duplicates
         The content of ``near-duplicates.json`` in the ledger: near-duplicates in the train split. Empty if there was no
         search.
@@ -219,9 +219,11 @@ def _phases(cell: FinishedCell) -> dict[str, PhaseEnergy]:
 
 
 def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
-    """Return how the energy of each phase and hardware component was obtained: measured, modelled or constant.
+    """Return one dict for each phase and hardware component, which says how its energy was obtained.
 
-    Each entry includes the energy in Wh, summed over the cells that ran alone on their machine. Work that several cells
+    For example, the energy of the GPU in the phase ``training`` may be measured, modelled or constant.
+
+    Each dict includes the energy in Wh, summed over the cells that ran alone on their machine. Work that several cells
     share, such as the extraction of features, counts once.
     """
     sums: dict[tuple[str, str, str, str], list[Any]] = {}
@@ -254,7 +256,10 @@ def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def provenance_in_words(outcome: Outcome) -> str:
-    """Return a sentence that says how the energy of the trainings was obtained, with the share of each component.
+    """Return a sentence that says how the energy of the trainings was obtained.
+
+    The sentence gives the share of each component, for example ``Wh of training: GPU measured (80%), CPU modelled
+    (20%).``
 
     If the energy of no training is known, return an empty string.
     """

@@ -93,7 +93,7 @@ class Overview:
         return f"{text}. {self.cost_in_words()}" if self.to_run else text
 
     def explanations(self) -> list[str]:
-        """Return sentences that explain words in the table that a new reader may not know."""
+        """Return sentences that explain terms in the table to a new reader."""
         return ["A cell is one training.", *explain_names([share.method for share in self.shares])]
 
     def cost_in_words(self) -> str:
@@ -171,14 +171,14 @@ def overview(planned: PlannedCells, costing: Costing) -> Overview:
 class Costing:
     """Estimates the cost of cells that run one after the other.
 
-    The features, proxy training and selection that one cell computes cost nothing for later cells. `evaluation` is a
-    function that returns the cost of a cell that only needs to be evaluated on corrupted images, and None for other
-    cells.
+    If one cell computes features, a proxy training or a selection, later cells reuse the result at no cost. The
+    function `evaluation` returns the cost of evaluating a cell on corrupted images. For cells that also need a
+    training, it returns None.
 
     Attributes
     ----------
     unknown
-        The phases of the cells so far whose cost is not known.
+        Names of the phases whose cost was not known for a cell so far.
     """
 
     def __init__(

@@ -104,7 +104,7 @@ def _unequal(config: ExperimentConfig) -> list[str]:
 
 
 def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> list[str]:
-    """Return the problems of the features that methods or searches for duplicates use, each of them once."""
+    """Return the problems of the features that methods or searches for duplicates use, without repetitions."""
     problems: dict[str, None] = {}
     for method in config.choosers:
         if not uses_features(method.name, method.composition(config.reduce)):
@@ -121,7 +121,6 @@ def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> l
 
 
 def _drops_by_features(method: MethodConfig, config: ExperimentConfig) -> bool:
-    """Return whether near-duplicates that were found by comparing features are left out before the method chooses."""
     return CompositionRequest.of(**method.composition(config.reduce)).by_features
 
 
@@ -143,7 +142,7 @@ def _check_recipe(config: ExperimentConfig, dataset: DetectionDataset, recipe: R
 
 
 def _reduction(config: ExperimentConfig, dataset: DetectionDataset, method: MethodConfig) -> Reduction:
-    """Return the `Reduction` with a method of the experiment, without a keep and a seed."""
+    """Return a `Reduction` with the settings of a method, for checks. It has no keep and no seed."""
     selection = SelectionRequest(
         method=method.name,
         categories=config.reduce.categories,

@@ -24,11 +24,12 @@ class RecipeAdvice:
     Attributes
     ----------
     best
-        The recipe with the highest mean mAP. If recipes are shown to be better than their control, it is one of these.
+        The recipe with the highest mean mAP. If some recipes are shown to be better than their control, only these are
+        considered.
     found
-        The comparison of `best` with the equal-steps control for the same number of images seen. If this control was
-        not trained, it is the comparison with the best other uniform recipe, or else with `full`. None if there is
-        none.
+        The comparison of `best` with its control. The control is the equal-steps control for the same number of images
+        seen. If it was not trained, the control is the best other uniform recipe, or else `full`. None if there is no
+        control.
     sentence
         The advice in words.
     """

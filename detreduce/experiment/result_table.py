@@ -130,8 +130,8 @@ class ResultTable:
     rows
         The rows, in the order of the summaries.
     costs
-        The costs that the table shows. Each of them is known for at least one row, or for at least two rows if
-        overlapped trainings are excluded.
+        The costs that the table shows. A cost is shown if it is known for at least one row. If overlapped trainings are
+        left out of a cost, it must be known for at least two rows.
     references
         The references that methods are compared with. Random subsets come first.
     notes

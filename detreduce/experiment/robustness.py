@@ -32,9 +32,10 @@ class RobustnessRow:
     is_control
         Whether the trainings belong to a control.
     means, spreads
-        Column -> mean and standard deviation over the trainings. The columns are ``clean``, each corruption and
-        ``corrupted`` (the mean over the corruptions), with mAP50-95, and the ratio ``rPC``. The standard deviation is
-        NaN if there is only one training. Corruptions that were not evaluated are missing.
+        Column -> mean and standard deviation over the trainings. The columns ``clean``, ``corrupted`` (the mean over
+        the corruptions) and one column for each corruption contain mAP50-95. The column ``rPC`` contains the ratio of
+        ``corrupted`` to ``clean``. The standard deviation is NaN if there is only one training. Corruptions that were
+        not evaluated are missing.
     """
 
     method: str

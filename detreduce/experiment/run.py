@@ -80,8 +80,8 @@ def run_experiment(
     shard
         ``"i/n"`` runs only the i-th of n parts of the plan. This is for machines that do not share a folder.
     max_hours, max_wh
-        Limits on the time and the energy of this call. A cell is not started if the run would then exceed a limit, as
-        estimated from finished cells. Call the function again to run the remaining cells.
+        Limits on the time and the energy of this call. The cost of the next cell is estimated from finished cells. If
+        it would exceed a limit, the cell is not started. Call the function again to run the remaining cells.
 
     Raises
     ------
@@ -101,7 +101,10 @@ def prepare_experiment(
     *,
     shard: str | None = None,
 ) -> PreparedExperiment:
-    """Check an experiment and plan its cells as `run_experiment` does, but do not create the ledger and run nothing."""
+    """Check an experiment and plan its cells, as `run_experiment` does, but run no cell.
+
+    The ledger is not created.
+    """
     settings = config if isinstance(config, ExperimentConfig) else load_config(config)
     shard_of([], shard)
     ledger = Ledger(output or Path("runs") / settings.name)
@@ -139,7 +142,7 @@ class PreparedExperiment:
 
     @property
     def settings(self) -> ExperimentConfig:
-        """The validated configuration, with the dataset as the YAML names it."""
+        """The validated configuration. Its dataset is the one in the YAML, even if leaked images are left out of it."""
         return self._experiment.config.model_copy(update={"dataset": self._data})
 
     @property
@@ -159,8 +162,9 @@ class PreparedExperiment:
 
     @property
     def leak_warning(self) -> LeakWarning | None:
-        """A warning if images of val or test are also in train, or None. The search for them does not open any
-        image.
+        """A warning if images of val or test are also in train. Otherwise None.
+
+        No image is opened to find them.
         """
         return leak_warning({}, self._experiment.leaks.to_dict(0), dropped=self.dropped is not None)
 
@@ -239,10 +243,10 @@ class PreparedExperiment:
             return self._run_missing(missing, number, limits, advance)
 
     def _run_missing(self, missing: list[Cell], number: int, limits: Limits, advance: Callable[..., None]) -> Ledger:
-        """Run cells until all of `missing` are finished, by this process or by another one, or until a limit is
-        reached.
+        """Run the cells in `missing` until all of them are finished, or until a limit is reached.
 
-        `number` is the number of cells that were finished before this call. `advance` moves the progress bar.
+        Wait for cells that other processes run. `number` is the number of cells that were finished before this call.
+        `advance` moves the progress bar.
         """
         wait = WaitForOthers()
         while missing:
@@ -273,7 +277,10 @@ class PreparedExperiment:
             return None if work is None else self.run_claimed(cell, work, place)
 
     def run_claimed(self, cell: Cell, work: Path, place: str = "") -> FinishedCell:
-        """Run a cell that this process has claimed, in the folder `work` of the claim, like `run_cell`."""
+        """Run a cell that this process has already claimed, store it in the ledger, and return it.
+
+        `work` is the folder of the claim. `place` is the same as in `run_cell`.
+        """
         say(f"{place}{describe_cell(cell)}")
         with writing(f"The cell {cell.key}", "This cell is lost, but cells that were finished before are kept."):
             finished = self._experiment.run_alone(cell, work)
@@ -283,7 +290,7 @@ class PreparedExperiment:
         return finished
 
     def _reason_to_stop(self, cell: Cell, limits: Limits) -> str | None:
-        """Return why a cell must not be started because of a limit, or None if it may be started."""
+        """Return the limit that does not allow a cell to start, as text. Return None if the cell may start."""
         if limits == Limits():
             return None
         experiment = self._experiment
@@ -299,7 +306,10 @@ class PreparedExperiment:
 
 
 class WaitForOthers:
-    """Waits a few seconds for cells that other processes train. Says so if the number of cells has changed."""
+    """Waits a few seconds for cells that other processes train.
+
+    It prints the number of these cells, but only if the number has changed.
+    """
 
     def __init__(self) -> None:
         self._said: int | None = None
@@ -338,7 +348,7 @@ class _Experiment(SharedParts):
         return replace(finished, ran=ran)
 
     def _train_cell(self, cell: Cell, work: Path, chosen: _Chosen | None) -> FinishedCell:
-        """Train a cell in the folder `work`, on the selection `chosen` or, if it is None, on all images."""
+        """Train a cell in the folder `work`, on the selection in `chosen`. If `chosen` is None, train on all images."""
         if chosen is None:
             record = self._train(self.config.dataset, cell, work, len(self.dataset))
             return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record)
@@ -363,7 +373,7 @@ class _Experiment(SharedParts):
         return Reduction(ReductionRequest(self.dataset, output, selection, features), self.dataset)
 
     def _choose(self, cell: Cell) -> _Chosen:
-        """Return the selection for a cell, the cost of each phase of choosing, and facts for ``cell.json``."""
+        """Return (selection for a cell, phase of choosing -> cost, further values for ``cell.json``)."""
         reduction = self._reduction(cell)
         source, choosing, facts = self.sources.choose_from(cell)
         duplicates, cost = self.redundancy.find(cell)

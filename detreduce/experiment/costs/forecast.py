@@ -53,10 +53,11 @@ class Forecast:
     seconds, wh
         The time and the energy, each as (constant part, part for each image of work). None if it is not known.
     choosing
-        Label of a cell -> keep -> mean cost of choosing once from `images` images.
+        The mean cost of choosing once from `images` images, as label of a cell -> keep -> cost.
     of_recipes
-        The settings of a recipe that change the cost per image, as JSON text -> (`seconds`, `wh`), fitted to the
-        finished cells with these settings.
+        Separate fits for recipes that change the cost per image. The key is the settings in `COSTLY` that the recipe
+        sets, as JSON text. The value is a pair like (`seconds`, `wh`), fitted to the finished cells with these
+        settings.
     """
 
     cells: int
@@ -69,7 +70,9 @@ class Forecast:
 
     @classmethod
     def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
-        """Fit a forecast to the finished cells that have the model and the `COSTLY` arguments of `config`.
+        """Fit a forecast to the finished cells that should cost as much per image as the cells of `config`.
+
+        These cells have the same model and the same arguments in `COSTLY`, such as the image size.
 
         Cells that ran on other machines are used only if no cell ran on this machine. Overlapped cells are used only if
         no cell ran alone. `images` is the number of images in the train split.
@@ -98,10 +101,10 @@ class Forecast:
         return Estimate(*(None if line is None else line[0] + line[1] * work for line in lines))
 
     def selection(self, cell: Cell) -> Estimate | None:
-        """Return the expected cost of choosing the images of a cell, or None if no finished cell shows it.
+        """Return the expected cost of choosing the images of a cell, or None if no finished cell shows the cost.
 
-        A nested method costs the same at every keep, because its smaller selections are prefixes of its larger ones.
-        For any other method, only cells with the same keep are used.
+        The cost comes from finished cells with the same keep. A nested method costs the same at every keep, so cells
+        with other keeps are used if necessary.
         """
         known = self.choosing.get(cell.label, {})
         if repr(cell.chosen_keep) in known:
@@ -110,16 +113,13 @@ class Forecast:
 
 
 def _costly(recipe: Mapping[str, Any] | None) -> str:
-    """Return the settings of a recipe that change the cost per image, as JSON text. It is empty if there are none."""
+    """Return the settings in `COSTLY` that a recipe sets, as JSON text. The text is empty if there are none."""
     found = {name: (recipe or {})[name] for name in COSTLY if name in (recipe or {})}
     return json.dumps(found, sort_keys=True) if found else ""
 
 
 def _lines_of_recipes(cells: Sequence[FinishedCell]) -> dict[str, tuple[Line | None, Line | None]]:
-    """Fit the time and energy of finished recipes, separately for each combination of settings that change the cost.
-
-    The keys are these settings as JSON text, and the values are (`Forecast.seconds`, `Forecast.wh`).
-    """
+    """Return the value of `Forecast.of_recipes` for these finished cells."""
     groups: dict[str, list[FinishedCell]] = {}
     for cell in cells:
         if costly := _costly(cell.cell.get("recipe")):
@@ -133,7 +133,7 @@ def _lines_of_recipes(cells: Sequence[FinishedCell]) -> dict[str, tuple[Line | N
 
 
 def _alike(cell: FinishedCell, config: ExperimentConfig, recipe: Mapping[str, Any] | None = None) -> bool:
-    """Return whether a cell has the model and the `COSTLY` arguments of a configuration.
+    """Return whether a cell has the model of the configuration, and the same arguments in `COSTLY`.
 
     Arguments that are set by `recipe`, the recipe of the cell, are not compared.
     """
@@ -168,7 +168,10 @@ def _wh(cell: FinishedCell) -> float | None:
 
 
 def _phases(cell: FinishedCell) -> list[PhaseEnergy]:
-    """Return the phases of a training, except the computation of its stream, which a later cell finds in the cache."""
+    """Return the phases of a training, without the computation of its stream.
+
+    Later cells find the stream in the cache, so its cost does not show what they will cost.
+    """
     return [phase for name, phase in cell.training.energy.items() if name != STREAM]
 
 
@@ -189,7 +192,7 @@ def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, f
 
 
 def _choosing(cells: Iterable[FinishedCell]) -> dict[str, dict[str, Estimate]]:
-    """Return label of a cell -> keep -> mean cost of choosing the images once."""
+    """Return the mean cost of choosing the images once, as label of a cell -> keep -> cost."""
     costs: dict[str, dict[str, list[Estimate]]] = {}
     for cell in cells:
         if energy := cell.choosing.get("selection"):

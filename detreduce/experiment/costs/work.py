@@ -47,10 +47,10 @@ class PlannedWork:
     arguments
         The ultralytics arguments of the experiment.
     shares
-        Rules for skipping learnt images, as JSON text -> mean share of the images that finished cells with these rules
-        saw.
+        Rules for skipping learnt images, as JSON text -> share of the images that are not skipped. It is the mean over
+        the finished cells with these rules.
     forward
-        Mean share of the forward pass in the operations of a training step, over the finished cells.
+        The share of the forward pass in the operations of a training step. It is the mean over the finished cells.
     """
 
     images: int
@@ -60,9 +60,7 @@ class PlannedWork:
 
     @classmethod
     def of(cls, finished: Iterable[FinishedCell], arguments: Mapping[str, Any], images: int) -> PlannedWork:
-        """Create this from finished cells, which show how many images are skipped, and the share of the forward
-        pass.
-        """
+        """Create an instance whose `shares` and `forward` are means over finished cells."""
         shares: dict[str, list[float]] = {}
         forward = []
         for cell in finished:
@@ -86,7 +84,7 @@ class PlannedWork:
     def of_cell(self, cell: Cell) -> float:
         """Return the expected work of a cell.
 
-        If no finished cell shows how many images its training skips, it counts as if it skipped none.
+        If no finished cell skipped images by the same rules as this cell, assume that this cell skips no images.
         """
         chosen = images_of(cell.keep, self.images)
         seen, recipe = float(self.epochs * chosen), cell.parsed_recipe

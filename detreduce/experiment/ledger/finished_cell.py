@@ -35,7 +35,8 @@ class FinishedCell:
     choosing
         Phase (``proxy training``, ``features``, ``selection``) -> measured energy. Empty for controls on all images.
     selection
-        Counts and hash of the selection. Empty for controls on all images.
+        Facts on the selection, such as the number of chosen images and a hash of their ids. Empty for controls on all
+        images.
     ran
         Where and when the cell ran. Empty in ledgers of version 0.1. ``host`` is the name of the machine, and
         ``machine`` is a hash that changes when the machine restarts. ``started`` and ``ended`` are times in UTC.
@@ -97,7 +98,10 @@ class FinishedCell:
 
 
 def _relabelled(cell: dict[str, Any]) -> dict[str, Any]:
-    """Return the cell with a label that shows the former default of its method, if this default has changed since."""
+    """Return a cell from an earlier version with the label that its method has in this version.
+
+    If the default of a parameter has changed since, the label shows the former default.
+    """
     if cell["method"] not in FORMER_DEFAULTS or is_recipe(cell):
         return cell
     return {**cell, "label": make_label(cell["method"], cell.get("parameters", {}), cell.get("composition", {}))}

@@ -73,15 +73,15 @@ class Ledger:
         Parameters
         ----------
         cost
-            ``TFLOPs``, ``images_seen``, ``Wh`` (including choosing) or ``minutes``. The default is the first of these
-            that is known for a cell.
+            ``TFLOPs``, ``images_seen``, ``Wh`` (including choosing) or ``minutes``. By default, the first of these
+            costs that is known for at least one cell is drawn.
         measure
             ``mAP50`` or ``mAP50_95``.
 
         Raises
         ------
         InputError
-            The cost or the measure is unknown, or no finished cell has both.
+            The cost or the measure is unknown, or no finished cell has both a cost and the measure.
         """
         from detreduce.experiment.ledger.views import check_axes, ledger_figure
 
@@ -95,11 +95,10 @@ class Ledger:
         return cells_frame(self.rows())
 
     def comparisons_frame(self) -> pd.DataFrame:
-        """Return one row for each method, keep, reference and measure as a pandas frame, with the fields of
-        `Comparison`.
+        """Return the comparisons of the latest plan as a pandas frame, with the fields of `Comparison` as columns.
 
-        The frame covers the cells of the latest plan. The intervals cover the variation over seeds and test images.
-        They need 1,000 resamples of the test images, so this function is slow if there are many cells.
+        There is one row for each method, keep, reference and measure. The intervals cover the variation over seeds and
+        test images. To compute them, the test images are resampled 1,000 times. This is slow if there are many cells.
         """
         from detreduce.experiment.ledger.views import comparisons_frame
 
@@ -310,8 +309,8 @@ class Ledger:
 def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[dict[str, Any]]:
     """Return the tidy rows of the planned cells that are finished.
 
-    `cells` are the planned cells; by default, the latest plan in the ledger. If the ledger has no plan, all finished
-    cells are used. Raise InputError if the plan or a cell cannot be read.
+    `cells` are the planned cells. By default, they are the cells of the latest plan in the ledger. If the ledger has no
+    plan, return the rows of all finished cells. Raise InputError if the plan or a cell cannot be read.
     """
     if cells is not None:
         return _rows_of(ledger, cells)
@@ -326,7 +325,10 @@ def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[d
 
 
 def _rows_of(ledger: Ledger, cells: Iterable[Cell | PlannedCell]) -> list[dict[str, Any]]:
-    """Return the tidy rows of the finished cells among `cells`. Recipes get the names that they have in `cells`."""
+    """Return the tidy rows of those cells in `cells` that are finished.
+
+    If a recipe in `cells` has a name, this name is the label of its row.
+    """
     names = {cell.key: (cell.recipe or {}).get("name") for cell in cells}
     rows = [row for row in ledger.rows() if row["key"] in names]
     return [{**row, "label": names[row["key"]]} if names[row["key"]] else row for row in rows]

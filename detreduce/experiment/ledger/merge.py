@@ -92,7 +92,7 @@ def _check_inside(folder: Path) -> None:
 
 
 def _facts(folder: Path) -> list[Any]:
-    """Return the contents of the files of a cell by which two cells are compared."""
+    """Return the contents of ``cell.json`` and of the record of the training."""
     return [parse_json(read_regular(folder / name, RECORDS)) for name in FACTS]
 
 

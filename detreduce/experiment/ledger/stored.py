@@ -61,7 +61,10 @@ class CellFile(Stored):
 
 
 class CostFile(Stored):
-    """The cost of features or of a search, and how many of the vectors came from the cache."""
+    """The cost of extracting features or of searching for duplicates.
+
+    `from_cache` is the number of images whose features or signatures came from the cache.
+    """
 
     energy: PhaseEnergy
     from_cache: Count = 0

@@ -48,7 +48,10 @@ def unfinished_in_words(ledger: Ledger) -> str:
 
 
 def missing_full(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a list with one sentence of advice if no row belongs to the control ``full``, or else an empty list."""
+    """Return one sentence of advice, in a list, if no row belongs to the control ``full``.
+
+    If a row belongs to it, return an empty list.
+    """
     if any(row["control"] == FULL for row in rows):
         return []
     if any(cell.get("control") == FULL for cell in planned_cells(ledger)):

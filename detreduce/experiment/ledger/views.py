@@ -38,7 +38,7 @@ def ledger_html(title: str, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _result_table(shown: ResultTable) -> str:
-    """Return an HTML table of the means and, if `full` was trained, of the differences to it."""
+    """Return an HTML table of the means. If `full` was trained, the table also has the differences to `full`."""
     measures = [*ACCURACIES, *shown.costs]
     headings = ["method", "keep", "images", "cells", *shown.headings(measures)]
     rows = [
@@ -76,7 +76,10 @@ def check_axes(cost: str | None, measure: str) -> None:
 
 
 def ledger_figure(rows: Sequence[dict[str, Any]], cost: str | None, measure: str, ledger: str) -> Figure:
-    """Draw mAP against cost. If no row has both, raise InputError with a message that names `ledger`, the path."""
+    """Draw mAP against cost. Raise InputError if no row has both a cost and the measure.
+
+    `ledger` is the path of the ledger, for the error message.
+    """
     from detreduce.figures import trade_off
 
     for wanted in DRAWN_COSTS if cost is None else (cost,):

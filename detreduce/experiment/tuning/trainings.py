@@ -52,7 +52,7 @@ class Account:
     price: Callable[[Cell], float]
 
     def allows(self, wanted: Sequence[Cell], running: Sequence[Cell]) -> bool:
-        """Return whether the budget allows trainings beside those that are running now."""
+        """Return whether the budget allows the trainings `wanted`, in addition to those in `running`."""
         cost = self.spent() + sum(self.price(cell) for cell in (*running, *wanted))
         return cost <= self.budget * (1 + TOLERANCE)
 

@@ -49,10 +49,11 @@ class SplitResult:
     classes
         Name of a split -> class name -> number of images with this class.
     replaced
-        Names of the splits of the source that were the train split itself. The output does not have them, or has new
-        splits in their place.
+        Names of the val and test splits of the source that contained exactly the images of train, for example
+        ``("val",)``. The output either has no such split, or a new split with the same name.
     together
-        Number of images that stay in one split with a near-duplicate or with other images of their group.
+        Number of images that were not assigned alone, because they have a near-duplicate or belong to a group of
+        several images.
     """
 
     dataset: DetectionDataset
@@ -88,8 +89,8 @@ def split_dataset(
 ) -> SplitResult:
     """Hold out images of train as a new val or test split, and write the whole dataset to a new folder.
 
-    Near-duplicates, and images of one group, stay in the same split. So no image of val or test has a copy in train.
-    Within this limit, each class is spread over the splits in proportion (iterative stratification).
+    Near-duplicates stay in the same split, and so do the images of one group. Therefore no image of a new split has a
+    copy in train. As far as this allows, every split has the same proportions of classes (iterative stratification).
 
     Parameters
     ----------
@@ -98,8 +99,9 @@ def split_dataset(
     output, overwrite, discard_changes
         The new folder; see `write_subset`.
     val, test
-        Images to hold out: a fraction of train (0.2) or a number (200). If both are None, a fifth of train becomes val.
-        A val or test split that is the train split itself is replaced or left out. Other splits do not change.
+        How many images to hold out: a fraction of train (0.2) or a number of images (200). If both are None, a fifth of
+        train becomes val. If an existing val or test split contains exactly the images of train, the output does not
+        have this split, or has a new one. Other existing splits do not change.
     seed
         Seed of the random order of images.
     groups
@@ -112,8 +114,9 @@ def split_dataset(
     Raises
     ------
     InputError
-        The dataset has no labels, has such a split already, or is too small. Or all images belong together. Or the
-        output may not be written.
+        The dataset has no labels or too few images, or it already has the requested split. The error is also raised if
+        no image can be held out, because too many images belong together. It is also raised if the output folder must
+        not be overwritten.
     DetreduceError
         The output cannot be written. No partial output is left.
     """
@@ -164,7 +167,7 @@ def _check_source(dataset: DetectionDataset) -> None:
 def _plan(
     dataset: DetectionDataset, val: float | int | None, test: float | int | None
 ) -> tuple[DetectionDataset, tuple[str, ...], dict[str, int]]:
-    """Return the dataset without the splits that are replaced, their names, and the size of each new split."""
+    """Return the dataset without the replaced splits, the names of these splits, and the size of each new split."""
     name = dataset.source.typed
     splits, _ = load_all_splits(dataset)
     leaks = find_leaks(splits)
@@ -205,10 +208,11 @@ def _resolve(split: str, size: float | int, images: int) -> int:
 def _divide(
     dataset: DetectionDataset, sizes: list[int], seed: int, groups: str | None, cache: str | Path | None
 ) -> tuple[npt.NDArray[np.int64], int]:
-    """Return the part of each image as (n,), and the number of images that have to stay together.
+    """Return the part of each image as an (n,) array, and the number of images that have to stay with other images.
 
-    A search for duplicates compares each image with one image of its group. So the parts are compared too, and images
-    that match are joined, until no image of a part has a copy in another part.
+    The first search for near-duplicates may miss a pair of images with a copy in common. Therefore the parts are
+    compared with each other after each assignment. If two images in different parts match, they are joined, and all
+    images are assigned again.
     """
     labels = assign_groups(dataset, groups) if groups is not None else list(range(len(dataset)))
     _, numbers = np.unique(np.array(labels), return_inverse=True)

@@ -25,21 +25,22 @@ def assign_parts(
 ) -> IntArray:
     """Return the part of each image as (n,): `REST`, or 1, 2, ... for the parts that are held out.
 
-    A cluster is never divided. The rarest class is assigned first, and each cluster goes to the part that lacks most
-    images of this class. A part never gets more images than its size.
+    A cluster is never divided. Clusters with the rarest class are assigned first. Each cluster goes to the part that
+    needs the largest number of further images of this class. A part that is held out never gets more images than its
+    size.
 
     Parameters
     ----------
     clusters
-        (n,): cluster of each image, numbers from 0.
+        (n,): the number of the cluster of each image, from 0.
     present
-        (n, C): 1 if an image has a box of a class, else 0.
+        (n, C): 1 if the image has a box of the class, else 0.
     sizes
         Wanted number of images in each part that is held out.
     drawn
-        (n,): random numbers, which give the order of clusters.
+        (n,): a random number for each image. These numbers determine the order of clusters of equal size.
     fixed
-        (n,): True for images that must not be held out. Their clusters are not held out either.
+        (n,): True for images that must not be held out. The whole cluster of such an image stays in the rest.
     """
     count = int(clusters.max()) + 1
     member = csr_array(coo_array((np.ones(len(clusters), np.int64), (clusters, np.arange(len(clusters))))))
@@ -68,11 +69,11 @@ def assign_parts(
 
 
 class _State:
-    """The parts of the clusters that are assigned, and what each part still lacks.
+    """A partial assignment of clusters to P parts, while `assign_parts` runs.
 
-    `part` (U,) is the part of each cluster, -1 before it is assigned. `room` (P,) is the number of images that each
-    part lacks, and `wanted` (P, C) the number of images of each class. `left` (C,) counts the images that are not
-    assigned.
+    `part` (U,) is the part of each cluster, or -1 if the cluster is not assigned yet. `room` (P,) is the number of
+    images that still fit into each part. `wanted` (P, C) is the number of further images of each class that each part
+    needs. `left` (C,) is the number of images of each class that are not assigned yet.
     """
 
     def __init__(self, table: csr_array, images: IntArray, room: npt.NDArray[np.float64], total: int) -> None:
@@ -101,6 +102,6 @@ class _State:
         return int(open_classes[np.argmin(self.left[open_classes])]) if len(open_classes) else None
 
     def neediest(self, cluster: int, lacks: npt.NDArray[np.float64]) -> int:
-        """Return the part that lacks most, of the parts with room for a cluster. In a tie, the part with more room."""
+        """Return the part with the largest value in `lacks`, among the parts that have room for the cluster."""
         fits = [part for part in range(len(self.room)) if part == REST or self.room[part] >= self.images[cluster]]
         return max(fits, key=lambda part: (lacks[part], self.room[part], -part))

@@ -26,7 +26,7 @@ from detreduce.vocabulary.corruptions import Corruption
 
 @dataclass(frozen=True)
 class Evaluated:
-    """How a training was evaluated, so that its evaluation on corrupted images uses the same settings.
+    """The settings with which a training was evaluated. The evaluation on corrupted images uses the same settings.
 
     Attributes
     ----------
@@ -34,8 +34,10 @@ class Evaluated:
         The dataset, as in `train`.
     model
         The model from which the training started. It determines the layers of the network.
-    evaluate_on, choose
-        The splits, and which weights are evaluated (``last`` or ``best``), as in `train`.
+    evaluate_on
+        The splits to evaluate on, as in `train`.
+    choose
+        Which weights are evaluated: ``last`` or ``best``, as in `train`.
     country
         The country whose electricity mix is used to convert energy to CO2.
     """

@@ -59,7 +59,8 @@ class EnergyCallback(Mapping[str, Callback]):
     Attributes
     ----------
     phases
-        Energy of each phase of the running training or, if no training is running, of the last training.
+        Name of a phase -> its energy. The phases belong to the running training. After a training, they stay until the
+        next one starts.
     file
         Path of the ``energy.json`` that was written for the last training. None if no training has ended yet, or if the
         file could not be written.
@@ -159,7 +160,7 @@ class EnergyCallback(Mapping[str, Callback]):
 
 
 def describe(energy: PhaseEnergy) -> str:
-    """Return an energy as text, with the energy and the provenance of each component."""
+    """Return an energy as text, for example ``1.2 Wh (cpu 1.2 Wh modelled), 0.3 g CO2, 5.0 min``."""
     minutes = f"{energy.seconds / 60:.1f} min"
     if energy.wh is None or energy.g_co2 is None:
         return f"not metered ({energy.unavailable}); {minutes}"

@@ -51,7 +51,8 @@ def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
 
     The hash covers the method, the parameters, `keep`, the seed and the image ids. It does not cover times and paths,
     because they differ between equal selections. The file is searched in the folder of `data` and in the two folders
-    above it. In a folder above, it is used only if it lists all of `image_ids`, the images of the train split.
+    above it. `image_ids` are the images of the train split. A file in one of the two folders above is used only if it
+    lists all of these images.
     """
     folder = data if data.is_dir() else data.parent
     for level, place in enumerate([folder, *folder.parents][: LEVELS_UP + 1]):
@@ -79,7 +80,7 @@ def weights_hash(state: Mapping[str, Any]) -> str:
 
 
 def device_name(device: Any) -> str:
-    """Return the name of the GPU, or the device as text (for example ``cpu``) if it is no GPU."""
+    """Return the name of a GPU. For any other device, return the device as text, for example ``cpu``."""
     import torch
 
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

@@ -19,8 +19,8 @@ _COUNTED: dict[tuple[Any, ...], Flops] = {}
 def training_flops(trainer: Any, relative_cost: float = 1.0) -> Flops | None:
     """Return the operations per image of a finished ultralytics trainer, or None if they cannot be counted.
 
-    `relative_cost` is needed if the image size grows during the training. It is the mean number of operations for an
-    image, relative to an image of full size.
+    If the image size grew during the training, pass `relative_cost`: the mean number of operations for an image,
+    divided by the number for an image of full size.
 
     The network runs on torch's meta device, which computes only shapes. As in the training, frozen layers have no
     backward pass.
@@ -40,8 +40,9 @@ def training_flops(trainer: Any, relative_cost: float = 1.0) -> Flops | None:
 
 
 def _count_once(network: Any, images: Any) -> Flops:
-    """Return `count_flops`, cached for networks with the same layers, the same trained layers and the same image
-    size.
+    """Return the result of `count_flops`, from a cache if possible.
+
+    Networks share a cached result if they have the same layers, the same frozen layers and the same image size.
     """
     described = getattr(network, "yaml", None)
     if described is None:

@@ -79,9 +79,9 @@ def train(
     recipe
         The images of the training, their order, the length of the training and its settings: a `Recipe`, a dict, or the
         path of a YAML file. Without a recipe, each image is used once per epoch. ``epochs`` and all other arguments
-        that the recipe does not set are passed to `train` as usual. The optimiser and the learning rate are the same as
-        without the recipe. If the recipe sets `images_seen`, each epoch has ``images_seen / epochs`` images, so that
-        the learning rate decays until the end of the training.
+        that the recipe does not set are passed to `train` as usual. The optimiser and the learning rate stay the same,
+        unless the recipe sets the learning rate. If the recipe sets `images_seen`, each epoch has
+        ``images_seen / epochs`` images, so that the learning rate decays until the end of the training.
     output
         A new or empty folder for the run. The default is ``runs/train/<dataset>-<model>-<number>``.
     choose
@@ -98,10 +98,10 @@ def train(
     images
         The folder of the images, only for COCO, as in `load_dataset`.
     images_per_epoch
-        Number of images in one epoch. By default, each image is used once per epoch. The training still uses all
-        images, because the epochs take their images from an endless stream that repeats the dataset in random order.
-        Batches, optimiser steps, warm-up, learning rates and mosaic are the same as in a training on a subset of this
-        size.
+        Number of images in one epoch. By default, each image is used once per epoch. If the number is smaller than the
+        dataset, each epoch continues where the previous epoch ended, so that the training still uses all images. When
+        all images have been used, they are used again in a new random order. Batches, optimiser steps, warm-up,
+        learning rates and mosaic are the same as in a training on a subset of this size.
     evaluation_plots
         Whether to write ultralytics' plots of the final evaluation to the folder ``evaluation`` in the run folder:
         curves of precision and recall, and a confusion matrix. Ultralytics' argument ``plots=True`` has the same
@@ -118,9 +118,9 @@ def train(
     Raises
     ------
     InputError
-        An argument is unknown or contradicts the recipe, the recipe or the data cannot be used, or the output folder is
-        not empty. Or images of val or test are also in train (the same file, or the same bytes), so that the mAP would
-        be too high.
+        An argument is unknown or contradicts the recipe. The recipe or the data cannot be used. The output folder is
+        not empty. An image of val or test is also in train (the same file, or the same bytes), so that the mAP would be
+        too high.
     MissingFileError
         The weights or the dataset do not exist.
     DetreduceError
@@ -283,9 +283,7 @@ def _weights(run: RunFolder, watch: Watch) -> Path:
 
 @contextlib.contextmanager
 def _explained(weights: Path) -> Iterator[None]:
-    """If the evaluation in this block fails, add to the error that the training is finished and where its weights
-    are.
-    """
+    """If the evaluation in the ``with`` block fails, raise an error that also says where the trained weights are."""
     try:
         yield
     except InputError as error:
@@ -298,7 +296,10 @@ def _explained(weights: Path) -> Iterator[None]:
 
 
 def _data_facts(job: _Job, run: RunFolder, watch: Watch) -> DataFacts:
-    """Return facts about the data for the record. With a subset, `path` is still the path of the whole dataset."""
+    """Return facts about the data for the record.
+
+    If the recipe trains on a subset, `path` is the path of the whole dataset, and all other facts are about the subset.
+    """
     training = run.datasets["train"]
     place = Path(job.recipe.data).expanduser().resolve()
     used = {file_key(file) for file in watch.image_files}
@@ -324,7 +325,7 @@ def _images_left_out(run: RunFolder, watch: Watch) -> list[str]:
 
 
 def _resolved_settings(trainer: Any) -> dict[str, Any]:
-    """Return the settings that ultralytics chose or used in the end, by name."""
+    """Return name -> value of the settings that the training really used, for example the chosen optimiser."""
     settings = {name: getattr(trainer.args, name, None) for name in _RESOLVED}
     settings["optimizer"] = type(trainer.optimizer).__name__
     settings["accumulate"] = trainer.accumulate

@@ -23,7 +23,7 @@ OVERHEAD = 1.3
 
 
 class PlannedNetwork:
-    """The network that a training on this number of classes would train.
+    """The network of a training that has not started, built for the number of classes in the dataset.
 
     The constructor raises InputError if the model cannot be read.
     """

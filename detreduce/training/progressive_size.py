@@ -12,7 +12,8 @@ STRIDE = 32
 
 
 class ProgressiveSize(BaseModel):
-    """Image sizes that grow during a training (EfficientTrain++, arXiv 2405.08768). True means the defaults.
+    """Image sizes that grow during a training (EfficientTrain++, arXiv 2405.08768). In a recipe, `true` means the
+    default values.
 
     The loader prepares images of full size as usual. Before a batch enters the network, its images are resized to the
     size for this step. The cost of a batch is proportional to the square of its image size.
@@ -36,11 +37,10 @@ class ProgressiveSize(BaseModel):
         return min(full, max(STRIDE, round(wanted / STRIDE) * STRIDE))
 
     def relative_cost(self, full: int, steps: int = 10_000) -> float:
-        """Return the number of operations of a training, relative to a training at full size with the same number of
-        steps.
+        """Return the mean number of operations for one image, divided by the number for an image of full size.
 
-        At an equal number of operations, the training sees more images than at full size. Dividing the number of images
-        by this result gives the larger number.
+        `steps` is the number of steps of the training. A result of 0.8 means that the operations for 100 images of full
+        size are enough for 100 / 0.8 = 125 images of growing size.
         """
         sizes = np.array([self.size(step / steps, full) for step in range(steps)], np.float64)
         return float(np.square(sizes / full).mean())

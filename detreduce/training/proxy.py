@@ -156,7 +156,7 @@ def idle_epochs(steps: Sequence[int], nbs: int, batch: int) -> str:
 
 
 def check_log_place(output: str | Path) -> Path:
-    """Check the path for the log, and return it as an absolute path. No files are left on the disk.
+    """Check that a proxy log can be written to `output`, and return the absolute path. No files remain.
 
     Raise InputError if the path does not end in ``.npz``, or if the log or its weights already exist. Raise
     DetreduceError if the log could not be written.
@@ -186,7 +186,10 @@ def _try_to_write(target: Path) -> None:
 
 
 def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tuple[str | Path, str | Path | None]:
-    """Return the path of a dataset, and the folder of its images for COCO or None for other formats."""
+    """Return the path of the dataset and the folder of its images. The folder is None if the format needs none.
+
+    Raise InputError if `data` is a loaded dataset of another split than train.
+    """
     if not isinstance(data, DetectionDataset):
         return data, images
     if data.split != "train":

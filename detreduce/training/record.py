@@ -73,7 +73,7 @@ class CocoFigures(_Part):
 class Agreement(_Part):
     """Whether the mAP values by ultralytics and by pycocotools agree.
 
-    `mAP50` and `mAP50_95` are the absolute differences between them.
+    `mAP50` is the absolute difference between the two mAP50 values, and `mAP50_95` between the two mAP50-95 values.
     """
 
     ok: bool
@@ -130,7 +130,8 @@ class Counts(_Part):
     epochs
         Number of finished epochs.
     images_scored
-        Number of images that were only passed forward, to measure what the detector had learnt.
+        Number of images on which the detector predicted between epochs, to measure which images it had learnt. These
+        images cost a forward pass, but no backward pass.
     """
 
     optimiser_steps: Count
@@ -173,8 +174,8 @@ class DataFacts(_Part):
     class_names
         Names of the classes.
     problems
-        Number of problems in the data, and number of images in the train split that ultralytics leaves out because of
-        their labels. None in records of early versions.
+        Counts of the problems in the data, and of the images of the train split whose labels ultralytics refuses. None
+        in records of early versions.
     """
 
     path: str
@@ -233,10 +234,11 @@ class TrainingRecord(_Part):
         Floating-point operations for one image. None if they could not be counted.
     energy
         Energy of each phase: ``training``, ``validation`` (during the training, only with ``choose="best"``),
-        ``evaluation`` and, with `corruptions`, ``robustness``. A recipe can add ``selection`` (choosing its subset) and
-        ``stream`` (computing the weights or the order of its stream, if this decodes images).
+        ``evaluation`` and, with `corruptions`, ``robustness``. If a recipe has a subset, the phase ``selection`` is the
+        choice of its images. If a stream needs the pixels of images, the phase ``stream`` is its preparation.
     resolved
-        Settings that ultralytics chose or used in the end: optimiser, lr0, batch, nbs, warm-up and so on.
+        Settings that the training really used, including settings that ultralytics chose: optimiser, lr0, batch, nbs,
+        warm-up and so on.
     history
         One row per epoch: losses, learning rate, seconds and, with ``choose="best"``, validation metrics.
     warnings
@@ -280,10 +282,9 @@ class TrainingRecord(_Part):
 
     @property
     def settings_hash(self) -> str | None:
-        """Hash of the settings that the training used, apart from its images, length and seed. None if they are not
-        known.
+        """Hash of the settings that the training used. It does not depend on the images, the length or the seed.
 
-        It makes no difference whether a setting was passed or has its value by default.
+        A setting that was passed gives the same hash as an equal default value. None if no settings are known.
         """
         known = {name: self.resolved.get(name) or 0 for name in SETTINGS}
         if not any(known.values()):
@@ -297,9 +298,10 @@ class TrainingRecord(_Part):
         return sorted(Path(self.run, PLOTS_FOLDER).glob("*.png"))
 
     def row(self) -> dict[str, Any]:
-        """Return the record as one table row. Wh, g_co2 and minutes only cover the phase ``training``.
+        """Return the record as one table row.
 
-        Each phase in `CHOOSING_PHASES` that a recipe adds has two more columns: ``<phase>_Wh`` and ``<phase>_seconds``.
+        The columns Wh, g_co2 and minutes are about the phase ``training`` only. The phases ``selection`` and ``stream``
+        have columns of their own, such as ``selection_Wh`` and ``selection_seconds``.
         """
         figures = self.evaluation
         training = self.energy.get("training", PhaseEnergy())
@@ -329,9 +331,6 @@ class TrainingRecord(_Part):
         }
 
     def _robustness_row(self) -> dict[str, float | None]:
-        """Return the columns with the results on corrupted images. There are none if no corrupted images were
-        evaluated.
-        """
         clean = None if self.evaluation is None else self.evaluation.model_dump()
         return robustness_columns(clean, [one.model_dump() for one in self.corrupted])
 

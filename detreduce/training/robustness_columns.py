@@ -17,9 +17,10 @@ def robustness_columns(
 ) -> dict[str, float | None]:
     """Return columns of a table row with the mAP on corrupted images.
 
-    The columns are ``mAP50_<corruption>``, ``mAP50_corrupted`` (the mean over the corruptions), the same for mAP50-95,
-    and `RELATIVE`. The value for a corruption is the mean over its severities. `RELATIVE` is None if the clean mAP is
-    nearly 0.
+    The column ``mAP50_noise`` is the mean mAP50 over the severities of ``noise``. Each other corruption has such a
+    column too. ``mAP50_corrupted`` is the mean over the corruptions. The columns for mAP50-95 have similar names. The
+    column `RELATIVE` is the mAP50-95 on corrupted images divided by the mAP50-95 on clean images. It is None if the
+    clean mAP is nearly 0.
 
     Parameters
     ----------

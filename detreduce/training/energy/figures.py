@@ -50,7 +50,7 @@ class PhaseEnergy(BaseModel):
         Why the energy is not known. None if it is known.
     overlapped
         Whether another training or selection of detreduce ran on the machine at the same time. If True, the values
-        include the energy of the other process. None if the record does not say so.
+        include the energy of the other process. None if this is not known.
     """
 
     model_config = ConfigDict(extra="forbid")

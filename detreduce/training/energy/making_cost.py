@@ -35,12 +35,13 @@ class MakingCost:
 
 
 def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEnergy) -> PhaseEnergy:
-    """Return the energy of computing the features of all `images` images, including those that came from the cache.
+    """Return the energy that it takes to compute the features of all `images` images without a cache.
 
-    This run computed the features of `made` images and used `energy`. Each image from the cache is charged with the
-    energy per image of this run. If `made` is below `LEAST_IMAGES`, the energy per image that the cache stores is used
-    instead. If this energy is not known, the result has ``wh`` None, and ``unavailable`` gives the reason. `pixels` is
-    the provenance of the features. Its entry ``store`` is the path of the cache.
+    `energy` is the energy of this run, which computed the features of only `made` images. The other features came from
+    the cache, and their energy is estimated from the energy per image. The energy per image is taken from this run if
+    `made` is at least `LEAST_IMAGES`, and otherwise from the cache. If the cache does not have this value, the result
+    has ``wh`` None, and ``unavailable`` gives the reason. `pixels` is the provenance of the features. Its entry
+    ``store`` is the path of the cache.
     """
     store = Path(str(pixels["store"])) if pixels.get("store") else None
     if store is None:
@@ -53,16 +54,19 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
 
 
 def charged_table(provenance: Mapping[str, Any], images: int, energy: PhaseEnergy) -> PhaseEnergy:
-    """Return the energy of computing a table of features of `images` images, given its provenance (see `charged`)."""
+    """Return the energy that it takes to compute a feature table without a cache, as `charged` does.
+
+    `provenance` is the provenance of the whole table, and `images` is its number of images.
+    """
     pixels = provenance.get("image") or provenance.get("objects") or {}
     return charged(pixels, int(pixels.get("passes", images)), images, energy)
 
 
 def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str) -> PhaseEnergy:
-    """Return `energy` plus the energy of `cached` images, at the energy per image in `rate`.
+    """Return `energy` plus the energy for `cached` more images. `rate` gives the energy per image.
 
-    If `rate` is None, the result has ``wh`` None, and ``unavailable`` gives the reason. In this text, `what` names the
-    data that came from the cache.
+    If `rate` is None, the result has ``wh`` None, and ``unavailable`` gives the reason. `what` is the subject of this
+    reason, for example ``the features of 20 images``.
     """
     if rate is None:
         why = f"{what} were in the cache, and the energy used to compute them is not known"
@@ -73,9 +77,9 @@ def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str
 def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
     """Store in a cache folder how much energy it took to compute the features or signatures of `made` images.
 
-    Nothing is stored if the energy per image is not reliable: too few images, unknown energy, or overlap with another
-    training. Nothing is stored either if the known energy was measured on more images, or if the folder cannot be
-    written.
+    Nothing is stored if `made` is below `LEAST_IMAGES`, if the energy is not known, or if another training ran at the
+    same time. A stored value that was measured on more images is not replaced. If the folder cannot be written, no
+    error is raised.
     """
     known = known_rate(store)
     useless = made < LEAST_IMAGES or energy.wh is None or energy.overlapped
@@ -87,7 +91,7 @@ def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
 
 
 def known_rate(store: Path) -> MakingCost | None:
-    """Return the energy that `keep_rate` stored in a cache folder, or None if there is none or it cannot be read."""
+    """Return the value that `keep_rate` stored in a cache folder. Return None if no value can be read."""
     try:
         content = parse_json(read_regular(store / COST_FILE, RECORDS))
         return MakingCost(int(content["images"]), PhaseEnergy.model_validate(content["energy"]))

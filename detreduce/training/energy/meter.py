@@ -43,7 +43,10 @@ class EnergyMeter:
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[PhaseEnergy]:
-        """Meter the block as the phase with this name. Yield its energy, which is complete when the block has ended."""
+        """Measure the energy of a ``with`` block, and add it to the phase with this name.
+
+        The yielded `PhaseEnergy` is complete when the block has ended.
+        """
         total = self.phases.setdefault(phase, PhaseEnergy(country=self.country))
         if self._open:
             self._open[-1].pause()

@@ -1,6 +1,8 @@
-"""The energy of computing signatures. The cache stores it, and every search is charged for it.
+"""The energy of computing image signatures.
 
-A signature is the small summary of an image that the search for duplicates compares.
+A signature is a small summary of an image, which the search for duplicates compares with other signatures. The cache
+stores the signatures and the energy of computing them. A search that reads signatures from the cache adds this energy
+to its own.
 """
 
 from __future__ import annotations

@@ -94,8 +94,8 @@ def _blur(image: npt.NDArray[np.float32], severity: int, _: np.random.Generator)
 def disk(radius: int, smooth: float) -> npt.NDArray[np.float32]:
     """Return the (k, k) kernel of a lens that is out of focus, which is a disk with a smooth edge.
 
-    The kernel sums to 1. Only for the largest radius, it sums to 1.01, because the published kernel has no margin for
-    the smooth edge.
+    The kernel sums to 1. The kernel with the largest radius is an exception and sums to 1.01, because the published
+    kernel has no margin for the smooth edge.
     """
     import cv2
 
@@ -107,9 +107,9 @@ def disk(radius: int, smooth: float) -> npt.NDArray[np.float32]:
 
 
 def _brighten(image: npt.NDArray[np.float32], severity: int, _: np.random.Generator) -> Any:
-    """Increase the brightness of each pixel: V in HSV, which is the largest channel.
+    """Increase the brightness of each pixel. The brightness is V of HSV, which is the largest of the three channels.
 
-    Hue and saturation do not change if all channels are multiplied by the same factor.
+    All channels of a pixel are multiplied by the same factor, so that hue and saturation do not change.
     """
     value = image.max(axis=2, keepdims=True)
     brighter = np.minimum(value + BRIGHTNESS[severity], 1)

@@ -51,9 +51,9 @@ def compare(
 ) -> Agreement:
     """Compare mAP50 and mAP50-95 by ultralytics (`trainer`) with the values by pycocotools (`coco`).
 
-    If the values differ by more than `tolerance`, the note states possible causes. These arguments describe the causes:
-    `fewest_boxes` (smallest number of boxes of a class), `ties` (number of predictions with the same confidence as
-    another prediction) and `crowds` (number of crowd regions).
+    If the values differ by more than `tolerance`, the note of the result states possible causes. `fewest_boxes` is the
+    smallest number of boxes that a class has. `ties` is the number of predictions with the same confidence as another
+    prediction. `crowds` is the number of crowd regions.
     """
     gaps = abs(trainer[0] - coco.mAP50), abs(trainer[1] - coco.mAP50_95)
     ok = all(gap <= tolerance for gap in gaps)

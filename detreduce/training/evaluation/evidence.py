@@ -37,9 +37,10 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """The predictions of one evaluation, whether they match a box, and the number of ground-truth boxes.
+    """The predictions of one evaluation, and the number of ground-truth boxes in each image.
 
-    The predictions are sorted by class, then by image, then by confidence.
+    For each prediction, `hit` says whether it matches a ground-truth box. The predictions are sorted by class, then by
+    image, then by confidence.
 
     Attributes
     ----------
@@ -72,7 +73,10 @@ class Evidence:
         return len(self.image)
 
     def in_order_of(self, images: npt.NDArray[np.str_]) -> Evidence:
-        """Return the evidence with its images in this order. Raise InputError if the two sets of images differ."""
+        """Return the same evidence with its images in the order of `images`.
+
+        Raise InputError if `images` are not the images of this evidence.
+        """
         if np.array_equal(images, self.images):
             return self
         own, wanted = np.argsort(self.images), np.argsort(images)

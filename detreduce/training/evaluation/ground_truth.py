@@ -15,10 +15,11 @@ from detreduce.training.evaluation.coco_figures import Boxes, boxes_of
 def truth_of(
     datasets: Sequence[DetectionDataset], files: Collection[str] | None = None, *, single_class: bool = False
 ) -> tuple[Boxes, dict[str, int]]:
-    """Return the ground-truth boxes of several splits in pixels, and a dict from the `file_key` of an image to its row.
+    """Return the ground-truth boxes of several splits in pixels, and the row of each image.
 
-    If `files` is given, only images whose `file_key` is in `files` are used. Images of unknown size are skipped. If
-    `single_class` is True, all boxes get the class 0.
+    The second result is a dict from the `file_key` of an image to its row. If `files` is given, only images whose
+    `file_key` is in `files` are used. Images of unknown size are skipped. If `single_class` is True, all boxes get the
+    class 0.
     """
     rows: dict[str, int] = {}
     image, xyxy, class_id, crowd = [], [], [], []
@@ -53,9 +54,10 @@ def _pixels(boxes: npt.NDArray[np.float64], box_format: str, width: int, height:
 
 
 def file_key(path: str | Path) -> str:
-    """Return the path of an image file as a string that identifies it.
+    """Return the path of an image file as a string that identifies the file.
 
-    Links in the path of its folder are resolved. If the file itself is a link, this link is not resolved.
+    If a folder in the path is a symbolic link, it is replaced by its target. If the file itself is a symbolic link, the
+    name of the link stays.
     """
     path = Path(path)
     return str(path.parent.resolve() / path.name)

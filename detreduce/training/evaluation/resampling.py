@@ -19,10 +19,11 @@ BLOCK = 1_000_000
 def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return mAP50 and mAP50-95 for one or more resamples of the images.
 
-    Up to rounding errors, pycocotools computes the same mAP for a dataset in which every copy is a separate image.
-    There is one exception: if two predictions of one class on one image have equal confidence. In this case,
-    pycocotools ranks all predictions of the first copy first, and this function ranks all copies of the first
-    prediction first. As in pycocotools, classes without a box in the resample are not part of the mean.
+    A resample contains each image zero or more times. The result equals the mAP that pycocotools computes for a dataset
+    with a separate image for each copy, up to rounding errors. The results can differ if two predictions of one class
+    on one image have equal confidence. Pycocotools then ranks all predictions of the first copy first, and this
+    function ranks all copies of the first prediction first. As in pycocotools, classes without a box in the resample
+    are not part of the mean.
 
     Parameters
     ----------
@@ -64,15 +65,15 @@ class _Ranked:
     Attributes
     ----------
     truth
-        (n,) the number of boxes of the class in each image.
+        (n,): the number of boxes of the class in each image.
     places
-        (S,) the rank of the last prediction in each segment.
+        (S,): the rank of the last prediction in each segment.
     between
-        (S, n) the number of predictions in each segment and image.
+        (S, n): the number of predictions of each segment on each image.
     hits
-        For each threshold, the segment and the image of each prediction that matches a box.
+        One pair of arrays for each IoU threshold: the segments and the images of the predictions that match a box.
     ignored
-        For each threshold, the segment and the image of each prediction that is ignored.
+        One pair of arrays for each IoU threshold: the segments and the images of the predictions that are ignored.
     """
 
     truth: npt.NDArray[np.float64]
@@ -103,7 +104,10 @@ def _rank(evidence: Evidence, number: int) -> _Ranked:
 def _average_precision(
     ranked: _Ranked, weights: npt.NDArray[np.float64], boxes: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return the (2, R) average precision of R resamples: at IoU 0.50, and the mean over all thresholds."""
+    """Return the average precision of R resamples as a (2, R) array.
+
+    Row 0 is the value at IoU 0.50. Row 1 is the mean over all IoU thresholds.
+    """
     found = np.zeros((THRESHOLDS, weights.shape[1]))
     if len(ranked.places):
         seen = np.cumsum(ranked.between @ weights, axis=0)

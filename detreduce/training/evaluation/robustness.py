@@ -39,7 +39,7 @@ class CleanImages:
     Attributes
     ----------
     data_yaml
-        Path of the data.yaml of the images, with the class names and the number of channels.
+        Path of the data.yaml that lists the images. It also has the class names and the number of channels.
     datasets
         The splits that are evaluated together.
     """
@@ -66,8 +66,8 @@ def evaluate_corrupted(
     corruptions
         Names of corruptions.
     folder
-        A folder for the copies. At any time, it contains the copies for one corruption and severity, written without
-        loss (PNG). It is removed at the end.
+        A folder for the copies, which are PNG files. The copies for one corruption and severity are deleted before the
+        next copies are written. The folder is removed at the end.
     arguments
         The arguments of ``YOLO.val`` with which the clean images were evaluated.
 
@@ -138,7 +138,10 @@ def check_channels(data_yaml: Path) -> None:
 
 
 def _flag(content: Mapping[str, Any]) -> int:
-    """Return the flag with which OpenCV must decode the images of a data.yaml, which is the same as in ultralytics."""
+    """Return the OpenCV flag for decoding the images as grey or as colour, as ultralytics does.
+
+    Raise InputError if the images have neither one nor three channels.
+    """
     import cv2
 
     channels = content.get("channels") or 3
@@ -151,9 +154,10 @@ def _flag(content: Mapping[str, Any]) -> int:
 
 
 def _splits_of(datasets: Sequence[DetectionDataset], copies: Sequence[ImageRecord | None]) -> list[DetectionDataset]:
-    """Return the splits with the records of their copies in place of the original records.
+    """Return the splits with corrupted copies instead of the original images.
 
-    `copies` has the copies of all splits, one split after the other. An entry is None if its image could not be read.
+    `copies` has the copies of all images, in the order of the images in `datasets`. A copy is None if its original
+    could not be read.
     """
     found, start = [], 0
     for dataset in datasets:

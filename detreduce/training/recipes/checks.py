@@ -17,10 +17,10 @@ from detreduce.training.streams.stream import Stream
 
 
 def check_recipe(recipe: Recipe, arguments: Mapping[str, Any], dataset: DetectionDataset, model: str) -> None:
-    """Raise InputError if a recipe cannot train a model on a dataset. No image is opened.
+    """Raise InputError if a recipe cannot be used with a model and a dataset. No image is opened.
 
-    `arguments` are ultralytics' arguments without the recipe, and `dataset` is the train split. The network is loaded
-    only if the recipe freezes layers, to count the layers.
+    `arguments` are ultralytics' arguments before the recipe changes them, and `dataset` is the train split. If the
+    recipe freezes layers, the model is loaded to count its layers. Otherwise it is not loaded.
     """
     chosen = len(dataset) if recipe.subset is None else resolve_keep(recipe.subset.keep, len(dataset))
     settings = recipe_settings(recipe, arguments, images=len(dataset), chosen=chosen)
@@ -31,7 +31,6 @@ def check_recipe(recipe: Recipe, arguments: Mapping[str, Any], dataset: Detectio
 
 
 def _check_stream(stream: Stream, dataset: DetectionDataset) -> None:
-    """Raise InputError if a stream cannot be used with a dataset: it needs labels, or its table of weights is wrong."""
     if stream.by in ("class_uniform", "weights"):
         # import it here, because it imports features and duplicates
         from detreduce.training.streams.resolve import image_weights

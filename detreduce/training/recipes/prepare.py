@@ -35,7 +35,10 @@ _ARGUMENTS = {
 
 @dataclass(frozen=True)
 class RecipeData:
-    """What a recipe is prepared for: a dataset (with its folder of images for COCO), a model and a seed."""
+    """The dataset, model and seed for which a recipe is prepared.
+
+    `images` is the folder of the images, which is only needed for COCO.
+    """
 
     data: str | Path
     images: str | Path | None
@@ -69,11 +72,11 @@ class PreparedRecipe:
 def prepared_recipe(
     recipe: Recipe, where: RecipeData, arguments: Mapping[str, Any], meter: EnergyMeter
 ) -> Iterator[PreparedRecipe]:
-    """Yield a recipe that is ready for a training. Its subset is a folder of links that exists only in this block.
+    """Prepare a recipe for a training. The files of its subset are deleted after the ``with`` block.
 
-    `arguments` are the checked ultralytics arguments without the recipe. If the recipe has a subset, `meter` meters the
-    choice of its images as the phase ``selection``. Raise InputError if the recipe cannot be trained with these
-    arguments.
+    `arguments` are the checked ultralytics arguments before the recipe changes them. If the recipe has a subset, its
+    images are chosen here, and `meter` measures the energy of the choice as the phase ``selection``. Raise InputError
+    if the recipe cannot be trained with these arguments.
     """
     dataset = load_dataset(where.data, split="train", images=where.images)
     base = dict(arguments)

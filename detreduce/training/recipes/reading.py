@@ -19,11 +19,12 @@ from detreduce.training.recipes.recipe import Recipe
 
 
 def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path, beside: Path | None = None) -> Recipe:
-    """Read a recipe from a `Recipe`, a dict or a YAML file. The names of files in it become absolute paths.
+    """Read a recipe from a `Recipe`, a dict or a YAML file.
 
-    Files that the recipe names are looked up in the folder of the YAML (for a dict, in the folder `beside`), and then
-    in the working folder. If the recipe is wrong, raise one InputError that lists all errors. Raise MissingFileError if
-    a file does not exist.
+    The recipe may contain names of files. A file that a YAML recipe names is looked up in the folder of the YAML first,
+    and then in the working folder. For a dict or a `Recipe`, it is looked up in the folder `beside` first. In the
+    result, the table of weights has an absolute path, and lists of images have been read from their files. If the
+    recipe is wrong, raise one InputError that lists all errors. Raise MissingFileError if a file does not exist.
     """
     if isinstance(recipe, Recipe):
         return with_files(recipe, beside)
@@ -42,11 +43,11 @@ def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path, beside: Path | 
 
 
 def with_files(recipe: Recipe, beside: Path | None) -> Recipe:
-    """Return a recipe in which the table of weights has an absolute path, and lists of images are read from their
-    files.
+    """Return a copy of a recipe in which all files have been found.
 
-    Relative paths are looked up in the folder `beside` first. Raise MissingFileError if a file does not exist, and
-    InputError if a list of images cannot be read.
+    The name of the table of weights becomes an absolute path. A file with a list of images is replaced by the list.
+    Files are looked up in the folder `beside` first. Raise MissingFileError if a file does not exist, and InputError if
+    a list of images cannot be read.
     """
     update: dict[str, Any] = {}
     if recipe.stream.file is not None:
@@ -63,7 +64,11 @@ def with_files(recipe: Recipe, beside: Path | None) -> Recipe:
 
 
 def read_images(key: str, name: str, beside: Path | None) -> list[Any]:
-    """Read the images in a file. `key` is the key of `IMAGE_LISTS` that names it. Raise InputError if this fails."""
+    """Read a list of images from the file `name`, which may be relative to the folder `beside`.
+
+    `key` is the key of the subset that names this file, one of `IMAGE_LISTS`. For ``initial``, the file is a
+    selection.json. Raise InputError if the file cannot be read.
+    """
     from detreduce.selection.data import SelectionData
     from detreduce.selection.file import read_selection
     from detreduce.selection.named_images import read_names
@@ -76,7 +81,7 @@ def read_images(key: str, name: str, beside: Path | None) -> list[Any]:
 def _validated(content: dict[str, Any], where: str) -> Recipe:
     """Return the recipe with this content. If it is wrong, raise one InputError that lists all errors.
 
-    `where` is how the message calls the file.
+    The message begins with `where`, for example the path of the file.
     """
     try:
         return Recipe.model_validate(content)

@@ -26,7 +26,7 @@ NAME = r"[\w.+-]{1,100}"
 
 
 class Subset(MethodConfig):
-    """The images that a method keeps: an entry of `reduce.methods`, with a `keep` of its own."""
+    """A method that chooses the images of a training, with its options and the number of images that it keeps."""
 
     keep: Keep
     """Fraction of the images (0.25 or 25%), or number of images."""
@@ -38,8 +38,8 @@ class Subset(MethodConfig):
 class Recipe(BaseModel):
     """The images that a training uses, their order, the length of the training, and its settings.
 
-    If a key is missing, its value is the same as in a training without a recipe. In an experiment, this is the value in
-    the section `train`.
+    A key that is missing changes nothing: the training uses the same value as without a recipe. In an experiment, this
+    value is in the section `train`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -153,7 +153,7 @@ class Recipe(BaseModel):
 
     @property
     def label(self) -> str:
-        """The name of the recipe or, if it has none, a short name made from its other keys, such as ``batch4-sqrt``."""
+        """The name of the recipe. If it has no name, a short text made from its other keys, such as ``batch4-sqrt``."""
         return self.name or "-".join(_parts(self)) or "uniform"
 
     @property
@@ -178,10 +178,10 @@ class Recipe(BaseModel):
         return {**self.model_dump(mode="json", exclude_defaults=True), "name": self.label}
 
     def identity(self) -> dict[str, Any]:
-        """Return the values that affect the result of a training, except the method and its composition.
+        """Return the values of the recipe that affect the result of a training.
 
-        Fields that have their default value are left out, so that a new field does not change the identity of old
-        recipes.
+        The method of the subset is not included, because a cell stores its method separately. Fields that have their
+        default value are left out, so that a new field does not change the identity of old recipes.
         """
         found: dict[str, Any] = {**self.settings, **self.model_dump(include={"images_seen"}, exclude_defaults=True)}
         if self.subset is not None:
@@ -191,10 +191,10 @@ class Recipe(BaseModel):
         return found
 
     def budget(self, epochs: int) -> Keep:
-        """Return the number of images seen, expressed as a `keep`.
+        """Return the `keep` for which a training on a subset sees the same number of images as this recipe.
 
-        A training on a subset with this `keep` sees the same number of images as the recipe. The result is a fraction
-        of all images, or a number of images per epoch.
+        For example, a recipe with ``images_seen=0.1`` gives 0.1. If `images_seen` is a number of images, the result is
+        the number of images per epoch.
         """
         if isinstance(self.images_seen, int):
             return max(1, round(self.images_seen / epochs))
@@ -204,14 +204,16 @@ class Recipe(BaseModel):
 
 
 def images_of(budget: Keep, images: int) -> int:
-    """Return the number of images per epoch for a `budget`, out of `images` in all. A budget may exceed all images."""
+    """Return the number of images per epoch for a `budget`, which is a fraction of all `images` or a number of images.
+
+    Unlike a `keep`, a budget may be larger than the number of all images.
+    """
     if isinstance(budget, float) and budget > 1:
         return round(budget * images)
     return budget if isinstance(budget, int) and budget > images else resolve_keep(budget, images)
 
 
 def _parts(recipe: Recipe) -> list[str]:
-    """Return the parts of a name that is made from the keys of a recipe."""
     found = []
     if recipe.subset is not None:
         found.append(f"{recipe.subset.name}{recipe.subset.keep:g}")
@@ -232,5 +234,5 @@ def _parts(recipe: Recipe) -> list[str]:
 
 
 def _changes(options: BaseModel) -> str:
-    """Return the options that differ from their defaults as text, such as ``0.5`` or ``0.5+0.8``."""
+    """Return the values that differ from their defaults as text, such as ``0.5`` or ``0.5+0.8``."""
     return "+".join(f"{value:g}" for value in options.model_dump(exclude_defaults=True).values())

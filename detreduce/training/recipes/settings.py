@@ -37,27 +37,29 @@ class RecipeSettings:
 
 
 def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int, chosen: int) -> RecipeSettings:
-    """Return the settings of a training with a recipe. `arguments` are ultralytics' arguments without the recipe.
+    """Return the settings of a training with a recipe.
 
-    The learning rate decays until the end of the images seen. Ultralytics counts in epochs. Therefore the number of
-    epochs stays the same, and each epoch gets ``images_seen / epochs`` images, rounded. The training then sees the
-    multiple of `epochs` that is nearest to `images_seen`. If an epoch would be smaller than a batch, there are fewer
-    epochs of about one batch. With `progressive`, an epoch gets more images, so that the training has the same
-    operations as a training at full size.
+    The training sees `images_seen` images, and the learning rate decays until its end. Ultralytics counts in epochs.
+    Therefore the number of epochs stays the same, and each epoch has ``images_seen / epochs`` images, rounded. If an
+    epoch would be smaller than a batch, there are fewer epochs of about one batch. With `progressive`, an epoch has
+    more images, so that the training has the same number of operations as a training at full size.
 
-    Shares of the training are converted to ultralytics' arguments. ``close_mosaic`` is the number of epochs without
-    mosaic: the epochs minus ``mosaic * epochs``, rounded. ``warmup_epochs`` is ``warmup * epochs``, which need not be a
-    whole number. Ultralytics rounds it to whole batches, and never warms up in the last epoch.
+    Ultralytics needs numbers of epochs for `mosaic` and `warmup`, which are shares of the training. ``close_mosaic`` is
+    the number of epochs without mosaic: the epochs minus ``mosaic * epochs``, rounded. ``warmup_epochs`` is
+    ``warmup * epochs``, which need not be a whole number. Ultralytics rounds the warm-up to whole batches, and never
+    warms up in the last epoch.
 
     Parameters
     ----------
     recipe
         The recipe.
     arguments
-        The ultralytics arguments. If the recipe scales the learning rate, the optimiser must be resolved (see
-        `resolve_optimiser`).
-    images, chosen
-        Number of images in the train split, and number of images that the training uses.
+        The ultralytics arguments before the recipe changes them. If the recipe scales the learning rate, the optimiser
+        must be resolved (see `resolve_optimiser`).
+    images
+        Number of images in the train split.
+    chosen
+        Number of images that the training uses.
 
     Raises
     ------
@@ -93,9 +95,9 @@ def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int
 
 
 def _lengthened(sizes: ProgressiveSize, per_epoch: int, batch: Any, epochs: int, arguments: Mapping[str, Any]) -> int:
-    """Return the number of images per epoch that has the operations of `per_epoch` images at full size.
+    """Return how many images of growing size have the same operations as `per_epoch` images of full size.
 
-    The image sizes depend on the number of steps, and the number of steps depends on the images. Therefore the result
+    The image sizes depend on the number of steps, and the number of steps depends on the result. Therefore the result
     is found by iteration.
     """
     full, found = _full_size(arguments), per_epoch
@@ -127,7 +129,10 @@ def _check_nbs(nbs: int | None, batch: Any) -> None:
 
 
 def _epochs(recipe: Recipe, epochs: int, batch: Any, images: int) -> tuple[int, int | None]:
-    """Return the number of epochs, and the images per epoch or None if each image is used once per epoch."""
+    """Return the number of epochs and the number of images per epoch.
+
+    The second number is None if the recipe does not set `images_seen`. Each image is then used once per epoch.
+    """
     if recipe.images_seen is None:
         return epochs, None
     per_epoch = images_of(recipe.budget(epochs), images)
@@ -151,7 +156,7 @@ def _scaled_rate(arguments: Mapping[str, Any], batch: Any, before: Any) -> float
 
 
 def _mosaic(share: float, epochs: int, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ultralytics arguments with which this share of the epochs uses mosaic images."""
+    """Return the ultralytics arguments for a training in which only this share of the epochs uses mosaic images."""
     with_mosaic = round(share * epochs)
     if not with_mosaic:
         return {"mosaic": 0.0, "close_mosaic": 0}

@@ -1,4 +1,4 @@
-"""Reduce a dataset: one request object with its checks and steps, used by Python, the command line and experiments."""
+"""Reduce a dataset. Python, the command line and experiments use the same request, checks and steps."""
 
 from __future__ import annotations
 

@@ -48,9 +48,9 @@ def advise(dataset: DetectionDataset, extraction: Extraction) -> Advice:
 
 
 def _limit(dataset: DetectionDataset) -> str:
-    """Return a sentence that warns about evenly distributed classes, as `inspect` does.
+    """Return a warning if the classes of the dataset are evenly distributed, as `inspect` does.
 
-    For all other data, the sentence is empty.
+    Otherwise, return an empty string.
     """
     images = images_by_class(dataset)
     ratio, used = class_ratio(images), sum(map(bool, images.values()))

@@ -1,4 +1,7 @@
-"""Read the images of earlier rounds: labelled datasets, folders of images for labelling, and selections."""
+"""Read the images that were chosen in earlier rounds of labelling.
+
+A round can be a labelled dataset, a folder of images for labelling, or a selection.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,14 @@ _MARK, _START = b'"detreduce_selection"', 400
 
 @dataclass(frozen=True)
 class Earlier:
-    """The images of one earlier round.
+    """The images of one earlier round of labelling.
 
     Attributes
     ----------
     path
         The dataset or the selection, as the caller passed it.
     records
-        The images: of all splits of a dataset, or the chosen images of a selection.
+        For a dataset, the images of all splits. For a selection, the chosen images.
     labelled
         Whether the images have labels.
     parts
@@ -41,9 +44,9 @@ class Earlier:
 
 
 def load_earlier(after: Sequence[str | Path], images: str | Path | None = None) -> list[Earlier]:
-    """Read the images of earlier rounds. `after` contains the path of each round.
+    """Read the images of earlier rounds of labelling. `after` contains the path of each round.
 
-    `images` is the folder of images for annotation files that do not name their own.
+    `images` is the image folder of a round whose annotation file does not name an image folder.
 
     Raise InputError if `after` is empty or if a round cannot be read.
     """

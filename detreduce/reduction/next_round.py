@@ -50,10 +50,11 @@ class NextRoundRequest:
     similarity: float = THRESHOLD
 
     def for_pool(self, pool: DetectionDataset) -> tuple[NextRoundRequest, str]:
-        """Check the method, and return the request and the reason for its method.
+        """Return the request for this pool, and the reason for the method. First check the method.
 
-        If the method is `auto`, the returned request names the method that `auto` uses for this pool. Otherwise the
-        reason is empty. Raise InputError if the method is unknown, or if it needs labels, which a pool does not have.
+        If the method is `auto`, the new request names the method that `auto` uses for this pool. For any other method,
+        the reason is empty. Raise InputError if the method is unknown, or if it needs labels. A pool does not have
+        labels.
         """
         reason = ""
         request = self
@@ -169,8 +170,8 @@ def next_round(
     """Choose which images of a pool to label next, given the images of earlier rounds.
 
     No image is offered twice: images of earlier rounds and their near-duplicates are left out. Among the others, the
-    method chooses images that add the most to the earlier images. It does not matter whether the earlier images
-    already have labels.
+    method chooses images that add the most to the earlier images. It does not matter whether the earlier images already
+    have labels.
 
     Parameters
     ----------
@@ -181,17 +182,18 @@ def next_round(
         Folder for the chosen images; see `write_subset`.
     after, after_images
         The earlier rounds: labelled datasets of any format, folders of images for labelling, outputs of `reduce` and
-        `next_round`, or files ``selection.json``. `after_images` is the folder of images for an annotation file that
-        does not name its own.
+        `next_round`, or files ``selection.json``. `after_images` is the image folder of a round whose annotation file
+        does not name an image folder.
     count
         Number of images to choose.
     method, seed, parameters
         How to choose the images; see `select`. The default ``auto`` uses ``facility``.
     backbone, weights
-        Features for the method; see `extract_features`. `weights` is the file of a YOLO detector, for example of one
-        that was trained on the earlier rounds. If it is given, the features come from the backbone of this detector.
+        Features for the method; see `extract_features`. `weights` is the file of a YOLO detector, for example a
+        detector trained on the earlier rounds. With `weights`, the features come from the backbone of this detector.
     similarity
-        Lowest similarity of near-duplicates; see `near_duplicates`. Default: 0.85. For frames of a video, try 0.6.
+        Two images count as near-duplicates from this similarity on; see `near_duplicates`. Default: 0.85. For frames of
+        a video, try 0.6.
     link, overwrite, discard_changes, page
         How to write the output; see `reduce`.
     cache
@@ -305,19 +307,20 @@ def _run(
 
 @dataclass(frozen=True)
 class _Offered:
-    """The images of a pool and of the earlier rounds.
+    """The images of a pool and of the earlier rounds of labelling.
 
     Attributes
     ----------
     together
-        One dataset without labels. It contains the images of the pool in their order, followed by the images of the
-        rounds. An image of a round is left out if the pool contains an identical file.
+        One dataset without labels. The images of the pool come first, in the order of the pool. The images of the
+        rounds follow. If an image of a round is identical to a file of the pool, it is left out.
     known
         Ids of the images of the pool that are also in a round.
     others
-        Ids of the images of the rounds in `together`.
+        Ids of those images in `together` that come from the rounds.
     similar, repeated
-        Ids of the images of the pool that are near-duplicates of images of a round, or of other images of the pool.
+        Ids of images of the pool. Those in `similar` are near-duplicates of an image of a round. Those in `repeated`
+        are near-duplicates of another image of the pool.
     """
 
     together: DetectionDataset
@@ -328,7 +331,7 @@ class _Offered:
 
     @classmethod
     def of(cls, pool: DetectionDataset, earlier: Sequence[Earlier]) -> _Offered:
-        """Join the images of a pool and of the rounds. Identical images of rounds are used once."""
+        """Join the images of a pool and of the rounds. Of identical images in the rounds, only the first is used."""
         own = _without_labels(pool)
         row_of_path = {record.path: row for row, record in enumerate(own)}
         known: dict[ImageId, None] = {}
@@ -369,7 +372,7 @@ class _Offered:
         return {*self.initial, *self.similar, *self.repeated}
 
     def with_similar(self, found: Duplicates) -> _Offered:
-        """Return this object with the near-duplicates that a search among `together` found."""
+        """Return a copy with `similar` and `repeated` set. `found` is the result of a search among `together`."""
         mine = set(self.initial)
         copies = {pair.copy: pair.kept for pair in found.pairs if pair.copy not in mine}
         return replace(

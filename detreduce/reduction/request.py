@@ -71,18 +71,23 @@ class ReductionRequest:
     every: str | int | None = None
 
     def resolve(self, dataset: DetectionDataset) -> ReductionRequest:
-        """Replace the method `auto` by an actual method for this dataset, and set `reason`. Return the new request.
+        """Return a new request in which a real method replaces `auto`, and `reason` says why this method was chosen.
 
-        `auto` also drops near-duplicates, which it finds by pixels. It does not do so if the request already asks for a
-        search for duplicates, or if `clean` is False. For videos, `auto` compares neighbouring frames instead, each
-        video is an image category, and each video is a group if groups are needed.
+        `auto` also drops near-duplicates, which it finds by pixels. If the request already asks for a search for
+        duplicates, or if `clean` is False, `auto` does not drop any.
+
+        For videos, `auto` compares neighbouring frames instead of all images. Each video is then an image category. If
+        groups are needed, each video is also a group.
         """
         if has_videos(dataset):
             return self._with_videos(dataset)._resolve(dataset, TIME)
         return self._resolve(dataset, "pixels")
 
     def _with_videos(self, dataset: DetectionDataset) -> ReductionRequest:
-        """Return the request with the categories and groups of videos, unless it names others."""
+        """Return the request in which each video is an image category and, if groups are needed, also a group.
+
+        Categories and groups that the request already sets are not changed.
+        """
         selection, composition = self.selection, self.selection.composition
         places = {record.file if record.frame else None for record in dataset}
         if selection.categories == "rarest" and len(places) > 1:
@@ -95,7 +100,7 @@ class ReductionRequest:
         return replace(self, selection=selection)
 
     def _resolve(self, dataset: DetectionDataset, by: str) -> ReductionRequest:
-        """Replace the method `auto`. `by` says how it compares images to find near-duplicates."""
+        """Replace the method `auto`. `by` says what a search for near-duplicates compares, for example ``pixels``."""
         if self.selection.method != AUTO:
             return self
         advice = NOTHING_TO_CHOOSE if self.keep_all else advise(dataset, self.extraction)

@@ -62,8 +62,9 @@ def reduce(
 ) -> ReductionResult:
     """Choose which images to keep and write the smaller dataset, as the command ``detreduce reduce`` does.
 
-    All options are checked before an image is decoded. Then, the function searches for duplicates, extracts the
-    features that the method needs, chooses the images, measures how well they represent the full set, and writes them.
+    All options are checked before an image is decoded. Then the function searches for duplicates and extracts the
+    features that the method needs. It chooses the images, measures how well they represent the full set, and writes
+    them.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def reduce(
     method, keep, seed, categories, parameters
         How to choose the images; see `select`. The method ``auto`` first drops near-duplicates. Then it uses the method
         that did best in our trials: ``herding`` if the dataset has boxes, ``facility`` if it does not. ``keep="all"``
-        only cleans the dataset: every image is kept that is not excluded and not a near-duplicate.
+        only cleans the dataset: all images remain except excluded images and near-duplicates.
     backbone, blocks
         Which features to extract; see `extract_features`. By default, all blocks that the method can use are extracted.
     link, format, overwrite, discard_changes
@@ -97,12 +98,13 @@ def reduce(
     unreadable
         What to do with images that cannot be read: ``skip`` leaves them out; ``raise`` stops at the first such image.
     cache
-        Folder in which features and the image signatures of the search for duplicates are cached. The default is the
+        Folder for cached features. The search for duplicates also caches its image signatures there. The default is the
         same as for `extract_features`.
     proxy
         Log of a proxy training, for a method that needs it; see `log_proxy_training`.
     every
-        Only for videos: which frames are used, such as ``"0.5s"`` or 10; see `load_dataset`.
+        Only for videos: which frames to use. For example, ``"0.5s"`` uses one frame every half second, and 10 uses
+        every tenth frame. See `load_dataset`.
     frames
         Only for videos: the image format of the written frames; see `write_subset`.
     say
@@ -152,7 +154,7 @@ def reduce(
 
 
 def run_reduction(request: ReductionRequest) -> ReductionResult:
-    """Check the whole request, then run its steps. For each step, the listener is called with one line of text."""
+    """Check the whole request, then run its steps. Each step passes one line of text to the function `say`."""
     request.check_method()
     dataset = request.load()
     resolved = request.resolve(dataset)

@@ -176,9 +176,7 @@ class Reduction:
         check_composition(self.dataset, resolve_keep(keep, len(self.dataset)), selection.composition)
 
     def check_categories(self) -> None:
-        """Raise InputError if the rule for the image categories, or the list of category labels, does not fit the
-        dataset.
-        """
+        """Raise InputError if the rule or the labels for the image categories do not fit the dataset."""
         categories_of_rows(self.dataset, np.arange(len(self.dataset)), self.request.selection.categories)
 
     def check_blocks(self) -> None:
@@ -284,10 +282,10 @@ class Reduction:
         return duplicates_to_drop(source, selection.composition, selection.seed, selection.cache)
 
     def check_room(self, found: Duplicates | None) -> Duplicates | None:
-        """Return the duplicates to drop. Raise InputError if too few images would remain without them.
+        """Return the duplicates to drop, after a check that enough images remain without them.
 
-        If the search was not requested but comes from the method `auto`, issue a warning instead and return None, so
-        that the duplicates are kept.
+        If too few images remain, raise InputError. If only the method `auto` asked for the search, issue a warning
+        instead and return None. The duplicates are then kept.
         """
         if found is None:
             # `check` has already found that enough images remain after the other steps
@@ -335,8 +333,8 @@ class Reduction:
     def make_page(self, source: Source, selection: Selection) -> bytes:
         """Return the HTML page with pictures of a selection.
 
-        If the method does not use features, the map on the page shows statistics of the boxes. No network runs only for
-        the page.
+        If the method does not use features, the map on the page shows statistics of the boxes. The page alone is no
+        reason to run a network.
         """
         if not isinstance(source, FeatureTable) and self.dataset.labelled:
             source = extract_features(self.dataset, blocks=("annotations",))
@@ -368,10 +366,10 @@ class Reduction:
         return replace(selection, keep=count_remaining(table, selection.composition, found))
 
     def _for_rows(self, source: Source) -> SelectionRequest:
-        """Return the selection part of the request, adapted to the images that `source` has features for.
+        """Return the selection part of the request for the images that have features in `source`.
 
-        Labels of categories and groups are cut to these images. If they are given as names of rules, they stay as they
-        are.
+        If categories or groups are lists of labels, only the labels of these images remain. If they are names of rules,
+        they are not changed.
         """
         selection = self.request.selection
         if not isinstance(source, FeatureTable) or len(source) == len(self.dataset):
@@ -384,7 +382,7 @@ class Reduction:
         return replace(selection, categories=categories, composition=replace(selection.composition, groups=groups))
 
     def run(self) -> ReductionResult:
-        """Run all steps. Whatever a cheap check can find is raised before the slow steps."""
+        """Run all steps. Quick checks come first, so that an error is raised before the slow steps."""
         return self.without_leaks()._run()
 
     def _prepare(self) -> tuple[Source, Duplicates | None]:
@@ -410,7 +408,9 @@ class Reduction:
 
     @property
     def _in_one_pass(self) -> bool:
-        """Whether near-duplicates in time can be found in the pass that computes the features."""
+        """Whether one pass over the videos can compute features and also find near-duplicates among neighbouring
+        frames.
+        """
         if not (self.request.selection.composition.in_time and has_videos(self.dataset)):
             return False
         if not needs_extraction(self.reducer):
@@ -444,7 +444,7 @@ class Reduction:
 def extract(dataset: DetectionDataset, extraction: Extraction, alongside: Alongside | None = None) -> FeatureTable:
     """Extract the features of a dataset.
 
-    The listener is called with one line about the features, and with one line for each image that cannot be read.
+    The function reports one line about the features, and one line for each of the first images that cannot be read.
     """
     names = extraction.check(dataset)
     by_backbone = {"image", "objects"} & set(names)

@@ -128,7 +128,10 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
 
 
 def _next_with_same_boxes(contents: list[bytes], priority: IntArray) -> IntArray:
-    """Return, for each image, the next image by priority with the same number of boxes of each class, or -1."""
+    """For each image, return the next image with the same number of boxes of each class, or -1 if there is none.
+
+    The images are in the order of their priority.
+    """
     following = np.full(len(contents), -1, np.int64)
     last: dict[bytes, int] = {}
     for row in np.argsort(priority)[::-1].tolist():

@@ -1,5 +1,6 @@
-"""Classwise selection by objects (csod): each class in turn adds an image with typical and new objects of this
-class.
+"""Classwise selection by objects (csod): each class in turn adds an image.
+
+The objects of this class in the image are typical of the class, and unlike the objects that are already kept.
 """
 
 from __future__ import annotations
@@ -32,15 +33,16 @@ UNIT = 2.0**-24
 class ClasswiseObjects(ObjectReducer):
     """CSOD: each class in turn adds an image whose objects are typical of the class and differ from the kept objects.
 
-    Classes take turns. In each round, classes that are in few images come first. Let ``p_ic`` be the mean vector of the
-    objects of class c in image i. The class adds the image with the largest criterion ``balance * mean_{j not kept}
-    cos(p_ic, p_jc) - mean_{j kept} cos(p_ic, p_jc)``. The second term is 0 until an image of the class is kept. A class
-    without remaining images is skipped. Images without boxes come last, in a random order. To keep some images without
-    boxes, name them in ``must_keep``.
+    Classes take turns. In each round, the class with the fewest images has the first turn. Let ``p_ic`` be the mean
+    vector of the objects of class c in image i. A class c adds the image with the largest criterion ``balance * mean_{j
+    not kept} cos(p_ic, p_jc) - mean_{j kept} cos(p_ic, p_jc)``. The second term is 0 until an image of the class is
+    kept. A class without remaining images is skipped. Images without boxes come last, in a random order. To keep some
+    images without boxes, name them in ``must_keep``.
 
-    scores_ is minus the position in the order of choice (0, -1, -2, ...). Images that are not chosen follow, sorted by
-    their criterion as computed after the last choice. If an image has several classes, its largest criterion is used.
-    Image categories are not used. Only the classes of boxes are used.
+    scores_ of a chosen image is minus its position in the order of choice (0, -1, -2, ...). The scores of dropped
+    images are lower. Among dropped images, a larger criterion after the last choice gives a higher score. If an image
+    has several classes, its largest criterion counts. Image categories are not used. Only the classes of boxes are
+    used.
 
     Parameters
     ----------
@@ -53,8 +55,8 @@ class ClasswiseObjects(ObjectReducer):
     Attributes
     ----------
     criterion_ : (n,) float64
-        The value of the criterion at the step in which the image was chosen. NaN for images that were not chosen, for
-        `initial`, and for images without boxes.
+        The value of the criterion at the step in which the image was chosen. The value is NaN for dropped images, for
+        the images in `initial` and for images without boxes.
     """
 
     name = "csod"
@@ -181,7 +183,7 @@ class _Sums:
     def direction(self, number: int, balance: float) -> FloatArray:
         """Return a (d,) vector whose inner product with the unit vector of an image is the criterion of class `number`.
 
-        At least one image of this class must not be kept.
+        There must be an image of this class that is not kept yet.
         """
         place = self.places[number]
         if place < 0:
@@ -195,8 +197,9 @@ def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple
 
     Let p_i be the mean vector of the objects of class c in image i. Among the images with class c, the method adds the
     image with the largest balance * mean_{j not kept} cos(p_i, p_j) - mean_{j kept} cos(p_i, p_j). Both means are inner
-    products of the unit vector of p_i with running sums, so a turn needs only one pass over the class. All criteria are
-    computed in float32, and then the best candidates are compared in float64. A class without candidates is skipped.
+    products of the unit vector of p_i with running sums, so a turn needs only one pass over the class. The method first
+    computes the value for each image in float32. It then compares the best images in float64. A class without remaining
+    images is skipped.
 
     Parameters
     ----------

@@ -86,8 +86,10 @@ class DistanceEntropy(BaseReducer):
                 raise InputError(f"{name}={getattr(self, name)!r} must be True or False.")
 
     def _prepare(self, problem: FitInput) -> tuple[list[IntArray], FloatArray]:
-        """Return the rows of each category in the base, in the order in which they were drawn, and the entropy of every
-        row.
+        """Return the rows of the base and the entropies.
+
+        The first value has one array for each category: the rows of its images in the base, in the order of the draw.
+        The second value is the entropy of every row of X.
         """
         if len(problem.labels) == 1:
             warnings.warn(
@@ -198,9 +200,10 @@ def distance_entropy(
 def _centre_and_reach(
     X: npt.NDArray[np.floating], prototypes: FloatArray | MeanRows, scale: StandardScale | None
 ) -> tuple[FloatArray, float]:
-    """Return the mean of the prototypes, and the largest coordinate difference between it and any row or prototype.
+    """Return two values: the mean of the prototypes, and a distance.
 
-    The difference is correct up to rounding errors.
+    The distance is the largest difference, in any one coordinate, between the mean and a row of X or a prototype. It is
+    correct up to rounding errors.
     """
     centre = np.zeros(X.shape[1])
     highest, lowest = np.full(X.shape[1], -np.inf), np.full(X.shape[1], np.inf)

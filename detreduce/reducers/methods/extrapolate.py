@@ -29,15 +29,15 @@ class Extrapolated(ScoringReducer):
     The slow method is called the scorer. It scores a random sample that has the same proportions of image categories as
     the full set. Every image outside the sample gets the mean score of its nearest neighbours in the sample, within its
     category. If the sample does not have images of the category, the neighbours come from all categories. Instead of a
-    scorer, you can pass the known scores of some images as `scores`. scores_ has the same meaning as for the scorer.
-    Cf. arXiv 2406.13283.
+    scorer, you can pass the known scores of some images as `scores`. scores_ has the same meaning as scores_ of the
+    scorer. Cf. arXiv 2406.13283.
 
     Parameters
     ----------
     scorer
-        A method that scores every image from features: ``"fes"``, ``"nrmd"`` or ``"phl"``. Methods that use a proxy
-        training are not possible. Use them directly: ``vps``, ``forgetting``, ``el2n`` and ``aum`` already estimate
-        missing scores from neighbours, and ``gradmatch`` does not score every image.
+        A method that scores every image from features: ``"fes"``, ``"nrmd"`` or ``"phl"``. A method that uses a proxy
+        training cannot be a scorer. Use such a method directly: ``vps``, ``forgetting``, ``el2n`` and ``aum`` already
+        estimate missing scores from neighbours. ``gradmatch`` does not score every image.
     parameters
         Parameters of the scorer by name, or None.
     share
@@ -55,10 +55,11 @@ class Extrapolated(ScoringReducer):
     known_ : (n,) bool
         True if the score of the image was computed by the scorer or passed in `scores`.
     facts_ : dict
-        The quality of the estimates. A tenth of the known scores, but at least 20 and at most half, are left out and
-        estimated from the others. ``rank_correlation`` is Spearman's correlation of these estimates with the known
-        scores (None if all are equal). ``held_back`` is the number of estimates, and ``scored`` is the number of known
-        scores. Empty if nothing is estimated or fewer than 6 scores are known.
+        How good the estimates are. For this test, a part of the known scores is hidden and estimated from the other
+        known scores. The part is a tenth, but at least 20 scores and at most half of the scores. ``rank_correlation``
+        is Spearman's correlation of the estimated and the hidden scores. It is None if all estimated or all hidden
+        scores are equal. ``held_back`` is the number of hidden scores. ``scored`` is the number of known scores. The
+        dict is empty if no score has to be estimated, or if fewer than 6 scores are known.
     """
 
     name = "extrapolate"

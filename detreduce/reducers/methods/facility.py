@@ -24,12 +24,12 @@ class FacilityLocation(BaseReducer):
     """Facility location: keep images so that every image is similar to at least one kept image.
 
     Let ``s_ij`` be the similarity of images i and j. In each step, the method adds the image that increases ``sum_i
-    max_{j kept} s_ij`` most. The sum is over all images i of an image category. So each image i contributes its
-    similarity to the most similar kept image j. The similarity is ``s_ij = exp(-d_ij^2 / (2 sigma^2))`` if one of the
-    two images is among the nearest neighbours of the other image (see `neighbours`). Otherwise the similarity is 0.
-    ``d_ij`` is the distance between the two images. ``sigma`` is the median, over all images, of the distance to the
-    farthest of the nearest neighbours. Most similarities are 0, so memory grows only in proportion to the number of
-    images.
+    max_{j kept} s_ij`` most. The sum is over all images i of an image category. Each image i contributes one number:
+    its similarity to the kept image that is most similar to it. The similarity is ``s_ij = exp(-d_ij^2 / (2 sigma^2))``
+    if one of the two images is among the nearest neighbours of the other image (see `neighbours`). Otherwise the
+    similarity is 0. ``d_ij`` is the distance between the two images. Each image has a distance to the last of its
+    `neighbours` nearest neighbours. ``sigma`` is the median of these distances. Most similarities are 0, so memory
+    grows only in proportion to the number of images.
 
     scores_ of a chosen image is the increase of the sum at the step in which the image was chosen. scores_ of a dropped
     image is the increase that the image would give after the last step.
@@ -99,8 +99,8 @@ def similarity_graph(points: CentredPoints, count: int, advance: Callable[[int],
 def facility_location(graph: Any, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
     """Add images one by one, each time the image that increases sum_i max_{j kept} similarity(i, j) most.
 
-    Two images that are only similar to each other always tie. Therefore a tie is won by the image with the larger sum
-    of similarities. If these sums are equal too, `task.priority` decides.
+    If several images increase the sum equally, the image with the largest sum of similarities to all images is added.
+    If these sums are equal too, `task.priority` decides.
 
     Parameters
     ----------

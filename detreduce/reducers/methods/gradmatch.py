@@ -27,15 +27,16 @@ ROUNDING = 1e-12
 class GradMatch(BaseReducer):
     """GradMatch: match the mean gradient of each image category with the weighted gradients of the kept images.
 
-    X is the block `gradients`: the gradient of a half-trained detector for each image. In each step, the chosen images
-    get the non-negative weights that match the mean gradient best. The residual is the mean gradient minus the weighted
-    sum of the chosen gradients. The next image is the image whose gradient agrees best with the residual (orthogonal
-    matching pursuit). If the residual is small, a new round begins. The new round matches the same mean gradient again,
-    with images that are not chosen yet.
+    X is the block `gradients`. It has one gradient for each image, computed with a half-trained detector. In each step,
+    each chosen image gets a weight of at least 0. With these weights, the weighted sum of the chosen gradients is as
+    close as possible to the mean gradient. The residual is the mean gradient minus this weighted sum. The next image is
+    the image whose gradient agrees best with the residual (orthogonal matching pursuit). If the residual is small, a
+    new round begins. The new round matches the same mean gradient again, with images that are not chosen yet.
 
-    scores_ is minus the position in the order of choice within the category (0, -1, -2, ...). Images that are not
-    chosen follow, sorted by their agreement with the last residual. The method needs one float64 copy of the gradients
-    of a category in memory. With 512 columns, this is 4 KiB per image.
+    scores_ of a chosen image is minus its position in the order of choice within the category (0, -1, -2, ...). The
+    scores of dropped images are lower. Among dropped images, better agreement with the last residual gives a higher
+    score. The method needs one float64 copy of the gradients of a category in memory. With 512 columns, this is 4 KiB
+    per image.
 
     Parameters
     ----------
@@ -43,9 +44,9 @@ class GradMatch(BaseReducer):
         A number in [0, 1). A round ends when the length of the residual is at most this fraction of the length of the
         mean gradient.
     by
-        How agreement with the residual is measured. ``"cosine"`` does not depend on the length of a gradient. This
-        suits a training that counts all images equally. ``"product"`` is the measure of the paper. With ``"product"``,
-        long gradients come first and get small weights.
+        How agreement with the residual is measured. ``"cosine"`` does not depend on the length of a gradient. Use
+        ``"cosine"`` for a training that counts all images equally. ``"product"`` is the measure of the paper. With
+        ``"product"``, long gradients come first and get small weights.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
 
@@ -187,7 +188,10 @@ class MatchingPursuit:
         return Picks(order, weights, residuals, agreement)
 
     def _next_row(self, current: _Round) -> tuple[int, FloatArray, bool]:
-        """Return the next row to add, the (n,) agreement of all rows, and whether this row begins a new round."""
+        """Return the next row to add, the agreement of all rows, and whether the next row begins a new round.
+
+        The agreement has the shape (n,).
+        """
         agreement = self._agreement(current.residual)
         row = best(agreement, self.priority)
         done = self._share(current) <= self.tolerance or len(current.members) >= MOST or agreement[row] <= 0

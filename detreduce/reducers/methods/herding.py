@@ -27,9 +27,11 @@ class Herding(ObjectReducer):
     The method compares two distributions of feature vectors: the vectors of the kept objects, and the vectors of all
     objects. In each step, it adds the image that makes the distance between the two distributions smallest. All objects
     of one class in one image are represented by the mean of their vectors. Images without boxes come last, in a random
-    order. To keep some images without boxes, name them in ``must_keep``. scores_ is minus the position in the order of
-    choice (0, -1, -2, ...). Images that are not chosen follow, sorted by the distance after adding the image. Image
-    categories are not used.
+    order. To keep some images without boxes, name them in ``must_keep``.
+
+    scores_ of a chosen image is minus its position in the order of choice (0, -1, -2, ...). The scores of dropped
+    images are lower. Among dropped images, the score is higher if adding the image would make the distance smaller.
+    Image categories are not used.
 
     Parameters
     ----------
@@ -46,8 +48,8 @@ class Herding(ObjectReducer):
     Attributes
     ----------
     objectives_ : (m,) float64
-        The distance after each added image with boxes: the sum over classes in units of the features, or the squared
-        MMD.
+        The distance after each added image. For ``"class_means"``, the distance is in units of the features. For
+        ``"mmd"``, it is the squared MMD. Added images without boxes have no entry.
     """
 
     name = "herding"
@@ -163,8 +165,9 @@ class ClassMeans:
         return float(self.doubts.max())
 
     def exact(self, images: IntArray) -> tuple[FloatArray, float]:
-        """Return the exact change of the sum that would result from adding each of these images, and its largest
-        error.
+        """Return the exact change of the sum for each of these images, and the largest error of these values.
+
+        A change is what the sum would gain or lose if the image were added.
         """
         lengths = self.starts[images + 1] - self.starts[images]
         pairs = np.repeat(self.starts[images] - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
@@ -185,7 +188,7 @@ class ClassMeans:
     def _offsets_of(self, pairs: IntArray) -> FloatArray:
         """Return the vectors of `pairs` minus the mean vectors of their classes, in units of `scale`.
 
-        None of these classes may have only a single pair.
+        Each of these classes must have at least two pairs.
         """
         assert self.table.vectors is not None
         offsets = self.table.vectors[pairs].astype(np.float64) - self.means[self.places[self.table.classes[pairs]]]
@@ -235,7 +238,10 @@ class ClassMeans:
         return self.pairs[place.start + start : min(place.start + start + BLOCK, place.stop)]
 
     def _renew(self, number: int) -> None:
-        """Update the change of the sum, and its error, for each image that has objects of class `number`."""
+        """Update the values of each image that has objects of class `number`.
+
+        The values are the approximate change of the sum if the image were added, and the largest error of this change.
+        """
         place = self._of_class(number)
         total, counts, squares = self.sums[self.places[number]], self.counts[place], self.squares[place]
         length = float(np.linalg.norm(total))
@@ -254,8 +260,8 @@ class ClassMeans:
 def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
     """Add images one by one, each time the image that makes the objective smallest.
 
-    In each step, approximate objectives of all images are computed in float32. Then the images that could be the best,
-    given the error of float32, are compared in float64.
+    In each step, the objective that each image would give is first computed in float32, with rounding errors. Every
+    image that could be the best within these errors is then computed in float64.
 
     Parameters
     ----------
@@ -271,8 +277,8 @@ def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> 
     values : (m,) float64
         The objective after each choice.
     remaining : (n,) float64
-        Minus the objective that would result from adding each image, up to a common factor. It is -inf for images that
-        were not candidates at the start.
+        A score of each image: the smaller the objective with this image after the last choice, the higher the score.
+        Only the order of the scores counts. The score is -inf for images that were not candidates at the start.
     """
     openings = task.openings
     candidates = np.flatnonzero(openings.mask)

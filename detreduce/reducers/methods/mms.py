@@ -87,7 +87,10 @@ class MaxMin(BaseReducer):
             raise InputError(f"start={self.start!r} is not a row number. Use an integer of at least 0.")
 
     def _prepare(self, problem: FitInput) -> list[IntArray]:
-        """Return the rows of each category in the parameter `start`. There are none if it is "center"."""
+        """Return the rows in the parameter `start`, as one array for each category.
+
+        If `start` is "center", the arrays are empty.
+        """
         if isinstance(self.start, str):
             return [np.empty(0, np.int64)] * len(problem.labels)
         single = isinstance(self.start, numbers.Integral) and not isinstance(self.start, bool)
@@ -115,8 +118,9 @@ class MaxMin(BaseReducer):
 
     @staticmethod
     def _start_of(pool: Pool, points: CentredPoints, openings: Openings) -> int:
-        """Return the row of the pool to start from: a row in the parameter `start`, or else the row nearest to the
-        mean.
+        """Return the first row to choose from the pool: a row in the parameter `start` if there is one.
+
+        Otherwise, return the row nearest to the mean.
         """
         given = np.searchsorted(pool.rows, pool.shared[pool.code])
         given = given[openings.mask[given]]
@@ -135,9 +139,9 @@ def nearest_mean(points: CentredPoints, free: npt.NDArray[np.bool_], priority: I
 def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
     """Add points one by one, each time the point that is farthest from all chosen points (Gonzalez 1985).
 
-    The result is the same as that from the plain algorithm, but this function is faster. It predicts the next choices
-    and computes their distances to all points with one matrix product. A predicted point is accepted if it is still the
-    farthest of all points.
+    The plain algorithm chooses one point and then computes its distances to all points. This function gives the same
+    result, but is faster. It predicts several choices and computes all their distances with one matrix product. A
+    predicted point is accepted if it is still the farthest of all points.
 
     Parameters
     ----------

@@ -152,20 +152,21 @@ class Rows:
 
 
 def common_factor(X: npt.NDArray[np.floating], least: float = 0.0) -> float:
-    """Return the power of two that scales all values of X, and `least`, to an absolute value below 2.
+    """Return a power of two by which to multiply X.
 
-    A power of two does not change any digits, and scores do not depend on a common factor.
+    The product of this factor with any value of X, or with `least`, has an absolute value below 2. A power of two does
+    not change any digits, and scores do not depend on a common factor.
     """
     largest = float(max(X.max(initial=0), -X.min(initial=0), least))
     return 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
 
 
 def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
-    """Decompose the matrix whose columns are `rows`. Return its (D, r) left singular vectors and (r,) singular values.
+    """Return the (D, r) left singular vectors and the (r,) singular values of the matrix whose columns are `rows`.
 
-    They are computed from the Gram matrix if this is accurate to ten digits, or else by an SVD. If there are more rows
-    than columns, a QR decomposition over blocks of rows first reduces the matrix to a triangle. `gram` is the result of
-    `rows.gram()`, if the caller has already computed it.
+    If the Gram matrix gives at least ten correct digits, both come from the Gram matrix. Otherwise, they come from an
+    SVD. If there are more rows than columns, a QR decomposition first reduces the rows, block by block, to a triangular
+    matrix. `gram` is the result of `rows.gram()`, if the caller has already computed it.
     """
     n, width = rows.shape
     if n <= width:
@@ -193,7 +194,7 @@ def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, Fl
 
 
 def _eigen(gram: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Compute the singular values, with the largest first, and their vectors from a Gram matrix."""
+    """Compute the singular values and the singular vectors from a Gram matrix. The largest value comes first."""
     # several BLAS threads gain little here, and lose much on a busy machine
     with one_blas_thread():
         squares, vectors = np.linalg.eigh(gram)
@@ -251,15 +252,15 @@ DECOMPOSITIONS: dict[str, Callable[[Rows], tuple[FloatArray, FloatArray]]] = {
 def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArray:
     """Return (n,) the score of each row, given a matrix decomposition (Ghojogh and Crowley 2019).
 
-    The score of row j is sum_i w_i * -log(max(|a_j . u_i|, 1e-3)) with w_i = (1 / s_i) / sum(1 / s), where a_j is the
-    row, scaled to unit length. A row of zeros has the score -log(1e-3).
+    The score of row j is sum_i w_i * -log(max(|a_j . u_i|, 1e-3)) with w_i = (1 / s_i) / sum(1 / s). Here a_j is row j,
+    scaled to unit length. A row of zeros has the score -log(1e-3).
 
     Parameters
     ----------
     rows
         The n rows, with D columns.
     axes
-        (D, r) the directions u_i, as a function in DECOMPOSITIONS returns them for these rows.
+        (D, r) the directions u_i of the decomposition of these rows, one direction in each column.
     values
         (r,) the strengths s_i of the directions, with the largest first.
     """
@@ -287,7 +288,10 @@ def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArra
 def category_scores(
     X: npt.NDArray[np.floating], codes: IntArray, width: int, decomposition: str, advance: Callable[[], object]
 ) -> FloatArray:
-    """Return (n,) the score of each image in the matrix of its category, times its score in the matrix of all images.
+    """Return (n,) the score of each image: the product of two scores.
+
+    The first score comes from the matrix of the images of its category. The second score comes from the matrix of all
+    images.
 
     Parameters
     ----------

@@ -31,8 +31,8 @@ class ProtoDash(BaseReducer):
     in S.
 
     scores_ of a chosen image is its gradient at the step in which it was chosen. scores_ of a dropped image is its
-    gradient after the last step. In the order of choice, scores never rise: a gradient that is larger than the previous
-    score is replaced by this score.
+    gradient after the last step. In the order of choice, scores never rise. If the gradient of an image is larger than
+    the score of the image before, the image gets that score instead.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class ProtoDash(BaseReducer):
         Weight of each chosen image in the weighted mean of its category, and 0 for the other images. With
         `max_per_group`, images of full groups are skipped, but they also have weights.
     objectives_ : dict
-        Category label -> objective after each step.
+        Category label -> value of ``w.mu_S - w'K_SS w / 2`` after each step.
     sigmas_ : dict
         Category label -> width that was used. NaN for the linear kernel.
     """

@@ -57,11 +57,11 @@ class Stride(BaseReducer):
 
 
 def evenly_spaced(n: int, k: int, chosen: IntArray) -> IntArray:
-    """Return evenly spaced numbers from 0..n-1, so that there are k numbers together with those in `chosen`.
+    """Return evenly spaced numbers from 0 to n - 1. Together with the numbers in `chosen`, there are k numbers.
 
     The evenly spaced numbers start at 0. Each number in `chosen` replaces the nearest evenly spaced number that is not
-    replaced yet, or the smaller one if two are equally near. If an evenly spaced number is itself in `chosen`, the
-    nearest free number is returned instead.
+    replaced yet. If two are equally near, it replaces the smaller one. If an evenly spaced number that remains is
+    itself in `chosen`, the nearest free number is returned instead.
     """
     even = np.arange(k) * n // k
     if not len(chosen):

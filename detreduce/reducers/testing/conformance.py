@@ -92,7 +92,7 @@ def check_same_seed_same_answer(subject: Subject) -> None:
 
 
 def check_seed_matters_only_if_stochastic(subject: Subject) -> None:
-    """Another seed changes the result of a stochastic method. For any other method, it can only change ties."""
+    """Another seed changes the result of a stochastic method. For other methods, the seed only breaks ties."""
     X, y = sample()
     fitted = [subject.fit(X, y, keep=0.3, random_state=seed) for seed in range(6)]
     if subject.cls.deterministic:
@@ -126,7 +126,7 @@ def check_rows_duplicated(subject: Subject) -> None:
 
 
 def check_all_rows_equal(subject: Subject) -> None:
-    """Among equal images, the seed decides which are chosen, and not the order of the rows."""
+    """If all images are equal, the seed decides which images are chosen. The order of the rows does not matter."""
     n = 24
     for value in (0.0, 0.1, 1e6):
         X = np.full((n, 4), value)
@@ -253,7 +253,7 @@ def check_prefixes(subject: Subject) -> None:
 
 
 def check_category_seats(subject: Subject) -> None:
-    """Every image category gets one image if keep is large enough, and the rest is distributed in proportion."""
+    """If keep is large enough, every category gets one image. The other images are divided in proportion."""
     if not subject.cls.uses_categories:
         return
     X, y = sample()
@@ -280,7 +280,7 @@ def check_scores_follow_order(subject: Subject) -> None:
 
 
 def check_initial(subject: Subject) -> None:
-    """The rows in `initial` come first and in their order, and count towards keep and the quota of their category."""
+    """The rows in `initial` are chosen first, in order. They count towards keep and the quota of their category."""
     X, y = sample()
     none, empty = subject.fit(X, y, keep=10), subject.fit(X, y, keep=10, initial=[])
     np.testing.assert_array_equal(none.selected_idx_, empty.selected_idx_)

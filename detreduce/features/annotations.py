@@ -53,10 +53,11 @@ def annotation_features(
 
     The columns are, in this order:
 
-    - log(1 + number of boxes), for each class. If there are more than 2,000 classes, `class_columns` explains the
-      columns;
+    - one column for each class: log(1 + number of boxes of this class). If there are more than 2,000 classes, see
+      `class_columns`;
     - the number of boxes;
-    - the quantiles 0, 25, 50, 75 and 100 % of sqrt(area), then of log(width / height);
+    - five quantiles of sqrt(area): 0, 25, 50, 75 and 100 %;
+    - the same five quantiles of log(width / height);
     - the cover of each cell of a 4x4 grid, row by row from the top left. The cover is the total area of the boxes
       inside the cell, divided by the area of the cell;
     - the mean IoU of all pairs of boxes in the image, whatever their classes. It is 0 for a single box. If an image has
@@ -117,9 +118,10 @@ def _grouped_quantiles(values: Floats, image: npt.NDArray[np.int64], counts: npt
 
 
 def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) -> Floats:
-    """Return how much of each cell of a 4x4 grid the boxes of each image cover, (n, 16).
+    """Return the cover of each cell of a 4x4 grid for each image, (n, 16).
 
-    The cells are in rows from the top left. 1 means that a single box covers the whole cell. Overlapping boxes add up.
+    The cover is the total area of the boxes inside the cell, divided by the area of the cell. If boxes overlap, the
+    cover can be more than 1. The cells are in rows from the top left.
     """
 
     def overlaps(low: Floats, high: Floats) -> list[Floats]:
@@ -157,7 +159,10 @@ def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats
 
 
 def _drawn(corners: Floats) -> Floats:
-    """Return a random sample of at most `MOST_PAIRED` boxes, which does not depend on the order of the boxes."""
+    """Return a random sample of `MOST_PAIRED` boxes, or all boxes if there are fewer.
+
+    The sample does not depend on the order of the boxes.
+    """
     if len(corners) <= MOST_PAIRED:
         return corners
     ordered = corners[np.lexsort(corners.T)]

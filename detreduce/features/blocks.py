@@ -18,7 +18,10 @@ FEATURES = "features"
 
 
 def kinds_of(needs: Collection[str]) -> list[str]:
-    """Return which of ``features``, ``dynamics`` and ``gradients`` a method with these `needs` uses."""
+    """Return the kinds of input that a method with these `needs` uses.
+
+    The kinds are ``features``, ``dynamics`` and ``gradients``.
+    """
     features = [] if {"features", "object_vectors"}.isdisjoint(needs) else [FEATURES]
     return [*features, *(name for name in SEPARATE_BLOCKS if name in needs)]
 
@@ -82,9 +85,13 @@ def blocks_for(
 ) -> tuple[str, ...]:
     """Return the names of the blocks to extract for a method.
 
-    If `blocks` is given, return these blocks, plus the blocks of a proxy training that the method needs. If `blocks` is
-    None, return just the blocks that the method needs. There is one exception: if images of the dataset are missing
-    from the log `proxy`, return all possible blocks. They are used to find similar images that are in the log.
+    If `blocks` is given, return these blocks, plus the blocks of a proxy training that the method needs.
+
+    If `blocks` is None, return the blocks that the method needs. A method that needs ``features`` gets all possible
+    blocks.
+
+    The proxy log `proxy` may lack images of the dataset. Such images get the scores of similar images. To find similar
+    images, all possible blocks are returned if `blocks` is None.
 
     Raises
     ------
@@ -104,5 +111,5 @@ def blocks_for(
 
 
 def _has_unseen(trained: Collection[str], proxy: Path | None, dataset: DetectionDataset) -> bool:
-    """Return whether images are missing from the log, so that `dynamics` needs the scores of similar images."""
+    """Return whether the method needs `dynamics` and the log lacks images that need scores."""
     return "dynamics" in trained and proxy is not None and needs_neighbours(ProxyLog.load(proxy), dataset)

@@ -25,11 +25,11 @@ def class_columns(counts: csr_array) -> npt.NDArray[np.float64]:
     """Compute the columns that describe how many boxes of each class an image has.
 
     - If there are at most `MOST_CLASSES` classes, each class has the column log(1 + number of boxes).
-    - If there are more classes, but boxes of at most `MOST_CLASSES` of them, only the classes with boxes have a column.
-      The other columns would be 0.
-    - If even more classes have boxes, there are `PROJECTED` columns. The columns of all classes are scaled to unit
-      variance, then multiplied by a random matrix of +1 and -1, which is always the same. This nearly preserves the
-      distances between images (Achlioptas 2003, doi 10.1016/S0022-0000(03)00025-4).
+    - If there are more classes, but at most `MOST_CLASSES` classes have boxes, only the classes with boxes have a
+      column. The columns of the other classes would be 0.
+    - If more than `MOST_CLASSES` classes have boxes, there are `PROJECTED` columns. The columns of these classes are
+      scaled to unit variance, and then multiplied by a fixed random matrix of +1 and -1. The product nearly preserves
+      the distances between images (Achlioptas 2003, doi 10.1016/S0022-0000(03)00025-4).
 
     Parameters
     ----------
@@ -59,7 +59,10 @@ def class_column_names(class_names: Sequence[str], counts: csr_array | None = No
 
 
 def _own_columns(counts: csr_array) -> npt.NDArray[np.int64] | None:
-    """Return the classes that have a column because they have boxes, or None if all classes have a column."""
+    """Return the numbers of the classes with boxes.
+
+    If there are at most `MOST_CLASSES` classes, return None, because then every class has a column.
+    """
     if counts.shape[1] <= MOST_CLASSES:
         return None
     return np.flatnonzero(images_of_classes(counts))

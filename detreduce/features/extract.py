@@ -49,8 +49,8 @@ def extract_features(
           its classes (see `objects_block`). The attribute `objects` of the table has the vector of each class in each
           image.
         - ``annotations``: features of the boxes alone (see `annotation_features`).
-        - ``dynamics`` (see `dynamics_block`) and ``gradients`` (see `gradient_block`): both need `proxy`. They are not
-          part of the table's X, and are extracted only if `blocks` names them.
+        - ``dynamics`` (see `dynamics_block`) and ``gradients`` (see `gradient_block`): both need `proxy`. Both are left
+          out of the table's `X`, and are extracted only if `blocks` names them.
 
         By default, ``image``, ``objects`` and ``annotations`` are extracted if possible. A dataset without labels only
         has ``image``. If the vectors come from a file, ``objects`` is not possible.
@@ -74,9 +74,9 @@ def extract_features(
         Number of threads that read and decode images. The default is one per core, but at most 16.
     proxy
         Log of a proxy training (a short training of a small detector), made by `log_proxy_training`. An image that is
-        not in the log gets the mean score per box of its 10 nearest neighbours in the log. A score that is a sum over
-        boxes is this mean times the number of boxes in the image. The neighbours are found with the other blocks, so
-        request at least one other block if images are missing from the log.
+        not in the log gets its scores from the 10 most similar images in the log: the mean of their scores per box. A
+        sum over boxes is this mean times the number of boxes. The other blocks define which images are similar.
+        Therefore, if images are missing from the log, request at least one other block.
 
     Returns
     -------

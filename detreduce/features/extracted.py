@@ -30,7 +30,7 @@ class Extracted:
     failures
         The reason why the table has to leave out an image, keyed by the row of the image.
     left_out
-        Rows of the frames of videos that have no features, because they are near-duplicates of other frames.
+        The rows of video frames that have no features, because these frames are near-duplicates of other frames.
     """
 
     blocks: Blocks = field(default_factory=dict)
@@ -40,9 +40,10 @@ class Extracted:
     left_out: Collection[int] = ()
 
     def take(self, rows: npt.NDArray[np.int64]) -> tuple[Blocks, ObjectTable | None]:
-        """Return the blocks and the objects for some images of the dataset, given by their rows in ascending order.
+        """Return the blocks and the objects of the images in `rows`, which must be ascending.
 
-        If there are objects, the block ``objects`` is computed for these images and added to the blocks.
+        If there are objects, the block ``objects`` is computed from the objects of these images and added to the
+        blocks.
         """
         # avoid a copy if no image is left out
         blocks = {name: block if len(rows) == len(block) else block[rows] for name, block in self.blocks.items()}

@@ -1,4 +1,4 @@
-"""A request for features, which is checked before the slow work starts and then run on a dataset."""
+"""A request for features. It is checked before the slow work starts, and then run on a dataset."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ class Extraction:
     def run(self, dataset: DetectionDataset, alongside: Alongside | None = None) -> FeatureTable:
         """Extract the features of a dataset. See `extract_features` for the result and the errors.
 
-        `alongside` computes a second result for frames of videos in the same pass. It decides which need no features.
+        If `alongside` is given, it computes a second vector from each frame of a video, and decides which frames need
+        no features (see `Alongside`).
         """
         names = self.check(dataset)
         proxy = self._open_proxy(names, dataset)
@@ -191,9 +192,9 @@ class Extraction:
 
 @dataclass(frozen=True)
 class TensorProxyExtraction(Extraction):
-    """A request for which the proxy's weights are stored as tensors only, so that reading them cannot run code.
+    """A request with a proxy whose weights are stored as tensors only. Reading such weights cannot run code.
 
-    `start` is the model from which the proxy training started, as for ultralytics' ``YOLO(...)``.
+    `start` is the model from which the proxy training started, for example ``yolo11n.pt``.
     """
 
     start: str | None = None
@@ -209,8 +210,9 @@ def _annotations_block(dataset: DetectionDataset) -> npt.NDArray[np.float32]:
 
 
 def _find_unsized(dataset: DetectionDataset) -> dict[int, str]:
-    """Return the reason, by row, for images that cannot be used because their boxes are in pixels and their size is
-    unknown.
+    """Return the images whose boxes are in pixels and whose size is unknown. Such boxes cannot be used.
+
+    The result is the reason as text, keyed by the row of the image.
     """
     unplaced = ~dataset.box_crowd & ~np.isfinite(dataset.boxes_xyxyn).all(axis=1)
     reason = "the boxes are in pixels and the size of the image cannot be read"

@@ -54,7 +54,8 @@ def stored_features(
         The cache folder. The default is the folder that the selection used, if it still exists, otherwise the user's
         cache folder.
     without
-        Rows of near-duplicates, whose vectors may be missing. The table leaves out those without vectors.
+        The rows of images that are near-duplicates. If the cache has no vector of such an image, the table leaves it
+        out.
 
     Raises
     ------
@@ -110,9 +111,10 @@ class _Stored(Extraction):
     def _recall(
         self, vectors: ImageVectors, digests: dict[int, Digest], dataset: DetectionDataset, extracted: Extracted
     ) -> npt.NDArray[np.float32]:
-        """Return all vectors from the cache, and add images that cannot be decoded to the failures.
+        """Return all vectors from the cache.
 
-        Raise InputError if the vector of any other image is missing, except for the images in `without`.
+        An image without a vector is left out if it is in `without`. If it cannot be decoded, it is added to the
+        failures. Otherwise, raise InputError.
         """
         vectors.recall(digests)
         missing = [row for row in np.flatnonzero(~vectors.complete()).tolist() if row in digests]

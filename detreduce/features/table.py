@@ -32,7 +32,8 @@ class FeatureTable:
     dataset
         The dataset of the images.
     rows
-        (n,) int64, ascending: the row in the dataset of each row of the table. Skipped images are missing here.
+        (n,) int64, ascending: for each row of the table, the position of its image in the dataset. Skipped images do
+        not occur.
     blocks
         The unscaled features of each block, (n, d_b) float32, keyed by the name of the block.
     provenance
@@ -69,10 +70,10 @@ class FeatureTable:
         return features_figure(self.X)
 
     def to_frame(self, block: str | None = None) -> pd.DataFrame:
-        """Return a pandas frame with one row per image, indexed by image id, and one column per feature.
+        """Return a pandas frame with one row per image and one column per feature. The index contains the image ids.
 
-        The features are not scaled. By default, the frame has the features of all blocks; with `block`, only of this
-        block. Raise InputError if the table does not have this block.
+        The features are not scaled. By default, the frame has the features of all blocks. If `block` is given, the
+        frame has only the features of this block. Raise InputError if the table does not have this block.
         """
         from detreduce.features.views import features_frame
 

@@ -25,9 +25,9 @@ def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float3
 
     A .npy file must have one row per image, in the order of the dataset. In a .csv file, the first column identifies
     the image and the other columns are numbers. An image is identified by its name, its id, or a file name that is
-    unique in the dataset. If no row matches in this way, only the file names at the end of the paths are compared. Each
-    of them must then be unique in the dataset and in the file. A first row without numbers is taken as a heading, and
-    rows of other images are ignored.
+    unique in the dataset. If no row matches in this way, only the file names are compared, without their folders. A
+    file name then counts only if it is unique in the dataset and in the file. A first row without numbers is taken as a
+    heading, and rows of other images are ignored.
 
     Raises
     ------
@@ -72,7 +72,10 @@ def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
 
 
 def _index_names(dataset: DetectionDataset) -> dict[str, int]:
-    """Map the name, the id and, if it is unique, the file name of each image to the image's row in the dataset."""
+    """Return a dict from the names and ids of the images to their rows in the dataset.
+
+    If the file name of an image is unique in the dataset, the dict also has this file name without its folders.
+    """
     words: dict[str, int] = {}
     ambiguous: set[str] = set()
     for row, record in enumerate(dataset):
@@ -119,7 +122,7 @@ class _CsvVectors:
     vectors
         (n, d): the vector of each image of the dataset. None if no row of the file matches an image.
     line_of
-        The line number in the file of each image that was found, keyed by the row of the image.
+        The number of the line that belongs to an image, keyed by the row of the image in the dataset.
     strangers
         The names in the file that do not match any image.
     """
@@ -130,7 +133,10 @@ class _CsvVectors:
 
 
 def _match_rows(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors:
-    """Read a CSV file with vectors of `count` images. `words` maps each name of an image to the image's row."""
+    """Read the vectors of `count` images from a CSV file.
+
+    `words` maps the names and ids that the file may use to the rows of the images.
+    """
     matched = _CsvVectors()
     # use surrogateescape, because the bytes of a file name may not be valid UTF-8
     with (
@@ -165,7 +171,10 @@ def _match_rows(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors
 
 
 def _unique_ends(names: Sequence[str], words: Mapping[str, int]) -> list[str]:
-    """Return the names that end in the file name of an image, except file names that occur more than once."""
+    """Return those names whose file name, without folders, is the file name of an image.
+
+    File names that occur more than once in `names` are left out.
+    """
     often = Counter(map(_file_name, names))
     return [name for name in names if often[_file_name(name)] == 1 and _file_name(name) in words]
 

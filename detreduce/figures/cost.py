@@ -55,9 +55,10 @@ def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_9
     ----------
     rows
         Tidy rows of cells with the columns label, control, keep, `cost` and `measure`. A row is left out if its cost or
-        its measure is missing. For Wh and minutes, it is also left out if its training overlapped another training.
+        its measure is missing. If `cost` is Wh or minutes, rows whose training overlapped another training are also
+        left out.
     cost
-        One of `COSTS`. Wh include the energy of choosing, if the rows have it.
+        One of `COSTS`. Wh include the energy of choosing the images, if the rows contain this energy.
     measure
         ``mAP50`` or ``mAP50_95``.
 
@@ -124,9 +125,9 @@ def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) ->
 
 
 def cost_of(row: Row, cost: str) -> float | None:
-    """Return a cost from a row. Wh include the energy of choosing.
+    """Return a cost from a row. Wh include the energy of choosing the images.
 
-    Return None if the cost is not known, or if it includes part of the cost of another training.
+    Return None if the cost is not known. Wh and minutes count as unknown if the training overlapped another training.
     """
     value = row.get(cost)
     if value is None or (row.get("overlapped") and cost in ("Wh", "minutes")):

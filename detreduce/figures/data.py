@@ -68,7 +68,7 @@ def class_and_size_bars(
 def category_bars(
     names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike, *, shown: int = SHOWN_CLASSES
 ) -> Figure:
-    """Draw how many of all images, and how many of the kept images, each image category has.
+    """Draw the number of images in each image category, among all images and among the kept images.
 
     Parameters
     ----------
@@ -147,8 +147,10 @@ def _commonest(
 def _class_shares(
     names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike | None, shown: int
 ) -> tuple[list[str], list[npt.NDArray[np.float64]]]:
-    """Return the labels of the most common classes, and their shares among all boxes and among the kept boxes (0 to
-    1).
+    """Return the labels of the most common classes, and lists of their shares.
+
+    The first list has the shares among all boxes, from 0 to 1. If `kept` is given, the second list has the shares among
+    the kept boxes.
     """
     counts = np.asarray(full, float)
     order, labels = _commonest(names, counts, shown)

@@ -49,7 +49,8 @@ class NamedPoint:
     role
         Role of the training in comparisons. The role determines the colour and the marker.
     chosen
-        Whether the page recommends or describes this point. Such a point has a ring around it.
+        Whether the point has a ring around it. A ring shows that the page with the figure recommends or describes this
+        point.
     """
 
     name: str
@@ -133,12 +134,15 @@ def _name(figure: Figure, frame: Any, points: Sequence[NamedPoint]) -> int:
 
 
 def _offset(point: NamedPoint, lines: int) -> float:
-    """Return the horizontal distance, in points, between a point and its name if the name is `lines` lines above it."""
+    """Return the horizontal distance between a point and its name, in points.
+
+    `lines` is how far the name is above the point, in lines of text.
+    """
     return (RING if point.chosen else GAP) + (GAP if lines else 0)
 
 
 def _measure_name(frame: Any, point: NamedPoint) -> tuple[float, float]:
-    """Return the width and the height of a name in pixels, which are the same at every position."""
+    """Return the width and the height of a name in pixels."""
     text = _write_name(frame, point, *PLACES[0])
     box = Text.get_window_extent(text)
     text.remove()

@@ -1,4 +1,4 @@
-"""The colour, the marker and the legend entry that figures use for the cells of each role."""
+"""The look of points in figures. It shows the role of a training, for example a training on a random subset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, Role
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How figures draw the cells of one role.
+    """The look of the points of one role, for example of all trainings on random subsets.
 
     Attributes
     ----------

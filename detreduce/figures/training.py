@@ -27,7 +27,7 @@ def loss_of(epoch: Epoch, part: str = "train/") -> float:
 
 
 def training_curves(history: Sequence[Epoch], final: Mapping[str, float] | None = None) -> Figure:
-    """Draw the loss of each epoch on the left, and its mAP on the right.
+    """Draw the loss after each epoch on the left, and the mAP after each epoch on the right.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ def training_curves(history: Sequence[Epoch], final: Mapping[str, float] | None 
         One mapping per epoch, as in `TrainingRecord.history`. It has the losses (``train/…`` and ``val/…``). An epoch
         that was validated also has metrics such as ``metrics/mAP50(B)``.
     final
-        Name -> mAP that was measured after the training. These values are drawn as points at the last epoch.
+        The mAP values that were measured after the training, by name. These values are drawn as points at the last
+        epoch.
     """
     epochs = [epoch.get("epoch") or place + 1 for place, epoch in enumerate(history)]
     with styled():

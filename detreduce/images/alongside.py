@@ -1,4 +1,7 @@
-"""Compute a second result for frames of videos, so that each frame is decoded only once for both results."""
+"""The interface for a second vector of each video frame, computed in the same pass as the features.
+
+Each frame is decoded only once for both.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,22 @@ from detreduce.images.job import ImageVectors
 
 
 class Alongside(Protocol):
-    """A second result for frames of videos: one vector per frame, which also decides whether the frame needs features.
+    """Computes a second vector for each frame of a video, and decides which frames need features.
 
     Attributes
     ----------
     vectors
-        The vectors. For images that are not frames of videos, they count as filled from the start.
+        The second vectors. Images that are not frames of videos have no second vector, and count as filled from the
+        start.
     """
 
     vectors: ImageVectors
 
     def prepare(self, row: int, data: bytes | RGB) -> npt.NDArray[Any]:
-        """Return the (1, d) vector of a decoded frame, or an array without columns for an image that is not a frame."""
+        """Return the (1, d) vector of a decoded frame. If the image is not a frame, return an array without columns."""
 
     def start(self) -> None:
-        """Use the stored vectors of a former pass. They are filled before this call."""
+        """Begin with the vectors that the store contains. They are in `vectors` before this call."""
 
     def needed(self, row: int, vector: npt.NDArray[Any]) -> bool:
         """Return whether a frame needs features. This is called for the frames of a video in their order."""
@@ -41,14 +45,17 @@ class Alongside(Protocol):
 
 
 def fill_left_out(alongside: Alongside, kinds: Collection[ImageVectors]) -> None:
-    """Mark the other vectors of the frames that are left out as filled, so that they are not computed."""
+    """Mark the vectors in `kinds` as filled for all frames that `alongside` leaves out. Then they are not computed."""
     for row in alongside.left_out:
         for vectors in kinds:
             vectors.filled[vectors.starts[row] : vectors.starts[row + 1]] = True
 
 
 def nothing_more(row: int, vector: npt.NDArray[Any], kinds: Collection[ImageVectors]) -> list[npt.NDArray[Any]]:
-    """Return the arrays of a frame that is left out: an empty array for each of the `kinds`, followed by `vector`."""
+    """Return the arrays of a frame that is left out, and mark its vectors in `kinds` as filled.
+
+    The result has an empty array for each of the `kinds`, followed by `vector`.
+    """
     counts = [int(vectors.starts[row + 1] - vectors.starts[row]) for vectors in kinds]
     for vectors in kinds:
         vectors.filled[vectors.starts[row] : vectors.starts[row + 1]] = True

@@ -51,7 +51,8 @@ class ReadImage(Generic[T]):
     error
         Why the file cannot be read or decoded. Empty if there was no error.
     suspect
-        Whether this image may be damaged, although it was decoded: a decoder printed a message at the same time.
+        Whether this image may be damaged, although it was decoded. It is True if a decoder printed a message about
+        damage meanwhile.
     """
 
     row: int
@@ -66,7 +67,7 @@ class ReadImage(Generic[T]):
 def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: Known) -> ReadImage[T]:
     """Read a file once and compute the digest of its bytes.
 
-    If the image is not `known`, also call `prepare` on them.
+    If the image is not `known`, also call `prepare` with the row and the bytes.
     """
     try:
         read_at_ns = time.time_ns()
@@ -88,8 +89,9 @@ def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: 
 def read_ahead(
     rows: Iterable[int], read: Callable[[int], ReadImage[T]], pool: Executor, ahead: int
 ) -> Iterator[ReadImage[T]]:
-    """Yield the images in order, while the threads of `pool` read at most `ahead` images in advance to limit the
-    memory.
+    """Yield the images in the order of `rows`, while the threads of `pool` read the next images.
+
+    At most `ahead` images are read in advance, to limit the memory.
     """
     waiting: deque[Future[ReadImage[T]]] = deque()
     for row in rows:
@@ -117,9 +119,10 @@ class NetworkInput:
 
 
 def network_input(data: bytes | RGB, preprocess: Preprocess) -> NetworkInput:
-    """Decode the bytes of an image file and resize the image for a network. Pixels of a frame are only resized.
+    """Decode the bytes of an image file and resize the image for a network.
 
-    Raise the same ImageReadError as `decode`.
+    If `data` is an array, for instance a frame of a video, it is only resized. Raise the same ImageReadError as
+    `decode`.
     """
     size = preprocess.imgsz
     image, frame = decode_framed(data, longest=size, shortest=size if preprocess.shape == "stretch" else None)

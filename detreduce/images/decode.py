@@ -126,12 +126,12 @@ def decode(data: bytes | RGB, *, longest: int | None = None, shortest: int | Non
 
     If `data` is an array, for instance a frame of a video, it is returned unchanged.
 
-    Grey, palette, 16-bit and transparent images become 8-bit RGB: of 16 bits, the upper 8 are used, and the alpha
-    channel is dropped. If `longest` is given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size. Its longer side
-    then still has at least `longest` pixels, and its shorter side at least `shortest` pixels.
+    Grey, palette, 16-bit and transparent images become 8-bit RGB. A 16-bit value is cut to its upper 8 bits, and the
+    alpha channel is dropped. If `longest` is given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size. Its longer
+    side then still has at least `longest` pixels, and its shorter side at least `shortest` pixels.
 
-    If a JPEG has its end marker, damage inside it is not detected, because libjpeg fills in the missing parts without
-    an error. `check_images` detects such damage. `quiet_decoders` tells whether libjpeg printed a message.
+    A JPEG that has its end marker may still be damaged inside. libjpeg fills in damaged parts without an error, so this
+    function does not detect such damage. `check_images` does. `quiet_decoders` tells whether libjpeg printed a message.
 
     Raises
     ------
@@ -156,7 +156,8 @@ def why_unreadable(path: Path) -> str:
 def decode_framed(data: bytes | RGB, *, longest: int | None = None, shortest: int | None = None) -> tuple[RGB, Frame]:
     """Decode an image like `decode`, and also return where the picture is inside the array.
 
-    If a JPEG is decoded at a reduced size, its picture may not fill the array completely.
+    If a JPEG is decoded at a reduced size, its picture may cover only part of the last column and row (see
+    `reduced_frame`).
     """
     if isinstance(data, np.ndarray):
         return data, WHOLE
@@ -242,7 +243,7 @@ def _decode_pillow(data: bytes, *, prefer_opencv: bool = False) -> RGB:
 
 
 def _to_array(image: PIL.Image.Image) -> RGB:
-    """Convert an image to an (h, w, 3) array, strip by strip, so that memory holds it no more than twice."""
+    """Convert an image to an (h, w, 3) array strip by strip. A conversion in one piece would need more memory."""
     array = np.empty((image.height, image.width, 3), np.uint8)
     rows = max(1, _STRIP // image.width)
     for top in range(0, image.height, rows):

@@ -45,8 +45,8 @@ WHOLE = Frame()
 def reduced_frame(width: int, height: int, divisor: int, orientation: int) -> Frame:
     """Return the frame of a JPEG that was decoded at 1/`divisor` of its size and rotated by its EXIF orientation.
 
-    `width` and `height` are its full size in pixels. If a side is not a multiple of the divisor, only part of the last
-    pixel belongs to the picture.
+    `width` and `height` are the full size of the JPEG in pixels. For example, a width of 1,001 pixels at 1/2 gives 501
+    columns, and only half of the last column belongs to the picture.
     """
     right, bottom = (side / (divisor * -(-side // divisor)) for side in (width, height))
     if orientation in _TURNED:

@@ -28,7 +28,7 @@ class WantedFrames:
     Attributes
     ----------
     numbers
-        For each video, pairs of a frame's number and the row of its image, sorted by the number.
+        For each video, pairs (number of the frame in the video, row of the frame's image), sorted by the number.
     digests
         The digest of each frame, keyed by its row. Frames of a video that cannot be read have no digest.
     errors
@@ -124,7 +124,7 @@ def _result(waiting: ReadImage[T] | Future[ReadImage[T]]) -> ReadImage[T]:
 def _decode(frames: WantedFrames, rows: set[int], known: Known) -> Iterator[tuple[int, RGB | ReadImage[T]]]:
     """Yield the row and the pixels of each frame.
 
-    For a frame that is `known` or cannot be decoded, yield its result instead of its pixels.
+    For a frame that is `known` or cannot be decoded, yield a `ReadImage` instead of the pixels.
     """
     for video, wanted in frames.numbers.items():
         opened = [(number, row) for number, row in wanted if row in rows]

@@ -168,8 +168,8 @@ class ImageJob(Generic[T]):
     computed
         Number of images whose vectors were computed.
     settle
-        A function that gets a row and its prepared image, and returns the vectors, or None if `compute` must compute
-        them. It is called for each image, and for the frames of a video in their order.
+        A function that gets a row and its prepared image. It returns the vectors of the image, or None if `compute`
+        must compute them. It is called for each image. Frames of a video come in their order.
     recalled
         A function that is called after the stored vectors have been read.
     """
@@ -258,7 +258,7 @@ class ImageJob(Generic[T]):
             vectors.recall(digests)
 
     def _fill_open(self, pool: Executor, ahead: int, known: Known) -> None:
-        """Read the images that lack vectors, and compute the vectors of those that are not `known`."""
+        """Read the images that lack vectors. If an image is not `known`, compute its vectors."""
         rows = self._open_rows()
         if not rows:
             return

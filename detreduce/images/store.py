@@ -126,7 +126,7 @@ class VectorStore:
     def _forget(self, shard: Path) -> None:
         """Remove an unreadable shard from the index.
 
-        Vectors that another shard also contains are read from there instead.
+        If another shard contains the same vector, the index refers to that other shard instead.
         """
         for digest in [digest for digest, place in self._index.items() if place[0] == shard]:
             spare = self._spare.get(digest)
@@ -136,7 +136,11 @@ class VectorStore:
                 del self._index[digest]
 
     def add(self, digest: Digest, vector: npt.NDArray[Any]) -> None:
-        """Add a vector. It is written to disk by `save` or `flush`, or after 256 new vectors or 30 seconds."""
+        """Add a vector.
+
+        `save` and `flush` write the added vectors to disk. This happens automatically after 256 new vectors or 30
+        seconds.
+        """
         if digest not in self._index and digest not in self._saved:
             self._waiting[digest] = np.array(vector, self.dtype)
         if len(self._waiting) + len(self._saved) >= SHARD_ROWS:
@@ -173,7 +177,7 @@ class VectorStore:
     def _write_shard(self, rows: Mapping[Digest, npt.NDArray[Any]]) -> Path | None:
         """Write vectors as a shard, and return its path.
 
-        If writing fails, return None, and do not try to write again.
+        If writing fails, issue a warning and return None. Later vectors are then not written either.
         """
         digests = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, DIGEST_BYTES)
         vectors = np.stack(list(rows.values()))

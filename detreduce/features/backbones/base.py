@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Backbone(ABC):
     """A network that turns images into feature maps. The maps are pooled elsewhere.
 
-    A subclass sets the class attributes `family` (its name, or the part of the name before ``:``), `default_imgsz` and
-    `layers`. It implements `preprocess`, `weights` and `build`, and is decorated with `register`. The constructor must
-    not build the network, because a run that finds every vector in the cache never needs it.
+    A subclass sets the class attributes `family`, `default_imgsz` and `layers`. `family` is the first part of the name,
+    before ``:``. A subclass implements `preprocess`, `weights` and `build`, and is decorated with `register`. The
+    constructor must not build the network. A run that finds every vector in the cache never needs the network.
 
     Attributes
     ----------
@@ -86,9 +86,9 @@ class Backbone(ABC):
 
     @property
     def key(self) -> dict[str, str]:
-        """Everything except the image and the precision that determines a vector.
+        """The settings that determine the vector of an image, except the precision.
 
-        The values are part of the cache key.
+        These settings are part of the key under which the cache stores the vector.
         """
         family, *_ = self.name.partition(":")
         return {

@@ -15,7 +15,7 @@ def register(backbone: type[Backbone]) -> type[Backbone]:
 
 
 def backbone_names() -> list[str]:
-    """Return all names that `make_backbone` accepts, with a placeholder for the part after the colon."""
+    """Return the names of all backbones, for example ``yolo:<weights.pt>``. The text in ``<…>`` is a placeholder."""
     return [family + (f":{kind.takes}" if kind.takes else "") for family, kind in REGISTRY.items()]
 
 

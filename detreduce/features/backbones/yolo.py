@@ -1,4 +1,4 @@
-"""The backbones of ultralytics detectors: their first layers, used to extract features."""
+"""Backbones made from ultralytics detectors: the first layers of a detector compute the features."""
 
 from __future__ import annotations
 

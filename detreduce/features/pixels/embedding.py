@@ -64,9 +64,9 @@ def embed_groups(
 def embed_batch(network: Network, images: list[RGB], batch: int, boxes: PlacedBoxes | None = None) -> Embedded:
     """Compute the vectors of at most `batch` images of the same shape.
 
-    The feature map of each image is averaged over the whole image and, if boxes are given, inside each box. Fewer than
-    `batch` images are filled up with copies of the last one, because the size of a forward pass changes the last digits
-    of its result.
+    The feature map of each image is averaged over the whole image. If boxes are given, it is also averaged inside each
+    box. The network always gets `batch` images, because the size of a batch changes the last digits of the result. If
+    there are fewer images, copies of the last image fill the batch.
     """
     import torch
 

@@ -60,9 +60,9 @@ def image_block(
     running: Running,
     boxes: PairedBoxes | None = None,
 ) -> ImageBlock:
-    """Compute the vectors of the images at `paths` and, if `boxes` is given, the vectors of their boxes.
+    """Compute the vectors of the images at `paths`. If `boxes` is given, also compute the vectors of the boxes.
 
-    Vectors are read from the cache folder `folder` and stored there.
+    Vectors that are already in the cache folder `folder` are read. New vectors are stored there.
     """
     start = time.perf_counter()
     device = running.pick_device()
@@ -139,7 +139,10 @@ def kept_precision(paths: Sequence[Path], backbone: Backbone, folder: Path) -> s
 
 
 def _vectors(folder: Path, key: dict[str, str], boxes: PairedBoxes | None, n_images: int) -> list[ImageVectors]:
-    """Return the vectors of the images and, if `boxes` is given, of the pairs, connected to the stores for `key`."""
+    """Return an empty `ImageVectors` for the images, with its store below `folder`.
+
+    If `boxes` is given, add a second one for the (image, class) pairs.
+    """
     images = ImageVectors(VectorStore(folder, key), np.arange(n_images + 1))
     if boxes is None:
         return [images]
@@ -149,8 +152,8 @@ def _vectors(folder: Path, key: dict[str, str], boxes: PairedBoxes | None, n_ima
 def _have_all(vectors: Sequence[ImageVectors], paths: Sequence[Path], memo: DigestMemo) -> bool:
     """Return whether the stores contain all vectors of all images.
 
-    Stores that an earlier version wrote are used only if this is True. Their vectors depend on the batch in which they
-    were computed, so they must not be mixed with other vectors.
+    Stores of an earlier version are used only if they are complete. Their vectors depend on the batch in which they
+    were computed, so these vectors must not be mixed with new ones.
     """
     if not all(len(part.store) for part in vectors):
         return False
@@ -162,9 +165,7 @@ def _have_all(vectors: Sequence[ImageVectors], paths: Sequence[Path], memo: Dige
 
 
 def _counts(vectors: ImageVectors) -> dict[str, Any]:
-    """Return the number of vectors from the cache, the number of vectors that were computed, and where they are
-    stored.
-    """
+    """Return facts for the provenance: how many vectors were read and computed, their length, and the store."""
     return {
         "dimension": vectors.width,
         "from_cache": vectors.recalled,
@@ -175,9 +176,9 @@ def _counts(vectors: ImageVectors) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _WithSecond:
-    """A job that also computes a second result for frames. Frames that this result leaves out skip the network.
+    """A run of an `ImageJob` that also computes the vectors of `alongside` for frames of videos.
 
-    `kinds` are the vectors of `embedding`.
+    A frame that `alongside` leaves out does not pass through the network. `kinds` are the vectors of the network.
     """
 
     alongside: Alongside
@@ -185,7 +186,10 @@ class _WithSecond:
     embedding: _Embedding
 
     def run(self, job: ImageJob[Any], pool: Executor, ahead: int) -> None:
-        """Run the job with the second result. If the second result needs more frames at the end, run the job again."""
+        """Run the job together with `alongside`.
+
+        At the end, `alongside` may need frames that had been left out. The job runs again for these frames.
+        """
         both: ImageJob[Any] = replace(
             job,
             vectors=[*self.kinds, self.alongside.vectors],
@@ -217,7 +221,7 @@ class _WithSecond:
         return None if self.alongside.needed(row, second) else nothing_more(row, second, self.kinds)
 
     def _compute(self, images: Iterator[tuple[int, tuple[NetworkInput, Array]]]) -> Iterator[tuple[int, list[Array]]]:
-        """Yield each row with the vectors of `embedding` and the second vector."""
+        """Yield the row of each image, with the vectors of the network followed by the vector of `alongside`."""
         seconds: dict[int, Array] = {}
 
         def inputs() -> Iterator[tuple[int, NetworkInput]]:
@@ -242,8 +246,10 @@ class _Embedding:
     def __call__(
         self, images: Iterator[tuple[int, NetworkInput]]
     ) -> Iterator[tuple[int, Sequence[npt.NDArray[np.float32]]]]:
-        """Yield the row of each image with its (1, d) vector and, if there are boxes, the (k, d) vectors of its
-        pairs.
+        """Yield the row of each image with its arrays.
+
+        The first array is the (1, d) vector of the image. If there are boxes, the second array has the (k, d) vectors
+        of the image's (image, class) pairs.
         """
         groups = same_shape_batches(images, self.batch)
         pool, in_flight = self.pools.forward, self.pools.count + 1

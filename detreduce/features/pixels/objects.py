@@ -64,8 +64,9 @@ class PairedBoxes:
         return range(int(self.pair_starts[row]), int(self.pair_starts[row + 1]))
 
     def key(self, pair: int, image: Digest) -> Digest:
-        """Return the key under which a pair's vector is stored: a digest of the image and of the boxes, without the
-        class.
+        """Return the key under which the vector of a pair is stored.
+
+        The key is a digest of the image and of the corners of the boxes. The class is not part of the key.
         """
         boxes = self.corners[self.box_starts[pair] : self.box_starts[pair + 1]]
         return content_digest(image + boxes.astype("<f8").tobytes())
@@ -89,11 +90,10 @@ class PairedBoxes:
 
 
 def objects_block(table: ObjectTable) -> npt.NDArray[np.float32]:
-    """Combine the vectors of the classes in each image into one row per image, (n, d) float32, as a weighted mean.
+    """Combine the vectors of the classes in each image into one row per image, (n, d) float32.
 
-    The weight of a class is its number of boxes in the image, divided by its number of boxes in the dataset, so rare
-    classes have more weight. An image without boxes gets the mean row of all images with boxes, which becomes 0 after
-    centring.
+    The row is a weighted mean. The weight of a class is 1 / (number of boxes of this class in `table`), so rare classes
+    have more weight. An image without boxes gets the mean of the rows of all images with boxes.
     """
     from scipy.sparse import csr_matrix
 

@@ -21,8 +21,8 @@ class Running:
     at a time on one thread, and several such computations run in parallel. Other devices need batches to be fast.
     There, all batches have the same size, and the last batch is padded.
 
-    `stop_at_failure` says whether to raise ImageReadError at the first image that cannot be read. `alongside`
-    computes a second result for frames of videos in the same pass.
+    `stop_at_failure` says whether to raise ImageReadError at the first image that cannot be read. If `alongside` is
+    given, it computes a second vector from each frame of a video (see `Alongside`).
     """
 
     batch: int | None = None

@@ -53,12 +53,13 @@ class ProxyBlocks:
     dataset
         The dataset whose images the blocks describe.
     start
-        If the proxy's weights are stored as tensors only, the model from which its training started. Otherwise None.
+        The model from which the proxy training started. It is needed only if the proxy's weights are stored as tensors,
+        without code. Otherwise it is None.
     dynamics
         The result of `dynamics_block`, or None if this block is not requested.
     failures
-        For each image that is missing from the log and cannot be read: the reason, keyed by the row of the image. Empty
-        if another block reads the images, because that block records the unreadable images itself.
+        Why images that are missing from the log cannot be read, keyed by the row of the image. If another block reads
+        the images, that other block records the reasons, and `failures` is empty.
     """
 
     names: tuple[str, ...]
@@ -117,7 +118,8 @@ class ProxyBlocks:
 def open_proxy(
     names: Collection[str], proxy: str | Path | None, dataset: DetectionDataset, start: str | None = None
 ) -> ProxyBlocks | None:
-    """Open and check the proxy log for the requested blocks. Return None if none of them comes from a proxy training.
+    """Open and check the proxy log for the requested blocks. Return None if no requested block comes from a proxy
+    training.
 
     Parameters
     ----------
@@ -178,9 +180,10 @@ def _check_weights(opened: ProxyBlocks) -> None:
 
 
 def _explain_unreadable(opened: ProxyBlocks) -> dict[int, str]:
-    """Return the reason, by row, for images that are missing from the log because they cannot be read.
+    """Return why images that are missing from the log cannot be read, keyed by the row of the image.
 
-    Raise InputError if a missing image can be read and has boxes, because it would need the scores of similar images.
+    Raise InputError if a missing image can be read and has boxes. Such an image would need the scores of similar
+    images, but no requested block measures similarity.
     """
     lacking = unseen(opened.log, opened.dataset)
     if needs_neighbours(opened.log, opened.dataset):
@@ -208,7 +211,7 @@ def fill_missing(
     X
         (r, d): the features that define which images are near.
     rows
-        (r,): the row of the block that belongs to each row of X. All other rows of the block stay unchanged.
+        (r,): for each row of X, the row of the same image in the block. All other rows of the block stay unchanged.
     """
     filled = block.copy()
     boxes = block[rows, DYNAMICS_COLUMNS.index("boxes")]

@@ -51,9 +51,10 @@ def box_scores(
           predictions by `detreduce.training.box_matching.match`.
         - ``forgetting``: how often the box changed from detected to not detected (Toneva et al. 2019). It is E for a
           box that was never detected.
-        - ``el2n``: the L2 norm of the error, averaged over the early epochs (Paul et al. 2021).
-        - ``aum``: 1 minus the area under the margin (Pleiss et al. 2020). This area is the margin averaged over the
-          epochs, computed from confidences instead of logits.
+        - ``el2n``: the L2 distance between the predicted class confidences and the true class, averaged over the early
+          epochs (Paul et al. 2021).
+        - ``aum``: 1 minus the mean margin over the epochs (Pleiss et al. 2020). The margin is the confidence in the
+          class of the box, minus the largest confidence in another class.
 
     Raises
     ------
@@ -98,9 +99,9 @@ def unseen(log: ProxyLog, dataset: DetectionDataset) -> list[int]:
 
 
 def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
-    """Return whether any image that is missing from the log needs the scores of similar images.
+    """Return whether any image needs the scores of similar images.
 
-    This is an image that has boxes and can be read. The function opens images until it finds one.
+    Such an image is missing from the log, has boxes and can be read. Images are opened until one such image is found.
     """
     boxes = boxes_of_images(dataset.sparse_class_counts) > 0
     return any(boxes[row] and not why_unreadable(dataset[row].path) for row in unseen(log, dataset))
@@ -114,7 +115,7 @@ def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> 
     log
         The proxy log. Images of the log and of the dataset are matched by their ids.
     dataset
-        The dataset. An image that is in both must have the same boxes in both.
+        The dataset. If the log contains an image of the dataset, the boxes of this image must be the same in both.
     **options
         Keyword arguments of `box_scores`.
 

@@ -26,12 +26,14 @@ BOXES = "in the frame of the decoded picture"
 def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, options: GradientOptions) -> ImageBlock:
     """Compute the gradient of the detection loss for each image, unless it is already in the cache folder `folder`.
 
-    The loss is ultralytics' loss of a single image: the sum of its box, class and distance parts, weighted by the gains
-    of the training that produced the weights. The gradient is taken with respect to the weights and biases of the last
-    convolutions of the head, one for each branch and level. The network is in eval mode. YOLO26 has two heads; the one
-    that it uses for prediction by default is taken. A sparse random projection (Li, Hastie and Church 2006) reduces the
-    gradient to `dimensions` columns. It is the same for every image and preserves inner products on average. A gradient
-    takes 2 KiB per image.
+    The loss is ultralytics' loss of a single image: the sum of the box, class and distance parts. The parts are
+    weighted as in the training that produced the weights. The network is in eval mode.
+
+    The gradient is the derivative with respect to the weights and biases of the last convolutions of the head. There is
+    one such convolution for each branch and level. YOLO26 has two heads. The head that predicts by default is used.
+
+    A sparse random projection (Li, Hastie and Church 2006) reduces the gradient to `dimensions` columns. The projection
+    is the same for every image and preserves inner products on average. A reduced gradient takes 2 KiB.
 
     Returns
     -------

@@ -40,8 +40,8 @@ class GradientOptions:
     running
         Device, batch size and threads.
     start
-        The model from which the training of the weights started, if the weights file contains only tensors (see
-        `load_tensors`). None if it is an ordinary weights file of ultralytics (see `load_plain`).
+        The model from which the training of the weights started. It is needed only if the weights file contains nothing
+        but tensors (see `load_tensors`). For an ordinary weights file of ultralytics, it is None (see `load_plain`).
     """
 
     imgsz: int = 320
@@ -124,8 +124,9 @@ class HeadGradients:
     def gradients(
         self, group: list[NetworkInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
     ) -> npt.NDArray[np.float32]:
-        """Return the gradients without projection, (b, D) float32: for each layer, its weights row by row, then its
-        biases.
+        """Return the gradients without projection, (b, D) float32.
+
+        A gradient has one part for each layer: the weights of the layer row by row, and then its biases.
         """
         import torch
 

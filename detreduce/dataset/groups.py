@@ -63,8 +63,8 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
         The images.
     rule
         ``folder``: the group is the folder of the image file. Any other rule is a regular expression with parts in
-        parentheses. The group of an image is the text that these parts match in its name. For instance, ``(.+)_\d+``
-        gives the group ``video7`` for ``video7_00012.jpg``.
+        parentheses. The group of an image is the part of the image's name that the parentheses match. For instance,
+        ``(.+)_\d+`` gives the group ``video7`` for ``video7_00012.jpg``.
 
     Raises
     ------

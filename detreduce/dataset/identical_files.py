@@ -25,7 +25,10 @@ def identical_files(paths: Sequence[Path]) -> list[list[int]]:
 
 
 def _split_groups(groups: list[list[int]], key: Callable[[int], Hashable]) -> list[list[int]]:
-    """Split each group by a key. Leave out members whose key is None or does not occur twice in their group."""
+    """Split each group into parts whose members have the same key. Parts with only one member are left out.
+
+    Members whose key is None are also left out.
+    """
     split: list[list[int]] = []
     for group in groups:
         parts: dict[Hashable, list[int]] = {}

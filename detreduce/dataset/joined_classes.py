@@ -21,7 +21,7 @@ class JoinedClasses:
         The name of each class. The classes of the first split come first, in their order, followed by classes that
         occur only in other splits.
     numbers
-        For each split, the index in `names` of each class of the split. Keyed by the name of the split.
+        Maps the name of a split to the numbers of its classes. The number of a class is its index in `names`.
     disagreements
         Descriptions of ids that mean different classes in different splits. Empty if all ids agree.
     """

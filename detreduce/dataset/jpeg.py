@@ -35,7 +35,7 @@ for number, name in enumerate(sys.stdin.buffer.read().split(bytes(1))):
 
 
 def lacks_end_marker(path: Path) -> bool:
-    """Return whether a file is a JPEG file, whatever its suffix, that does not have its end marker.
+    """Return whether a file is a JPEG file without an end marker. The suffix of the file does not matter.
 
     Ultralytics rewrites such files in place, even if they are links to the original files. Only four bytes are read.
     Raise OSError if the file cannot be read.
@@ -63,7 +63,8 @@ def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
 def confirmed_damage(suspects: Sequence[Path]) -> list[tuple[Path, str]]:
     """Return the damaged files among `suspects`, each with libjpeg's message.
 
-    If the machine can start no process that decodes the files again, all suspects are returned.
+    The files are decoded again in child processes. If the machine cannot start such a process, all suspects are
+    returned.
     """
     if not suspects:
         return []

@@ -66,7 +66,8 @@ class Leaks:
         One entry for each image of a split that also occurs in an earlier split, as the same file or with the same
         bytes.
     alike
-        Images with the same name and file size as an image of an earlier split, but other bytes. They are not leaks.
+        Images that have the same name and file size as an image of an earlier split, but a different content. These
+        images are not leaks.
     """
 
     splits: Mapping[str, int]
@@ -75,7 +76,10 @@ class Leaks:
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:
-        """For each pair (earlier split, later split), how many images of the later one are also in the earlier one."""
+        """The number of leaks between two splits, keyed by (earlier split, later split).
+
+        For example, ``("train", "val"): 3`` means that three images of val are also in train.
+        """
         counts = dict.fromkeys(combinations(self.splits, 2), 0)
         for leak in self.pairs:
             counts[leak.other_split, leak.split] += 1
@@ -93,7 +97,10 @@ class Leaks:
 
     @property
     def train_is_measured(self) -> bool:
-        """Whether val or test is the train split itself, so that nothing would remain in train without the leaks."""
+        """Whether val or test consists of the same images as train.
+
+        In this case, no image would remain in train without the leaks.
+        """
         return any(self.is_whole(TRAIN, later) for later in self.splits if later != TRAIN)
 
     def is_whole(self, earlier: str, later: str) -> bool:
@@ -151,9 +158,10 @@ def find_leaks(splits: Mapping[str, DetectionDataset]) -> Leaks:
 
 
 def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> None:
-    """Raise InputError if images of val or test are also in train. The message names the first ones and what to do.
+    """Raise InputError if images of val or test are also in train.
 
-    `easier` is another way to train without these images, which the message mentions first.
+    The message names some of these images and says what to do. `easier` is another way to train without these images.
+    The message suggests it first.
     """
     found = leaks.in_train
     if not found:
@@ -192,7 +200,7 @@ class _Files:
         return cls(split, states, files)
 
     def by(self, rows: Iterable[int], *, named: bool) -> dict[tuple[str, int], list[int]]:
-        """Group some rows by the size of their files or, if `named` is True, by the names and sizes of their files.
+        """Group some rows by file size. If `named` is True, group them by file name and file size.
 
         Empty files are left out.
         """

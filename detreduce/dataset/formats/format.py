@@ -60,13 +60,13 @@ class Format:
         Returns whether a folder of images also contains labels in this format. It is called only if the folder does not
         contain a dataset file of any format.
     sure_files
-        Returns the paths in a folder at which a dataset file of this format can be, under names that only this format
-        uses. The files need not exist.
+        Returns the paths in a folder at which a dataset file of this format can be. Only this format uses these file
+        names. The files need not exist.
     likely_files
-        Like `sure_files`, but for names that other formats use too.
+        Returns further paths at which a dataset file of this format can be. Other formats use these file names too.
     images_for
-        The suffix of annotation files that do not name their images folder, so that the caller may pass ``images=``.
-        Empty if the format has no such files.
+        The suffix of annotation files that do not name their images folder, for example ``.json``. For such a file, the
+        caller may pass the folder as ``images=``. Empty if the format has no such files.
     load_path
         Loads a path that was accepted. Its arguments are the path, the split (or None) and the images folder (or None).
     load_yaml
@@ -78,17 +78,17 @@ class Format:
     labelled
         Whether the images have annotations.
     reads_from
-        Returns further folders that the format reads, besides images and labels, or absolute glob patterns (as str).
-        Nothing may be written there.
+        Returns other places that the format reads, in addition to images and labels. A place is a folder, or an
+        absolute glob pattern (as str). Nothing may be written to these places.
     read_licences
         Returns a function that maps an image id to a licence, or None if the files do not state licences.
     write
-        Writes a subset of a dataset in this format, in the same format.
+        Writes a subset of a dataset. The dataset and the subset both have this format.
     holds_out
         Whether `write` can also write new splits that are taken from the reduced split.
     convert
-        Writes a subset of a dataset in any format to this format, with a train and a val split. None if this is not
-        possible.
+        Writes a subset with a train and a val split in this format. The dataset may have any format. None if this is
+        not possible.
     """
 
     name: str

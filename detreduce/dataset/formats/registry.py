@@ -25,7 +25,7 @@ FORMATS = {
 
 
 def get_format(name: str) -> Format:
-    """Return the format with a name as in ``Source.format``. Raise KeyError if the name is unknown."""
+    """Return the format with this name, for example ``coco``. Raise KeyError if the name is unknown."""
     module, _, attribute = FORMATS[name].partition(":")
     return getattr(import_module(module), attribute)
 

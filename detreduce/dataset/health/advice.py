@@ -22,7 +22,7 @@ aquarium photographs.
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A result on one dataset: a sentence, and the heading above its table on the page of results."""
+    """A result on one dataset: a sentence about the result, and the heading of its table on the page of results."""
 
     sentence: str
     heading: str
@@ -61,12 +61,11 @@ class Advice:
     redundancy
         The clusters of near-duplicates. None if the images were not opened.
     class_ratio
-        The number of images of the most common class, divided by that number for the rarest class that is used. None if
-        there are no labels.
+        How uneven the classes are: the result of the function `class_ratio`. None if there are no labels.
     epochs
         The number of planned epochs. None if it was not given.
     one_class
-        Whether only one class is used, so that classes are neither even nor uneven.
+        Whether only one class is used. In this case, classes cannot be uneven.
     """
 
     split: str
@@ -81,7 +80,10 @@ class Advice:
 
     @property
     def passes(self) -> float | None:
-        """The planned number of images seen in a training, per effective image. None if either number is not known."""
+        """The planned number of images seen in a training, divided by the number of effective images.
+
+        None if one of the two numbers is not known.
+        """
         return None if self.redundancy is None or self.epochs is None else self.redundancy.passes(self.epochs)
 
     @property
@@ -138,9 +140,10 @@ class Advice:
 
 
 def class_ratio(images: Mapping[str, int]) -> float | None:
-    """Return the number of images of the most common class, divided by that number for the rarest class.
+    """Return how much more often the most common class occurs than the rarest class.
 
-    Classes that occur in no image are ignored. Return None if no class occurs in any image.
+    This is a ratio of two numbers of images. For example, if the classes occur in 100, 50 and 10 images, the result is
+    10. Classes that occur in no image are ignored. Return None if no class occurs in any image.
     """
     used = [count for count in images.values() if count]
     return max(used) / min(used) if used else None

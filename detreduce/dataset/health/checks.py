@@ -99,9 +99,10 @@ def _leaks(leaks: Leaks, data: Path, splits: Mapping[str, DetectionDataset]) -> 
 
 
 def _names(splits: Mapping[str, DetectionDataset]) -> Iterator[Finding]:
-    """Yield a finding about names that several classes share, if only one of these classes has boxes.
+    """Yield a finding about class names that several classes share.
 
-    If several of them have boxes, the name is listed as a problem instead.
+    This is only about names for which at most one class has boxes. If several classes with the same name have boxes,
+    the name is listed as a problem instead.
     """
     found = [one.text for one in find_repeated_names(splits.values()) if not one.mixes_boxes]
     if found:
@@ -208,19 +209,19 @@ def _outside(summary: DatasetSummary) -> Iterator[Finding]:
 
 
 def images_by_class(split: DetectionDataset) -> dict[str, int]:
-    """Return for each class name the number of images in a split that contain this class."""
+    """Map the name of each class to the number of images in a split that contain this class."""
     single = ~split.box_crowd
     pairs = np.unique(split.box_rows[single] * max(len(split.class_names), 1) + split.box_classes[single])
     return _by_name(split, pairs % max(len(split.class_names), 1))
 
 
 def boxes_by_class(split: DetectionDataset) -> dict[str, int]:
-    """Return for each class name the number of boxes in a split, without crowd regions."""
+    """Map the name of each class to its number of boxes in a split, without crowd regions."""
     return _by_name(split, split.box_classes[~split.box_crowd])
 
 
 def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:
-    """Return for each class name how often the class occurs in `classes`.
+    """Map the name of each class to the number of times that the class occurs in `classes`.
 
     If several classes have the same name, their numbers are added up.
     """

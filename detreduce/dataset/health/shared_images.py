@@ -35,10 +35,11 @@ class SharedImage(Protocol):
 
 
 def shared_advice(data: Path, splits: Mapping[str, DetectionDataset], shared: Iterable[SharedImage]) -> str:
-    """Return what to do about images that occur in two of the `splits`, in sentences.
+    """Return sentences that say what to do about images that occur in two of the `splits`.
 
-    The sentences name the files of the later split, because deleting all of them is enough. If both splits use the same
-    file, it should not be deleted but removed from one of the splits. `data` is the path of the dataset, for a command.
+    The sentences tell the user to delete the files of the later split. If both splits use the same file, the file must
+    be removed from one split, but not deleted. `data` is the path of the dataset. It is used in a command that lists
+    all images.
     """
     own: dict[Path, None] = {}
     common: dict[Path, None] = {}

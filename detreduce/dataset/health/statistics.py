@@ -40,8 +40,8 @@ class Positions:
     boxes
         The number of boxes.
     cells
-        (CELLS, CELLS): for each cell of a grid over the image, the number of boxes that cover it. The first cell is in
-        the top left corner.
+        (CELLS, CELLS) array for a grid over the image. Each value is the number of boxes that cover this cell. The
+        first cell is in the top left corner.
     centre
         The share of boxes whose centre is in the middle ninth of the image.
     """
@@ -77,16 +77,17 @@ def size_counts(split: DetectionDataset) -> list[int]:
 
 
 def per_image_counts(split: DetectionDataset) -> list[int]:
-    """Return how many images have a number of boxes in each bin of `PER_IMAGE`."""
+    """Return a histogram of the number of boxes per image, with the bins `PER_IMAGE`."""
     boxes = np.bincount(split.box_rows[~split.box_crowd], minlength=len(split))
     found: list[int] = np.histogram(boxes, [*PER_IMAGE, np.inf])[0].tolist()
     return found
 
 
 def together(split: DetectionDataset, most: int) -> tuple[list[str], IntArray]:
-    """Return the names of the `most` most common classes, and how often each two of them occur in the same image.
+    """Count how often the most common classes occur in the same image. `most` is the number of classes to use.
 
-    The counts are an (m, m) matrix. On its diagonal is the number of images that contain the class.
+    Return the m names of these classes and an (m, m) matrix. An entry is the number of images that contain both
+    classes. On the diagonal, it is the number of images that contain the class.
     """
     counts = images_by_class(split)
     names = sorted((name for name in counts if counts[name]), key=lambda name: (-counts[name], name))[:most]

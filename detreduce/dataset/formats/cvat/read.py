@@ -58,7 +58,7 @@ class CvatImage:
     left_out
         For each kind of shape that is not a box, the number of such shapes.
     faulty
-        Whether a shape that should give a box cannot be used.
+        Whether the image has a shape that should become a box but cannot be used.
     """
 
     name: str
@@ -83,14 +83,15 @@ class CvatFile:
 
     @property
     def split_of(self) -> dict[str, str]:
-        """The split to which each subset belongs, keyed by the name of the subset.
+        """The name of the split of each subset, as a dict from the names of subsets.
 
-        ``Train`` is train, and ``Validation`` is val. ``default`` is train, unless another subset is train.
+        The subset ``Train`` is the split train, and ``Validation`` is val. The subset ``default`` is train, unless
+        another subset is train.
         """
         return splits_of_subsets(image.subset for image in self.images)
 
     def images_of(self, split: str) -> list[CvatImage]:
-        """Return the images of a split. If the file has only one split, return all images, whatever the name is."""
+        """Return the images of a split. If the file has only one split, return all images and ignore `split`."""
         split_of = self.split_of
         single = len(set(split_of.values())) == 1
         return [image for image in self.images if single or split_of[image.subset] == split]
@@ -126,8 +127,8 @@ def load_cvat(source: Source, split: str) -> DetectionDataset:
     """Load one split of an annotations.xml. Images are not opened.
 
     Classes are the labels of the task or project that can have boxes, in the order of the file. Each rotated box,
-    polygon, ellipse or mask is replaced by the box around it. Points, lines, cuboids, skeletons and tags are left out
-    and listed as problems, and so are images whose file does not exist.
+    polygon, ellipse or mask is replaced by the box around it. Points, lines, cuboids, skeletons and tags are left out.
+    Images without a file are also left out. Everything that is left out is listed as a problem.
 
     Raise MissingFileError if none of the images exists, and InputError if the file is not CVAT for images.
     """

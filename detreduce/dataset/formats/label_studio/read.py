@@ -62,11 +62,11 @@ def default_images(file: Path) -> Path:
 def load_label_studio(source: Source, split: str) -> DetectionDataset:
     """Load an export. Each image is found by the file name in the path or URL of its task, and is not opened.
 
-    Classes are the labels in the file, sorted. If a task has several annotations, the one that is marked as ground
-    truth is used or, if there is none, the latest one. Cancelled annotations are never used. Each rotated rectangle,
-    ellipse or polygon is replaced by the box around it. Brush strokes and key points are left out and listed as
-    problems. A task without an annotation becomes a background image and is listed. A task whose image does not exist
-    is left out and listed.
+    Classes are the labels in the file, sorted. If a task has several annotations, the annotation that is marked as
+    ground truth is used. If none is marked, the latest annotation is used. Cancelled annotations are never used. Each
+    rotated rectangle, ellipse or polygon is replaced by the box around it. Brush strokes and key points are left out
+    and listed as problems. A task without an annotation becomes a background image and is listed. A task whose image
+    does not exist is left out and listed.
 
     Raise MissingFileError if none of the images exists, and InputError if the file is not a Label Studio export.
     """
@@ -118,7 +118,10 @@ def read_tasks(file: Path) -> list[dict[str, Any]]:
 
 
 def key_of(entry: Mapping[str, Any]) -> int | str | None:
-    """Return the id of a task or, if it has none, its reference to an image. Return None if both are missing."""
+    """Return the id of a task. If the id is missing, return the path or URL of the task's image.
+
+    Return None if both are missing.
+    """
     key = entry.get("id")
     return key if isinstance(key, int | str) and not isinstance(key, bool) else _find_reference(_data_of(entry))
 
@@ -129,7 +132,10 @@ def _data_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _read_images(entries: Sequence[Mapping[str, Any]], file: Path, problems: list[Problem]) -> Iterator[_Task]:
-    """Yield the tasks that name an image. Add the others to `problems`, and raise InputError if no task does."""
+    """Yield the tasks that name an image. Add a problem for each task that does not.
+
+    Raise InputError if no task names an image.
+    """
     missing = 0
     for number, entry in enumerate(entries, 1):
         key, reference = key_of(entry), _find_reference(_data_of(entry))
@@ -186,7 +192,10 @@ def _find_reference(data: Mapping[str, Any]) -> str | None:
 
 
 def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the type and the value of each region in a task's best annotation, with the size of the image added."""
+    """Yield the type and the value of each region in a task's best annotation.
+
+    The size of the image (``original_width``, ``original_height``) is added to each value.
+    """
     listed = entry.get("annotations") or entry.get("completions")
     given = [a for a in (listed if isinstance(listed, list) else ()) if isinstance(a, Mapping)]
     valid = [a for a in given if not a.get("was_cancelled") and not a.get("skipped")]
@@ -212,7 +221,10 @@ def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, 
 
 
 def _weigh_annotation(annotation: Mapping[str, Any]) -> tuple[bool, str]:
-    """Return the sort key of an annotation: the best is marked as ground truth or, if none is, was changed last."""
+    """Return the sort key of an annotation. The best annotation has the largest key.
+
+    Annotations that are marked as ground truth are better than others. Then, later changes are better.
+    """
     when = annotation.get("updated_at") or annotation.get("created_at") or ""
     return bool(annotation.get("ground_truth")), str(when)
 
@@ -300,7 +312,10 @@ def _turn_rectangle(corner: Pair, sides: Pair, degrees: float, image: tuple[int,
 
 
 def _bound_ellipse(centre: Pair, radii: Pair, degrees: float, image: tuple[int, int]) -> list[Pair]:
-    """Return two opposite corners, as fractions, of the box around an ellipse that is rotated about its centre."""
+    """Return two opposite corners of the box around a rotated ellipse, as fractions of the image.
+
+    The ellipse is rotated about its centre.
+    """
     (x, y), (width, height), angle = centre, image, math.radians(degrees)
     a, b = radii[0] * width, radii[1] * height
     across = math.hypot(a * math.cos(angle), b * math.sin(angle)) / width

@@ -21,7 +21,10 @@ from detreduce.dataset.splits import choose_split
 
 
 def accepts_file(file: Path) -> bool:
-    """Return whether a file contains a JSON list that is not known to have another format."""
+    """Return whether a file may be an export of Label Studio.
+
+    The file must contain a JSON list, and nothing in it must be typical of another format.
+    """
     return holds_list(file) and kind_of_json(file) in (LABEL_STUDIO_JSON, None)
 
 

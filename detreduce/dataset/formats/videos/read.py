@@ -93,7 +93,7 @@ def _list_files(source: Source, split: str, problems: list[Problem]) -> dict[str
 
 
 def _unique(name: str, used: dict[str, Path]) -> str:
-    """Return the name, with a number in front if another folder of the split contains a file with this name."""
+    """Return a name that is not in `used`. If `name` is used, a number is put in front, for example ``2/name``."""
     found, number = name, 2
     while found in used:
         found, number = f"{number}/{name}", number + 1
@@ -101,9 +101,10 @@ def _unique(name: str, used: dict[str, Path]) -> str:
 
 
 def _names_of_videos(videos: list[str], images: list[str]) -> dict[str, str]:
-    """Return for each video how the names of its frames begin. This is the name of the video without its suffix.
+    """Map each video to the text with which the names of its frames begin.
 
-    The suffix is kept if another video would have frames with the same names, or if an image has such a name.
+    This text is the name of the video without its suffix. The suffix is kept if two videos would otherwise have frames
+    with the same names, or if an image already has such a name.
     """
     stems = {name: str(PurePosixPath(name).with_suffix("")) for name in videos}
     counts = Counter(stems.values())

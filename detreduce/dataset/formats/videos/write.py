@@ -29,9 +29,9 @@ _COLUMNS = ("image", "video", "frame", "time", "rank")
 def write_videos(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the chosen frames and images with `placer`. Return a function that loads the written split from `target`.
 
-    The output is a dataset of images: a folder of images for each split, and a data.yaml. ``frames.csv`` lists the
-    video of each frame, its number, its time in seconds, and its rank, which is its position in the order of choice
-    (counted from 1).
+    The output is a dataset of images: a folder of images for each split, and a data.yaml. ``frames.csv`` has one row
+    for each frame: its video, its number, its time in seconds and its rank. The frame that was chosen first has the
+    rank 1.
     """
     source, own = choice.dataset.source, choice.dataset.split
     splits = choice.load_records()

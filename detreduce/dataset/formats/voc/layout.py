@@ -44,8 +44,9 @@ class VocLayout:
 def find_voc_layout(root: Path) -> VocLayout | None:
     """Return the layout of a VOC folder, or None if the folder is not a VOC folder.
 
-    A VOC folder contains Annotations and JPEGImages, or an images folder and an annotations folder with XML files (as
-    written by Label Studio, or common on Kaggle). Upper and lower case do not matter.
+    An official VOC folder contains the folders Annotations and JPEGImages. A folder with the folders images and
+    annotations also counts, if annotations contains XML files. Label Studio and many datasets on Kaggle use these
+    names. Upper and lower case do not matter.
     """
     names = _folders_in(root)
     notes, images = _find(names, _NOTES), _find(names, _IMAGES)
@@ -59,9 +60,10 @@ def find_voc_layout(root: Path) -> VocLayout | None:
 
 
 def find_layout_beside(root: Path) -> VocLayout | None:
-    """Return the layout of a folder in which VOC XML files are next to their images (labelImg, Roboflow), or None.
+    """Return the layout of a folder in which VOC XML files are next to their images, or None for any other folder.
 
-    The files are in the folder itself, or in subfolders called train, valid or test.
+    LabelImg and Roboflow write such folders. The files are in the folder itself, or in subfolders called train, valid
+    or test.
     """
     places = [root, *split_folders(root).values()]
     return VocLayout(_BESIDE, _BESIDE, "ImageSets/Main") if any(map(_has_pair, places)) else None
@@ -91,9 +93,7 @@ def _folders_in(root: Path) -> list[str]:
 
 
 def _find(names: list[str], wanted: Iterable[str]) -> str | None:
-    """Return the name in `names` that matches the first of the `wanted` names, exactly if possible, otherwise in any
-    case.
-    """
+    """Return the first of the `wanted` names that is in `names`. If there is none, ignore upper and lower case."""
     for name in wanted:
         if name in names:
             return name

@@ -247,7 +247,7 @@ def _images_by_stem(folder: Path, problems: list[Problem]) -> dict[str, list[str
 def _find_stem(note: _Note | None, stem: str, images: Mapping[str, Sequence[str]]) -> str:
     """Return the path without suffix of the image that belongs to an XML file.
 
-    It equals the path of the XML file or, if there is no such image, the name in its <filename>.
+    This is the path of the XML file itself if there is such an image. Otherwise, it is the name in <filename>.
     """
     if stem in images or note is None:
         return stem
@@ -280,7 +280,7 @@ def _make_records(
 ) -> tuple[ImageRecord, ...]:
     """Return the records of a split, sorted by name.
 
-    `rows` maps the name of an image to its stem and its XML or None.
+    `rows` maps the name of each image to a pair: the path without suffix, and the content of the XML file or None.
     """
     boxes = BoxCollector()
     folder = voc_layout(root).images

@@ -49,9 +49,10 @@ def load_yaml(description: Description, split: str) -> DetectionDataset:
 
 
 def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
-    """Return the splits of a YAML, in which for example ``train: trainval`` names a list in ImageSets/Main.
+    """Return the splits of a YAML.
 
-    If the YAML has no such keys, each list in ImageSets/Main is a split.
+    The YAML can name a list in ImageSets/Main for each split, for example ``train: trainval``. If it names none, each
+    list in ImageSets/Main is a split.
     """
     if not is_voc_folder(root) and not has_voc_beside(root):
         raise MissingFileError(

@@ -1,4 +1,4 @@
-"""Write a Pascal VOC subset: copies of XML files, links to images, and ImageSets lists without the other images."""
+"""Write a Pascal VOC subset: copies of XML files, links to the chosen images, and lists without the other images."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
 def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[str]) -> set[str]:
     """Return the names of the images that the output will not contain.
 
-    These images were not chosen, and are not in a split that stays unchanged.
+    An image is removed if it was not chosen and no unchanged split contains it.
     """
     own = {record.name for record in choice.dataset}
     unchanged: set[str] = set()
@@ -164,10 +164,10 @@ def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
 
 
 def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
-    """Return the name of the image for each path without suffix (stem) that a list can use.
+    """Map each path without suffix (stem) that a list can contain to the name of its image.
 
-    A list can use the stem of an XML file or of an image. If a stem belongs to an XML file and to a different image,
-    the image of the XML file is used.
+    The stem is the path of an XML file or of an image. If an XML file and another image have the same stem, the image
+    of the XML file is used.
     """
     stems: dict[str, str] = {}
     notes = voc_layout(root).notes

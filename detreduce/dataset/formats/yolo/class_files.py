@@ -1,7 +1,8 @@
-"""Compare the class names in a data.yaml with class files next to the labels, where a number may mean another class.
+"""Compare the class names in a data.yaml with the class files next to the labels.
 
-Exports of labelImg and Label Studio contain a classes.txt, and exports of Roboflow a data.yaml. Labels store only
-numbers. Therefore, if a data.yaml combines several exports, a class number may mean another class in each of them.
+Labels store only class numbers. If a data.yaml combines several exports, the same number may mean different classes in
+these exports. The class files show this: a classes.txt in exports of labelImg and Label Studio, and a data.yaml in
+exports of Roboflow.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
 
 
 def class_file_problems(file: Path, root: Path, places: Iterable[Path], names: Sequence[str]) -> list[Problem]:
-    """Return a problem for each class file below `root` that gives a class another name than `names` does.
+    """Return a problem for each class file below `root` whose class names differ from `names`.
 
-    `names` are the class names in `file`, and `places` are the images folders of a split.
+    `file` is the data.yaml, and `names` are its class names. `places` are the images folders of a split.
     """
     problems = []
     for other, theirs in _find_class_files(file, root, places).items():
@@ -37,7 +38,10 @@ def class_file_problems(file: Path, root: Path, places: Iterable[Path], names: S
 
 
 def check_class_files(file: Path, root: Path, places: Iterable[Path], names: Sequence[str]) -> None:
-    """Raise InputError if two class files give a class different names, because some labels then mean another class."""
+    """Raise InputError if two class files give the same class number different names.
+
+    In this case, the labels next to one of these files have wrong class numbers.
+    """
     meaning: dict[int, tuple[str, Path]] = {}
     for other, theirs in _find_class_files(file, root, places).items():
         for number, name in enumerate(theirs[: len(names)]):
@@ -53,8 +57,8 @@ def check_class_files(file: Path, root: Path, places: Iterable[Path], names: Seq
 def _find_class_files(file: Path, root: Path, places: Iterable[Path]) -> dict[Path, list[str]]:
     """Return the class names in each class file that applies to the images.
 
-    For each images folder, the class file that is nearest to its labels is used. The file of the dataset itself is left
-    out.
+    For each images folder, the class file that is nearest to its labels is used. The data.yaml itself, `file`, is not
+    returned.
     """
     found: dict[Path, list[str]] = {}
     for place in places:

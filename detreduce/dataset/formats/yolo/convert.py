@@ -191,9 +191,12 @@ def _format_number(value: float) -> str:
 def make_data_yaml(
     header: str, own: str, splits: Sequence[str], names: Sequence[str], others: Mapping[str, Any] | None = None
 ) -> str:
-    """Return the text of the data.yaml. If there is no train or val split, name another split in its place and warn.
+    """Return the text of a data.yaml.
 
-    `header` is the comment in the first line. `own` is the split to name instead. `others` contains further keys.
+    Ultralytics needs a train and a val split. If one is missing, another split is named in its place, with a warning.
+    For val, this is the test split if there is one. Otherwise, it is the split `own`.
+
+    `header` is the comment in the first line. `others` contains further keys.
     """
     lines = [f"# {header}\n"]
     lines += [f"{split}: images/{split}\n" for split in splits]

@@ -70,7 +70,7 @@ def load_mapping(text: str) -> dict[Any, Any]:
 def read_yolo_licence(dataset: DetectionDataset) -> LicenceOf | None:
     """Return a function that maps an image id to a licence, or None if the data.yaml does not state a licence.
 
-    The licence, which is the same for all images, is stated under ``license``, ``licence`` or ``roboflow: license``.
+    All images have the same licence. It is stated under ``license``, ``licence`` or ``roboflow: license``.
     """
     try:
         content = load_mapping(read_text(dataset.source.path, YAMLS, errors="ignore"))

@@ -45,7 +45,10 @@ def as_data_yaml(description: Description) -> str:
 
 
 def list_other_files(file: Path) -> list[Path]:
-    """Return those files of an export that are not images, labels or lists, starting with `file`."""
+    """Return `file` and the other files of an export, without images, labels and lists.
+
+    For example, the result is classes.txt and notes.json.
+    """
     if file.name == CLASSES:
         return [path for path in (file, file.with_name(NOTES)) if is_regular(path)]
     return [file, _find_names_file(file, _read_pairs(file))]
@@ -122,10 +125,11 @@ def _find_names_file(file: Path, pairs: Mapping[str, str]) -> Path:
 
 
 def _strip_prefix(file: Path, value: str) -> str:
-    """Return a path that obj.data names, without the prefix ``data/`` if only the path without this prefix exists.
+    """Return a path that obj.data contains, without the prefix ``data/`` if necessary.
 
-    CVAT writes the prefix, although its archives do not contain a folder ``data``. Raise InputError if the path leads
-    to a file outside the folder of obj.data, directly or through links.
+    CVAT writes this prefix, although its archives do not contain a folder ``data``. The prefix is removed if only the
+    path without it exists. Raise InputError if the path leads to a file outside the folder of obj.data, directly or
+    through links.
     """
     folder = file.parent
     bare = value.removeprefix(PREFIX)

@@ -1,4 +1,7 @@
-"""Rename images of other formats so that ultralytics finds them: it skips hidden files and needs known suffixes."""
+"""Give images of other formats names that ultralytics accepts.
+
+Ultralytics skips hidden files and files without the suffix of an image.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ def count_renamed(split: str, records: Sequence[ImageRecord], places: Sequence[P
 def missing_suffix(record: ImageRecord) -> str | None:
     """Return the suffix to add to the name of an image, or None if ultralytics cannot read the image.
 
-    It is an empty string if the name already has the suffix of an image.
+    If the name already has the suffix of an image, return an empty string.
     """
     if os.path.splitext(record.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122 (100,000 calls)
         return ""

@@ -111,7 +111,10 @@ def _check_row(
 
 
 def _judge_file(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None, labels: Labels) -> None:
-    """Set `refused`, and correct the findings that contradict it. It is called only for a file with findings."""
+    """Set `refused` for a label file with findings, and make the findings agree with it.
+
+    For example, if ultralytics uses the image after all, no finding may say that the image is left out.
+    """
     why = why_refused(data, n_classes, kpt_shape)
     labels.refused = why is not None
     if why is None:
@@ -132,7 +135,7 @@ def _decode(data: bytes, labels: Labels) -> str:
 
 
 def _describe_text(fields: Sequence[str]) -> str:
-    """Describe the first field of a line that is not a number."""
+    """Return a description of the first field in a line that is not a number."""
     for value in fields:
         try:
             float(value)

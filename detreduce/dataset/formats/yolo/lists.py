@@ -16,7 +16,10 @@ PREFIX = "data/"
 
 
 def read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
-    """Return the images in a list file that exist, each at the first of its `listed_places` that exists."""
+    """Return the paths of the images in a list file. Add a problem for each image that does not exist.
+
+    A line may refer to several paths (see `listed_places`). The first one that exists is used.
+    """
     data = read_regular(file, LISTS)
     lines, latin = text_lines(data), False
     paths = []
@@ -72,7 +75,7 @@ def _first_file(places: Iterable[str]) -> str | None:
 
 
 def _describe_form(file: Path, data: bytes, lines: list[str], backslashes: list[int]) -> list[Problem]:
-    """Return problems for what detreduce understands in a list but ultralytics does not."""
+    """Return a problem for each property of a list that detreduce accepts and ultralytics does not, such as UTF-16."""
     found = []
     if is_utf16(data):
         found.append(Problem(file, "UTF-16; ultralytics cannot read this list. Save the list as UTF-8"))

@@ -17,9 +17,10 @@ DEFAULT = "masks"
 def masks_folder(content: Mapping[Any, Any], root: Path) -> str | None:
     """Return the name of the masks folder that ultralytics uses, or None if the dataset has no masks.
 
-    If the key is missing, ultralytics uses a folder ``masks`` in the root of the dataset. The name replaces ``images``
-    in the path of an image. Therefore, a path that leads out of the dataset cannot be written, and counts as no masks
-    folder.
+    The key ``masks_dir`` in `content` states the name. If this key is missing, ultralytics uses the folder ``masks`` in
+    the root of the dataset. To find a mask, ultralytics replaces ``images`` in the path of an image with this name.
+
+    If the name leads out of the dataset, detreduce cannot write the masks, so the result is None.
     """
     named = content.get(KEY)
     if named is None:

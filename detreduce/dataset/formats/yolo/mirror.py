@@ -1,4 +1,4 @@
-"""Map the files of a YOLO dataset to relative paths in the output, which never lead out of the output folder."""
+"""Map the files of a YOLO dataset to relative paths in the output. These paths never lead out of the output folder."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Mirror:
     Attributes
     ----------
     root
-        The folder of the dataset. A path below it keeps its path relative to this folder.
+        The folder of the dataset. Files below `root` keep their path relative to `root`.
     prefix
-        The folder in the output for the paths below `root`.
+        The folder in the output for files below `root`.
     anchor
-        A folder that contains all other paths, which keep their path relative to this folder.
+        A folder that contains all files outside `root`. These files keep their path relative to `anchor`.
     outside
-        The folder in the output for the other paths.
+        The folder in the output for files outside `root`.
     places
         A cache of the path in the output for each original path. It can have 100,000 entries.
     """
@@ -56,9 +56,9 @@ class Mirror:
 def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
     """Create a `Mirror` whose paths allow ultralytics to find the label file of each image.
 
-    Ultralytics replaces the last ``/images/`` in the absolute path of an image with ``/labels/``. If the output folder
-    is itself inside a folder called ``images``, and an image has no folder ``images`` of its own, ultralytics would
-    replace the wrong part. In this case, the files are written below a new folder ``images``.
+    To find a label file, ultralytics replaces the last ``/images/`` in the absolute path of an image with ``/labels/``.
+    This can be the wrong part of the path: the output folder may itself be inside a folder called ``images``, for
+    example ``/data/images/reduced/a.jpg``. In this case, the files are written below a new folder ``images``.
     """
     root = absolute(root)
     paths = [absolute(path) for path in images]
@@ -100,7 +100,10 @@ def _has_images(path: str) -> bool:
 
 
 def _find_anchor(paths: list[Path]) -> Path:
-    """Return the deepest folder that contains all paths and, for each path, its last folder called ``images``."""
+    """Return the deepest folder that contains all paths, including the last folder ``images`` of each path.
+
+    For example, the result for ``/a/images/1.jpg`` and ``/a/images/2.jpg`` is ``/a``, not ``/a/images``.
+    """
     anchor = Path(os.path.commonpath([path.parent for path in paths]))
     if IMAGES in anchor.parts and not all(IMAGES in path.relative_to(anchor).parts[:-1] for path in paths):
         last = len(anchor.parts) - 1 - anchor.parts[::-1].index(IMAGES)

@@ -89,7 +89,7 @@ def read_class_names(description: Description) -> tuple[str, ...]:
 
 
 def _read_kpt_shape(description: Description) -> tuple[int, int] | None:
-    """Return the number of keypoints and of values per keypoint, or None.
+    """Return ``kpt_shape`` as (number of keypoints, values per keypoint), or None if the key is missing.
 
     Raise InputError if ``kpt_shape`` is invalid.
     """
@@ -176,9 +176,10 @@ def _resolve_splits(
 
 
 def _resolve_entry(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[list[Path], bool]:
-    """Return the existing paths that an entry of data.yaml may refer to, and whether they differ from the written path.
+    """Return the existing paths that an entry of data.yaml refers to.
 
-    The places that were searched are added to `tried`.
+    The second value is True if they are not at the place that the entry states. The places that were searched are added
+    to `tried`.
     """
     stripped = entry.replace("\\", "/")
     while stripped.startswith("../"):
@@ -207,9 +208,10 @@ class SplitFiles:
     names
         The name of each image, keyed by the absolute path of the image.
     label_roots
-        All label files below each labels folder, keyed by the folder.
+        The label files below each labels folder, keyed by the path of the labels folder.
     linked_folders
-        The target of each images folder that is a link. Only links without labels next to them are listed.
+        The target of each images folder that is a link, keyed by the path of the link. A link with labels next to it is
+        not listed.
     """
 
     names: dict[str, str] = field(default_factory=dict)

@@ -62,7 +62,8 @@ def _bounds(row: Values) -> Values:
 def _check_table(table: Values, points: Values, n_classes: int) -> str | None:
     """Return what is wrong with the values of a file, or None.
 
-    `table` has a row (class, cx, cy, w, h, ...) for each line. `points` contains those values that must be at most 1.
+    `table` has a row (class, cx, cy, w, h, ...) for each line. `points` contains only the coordinates. They must be at
+    most 1.
     """
     # each of these comparisons is False for NaN
     if not points.max() <= np.float32(1 + TOLERANCE):

@@ -97,7 +97,10 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
 
 
 def _write_lists(choice: Choice, placer: Placer) -> None:
-    """Write a list of the chosen images at their original paths, in the order of the choice, and a data.yaml."""
+    """Write a list of the chosen images and a data.yaml that names this list.
+
+    The list contains the original paths of the images, in the order of the choice.
+    """
     source = choice.dataset.source
     entries: dict[str, list[str]] = {}
     for split, split_source in source.splits.items():
@@ -153,10 +156,10 @@ def _make_entries(
     extras: Extras,
     placer: Placer,
 ) -> list[str]:
-    """Return the new value for the key of a split (such as ``train:``) in data.yaml, and write the lists that it names.
+    """Write the lists of a split, and return the new value for its key in data.yaml (such as ``train:``).
 
-    The original folders and lists are used if, in the output, they give exactly the images of the split. Otherwise, a
-    new list is written, for example if a folder also contains images of another split.
+    The original folders and lists are used if, in the output, they contain exactly the images of the split. Otherwise,
+    a new list is written, for example if a folder also contains images of another split.
     """
     records = splits[split]
     wanted = {mirror(record.path) for record in records}
@@ -200,12 +203,11 @@ def _find_free_name(split: str, placer: Placer) -> PurePosixPath:
 def _filter_list(
     path: Path, records: Sequence[ImageRecord], mirror: Mirror
 ) -> list[tuple[PurePosixPath | None, bytes]]:
-    """Return the lines of a list file for the images in `records`, each with the path of its image in the output.
+    """Return the lines of a list file for the images in `records`, as pairs (path of the image in the output, line).
 
-    A line that does not name an image (a blank line or a comment) stays unchanged, and its path is None. A line that
-    begins with ``./`` stays unchanged if it is correct in the output and has no blanks around the path. Any other line
-    is rewritten to begin with ``./``, because ultralytics reads only such lines relative to the list. The lines are
-    encoded as UTF-8.
+    Blank lines and comments stay unchanged, and their path is None. Lines that are already correct in the output also
+    stay unchanged. All other lines are rewritten to begin with ``./``, because ultralytics reads only such lines
+    relative to the list. The lines are encoded as UTF-8.
     """
     places = {str(absolute(record.path)): mirror(record.path) for record in records}
     home = mirror(path).parent
@@ -282,9 +284,10 @@ def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequen
 
 
 def _shape_value(old: object, entry: Sequence[str]) -> Change:
-    """Return the new value for a key: a list if the old value was a list, otherwise a string if one entry is enough.
+    """Return the new value for a key of data.yaml.
 
-    A path that stays the same keeps its spelling, for example ``./train/``.
+    The value is a list if the old value was a list of the same length. Otherwise, it is a string for one entry, and a
+    list for several entries. If a path stays the same, it keeps its spelling, for example ``./train/``.
     """
     if isinstance(old, list) and len(old) == len(entry):
         return [_keep_spelling(before, after) for before, after in zip(old, entry, strict=True)]

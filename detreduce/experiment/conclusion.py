@@ -28,7 +28,11 @@ CONFIRMING_SEEDS = 7
 """Number of new seeds in the experiment that is recommended to confirm the best method."""
 NAME = ACCURACIES[MEASURE]
 LEAST_LEAD = 0.005
-"""Two mAP with a smaller difference, which is not shown, count as about the same."""
+"""Two mAP with a smaller difference, which is not shown, count as about the same, if their interval is narrow."""
+WIDE, WIDE_SHARE = 0.02, 0.1
+"""An interval is wide if half of its width is more than `WIDE` and more than `WIDE_SHARE` of the mAP of all images."""
+_REUSED = "; finished trainings are used again"
+_MORE_SEEDS = f"More seeds show smaller differences{_REUSED}."
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,28 @@ class Conclusion:
 
 def conclude(outcome: Outcome) -> Conclusion:
     """Return the conclusion of an experiment about its subsets and its recipes."""
+    return _without_leaks(outcome, _conclude(outcome))
+
+
+def _without_leaks(outcome: Outcome, found: Conclusion) -> Conclusion:
+    """Return a conclusion whose next run leaves out the leaks of the data, if there are any.
+
+    All trainings of this run use other data, so it needs a ledger of its own.
+    """
+    leaks = outcome.leaks
+    if leaks is None or not found.overrides or leaks.dropped or any(one.whole for one in leaks.shared):
+        return found
+    text = found.next.replace(_REUSED, "")
+    return replace(
+        found,
+        next=f"{text} The new run leaves the leaks out, so it repeats all trainings in a new ledger.",
+        overrides=(*found.overrides, "reduce.drop_leaked=true"),
+        confirms=True,
+    )
+
+
+def _conclude(outcome: Outcome) -> Conclusion:
+    """Return the conclusion of an experiment, without regard to leaks."""
     recipes, subsets = advise_recipes(outcome), _conclude_subsets(outcome)
     if recipes is None or outcome.nothing_learnt:
         return subsets
@@ -97,7 +123,7 @@ def conclude(outcome: Outcome) -> Conclusion:
     found = recipes.found
     judged = found is not None and _is_judged(found)
     kind = next((word for word in (BETTER, WORSE) if _starts(found, word)), OPEN if judged else UNKNOWN)
-    more = "" if kind in (BETTER, WORSE) else "More seeds show smaller differences; finished trainings are used again."
+    more = "" if kind in (BETTER, WORSE) else _MORE_SEEDS
     again = _more_seeds((found.seeds if found else 0) + 4)[1:] if more else ()
     verdict = found.verdict if found else "not known"
     return Conclusion(kind, recipes.sentence, verdict, verdict, recipes.best, more, again, against="the control")
@@ -196,7 +222,8 @@ def _none_better(outcome: Outcome, ranked: Sequence[Summary], found: Sequence[Co
         images = f"{title_of(best.method)} at {keep_in_words(best.keep)}"
         lead = f"leads by {fixed(leads.difference, 3)} {NAME}, which may be chance"
         if leads.difference < LEAST_LEAD:
-            lead = f"and random images are about the same in {NAME}"
+            lead = too_wide(outcome, leads)
+            lead = f"and random images: {lead}" if lead else f"and random images are about the same in {NAME}"
         text = f"No method is shown to be better than random images: {images} {lead}"
     equal = _found(outcome, best, EQUAL_ITERATIONS)
     if _starts(equal, WORSE):
@@ -204,6 +231,20 @@ def _none_better(outcome: Outcome, ranked: Sequence[Summary], found: Sequence[Co
         text += f"; {_fewer_steps(equal)}"
     against_equal = equal.verdict if equal else ""
     return Conclusion(kind, f"{text}.", verdict, against_equal, best, more, overrides, confirms=bool(overrides))
+
+
+def too_wide(outcome: Outcome, item: Comparison) -> str:
+    """Return a few words with the interval of a difference if it is wide, or an empty string.
+
+    A wide interval also contains differences that matter, so the two sides are not known to be about the same.
+    """
+    if item.low is None or item.high is None:
+        return "too few seeds to tell (the uncertainty of the difference is not known)"
+    full = max((one.mean[MEASURE] for one in outcome.summaries if one.method == FULL), default=0.0)
+    if (item.high - item.low) / 2 <= max(WIDE, WIDE_SHARE * full if math.isfinite(full) else 0.0):
+        return ""
+    ends = (fixed(end, 3, sign=True) for end in (item.low, item.high))
+    return f"too few seeds to tell (difference between {' and '.join(ends)})"
 
 
 def _fewer_steps(equal: Comparison) -> str:
@@ -257,7 +298,7 @@ def _conclude_cleaning(outcome: Outcome, best: Summary) -> Conclusion:
         full.verdict if full else "not known",
         equal.verdict if equal else "",
         best,
-        "More seeds show smaller differences; finished trainings are used again." if kind == OPEN else "",
+        _MORE_SEEDS if kind == OPEN else "",
         _more_seeds(again) if kind == OPEN else (),
         against="all images",
     )
@@ -342,7 +383,7 @@ def _not_judged(outcome: Outcome, best: Summary, found: Sequence[Comparison]) ->
         verdict,
         _against(outcome, best, EQUAL_ITERATIONS),
         best,
-        f"Run at least {enough} seeds; finished trainings are used again.",
+        f"Run at least {enough} seeds{_REUSED}.",
         _more_seeds(enough),
     )
 

@@ -32,7 +32,7 @@ from detreduce.experiment.overview import Overview, PlannedCells, overview, shar
 from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.searches.clean_train import drop_leaks
 from detreduce.experiment.searches.dropped_leaks import DroppedLeaks, keep_dropped
-from detreduce.experiment.searches.leakage import keep_leakage, read_leakage
+from detreduce.experiment.searches.leakage import has_leakage, keep_leakage, read_leakage
 from detreduce.experiment.searches.leaks import LeakWarning, keep_leaks, leak_warning
 from detreduce.experiment.searches.near_duplicates import keep_near_duplicates
 from detreduce.experiment.searches.remaining import with_counts
@@ -162,11 +162,20 @@ class PreparedExperiment:
 
     @property
     def leak_warning(self) -> LeakWarning | None:
-        """A warning if images of val or test are also in train. Otherwise None.
+        """A warning if images of val or test are also in train. Otherwise None. No image is opened.
 
-        No image is opened to find them.
+        Files are compared. The comparison of pixels is used if the ledger already has its result for these images.
         """
-        return leak_warning({}, self._experiment.leaks.to_dict(0), dropped=self.dropped is not None)
+        known = has_leakage(self.ledger, self._experiment.identity.data)
+        pixels = read_leakage(self.ledger) if known else {}
+        return leak_warning(pixels, self._experiment.leaks.to_dict(0), dropped=self.dropped is not None)
+
+    @property
+    def pixels_compared(self) -> bool:
+        """Whether the pixels of the splits were compared before: with ``reduce.drop_leaked``, or in the ledger."""
+        if self.dropped is not None:
+            return True
+        return has_leakage(self.ledger, self._experiment.identity.data) and "counts" in read_leakage(self.ledger)
 
     def check_leaks(self) -> None:
         """Raise InputError if images of val or test are also in train, unless `allow_leaks` is set.
@@ -227,6 +236,9 @@ class PreparedExperiment:
                 f"There was no search for images that are in two splits, because {why}. "
                 "`detreduce duplicates` searches for them."
             )
+        if missing and (warning := self.leak_warning) is not None:
+            # before the trainings, which may take hours
+            say(f"Warning: {warning.line}")
         plan = [cell.to_dict() for cell in experiment.plan]
         self.ledger.write_json("plan.json", plan)
         content = self.settings.model_dump(mode="json")

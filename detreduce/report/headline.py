@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from detreduce.display.numbers import fixed, fixed_with_spread, less_or_more
-from detreduce.experiment.conclusion import is_cleaned
+from detreduce.experiment.conclusion import is_cleaned, too_wide
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.recipe_advice import advise_recipes
 from detreduce.experiment.statistics.summary import Summary
@@ -103,7 +103,10 @@ def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
         verdicts = {item.verdict for item in found if not item.verdict.startswith("worse")}
         if len(found) == 1 and verdicts:
             lead = fixed(found[0].difference, 3, sign=True)
-            parts.append(f" {found[0].method} compared with random ({lead}): {verdicts.pop()}.")
+            verdict = verdicts.pop()
+            if verdict.startswith("no difference"):
+                verdict = too_wide(outcome, found[0]) or verdict
+            parts.append(f" {found[0].method} compared with random ({lead}): {verdict}.")
         else:
             parts.append(f" None of the {len(found)} other methods is shown better than random.")
     return "".join(parts)

@@ -11,6 +11,7 @@ import pytest
 
 from detreduce.experiment.conclusion import conclude, only_cleans, ranked_subsets
 from detreduce.experiment.outcome import Outcome
+from detreduce.experiment.searches.leaks import leak_warning
 from detreduce.experiment.statistics.comparison import TOO_FEW, compare_methods
 from detreduce.experiment.statistics.pairs import random_reference
 from detreduce.experiment.statistics.summary import summarise_cells
@@ -99,6 +100,28 @@ def test_a_lead_that_is_not_shown_has_a_number_unless_it_is_tiny() -> None:
     tiny = conclude(outcome({**RANDOM, ("csod", 0.1): 0.3005}, seeds=3)).sentence
     assert "csod at 10 % leads by 0.006 mAP50-95, which may be chance" in lead
     assert "csod at 10 % and random images are about the same in mAP50-95" in tiny
+
+
+def test_a_small_lead_with_a_wide_interval_is_not_about_the_same() -> None:
+    narrow = outcome({**RANDOM, ("csod", 0.1): 0.3005}, seeds=3)
+    for half, same in ((0.019, True), (0.29, False)):
+        ends = [replace(item, low=item.difference - half, high=item.difference + half) for item in narrow.comparisons]
+        found = replace(narrow, comparisons=ends)
+        said = conclude(found).sentence
+        assert ("about the same" in said) == same
+        assert ("too few seeds to tell (difference between -0.2" in said) != same
+        assert any("too few seeds to tell (difference between -0.2" in one for one in headline(found)) != same
+
+
+def test_the_next_run_leaves_out_the_leaks_in_a_ledger_of_its_own() -> None:
+    few = outcome({**RANDOM, ("csod", 0.1): 0.9}, seeds=1)
+    leaks = leak_warning({"counts": {"train / val": {"exact": 1, "near": 2, "of": 9}}}, {})
+    assert leaks is not None
+    found = conclude(replace(few, leaks=leaks))
+    assert found.command(Path("runs/a")).endswith("reduce.drop_leaked=true --output runs/a-confirm")
+    assert "used again" not in found.next and "repeats all trainings" in found.next
+    for kept in (None, replace(leaks, dropped=True)):
+        assert "drop_leaked" not in conclude(replace(few, leaks=kept)).command(Path("runs/a"))
 
 
 def test_a_lead_that_is_not_shown_is_compared_again_with_new_seeds_in_another_ledger() -> None:

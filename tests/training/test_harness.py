@@ -21,6 +21,7 @@ from tiny_dataset import make_tiny, snapshot
 
 from detreduce.dataset import load_dataset
 from detreduce.dataset.write import write_subset
+from detreduce.display.listener import listening
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.training import harness
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
@@ -473,6 +474,15 @@ def test_runs_get_names_of_their_own(tiny: Path, tmp_path: Path, monkeypatch: py
     assert len(view) == 24
     assert all(record.path.is_symlink() for record in view)
     assert not any(record.label_path.is_symlink() for record in view if record.label_path)
+
+
+def test_before_a_training_a_line_says_that_no_pixels_were_compared(tiny: Path, tmp_path: Path) -> None:
+    for allowed in (False, True):
+        said: list[str] = []
+        with listening(said.append):
+            make_run_folder(tiny, tmp_path / str(allowed), label="a", evaluation=EvaluationPlan(allow_leaks=allowed))
+        told = [line for line in said if "files were compared, but pixels were not" in line]
+        assert len(told) == (not allowed) and all("--check-images" in line for line in told)
 
 
 def test_only_jpegs_without_end_marker_are_copies(source: Path, tmp_path: Path) -> None:

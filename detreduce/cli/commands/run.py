@@ -124,9 +124,11 @@ def run(
 
     show_plan(prepared.overview, stderr=not dry_run)
     if dry_run:
-        from detreduce.cli.show.leaks import show_leaks
+        from detreduce.cli.show.leaks import show_leaks, show_only_files
 
         show_leaks(prepared.leak_warning)
+        if not prepared.pixels_compared:
+            show_only_files()
         if prepared.dropped is not None:
             show_text(console(), prepared.dropped.line)
         show_problems(console(), prepared.problems)

@@ -14,3 +14,12 @@ def show_leaks(found: LeakWarning | None) -> None:
     """Print the warning about leaks, if there is one."""
     if found is not None:
         terminal.show_text(terminal.console(), found.line, style="bold red")
+
+
+def show_only_files() -> None:
+    """Print that the search for leaks compared no pixels, and how to leave similar images out."""
+    terminal.show_text(
+        terminal.console(),
+        "Leaks: files were compared, but pixels were not. The run compares pixels before its first training, and warns "
+        "of similar images. `reduce.drop_leaked=true` leaves these images out.",
+    )

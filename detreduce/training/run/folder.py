@@ -228,6 +228,9 @@ def _leak_warnings(dataset: DetectionDataset, others: dict[str, DetectionDataset
     leaks = find_leaks({dataset.split: dataset, **others})
     if not allowed:
         refuse_leaks(dataset, leaks)
+        if others:
+            command = inspect_command(dataset, "--check-images")
+            say(f"Leaks: files were compared, but pixels were not. To search for similar images: `{command}`")
     return [f"The metrics are too high: {sentence}." for sentence in leaks.sentences(leaks.in_train)]
 
 

@@ -49,6 +49,7 @@ def test_run_refuses_with_exit_code_2_and_its_plan_shows_why(copies: Path, tmp_p
     planned = detreduce("run", config, "--dry-run", "-o", tmp_path / "ledger")
     assert planned.exit_code == 0
     assert "1 of the 2 images of val is also in train (1 equal)" in planned.output
+    assert "files were compared, but pixels were not" in " ".join(planned.output.split())
     told = json.loads(detreduce("run", config, "--dry-run", "--json", "-o", tmp_path / "ledger").stdout)
     assert told["leaks"]["shared_with_train"] == {"val": {"exact": 1, "near": 0, "of": 2}}
 

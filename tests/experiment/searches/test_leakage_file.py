@@ -12,7 +12,7 @@ from PIL import Image
 
 from detreduce.experiment import run as run_module
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.experiment.run import run_experiment
+from detreduce.experiment.run import prepare_experiment, run_experiment
 from detreduce.experiment.searches import leakage as module
 from detreduce.experiment.searches.leakage import LEAKAGE_FILE, read_leakage
 
@@ -57,6 +57,28 @@ def test_a_comparison_says_what_the_splits_share(
     (config.parent / "val/images/6.png").write_bytes((config.parent / "train/images/1.png").read_bytes())
     run_experiment(config, ledger.path)
     assert read_leakage(ledger)["leaked"][0]["other"] == "train/images/1.png"
+
+
+def test_leaks_by_pixels_are_told_before_the_first_training(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Image.open(config.parent / "train/images/0.png") as image:
+        image.save(config.parent / "val/images/6.png", compress_level=1)
+    said: list[str] = []
+
+    def train(*arguments: Any, **options: Any) -> Any:
+        said.append("training")
+        return stand_in_train(*arguments, **options)
+
+    monkeypatch.setattr(run_module, "train", train)
+    ledger = config.parent / "ledger"
+    prepared = prepare_experiment(config, ledger)
+    assert prepared.leak_warning is None and not prepared.pixels_compared
+    run_experiment(config, ledger, say=said.append)
+    warned = [place for place, line in enumerate(said) if "1 of the 3 images of val is also in train" in line]
+    assert warned and warned[0] < said.index("training")
+    again = prepare_experiment(config, ledger)
+    assert again.leak_warning is not None and again.pixels_compared
 
 
 def test_of_too_many_pairs_it_says_that_it_did_not_look(

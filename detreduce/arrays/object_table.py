@@ -14,7 +14,9 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ObjectTable:
-    """A sparse table with one entry per (image, class) pair, where a pair is all boxes of one class in one image.
+    """A sparse table with one entry per (image, class) pair.
+
+    A pair is all boxes of one class in one image.
 
     The pairs are sorted by image, then by class. Only pairs with at least one box have an entry, so there are m <=
     n_images * n_classes pairs.

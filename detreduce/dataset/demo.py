@@ -307,9 +307,9 @@ def _paint_background(draw: _Draw, side: int) -> Pixels:
 def _find_spot(
     draw: _Draw, class_id: int, ink: tuple[int, ...], size: int, reach: int, placed: list[Placed]
 ) -> Placed | None:
-    """Return a random box for a digit, inside the camera's view and overlapping other boxes by at most `OVERLAP`.
+    """Return a random box for a digit, or None if 20 random boxes do not fit.
 
-    If 20 random boxes do not fit, return None.
+    The box is inside the camera's view. It overlaps each other box by at most `OVERLAP`.
     """
     for _ in range(20):
         height = round(size * draw.uniform(*OBJECT_SIZES))

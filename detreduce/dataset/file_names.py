@@ -25,7 +25,10 @@ def names_as_utf8() -> Iterator[None]:
 
 
 def check_file_names(dataset: DetectionDataset) -> None:
-    """Raise InputError if file names of the dataset are not ASCII and Python does not read file names as UTF-8."""
+    """Raise InputError if the dataset has file names that are not ASCII.
+
+    If Python reads file names as UTF-8, do nothing.
+    """
     if reads_utf8():
         return
     # also look at the problems, which list images whose names in an annotation file Python cannot look up

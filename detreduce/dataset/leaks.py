@@ -266,10 +266,10 @@ def _compare(earlier: _Files, later: _Files) -> tuple[list[Leak], list[Leak]]:
 def _equal_bytes(
     earlier: _Files, later: _Files, rows: Iterable[int], *, named: bool, most: int | None = None
 ) -> tuple[dict[int, int], dict[int, int]]:
-    """Match files of the later split with files of the earlier split that have the same size.
+    """Compare files of the two splits that have the same size.
 
-    Return the matches with equal bytes and the matches with different bytes. If more than `most` files would have to be
-    opened, no file is opened and nothing is returned.
+    Return two dicts from rows of the later split to rows of the earlier split: files with equal bytes, and files with
+    different bytes. If more than `most` files would have to be opened, both dicts are empty and no file is opened.
     """
     wanted = later.by(rows, named=named)
     offered = {

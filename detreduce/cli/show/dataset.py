@@ -91,8 +91,8 @@ def _show_videos(videos: Sequence[VideoSummary], *, show_all: bool) -> None:
 def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None:
     """Print the content and the problems of a dataset.
 
-    At most `problems_shown` problems are listed. If it is None, all problems, all classes and statistics of the box
-    sizes are listed.
+    At most `problems_shown` problems are listed. If `problems_shown` is None, all problems and all classes are listed,
+    with statistics of the box sizes.
     """
     show_all = problems_shown is None
     out = terminal.console()

@@ -22,8 +22,8 @@ def show_duplicates(
 ) -> None:
     """Print the duplicates in a split, the images that are also in another split, a summary and the next command.
 
-    `given` is the dataset as the user typed it, for use in the next command. At most `shown` pairs are listed. If it is
-    None, all pairs are listed.
+    `given` is the dataset as the user typed it, for use in the next command. At most `shown` pairs are listed. If
+    `shown` is None, all pairs are listed.
     """
     out = terminal.console()
     if found.pairs:

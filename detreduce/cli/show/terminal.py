@@ -123,8 +123,8 @@ def show_text(
 ) -> None:
     """Print a text and break its lines between words.
 
-    A word that is longer than a line, for instance a path, is not broken. `width` is the width of the console by
-    default. The first line begins with `first`, and every other line begins with `indent`.
+    A word that is longer than a line, for instance a path, is not broken. The default of `width` is the width of the
+    console. The first line begins with `first`, and every other line begins with `indent`.
     """
     for line in wrap(as_typed(text), width or out.width, first=indent if first is None else first, indent=indent):
         out.print(line, soft_wrap=True, style=style)

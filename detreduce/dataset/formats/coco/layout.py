@@ -112,7 +112,8 @@ def split_of_json(file: Path) -> str | None:
 def _find_in_split_folders(file: Path) -> dict[str, Path]:
     """Return the JSON files of a dataset with one folder per split, for example train/_annotations.coco.json.
 
-    In the folder of another split, a JSON file with a different name is used if it is the only COCO JSON there.
+    The JSON file of another split has the same name as `file`. If there is no such file, the only COCO JSON in the
+    folder of the split is used.
     """
     found: dict[str, Path] = {}
     for folder in sorted(file.parent.parent.iterdir()):

@@ -201,7 +201,10 @@ def _read_images(
 
 
 def _first_name(content: Mapping[str, Any]) -> str:
-    """Return the file name of the first image in the JSON file, or its whole entry as text if it has no file name."""
+    """Return the file name of the first image in the JSON file.
+
+    If this image has no file name, return its entry as text.
+    """
     first = content["images"][0]
     return str(first["file_name"]) if first.get("file_name") else _shorten(first)
 

@@ -95,7 +95,7 @@ def name_of(entry: Mapping[str, Any]) -> str | None:
 
 
 def _read_image(entry: Mapping[str, Any], number: int, file: Path) -> _Image:
-    """Read one entry of the JSON file. Raise InputError if it does not name an image."""
+    """Read one entry of the JSON file. Raise InputError if the entry does not name an image."""
     name = name_of(entry)
     if name is None:
         raise InputError(f"{file}: entry {number} does not name an image ('image').")

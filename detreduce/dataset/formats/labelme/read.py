@@ -169,7 +169,10 @@ class _Images:
         self._beside: dict[Path, dict[str, str]] = {}
 
     def find_named(self, file: Path, named: str) -> str | None:
-        """Return the path, relative to the root, of the image that a JSON file names, or None if it does not exist."""
+        """Return the path, relative to the root, of the image that a JSON file names.
+
+        If the image does not exist, return None.
+        """
         path = absolute(file.parent / named.replace("\\", "/"))
         for option in (path, file.parent / path.name):
             inside = below(str(option), str(self.root))
@@ -178,14 +181,17 @@ class _Images:
         return None
 
     def find_beside(self, file: Path) -> str | None:
-        """Return the path, relative to the root, of the image with the same name next to a JSON file, or None."""
+        """Return the path, relative to the root, of the image next to a JSON file.
+
+        The image and the JSON file have the same name without suffix. If there is no such image, return None.
+        """
         if file.parent not in self._beside:
             self._beside[file.parent] = self._list(file.parent)
         name = self._beside[file.parent].get(file.stem)
         return below(str(file.parent / name), str(self.root)) if name is not None else None
 
     def _list(self, folder: Path) -> dict[str, str]:
-        """Return the names of the images in a folder, keyed by the same names without suffix."""
+        """Return the names of the images in a folder, keyed by the name without suffix: ``{"a": "a.jpg"}``."""
         try:
             names = sorted(os.listdir(folder), reverse=True)  # noqa: PTH208
         except OSError:

@@ -23,8 +23,8 @@ def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
 
     The files are written to a temporary folder, which the caller then renames to `target`. ``<split>.txt`` lists the
     chosen images in the order of the choice, with paths relative to the output. The data.yaml (``format: images``)
-    names the folder of each split, or a list if this folder also contains images of other splits. With link='list',
-    only the lists and the data.yaml are written, with absolute paths of the original images.
+    names the folder of each split. If this folder also contains images of another split, it names a list instead. With
+    link='list', only the lists and the data.yaml are written, with absolute paths of the original images.
     """
     source, own = choice.dataset.source, choice.dataset.split
     splits = choice.load_records()
@@ -49,8 +49,10 @@ def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _find_places(source: Source, split: str, records: Sequence[ImageRecord]) -> dict[Path, PurePosixPath]:
-    """Return the path of each image in the output: its path below the root, or a path in a folder named after the
-    split.
+    """Return the path of each image in the output.
+
+    An image below the root keeps its path relative to the root. Any other image is written to a folder with the name of
+    the split.
     """
     root = absolute(source.root)
     return {

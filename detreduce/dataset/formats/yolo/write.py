@@ -50,7 +50,10 @@ def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool 
 
 
 def _check_class_files(choice: Choice) -> None:
-    """Raise InputError if class files next to the labels contradict each other. Warn if one contradicts data.yaml."""
+    """Raise InputError if class files next to the labels contradict each other.
+
+    Warn if a class file contradicts the data.yaml.
+    """
     source, names = choice.dataset.source, choice.dataset.class_names
     places = [place for split in source.splits.values() for place in split.images]
     check_class_files(source.path, source.root, places, names)

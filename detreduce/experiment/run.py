@@ -80,8 +80,8 @@ def run_experiment(
     shard
         ``"i/n"`` runs only the i-th of n parts of the plan. This is for machines that do not share a folder.
     max_hours, max_wh
-        Limits on the time and the energy of this call. The cost of the next cell is estimated from finished cells. If
-        it would exceed a limit, the cell is not started. Call the function again to run the remaining cells.
+        Limits on the time and the energy of this call. The cost of the next cell is estimated from finished cells. The
+        cell is not started if this cost would exceed a limit. Call the function again to run the remaining cells.
 
     Raises
     ------

@@ -73,7 +73,7 @@ class ReduceConfig(CompositionConfig, Section):
 
     @property
     def keeps(self) -> list[Keep]:
-        """The values of `keep` as numbers. `with_all` must have replaced `all` by a number before."""
+        """The values of `keep` as numbers. Call `with_all` first if `keep` contains ``all``."""
         return [keep for keep in self.keep if not isinstance(keep, str)]
 
     def with_all(self, images: int) -> ReduceConfig:
@@ -82,7 +82,7 @@ class ReduceConfig(CompositionConfig, Section):
         return self.model_copy(update={"keep": list({repr(keep): keep for keep in keeps}.values())})
 
     def with_images(self, files: Mapping[tuple[str, str], list[Any]]) -> ReduceConfig:
-        """Return a copy of this section in which names of files are replaced by the lists of images in these files.
+        """Return a copy of this section with lists of images instead of the names of files.
 
         `files` maps (key, file name) to the images in the file. The key is for example ``must_keep``.
         """

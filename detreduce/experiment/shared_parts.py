@@ -55,10 +55,10 @@ class SharedParts:
         return Costing(forecast, self.choices, self.sources, self._evaluation_cost)
 
     def _evaluation_cost(self, cell: Cell) -> Estimate | None:
-        """Return the expected cost of a cell that only needs to be evaluated on corrupted images, or None for other
-        cells.
+        """Return the expected cost of evaluating a finished training on corrupted images.
 
-        Each corruption at each severity is assumed to take as long as the evaluation on clean images.
+        Each corruption at each severity is assumed to take as long as the evaluation on clean images. Return None if
+        the cell also needs a training.
         """
         former = next((one for one in self.finished if one.key == self.without_corruptions.get(cell.key)), None)
         clean = None if former is None else former.training.energy.get("evaluation")
@@ -86,8 +86,8 @@ class SharedParts:
     def evaluate_on(self) -> EvaluateOn:
         """The splits to evaluate on.
 
-        If the YAML does not set them, these are val and test together. If val is used to choose the epoch, it is only
-        test.
+        If the YAML does not set them, the default is val and test together. If val is used to choose the epoch, the
+        default is test alone.
         """
         both = {"val", "test"} <= set(self.dataset.source.splits) and self.config.evaluate.choose == "last"
         return self.config.evaluate.on or ("val+test" if both else "auto")
@@ -134,8 +134,9 @@ class SharedParts:
 
     @cached_property
     def without_corruptions(self) -> dict[str, str]:
-        """Key of a cell -> key of the same training without corrupted images. Empty if no corrupted images are
-        evaluated.
+        """Key of each cell -> key that the cell would have if the experiment had no corrupted images.
+
+        Empty if the experiment has no corrupted images.
         """
         if not self.config.evaluate.corruptions:
             return {}

@@ -82,8 +82,9 @@ class Sources:
     def choose_from(self, cell: Cell) -> tuple[Source, dict[str, PhaseEnergy], dict[str, int]]:
         """Return what the method of a cell chooses from, its cost, and how many features came from the cache.
 
-        The first value is the dataset or a feature table. The second maps the phases ``features`` and ``proxy
-        training`` to their cost. The third contains the number of images whose features came from the cache.
+        The first value is the dataset or a feature table. The second value maps the phases ``features`` and ``proxy
+        training`` to their cost. The third value maps ``features_from_cache`` to a number of images. It is empty if the
+        cell needs no features.
         """
         choosing: dict[str, PhaseEnergy] = {}
         source: Source = self.dataset
@@ -107,10 +108,9 @@ class Sources:
         return self.table(self._vectors_kind)
 
     def to_make(self, cell: Cell) -> list[tuple[str, str]]:
-        """Return the work that a cell needs and that the ledger does not have yet: the proxy training and feature
-        tables.
+        """Return the proxy training and the feature tables that a cell needs and that the ledger does not have yet.
 
-        Each entry is (phase, name). If two cells need the same table or proxy training, the names are equal.
+        Each entry is (phase, name). Two cells that need the same table, or the proxy training, get equal entries.
         """
         found = []
         kinds = kinds_of(reducer_class(cell.chooser).needs)
@@ -126,9 +126,9 @@ class Sources:
     def expected(self, phase: str) -> Estimate | None:
         """Return the expected cost of a phase, or None if the ledger does not show it.
 
-        The cost of a proxy training is estimated from proxy trainings in the ledger, by their mean cost per image and
-        epoch. Only trainings with the same model, image size and `COSTLY` arguments count. The cost of features is
-        never estimated, because the features in the ledger were extracted with other settings than the missing ones.
+        The cost of a proxy training is its images and epochs times the mean cost per image and epoch. This mean comes
+        from proxy trainings in the ledger with the same model, image size and `COSTLY` arguments. The cost of missing
+        features is never estimated, because the features in the ledger have other settings.
         """
         wanted = self.config.proxy
         if phase != PHASE or wanted is None:
@@ -189,10 +189,10 @@ class Sources:
         return any("gradients" in reducer_class(method.name).needs for method in self.config.choosers)
 
     def _has_proxy(self, weights: bool) -> bool:
-        """Return whether the ledger has the log of the proxy training and, if `weights` is True, its weights as
-        tensors.
+        """Return whether the ledger has the log of the proxy training.
 
-        Weights in a pickle do not count. The ledger may come from another person, and loading a pickle can run code.
+        If `weights` is True, the ledger must also have the weights as tensors. Weights in a pickle do not count. The
+        ledger may come from another person, and loading a pickle can run code.
         """
         return is_regular(self._proxy_log) and (not weights or is_regular(self._proxy_log.with_suffix(SUFFIX)))
 
@@ -232,8 +232,9 @@ class Sources:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _fills_by_features(self, kind: str) -> bool:
-        """Return whether a table needs features, in order to find images similar to those that the proxy did not
-        see.
+        """Return whether features are needed to fill a table for the images that the proxy did not see.
+
+        Such an image gets the values of similar images.
         """
         return kind == "dynamics" and self._lacks_images
 
@@ -265,8 +266,8 @@ class Sources:
     def _vectors_kind(self) -> str:
         """The kind of table that contains one vector per image.
 
-        If a method uses the table ``features`` and it has these vectors, the table is shared. Otherwise it is a smaller
-        table without features of objects.
+        It is the table ``features`` if a method uses this table and if it has the block `image`. Otherwise it is a
+        smaller table without features of objects.
         """
         used = any(FEATURES in kinds_of(reducer_class(method.name).needs) for method in self.config.choosers)
         return FEATURES if used and "image" in self._blocks else VECTORS
@@ -295,7 +296,7 @@ class Sources:
         return self.ledger.path / f"{kind}-{identity[:10]}.json"
 
     def _keep_cost(self, kind: str, table: FeatureTable, energy: PhaseEnergy) -> None:
-        """Write the cost of a table to the ledger. It includes the cost of features that came from the cache."""
+        """Write the cost of a table to the ledger. The cost includes the features that came from the cache."""
         pixels = table.provenance.get("image") or table.provenance.get("objects") or {}
         made = int(pixels.get("passes", len(table)))
         if "gradients" in table.blocks:

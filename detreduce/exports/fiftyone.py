@@ -1,8 +1,8 @@
 """Write a folder that FiftyOne can import as a ``FiftyOneDataset``.
 
-FiftyOne has two versions of this JSON format. Only FiftyOne can write the newer one, a dump of its database, so this
-module writes the older one. FiftyOne reads it if metadata.json does not contain a version (see
-``LegacyFiftyOneDatasetImporter`` in fiftyone/utils/data/importers.py, 1.22).
+FiftyOne has two versions of this JSON format. The newer version is a dump of FiftyOne's database, which only FiftyOne
+can write. Therefore this module writes the older version. FiftyOne reads the older version if metadata.json does not
+contain a version number (see ``LegacyFiftyOneDatasetImporter`` in fiftyone/utils/data/importers.py, 1.22).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write a single file that is not part of a dataset or a selection, for example an exported list."""
+"""Write a single file, such as an exported list. It must not overwrite a file of a dataset or of a selection."""
 
 from __future__ import annotations
 

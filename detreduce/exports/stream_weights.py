@@ -39,7 +39,9 @@ def stream_weights(
     images: str | Path | None = None,
     cache: str | Path | None = None,
 ) -> StreamWeights:
-    """Compute the weight of each image in a stream: its share of the images that a training draws.
+    """Compute the weight of each image in a stream.
+
+    The weight is the probability that a draw takes this image. All weights add up to 1.
 
     Parameters
     ----------
@@ -55,8 +57,8 @@ def stream_weights(
     Raises
     ------
     InputError
-        The stream is unknown, needs labels that the dataset does not have, or consists of an order instead of weights
-        (``core_first``).
+        The stream is unknown, needs labels that the dataset does not have, or has no weights. For example,
+        ``core_first`` is a fixed order of the images.
     """
     dataset = data if isinstance(data, DetectionDataset) else load_dataset(data, split=split, images=images)
     options = Stream.of(stream)
@@ -121,11 +123,13 @@ class StreamWeights:
         return pd.DataFrame({"image": image_names(self.dataset), "weight": self.weights, "times": self.times})
 
     def lines(self, count: int | None = None, seed: int = 0) -> npt.NDArray[np.int64]:
-        """Return how many lines each image gets in a list of `count` lines, as an (n,) int64 array.
+        """Return how often each image occurs in a list of `count` lines, as an (n,) int64 array.
 
-        The expected number of lines of an image is rounded up or down at random, by systematic resampling with the seed
-        `seed`. If `count` is None, the list is long enough that every image with a weight above 0 is expected at least
-        once. However, it has at most 10 lines per image on average.
+        The expected number of lines of an image is its weight times `count`. It is rounded up or down at random, by
+        systematic resampling with the seed `seed`.
+
+        If `count` is None, the list is so long that the expected number is at least 1 for every image with a weight
+        above 0. However, the list has at most 10 lines per image on average.
         """
         if count is None:
             least = float(self.times[self.times > 0].min())
@@ -150,8 +154,8 @@ class StreamWeights:
             The file (``csv``) or the folder (``list``) to write.
         form
             ``csv``: a table with the columns `image` and `weight`. A stream of the kind ``weights`` can read this file.
-            ``list``: a list of images in which lines are repeated, with a data.yaml, for ultralytics' own
-            ``yolo detect train``.
+            ``list``: a text file with one image per line, and a data.yaml, for ultralytics' own ``yolo detect train``.
+            If an image has a large weight, its line is repeated.
         lines
             (n,) number of lines of each image in the list. By default, the result of the method `lines`.
         overwrite
@@ -175,7 +179,7 @@ class StreamWeights:
         return write_repeated_list(self.dataset, self._repeated(counts), output, overwrite=overwrite)
 
     def _repeated(self, counts: npt.NDArray[np.int64]) -> Sequence[int | str]:
-        """Return the image ids of the list; each id occurs `counts` times."""
+        """Return the image ids in the order of the dataset, each repeated by its number in `counts`."""
         return [
             image_id
             for image_id, count in zip(self.dataset.image_ids, counts.tolist(), strict=True)

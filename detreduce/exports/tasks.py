@@ -33,7 +33,10 @@ def in_rank_order(rows: Sequence[ImageRow]) -> list[ImageRow]:
 
 
 def flat(places: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """Return places without folders, because Roboflow ignores folders. A name that is in use gets a number."""
+    """Return paths without folders, because Roboflow ignores folders. For example, ``a/1.jpg`` becomes ``a_1.jpg``.
+
+    A number is added to a name that is already in use.
+    """
     taken: set[str] = set()
     found = []
     for place in places:
@@ -50,10 +53,10 @@ def flat(places: Sequence[PurePosixPath]) -> list[PurePosixPath]:
 def task_files(
     form: str, rows: Sequence[ImageRow], places: Sequence[PurePosixPath], folder: str, guesses: Guesses | None
 ) -> Files:
-    """Return the files of the tasks besides the images: path in the folder -> content.
+    """Return the files of the tasks, without the images, as path in the folder -> content.
 
-    `places` has the path of each image below ``images``. `folder` is the name of the folder that is written. Raise
-    InputError if the tool cannot import predictions.
+    `places` has the path of each image, relative to the folder ``images``. `folder` is the name of the exported folder.
+    Raise InputError if the tool cannot import predictions.
     """
     if form == "label-studio":
         return _label_studio(rows, places, folder, guesses)
@@ -93,7 +96,7 @@ class Guesses:
 def _label_studio(
     rows: Sequence[ImageRow], places: Sequence[PurePosixPath], folder: str, guesses: Guesses | None
 ) -> Files:
-    """Return the list of tasks and, with predictions, the labelling configuration."""
+    """Return ``tasks.json``. If there are predictions, also return ``label-config.xml``."""
     tasks = []
     for row, place in zip(rows, places, strict=True):
         url = f"/data/local-files/?d={quote(f'{folder}/{IMAGES / place}')}"
@@ -141,7 +144,7 @@ def _label_studio_prediction(record: ImageRecord, guesses: Guesses) -> dict[str,
 
 
 def _cvat(rows: Sequence[ImageRow], places: Sequence[PurePosixPath], guesses: Guesses | None) -> Files:
-    """Return the list of files and, with predictions, annotations in the format "CVAT for images 1.1"."""
+    """Return ``files.txt``. If there are predictions, also return ``annotations.xml`` ("CVAT for images 1.1")."""
     files = {PurePosixPath("files.txt"): "".join(f"{place}\n" for place in places).encode("utf-8", "surrogateescape")}
     if guesses is None:
         return files
@@ -159,7 +162,7 @@ def _cvat(rows: Sequence[ImageRow], places: Sequence[PurePosixPath], guesses: Gu
 
 
 def _labelme(rows: Sequence[ImageRow], places: Sequence[PurePosixPath], guesses: Guesses | None) -> Files:
-    """Return a JSON next to each image with its predicted boxes. Without predictions, there are no files."""
+    """Return one JSON with predicted boxes for each image. If there are no predictions, return no files."""
     files: Files = {}
     for row, place in zip(rows, places, strict=True) if guesses is not None else ():
         assert guesses is not None

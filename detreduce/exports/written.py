@@ -1,4 +1,4 @@
-"""Find the images that a reduction of videos wrote, because frames of videos are no files."""
+"""Find the images that a reduction of videos wrote. Before a reduction, the frames of a video have no files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from detreduce.selection.record import Selection
 
 
 def written_images(folder: Path, selection: Selection) -> tuple[DetectionDataset, Selection]:
-    """Return the images in the output of a reduction, and the selection of all these images in the order chosen.
+    """Return the dataset in the output folder of a reduction, and a selection of its images in the order chosen.
 
-    Raise InputError if the folder does not have the images of the selection.
+    Raise InputError if the folder has no image of the selection.
     """
     if not is_regular(folder / DATA_YAML):
         raise InputError(

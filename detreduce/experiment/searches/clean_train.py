@@ -1,7 +1,7 @@
-"""Leave images of val or test out of the train split of an experiment, so that no training uses them.
+"""Leave images out of the train split of an experiment if they are also in val or test.
 
-The images that remain form a dataset of links in the cache folder. Every cell uses this dataset: methods, random
-subsets, and the controls that train on all images.
+The remaining images are written to the cache folder as a dataset whose files are links. Every cell uses this dataset:
+methods, random subsets, and the controls that train on all images.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def drop_leaks(
 ) -> tuple[ExperimentConfig, DetectionDataset, DroppedLeaks | None]:
     """Leave out images of train that are also in val or test.
 
-    `dataset` is the train split of the configuration. Return the changed configuration, the train split that remains,
-    and the images that were left out. If the configuration does not have ``reduce.drop_leaked``, nothing is searched
-    and nothing changes. All images are opened once, and the results of the search are cached.
+    `dataset` is the train split of the experiment. Return the changed configuration, the new train split, and the
+    images that were left out. The search opens all images once, and its results are cached. If ``reduce.drop_leaked``
+    is not set, there is no search, and nothing changes.
 
     Raises InputError if no image remains, if ``must_keep`` names an image that is left out, or if the dataset has
     neither val nor test.
@@ -75,7 +75,10 @@ def _in_words(found: LeakageReport, count: int) -> str:
 
 
 def _write(dataset: DetectionDataset, leaked: set[ImageId]) -> Path:
-    """Write the remaining images as a dataset of links, unless this dataset exists, and return its data.yaml."""
+    """Write the images that are not in `leaked` as a dataset of links, and return the path of its data.yaml.
+
+    If the cache already has this dataset, nothing is written.
+    """
     source = dataset.source.path.absolute()
     kept = [image for image in dataset.image_ids if image not in leaked]
     key = json_hash([str(source), data_identity(dataset), list(map(str, kept))])[:16]
@@ -92,9 +95,9 @@ def _write(dataset: DetectionDataset, leaked: set[ImageId]) -> Path:
 def _lists(
     config: ExperimentConfig, dataset: DetectionDataset, found: LeakageReport
 ) -> tuple[ReduceConfig, list[Recipe]]:
-    """Return the section `reduce` and the recipes without the images that are left out.
+    """Return the section `reduce` and the recipes, without the images in `found`.
 
-    Their lists of images are converted to lists of image ids.
+    Their lists of images, such as ``exclude``, then contain image ids.
     """
     table, leaked = bare_table(dataset), {item.image: item for item in found.leaked}
 

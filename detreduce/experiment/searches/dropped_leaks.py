@@ -35,9 +35,7 @@ class DroppedLeaks:
 
 
 def without_dropped(dataset: DetectionDataset, ledger: Ledger) -> DetectionDataset:
-    """Return the train split that the trainings of a ledger used, which does not contain the images that were left
-    out.
-    """
+    """Return the train split without the images that the trainings of a ledger left out."""
     out = set(map(str, read_dropped(ledger).get("images", ())))
     if not out:
         return dataset

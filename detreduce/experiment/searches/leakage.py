@@ -28,7 +28,7 @@ def keep_leakage(
     wait: Callable[[], None],
     most_pairs: int = MOST_PAIRS,
 ) -> None:
-    """Compare the pixels of the splits to find images that they share, and write ``leakage.json`` to the ledger.
+    """Compare pixels to find images that are in several splits. Write the result to ``leakage.json`` in the ledger.
 
     If the ledger already has the result for these images, nothing happens. If there are more than `most_pairs` pairs of
     images from different splits, no images are compared, and the file says why. `wait` is called before this process

@@ -21,16 +21,16 @@ PAIRS_KEPT = 50
 
 @dataclass(frozen=True, slots=True)
 class SharedImages:
-    """The number of images of a split that are also in an earlier split. The order of splits is train, val, test.
+    """The number of images that a split shares with an earlier split. The order of splits is train, val, test.
 
     Attributes
     ----------
     split
         The later split: val or test.
     exact
-        Number of images that are also in the earlier split, with equal pixels or as the same file.
+        Number of images of `split` for which the earlier split has the same file, or an image with equal pixels.
     near
-        Number of further images that only have a near-duplicate in the earlier split.
+        Number of images of `split` for which the earlier split has only a near-duplicate.
     of
         Number of all images in `split`.
     earlier
@@ -67,9 +67,9 @@ class LeakWarning:
     Attributes
     ----------
     shared
-        One entry for each split that has images that are also in train. It is never empty.
+        One entry for each split that shares images with train. There is always at least one entry.
     dropped
-        Whether ``reduce.drop_leaked`` is set and nevertheless did not find these images.
+        Whether ``reduce.drop_leaked`` is set. In this case, its search did not find these images.
     """
 
     shared: tuple[SharedImages, ...]
@@ -118,8 +118,8 @@ def shared_images(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> tuple
     leakage
         The result of the search by pixels, as `read_leakage` returns it. Empty if there was no search.
     leaks
-        The result of the quick search, as `read_leaks` returns it. Empty if there was no search. It is used if the
-        search by pixels was skipped because the splits are too large.
+        The result of the quick search, as `read_leaks` returns it. Empty if there was no search. Images that only the
+        quick search found count too, for example if the splits are too large for the search by pixels.
     """
     shared = []
     pixels, quick = _counts(leakage), _counts(leaks)

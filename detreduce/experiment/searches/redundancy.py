@@ -66,7 +66,7 @@ class Redundancy:
             )
 
     def is_searched(self, cell: Cell) -> bool:
-        """Return whether the search that a cell needs is done, or no search is needed."""
+        """Return whether the search that a cell needs is done. Return True if the cell needs no search."""
         return not cell.composition.get("drop_duplicates") or is_regular(self._cost_file(cell.composition))
 
     def _search(self, composition: dict[str, Any]) -> Duplicates | None:
@@ -90,7 +90,7 @@ class Redundancy:
     def _keep_cost(self, composition: dict[str, Any], found: Duplicates, energy: PhaseEnergy) -> None:
         """Write the cost of a search to the ledger.
 
-        Nothing is written if the ledger already has the cost and this search found all signatures in the cache.
+        If this search found all signatures in the cache, a cost that the ledger already has is not overwritten.
         """
         file = self._cost_file(composition)
         cached = int(found.provenance.get("from_cache", 0))

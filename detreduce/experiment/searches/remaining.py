@@ -1,4 +1,4 @@
-"""Compute how many images ``keep: all`` keeps."""
+"""Replace the keep ``all`` by the number of images that remain after duplicates are left out."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from detreduce.vocabulary.option_values import ALL
 
 
 def with_counts(config: ExperimentConfig, dataset: DetectionDataset) -> ExperimentConfig:
-    """Replace the `keep` ``all`` in a configuration by the number of images that every method can keep.
+    """Replace the keep ``all`` in a configuration by a number of images.
 
-    The search for duplicates reads all images once, and its results are cached.
+    For each method, count the images that remain after its excluded images and duplicates are left out. The smallest
+    count replaces ``all``, because every method can keep this number of images. The search for duplicates reads all
+    images once, and its results are cached.
     """
     if ALL not in config.reduce.keep:
         return config
@@ -26,5 +28,5 @@ def with_counts(config: ExperimentConfig, dataset: DetectionDataset) -> Experime
 
 
 def _count(dataset: DetectionDataset, request: CompositionRequest) -> int:
-    """Return the number of images that remain without excluded images and duplicates."""
+    """Return the number of images that remain after excluded images and duplicates are left out."""
     return count_remaining(bare_table(dataset), request, duplicates_to_drop(dataset, request))

@@ -1,8 +1,9 @@
 """Pair each recipe with the controls that it is compared with, and determine what each comparison claims.
 
-*Data claim*: all training settings and the number of images seen are equal. Only the images differ. *Recipe claim*: the
-trainings cost the same (TFLOPs), and anything may differ. The control is then the best uniform recipe on all images at
-this cost, because it was chosen with the same freedom as the recipe.
+*Data claim*: all training settings and the number of images seen are equal. Only the images differ.
+
+*Recipe claim*: the trainings cost the same (TFLOPs), and anything else may differ. The control is the best uniform
+recipe on all images at this cost. This is fair, because the recipe may be the best of several recipes too.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ class Claim:
     against
         The name of the control.
     claim
-        ``data``, ``recipe``, or empty if the two sides neither have equal settings nor cost the same.
+        ``data`` if the two sides differ only in their images, ``recipe`` if they cost the same, and otherwise empty.
     note
-        Says which recipe the control is, and by how much the costs differ.
+        A text with the name of the recipe that is the control, and with the difference in cost.
     budget
-        Comparisons with different budgets are adjusted separately by Holm's method. The budget is the keep, which
-        determines the number of images seen. For the best uniform recipe, it is the number of a group of recipes with
-        equal TFLOPs.
+        Holm's method adjusts all comparisons with the same budget together. The budget is the keep, which determines
+        the number of images seen. For a comparison with the best uniform recipe, the budget is the number of a group of
+        recipes with equal TFLOPs.
     """
 
     ours: Sequence[Row]
@@ -120,9 +121,9 @@ def make_claim(ours: Sequence[Row], theirs: Sequence[Row], against: str) -> Clai
 def _budgets(groups: Sequence[Sequence[Row]]) -> dict[str, int]:
     """Assign the groups to budgets by their TFLOPs. Return key of the first row of a group -> number of its budget.
 
-    Number 0 contains the cheapest groups. A group begins a new budget if it takes more TFLOPs than the next cheaper
-    group, by more than `EQUAL_COST`. Therefore groups that are compared at equal TFLOPs have the same budget, even if
-    they see different numbers of images.
+    The groups are sorted by their TFLOPs. If a group takes more TFLOPs than the previous one, by more than
+    `EQUAL_COST`, it begins a new budget. Therefore groups that are compared at equal TFLOPs have the same budget, even
+    if they see different numbers of images.
     """
     costs = sorted((cost, group[0]["key"]) for group in groups if not math.isnan(cost := _mean(group, "TFLOPs")))
     found, number = dict[str, int](), 0
@@ -140,9 +141,10 @@ def _control(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[
 
 
 def _twin(group: Sequence[Row], groups: Sequence[Sequence[Row]], fits: Any) -> Sequence[Row] | None:
-    """Return the rows that differ from a recipe only in their images, or None if there are none.
+    """Return the rows of the control that has the settings of a recipe but other images, or None if there is none.
 
-    `fits` is a function of two rows. It returns whether the first row has the images of the wanted control.
+    `fits(row, own)` returns whether `row` has the images of the wanted control, for example random images. `own` is a
+    row of the recipe.
     """
     if fits(group[0], group[0]):
         return None
@@ -153,11 +155,10 @@ def _twin(group: Sequence[Row], groups: Sequence[Sequence[Row]], fits: Any) -> S
 
 
 def _best_uniform(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequence[Row] | None:
-    """Return the uniform training on all images with the highest mean mAP at the TFLOPs of `group`, except `group`
-    itself.
+    """Return the rows of the uniform training on all images that has the highest mean mAP at the TFLOPs of `group`.
 
-    Only the seeds of `group` are used. The highest of several means is a little too high by chance, which favours the
-    control.
+    `group` itself is not considered, and only its seeds are used. The highest of several means is a little too high by
+    chance, which favours the control.
     """
     seeds = {row["training_seed"] for row in group}
     found = []
@@ -176,10 +177,10 @@ def _is_uniform(row: Row, _: Row) -> bool:
 
 
 def _is_random(row: Row, ours: Row) -> bool:
-    """Return whether a cell trains on a random subset of the same size as a recipe's subset, in the same stream.
+    """Return whether the cell `row` is the random counterpart of the recipe `ours`.
 
-    `row` is the cell, and `ours` is the recipe. A recipe without a subset has no random counterpart, so the result is
-    then True only for its own row.
+    Its random subset has the size of the recipe's subset, and its stream is the same. If the recipe has no subset,
+    return True only for the recipe's own row.
     """
     other = ours["recipe"].get("subset")
     if not other:
@@ -194,8 +195,8 @@ def _is_random(row: Row, ours: Row) -> bool:
 def _same_settings(one: Row, other: Row) -> bool:
     """Return whether two cells trained with the same settings.
 
-    The settings that the trainings actually used are compared, because a recipe may spell out a default. Rows of early
-    versions do not contain them, so the keys of the recipes are compared instead.
+    This compares the settings that the trainings used, because a recipe may contain a default value. Rows of early
+    versions do not record these settings. In this case, the keys of the recipes are compared.
     """
     used = one.get("settings_hash"), other.get("settings_hash")
     return used[0] == used[1] if None not in used else _settings(one) == _settings(other)

@@ -59,16 +59,17 @@ class Comparison:
     over
         What the interval covers: ``seeds and images`` or ``seeds``. For ``seeds``, `note` gives the reason.
     low_seeds, high_seeds
-        Ends of the interval over seeds alone, for the given test images.
+        Ends of the interval that covers only the variation over seeds.
     low_images, high_images
-        Ends of the interval over test images alone, for the given trainings.
+        Ends of the interval that covers only the variation over test images.
     p
         Exact two-sided p-value of the sign-flip test. None if there are fewer than 6 groups.
     p_holm
-        `p` after Holm's adjustment for the methods with the same keep, reference and measure. Each control is adjusted
-        separately. Comparisons with the best uniform recipe are adjusted for all recipes of equal TFLOPs.
+        `p` after Holm's adjustment for all methods that are compared with the same reference in the same measure. Each
+        keep is adjusted separately. Comparisons with the best uniform recipe are adjusted for all recipes of equal
+        TFLOPs.
     methods
-        Number of methods in the adjustment.
+        Number of methods for which `p_holm` and the verdict are adjusted.
     detectable
         The smallest true difference that these seeds detect with 80 % power. The 5 % error level is divided by
         `methods`.
@@ -174,13 +175,13 @@ def compare_claims(
 
 
 def _by_keep(side: tuple[Sequence[Row], Sequence[Row], str], claim: str) -> Claim:
-    """Return the claim for a comparison between two sides that are not recipes. Its budget is the keep."""
+    """Return the claim for a comparison without recipes. The budget is the keep."""
     return Claim(*side, claim, "", keep_key(side[0][0]["keep"]))
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """A comparison without its verdict, together with the paired differences. `sides` identifies the two sides."""
+    """A comparison without its verdict, and its paired differences. `sides` has one key for each side."""
 
     comparison: Comparison
     pair: PairedDifference
@@ -239,8 +240,8 @@ def _compared(
 def _judged(family: Sequence[_Compared]) -> list[Comparison]:
     """Return the comparisons with verdicts that are adjusted by Holm's method for the number of methods.
 
-    `family` contains all comparisons with the same budget, reference and measure. If two recipes are each the best
-    other recipe for the other one, their two comparisons count as one hypothesis.
+    `family` contains all comparisons with the same budget, reference and measure. If recipe A is the control of B, and
+    B is the control of A, the two comparisons count as one hypothesis.
     """
     first = list({item.sides: item for item in reversed(family)}.values())
     doubts = holm([item.pair.doubt() if item.comparison.low is not None else None for item in first])

@@ -73,8 +73,9 @@ class PairedDifference:
 
     @cached_property
     def spread(self) -> float:
-        """The standard deviation between groups (n - 1): NaN for one group, 0 if they differ only by rounding
-        errors.
+        """The standard deviation (n - 1) of the differences.
+
+        It is NaN for one group. It is 0 if the differences are equal except for rounding errors.
         """
         if len(self.differences) < 2:
             return math.nan
@@ -115,7 +116,9 @@ class PairedDifference:
         return Interval(self._quantile(tail), self._quantile(1 - tail))
 
     def doubt(self) -> float:
-        """Return 1 minus the level of the widest `interval` that excludes zero, or 1 if there is no interval.
+        """Return a value from 0 to 1, which is below 0.05 if the 95 % interval excludes zero.
+
+        It is 1 minus the level of the widest `interval` that excludes zero. If there is no interval, it is 1.
 
         The verdict uses this value, because an exact p-value cannot be small with up to 5 seeds. The value assumes that
         the differences between seeds are approximately Gaussian. It is not reported as a p-value.
@@ -126,13 +129,15 @@ class PairedDifference:
         return min(1.0, 2 * min(below, 1 - below))
 
     def detectable(self, alpha: float = 1 - LEVEL, power: float = POWER) -> float | None:
-        """Return the smallest true difference that n groups with this `spread` can detect, or None if `spread` is 0 or
-        NaN.
+        """Return the smallest true difference that n groups with this `spread` can detect.
+
+        `alpha` is the error level, and `power` is the probability of detecting the difference. Return None if `spread`
+        is 0 or NaN.
 
         The result is sqrt(S^2 + I^2). S = d * spread / sqrt(n) comes from the seeds. d is the non-centrality of a t
         with n - 1 degrees of freedom. With this d, the t exceeds the t quantile of 1 - alpha / 2 with probability
-        `power`. I comes from the test images: (z(1 - alpha / 2) + z(power)) times the standard deviation of the mean
-        over resampled images.
+        `power`. I = (z(1 - alpha / 2) + z(power)) * s comes from the test images. z is the normal quantile. s is the
+        standard deviation of the mean difference over resampled images.
         """
         if not self.spread > 0:
             return None

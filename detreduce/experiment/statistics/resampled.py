@@ -53,9 +53,10 @@ class ResampledFigures:
                     self._missing[key] = "were evaluated on other images"
 
     def differences(self, groups: Sequence[Group], column: int) -> tuple[npt.NDArray[np.float64] | None, str]:
-        """Return the (groups, R) differences in mAP50 (`column` 0) or mAP50-95 (`column` 1), and an empty string.
+        """Return the (groups, R) differences in mAP50 (`column` 0) or mAP50-95 (`column` 1).
 
-        If a cell has no evidence for these test images, return None and the reason.
+        The second value is an empty string. If a cell has no evidence for these test images, return None and the
+        reason.
         """
         keys = dict.fromkeys(row["key"] for group in groups for side in group for row in side)
         reasons = [self._missing[key] for key in keys if key in self._missing]

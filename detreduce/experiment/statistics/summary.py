@@ -32,8 +32,8 @@ class Summary:
     spread
         The standard deviation (n - 1) of each measure in MEASURES. NaN if there is only one cell.
     against_full
-        Comparison with the control `full`. For mAP, it is the difference, as in `compare_methods`. For costs, it is the
-        ratio of the means.
+        Measure -> its comparison with the control `full`. For mAP, this is the difference, as in `compare_methods`. For
+        costs, it is the ratio (mean of these cells) / (mean of `full`).
     overlapped
         Number of cells that shared their machine with another training. Energy, CO2 and time exclude these cells.
     paired

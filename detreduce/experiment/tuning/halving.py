@@ -25,9 +25,9 @@ class Schedule:
     Attributes
     ----------
     lengths
-        Number of images that each training of a rung sees: one number for each rung, increasing.
+        For each rung, the number of images that each of its trainings sees. The numbers increase.
     seeds
-        Number of fresh seeds for the comparison, whose trainings are as long as those in the last rung. With 0, the
+        Number of fresh seeds for the comparison. Its trainings are as long as the trainings in the last rung. 0 if the
         budget does not allow a comparison.
     """
 
@@ -81,11 +81,11 @@ def keep_best(scores: Mapping[str, float], count: int) -> list[str]:
 
 
 def find_schedule(question: Question) -> Schedule | None:
-    """Return the schedule with the longest rungs that the budget allows, or None if it does not allow a single rung.
+    """Return the best schedule that the budget allows, or None if the budget does not allow a single rung.
 
-    A comparison with at least `FEWEST_SEEDS` fresh seeds has priority over longer rungs, because nothing can be shown
-    without it. The next priority is the number of rungs, because the last of many rungs is the longest. The rest of the
-    budget is spent on more fresh seeds, up to `MOST_SEEDS`.
+    A comparison with at least `FEWEST_SEEDS` fresh seeds comes first, because nothing can be shown without a
+    comparison. Then more rungs are preferred, and then longer rungs. The rest of the budget is spent on more fresh
+    seeds, up to `MOST_SEEDS`.
     """
     for seeds in (FEWEST_SEEDS, 0):
         for rungs in range(len(question.sizes), 0, -1):
@@ -104,9 +104,7 @@ def affordable_seeds(price: float, budget: float) -> int:
 
 
 def _longest(question: Question, rungs: int, seeds: int) -> tuple[int, ...] | None:
-    """Return the lengths of this number of rungs, as long as the budget allows, or None if they do not fit the
-    budget.
-    """
+    """Return the lengths of this number of rungs, the longest that the budget allows. Return None if there are none."""
     for top in reversed(question.lengths):
         lengths = _ladder(question, top, rungs)
         if lengths is None:

@@ -36,8 +36,8 @@ class Judge:
     Attributes
     ----------
     data
-        The path of the dataset to train on. If the user's dataset has no val split, its val split was held out of
-        train.
+        The path of the dataset to train on. If the user's dataset has no val split, this is a new dataset, whose val
+        split was held out of the user's train split.
     held_out
         Number of images that were held out of train. 0 if the dataset has a val split.
     confirm
@@ -64,8 +64,9 @@ class Judge:
 def find_judge(dataset: DetectionDataset, seed: int) -> Judge:
     """Return the images that choose among recipes.
 
-    `dataset` is the train split. If there is no val split, images of train are held out, using `seed`. A dataset with
-    these images as val is written to the cache. Raise InputError if train is too small, or if val cannot be used.
+    `dataset` is the train split. If there is no val split, random images of train are held out, using `seed`. They
+    become the val split of a new dataset in the cache. Raise InputError if train is too small, or if val cannot be
+    used.
     """
     splits = dataset.source.splits
     # check this now, because a training would notice it only at its evaluation, when budget has been spent
@@ -109,7 +110,10 @@ def _write(dataset: DetectionDataset, held: set[Any]) -> Path:
 
 
 def _subset(dataset: DetectionDataset, images: list[Any], folder: Path) -> DetectionDataset:
-    """Write images of train as a YOLO dataset of links, unless it exists, and return its train split."""
+    """Write images of train to `folder` as a YOLO dataset of links, and return its train split.
+
+    If the folder already has a dataset, only read it.
+    """
     if not is_regular(folder / DATA_YAML):
         with warnings.catch_warnings():
             # do not warn about the missing val split, because it is added below

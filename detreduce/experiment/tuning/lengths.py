@@ -1,6 +1,4 @@
-"""How many images each recipe of a rung must see, so that all trainings of the rung have the same number of
-operations.
-"""
+"""Compute how many images a training with a recipe sees, so that all trainings of a rung have equal operations."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ epochs.
 
 @dataclass(frozen=True)
 class Training:
-    """The training without a recipe, whose recipe is tuned.
+    """The training that the user wants to tune, without a recipe.
 
     Attributes
     ----------
@@ -43,14 +41,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Costs:
-    """The number of operations for one image, forward and backward, in units of 10^12.
+    """The operations of a training for one image, forward and backward, in units of 10^12.
 
     Attributes
     ----------
     reference
-        The number for a training without a recipe.
+        The operations without a recipe.
     of
-        Label of a recipe -> the number for a training with this recipe.
+        Label of a recipe -> the operations with this recipe.
     """
 
     reference: float
@@ -58,10 +56,11 @@ class Costs:
 
 
 def images_seen(recipe: Recipe, length: int, training: Training, costs: Costs) -> int:
-    """Return how many images a recipe may see, so that it does the operations of `length` images without a recipe.
+    """Return how many images a training with a recipe sees at a length.
 
-    The number is rounded to what a training can see: whole epochs of equal length, or whole batches if an epoch would
-    be smaller than a batch.
+    The length is the number of images that a training without a recipe sees. Both trainings have the same number of
+    operations, except for rounding. The result is rounded to whole epochs of equal length. If an epoch would be smaller
+    than a batch, it is rounded to whole batches.
     """
     wanted = length * costs.reference / costs.of[recipe.label]
     # if there are fewer images than a batch, ultralytics puts all of them into one batch
@@ -73,8 +72,8 @@ def images_seen(recipe: Recipe, length: int, training: Training, costs: Costs) -
 def possible_lengths(recipes: Sequence[Recipe], training: Training, costs: Costs) -> list[int]:
     """Return the lengths that a rung can have, as numbers of images seen without a recipe, increasing.
 
-    The last length is the whole training, and the shortest has `LEAST_BATCHES` batches. Lengths at which the recipes
-    would differ in their operations are left out, unless no others remain.
+    The shortest length has `LEAST_BATCHES` batches, and the last length is the whole training. At some lengths,
+    rounding would make the operations of the recipes differ. These lengths are left out, unless no others remain.
     """
     unit = math.lcm(training.epochs, training.batch)
     first = -(-LEAST_BATCHES * training.batch // unit)
@@ -91,6 +90,6 @@ def possible_lengths(recipes: Sequence[Recipe], training: Training, costs: Costs
 
 
 def _differs(recipe: Recipe, length: int, training: Training, costs: Costs) -> float:
-    """Return the relative difference between the operations with and without a recipe. It is caused by rounding."""
+    """Return the relative difference between the operations with and without a recipe, which comes from rounding."""
     own = images_seen(recipe, length, training, costs) * costs.of[recipe.label]
     return abs(own / (length * costs.reference) - 1)

@@ -63,7 +63,8 @@ class PlannedRung:
     count
         Number of these recipes.
     length
-        Number of images seen by a training without a recipe that has the same operations.
+        The length of each training: the number of images that a training without a recipe sees with the same
+        operations.
     trainings, finished
         Number of trainings in the rung, and number of those that are finished.
     cost
@@ -143,8 +144,9 @@ class PreparedTuning:
             )
 
     def planned(self) -> list[PlannedRung]:
-        """Return the rungs that are already decided, and then the further rungs and the comparison that the budget
-        allows.
+        """Return the rungs and the comparison of this tuning, as far as the budget allows them.
+
+        Rungs that are already decided come first. The others are a forecast.
         """
         stored, found = self.stored, list[PlannedRung]()
         for rung in stored.rungs:
@@ -200,7 +202,7 @@ class PreparedTuning:
     def run(self, recipe_file: str | Path | None = None) -> TuningResult:
         """Run the rungs and the comparison within the budget. Then write the recipe, and return the result.
 
-        Other processes may work on the same ledger. Raise InputError if `recipe_file` is another file than a recipe.
+        Other processes may work on the same ledger. Raise InputError if `recipe_file` exists and is not a recipe.
         """
         check_recipe_file(self._recipe_path(recipe_file))
         Ledger.create(self.ledger.path)
@@ -223,7 +225,11 @@ class PreparedTuning:
         return self._result(self.stored, recipe_file)
 
     def _check_failures(self, rung: StoredRung) -> None:
-        """Raise DetreduceError if every training of a rung failed, and forget the failures: the cause is elsewhere."""
+        """Raise DetreduceError if every training of a rung failed.
+
+        In this case, the recipes are not the cause. Therefore the failures are removed from ``tune.json``, and the next
+        run tries these trainings again.
+        """
         failures = [failure for failure in self.stored.failures if failure.recipe in rung.recipes]
         if len({failure.recipe for failure in failures}) < len(rung.recipes):
             return
@@ -236,10 +242,11 @@ class PreparedTuning:
         )
 
     def _confirm(self, compared: StoredComparison) -> None:
-        """Run the comparison with fresh seeds, seed by seed, so that each seed that is started has both trainings.
+        """Run the comparison, one fresh seed after the other.
 
-        The number of seeds was decided before. If the budget ends earlier, the finished seeds are all seeds: no result
-        was known, so they were not chosen by it. Seeds that are added after a result would be a second look.
+        A seed starts only if the budget allows both of its trainings. The number of seeds was decided before. If the
+        budget ends earlier, the comparison uses only the finished seeds. They were not chosen by their results, so the
+        comparison stays fair. Seeds are never added after a result.
         """
         say(f"{compared.best} and {compared.control}, with {len(compared.seeds)} fresh seeds.")
         experiment = self._comparison(compared)
@@ -288,7 +295,10 @@ class PreparedTuning:
         return state
 
     def _decided(self, state: StoredTuning) -> StoredTuning:
-        """Return the decisions with one more rung, or with a comparison, whose seeds are decided once."""
+        """Return the decisions with one more rung. If there are no further rungs, add the comparison and its seeds.
+
+        If the budget allows neither, return the decisions unchanged.
+        """
         if state.comparison is not None:
             return state
         schedule = self._schedule(state)
@@ -352,8 +362,9 @@ class PreparedTuning:
         return any(score >= LEAST_MAP for score in self._scores(state.rungs[-1]).values())
 
     def _control(self, state: StoredTuning) -> str | None:
-        """Return the best uniform recipe other than the best recipe: it reached the latest rung, with the highest mAP
-        there.
+        """Return the best uniform recipe, not counting the best recipe, or None if there is none.
+
+        A recipe that reached a later rung is better. Within a rung, the recipe with the higher mAP is better.
         """
         best = self._best(state)
         for rung in reversed(state.rungs):
@@ -435,7 +446,7 @@ class PreparedTuning:
         return self.ledger.path / RECIPE_FILE if given is None else Path(given)
 
     def _trained(self, experiment: PreparedExperiment, labels: Sequence[str], length: int) -> dict[str, Trained]:
-        """Return label -> results of the finished trainings of this recipe in an experiment."""
+        """Return label -> results of the finished trainings of the recipe with this label."""
         rows: Sequence[Mapping[str, Any]] = finished_rows(self.ledger, experiment.plan)
         found = {}
         for label in labels:
@@ -447,7 +458,7 @@ class PreparedTuning:
     def _compare(self, compared: StoredComparison | None) -> tuple[tuple[Trained, ...], Comparison | None]:
         """Return the two sides of the comparison with fresh seeds, and their difference in mAP50-95.
 
-        Only seeds count for which both trainings are finished. There is no difference as long as seeds are missing.
+        A seed counts only if both of its trainings are finished. The difference is None until all seeds are finished.
         """
         done = [] if compared is None else self._complete(compared)
         if compared is None or not done:

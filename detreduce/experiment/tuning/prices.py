@@ -57,11 +57,12 @@ class Prices:
     fixed
         The part of the cost that does not depend on the length of a training: its start and its evaluation.
     rates
-        Label of a recipe -> rate of this recipe, if a training with it is finished.
+        Label of a recipe -> the `rate` of this recipe. Only recipes with a finished training are included.
     trainings
         Number of finished trainings from which the prices were computed. With 0, they are rough estimates.
     exact
-        A function that returns the exact cost of a recipe at a length. None for Wh and minutes, which are estimates.
+        A function that takes the label of a recipe and a length, and returns the exact cost of this training. None for
+        Wh and minutes, whose costs are estimates.
     """
 
     unit: str
@@ -75,8 +76,8 @@ class Prices:
     def of(self, length: int, labels: Collection[str] = ()) -> float:
         """Return the cost of a training of one of these recipes, with the operations of `length` images.
 
-        It is the mean of the recipes, or the largest cost if the costs are exact: the images seen are rounded, so a
-        mean could be too low.
+        If the costs are estimates, this is the mean over the recipes. If the costs are exact, it is the largest cost,
+        because the mean could be too low for some recipes.
         """
         if self.exact is not None and labels:
             return max(self.exact(label, length) for label in labels)
@@ -85,7 +86,7 @@ class Prices:
 
 
 def operations(tflops: float, exact: Callable[[str, int], float] | None = None) -> Prices:
-    """Return prices in TFLOPs. They only count the training, as everywhere in detreduce."""
+    """Return prices in TFLOPs. They do not include evaluations."""
     return Prices(TFLOPS, tflops, 1.0, 0.0, exact=exact)
 
 
@@ -99,10 +100,10 @@ def estimated(unit: str, tflops: float, speed: Speed, evaluation_tflops: float) 
 
 
 def measured(unit: str, tflops: float, cells: Iterable[FinishedCell]) -> Prices | None:
-    """Return prices that are computed from finished trainings, or None if these do not show the cost.
+    """Return prices that are computed from finished trainings, or None if no finished training has a known cost.
 
-    `unit` is ``Wh`` or ``minutes``, and `tflops` is the number of operations for one image, in units of 10^12. A
-    training that shared the machine with another training is used only if all of them did.
+    `unit` is ``Wh`` or ``minutes``, and `tflops` is the number of operations for one image, in units of 10^12.
+    Trainings that shared the machine with another training are left out, unless no others remain.
     """
     found = [cell for cell in cells if cell.training.training_tflops and spent_by(cell, unit) is not None]
     found = [cell for cell in found if not cell.ran.get("overlapped")] or found

@@ -42,7 +42,7 @@ class Trained:
     cost, TFLOPs
         Mean cost of a training in the unit of the budget, and its mean operations. None if they are not known.
     kept
-        Whether the recipe is in the next rung or, for the last rung, whether it is the best recipe.
+        Whether the recipe is in the next rung. In the last rung, only the best recipe is kept.
     """
 
     recipe: str
@@ -60,8 +60,14 @@ class Trained:
 class Rung:
     """A rung of the result.
 
-    `length` is the number of images seen without a recipe, `trained` has the results of its recipes (best first), and
-    `finished` says whether all of its trainings are finished.
+    Attributes
+    ----------
+    length
+        The length of its trainings, as the number of images seen without a recipe.
+    trained
+        The results of its recipes, best first.
+    finished
+        Whether all of its trainings are finished.
     """
 
     length: int
@@ -70,7 +76,7 @@ class Rung:
 
     @property
     def tflops_differ(self) -> float:
-        """(Most TFLOPs) / (fewest TFLOPs) - 1 of its trainings. 0 if they are not known."""
+        """How much the TFLOPs of its trainings differ: (largest) / (smallest) - 1. It is 0 if they are not known."""
         known = [one.TFLOPs for one in self.trained if one.TFLOPs]
         return max(known) / min(known) - 1 if known else 0.0
 
@@ -101,21 +107,23 @@ class TuningResult:
     command
         The command that trains with the recipe. Empty if there is no recipe.
     rungs
-        The finished rungs and, if the budget ended in a rung, this unfinished rung.
+        The finished rungs. If the budget ended during a rung, this rung comes last.
     failed
         The recipes whose trainings failed, for example because memory ran out.
     compared
-        The results of the best recipe and of its control with fresh seeds. Empty if the budget did not allow them.
+        The results with fresh seeds, first of the best recipe and then of its control. Empty if the budget did not
+        allow them.
     planned_seeds
         Number of fresh seeds, decided before the first of them was trained. 0 without a comparison.
     comparison
-        The comparison of these two in mAP50-95. None as long as a planned seed is missing.
+        The comparison of the best recipe with its control in mAP50-95. None until all planned seeds are finished.
     judged_on, confirmed_on
-        Phrases for the images that chose the recipe, and for the images of the comparison.
+        Names of the images on which the best recipe was chosen, and of the images of the comparison, for example
+        ``val`` and ``test``.
     unit, budget, spent
         The unit (``Wh``, ``TFLOPs`` or ``minutes``), the budget, and the cost of all finished trainings in the ledger.
     full
-        Number of images seen by the whole training that the user asked for.
+        Number of images that the whole training sees, with the settings of the user.
     leaks
         A warning that images of val or test are also in train, exactly or as near-duplicates. Empty if none is known.
     """
@@ -140,7 +148,7 @@ class TuningResult:
 
     @property
     def kind(self) -> str:
-        """What is shown about the best recipe, as one of the constants of this module."""
+        """What the tuning shows about the best recipe: a constant of this module, such as `UNCONFIRMED`."""
         if not self.best:
             return UNFINISHED
         if self.comparison is None:

@@ -39,7 +39,7 @@ MEASURE = MAIN_ACCURACY
 
 @dataclass(frozen=True)
 class TuningRequest:
-    """The arguments of `tune`, which documents them. `arguments` are the arguments for ultralytics."""
+    """The arguments of `tune`. The docstring of `tune` explains them. `arguments` are the arguments for ultralytics."""
 
     data: str | Path
     model: str | Path
@@ -66,11 +66,11 @@ class Setup:
     source
         The path of the user's dataset.
     judge
-        The images that choose among recipes.
+        The images on which trainings are evaluated to choose among recipes.
     recipes
         Label -> recipe. The first one is the user's own settings.
     network
-        The network, from which its operations and its speed are computed.
+        The network of the model. It is used to compute operations and to measure the speed of this machine.
     """
 
     request: TuningRequest
@@ -139,7 +139,10 @@ class Setup:
         return json_hash([data_identity(self.dataset), file_identity(find_model(request.model)), own])
 
     def at_length(self, label: str, length: int) -> Recipe:
-        """Return a recipe that sees as much data as `length` images without a recipe, measured in operations."""
+        """Return the recipe with this label, with its number of images seen set for a length.
+
+        Its training has the same operations as a training on `length` images without a recipe.
+        """
         recipe = self.recipes[label]
         seen = images_seen(recipe, length, self.training, self.costs)
         # name the recipe after its label, so that its name in tables does not depend on its length
@@ -164,7 +167,7 @@ class Setup:
         return parse_config(content, beside=Path.cwd(), file="tune")
 
     def _operations(self, label: str, length: int) -> float:
-        """Return the 10^12 operations of a recipe that has about the operations of `length` images without a recipe."""
+        """Return the operations of a training with a recipe at a length, in units of 10^12."""
         return images_seen(self.recipes[label], length, self.training, self.costs) * self.costs.of[label]
 
     def _size_and_freeze(self, recipe: Recipe) -> tuple[int, int | list[int] | None]:
@@ -208,8 +211,8 @@ def default_output(data: str | Path) -> Path:
 def _judge(given: DetectionDataset, request: TuningRequest) -> tuple[Judge, DetectionDataset]:
     """Return the images that choose among recipes, and the train split that the trainings use.
 
-    If `drop_leaked` is set, the train split has no image of val or test. If val was held out of train, it also has no
-    near-duplicates of these images. Otherwise frames of one video could be on both sides.
+    If `drop_leaked` is set, the train split has no image of val or test. If val was held out of train, near-duplicates
+    of its images are always left out of train. Otherwise train and val could have frames of the same video.
     """
     judge = find_judge(given, request.seed)
     if not judge.held_out and not request.drop_leaked:
@@ -259,7 +262,7 @@ def _check_recipes(recipes: Sequence[Recipe], request: TuningRequest, dataset: D
 
 
 def _name(data: str) -> str:
-    """Return a name for an experiment on this dataset, which contains only letters, digits, ``_``, ``.`` and ``-``."""
+    """Return a name for an experiment on this dataset. It has only letters, digits, ``_``, ``.`` and ``-``."""
     place = Path(data)
     name = place.resolve().parent.name if place.stem in {"data", "dataset"} else place.stem
     return re.sub(r"[^\w.-]", "-", name) or "data"

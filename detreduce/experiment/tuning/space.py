@@ -48,10 +48,14 @@ class Given:
 def default_recipes(given: Given) -> list[Recipe]:
     """Return the recipes that are tried if the user gives no list. The first one is the user's own settings.
 
-    At equal operations, a smaller batch is the only setting that is supported by a result in this repository. Each
-    other recipe changes one more setting of the recipe with batch 8. It uses smaller images, weights by class if the
-    classes are uneven, or other frozen layers if the weights are pretrained. Recipes that the data or the model do not
-    allow are left out.
+    The next recipes have a smaller batch. At equal operations, this is the only setting that a result in this
+    repository supports. Each other recipe has batch 8 and changes one more setting:
+
+    - It trains on smaller images.
+    - If the classes are uneven, it uses the stream ``class_uniform``.
+    - If the weights are pretrained, it freezes other layers.
+
+    Recipes that the data or the model do not allow are left out.
     """
     images = len(given.dataset)
     before = given.arguments.get("batch", BATCH), given.arguments.get("nbs", 64)
@@ -99,7 +103,10 @@ def read_recipes(recipes: Recipes) -> list[Recipe]:
 
 
 def _entries(recipes: Recipes) -> tuple[list[Any], str, Path | None]:
-    """Return the recipes as they were given, how messages call them, and the folder of their file (or None)."""
+    """Return the recipes as they were given, and the name of their list for error messages.
+
+    The third value is the folder of the YAML file, or None if there is no file.
+    """
     if not isinstance(recipes, str | Path):
         return list(recipes), "recipes", None
     file = find(recipes, what="list of recipes")

@@ -1,6 +1,6 @@
-"""The file ``tune.json`` in the ledger of a tuning, which says which recipes are in which rung.
+"""The file ``tune.json`` in the ledger of a tuning. It says which recipes are in each rung.
 
-Several processes may use it at the same time.
+Several processes may use the file at the same time.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ class StoredRung(Stored):
 
 
 class StoredComparison(Stored):
-    """The comparison with fresh seeds: the best recipe, its control, the length (as in a rung) and the seeds.
+    """The comparison with fresh seeds: the best recipe, its control, the length of the trainings, and the seeds.
 
-    The seeds are decided before the first of these trainings. Later, they can only become fewer, if the budget ends.
+    The seeds are decided before the first of these trainings. If the budget ends earlier, the seeds that are not
+    finished are removed. Seeds are never added.
     """
 
     best: str
@@ -48,9 +49,10 @@ class StoredFailure(Stored):
 
 
 class StoredTuning(Stored):
-    """All decisions of a tuning so far. `identity` is a hash of everything that affects the trainings.
+    """All decisions of a tuning so far.
 
-    `killed` are the keys of trainings whose process was killed once. They are tried a second time.
+    `identity` is a hash of everything that affects the trainings. `killed` contains the keys of trainings whose process
+    was killed once. Such a training is tried a second time.
     """
 
     identity: str

@@ -22,7 +22,7 @@ KILLED = "its process was killed twice during the training, as the system does i
 
 
 class State(Enum):
-    """What became of a training: finished, failed, running in another process, or refused by the budget."""
+    """The state of a training: finished, failed, running in another process, or not allowed by the budget."""
 
     FINISHED, FAILED, ELSEWHERE, REFUSED = range(4)
 
@@ -101,7 +101,7 @@ class Trainings:
 
     @property
     def unfinished(self) -> list[list[Cell]]:
-        """The groups without the cells that are finished, and without the groups that have a failed recipe."""
+        """The cells of each group that are not finished. Groups with a failed recipe are left out."""
         failed = read_tuning(self.account.ledger, self.account.identity).failed
         missing = {cell.key for cell in self.experiment.missing}
         groups = [group for group in self.groups if not any(cell.label in failed for cell in group)]
@@ -159,7 +159,11 @@ class Trainings:
             return self._train(cell, work)
 
     def _train(self, cell: Cell, work: Path) -> State:
-        """Run a training that is claimed. An error of the training is kept; an error of the machine is raised."""
+        """Run a training that this process has claimed.
+
+        If the recipe causes an error, record the failure. If the machine causes it, such as a full disk, raise the
+        error.
+        """
         count = len(self.experiment.cells)
         place = count - len(self.experiment.missing) + 1
         try:
@@ -179,7 +183,7 @@ class Trainings:
         say(f"{cell.label} failed and is left out: {reason}")
 
     def _was_killed_twice(self, cell: Cell) -> bool:
-        """Return whether processes that trained a cell were killed twice. Remember the first time."""
+        """Return whether processes that trained this cell were killed twice. After the first time, only record it."""
         if not self.account.ledger.has_remains(cell.key):
             return False
         before = read_tuning(self.account.ledger, self.account.identity).killed

@@ -38,12 +38,14 @@ def tune(
 
     The first rung trains every recipe for a short time. The next rung trains the better half for twice as long, and so
     on. All trainings of a rung have equal TFLOPs. Recipes are chosen on the val split. If there is none, they are
-    chosen on a fifth of train that no training sees. The test split never chooses.
+    chosen on a fifth of train that no training sees. The test split is never used to choose recipes.
 
-    If the budget then allows at least three fresh seeds, the best recipe and the best other uniform recipe are trained
-    with them. These trainings are measured on test or, without a test split, on the images that chose. The number of
-    seeds is decided once. To continue, call the function again: finished trainings are reused. A recipe that fails is
-    left out, and the result lists it.
+    If the rest of the budget is enough for at least three fresh seeds, a comparison follows. The best recipe and the
+    best other uniform recipe are trained with these seeds and measured on test. If there is no test split, they are
+    measured on the images that were used to choose the recipe. The number of seeds is decided once.
+
+    To continue, call the function again. Finished trainings are reused. A recipe whose training fails is left out, and
+    the result lists it.
 
     Parameters
     ----------
@@ -53,11 +55,11 @@ def tune(
         Weights (``.pt``), or a model description (``.yaml``) for random initial weights.
     budget_wh, budget_tflops, minutes
         What all trainings in the ledger together may cost, including earlier runs and other processes. Pass exactly one
-        of them. Wh and minutes include the evaluations, but TFLOPs do not. A training is not started if it would
-        exceed the budget, as estimated from finished trainings.
+        of them. Wh and minutes include the evaluations, but TFLOPs do not. The cost of the next training is estimated
+        from finished trainings. The training is not started if this cost would exceed the budget.
     recipes
-        The recipes to try: a YAML file with a list, or a sequence of `Recipe` and dicts. Your own settings are always
-        tried too. The default is a few recipes that suit the data and the model.
+        The recipes to try: a YAML file with a list of recipes, or a sequence whose items are `Recipe` objects or dicts.
+        Your own settings are always tried too. The default is a few recipes that suit the data and the model.
     output
         The folder of the ledger. The default is ``runs/tune-<dataset>``.
     recipe_file

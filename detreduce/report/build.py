@@ -183,18 +183,18 @@ def _gather_images(
     ledger
         The ledger of the experiment.
     cells
-        The cells to show, each with the number of cells of the same method and keep.
+        The cells to show. The number in each pair counts the cells of the same method and keep.
     config
         The configuration of the experiment.
     given
-        The dataset at the path that the user passed, or None.
+        The dataset that the user passed with a path. None if the user did not pass a path.
     capacity
         The maximum number of characters of all pictures.
 
     Returns
     -------
     _Chosen
-        If images or features cannot be read, its notes say so.
+        The images and selections. If images or features cannot be read, `notes` says so.
     """
     found = _Chosen()
     try:
@@ -243,9 +243,9 @@ def _readable(
 
 
 def _features(selections: Sequence[tuple[FinishedCell, int, Selection]], found: _Chosen) -> FeatureTable | None:
-    """Return the features of the selection that used the most feature blocks, for the maps of all selections.
+    """Return the features for the maps of all selections, or None if the features cannot be read.
 
-    Return None if the features cannot be read.
+    The features come from the selection that used the most feature blocks.
     """
     by_blocks = max(selections, key=lambda entry: len(entry[2].provenance.get("features", {}).get("blocks", ())))
     try:
@@ -275,9 +275,10 @@ def _leakage(found: Mapping[str, Any], chosen: _Chosen, capacity: int) -> dict[s
 def _picture(
     albums: dict[str, Album | None], chosen: _Chosen, split: str, image: Any, capacity: int
 ) -> tuple[Album, int] | None:
-    """Return the album that contains an image of a split and the image's row, or None if it cannot be shown.
+    """Return the album with the picture of an image, and the row of the image in this album's dataset.
 
-    `albums` has the album of each split. If the album of this split is missing, it is created and added.
+    Return None if the image cannot be shown. `albums` has one album for each split. A missing album is created and
+    added.
     """
     if split not in albums:
         try:

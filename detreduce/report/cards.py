@@ -128,7 +128,7 @@ def _saving_card(outcome: Outcome, best: Summary) -> Card:
 
 
 def _cost_card(outcome: Outcome, best: Summary) -> Card:
-    """Return a card with the computation of one training, for an experiment from which the saving is not known."""
+    """Return the card for an unknown saving. It shows the computation of one training."""
     flops = best.mean.get("TFLOPs", math.nan)
     value = f"{significant(flops)} TFLOPs a training" if math.isfinite(flops) else "not known"
     lines = ("What is saved is not known without the control full", *_choosing(outcome, best))
@@ -184,14 +184,17 @@ def _data_card(outcome: Outcome) -> Card:
 
 
 def _shared_in_words(outcome: Outcome) -> str:
-    """Return a text which says that train has no leaks, and how many images val and test share."""
+    """Return a text about leaks: train has none, but val and test share some images. The text says how many."""
     left_out = f" ({outcome.left_out} left out)" if outcome.left_out else ""
     shared = "; ".join(f"{one.earlier} and {one.split} share {one.count}" for one in outcome.shared)
     return f"train: none{left_out}; {shared}"
 
 
 def _because(search: Mapping[str, Any]) -> str:
-    """Return ``, because ...`` if a search was skipped, otherwise an empty string."""
+    """Return the end of a sentence, such as ``, because ...``, with the reason why a search was skipped.
+
+    Return an empty string if the search was not skipped.
+    """
     return f", because {search['skipped']}" if "skipped" in search else ""
 
 

@@ -70,7 +70,8 @@ class FirstChart:
 def first_chart(outcome: Outcome, best: Summary | None) -> FirstChart | None:
     """Draw the mAP against the cost of training, with a name at each point. Return None if no cost is known.
 
-    The cost is the computation or, if that is not known, the energy. The chart marks the subset `best`.
+    The cost is the computation. If the computation is not known, the cost is the energy. The chart marks the subset
+    `best`.
     """
     cost, words = "TFLOPs", "Computation"
     known = _with_cost(outcome, cost)

@@ -1,4 +1,4 @@
-"""Facts with which the numbers of a report can be reproduced: the data, the seeds, the versions."""
+"""What a reader needs to reproduce the numbers of a report: the data, the seeds and the versions."""
 
 from __future__ import annotations
 

@@ -32,15 +32,15 @@ class FirstScreen:
     command
         The command to run next. Empty if nothing is missing.
     subject
-        The name of the subset that the cards and pictures are about, and that is marked in the chart. Empty if no
+        The name of the best subset. The cards and pictures are about this subset, and the chart marks it. Empty if no
         training on a subset is finished.
     cards
         The cards, each with one key number, in the order in which they are shown.
     chart
         The chart of mAP against cost. None if no cost is known.
     pictures, pictures_by
-        The rows in the dataset of the images that the best subset kept first, and the name of its method. Empty if no
-        image can be shown.
+        `pictures` are the images that the best subset kept first, as rows of the dataset. `pictures_by` is the name of
+        the method that chose them. Both are empty if no image can be shown.
     """
 
     conclusion: Conclusion

@@ -18,8 +18,9 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 def headline(outcome: Outcome) -> list[str]:
     """Return the main results: a sentence about the full set, and sentences about each keep.
 
-    For each keep, they give the mAP, and the lost mAP and the saved energy compared with the full set. They also
-    compare the methods with random subsets. If no training has learnt anything, there is only a sentence about that.
+    The sentences about a keep give the mAP of the methods at this keep. Compared with the full set, they say how much
+    mAP is lost and how much energy is saved. They also compare the methods with random subsets. If no training has
+    learnt anything, the only sentence says so.
     """
     if outcome.nothing_learnt:
         return [outcome.nothing_learnt]
@@ -113,7 +114,10 @@ def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
 
 
 def _saving(summary: Summary) -> str:
-    """Return how much energy was saved or, if that is not known, how much computation, as text."""
+    """Return how much energy was saved, as text.
+
+    If the energy is not known, return how much computation was saved. If neither is known, the text says so.
+    """
     for name, words in (("Wh", "training energy"), ("TFLOPs", "computation; the energy is not known")):
         ratio = summary.against_full.get(name, math.nan)
         if math.isfinite(ratio):

@@ -35,7 +35,7 @@ COMPARED_COSTS = ("Wh", "TFLOPs")
 def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
     """Return the page as HTML.
 
-    `chosen` contains the images and selections, and `content` the other variables of the template.
+    `chosen` contains the images and selections. `content` contains the other variables of the template.
     """
     environment = make_environment(chosen.looks, "detreduce.report")
     environment.filters.update(breakable=_breakable, sort_key=_sort_key, chip=chip_of, coded=_coded, unbroken=_unbroken)
@@ -57,7 +57,7 @@ def _breakable(name: str) -> Markup:
 
 
 def _coded(text: str) -> Markup:
-    """Mark commands between backticks in a text as code."""
+    """Show each part of a text between backticks as code. These parts are commands."""
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(visible_lines(text)))))
 
 
@@ -68,7 +68,10 @@ def _unbroken(text: str) -> Markup:
 
 
 def _packed(chosen: Any) -> str | None:
-    """Return the packed images of the map for the page's script, or None if no selections are shown."""
+    """Return the data of the map and its images in the compact form that the page's script reads.
+
+    Return None if no selections are shown.
+    """
     if not chosen.shown:
         return None
     views = [one.view for one in chosen.shown]

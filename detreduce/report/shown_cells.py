@@ -41,12 +41,15 @@ class ShownSelection:
 def shown_cells(
     cells: Sequence[FinishedCell], limit: int, ranked: Sequence[tuple[str, str]] = ()
 ) -> tuple[list[tuple[FinishedCell, int]], int]:
-    """Return the cells whose selections the report shows, and the number of selections that are left out.
+    """Return the cells whose selections the report shows, and the number of selections that it leaves out.
 
-    Each method at each keep is represented by its cell with the lowest seeds, which is returned with the number of
-    cells of this method and keep. `ranked` contains the label and the `keep_key` of each subset, best first. The best
-    subset comes first; the others are sorted by keep, from large to small, then by rank. If there are more than `limit`
-    selections, one method of each keep is taken first, then a second method of each keep, and so on.
+    Each method at each keep is represented by its cell with the lowest seeds. The number in each pair counts the cells
+    of this method and keep.
+
+    `ranked` contains the label and the `keep_key` of each subset, best first. The best subset comes first. The other
+    subsets are sorted by keep, from large to small, and then by rank.
+
+    At most `limit` selections are shown. Each keep first gets one method, then a second method, and so on.
     """
     groups: dict[tuple[str, str], list[FinishedCell]] = {}
     for cell in cells:

@@ -43,9 +43,11 @@ def maximum_mean_discrepancy(
 ) -> Discrepancy:
     """Measure the maximum mean discrepancy (MMD): the distance between the kernel means of kept and all images.
 
-    MMD = |mean_i phi(x_i) - mean_{i in S} phi(x_i)| with K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2)). The result is the
-    square root of the V-statistic. It is 0 if all images are kept, and at most sqrt(2). Memory does not grow with n^2.
-    Source: Gretton et al. 2012, *A kernel two-sample test*.
+    MMD = |mean_i phi(x_i) - mean_{i in S} phi(x_i)|. Here S is the set of kept images, and phi is the map for which the
+    inner product of phi(x_i) and phi(x_j) is the Gaussian kernel exp(-|x_i - x_j|^2 / (2 sigma^2)).
+
+    The result is the square root of the V-statistic. It is 0 if all images are kept, and at most sqrt(2). Memory does
+    not grow with n^2. Source: Gretton et al. 2012, *A kernel two-sample test*.
 
     Parameters
     ----------
@@ -57,9 +59,9 @@ def maximum_mean_discrepancy(
         Width of the kernel in units of the features. ``"auto"`` is the median distance between two images. If there are
         more than 2,000 images, it is computed from a random sample of 2,000 images.
     max_images
-        If there are more images than this, the V-statistic is estimated from two random samples, without bias. The
-        samples contain at most 2,048 of all images and at most 2,048 of the kept images. None means that all images are
-        used.
+        If there are more images than this, two random samples give an unbiased estimate of the V-statistic. One sample
+        has at most 2,048 of all images, and the other has at most 2,048 of the kept images. None means that all images
+        are used.
     seed
         Seed of the random samples.
 
@@ -256,7 +258,8 @@ def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> Int
 def histogram_divergence(counts: npt.NDArray[Any] | csr_array, chosen: IntArray) -> float:
     """Return the Jensen-Shannon divergence between the chosen rows and all rows, in bits.
 
-    `counts` is an (n, b) dense or sparse array. The two distributions are the sums of its columns.
+    `counts` is an (n, b) dense or sparse array. Each distribution has one entry for each column: the sum of the column
+    over the rows.
     """
     return _jensen_shannon(counts.sum(axis=0, dtype=np.float64), counts[chosen].sum(axis=0, dtype=np.float64))
 

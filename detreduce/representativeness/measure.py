@@ -214,7 +214,7 @@ def _feature_measures(X: Any, chosen: IntArray, groups: Categories, options: Mea
 
 
 def _distances_between_images(X: npt.NDArray[np.floating], seed: int) -> dict[str, float]:
-    """Return the median distance between two images for each metric, using a random sample if there are many images."""
+    """Return the median distance between two images, for each metric. For many images, a random sample is used."""
     from scipy.spatial.distance import pdist
 
     n = len(X)

@@ -29,11 +29,11 @@ SETTLED, KEPT = 16, 256
 
 
 def near_rows(X: Features, queries: IntArray, others: IntArray, count: int) -> IntArray:
-    """Return (m, g) the g nearest rows in `others` for each query row, with the nearest row first.
+    """Return the rows of `others` that are nearest to each query row, with the nearest row first.
 
-    g is the smaller of `count` and len(others). The distance is Euclidean. If two distances are almost equal, rounding
-    errors decide their order. `pair_distances` computes exact distances. `others` must not be empty, and its rows are
-    copied.
+    The result has the shape (m, g) for m query rows. g is `count`, or the number of `others` if there are fewer. The
+    distance is Euclidean. If two distances are almost equal, rounding errors decide their order. `pair_distances`
+    computes exact distances. There must be at least one row in `others`. These rows are copied.
     """
     from sklearn import config_context
     from sklearn.neighbors import NearestNeighbors
@@ -90,7 +90,10 @@ def largest_gap(X: Features, kept: IntArray, left_out: IntArray, metric: Metric,
 def _gap_of_farthest(
     X: Features, kept: IntArray, left_out: IntArray, near: IntArray, upper: FloatArray, metric: Metric
 ) -> float:
-    """Return the largest gap among the rows with the largest upper bounds, and lower their `upper` bounds in place."""
+    """Return the largest gap among the rows whose upper bounds are largest.
+
+    The upper bounds of these rows in `upper` are lowered in place.
+    """
     peak = np.argsort(-upper)[:PEAK]
     upper[peak] = pair_distances(X, left_out[peak], near[peak], metric).min(axis=1)
     peak = peak[np.argsort(-upper[peak])[:SETTLED]]

@@ -144,9 +144,10 @@ def _expected_coverage(n: int, kept: int, neighbours: int) -> float:
 def _find_covered(
     X: npt.NDArray[np.floating], queries: IntArray, part: Stratum, neighbours: int
 ) -> npt.NDArray[np.bool_]:
-    """Return (m,) bool: whether a kept image is among the `neighbours` nearest images of each query image.
+    """Return (m,) bool: for each query image, whether a kept image is among its `neighbours` nearest images.
 
-    This is the case if fewer than `neighbours` images, including the query image, are nearer than all kept images.
+    To find this out, count the images that are nearer than all kept images, including the query image itself. The
+    result is True if this count is below `neighbours`.
     """
     to_kept = np.full(len(queries), np.inf)
     for block in slices(len(part.kept), OTHERS):

@@ -38,10 +38,10 @@ class ObjectSimilarity:
 def object_similarity(kept: ObjectTable, target: ObjectTable) -> ObjectSimilarity:
     """Measure how similar the objects in `target` (for instance val) are to the kept objects of the same class.
 
-    First, the mean vector of `target` is subtracted from all vectors. Each image in `target` has a similarity for each
-    of its classes. It is the cosine between the mean vector of its boxes of this class and the most similar kept vector
-    of the class. The similarity of a class is the mean over its images. Cf. the object-based set similarity of Kassem
-    Sbeyti et al. (arXiv 2508.19906), which also compares crops by class, with other features.
+    First, the mean vector of `target` is subtracted from all vectors. Let v be the mean vector of the boxes of one
+    class in one image of `target`. The similarity of this image is the largest cosine between v and a kept vector of
+    the class. The similarity of a class is the mean over the images of `target` with this class. Cf. the object-based
+    set similarity of Kassem Sbeyti et al. (arXiv 2508.19906). It also compares crops by class, with other features.
 
     Parameters
     ----------

@@ -110,9 +110,9 @@ class Representativeness:
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row for each measure, except the measures that are None.
 
-        The columns are ``value``, ``compare`` (a value for comparison), ``compared_with`` (what this value is) and
-        ``exact``. ``compared_with`` is ``random`` (a random selection of the same size) or ``typical`` (the median
-        distance between two images).
+        The columns are ``value``, ``compare``, ``compared_with`` and ``exact``. ``compare`` is a second value, with
+        which to compare ``value``. ``compared_with`` says what ``compare`` is. For ``random``, it is the value of a
+        random selection of the same size. For ``typical``, it is the median distance between two images.
         """
         import pandas as pd
 

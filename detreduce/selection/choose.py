@@ -85,24 +85,24 @@ def select(
     initial, must_keep
         Images to keep before any others: an earlier selection, or ids or names of images. They count towards `keep`,
         and are never dropped as duplicates. An earlier selection may come from a smaller version of the dataset. The
-        method then chooses from the new images and from those that were dropped earlier.
+        method then chooses from the new images and from the images that the earlier selection dropped.
     exclude
         Ids or names of images that must not be kept, even if an earlier selection contains them. An image may not be
         both in `must_keep` and in `exclude`.
     drop_duplicates
-        Whether and how to drop duplicates before images are chosen. True drops near-duplicates, which are found by
-        comparing pixels (`detreduce.duplicates.near_duplicates`). ``"boxes"`` compares only the largest box of each
-        image. ``"features"`` compares the vectors in the table's block ``image``. ``"exact"`` drops only images with
-        equal pixels. A number compares pixels; it is the similarity from which images count as near-duplicates.
-        ``{"by": "features", "threshold": 0.97}`` sets both what to compare and this similarity. You can also pass the
-        result of an earlier search. The ``provenance`` of the selection lists the duplicates that were found or,
-        without a search, identical files.
+        Whether and how to drop duplicates before images are chosen. True compares pixels and drops near-duplicates
+        (`detreduce.duplicates.near_duplicates`). ``"boxes"`` compares only the largest box of each image.
+        ``"features"`` compares the vectors in the table's block ``image``. ``"exact"`` drops only images with equal
+        pixels. A number also compares pixels. Images count as near-duplicates if their similarity is at least this
+        number. ``{"by": "features", "threshold": 0.97}`` sets both what to compare and the least similarity. You can
+        also pass the result of an earlier search. The ``provenance`` of the selection lists the duplicates that were
+        found. Without a search, it lists identical files.
     class_floor
         The minimum number of kept images that have a box of a class: one number for all classes, or a mapping from
         class name to number. If fewer images have the class, all of them are kept. Because of `max_per_group`, a class
-        may stay below its floor; a `DetreduceWarning` then names the class. If images have boxes of several classes,
-        the choice of these images is not always optimal, and another choice might have reached the floor. ``reached``
-        in `Selection.steps` has the number of kept images of each class.
+        may stay below its floor. A `DetreduceWarning` then names the class. If images have boxes of several classes,
+        the choice is not always optimal: other images might have reached the floor. ``reached`` in `Selection.steps`
+        has the number of kept images of each class.
     cache
         Folder in which the search for duplicates caches image signatures. The default is the same as for
         `extract_features`.
@@ -295,9 +295,9 @@ def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTa
 
 
 def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
-    """Return the energy of the proxy training under the key ``proxy_training``.
+    """Return a dict with the energy of the proxy training, under the key ``proxy_training``.
 
-    Return an empty dict if the method does not use a proxy or if the energy is unknown.
+    The dict is empty if the method does not use a proxy, or if the energy is not known.
     """
     energy = table.provenance.get("proxy", {}).get("energy")
     learns = any(name in getattr(reducer, "needs", ()) for name in SEPARATE_BLOCKS)
@@ -305,9 +305,10 @@ def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
 
 
 def _facts(reducer: Any) -> dict[str, Any]:
-    """Return what the method reports about its fit, such as the quality of estimates, under the key ``method_facts``.
+    """Return a dict with what the method reports about its fit, under the key ``method_facts``.
 
-    If it reports nothing, return an empty dict.
+    For example, the method `extrapolate` reports how good its estimates are. If a method reports nothing, the dict is
+    empty.
     """
     facts = getattr(reducer, "facts_", {})
     return {"method_facts": dict(facts)} if facts else {}

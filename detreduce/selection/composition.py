@@ -1,7 +1,7 @@
-"""The steps before a method chooses: leave out images, drop duplicates, keep named images, and reserve images for
-classes.
+"""The steps before a method chooses.
 
-Images are reserved for classes that have a floor, the minimum number of kept images that have a box of the class.
+These steps leave out images, drop duplicates, keep named images and reserve images for classes. Images are reserved for
+classes that have a floor. The floor of a class is the minimum number of kept images with a box of this class.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Composition:
     table
         The images to choose from.
     positions
-        (m,) int64: the rows of these images in the original table.
+        (m,) int64: the rows that the images of `table` have in the original table.
     images
         The number of rows of the original table.
     first
@@ -58,7 +58,7 @@ class Composition:
     steps
         The steps so far, in order, as values that JSON can store.
     duplicates
-        What was searched for and the pairs of duplicates that were found, as values that JSON can store.
+        The search for duplicates, as values that JSON can store: what was searched for, and the pairs that were found.
     """
 
     table: FeatureTable
@@ -71,8 +71,8 @@ class Composition:
     def take(self, values: Any, name: str) -> Any:
         """Return the values that belong to the rows of `table`.
 
-        `values` has one value for each row of the original table, or is None. `name` is what error messages call the
-        values.
+        `values` has one value for each row of the original table, or is None. `name` is the name of the values in error
+        messages, for example ``groups``.
         """
         if values is None or len(self.positions) == self.images:
             return values
@@ -170,9 +170,9 @@ def compose(
 
 
 def _leaked_step(found: LeakageReport) -> dict[str, Any]:
-    """Return the record of the step that left out leaked images: their number and the pairs that were found.
+    """Return the record of the step that left out leaked images, as values that JSON can store.
 
-    All values can be stored as JSON.
+    The record has the images, their number, and the pairs of an image and its copy in another split.
     """
     images = list(dict.fromkeys(item.image for item in found.leaked))
     splits, least = " or ".join(list(found.splits)[:-1]), f"{found.threshold:g}"
@@ -254,7 +254,7 @@ def _reserve(
 
 
 def _images_with(table: FeatureTable, rows: IntArray) -> IntArray:
-    """Return for each class how many of the `rows` have a box of this class, (C,)."""
+    """Return (C,) the number of images with a box of each class. Only the images in `rows` are counted."""
     return images_of_classes(table.dataset.sparse_class_counts[table.rows[rows]])
 
 

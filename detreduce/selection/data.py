@@ -31,13 +31,16 @@ class SelectionData:
 
     @property
     def keeps_all(self) -> bool:
-        """Whether a random method kept every image that remained, so that the order and the scores have no meaning."""
+        """Whether a random method kept every image that remained. The order and the scores then have no meaning."""
         scored = np.flatnonzero(~np.isnan(self.scores))
         return self.method == "srs" and bool(np.isin(scored, self.indices).all())
 
     @property
     def images_remaining(self) -> int:
-        """The number of images that remain without excluded images, duplicates, leaked images and unreadable images."""
+        """The number of images that remain for the choice.
+
+        Excluded images, dropped duplicates, leaked images and unreadable images are not counted.
+        """
         dropped = sum(int(step.get("dropped", 0)) for step in self.steps)
         excluded = sum(len(step["images"]) for step in self.steps if step["step"] == "exclude")
         return len(self.scores) - dropped - excluded - len(self.provenance.get("skipped_images", ()))

@@ -13,8 +13,9 @@ from detreduce.selection.data import SelectionData
 
 
 def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
-    """Return facts that identify a dataset, as values that JSON can store: path, split, counts, and hash of its
-    content.
+    """Return facts that identify a dataset, for example its path, its split and a hash of its content.
+
+    All values are ready for JSON.
     """
     folder = images_to_give(dataset)
     return {
@@ -45,8 +46,8 @@ def find_dataset(provenance: Mapping[str, Any]) -> DetectionDataset:
 def check_selection(dataset: DetectionDataset, selection: SelectionData) -> DetectionDataset:
     """Return the dataset if the selection was made from it. Otherwise raise InputError.
 
-    In addition to the checks of `check_dataset`, each image of the selection must be in the row that the selection
-    names.
+    The checks of `check_dataset` apply. In addition, the row that the selection stores for an image must contain this
+    image in the dataset.
     """
     check_dataset(dataset, selection.provenance, len(selection.scores))
     for row, image in zip(selection.indices.tolist(), selection.image_ids, strict=True):

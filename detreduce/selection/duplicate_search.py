@@ -31,9 +31,11 @@ def duplicates_to_drop(
 ) -> Duplicates | None:
     """Return the duplicates to drop, or None if the request does not ask for a search.
 
-    In each group of duplicates, an image of `must_keep` or `initial` is kept if there is one. Images of `exclude`, and
-    images that are left out as leaks, do not take part in the search. Otherwise, they could be kept in place of their
-    duplicates.
+    One image of each group of duplicates is kept. If the group has an image of `must_keep` or `initial`, this image is
+    kept.
+
+    Images of `exclude` and leaked images do not take part in the search. Otherwise, such an image could be the one that
+    is kept, and its duplicates would be dropped.
     """
     search = request.drop_duplicates
     if not isinstance(search, DuplicateSearch):

@@ -73,9 +73,11 @@ class Explanation:
     category_full
         Number of images in the category in the full set.
     duplicate_of
-        If this image is a copy in a pair of duplicates: the pair, with the names of both images. Otherwise None.
+        The pair of duplicates in which this image is the copy, with the names of both images. None if there is no such
+        pair.
     copies
-        The pairs of duplicates in which this image is the one to keep, with the names of both images.
+        The pairs of duplicates in which this image is kept and the other image is the copy, with the names of both
+        images.
     nearest_kept
         The nearest other image that was kept. None if no features are available.
     nearest_dropped
@@ -85,11 +87,11 @@ class Explanation:
     classes
         The number of boxes of each class in the image, keyed by the class name.
     alone
-        The same numbers, but only for classes that no other kept image contains.
+        The same numbers as in `classes`, but only for classes that no other kept image contains.
     labelled
         Whether the images of the dataset have labels.
     leaked_as
-        The copies of this image in val or test, as pairs with the names of both images. Empty if the image was not
+        Pairs of this image and its copy in val or test, with the names of both images. Empty if the image was not
         dropped as a leak.
     notes
         Sentences that say what is not known about the image, and why.
@@ -170,10 +172,10 @@ def explain(
         The dataset from which the selection was made. By default, it is loaded from the path in the selection.
     features
         The features in which the nearest images are searched. By default, the features of the selection are read from
-        the cache. If the selection did not use features, cached image vectors are used or, if there are none,
-        statistics of the boxes. Weights that the selection names are never loaded, because loading a file of weights
-        can run code. Blocks that come from a proxy training are not used. If the features are not available or have
-        changed, the nearest images are None and a note explains why.
+        the cache. If the selection did not use features, cached image vectors are used. If there are no cached vectors,
+        statistics of the boxes are used. Weights that the selection names are never loaded, because loading a file of
+        weights can run code. Blocks that come from a proxy training are not used. If the features are not available or
+        have changed, the nearest images are None and a note explains why.
     cache
         The folder in which features are cached. The default is the folder that the selection used, if it still exists.
 
@@ -238,7 +240,9 @@ def explain(
 def find_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
     """Return the features of the selection, without blocks that come from a proxy training.
 
-    If the selection did not use features, return cached image vectors or, if there are none, statistics of the boxes.
+    If the selection did not use features, return cached image vectors. If there are no cached vectors, return
+    statistics of the boxes.
+
     Raise InputError if no features are available, or if the features have changed since the selection.
     """
     made = selection.provenance.get("features", {})
@@ -251,8 +255,9 @@ def find_features(selection: Selection, dataset: DetectionDataset, cache: str | 
 
 
 def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
-    """Return features that need no decoding of images: cached image vectors or, if there are none, statistics of the
-    boxes.
+    """Return features without decoding an image.
+
+    These are cached image vectors. If there are no cached vectors, return statistics of the boxes.
     """
     with suppress(MissingFileError):
         backbone = make_backbone(BACKBONE)

@@ -82,7 +82,7 @@ def read_selection(file: Path, kind: type[Kind]) -> Kind:
 
 
 def _no_method(file: Path) -> InputError | None:
-    """Return the error to raise for a list of images that no method chose, or None for any other file."""
+    """Return an error if the file lists images without a method that chose them. Otherwise, return None."""
     try:
         content = parse_json(read_regular(file, RECORDS))
     except (OSError, ValueError):

@@ -93,17 +93,18 @@ def _greedy(
 
 
 def _count_wanted(counts: csr_array, wanted: npt.NDArray[np.bool_]) -> IntArray:
-    """Return for each row how many of its classes are `wanted`, (n,). `wanted` is (C,) bool."""
+    """Return (n,) the number of `wanted` classes in each row. `wanted` is (C,) bool."""
     return np.bincount(rows_of_entries(counts)[wanted[counts.indices]], minlength=counts.shape[0]).astype(np.int64)
 
 
 class _Exchange:
     """Swap rows within groups so that more classes reach their goal.
 
-    The goal of a class is its floor or, if the class has fewer rows than that, the number of its rows. A swap adds a
-    row of a class below its goal, and removes another row of the same full group. If this brings another class below
-    its goal, the next swap adds a row of that class. Such a chain of swaps is an augmenting path. Each step of a chain
-    reads only the groups that have rows of its class, because the number of classes can be large.
+    The goal of a class is its floor. If fewer rows of the class can be chosen, the goal is the number of these rows.
+
+    A swap adds a row of a class below its goal. The swap removes another row from the same full group. If another class
+    is then below its goal, the next swap adds a row of that class. Such a chain of swaps is an augmenting path. Each
+    step reads only the groups that have rows of one class, because the number of classes can be large.
     """
 
     def __init__(
@@ -199,16 +200,19 @@ class _Exchange:
         return rows[order][~np.isin(rows[order], without)]
 
     def _lost(self, removed: IntArray, instead: IntArray) -> csr_array:
-        """Return which classes would fall below their goal if ``instead[i]`` replaced ``removed[i]``, (m, C) bool."""
+        """Return (m, C) bool: the classes that would fall below their goal by each exchange of two rows.
+
+        Exchange i puts the row ``instead[i]`` in the place of the row ``removed[i]``.
+        """
         tight = self.present[removed]
         tight.data &= self.count[tight.indices] <= self.goal[tight.indices]
         return as_sparse(tight > self.present[instead])
 
     def _apply(self, into: list[int], out: list[int]) -> bool:
-        """Make the swaps of a chain and return True.
+        """Add the rows `into`, remove the rows `out`, and return True.
 
-        If a row occurs twice in the chain, or if the chain would not reduce the number of missing rows, return False
-        without swapping anything.
+        Return False and change nothing in two cases: a row occurs twice in the chain, or the chain would not reduce the
+        number of missing rows.
         """
         added, removed = self._classes_of(into), self._classes_of(out)
         changed = np.union1d(added, removed)

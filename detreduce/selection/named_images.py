@@ -44,8 +44,8 @@ def read_names(file: Path) -> list[str]:
 def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "kept") -> IntArray:
     """Return the rows of the `wanted` images in a table. Images can be given as ids, names or paths.
 
-    Each row is returned once. `fate` says in error messages what should happen to the images, for example "kept".
-    Raises InputError if an image is not in the table, or if several images have the same name.
+    Each row is returned once. `fate` is the word in error messages for what should happen to the images, for example
+    "kept". Raises InputError if an image is not in the table, or if several images have the same name.
     """
     if not wanted:
         return np.empty(0, np.int64)
@@ -79,7 +79,7 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "ke
 
 
 def find_image(dataset: DetectionDataset, image: ImageId) -> int:
-    """Return the row of the image with this id, with this name, or with a path that ends like this.
+    """Return the row of an image. `image` is its id, its name or the end of its path.
 
     Raise InputError if no image or several images match.
     """
@@ -115,7 +115,7 @@ def _names_with(text: str, dataset: DetectionDataset) -> str:
 
 
 def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int = 2) -> tuple[IntArray, IntArray]:
-    """Return the rows of the images in `must_keep`, and the rows of the images that are only in `initial`.
+    """Return two arrays of rows: the images in `must_keep`, and the other images in `initial`.
 
     Images of an earlier selection that can no longer be read are left out with a warning.
     """
@@ -135,11 +135,13 @@ def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int
 def leave_out_excluded(
     table: FeatureTable, request: CompositionRequest
 ) -> tuple[FeatureTable, IntArray, CompositionRequest]:
-    """Leave out the images of `exclude` and images that are also in val or test, even if an earlier selection has them.
+    """Leave out excluded and leaked images, even if they are in `initial`.
 
-    Returns the remaining table, its rows in `table`, and the request for the remaining table. `groups` of the request
-    is a rule, or one label for each row. Raises InputError if `exclude` names an unknown image, or if an image to leave
-    out is in `must_keep`.
+    Excluded images are the images of `exclude`. Leaked images are also in val or test.
+
+    Returns three values: the remaining table, the rows of `table` that remain, and the request for the remaining table.
+    `groups` of the request is a rule, or one label for each row. Raises InputError if `exclude` names an unknown image,
+    or if an image to leave out is in `must_keep`.
     """
     everything = np.arange(len(table), dtype=np.int64)
     unreadable = _unreadable_names(table) if request.exclude else set()

@@ -98,7 +98,8 @@ class CompositionRequest:
     """What to do before a method chooses images. `detreduce.select` documents most fields.
 
     `drop_duplicates` is a search, or the result of a search. `groups` is a rule, or one label for each image.
-    `drop_leaked` is True to search for images that are also in val or test, or the result of such a search.
+    `drop_leaked` says whether to leave out images that are also in val or test. After the search for these images,
+    `drop_leaked` is the result of this search.
     """
 
     drop_duplicates: DuplicateSearch | Duplicates | None = None

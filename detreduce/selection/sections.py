@@ -103,8 +103,8 @@ def in_range(keep: int | float) -> int | float:
 class MethodConfig(CompositionConfig):
     """A method and its settings.
 
-    Apart from `name`, each key is a parameter of the method, or overrides a value of the section `reduce` for this
-    method.
+    Each key except `name` is a parameter of the method or a key of the section `reduce`. A key of `reduce` overrides
+    the value in that section, for this method only.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
@@ -135,7 +135,7 @@ class MethodConfig(CompositionConfig):
     def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
         """Return the steps as keyword arguments of `select`.
 
-        `groups` is left out unless it is needed, for the method itself or for a limit on groups.
+        If neither the method nor a limit on groups needs `groups`, `groups` is left out.
         """
         from detreduce.reducers import reducer_class
 

@@ -28,8 +28,8 @@ MOST_IMAGES = 20_000
 def selection_html(selection: SelectionData) -> str:
     """Return HTML with small pictures of kept and dropped images, and two tables.
 
-    The first table has the method and its options, the second one the number of images of each category, in the full
-    set and in the subset. There are no pictures if the dataset cannot be found, has changed, or is very large.
+    The first table shows the method and its options. The second table shows how many images of each category are in the
+    full set and in the subset. There are no pictures if the dataset cannot be found, has changed, or is very large.
     """
     provenance, categories = selection.provenance, selection.categories
     made_on = provenance.get("dataset", {})

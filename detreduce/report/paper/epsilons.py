@@ -1,4 +1,7 @@
-"""Compute the epsilon of the selections of an experiment, from features in the cache."""
+"""Compute epsilon for each selection of an experiment, from features in the cache.
+
+Epsilon is the largest distance from an image to the nearest kept image of its category.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,14 @@ _CATEGORIES = "rarest"
 def epsilons_of(
     ledger: Ledger, cells: Sequence[FinishedCell], config: Mapping[str, Any], dataset: str | Path | None
 ) -> tuple[dict[str, float], list[str]]:
-    """Return the epsilon of each cell's selection, keyed by the cell, and notes about what could not be measured.
+    """Return the epsilon of the selection of each cell, and notes about what could not be measured.
 
-    All selections are measured with the same features, which come from the selection that used the most feature blocks.
-    The categories are taken from the experiment. Weights that a selection names are not loaded. A selection that cannot
-    be measured is left out, and a note explains why. Raise MissingFileError or InputError only if the given `dataset`
-    cannot be read.
+    The keys of the first value are the keys of the cells.
+
+    All selections are measured with the same features. These features come from the selection that used the most
+    feature blocks. The categories come from the experiment. Weights that a selection names are not loaded. A selection
+    that cannot be measured is left out, and a note explains why. Raise MissingFileError or InputError only if the given
+    `dataset` cannot be read.
     """
     chosen = [cell for cell in cells if not is_on_all(cell.cell)]
     if not chosen:

@@ -30,7 +30,9 @@ _LATEX = {
 
 
 def paper_target(output: str | Path) -> Path:
-    """Return the file to write: `output` itself or, if `output` is a folder, the file ``paper.md`` inside it.
+    """Return the file to write.
+
+    If `output` is a folder, this is the file ``paper.md`` in the folder. Otherwise, it is `output`.
 
     Raise InputError if the suffix is not ``.csv``, ``.md`` or ``.tex``, or if the file exists but was not written by
     `write_paper_tables`.
@@ -58,7 +60,7 @@ def write_paper_tables(tables: PaperTables, output: str | Path) -> Path:
 def _csv(tables: PaperTables) -> str:
     """Return all tables as a single CSV table.
 
-    There is a row for each measure and method, and each keep has a column for the mean and one for the standard
+    There is one row for each measure and method. There are two columns for each keep: the mean, and the standard
     deviation.
     """
     text = io.StringIO()

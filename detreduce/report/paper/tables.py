@@ -27,12 +27,13 @@ ACCURACY_DIGITS = 3
 
 @dataclass(frozen=True, slots=True)
 class PaperCell:
-    """One cell of a table: the mean and the standard deviation (with n - 1) over some trainings.
+    """One cell of a table: the mean over some trainings, and their standard deviation (with n - 1).
 
     Attributes
     ----------
     mean
-        NaN if the measure is not known. For epsilon, infinite if an image category has no kept image.
+        The mean. NaN if the measure is not known. The mean of the measure epsilon is infinite if an image category has
+        no kept image.
     spread
         The standard deviation. NaN if there are fewer than two trainings.
     trainings
@@ -154,9 +155,10 @@ def paper_tables(ledger: Ledger, dataset: str | Path | None = None) -> PaperTabl
 
 
 def _keeps(rows: Iterable[Mapping[str, Any]]) -> dict[str, Keep]:
-    """Return the keeps of the rows, keyed by the key of the keep.
+    """Return the keeps that occur in the rows. `keep_key` gives the key of each keep.
 
-    Keeping all images comes first, then fractions, then counts. Both are sorted from large to small.
+    The keep of all images comes first. The other fractions follow, and then the counts. Fractions and counts are each
+    sorted from large to small.
     """
     keeps = {keep_key(row["keep"]): row["keep"] for row in rows}
     return dict(sorted(keeps.items(), key=lambda item: (isinstance(item[1], int), -item[1])))

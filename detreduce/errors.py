@@ -69,7 +69,7 @@ def describe_difference(one: str, other: str) -> str | None:
 
 
 def look_of(name: str) -> str:
-    """Return a normalised name: names that look the same, except for upper and lower case, give the same text."""
+    """Return a text that is equal for all names that look the same. Upper and lower case do not matter."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

@@ -1,8 +1,8 @@
 """Pass progress lines of long work to a function that the caller provides.
 
 Warnings and the progress bar do not go through this module. Python's `warnings` module already lets callers filter,
-test and log warnings. The progress bar belongs to the terminal and is shared by all threads of the process, while a
-listener belongs to one call. The command line prints all three with `detreduce.display.progress.tell`.
+test and log warnings. The progress bar belongs to the terminal, and all threads of the process share it. A listener
+belongs to one call.
 """
 
 from __future__ import annotations

@@ -42,23 +42,24 @@ def progress(title: str, total: int | None, unit: str = "", *, behind: bool = Fa
     """Show the progress of some work on stderr. Yield ``advance(count=1, note="")``, which counts finished units.
 
     If stderr is a terminal, a line with the rate and the time left appears after two seconds. If `total` is None, the
-    line shows the elapsed time instead. If stderr is a pipe or a file, only a `command` prints plain lines. With
-    ``behind=True``, the line is shown only while no other work is shown, and only the newest such line is shown.
+    line shows the elapsed time instead. If stderr is a pipe or a file, plain lines are printed, but only inside a
+    `command`. With ``behind=True``, the line is hidden while other work has a line. Of several such lines, only the
+    newest is shown.
     """
     with _shown(Work(title, total, unit, behind=behind)) as work:
         yield work.advance
 
 
 def step(title: str) -> AbstractContextManager[Callable[..., None]]:
-    """Show the name of a step that does not count units. Any work that does count units is shown instead of it."""
+    """Show a line with the name of a step that does not count units. The line is hidden while other work has a line."""
     return progress(title, None, behind=True)
 
 
 @contextmanager
 def command(title: str) -> Iterator[None]:
-    """Show a line while a command runs but no other work is shown. The line names the work that ended last.
+    """Show a line during a command whenever no other work has a line. The line names the work that ended last.
 
-    If stderr is a pipe or a file, the newest work is printed from time to time, as plain lines.
+    If stderr is a pipe or a file, a plain line about the newest work is printed from time to time.
     """
     with _plain_lines(), _shown(Work(title, None, behind=True, follows=True)):
         yield
@@ -121,8 +122,8 @@ def _is_terminal() -> bool:
 class Work:
     """A piece of work: how many units are finished, how fast, and how much time is left.
 
-    `clock` is a function that returns a time in seconds. With ``follows=True``, the title always names the work that
-    ended last.
+    `clock` is a function that returns a time in seconds. If `follows` is True, the title changes whenever other work
+    ends, and then names that work.
     """
 
     def __init__(
@@ -221,7 +222,7 @@ class _Board:
 
     @contextmanager
     def plain(self) -> Iterator[None]:
-        """List the work inside the block for `report`."""
+        """While the block runs, keep a list of all running work, so that `report` can print lines about it."""
         self.prints_plain, self._last_line = True, time.monotonic()
         try:
             yield
@@ -230,7 +231,7 @@ class _Board:
 
     @contextmanager
     def listed(self, work: Work) -> Iterator[None]:
-        """List a piece of work for `report`, without a display."""
+        """Add a piece of work to the list for `report` while the block runs. Outside of `plain`, do nothing."""
         if not self.prints_plain:
             yield
             return
@@ -261,8 +262,9 @@ class _Board:
                     self.tell(plain_line(work), "")
 
     def begin(self, work: Work) -> None:
-        """Register work with ``behind=True`` before its line is due, so that its line can replace an older line at
-        once.
+        """Register work with ``behind=True`` at its beginning, not after two seconds.
+
+        If a line of older work with ``behind=True`` is already shown, the new line then replaces it at once.
         """
         if work.behind:
             with self._lock:

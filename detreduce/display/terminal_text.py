@@ -112,8 +112,8 @@ def labelled(line: str, style: str) -> Text:
 def wrap(text: str, width: int, *, first: str = "", indent: str = "") -> list[str]:
     """Break a text into lines of at most `width` characters. Line breaks in the text are kept.
 
-    A long word, such as a path, and a command between backticks are never broken, so that they can be copied. The first
-    line begins with `first`, and every other line begins with `indent`.
+    Long words, such as paths, are never broken, so that users can copy them. The same holds for commands between
+    backticks. The first line begins with `first`, and every other line begins with `indent`.
     """
     whole = re.sub(r"`[^`\n]*`", lambda command: command[0].replace(" ", "\0"), text)
     shape = textwrap.TextWrapper(

@@ -14,9 +14,10 @@ _typed: list[tuple[re.Pattern[str], str]] = []
 
 
 def remember_paths(paths: Iterable[Path]) -> None:
-    """Remember the paths on the command line, and forget the paths of an earlier command line.
+    """Remember the paths on the command line for `as_typed`, and forget the paths of an earlier command line.
 
-    Paths below the working folder are shown relative to this folder, unless the user typed such a path in full.
+    Other paths below the working folder will be shown as relative paths. If the user typed an absolute path below the
+    working folder, they will be shown as absolute paths.
     """
     given = [os.fspath(path) for path in paths]
     here = os.getcwd()  # noqa: PTH109 (text)
@@ -35,8 +36,9 @@ def remember_paths(paths: Iterable[Path]) -> None:
 
 
 def as_typed(text: object) -> str:
-    """Shorten absolute paths in a text: a path that the user typed, or a path below it, is shown as the user typed
-    it.
+    """Replace absolute paths in a text by what the user typed.
+
+    For example, if the user typed ``cars`` in the folder ``/home/me``, ``/home/me/cars/1.jpg`` becomes ``cars/1.jpg``.
     """
     shown = str(text)
     for pattern, word in _typed:

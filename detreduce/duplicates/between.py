@@ -1,4 +1,4 @@
-"""Find near-duplicates between the parts of a split. The division into parts may change from search to search."""
+"""Find near-duplicates between the parts of a split. Each search may divide the split into other parts."""
 
 from __future__ import annotations
 

@@ -13,9 +13,10 @@ IntArray = npt.NDArray[np.int64]
 
 
 def cluster_labels(pairs: npt.ArrayLike, images: int) -> IntArray:
-    """Return the number of each image's cluster, (n,), counted from 0 in the order of the clusters' first images.
+    """Return the number of the cluster that each image belongs to, (n,).
 
-    Two images are in the same cluster if a chain of pairs connects them.
+    Two images are in the same cluster if a chain of pairs connects them. Clusters are numbered from 0 in the order in
+    which they first occur. For example, ``[0, 1, 0]`` means that the first and the third image form a cluster.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class ImageCheck:
     def to_dict(self) -> dict[str, Any]:
         """Return the result as values that JSON can store.
 
-        Of the damaged images, it contains only the number. The summary of the dataset lists them as problems.
+        ``damaged`` is only the number of damaged images. The summary of the dataset lists these images as problems.
         """
         files = len({problem.file for problem in self.damaged})
         return {
@@ -70,8 +70,9 @@ class ImageCheck:
     def with_files(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
         """Return the findings of this check and the given `findings`, with the worst first.
 
-        The given findings come from the check of the files. Comparing pixels also finds every copy of a file.
-        Therefore, given findings whose check is in `BY_FILES` are left out, unless their verdict is ``wrong``.
+        The given findings come from the check of the files. Comparing pixels also finds every copy of a file, so given
+        findings whose check is in `BY_FILES` are left out. There is one exception. If the finding ``leaks`` has the
+        verdict ``wrong`` and does not count fewer images, it replaces the finding ``leaks by pixels``.
         """
         own = {one.check: one for one in self.findings}
         pixels = own["leaks by pixels"]

@@ -46,7 +46,8 @@ class TimeGroups:
     matches
         The match of each frame that joined a leader, keyed by the position of the frame.
     similarities
-        Similarities by the positions of leader and frame. Objects may share this dict, to compare each pair only once.
+        The similarity of each compared pair, keyed by the positions of the leader and the frame. Several objects may
+        share this dict, so that no pair is compared twice.
     """
 
     threshold: float

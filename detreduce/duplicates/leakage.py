@@ -35,7 +35,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class LeakedImage:
-    """An image of a split that also occurs in an earlier split, and the image there that is most similar.
+    """An image that also occurs in an earlier split, and the most similar image of that split.
 
     The order of the splits is train, val, test.
 
@@ -55,7 +55,7 @@ class LeakedImage:
         How `image` is flipped or turned compared with `other`, for example ``mirrored``.
     exact
         Whether the decoded pixels are equal. With ``by="boxes"``, only the pixels inside the largest box are compared.
-        For images that cannot be decoded: whether the files are equal.
+        If the images cannot be decoded, whether the files are equal.
     name
         Name of `image`.
     other_name
@@ -111,10 +111,12 @@ class LeakageReport:
 
     @property
     def counts(self) -> dict[tuple[str, str], dict[str, int]]:
-        """For each pair (earlier split, later split), three counts of images in the later split.
+        """The number of leaked images for each pair of splits.
 
-        ``exact`` counts the images with the same pixels as an image in the earlier split. ``near`` counts the images
-        that have a near-duplicate there. ``of`` is the number of all images. Every pair of splits has an entry.
+        A key is (earlier split, later split), for example ``("train", "val")``. The value counts images of the later
+        split. ``exact`` counts the images that have the same pixels as an image of the earlier split. ``near`` counts
+        the other images that have a near-duplicate in the earlier split. ``of`` is the number of all images. Every
+        pair of splits has an entry, even if nothing leaked.
         """
         names = list(self.splits)
         counts = {
@@ -203,9 +205,9 @@ def leaked_images(
 ) -> LeakageReport:
     """Find all images of a split that also occur in val or test, unchanged or slightly changed.
 
-    `leakage_report` starts from the images of val and test, and names one copy of each. This function instead names
-    every image of `dataset` that is such a copy. Once all of these images are left out, `leakage_report` finds no more
-    copies. The parameters are the same as for `near_duplicates`.
+    For each image of val and test, `leakage_report` names only one copy. This function names all copies in `dataset`.
+    Once all of these copies are left out, `leakage_report` finds no more copies. The parameters are the same as for
+    `near_duplicates`.
 
     Raises InputError if the dataset has no other val or test split, or if a split cannot be loaded.
     """
@@ -240,9 +242,10 @@ def leaked_images(
 def _all_copies(search: _Search, other: int) -> tuple[list[LeakedImage], set[tuple[str, ImageId]]]:
     """Return the images of the last part that also occur in the part `other`, and the matched images of `other`.
 
-    A single search is not enough: it matches each image only with the most similar one, and compares it with a limited
-    number of candidates. Therefore, both directions are searched. Then, the images of `other` are searched again among
-    the remaining images, until a search with all of them finds nothing.
+    One search is not enough, because it finds only one match for each image and compares only a limited number of
+    candidates. First, matches in `other` are searched for the images of the last part. Then, matches in the last part
+    are searched for the images of `other`. This second search is repeated with those images of the last part that have
+    no match yet, until it finds nothing.
     """
     last = len(search.parts) - 1
     found = {item.image: item for item in search.describe(last, other, search.match(last, other))}
@@ -370,9 +373,9 @@ class _Search:
 
 
 def _with_equal_files(signatures: Signatures, paths: Sequence[Path]) -> tuple[bytes, ...]:
-    """Return the digests, with a common digest for all identical files that cannot be decoded.
+    """Return the digests of all images. Identical files get the same digest, even if they cannot be decoded.
 
-    Such files are copies of each other, although they have no pixels that could be compared. Empty files do not count.
+    Empty files do not count as identical.
     """
     failed = [place for place, reason in signatures.failures.items() if reason != EMPTY_FILE]
     digests = list(signatures.digests)

@@ -123,9 +123,9 @@ class PixelComparison:
     def confirm(self, query: int, place: int, orientation: int) -> float:
         """Return the similarity of two pictures. `orientation` turns the picture at `place` into the query.
 
-        An alignment may succeed in one direction and fail in the other. To make the result independent of the order of
-        the two pictures, the direction depends on their pixels. If the similarity is in the range `UNSURE`, both
-        directions are measured.
+        The result does not depend on the order of the two pictures: their pixels determine which picture is aligned
+        with which. Such an alignment may fail although the opposite one would succeed. Therefore, if the similarity is
+        in the range `UNSURE`, both directions are measured, and the higher similarity is returned.
         """
         one, other, change = self.pixels[place], self.pixels[query], ORIENTATIONS[orientation]
         if other.tobytes() < one.tobytes():
@@ -165,11 +165,14 @@ def star_groups(
     always_lead: Collection[int] = (),
     title: str = "Comparing images",
 ) -> list[Match]:
-    """Group similar pictures. In the given order, each picture joins a sufficiently similar leader or becomes a leader.
+    """Group similar pictures. Return a match for each picture that joins a group.
 
-    Each member is compared with the leader of its group directly, so a chain of small differences cannot join very
-    different pictures. Among the leaders, no two are similar. There are two exceptions: pictures in `always_lead`, and
-    pictures with more than `MOST_CANDIDATES` candidates, which give a warning.
+    The pictures are visited in the given order. A picture joins the group of a leader if the two are similar enough. If
+    there is no such leader, the picture becomes the leader of a new group. Each member is compared with its leader
+    directly, so a chain of small differences cannot join very different pictures.
+
+    In general, no two leaders are similar. There are two exceptions. Pictures in `always_lead` always become leaders.
+    If a picture has more than `MOST_CANDIDATES` candidates, a similar leader may be missed, and a warning is issued.
 
     Parameters
     ----------
@@ -241,7 +244,7 @@ def nearest_matches(
 
 
 def _warn_of_cut(images: int) -> None:
-    """Warn that some images have no match, although not all of their candidates were compared exactly."""
+    """Warn that near-duplicates of some images may be missing, because not all candidates were compared exactly."""
     if images:
         warnings.warn(
             f"{images:,} {'images look' if images > 1 else 'image looks'} roughly like more than {MOST_CANDIDATES} "
@@ -299,7 +302,8 @@ def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: 
 def _find_hits(queries: Floats, rows: Floats, against: IntArray, least: float, pool: Executor) -> Hits:
     """Find all pairs of a query and a picture in `against` whose dot product is at least `least`.
 
-    Return the index of the query, the number of the picture and the dot product of each pair.
+    Return three arrays with one entry for each pair: the index of the query, the number of the picture, and the dot
+    product.
     """
 
     def block(start: int) -> Hits:
@@ -315,8 +319,8 @@ def _find_hits(queries: Floats, rows: Floats, against: IntArray, least: float, p
 def _group_by_query(hits: Hits, count: int, orientation_of: IntArray) -> list[Candidates]:
     """Return the candidates for each of the `count` queries, sorted from largest to smallest dot product.
 
-    `hits` come from a call of `_find_hits` that searched all queries in the first orientation of `orientation_of`, then
-    all queries in the second orientation, and so on.
+    `hits` is a result of `_find_hits`. Its queries were all queries in the first orientation of `orientation_of`,
+    followed by the same queries in the second orientation, and so on.
     """
     numbers, places, values = hits
     query, orientation = numbers % count, orientation_of[numbers // count]

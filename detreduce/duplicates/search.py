@@ -51,9 +51,10 @@ def near_duplicates(
     """Find images that are re-encoded, resized, brightened, slightly cropped, flipped or rotated copies of others.
 
     The duplicates are returned as groups. One image of each group is kept, and every other image of the group is
-    similar to this one. Therefore, a chain of small changes, as in a video, does not join very different images. The
-    image to keep is the one with the most boxes or, if there are several, the one of these with the most pixels.
-    Remaining ties are broken at random with `seed`.
+    similar to the kept image. Therefore, a chain of small changes, as in a video, does not join very different images.
+
+    The image with the most boxes is kept. If several images have the same number of boxes, the image with the most
+    pixels is kept. Remaining ties are broken at random with `seed`.
 
     Parameters
     ----------
@@ -84,9 +85,9 @@ def near_duplicates(
     seed
         Seed of the random choice between images with equal numbers of boxes and pixels.
     cache
-        Folder in which the signatures of the images are cached. The default is ``$DETREDUCE_CACHE`` or, if it is not
-        set, the user's cache folder. A second run decodes only new and changed images, even if the first run was
-        killed.
+        Folder in which the signatures of the images are cached. The default is ``$DETREDUCE_CACHE``. If this variable
+        is not set, the default is the user's cache folder. A second run decodes only new and changed images, even if
+        the first run was killed.
     workers
         Number of threads. The default is one per core, but at most 16.
 
@@ -314,8 +315,9 @@ def _check_options(source: DetectionDataset | FeatureTable, by: str, threshold: 
 
 
 def _follow_leaders(exact: list[Match], near: list[Match]) -> list[Match]:
-    """Return all matches. If the leader of an exact match has joined another group, its exact copies join that group
-    too.
+    """Return the exact and the near matches together, with one leader for each group.
+
+    For example, if a is an exact copy of b, and b has joined the group of c, then a joins the group of c too.
     """
     joined = {match.member: match for match in near}
     moved = [

@@ -92,9 +92,10 @@ class TimeSearch:
         return replace(found, provenance={"seconds": seconds, "from_cache": signatures.from_cache})
 
     def result(self, matches: Iterable[Match], failures: dict[int, str] | None = None) -> Duplicates:
-        """Return the near-duplicates among frames, which `matches` contains as rows, and among the other images.
+        """Return the near-duplicates among frames together with the near-duplicates among the other images.
 
-        `failures` contains the reason why a frame could not be read, keyed by its row.
+        `matches` contains the near-duplicates among frames, as rows of the dataset. The other images are searched by
+        this method. `failures` contains the reason why a frame could not be read, keyed by its row.
         """
         failures = failures or {}
         ids = self.dataset.image_ids

@@ -1,4 +1,7 @@
-"""Compute signatures of frames while videos are decoded for features. Near-duplicates in time need no features."""
+"""Find near-duplicates in time while videos are decoded for features, so that each video is decoded only once.
+
+No features are computed for a frame that is a near-duplicate.
+"""
 
 from __future__ import annotations
 

@@ -36,9 +36,9 @@ class Placer:
     """Writes files below a folder. It raises InputError if a path is used twice or is outside the folder.
 
     Symbolic links are absolute, so that the output can be moved. If the file system does not allow hard links, images
-    are copied, and `finish` warns about this once. JPEG files without an end marker are always copied, because
-    ultralytics rewrites such files in place and, through a link, would change the original file. The permissions of a
-    file are never set, because a hard link shares them with the original file.
+    are copied, and `finish` warns about this once. JPEG files without an end marker are always copied. Ultralytics
+    rewrites such files in place, so a link would let it change the original file. The permissions of a file are never
+    set, because a hard link shares them with the original file.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Placer:
     def has(self, source: Path) -> bool:
         """Return whether an original file exists, or existed when it was loaded.
 
-        `copy` refuses a file that has vanished.
+        If the file has vanished since, the result is still True, and `copy` raises an error.
         """
         return source in self.loaded or is_regular(source)
 

@@ -75,14 +75,16 @@ Stamp = tuple[int, int, int]
 class Contents:
     """The content of a folder, compared with its manifest.
 
+    Each attribute maps relative paths to the states of the files. The path of a folder ends with ``/``.
+
     Attributes
     ----------
     unchanged
-        The states of files and folders that detreduce wrote and nobody has changed, keyed by the path in the folder.
+        Files and folders that detreduce wrote and nobody has changed.
     changed
-        The same for the files that detreduce wrote and somebody has changed.
+        Files that detreduce wrote and somebody has changed.
     foreign
-        The same for the files and folders that detreduce did not write. The path of a folder ends with ``/``.
+        Files and folders that detreduce did not write.
     """
 
     unchanged: dict[str, Stamp] = field(default_factory=dict)
@@ -184,10 +186,10 @@ def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def remove(folder: Path, files: Mapping[str, Stamp]) -> None:
-    """Delete those files of a folder that are still in the given state, and then the given folders that are empty.
+    """Delete the given files and folders below `folder`, and then `folder` itself if it is empty.
 
-    A file that has appeared or changed in the meantime is never deleted. Files that the operating system refuses to
-    delete stay.
+    `files` maps the path of each file or folder to its expected state. A file that is new or in another state is not
+    deleted. A folder that is not empty stays too. Errors of the operating system are ignored.
     """
     # delete the manifest last, so that a later run knows what may be deleted if this run is killed
     for path, status in sorted(walk(folder), key=lambda item: item[0] == MANIFEST):

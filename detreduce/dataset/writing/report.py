@@ -50,7 +50,7 @@ class ClassReport:
 
     @property
     def nearly_lost(self) -> bool:
-        """Whether at least 95 % of the boxes were removed, so that only one to four boxes remain."""
+        """Whether only one to four boxes remain, and these are at most 5 % of the boxes of the class."""
         gone = self.boxes_full - self.boxes_kept
         return 0 < self.boxes_kept < FEW_BOXES and gone >= NEARLY_ALL * self.boxes_full
 

@@ -35,8 +35,8 @@ _NAMED = 3
 def staged(output: Path, *, overwrite: bool = False, discard_changes: bool = False) -> Iterator[Path]:
     """Yield an empty folder that becomes `output` if the block succeeds, and is removed if the block fails.
 
-    Only one process at a time can write an output. The empty folder is inside a hidden folder next to `output`. Hidden
-    folders that killed runs left are removed first.
+    Only one process at a time can write an output. The empty folder is inside a hidden folder next to `output`. At the
+    beginning, hidden folders of earlier runs that were killed are removed.
 
     In the last step, the new folder is renamed to `output`, unless something else was created there in the meantime. If
     `overwrite` is True, the new and the old folder are exchanged, and then the files of the old output are deleted. If
@@ -190,9 +190,10 @@ class _Stage:
         rename_new(self.new, self.output)
 
     def clear(self, known: Callable[[Path], Mapping[str, Stamp]]) -> None:
-        """Remove the hidden folder. It contains the new output (if writing failed) or the old one.
+        """Remove the hidden folder and what it contains: a new output whose writing failed, or an old output.
 
-        `known` returns the states of the files in an old output that may be deleted, keyed by their paths.
+        `known` is called with the folder of an old output. It returns the files that may be deleted: their paths, and
+        the states that they must have.
         """
         if self.old.is_dir() and not os.path.lexists(self.output):
             self.old.rename(self.output)
@@ -260,7 +261,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _others(folder: Path, known: Mapping[str, Stamp]) -> list[str]:
-    """Return the paths in `folder` that `known` does not contain, or contains with another state."""
+    """Return the paths in `folder` that are missing in `known` or have another state there."""
     return [path for path, status in walk(folder) if path not in known or known[path] != stamp_of(status)]
 
 

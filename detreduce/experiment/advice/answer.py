@@ -33,7 +33,8 @@ class PlannedRecipe:
     minutes, choosing_minutes
         The expected time of one training, and of choosing the images once, in minutes. None if it is not known.
     settings
-        (key of a recipe, value) for batch, nbs, imgsz and freeze, where they differ from a training without a recipe.
+        The settings that differ from a training without a recipe, as pairs such as ``("imgsz", 320)``. The keys are
+        batch, nbs, imgsz and freeze.
     seen
         Number of images that go through the network. None if each image is used once per epoch.
     """
@@ -125,22 +126,24 @@ class Advice:
     ----------
     full
         The training on all images, for the number of epochs that is most common in the ledger. None if no such training
-        is finished. In that case it is not known how much of its mAP a recipe keeps.
+        is finished. Then recipes are compared with `best_seen`.
     best
         The best recipe. None if no recipe reaches the target or fits the budget.
     others
         The next best recipes: at most one for each other method and each other setting.
     surer
-        The training that would most reduce the uncertainty about the mAP of `best`. None if there is no uncertainty.
+        The most useful training to run next: it would make the mAP of `best` more certain than any other training
+        would. None if there is no uncertainty.
     surer_by
-        The fraction of the variance of this mAP that `surer` would remove.
+        The fraction of the variance of the mAP of `best` that `surer` would remove.
     measure
         The fitted measure: ``mAP50`` or ``mAP50_95``.
     configurations
         Number of configurations that the surface is fitted to. Cells of one configuration differ only in their seeds.
-    misfit, run_spread
-        Standard deviation of the mean mAP of a configuration around the surface, and standard deviation of the mAP of
-        one training around the mean of its configuration.
+    misfit
+        Standard deviation of the mean mAP of a configuration around the surface.
+    run_spread
+        Standard deviation of the mAP of one training around the mean of its configuration.
     cost
         The cost by which recipes are sorted or limited: ``Wh``, ``TFLOPs`` or ``minutes``.
     least, most

@@ -24,10 +24,9 @@ _PLANNED = {"name", "subset", "images_seen", *_SETTINGS}
 def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
     """Return the tidy rows of finished cells that differ only in images, epochs and seeds.
 
-    All these cells have the same setting (see `setting_of`), but they may come from any plan of the ledger. The setting
-    is the most common one among the finished cells of the latest plan, or of the whole ledger if that plan has none.
-    Cells with recipes are left out. If there are no other cells, recipes with the most common setting are returned
-    instead.
+    All these cells have the same setting (see `setting_of`), but they may come from any plan of the ledger. It is the
+    most common setting among the finished cells of the latest plan. If the latest plan has no finished cells, it is the
+    most common setting of the ledger. Cells with recipes are left out, unless there are no other cells.
 
     The rows have an additional column ``of``, the number of images in the full set. Raise InputError if the plan or a
     cell cannot be read.
@@ -45,13 +44,13 @@ def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def _training_of(cell: FinishedCell) -> str:
-    """Return a hash of the training of a cell. It ignores an evaluation on corrupted images that was added later."""
+    """Return a hash of the training of a cell. A later evaluation on corrupted images does not change the hash."""
     own = {name: value for name, value in cell.cell.items() if name != "key"}
     return json_hash([own, cell.training.model_dump(mode="json", exclude={"corrupted", "energy", "run"})])
 
 
 def _full_size(cell: FinishedCell) -> int | None:
-    """Return the number of images in the full set, or None if the cell does not show it."""
+    """Return the number of images in the full set, or None if the cell does not contain this number."""
     found = cell.selection.get("of") or (cell.training.data.splits.get("train") if is_on_all(cell.cell) else None)
     return None if found is None else int(found)
 
@@ -83,11 +82,11 @@ def setting_of(cell: FinishedCell, *, without_settings: bool = False) -> str:
 
 
 def rows_with_recipes(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Add rows of recipes to `rows`, the comparable rows of a ledger.
+    """Return the comparable rows of a ledger, followed by the rows of its recipes.
 
-    The added recipes differ from `rows` only in the batch (with nbs), the image size, the frozen layers, the subset or
-    the number of images seen. All returned rows have a column ``setting``, a `Setting`. If there are no such recipes,
-    return `rows` unchanged.
+    `rows` is the result of `comparable_rows`. A recipe is added if it differs from `rows` only in the batch (with nbs),
+    the image size, the frozen layers, the subset or the number of images seen. All returned rows then have a column
+    ``setting``, a `Setting`. If there are no such recipes, return `rows` unchanged.
     """
     keys = {row.get("key") for row in rows}
     base = next((cell for cell in ledger if cell.key in keys), None)

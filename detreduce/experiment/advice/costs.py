@@ -91,9 +91,9 @@ def _size(setting: Setting | None) -> tuple[int, int] | None:
 
 
 def _known(rows: Iterable[Row], name: str) -> tuple[list[Row], bool]:
-    """Return the rows whose cost is known, and whether their cells ran alone on their machine.
+    """Return the rows whose cost `name` is known, and whether their cells ran alone on their machine.
 
-    If some cells ran alone, only their rows are returned.
+    Rows of overlapped cells are left out. If all these cells are overlapped, they are returned with False.
     """
     known = [row for row in rows if row.get(name) is not None and row.get("images_seen")]
     # the measured cost of an overlapped cell includes part of the cost of the other training
@@ -102,7 +102,7 @@ def _known(rows: Iterable[Row], name: str) -> tuple[list[Row], bool]:
 
 
 def _lines(rows: Sequence[Row], name: str, reference: Setting | None) -> dict[Setting | None, Line]:
-    """Return (constant part of a training, part for each image seen) for each setting."""
+    """Return the cost of a training for each setting, as two numbers: a constant part, and a part per image seen."""
     from scipy.optimize import nnls
 
     groups: dict[Setting | None, list[Row]] = {}

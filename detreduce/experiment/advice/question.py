@@ -20,15 +20,17 @@ class Question:
     ----------
     target
         The mAP to reach, as a fraction of the mAP of a training on all images. If no such training is finished, it is a
-        fraction of the highest mAP of the finished trainings. None if the question has no such target.
+        fraction of the highest mAP of the finished trainings. None if `target_map` or a budget is given instead.
     cost
         The cost that the budget limits, or by which recipes are sorted.
     budget
         The largest acceptable cost. Infinite if the question has a target.
-    measure, confidence
-        The measure (``mAP50`` or ``mAP50_95``), and the smallest acceptable probability of reaching the target.
+    measure
+        ``mAP50`` or ``mAP50_95``.
+    confidence
+        The smallest acceptable probability of reaching the target.
     target_map
-        The mAP to reach, from 0 to 1. None if the question has no such target.
+        The mAP to reach, from 0 to 1. None if `target` or a budget is given instead.
     """
 
     target: float | None
@@ -71,10 +73,11 @@ def make_question(targets: Mapping[str, float | None], measure: str, confidence:
 
 
 def with_known_cost(question: Question, costs: Costs) -> tuple[Question, str]:
-    """Return the question with a cost that finished cells show, and a note if this cost is not the energy.
+    """Return the question with a cost that is known for finished cells, and a note if the cost had to be changed.
 
-    If the question has a target, recipes are sorted by energy or, if no energy is known, by operations or time. If it
-    has a budget whose cost is not known, raise InputError.
+    If the question has a target, recipes are sorted by energy. If no energy is known, they are sorted by operations. If
+    operations are not known either, they are sorted by time. Raise InputError if no cost is known, or if the question
+    has a budget whose cost is not known.
     """
     known = [cost for cost in (WH, TFLOPS, MINUTES) if (costs.operations if cost == TFLOPS else costs.lines[cost])]
     if question.cost in known:

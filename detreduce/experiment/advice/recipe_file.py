@@ -74,9 +74,10 @@ def write_recipe(path: Path, recipe: Recipe, about: str) -> None:
 def train_command(
     ledger: Ledger, rows: Sequence[Mapping[str, Any]], planned: PlannedRecipe, file: Path, epochs: int
 ) -> str:
-    """Return the command that trains with the recipe in `file`, and with the model and arguments of a ledger's cells.
+    """Return a command that trains with the recipe in `file`.
 
-    `epochs` is the most common number of epochs of the cells (see `Advice`).
+    The model and the training arguments are the same as in the ledger. `epochs` is the most common number of epochs of
+    its cells (see `Advice`).
     """
     training = ledger[str(_typical(rows)["key"])].training
     config = _config(ledger)
@@ -104,9 +105,10 @@ def argument_words(arguments: Mapping[str, Any]) -> list[str]:
 
 
 def _typical(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the row of a training without a recipe, preferably of one on all images.
+    """Return the row of a training on all images without a recipe.
 
-    If there is no such row, return the first row: `rows_with_recipes` puts comparable rows before other recipes.
+    If there is none, return the row of any training without a recipe. If there are only recipes, return the first row,
+    because `rows_with_recipes` puts comparable rows first.
     """
     plain = [row for row in rows if not is_recipe(row)]
     full = [row for row in plain if row.get("control") == FULL]

@@ -119,7 +119,7 @@ def advise(
 
 
 def _goal(question: Question, reference: FloatArray) -> FloatArray | None:
-    """Return (S,) the mAP to reach in each posterior sample, or None if the question has a budget.
+    """Return the mAP to reach, (S,) with one value for each posterior sample, or None if the question has a budget.
 
     `reference` is the (S,) mAP of the training that recipes are compared with.
     """
@@ -129,10 +129,13 @@ def _goal(question: Question, reference: FloatArray) -> FloatArray | None:
 
 
 def _with_next_full(advice: Advice, question: Question, full: PlannedRecipe, share: float) -> Advice:
-    """Add the training on all images to the advice, as `next_full`, if running it would help.
+    """Add the training `full` on all images to the advice, as `next_full`, if it would help to run this training.
 
-    It helps if it would show how much of its mAP a recipe keeps, extend the comparison to longer trainings, or make the
-    answer more certain. `share` is the fraction of the variance of the answer that it would remove.
+    It helps in three cases:
+
+    - The target is a fraction of the mAP of this training.
+    - Longer trainings must be compared, because no recipe was found or the budget allows them.
+    - It makes the answer more certain. `share` is the fraction of the variance of the answer that it would remove.
     """
     longer = advice.best is None or (not question.has_target and question.budget >= advice.most)
     helps = question.target is not None or longer or share >= WORTH_A_CELL
@@ -166,10 +169,10 @@ class _Model:
     surface, costs
         The models of the mAP and of the costs.
     known
-        Facts on the training that recipes are compared with.
+        The training that recipes are compared with, as far as the finished cells show it.
     settings
-        The settings of the finished cells. The first is the reference: the setting of the trainings without a recipe.
-        It is None if all cells have the same setting.
+        The settings of the finished cells. The first element is the reference, which is the setting of the trainings
+        without a recipe. The reference is None if all cells have the same setting.
     """
 
     surface: Surface
@@ -244,8 +247,10 @@ class _Model:
     def doubt(self, best: PlannedRecipe, reference: _Candidate, question: Question) -> FloatArray:
         """Return (S,) posterior samples of the quantity whose uncertainty matters, minus their mean.
 
-        This is (mAP of `best`) - target * (mAP of the reference), with a target of 1 if there is none. If the question
-        has an absolute target mAP, or a budget but no training ``full`` is finished, it is the mAP of `best` alone.
+        - If the question has a `target`, this is (mAP of `best`) - target * (mAP of `reference`).
+        - If it has a `target_map`, this is the mAP of `best`.
+        - If it has a budget, this is (mAP of `best`) - (mAP of `reference`). If no training ``full`` is finished, it is
+          the mAP of `best`.
         """
         if question.target_map is not None or (question.target is None and not self.known.has_full):
             return self.draws(best)
@@ -332,8 +337,9 @@ def _effects(surface: Surface) -> tuple[Effect, ...]:
 
 
 def _surer(model: _Model, doubt: FloatArray, recipes: Sequence[PlannedRecipe]) -> tuple[PlannedRecipe | None, float]:
-    """Return the training that would make the advice more certain than any other, and the fraction of variance it
-    removes.
+    """Return the training that would remove most of the variance of `doubt`, and the fraction that it would remove.
+
+    If `doubt` has no variance, return None and 0.
     """
     known = model.known
     if not (doubt**2).mean():

@@ -1,4 +1,7 @@
-"""The training that recipes are compared with: ``full``, on all images, or else the best finished training."""
+"""The training that recipes are compared with.
+
+This is the training ``full`` on all images. If ``full`` is not finished, it is the best finished training.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,10 @@ class Reference:
     total
         Number of images in the full set.
     epochs
-        The most common number of epochs of the trainings ``full`` or, if there are none, of all trainings.
+        The most common number of epochs among the trainings ``full``. If there are none, all trainings without a recipe
+        are counted.
     setting
-        The setting of these trainings. None if all cells have the same setting.
+        The setting of the counted trainings. None if all cells have the same setting.
     has_full
         Whether a training ``full`` is finished: on all images, for all epochs.
     least_images

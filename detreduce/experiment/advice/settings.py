@@ -1,10 +1,17 @@
 """The settings of a training that `plan` compares: the batch, the image size and the frozen layers.
 
-In the surface, a setting multiplies the number of images seen: s_eff = s (step / step0)^-beta exp(gamma_step +
-gamma_imgsz + gamma_freeze). `step` is the number of images per optimiser step, and step0 is its value in the reference
-setting, which is the setting of the trainings without a recipe. Each other image size and each other number of frozen
-layers has its own gamma. If several other values of `step` occur, each of them has a small gamma too. A batch can be
-too small as well as too large. The priors of all these parameters are centred on 0, which means no effect.
+In the surface, the number of images seen is multiplied by a factor that depends on the setting:
+
+    factor = (step / step0)^-beta exp(gamma_step + gamma_imgsz + gamma_freeze)
+
+- step is the number of images per optimiser step. step0 is its value in the reference setting, the setting of the
+  trainings without a recipe. beta is one number for all values of step.
+- gamma_imgsz depends on the image size, and gamma_freeze on the number of frozen layers. Both are 0 in the reference
+  setting. Each other value has its own gamma.
+- gamma_step is a small correction for each value of step, because a batch can be too small as well as too large. It is
+  used only if at least two values other than step0 occur.
+
+The priors of beta and of each gamma are centred on 0, which means no effect.
 """
 
 from __future__ import annotations
@@ -85,15 +92,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """The settings that get a parameter in a surface, which are those that vary among the finished cells.
+    """The values of settings that have parameters in a surface. Settings that do not vary have no parameters.
 
     Attributes
     ----------
     reference
         The setting whose factor is 1. None if no cell has a setting.
     steps
-        The numbers of images per optimiser step that differ from `reference`. They share one parameter. If there are
-        several, each has a small parameter of its own too.
+        The numbers of images per optimiser step that differ from `reference`. All of them share one parameter. If there
+        are several numbers, each of them also has a small parameter of its own.
     sizes, freezes
         The image sizes and the numbers of frozen layers that differ from `reference`.
     """

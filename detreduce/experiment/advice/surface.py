@@ -1,12 +1,22 @@
 """Model the mAP as a function of the images kept and the images seen in training, and fit it to finished cells.
 
-The surface is mAP(n, s) = A g(n_eff / n0, a) g(s / s0, b) with g(x, a) = 1 - (1 + x)^-a. mAP grows from 0 and saturates
-in both n and s, like the power laws of learning curves (Hestness et al. 2017, arXiv 1712.00409). n is the number of
-different images. s is the number of images that went through the network. N is the number of all images. n_eff = n
-exp(m (1 - n / N)) is the effective number of images: this number of random images would give the same mAP as the n
-images of a method. Each method has its own m, and m is 0 for random subsets. The advantage of a method disappears as n
-approaches N. If cells differ in batch, image size or frozen layers, s is multiplied by a factor (see
-`detreduce.experiment.advice.settings`).
+The surface has this formula:
+
+    mAP(n, s) = A g(n_eff / n0, a) g(s / s0, b)
+    g(x, c) = 1 - (1 + x)^-c
+    n_eff = n exp(m (1 - n / N))
+
+- n is the number of different images, and N is the number of images in the full set.
+- s is the number of images seen. If cells differ in batch, image size or frozen layers, s is multiplied by a factor
+  (see `detreduce.experiment.advice.settings`).
+- n_eff is the effective number of images: this number of random images would give the same mAP as the n images of a
+  method. Each method has its own m, and m is 0 for random subsets. The advantage of a method disappears as n approaches
+  N.
+- A is the mAP that the surface approaches for large n and s. n0 and s0 are scales, and a and b are exponents. All
+  methods share these five parameters.
+
+The mAP grows from 0 and saturates in both n and s, like the power laws of learning curves (Hestness et al. 2017, arXiv
+1712.00409).
 
 A few cells cannot determine all parameters, so each parameter has a prior. The result is a sample of the posterior,
 drawn by randomise-then-optimise (Bardsley et al. 2014): the fit is repeated with random noise on the cells and on the
@@ -75,7 +85,7 @@ class Surface:
     Attributes
     ----------
     methods
-        The methods that have their own parameter m, which are all methods that are not in `RANDOM`.
+        The methods that have a parameter m of their own. Methods in `RANDOM` have none.
     total
         Number of images in the full set.
     samples
@@ -110,7 +120,7 @@ class Surface:
         return _surface(self.samples, np.array([place]), np.array([images]), seen, self.total)[:, 0]
 
     def worth(self, setting: Setting | None) -> FloatArray:
-        """Return (S,) posterior samples of the factor of a setting: with 2, one image seen has the effect of two."""
+        """Return (S,) posterior samples of the factor by which a setting multiplies the number of images seen."""
         first = len(SHARED) + len(self.methods)
         return _factor(self.samples[:, first:] @ self.factors.row(setting))
 

@@ -39,9 +39,9 @@ def shipped_dataset(name: str) -> Path | None:
 
 
 def nearest_dataset(name: str) -> str:
-    """Return the text `` Did you mean 'x'?`` with the dataset YAML of ultralytics whose name is most similar.
+    """Return a suggestion for a misspelt name of a dataset YAML, such as `` Did you mean 'coco8.yaml'?``.
 
-    If no name is similar, return an empty string.
+    If no dataset YAML has a similar name, return an empty string.
     """
     folder = shipped_datasets()
     if folder is None or Path(name).name != name or not name.endswith((".yaml", ".yml")):
@@ -57,8 +57,8 @@ def is_shipped(file: Path) -> bool:
 def datasets_folders() -> list[Path]:
     """Return the folders in which ultralytics looks for datasets, with the most likely folder first.
 
-    The first folder is the value ``datasets_dir`` in ultralytics' settings, if it is set. The others are
-    ``../datasets`` and ``datasets`` in the working folder, where ultralytics looks if it has no settings.
+    The first folder is ``datasets_dir`` in ultralytics' settings, if it is set. The next two are ``../datasets`` and
+    ``datasets``, relative to the working folder. Ultralytics looks there if it has no settings.
     """
     try:
         settings = json.loads((config_folder() / "settings.json").read_text(encoding="utf-8"))
@@ -79,9 +79,9 @@ def private_config_folder() -> Path:
 def config_folder() -> Path:
     """Return the folder of the user's ultralytics settings.
 
-    The user can choose it with the environment variable ``YOLO_CONFIG_DIR``. Otherwise it is the default folder of the
-    operating system. `quiet_ultralytics` sets this variable to detreduce's private folder, and that value is ignored
-    here.
+    The environment variable ``YOLO_CONFIG_DIR`` gives this folder. If it is not set, the folder is the default of the
+    operating system. `quiet_ultralytics` sets the variable to detreduce's private folder. That value is not the user's
+    choice, and it is ignored here.
     """
     given = os.environ.get("YOLO_CONFIG_DIR")
     if given and Path(given) != private_config_folder():

@@ -16,7 +16,7 @@ HEADS = ("Detect", "v10Detect")
 def check_head(network: Any, name: str) -> None:
     """Raise InputError unless `network` is a plain detector.
 
-    `network` is an ultralytics ``YOLO`` object, and `name` is how the error message calls it.
+    `network` is an ultralytics ``YOLO`` object. `name` is the name of the model in the error message.
     """
     layers = getattr(network.model, "model", None)
     head = type(layers[-1]).__name__ if layers is not None else "no head"

@@ -24,13 +24,13 @@ CONNECT_SECONDS = 3.0
 def quiet_ultralytics() -> None:
     """Import ultralytics without network access and without changing the user's settings.
 
-    Call this before the first ``import ultralytics``; the first call takes seconds. Ultralytics then writes its
-    settings to a private folder in detreduce's cache, does not use the network, and does not install packages.
+    Call this before the first ``import ultralytics``. The first call takes seconds. Afterwards, ultralytics writes its
+    settings to a private folder in detreduce's cache. It does not use the network, and does not install packages.
     Environment variables that the user has set keep their values. If ultralytics is already imported, its settings do
     not change.
 
-    If a file is not an image, Pillow raises OSError as usual. Without this function, ultralytics would replace a
-    function of Pillow, which then prints to stdout and raises ModuleNotFoundError.
+    This function also keeps ultralytics from replacing a function of Pillow. If a file is not an image, Pillow
+    therefore raises OSError as usual. The replaced function would print to stdout and raise ModuleNotFoundError.
     """
     os.environ.setdefault("YOLO_CONFIG_DIR", str(private_config_folder()))
     os.environ.setdefault("YOLO_OFFLINE", "true")

@@ -19,10 +19,10 @@ _ALWAYS_TURNED = ("JPEG", "MPO", "PNG", "AVIF")
 
 
 def shown_size(image: PIL.Image.Image, path: Path) -> tuple[int, int]:
-    """Return the (width, height) in pixels that ultralytics' `exif_size` returns for an open image.
+    """Return the (width, height) in pixels of an image after the rotation in its EXIF data, as ultralytics computes it.
 
-    `path` is the file of the image. Only its header is read, except for a rotated TIFF or WebP image: ultralytics
-    decodes these, and so does this function.
+    `image` is the opened image, and `path` is its file. For most images, only the header is read. A rotated TIFF or
+    WebP image is decoded, because ultralytics decodes it too.
     """
     width, height = image.size
     if _orientation(image) not in _TURNED:

@@ -18,10 +18,11 @@ GAINS = ("box", "cls", "dfl")
 
 
 def save_tensors(weights: Path, target: Path) -> None:
-    """Write the tensors and the loss gains of an ultralytics weights file to `target`, completely or not at all.
+    """Write the tensors and the loss gains of an ultralytics weights file to the file `target`.
 
     This function unpickles `weights`, which can run code. Call it only for weights that this process has made. Raise
-    InputError if the file is not an ultralytics model, and DetreduceError if `target` cannot be written.
+    InputError if the file is not an ultralytics model, and DetreduceError if `target` cannot be written. After an
+    error, there is no partial file.
     """
     import torch
 
@@ -41,7 +42,8 @@ def load_tensors(file: Path, model: str, n_classes: int) -> Any:
         The file with the tensors. It is read without unpickling objects.
     model
         The model from which the training started, as the argument of ``YOLO(...)``. It determines the layers of the
-        network. A weights file is unpickled, so this must be a file that the user has named.
+        network. If it is a weights file, it is unpickled, which can run code. Therefore only pass a file that the user
+        has named.
     n_classes
         Number of classes of the dataset.
 
@@ -74,8 +76,9 @@ def load_tensors(file: Path, model: str, n_classes: int) -> Any:
 def build_network(model: str, state: Mapping[str, Any], class_names: Sequence[str]) -> Any:
     """Return a network with the layers of `model`, the classes `class_names` and the tensors of a state dict.
 
-    `model` is the argument of ``YOLO(...)`` from which the training started. A weights file is unpickled, so this must
-    be a file that the user has named. Raise InputError if the tensors do not fit the layers.
+    `model` is the model from which the training started, as the argument of ``YOLO(...)``. If it is a weights file, it
+    is unpickled, which can run code. Therefore only pass a file that the user has named. Raise InputError if the
+    tensors do not fit the layers.
     """
     start = open_model(model).model
     try:

@@ -1,4 +1,4 @@
-"""Which frames of a video are used: one every few seconds, or one every few frames."""
+"""How densely frames are taken from a video: for example, one frame every 0.5 seconds, or every tenth frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _EXACT = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """One frame every `step` seconds or, if `in_seconds` is False, every `step` frames."""
+    """The interval between the frames that are taken from a video.
+
+    If `in_seconds` is True, the interval `step` is a time in seconds. Otherwise it is a number of frames.
+    """
 
     step: float
     in_seconds: bool
@@ -38,7 +41,8 @@ class Every:
     def choose(self, times: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
         """Return the numbers of the frames to use. `times` (n,) has the time of each frame in seconds, ascending.
 
-        With seconds, the first frame at or after each multiple of `step` is used, counted from the first frame.
+        If `step` is a time, the first frame at or after 0, `step`, 2 * `step`, ... seconds is used. The seconds are
+        counted from the first frame.
         """
         if not self.in_seconds:
             return np.arange(0, len(times), int(self.step), dtype=np.int64)

@@ -30,13 +30,13 @@ class VideoIndex:
     times
         (n,) float64: time of each frame in seconds, ascending.
     keys
-        (m,) int64: numbers of the frames at which decoding can start, ascending.
+        (m,) int64: numbers of the key frames, ascending. Decoding can start at these frames.
     width, height
         Size of a frame in pixels, after rotation.
     stated
-        Length of the video in seconds that its header states. 0 if there is no such value.
+        Length of the video in seconds according to its header. 0 if the header does not state a length.
     timed
-        Whether no two frames have the same time, so that a time identifies a frame.
+        Whether all frames have different times, so that a time identifies a frame.
     """
 
     times: npt.NDArray[np.float64]
@@ -72,7 +72,7 @@ class VideoIndex:
 
 
 def read_index(video: Path) -> VideoIndex:
-    """Return the frames of a video. The packets are read from the disk once per process and change of the file.
+    """Return the frames of a video. The result is kept in memory, and the file is read again only if it has changed.
 
     Raise ImageReadError if the file is not a video, or if no frame can be decoded.
     """
@@ -85,7 +85,11 @@ def read_index(video: Path) -> VideoIndex:
 
 @lru_cache(maxsize=256)
 def _read(video: Path, size: int, changed: int) -> VideoIndex:
-    """Return the frames of a video. `size` and `changed` tell apart the states of a file."""
+    """Return the frames of a video.
+
+    `size` and `changed` are the size and the modification time of the file. They are part of the cache key, so that the
+    cache does not return the frames of an older version.
+    """
     width, height, stated = _first_frame(video)
     times, is_key = _packets(video)
     order = np.argsort(times, kind="stable")
@@ -126,7 +130,7 @@ def _first_frame(video: Path) -> tuple[int, int, float]:
 
 
 def _codec(capture: cv2.VideoCapture) -> str:
-    """Return the codec of a video for a message, and what to do."""
+    """Return the end of an error message: the codec of the video, and the advice to convert the video."""
     code = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
     name = code.to_bytes(4, "little").decode("ascii", "replace").strip("\0 ")
     return f" (codec {name!r}; another program may convert the video to H.264)" if name.isprintable() and name else ""

@@ -42,9 +42,10 @@ def frame_name(video_name: str, number: int) -> str:
 
 
 def video_of(path: str | os.PathLike[str]) -> tuple[Path, int] | None:
-    """Return the video and the number of a frame from its path. Return None if the path is not a path of a frame.
+    """Return the video and the number of the frame that a path names. Return None for a path of another kind.
 
-    Paths of 100,000 images are checked, so the file system is only asked if the names fit.
+    This function may be called for 100,000 images. Therefore it looks at the disk only if the path looks like the path
+    of a frame.
     """
     folder, name = os.path.split(os.fspath(path))
     if os.path.splitext(folder)[1].lower() not in VIDEO_SUFFIXES:  # noqa: PTH122 (100,000 calls)

@@ -28,10 +28,10 @@ _OPEN = 4
 
 
 class VideoReader:
-    """A video that is read by the numbers of its frames. Reading forward is fast.
+    """Reads the frames of a video by their numbers. Reading in ascending order is fast.
 
-    The number of a decoded frame follows from its time, so that damage and jumps never shift the numbers. Objects of
-    this class are not safe for several threads.
+    The number of a decoded frame is found by its time, so that the numbers are correct even if the video is damaged. An
+    object of this class must not be used by several threads at once.
     """
 
     def __init__(self, video: Path) -> None:
@@ -45,9 +45,10 @@ class VideoReader:
         self._capture.release()
 
     def frames(self, numbers: Iterable[int], *, jump: bool = False) -> Iterator[tuple[int, RGB | None]]:
-        """Yield each number and its (h, w, 3) RGB frame, or None if the frame cannot be decoded.
+        """Yield each number and the (h, w, 3) RGB pixels of the frame. A frame that cannot be decoded is None.
 
-        `jump` skips frames that are not wanted where this is faster. Descending numbers are slow without `jump`.
+        If `jump` is True, frames between the wanted frames are skipped instead of decoded where this is faster. Without
+        `jump`, descending numbers are slow.
         """
         for number in numbers:
             yield number, self._frame(number, jump=jump)
@@ -112,7 +113,7 @@ class VideoReader:
 
 
 class _OpenVideos:
-    """The videos that were read last, so that neighbouring frames are read without a new start."""
+    """The videos that were used last. They stay open, because the next frame is often from the same video."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

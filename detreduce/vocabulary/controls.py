@@ -129,7 +129,10 @@ def title_of(label: str) -> str:
 
 
 def words_of(reference: str) -> str:
-    """Return the name of a reference for use within a sentence. Every random subset is called ``random``."""
+    """Return the name of a control for use within a sentence, for example ``the equal-steps control``.
+
+    For the label of a random subset, return ``random``.
+    """
     if reference in CONTROLS:
         return CONTROLS[reference].words
     return RECIPE_CONTROLS.get(reference, "random")

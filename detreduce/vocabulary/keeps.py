@@ -27,8 +27,9 @@ def from_percent(text: str) -> float:
 
 
 def how_to_write(keep: float) -> str:
-    """Return advice for a user who passed an invalid fraction above 1: how to write the `keep` that was probably
-    meant.
+    """Return advice for a user who passed a fraction above 1.
+
+    For 25.0, the advice is ``Write 25 for 25 images, or 0.25 for 25 %.``
     """
     whole, share = keep > 1 and float(keep).is_integer(), f"{keep / 100:.10g} for {keep:.10g} %"
     if whole:

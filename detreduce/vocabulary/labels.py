@@ -13,9 +13,7 @@ FORMER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"herding": {"match": "mmd"}}
 
 
 def with_former_defaults(method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Add former defaults to the parameters in the record of a cell, for the parameters that the record does not
-    have.
-    """
+    """Return the parameters of a cell, and former default values for parameters that the cell does not list."""
     return {**FORMER_DEFAULTS.get(method, {}), **parameters}
 
 

@@ -57,9 +57,9 @@ DEFAULTS: dict[str, Any] = {"plots": False, "deterministic": True}
 
 
 def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESERVED) -> dict[str, Any]:
-    """Check arguments for ultralytics, and return them together with detreduce's defaults for other arguments.
+    """Check arguments for ultralytics. Return them, together with detreduce's defaults for the missing arguments.
 
-    `reserved` is a dict: name of an argument that is not allowed -> advice for the user. The first call imports
+    `reserved` maps the name of each argument that is not allowed to advice for the user. The first call imports
     ultralytics, which takes seconds. Raise InputError if a name is unknown or reserved, if `device` lists several
     devices, or if ultralytics does not accept a value.
     """
@@ -84,9 +84,10 @@ def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESE
 
 
 def _check_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Check values that ultralytics itself would check only during the training.
+    """Raise InputError if ultralytics would reject a value only later, during the training.
 
-    Return a dict with the argument ``optimizer`` in ultralytics' spelling, which replaces the given value.
+    Return the argument ``optimizer`` in ultralytics' spelling, for example ``{"optimizer": "SGD"}`` for ``sgd``. Return
+    an empty dict if the argument is not given.
     """
     for name, value in arguments.items():
         if isinstance(value, float) and not math.isfinite(value):

@@ -10,8 +10,8 @@ from detreduce.training.streams.draw import Draws
 class BatchStream:
     """A batch sampler with epochs of `per_epoch` images. Each epoch continues where the previous one ended.
 
-    Batches, optimiser steps, warm-up, learning rates and augmentation are the same as in a training on `per_epoch`
-    images.
+    A training with this sampler has the same batches, optimiser steps, warm-up, learning rates and augmentation as a
+    training on a dataset of `per_epoch` images.
 
     Parameters
     ----------

@@ -20,24 +20,24 @@ def with_crowds(
     others: Mapping[str, DetectionDataset],
     originals: Mapping[str, Path],
 ) -> DetectionDataset:
-    """Return a split of the YOLO view to which the crowd regions of the original dataset are added.
+    """Return a split of the YOLO view with the crowd regions of the original dataset added to its boxes.
 
-    The YOLO view is a copy of the dataset in the run folder, which contains links to the images. Other boxes do not
-    change.
+    The YOLO view is the copy of the dataset in the run folder. It contains links to the images, and its YOLO labels
+    cannot contain crowd regions. Boxes that are not crowd regions do not change.
 
     Parameters
     ----------
     view
-        The split of the YOLO view.
+        The split of the YOLO view to which crowd regions are added.
     split
-        The name of the split.
+        The name of this split.
     train
-        The train split of the original dataset. Together with `others`, it determines the order of the classes in the
-        view.
+        The train split of the original dataset. The order of the classes in the view depends on all splits.
     others
         The other splits of the original dataset, by name.
     originals
-        Path of each link in the view -> its target. Images that were copied instead of linked are matched by name.
+        Path of a link in the view -> path of the original image. An image that was copied instead of linked is found by
+        its name.
     """
     source = others[split]
     if not source.box_crowd.any():

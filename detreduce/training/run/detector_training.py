@@ -43,13 +43,13 @@ class DetectorTraining:
     sizes
         Image sizes that grow during the training. None means that all images have full size.
     skip
-        Which learnt images each epoch leaves out. None means that no image is left out. It cannot be combined with a
-        stream or with `images_per_epoch`.
+        The rules by which an epoch leaves out images that the detector has learnt. None means that no image is left
+        out. These rules cannot be combined with a stream or with `images_per_epoch`.
     phase
         Name of the energy phase.
     observers
-        Event of ultralytics, such as ``on_fit_epoch_end`` -> a function that is called with the trainer. The phase
-        includes the energy of these calls.
+        Name of an ultralytics event, such as ``on_fit_epoch_end`` -> a function that is called with the trainer. The
+        energy of these calls is part of the phase.
     """
 
     weights: str

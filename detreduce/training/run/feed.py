@@ -22,7 +22,7 @@ class Feed:
     sizes
         Image sizes that grow during the training, or None.
     skip
-        Which learnt images each epoch leaves out, or None.
+        The rules by which an epoch leaves out images that the detector has learnt, or None.
     """
 
     images_per_epoch: int | None = None

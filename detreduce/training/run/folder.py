@@ -39,8 +39,8 @@ VIEW_FOLDER = "data"
 class EvaluationPlan:
     """The arguments of `train` that concern the evaluation.
 
-    `evaluate_on` names the splits to evaluate on. `choose` is ``last`` or ``best`` (which weights are evaluated). If
-    `allow_leaks` is True, images of val and test may also be in train.
+    `evaluate_on` names the splits to evaluate on. `choose` says which weights are evaluated, ``last`` or ``best``. If
+    `allow_leaks` is True, images of val or test may also be in train.
     """
 
     evaluate_on: str = "auto"
@@ -61,13 +61,15 @@ class RunFolder:
     source
         The train split of the original dataset.
     datasets
-        Name -> split of the view: train, plus val and test if the original dataset has them.
+        Name of a split -> the split of the YOLO view: train, plus val and test if the original dataset has them.
     truths
-        Name -> split for the evaluation, with crowd regions, which YOLO labels cannot contain. May be empty.
+        Name of a split -> its ground truth for the evaluation, including crowd regions, which YOLO labels cannot
+        contain. Empty if there is no evaluation.
     warnings
-        Warnings about the view, and about which splits are used for the evaluation.
+        Warnings about the YOLO view and about the splits for the evaluation.
     problems
-        Number of problems in the original dataset, and number of images in its train split that ultralytics leaves out.
+        Counts of the problems in the original dataset, and of the images of its train split that ultralytics leaves
+        out.
     created
         Whether the folder was created for this run. If not, it was an existing empty folder.
     """
@@ -113,8 +115,8 @@ def make_run_folder(
 ) -> RunFolder:
     """Create the run folder and its view of the dataset. The folder of the dataset itself does not change.
 
-    A split that has no readable images or no boxes is not used for the evaluation. If ultralytics needs an entry for
-    such a split in the data.yaml, the entry lists another split. If there is an error, all files of the run are
+    A split that has no readable images or no boxes is not used for the evaluation. Ultralytics may still need an entry
+    for this split in the data.yaml. The entry then lists another split. If there is an error, all files of the run are
     deleted.
 
     Parameters
@@ -133,8 +135,8 @@ def make_run_folder(
     Raises
     ------
     InputError
-        The train split has no labels, images or boxes, a split is missing, `output` is not empty, or images of val or
-        test are also in train.
+        The train split has no labels, images or boxes. A split is missing. The folder `output` is not empty. An image
+        of val or test is also in train, although this is not allowed.
     DetreduceError
         The folder cannot be written.
     """
@@ -173,9 +175,10 @@ def make_run_folder(
 
 
 def find_other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
-    """Return the usable val and test splits, and why each split cannot be used for the evaluation.
+    """Load the val and test splits. Return the usable splits by name, and the reasons why a split cannot be evaluated.
 
-    Both are dicts from the name of a split. A reason is an empty string if the split can be used.
+    The second dict has an entry for val and for test. A reason is an empty string if the split can be used for the
+    evaluation.
     """
     sources: dict[str, DetectionDataset] = {}
     unusable: dict[str, str] = {}
@@ -235,7 +238,7 @@ def _leak_warnings(dataset: DetectionDataset, others: dict[str, DetectionDataset
 
 
 def _find_link_targets(view: Path) -> dict[str, Path]:
-    """Return path of each link in the view -> its target."""
+    """Return a dict from the path of each symbolic link in a folder to its target."""
     return {str(path): path.resolve() for path in view.rglob("*") if path.is_symlink()}
 
 

@@ -17,11 +17,11 @@ CONFIDENCE, IOU = 0.25, 0.5
 
 
 def score_images(trainer: Any) -> npt.NDArray[np.float64]:
-    """Return (n,) float64 the score of each training image: the smaller of precision and recall on this image.
+    """Return the score of each training image: the smaller of precision and recall on this image.
 
-    The detector has the trainer's averaged weights (EMA). Images are read as in a validation, without augmentation. If
-    an image has no boxes, its score is 1 if nothing is detected, or else 0. The scores are in the order of the
-    trainer's loader.
+    The result is (n,) float64, in the order of the trainer's loader. The predictions are made with the trainer's
+    averaged weights (EMA), on images without augmentation as in a validation. An image without boxes has the score 1 if
+    nothing is detected in it, and 0 otherwise.
     """
     import torch
     from ultralytics.utils.nms import non_max_suppression

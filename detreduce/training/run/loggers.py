@@ -26,7 +26,10 @@ LOGGERS = {
 
 
 def attach_loggers(instance: Any) -> None:
-    """Add the callbacks of the enabled loggers to a trainer. This function replaces ultralytics' own."""
+    """Add the callbacks of the enabled loggers to an ultralytics trainer.
+
+    Ultralytics calls this function instead of its own function for the same purpose.
+    """
     if "Trainer" not in type(instance).__name__:
         return
     for name in switched_on():

@@ -11,11 +11,12 @@ from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralyt
 
 
 def find_model(model: str | Path) -> str:
-    """Return the argument of ``YOLO(...)`` for `model`.
+    """Find a model, and return its path or name as the argument of ``YOLO(...)``.
 
-    For ``.pt``, this is the path of the weights file. A name without a folder is looked up in the working folder, then
-    in detreduce's cache. If there is no such file, it is downloaded to the cache. For ``.yaml``, this is the path of
-    the file, or a name that ultralytics knows.
+    For a weights file (``.pt``), the result is its path. A name without a folder is looked up in the working folder,
+    then in detreduce's cache. If there is no such file, the weights are downloaded to the cache. For a model
+    description (``.yaml``), the result is the path of the file, or a name that ultralytics knows, such as
+    ``yolo11n.yaml``.
 
     Raises
     ------

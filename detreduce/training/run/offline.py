@@ -66,7 +66,10 @@ def offline_session() -> Iterator[list[str]]:
 
 
 def _silent(show_bar: Callable[..., None]) -> Callable[..., None]:
-    """Return a constructor that disables the progress bar, because ultralytics has no option that disables all bars."""
+    """Return a constructor for ultralytics' progress bars that hides the bars.
+
+    Ultralytics has no option that disables all progress bars.
+    """
 
     def hide_bar(self: Any, *args: Any, **kwargs: Any) -> None:
         show_bar(self, *args, **{**kwargs, "disable": True})

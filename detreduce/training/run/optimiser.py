@@ -12,13 +12,14 @@ from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 
 def resolve_optimiser(arguments: Mapping[str, Any], *, images: int, classes: int) -> dict[str, Any]:
-    """Return the arguments that replace ``optimizer=auto``, for this number of images and classes.
+    """Return the optimiser arguments that ultralytics chooses for ``optimizer=auto``.
 
-    The arguments are ``optimizer``, ``lr0``, ``warmup_bias_lr`` and, for Adam, ``momentum`` (the first beta). Their
-    values are chosen by ultralytics' own code. If the optimizer is not ``auto``, the result is empty.
+    The result has ``optimizer``, ``lr0``, ``warmup_bias_lr`` and, for Adam, ``momentum`` (the first beta). Ultralytics'
+    own code chooses these values. If the argument ``optimizer`` is not ``auto``, the result is empty. `images` and
+    `classes` are the number of images and classes of the full set.
 
-    With ``auto``, ultralytics chooses the optimizer by the number of iterations, so subsets could get different
-    optimizers. To avoid this, all trainings of an experiment use the optimizer for the full set.
+    Ultralytics chooses the optimiser by the number of iterations, so a subset could get another optimiser than the full
+    set. To avoid this, all trainings of an experiment use the optimiser for the full set.
     """
     import torch
 

@@ -1,4 +1,7 @@
-"""Prepare the stream of a training: compute the weights or the order of its images, and meter the energy of this."""
+"""Prepare the stream of a training: compute the weights or the order of its images.
+
+The energy of this preparation is metered.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,12 @@ PHASE = "stream"
 
 
 def plan_stream(stream: Stream, run: RunFolder, meter: EnergyMeter) -> StreamPlan | None:
-    """Prepare a stream for the images of a run folder. Return None for a uniform stream, which needs no preparation.
+    """Compute the weights or the order of the images in a run folder. Return None for a uniform stream.
 
-    The energy of the preparation is stored as the phase ``stream``. For ``cluster_balanced``, it is the search for
-    near-duplicates. For ``core_first``, it is the features and the order. What comes from the cache is charged as if it
-    had been computed now. Raise InputError if the stream cannot be used with the dataset.
+    The energy of this preparation is stored as the phase ``stream``. For ``cluster_balanced``, the phase is the search
+    for near-duplicates. For ``core_first``, it is the computation of the features and of the order. If results come
+    from the cache, the phase still includes the energy of computing them. Raise InputError if the stream cannot be used
+    with the dataset.
     """
     if stream.by == "uniform":
         return None

@@ -9,9 +9,9 @@ from detreduce.training.run.folder import RunFolder
 
 
 def rows_by_file(run: RunFolder) -> dict[str, int]:
-    """Return the `file_key` of each image file that ultralytics trains on -> its row in the dataset.
+    """Return a dict from the `file_key` of each training file to the row of its image in the dataset.
 
-    A link is matched with its row by the target of the link, and a copied file by its name.
+    A link belongs to the image that it points to. A copied file belongs to the image with the same name.
     """
     by_path: dict[Path, list[int]] = {}
     by_name: dict[str, list[int]] = {}

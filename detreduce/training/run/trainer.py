@@ -85,11 +85,17 @@ class Watch:
 
     @property
     def relative_cost(self) -> float:
-        """Mean operations of an image so far, relative to an image of full size. It is 1 without progressive sizes."""
+        """Mean number of operations for an image so far, divided by the number for an image of full size.
+
+        The result is 1 if all images have full size.
+        """
         return self._work / self.images_seen if self.images_seen and self.feed.sizes else 1.0
 
     def batch_made(self, images: int, work: float = 1.0) -> None:
-        """Store the number of images in the next batch, and the operations for one image relative to full size."""
+        """Report the number of images in the next batch.
+
+        `work` is the number of operations for one of these images, divided by the number for an image of full size.
+        """
         self._batch_images = images
         self._work += images * work
 
@@ -127,8 +133,9 @@ class Watch:
             self._skip_learnt(trainer, trainer.stream)
 
     def _skip_learnt(self, trainer: Any, stream: SkippingStream) -> None:
-        """Tell the stream which epoch is running. If the scores are old, score the images again and restart the
-        loader.
+        """Tell the stream which epoch is running.
+
+        Every few epochs, measure again which images the detector has learnt, and restart the loader.
         """
         stream.running = trainer.epoch
         if is_refreshed(trainer.epoch, stream.whole, stream.options):
@@ -161,7 +168,7 @@ class Watch:
 
 
 class _WatchedTrainer:
-    """A mixin for ultralytics' trainer class of a task. The function `watched` sets the attribute `watch`."""
+    """A mixin for ultralytics' trainer classes, such as the trainer of detectors. Every instance reports to `watch`."""
 
     watch: Watch
     stream: BatchStream | SkippingStream | None = None
@@ -184,7 +191,10 @@ class _WatchedTrainer:
         return loader
 
     def _make_stream(self, dataset: Any, batch_size: int) -> BatchStream | SkippingStream:
-        """Create the stream of batches. A stream that is not uniform also chooses the partners of mosaic images."""
+        """Create the sampler that yields the batches of the training.
+
+        If the stream is not uniform, the other images in a mosaic image are drawn from the stream too.
+        """
         feed, seed = self.watch.feed, self.args.seed  # type: ignore[attr-defined]
         if feed.skip is not None:
             return SkippingStream(len(dataset), batch_size, self._whole_epochs(), feed.skip, seed)
@@ -201,9 +211,10 @@ class _WatchedTrainer:
         return whole_epochs(self.epochs, args.warmup_epochs, args.close_mosaic)  # type: ignore[attr-defined]
 
     def _close_dataloader_mosaic(self) -> None:
-        """Close the mosaic as ultralytics does, and set the stream back to the current epoch.
+        """Turn off mosaic images as ultralytics does, and set the stream back to the current epoch.
 
-        Ultralytics restarts the loader here, but the workers of the loader have already fetched later batches.
+        Ultralytics restarts the loader here. The workers of the loader have already fetched batches of later epochs,
+        which are not used.
         """
         if self.stream is not None:
             self.stream.epoch = self.epoch  # type: ignore[attr-defined]
@@ -229,7 +240,10 @@ class _WatchedTrainer:
         return self.metrics, self.fitness
 
     def final_eval(self) -> None:
-        """Remove the optimiser from the weights files. The final evaluation is a separate phase that runs later."""
+        """Remove the optimiser from the weights files, without an evaluation.
+
+        Ultralytics evaluates here. Detreduce evaluates later, in a separate phase.
+        """
         from ultralytics.utils.torch_utils import strip_optimizer
 
         for weights in (self.last, self.best):  # type: ignore[attr-defined]

@@ -40,11 +40,11 @@ def cluster_sizes(
     cache: str | Path | None = None,
     meter: EnergyMeter | None = None,
 ) -> tuple[IntArray, PhaseEnergy | None]:
-    """Return the (n,) int64 size of the cluster of near-duplicates to which each image belongs, and the energy.
+    """Return the size of each image's cluster of near-duplicates as (n,) int64, and the energy of finding the clusters.
 
     The clusters are the groups that `near_duplicates` finds. An image that cannot be read is a cluster of its own.
-    `cache` is the folder for signatures and clusters. The energy is the energy of finding the clusters for the first
-    time, or None if there is no `meter`.
+    `cache` is the folder for signatures and clusters. The energy does not depend on the cache: it is the energy of
+    finding the clusters for the first time. It is None if there is no `meter`.
     """
     with step("looking for near-duplicates"):
         signatures, signing = _sign(dataset, cache, meter)
@@ -63,7 +63,10 @@ def cluster_sizes(
 def _sign(
     dataset: DetectionDataset, cache: str | Path | None, meter: EnergyMeter | None
 ) -> tuple[Signatures, PhaseEnergy | None]:
-    """Return the signatures of all images and, if there is a meter, the energy of computing all of them."""
+    """Return the signatures of all images, and the energy of computing them without a cache.
+
+    The energy is None if there is no meter.
+    """
     rows = np.arange(len(dataset))
     if meter is None:
         return signatures_of(dataset, rows, "pixels", cache, None), None
@@ -77,7 +80,10 @@ def _sign(
 def _compare(
     dataset: DetectionDataset, threshold: float | None, cache: str | Path | None, meter: EnergyMeter | None
 ) -> tuple[IntArray, PhaseEnergy | None]:
-    """Compare the images. Return the sizes of their clusters and, if there is a meter, the energy of the comparison."""
+    """Return the size of each image's cluster, and the energy of comparing the images.
+
+    The energy is None if there is no meter.
+    """
     if meter is None:
         return _sizes(dataset, threshold, cache), None
     with EnergyMeter(meter.country).measure("comparison") as energy:
@@ -95,7 +101,10 @@ def _sizes(dataset: DetectionDataset, threshold: float | None, cache: str | Path
 
 
 def _name(dataset: DetectionDataset, signatures: Signatures, threshold: float | None) -> str:
-    """Return a hash of everything that affects the clusters: the pixels, and which image of a group is kept."""
+    """Return a hash for the name of the cache file.
+
+    It covers everything that affects the clusters: the pixels, the threshold, the numbers of boxes and the image ids.
+    """
     boxes = boxes_of_images(dataset.sparse_class_counts)
     images = [digest.hex() for digest in signatures.digests]
     limit = THRESHOLD if threshold is None else float(threshold)
@@ -103,7 +112,7 @@ def _name(dataset: DetectionDataset, signatures: Signatures, threshold: float | 
 
 
 def _kept(file: Path, images: int) -> tuple[IntArray, PhaseEnergy | None] | None:
-    """Return the sizes and the energy in a cached file, or None if there is no such file or it cannot be read."""
+    """Return the sizes and the energy that a cache file contains. Return None if the file cannot be read."""
     try:
         content = parse_json(read_regular(file, RECORDS))
         sizes = np.array(content["sizes"], np.int64)

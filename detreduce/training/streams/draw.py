@@ -23,9 +23,9 @@ class Draws(Protocol):
 class WeightedDraws:
     """A stream that draws each image in proportion to its weight.
 
-    A pass is a sequence of n draws, where n is the number of images. The expected number of draws of image i in a pass
-    is n w_i / sum(w). In each pass, it is rounded down or up by systematic resampling, so that it is exact over many
-    passes. Each pass has a new random order. With equal weights, a pass draws every image once.
+    A pass is a sequence of n draws, where n is the number of images. On average, a pass draws image i n w_i / sum(w)
+    times, where w_i is its weight. An image with the average 1.3 is drawn once in some passes and twice in others
+    (systematic resampling). Each pass has a new random order. With equal weights, a pass draws every image once.
 
     Parameters
     ----------
@@ -59,11 +59,13 @@ class WeightedDraws:
 
 
 def systematic_counts(expected: FloatArray, random: np.random.Generator) -> IntArray:
-    """Return how often each image is drawn: its expected number, rounded down or up at random, with the correct mean.
+    """Return how often each image is drawn: its expected number of draws, rounded down or up at random.
 
-    This is systematic resampling (Kitagawa 1996): the fractions are segments of a line. Points at a distance of 1 from
-    each other, beginning at a random position, each add one draw to an image. The counts sum to the rounded sum of
-    `expected`, which is (n,) float64.
+    `expected` is (n,) float64. For example, 1.3 becomes 2 with a probability of 0.3, and 1 otherwise. The sum of the
+    counts is the rounded sum of `expected`.
+
+    The function uses systematic resampling (Kitagawa 1996). The fractions of the expected numbers are laid end to end
+    on a line. Points at a distance of 1, with a random position of the first point, each add one draw to an image.
     """
     whole = np.rint(expected)
     whole = np.where(np.abs(expected - whole) < _SNAP, whole, np.floor(expected))
@@ -84,9 +86,9 @@ def systematic_counts(expected: FloatArray, random: np.random.Generator) -> IntA
 class GrowingDraws:
     """A stream that begins with the first images of an order, and grows to all images (a curriculum).
 
-    At any position, images are drawn from a pool of ``ceil(n * share)`` images. The share grows linearly, from `start`
-    at position 0 to 1 at position ``end * total``. Images are drawn without replacement. A new image can be drawn as
-    soon as it is in the pool. When all images in the pool have been drawn, all of them can be drawn again.
+    Images are drawn at random from a pool, which contains the first ``ceil(n * share)`` of the n images in `order`. The
+    share grows linearly, from `start` at the first draw to 1 at draw ``end * total``. An image that enters the pool can
+    be drawn immediately. No image is drawn again before all images in the pool have been drawn.
 
     Parameters
     ----------
@@ -94,9 +96,10 @@ class GrowingDraws:
         (n,) int64: all images, in the order in which they enter the pool.
     total
         Number of draws of the whole training.
-    start, end
-        Share of the images in the pool at the first draw, and share of the draws after which all images are in the
-        pool.
+    start
+        Share of the images that are in the pool at the first draw.
+    end
+        Share of the draws after which all images are in the pool.
     seed
         Seed of the stream.
     """

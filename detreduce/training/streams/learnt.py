@@ -1,5 +1,6 @@
-"""In each epoch, leave out most images that the detector has learnt, but none of them for many epochs in a row
-(AFSS).
+"""In each epoch, leave out most of the images that the detector has learnt (AFSS).
+
+Every image is still used again after a few epochs.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ IntArray = npt.NDArray[np.int64]
 
 
 class SkipLearnt(BaseModel):
-    """Which images each epoch leaves out. The score of an image is the smaller of its precision and its recall.
+    """The rules by which an epoch leaves out images that the detector has learnt.
 
-    The method is AFSS (CVPR 2026, arXiv 2603.17684), for trainings of 100 epochs and more. True means the defaults.
-    Images with a score below `moderate` are in every epoch. Epochs of the warm-up and the last epochs, which have no
-    mosaic, contain all images.
+    The method is AFSS (CVPR 2026, arXiv 2603.17684), for trainings of 100 epochs and more. In a recipe, `true` means
+    the default values. The score of an image is the smaller of precision and recall on this image. Images with a score
+    below `moderate` are in every epoch. The epochs of the warm-up and the last epochs, which have no mosaic, contain
+    all images.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -119,14 +121,15 @@ class SkippingStream:
     options
         The rules for leaving out images.
     seed
-        Seed of the choices and orders. They depend only on the seed, the epoch and the scores.
+        Seed of the random choices. The images of an epoch depend only on the seed, the epoch and the scores.
 
     Attributes
     ----------
     epoch
-        The epoch that is drawn next. Workers fetch batches of later epochs in advance.
+        The epoch of the batches that the loader fetches next. The loader fetches batches in advance, so this may be a
+        later epoch than `running`.
     running
-        The epoch in which the training currently is. `len` is the number of batches in this epoch.
+        The current epoch of the training. The length of the sampler is the number of batches in this epoch.
     """
 
     def __init__(self, images: int, batch: int, whole: set[int], options: SkipLearnt, seed: int = 0) -> None:
@@ -136,8 +139,10 @@ class SkippingStream:
         self._epochs: list[IntArray] = []
 
     def refresh(self, scores: FloatArray) -> None:
-        """Use new scores from the running epoch on. The loader must be restarted, because it has already fetched
-        batches.
+        """Use new scores, from the running epoch on.
+
+        The loader must be restarted afterwards, because it has already fetched batches that were chosen with the old
+        scores.
         """
         self.scores = scores
         del self._epochs[self.running :]

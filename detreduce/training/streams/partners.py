@@ -9,11 +9,11 @@ from typing import Any
 
 
 class RecentImages:
-    """The last images of the stream, from which mosaic takes its partners.
+    """The last images of the stream, which are the possible partners of an image in a mosaic.
 
-    Ultralytics takes partners from a buffer of recently decoded images. Each image is in the buffer once, no matter how
-    often it was drawn, which would flatten the weights of a stream. This object remembers the last draws with their
-    repetitions instead. Therefore partners follow the weights of the stream, and most of them are still in memory.
+    Ultralytics takes partners from a buffer that contains each recently decoded image once. Frequent images of a stream
+    would therefore be too rare among the partners. This object instead remembers an image as often as it was drawn, so
+    that the partners follow the weights of the stream. Most partners are still in memory.
 
     Each worker of the loader has its own copy, which remembers the batches of this worker. The partners depend only on
     the seed and on the number of workers.
@@ -43,7 +43,10 @@ class RecentImages:
 
 
 class Partners:
-    """Replaces ``get_indexes`` of an ultralytics transform: it draws the images that are mixed with the current one."""
+    """Draws the images that an ultralytics transform mixes with the current image.
+
+    An object of this class replaces the method ``get_indexes`` of the transform.
+    """
 
     def __init__(self, images: RecentImages, count: int | None) -> None:
         self.images, self.count = images, count

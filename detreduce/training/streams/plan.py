@@ -1,4 +1,4 @@
-"""A stream for the files of one training: the weight or the rank of each image file."""
+"""A stream that is ready for a training: it has the weight or the position of each image file."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ def image_weights(dataset: DetectionDataset, stream: Stream, cache: str | Path |
     """Return the (n,) float64 weights of the images in a dataset, which sum to 1.
 
     For `cluster_balanced`, the images are decoded to search for near-duplicates. `cache` is the folder for image
-    signatures, as in `near_duplicates`. Raise InputError if the stream has no weights, or if it needs labels and the
-    images have none.
+    signatures, as in `near_duplicates`. Raise InputError if the stream has an order instead of weights. Also raise it
+    if the stream needs labels, but the dataset has none.
     """
     return metered_weights(dataset, stream, cache)[0]
 
@@ -38,9 +38,9 @@ def metered_weights(
     cache: str | Path | None = None,
     meter: EnergyMeter | None = None,
 ) -> tuple[FloatArray, PhaseEnergy | None]:
-    """Return the weights as `image_weights` does, and the energy of computing them for the first time.
+    """Return the weights as `image_weights` does, and the energy of computing them without a cache.
 
-    The energy is None if there is no `meter`, or if no image is needed to compute the weights.
+    The energy is None if there is no `meter`, or if the weights can be computed without opening images.
     """
     if stream.by == "core_first":
         raise InputError(
@@ -62,11 +62,12 @@ def metered_weights(
 def core_order(
     dataset: DetectionDataset, cache: str | Path | None = None, meter: EnergyMeter | None = None
 ) -> tuple[IntArray, PhaseEnergy | None]:
-    """Return the (n,) int64 rows of a dataset in the order of `herding` by class means, and the energy of finding it.
+    """Return the (n,) int64 rows in the order of a `core_first` stream, and the energy of finding this order.
 
-    The method uses features of the objects from the default backbone. Images without boxes come after the others, and
-    images that cannot be read come last. The energy includes the features that come from the cache, as if they had been
-    computed now. It is None if there is no `meter`. Raise InputError if the images have no labels.
+    The order is the result of the method `herding`, with features of the objects from the default backbone. Images
+    without boxes come after the others, and images that cannot be read come last. The energy is the energy without a
+    cache: it includes the features that were read from the cache. It is None if there is no `meter`. Raise InputError
+    if the images have no labels.
     """
     _check_labelled(dataset, "core_first")
     extraction = Extraction(cache=cache).for_method(Herding.name, Herding.needs, dataset)

@@ -42,11 +42,12 @@ def image_names(dataset: DetectionDataset) -> list[str]:
 def read_weights(file: Path, dataset: DetectionDataset) -> FloatArray:
     """Read the (n,) float64 weights of the images in a dataset from a CSV file with the columns `image` and `weight`.
 
-    An image is identified by its name, its id, its path, or its file name if no other image has this file name. Lines
-    for other images are ignored, so that a table of all images also works for a subset.
+    In the column `image`, an image is identified by its name, its id or its path. A file name is allowed too if no
+    other image has the same file name. Lines for images that are not in the dataset are ignored, so that a table of all
+    images also works for a subset.
 
-    Raise InputError if a weight is negative or not a number, or if all weights are 0. Raise it also if an image has two
-    lines or none. The message names the line.
+    Raise InputError if a weight is negative or not a number, or if all weights are 0. Also raise it if an image has two
+    lines or no line.
     """
     row_of = _rows_by_word(dataset)
     weights = np.full(len(dataset), np.nan)
@@ -115,7 +116,10 @@ def _check_complete(file: Path, dataset: DetectionDataset, weights: FloatArray, 
 
 
 def _rows_by_word(dataset: DetectionDataset) -> dict[str, int]:
-    """Return word -> row of the image that it identifies: an id, a path, or a name or file name that is unique."""
+    """Return a dict from the texts that identify an image to the row of the image.
+
+    The texts are the id and the path of each image. A name or a file name is included if only one image has it.
+    """
     files = Counter(record.path.name for record in dataset)
     names = Counter(record.name for record in dataset)
     rows = {record.path.name: row for row, record in enumerate(dataset) if files[record.path.name] == 1}

@@ -10,11 +10,11 @@ IntArray = npt.NDArray[np.int64]
 
 
 def class_uniform(images: IntArray, classes: IntArray, count: int, power: float = 1.0) -> FloatArray:
-    """Return weights for drawing images, so that each class is in about the same number of drawn images.
+    """Return weights for drawing images, with which all classes are in about equally many drawn images.
 
-    The weight of image i is p_i^power with p_i = (1/C) * (sum of 1/n_c over the classes c in image i). Here n_c is the
-    number of images with class c, and C is the number of classes that occur. An image without boxes has p = 1/n.
-    Several boxes of one class in an image count once.
+    Let C be the number of classes that have boxes, and n_c the number of images with class c. Let p_i be (1/C) times
+    the sum of 1/n_c over the classes c in image i. The weight of image i is p_i^power, divided by the sum of the
+    weights. Several boxes of one class in an image count once. For an image without boxes, p_i is 1/n.
 
     Parameters
     ----------
@@ -42,14 +42,14 @@ def class_uniform(images: IntArray, classes: IntArray, count: int, power: float 
 
 
 def cluster_balanced(sizes: IntArray, power: float = 1.0) -> FloatArray:
-    """Return weights for drawing images. If `power` is 1, each cluster of near-duplicates is drawn about equally often.
+    """Return weights for drawing images. If `power` is 1, all clusters of near-duplicates have the same total weight.
 
     Parameters
     ----------
     sizes
         (n,) int64: the size of the cluster to which each image belongs. It is 1 for an image without near-duplicates.
     power
-        The weight of an image is ``sizes ** -power``, before normalisation.
+        The weight of an image is proportional to ``size ** -power``, where size is the size of its cluster.
 
     Returns
     -------

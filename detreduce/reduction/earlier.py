@@ -69,7 +69,7 @@ def _load_one(path: Path, images: str | Path | None) -> Earlier:
             raise InputError(f"{path}: the image {missing[0]!r} is not in {dataset.source.typed} any more.")
         chosen = tuple(dataset[dataset.row_of[one]] for one in selection.image_ids)
         return Earlier(path, chosen, False, (dataset,))
-    first = load_any_split(path, images if path.is_file() else None)
+    first = load_any_split(path, images if is_regular(path) else None)
     splits, unloaded = load_all_splits(first)
     for problem in unloaded:
         raise InputError(str(problem))

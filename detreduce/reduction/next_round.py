@@ -23,6 +23,7 @@ from detreduce.duplicates.search import THRESHOLD, check_threshold, near_duplica
 from detreduce.errors import InputError
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.features.table import FeatureTable
+from detreduce.machine.regular_files import is_regular
 from detreduce.pages.selection_page import SELECTION_PAGE, PageSource, selection_page
 from detreduce.reduction.auto import advise
 from detreduce.reduction.earlier import Earlier, load_earlier
@@ -353,7 +354,7 @@ class _Offered:
         others = [
             replace(_bare(record), id=name, name=name)
             for (name, record), use in zip(rest, used, strict=True)
-            if use and (record.frame is not None or record.path.is_file())
+            if use and (record.frame is not None or is_regular(record.path))
         ]
         files = LoadedFiles()
         for part in (own, *(part for one in earlier for part in one.parts)):

@@ -87,6 +87,6 @@ def _no_method(file: Path) -> InputError | None:
         content = parse_json(read_regular(file, RECORDS))
     except (OSError, ValueError):
         return None
-    if not isinstance(content, dict) or "image_ids" not in content or "method" in content:
+    if not isinstance(content, dict) or not isinstance(content.get("image_ids"), list) or "method" in content:
         return None
     return InputError(f"{file} lists the images that were written, but no method chose them, so it has no scores.")

@@ -40,7 +40,7 @@ def test_rounds_on_the_command_line(tmp_path: Path) -> None:
 
 
 def test_frames_of_a_video_are_not_offered_twice(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "drive.mp4", 20)
+    video = make_video(tmp_path / "drive.mp4", 20, scenes=range(20))
     outputs = [tmp_path / "round1", tmp_path / "round2"]
     first = detreduce("reduce", video, "--every", "1", "-m", "stride", "-k", "3", "-o", outputs[0])
     assert first.exit_code == 0, first.output

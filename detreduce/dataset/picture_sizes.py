@@ -114,8 +114,9 @@ def _is_smaller_copy(given: Sequence[int], seen: Sequence[int] | None) -> bool:
 def _reaches_past(
     dataset: DetectionDataset, record: ImageRecord, given: Sequence[int], seen: Sequence[int] | None
 ) -> bool:
-    """Return whether a box extends more than one pixel beyond the image file, while all boxes fit into the size
-    `given`.
+    """Return whether the boxes do not fit into an image of size `seen`, but fit into an image of size `given`.
+
+    `seen` is the size of the image file, and `given` is the size in the annotation file. One pixel is tolerated.
     """
     ends = record.boxes[:, :2] + record.boxes[:, 2:] if dataset.box_format == "xywh" else record.boxes[:, 2:]
     furthest: Floats = ends.max(axis=0)

@@ -21,11 +21,11 @@ class ProblemCounts:
     problems
         The number of problems in the files of all splits, as listed by `detreduce inspect`.
     refused
-        How many of these `images` ultralytics leaves out because of their label files.
+        The number of images that ultralytics leaves out because of their label files, out of `images`.
     images
-        The number of images that were checked: the kept images, or all images of the train split.
+        The number of images that were checked: the kept images of a selection, or all images of the train split.
     kept
-        Whether the images are the kept images of a selection.
+        Whether only the kept images of a selection were checked.
     command
         The command that lists the problems.
     """

@@ -94,7 +94,7 @@ class ImageRecord:
         Whether ultralytics leaves the image out of a training because of its label file (YOLO). Labels that are
         converted from another format are never refused.
     frame
-        If the image is a frame of a video: the video, and the number and the time of the frame. Otherwise None.
+        The video, and the number and the time of the frame in it. None if the image is not a frame of a video.
     """
 
     id: ImageId
@@ -155,8 +155,7 @@ class DetectionDataset:
     loaded
         The state of the files when they were loaded. `write_subset` refuses files that have changed since.
     outside
-        The number of images and label files that are outside the dataset's folder and were reached through links or
-        paths.
+        The number of images and label files outside the dataset's folder. Links or paths in the dataset lead to them.
     """
 
     records: tuple[ImageRecord, ...]
@@ -306,8 +305,8 @@ class DetectionDataset:
         """(B,) float64: the size of each box, sqrt(box area / image area), in the order of `box_rows`.
 
         Only the part of a box inside its image is measured. Sizes are rounded to nine decimals, so that equal boxes at
-        different positions have equal sizes. As for `boxes_xyxyn`, the headers of images may be read, and a size may be
-        NaN.
+        different positions have equal sizes. The headers of images are read in the same cases as for `boxes_xyxyn`. If
+        the size of an image cannot be read, the sizes of its boxes are NaN.
         """
         fractions = self.box_format == "cxcywhn"
         images = np.ones((len(self.box_rows), 2)) if fractions else self._image_sizes[self.box_rows]

@@ -101,8 +101,8 @@ def write_subset(
     others
         Other splits of the dataset that are already loaded, keyed by name.
     frames
-        For videos, the image format in which frames are written. ``jpg``, ``jpg:90`` with a quality from 1 to 100
-        (default 95), or ``png``.
+        For videos, the image format in which frames are written: ``jpg`` or ``png``. ``jpg:90`` sets the quality of
+        JPEG files, from 1 to 100. The default quality is 95.
 
     Returns
     -------

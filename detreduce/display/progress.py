@@ -188,7 +188,7 @@ class Work:
         return missing / rate - under_way
 
     def in_words(self) -> str:
-        """Return the count, the rate and the time left as text. The elapsed time replaces an unknown time left."""
+        """Return the count, the rate and the time left as text. If no time left is known, show the elapsed time."""
         rate, left = self.rate, self.left
         parts = [f"{self.done}/{self.total}" if self.total is not None else f"{self.done}" * bool(self.done)]
         if rate > 0:

@@ -24,11 +24,10 @@ class PartSearch:
         self.comparison.comparable[list(signatures.failures)] = False
 
     def pairs(self, parts: IntArray) -> list[tuple[int, int]]:
-        """Return the rows of similar images that are in different parts. `parts` (n,) is the part of each image, from
-        0.
+        """Return the pairs of rows of similar images that are in different parts.
 
-        Each image is compared with the images in all lower parts, just like `leakage_report` compares later splits with
-        earlier ones.
+        `parts` (n,) is the number of the part of each image, from 0. Each image is compared with the images in all
+        parts with a lower number. For each of these parts, only the most similar image is returned.
         """
         found = []
         for later in range(1, int(parts.max()) + 1):

@@ -80,7 +80,7 @@ class LeakageReport:
     Attributes
     ----------
     splits
-        The number of images in each split, keyed by split. Splits: train, val and test, if they exist.
+        The number of images in each split that was compared: train, val and test, if they exist.
     leaked
         The images that match an image of an earlier split. If an image matches several earlier splits, it is listed
         once for each of them.
@@ -348,8 +348,8 @@ class _Search:
     ) -> list[Match]:
         """Match each image of the part `later` with an image of the part `earlier`.
 
-        The match is an image with equal pixels or, if there is none, the most similar image. `queries` and `against`
-        restrict the search to some pictures of the two parts.
+        If there is an image with equal pixels, it is the match. Otherwise, the most similar image is the match, if it
+        is similar enough. `queries` and `against` restrict the search to some pictures of the two parts.
         """
         queries = self.places(later) if queries is None else queries
         against = self.places(earlier) if against is None else against

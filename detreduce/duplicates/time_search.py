@@ -63,7 +63,7 @@ class TimeSearch:
             )
 
     def in_pass(self) -> SignaturesInPass:
-        """Return the search as a part of the pass that computes features."""
+        """Return an object that does this search while features are computed, in the same pass over the videos."""
         folder = cache_folder(self.cache)
         return SignaturesInPass(self.dataset, self.rows, self._preferred, self.threshold, folder)
 

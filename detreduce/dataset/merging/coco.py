@@ -24,9 +24,7 @@ _LISTS = ("images", "annotations", "categories", "licenses")
 
 
 class Ids:
-    """Gives out ids that are unique in a list: the wanted id if it is not in use yet, otherwise the next whole
-    number.
-    """
+    """Gives out unique ids. An id that is already in use is replaced by the next free whole number."""
 
     def __init__(self) -> None:
         self._taken: set[Any] = set()

@@ -30,18 +30,18 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """An image of one dataset that an earlier dataset contains too, byte for byte. It is written only once.
+    """An image that two datasets contain, byte for byte. Only the file of the earlier dataset is written.
 
     Attributes
     ----------
     kept, dropped
-        The files in the earlier and in the later dataset.
+        The file in the earlier dataset, and the file in the later dataset.
     split, dropped_split
-        The splits that contain these files. The merged dataset has the image in the split of the earlier dataset.
+        The split of `kept`, and the split of `dropped`. The merged dataset has the image in `split`.
     boxes, dropped_boxes
-        The number of boxes of the image in the earlier and in the later dataset.
+        The number of boxes of `kept`, and the number of boxes of `dropped`.
     conflict
-        Whether the labels differ.
+        Whether the boxes of the two files differ.
     labels_of
         The file whose labels are used. It belongs to the last dataset that has boxes for the image.
     """

@@ -111,7 +111,7 @@ def split_values(description: Description) -> dict[str, Any]:
 
 
 def named_path(description: Description, root: Path, text: str) -> Path:
-    """Return the absolute path for a path in a YAML, which is relative to `root`.
+    """Return the absolute path of `text`, a path in a YAML. A relative path starts from `root`.
 
     If the literal path does not exist, ``~`` and ``${NAME}`` are expanded. Raise InputError if an environment variable
     is not set.

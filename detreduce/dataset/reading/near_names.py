@@ -1,5 +1,6 @@
-"""Find a file whose name looks like the name of a missing file, but differs in upper and lower case or in Unicode
-form.
+"""Find a file whose name looks like the name of a missing file, for example ``A.jpg`` if ``a.jpg`` is missing.
+
+Such names differ in upper and lower case, or in their Unicode form.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class FolderNames:
         self._folders: dict[str, NearNames] = {}
 
     def hint(self, path: str) -> str:
-        """Return a text that names an existing file which looks like the missing file `path`, or an empty string."""
+        """Return the end of an error message about the missing file `path` (see `NearNames.hint`)."""
         folder, name = os.path.split(path)
         if folder not in self._folders:
             self._folders[folder] = NearNames(lambda: _entries(folder))

@@ -111,7 +111,7 @@ def write_manifest(folder: Path, entries: Mapping[PurePosixPath, Entry], folders
 
 
 def record_file(folder: Path, path: PurePosixPath) -> None:
-    """Add a file to the manifest of a finished output after the file was written or written again.
+    """Record the size and the hash of a file in the manifest of a finished output. An earlier entry is replaced.
 
     If the folder has no usable manifest, nothing happens.
     """

@@ -31,12 +31,13 @@ class Costs:
     Attributes
     ----------
     lines
-        Cost (``Wh`` or ``minutes``) -> setting -> (constant part of a training, part for each image seen). The setting
-        is None if all cells have the same setting.
+        The cost of a training, as (constant part, part for each image seen): ``lines[cost][setting]``. `cost` is ``Wh``
+        or ``minutes``. The setting is None if all cells have the same setting.
     operations
-        (image size, frozen layers) -> TFLOPs for each image seen. The key is None if all cells have the same setting.
+        TFLOPs for each image seen, keyed by (image size, frozen layers). The key is None if all cells have the same
+        setting.
     choosing
-        Cost -> method -> number of images to choose -> cost of choosing them.
+        The cost of choosing images: ``choosing[cost][method][number of images]``.
     note
         Why the energy is not exact or not complete. Empty if it is exact and complete.
     """

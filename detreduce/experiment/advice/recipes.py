@@ -52,16 +52,16 @@ def advise(
     ----------
     rows
         Tidy rows of finished cells of one dataset and model. Rows of recipes have a ``setting`` (see
-        `detreduce.experiment.advice.comparable.rows_with_recipes`). If none of the trainings is on all images, the rows
-        need the column ``of``, the number of images in the full set.
+        `detreduce.experiment.advice.comparable.rows_with_recipes`). The number of images in the full set is taken from
+        a training on all images. If there is none, the rows need a column ``of`` with this number.
     target
         The mAP to reach, as a fraction of the mAP of a training on all images (control ``full``). If no row has this
         control, it is a fraction of the highest mAP of the finished trainings. Above 0, at most 2.
     target_map
         The mAP to reach, from 0 to 1.
     budget_wh, budget_tflops, minutes
-        The largest acceptable energy in Wh, operations in TFLOPs, or time in minutes, for choosing and one training
-        together. Operations are counted only for the training, not for choosing.
+        The largest acceptable cost: energy in Wh, operations in TFLOPs, or time in minutes. The cost is the sum for
+        choosing the images and for one training. Operations are counted only for the training.
     measure
         ``mAP50_95`` or ``mAP50``.
     confidence

@@ -68,8 +68,9 @@ class Setting:
 
     @property
     def step(self) -> int:
-        """Number of images per optimiser step. Ultralytics adds up the gradients of several batches until about `nbs`
-        images.
+        """Number of images per optimiser step.
+
+        If a batch is smaller than `nbs`, ultralytics adds up the gradients of several batches, to about `nbs` images.
         """
         return self.batch * max(round(self.nbs / self.batch), 1)
 

@@ -65,18 +65,17 @@ class ReductionResult:
     output
         The folder with the smaller dataset.
     problems
-        The number of problems in the original dataset, and the number of kept images that ultralytics leaves out of a
-        training.
+        Two counts: the problems in the original dataset, and the kept images that ultralytics leaves out of a training.
     reason
         Why `auto` used this method. Empty if the request named the method.
     page
         Path of the page with pictures, ``selection.html`` in the output folder. None if no page was requested.
     groups
-        The number of groups (for example videos) with at least one kept image, and the number of all groups. None if
-        the request does not define groups.
+        Two counts: the groups (for example videos) with at least one kept image, and all groups. None if the request
+        does not define groups.
     leaks
-        A warning that some kept images are also in val or test, so that a training would refuse the subset. Empty if
-        there are no such images.
+        A warning if some kept images are also in val or test. A training refuses such a subset. Empty if there are no
+        such images.
     """
 
     selection: Selection
@@ -252,11 +251,10 @@ class Reduction:
         return replace(self, request=replace(self.request, selection=chosen))
 
     def _leaks_kept(self, selection: Selection) -> str:
-        """Return a warning if some of the kept images are also in val or test, because a training refuses such a
-        subset.
+        """Return a warning if some kept images are also in val or test. A training refuses such a subset.
 
-        Return an empty string if there are no such images, or if the request leaves leaked images out anyway. The
-        images are compared by their files, without decoding.
+        The warning is empty if there are no such images, or if the request leaves out leaked images. The files of the
+        images are compared, without decoding.
         """
         if self.dataset.split != TRAIN or self.request.selection.composition.drop_leaked is not False:
             return ""
@@ -386,7 +384,10 @@ class Reduction:
         return self.without_leaks()._run()
 
     def _prepare(self) -> tuple[Source, Duplicates | None]:
-        """Return the input of the method and the duplicates to drop. If possible, decode videos only once for both."""
+        """Return the input of the method, and the duplicates to drop.
+
+        If possible, videos are decoded only once, both for the features and for the search for duplicates.
+        """
         composition = self.request.selection.composition
         if self._in_one_pass:
             whole, prefer = images_to_search(self.dataset, composition)

@@ -162,7 +162,7 @@ def write_report(
 def _ranked(outcome: Outcome, conclusion: Conclusion) -> list[tuple[str, str]]:
     """Return the label and the keep of each subset, best first.
 
-    The first one is the subset that the conclusion names.
+    The subset that the conclusion names comes first.
     """
     subsets = sorted(ranked_subsets(outcome), key=lambda item: item is not conclusion.best)
     return [(item.method, keep_key(item.keep)) for item in subsets]

@@ -177,8 +177,8 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
 def _learning(outcome: Outcome) -> Iterator[Chart]:
     """Yield the charts of learning curves.
 
-    The first chart shows the mAP of the cells that were validated during training. If some cells were not, a chart of
-    the training loss follows.
+    The first chart shows the mAP of the cells that were validated during training. If there are cells without this
+    validation, a chart of the training loss follows.
     """
     curves = [(row, cell.training.history) for row, cell in zip(outcome.rows, outcome.cells, strict=True)]
     keeps = {keep_key(row["keep"]) for row, _ in curves if row["control"] != FULL}

@@ -139,9 +139,9 @@ def _estimates(
 ) -> tuple[float, float, float]:
     """Return unbiased estimates of the three means that `_exact_means` returns.
 
-    `full` is a sample of all n images, and `kept` is a sample of the k kept images. In n of the n^2 pairs of all
-    images, both images are the same, and the kernel value is 1. For all other pairs, the mean over the sampled pairs is
-    used.
+    `full` is a sample of all n images, and `kept` is a sample of the k kept images. All images form n^2 pairs. In n of
+    them, an image is paired with itself, and the kernel value is 1. The other pairs are estimated by the mean over the
+    pairs in the samples.
     """
     n = len(X)
     kernel = Kernel.gaussian(CentredPoints.of(X[np.concatenate([full, kept])]), sigma)

@@ -328,7 +328,7 @@ def _brief(value: Any, rows: int) -> Any:
 
 
 def _category_counts(found: Categories, rule: Any, selected: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Return the category rule and the number of images in each category, both in the full set and in the subset."""
+    """Return the category rule, and how many images of each category are in the full set and in the subset."""
     size = len(found.names)
     full = np.bincount(found.codes, minlength=size)
     kept = np.bincount(found.codes[selected], minlength=size)

@@ -52,10 +52,10 @@ class SelectionData:
 
     @property
     def duplicates(self) -> Mapping[str, Any]:
-        """The search for duplicates: what was searched for (``looked_for``), and the ``pairs`` that were found.
+        """The record of the search for duplicates.
 
-        ``kept_twice`` is the number of kept images that are duplicates of another kept image. For files of version 0.1,
-        the mapping is empty.
+        ``looked_for`` is what was searched for. ``pairs`` are the pairs that were found. ``kept_twice`` is the number
+        of kept images that are duplicates of another kept image. For files of version 0.1, the mapping is empty.
         """
         found: Mapping[str, Any] = self.provenance.get("duplicates", {})
         return found

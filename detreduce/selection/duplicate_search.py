@@ -91,9 +91,9 @@ def check_result(dataset: DetectionDataset, found: Duplicates | DuplicateSearch 
 
 
 def rows_without_duplicates(table: FeatureTable, found: Duplicates, named: set[int]) -> IntArray:
-    """Return the rows that remain when all duplicates of other images in the table are left out.
+    """Return the rows of a table without duplicates of other images in this table.
 
-    The rows in `named` always remain.
+    The rows in `named` always remain, even if they are duplicates.
     """
     ids = ids_of_rows(table, np.arange(len(table)))
     present = set(ids)

@@ -33,7 +33,10 @@ BACKBONE = "efficientnet-lite0"
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An image near the explained image, and the Euclidean distance between the scaled features of the two."""
+    """An image near the explained image.
+
+    `distance` is the Euclidean distance between the scaled features of the two images.
+    """
 
     image: ImageId
     name: str
@@ -339,8 +342,9 @@ def _leaks_of(selection: Selection, image: ImageId) -> tuple[Mapping[str, Any], 
 
 
 def repeats_rank(score: float, rank: int) -> bool:
-    """Return whether a score is just the negative position of the image in the order of choice, counted from 0 or from
-    1.
+    """Return whether a score only repeats the position of the image in the order of choice.
+
+    Such a score is minus the position, counted from 0 or from 1.
     """
     return -score in (rank, rank - 1)
 
@@ -370,8 +374,8 @@ def _category(selection: Selection, row: int) -> dict[str, Any]:
 def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """Return the group of an image, the number of kept images in this group, and the limit.
 
-    If the groups were given as labels instead of a rule, return only the limit. If there is no limit, return an empty
-    dict.
+    If there is no limit, return an empty dict. If the groups do not come from a rule but from a list of labels, return
+    only the limit.
     """
     step = selection.steps[-1] if selection.steps else {}
     limit, rule = step.get("max_per_group"), step.get("groups")

@@ -152,8 +152,9 @@ class _Exchange:
         return sorted(turns, key=turns.__getitem__)
 
     def _chain(self, start: int, closed: set[int]) -> tuple[list[int], list[int], set[int]]:
-        """Find the shortest chain of swaps that adds one row of the class `start`, without visiting the classes in
-        `closed`.
+        """Find the shortest chain of swaps that adds one row of the class `start`.
+
+        The chain does not visit any class in `closed`.
 
         Return the rows to add, the rows to remove, and the classes that were visited. If there is no such chain, both
         lists of rows are empty.
@@ -242,7 +243,7 @@ class _Exchange:
 def _back(
     came: dict[int, tuple[int, int, int]], label: int, into: list[int], out: list[int]
 ) -> tuple[list[int], list[int]]:
-    """Follow a chain from its last class back to its first. Return the rows to add and the rows to remove."""
+    """Follow a chain from the class `label` back to its first class. Return the rows to add and the rows to remove."""
     while label in came:
         label, row_in, row_out = came[label]
         into.append(row_in)

@@ -98,10 +98,12 @@ def find_image(dataset: DetectionDataset, image: ImageId) -> int:
 
 
 def _names_with(text: str, dataset: DetectionDataset) -> str:
-    """Return a sentence that suggests the images whose names contain a text, or an empty string if there are none.
+    """Return a sentence that suggests the images whose names contain a text.
 
-    If the text is a shortened name (with ``…``), both its beginning and its end must occur in the name. Upper and lower
-    case and the file name extension do not matter.
+    If no name contains the text, return an empty string.
+
+    If the text is shortened with ``…``, a name must contain the part before ``…`` and the part after it. Upper and
+    lower case and the extension of the file name do not matter.
     """
     parts = [part.strip() for part in (Path(text).stem if "." in text else text).lower().split("…") if part.strip()]
     if not parts:

@@ -135,9 +135,10 @@ class Selection(SelectionData):
     def plot(self, features: FeatureTable | None = None) -> Figure:
         """Draw the selection, and return the matplotlib figure.
 
-        If `features` is given, each image is drawn as a point at its first two principal components, marked as kept or
-        dropped. Otherwise, a bar chart shows the number of images of each category in the full set and in the subset.
-        Raises InputError if `features` belong to another dataset or have no columns.
+        With `features`, the figure has one point for each image, at the first two principal components of its features.
+        Kept and dropped images have different marks. Without `features`, a bar chart shows how many images of each
+        category are in the full set and in the subset. Raises InputError if `features` belong to another dataset or
+        have no columns.
         """
         if features is None:
             from detreduce.selection.views import categories_figure

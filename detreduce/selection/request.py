@@ -31,10 +31,11 @@ ClassFloor: TypeAlias = int | Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class DuplicateSearch:
-    """A request to search for duplicates: what to compare, and the similarity from which images count as duplicates.
+    """A request to search for duplicates.
 
-    `by` is ``pixels``, ``boxes``, ``features``, ``exact`` or ``time``. If `threshold` is None, the default for `by` is
-    used. Raises InputError if `by` is unknown, or if `threshold` is not valid for `by`.
+    `by` is what to compare: ``pixels``, ``boxes``, ``features``, ``exact`` or ``time``. Images count as duplicates if
+    their similarity is at least `threshold`. If `threshold` is None, the default for `by` is used. Raises InputError if
+    `by` is unknown, or if `threshold` is not valid for `by`.
     """
 
     by: str = "pixels"

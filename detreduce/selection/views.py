@@ -58,7 +58,10 @@ def selection_html(selection: SelectionData) -> str:
 
 
 def _contact_sheets(selection: SelectionData) -> Iterator[str]:
-    """Yield HTML with the images that were kept first, and with some dropped images spread evenly over the dataset."""
+    """Yield HTML with pictures of kept and dropped images.
+
+    The kept images are the images that were kept first. The dropped images are spread evenly over the dataset.
+    """
     if len(selection.scores) > MOST_IMAGES:
         return
     try:

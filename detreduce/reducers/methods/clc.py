@@ -55,7 +55,10 @@ class ClusterCentroids(BaseReducer):
 
 
 def _represented_centres(points: CentredPoints, centres: FloatArray, rows: IntArray) -> IntArray:
-    """Return the centre that each of `rows` represents: the nearest centre that no earlier row represents."""
+    """Return one centre for each of `rows`, such that no centre is used twice.
+
+    The rows choose in turn. Each row gets the nearest centre that is still free.
+    """
     free = np.ones(len(centres), bool)
     represented: list[int] = []
     for row in rows:

@@ -222,7 +222,7 @@ def _centre_and_reach(
 
 @dataclass(frozen=True)
 class _SoftmaxSums:
-    """Sums over the logits of some categories, from which the entropy of the softmax can be computed.
+    """Sums over the logits of some categories. The entropy of the softmax can be computed from these sums.
 
     Attributes
     ----------

@@ -103,8 +103,9 @@ class ForgettingEvents(ScoringReducer):
 
 
 def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes: IntArray) -> None:
-    """Train the classifier for one epoch. On Ctrl-C, raise KeyboardInterrupt, because scikit-learn's networks only
-    warn.
+    """Train the classifier for one epoch.
+
+    On Ctrl-C, scikit-learn's networks only warn. This function raises KeyboardInterrupt instead.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Training interrupted by user")

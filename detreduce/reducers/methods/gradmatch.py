@@ -161,8 +161,8 @@ class MatchingPursuit:
         Parameters
         ----------
         initial
-            Rows that are already chosen. They are divided into rounds of 512 rows, and the search continues in the last
-            round.
+            Rows that are already chosen. Every 512 of these rows form a finished round. The rows that are left over
+            begin the current round.
         count
             Number of rows to choose, at most n minus the number of initial rows.
         advance

@@ -199,9 +199,10 @@ def _open_distances(near: FloatArray, openings: Openings) -> FloatArray:
 
 
 def _lower(near: FloatArray, points: CentredPoints, squared: FloatArray, row: int) -> None:
-    """Update `near`, the squared distance from each point to the nearest chosen point, after `row` was chosen.
+    """Update the distances in `near` after `row` was chosen.
 
-    `squared` contains the squared distances from `row` to all points.
+    `near` has the squared distance from each point to the nearest chosen point. `squared` has the squared distance from
+    each point to `row`.
     """
     closer = np.flatnonzero(squared < near)
     near[closer] = np.minimum(near[closer], points.settled(squared[closer], closer, row).clip(0.0))

@@ -18,7 +18,7 @@ STRATA = ("categories", "classes")
 
 
 class _NeedsOf:
-    """The attribute `needs` of srs: ``("objects",)`` for an instance with ``by="classes"``, and otherwise empty."""
+    """The attribute `needs` of srs. It is ``("objects",)`` if ``by="classes"``, and otherwise empty."""
 
     def __get__(self, reducer: Any, cls: type) -> tuple[str, ...]:
         return ("objects",) if reducer is not None and reducer.by == "classes" else ()

@@ -61,7 +61,7 @@ def check_reducer(
 
 
 def check_exact_budget(subject: Subject) -> None:
-    """Exactly the requested number of images is chosen, for every kind of keep."""
+    """Exactly the requested number of images is chosen, whether `keep` is a fraction or a number of images."""
     X, y = sample()
     n = len(X)
     keeps: tuple[Any, ...] = (1, 2, 7, n, np.int32(5), 0.001, 0.1, 0.25, np.float32(0.5), 0.99, 1.0)
@@ -217,7 +217,10 @@ def check_scaled_and_shifted(subject: Subject) -> None:
 
 
 def check_refuses_bad_features(subject: Subject) -> None:
-    """NaN and infinity raise InputError, which names the row. So does an X that is not two-dimensional."""
+    """If X is not two-dimensional, or contains NaN or infinity, InputError is raised.
+
+    For NaN and infinity, the message names the row.
+    """
     X, y = sample()
     for shape in (X[0], X[:0], X[None]):
         refused("X ", subject, shape)

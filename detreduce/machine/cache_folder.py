@@ -11,9 +11,9 @@ from detreduce.errors import InputError
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
-    """Return the cache folder: `cache` if given, otherwise ``$DETREDUCE_CACHE`` if set, otherwise the system's default.
+    """Return the cache folder: `cache`, or ``$DETREDUCE_CACHE`` if `cache` is None.
 
-    The default is the user's cache folder on this system. Raise InputError if `cache` is not a path.
+    If neither is set, return the user's cache folder on this system. Raise InputError if `cache` is not a path.
     """
     if not isinstance(cache, str | Path | None):
         raise InputError(f"cache={cache!r} is not a path. Pass the path of a folder.")

@@ -65,9 +65,9 @@ def read_checked(file: Path, kind: Any, what: str) -> tuple[Any, Any]:
 
 
 def check_value(file: Path, content: Any, kind: Any, what: str) -> Any:
-    """Validate plain values as `kind`, a pydantic model or a type, and return the result.
+    """Validate plain values as `kind` (a pydantic model or a type), and return the result.
 
-    Raise InputError, which names the field and the file, if the values do not match `kind`.
+    If the values do not match `kind`, raise InputError. The message names the field and the file.
     """
     try:
         if (odd := next(_not_finite(content, ""), None)) is not None:

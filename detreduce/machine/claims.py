@@ -1,4 +1,7 @@
-"""Claim a path, so that only one process writes there. The claim ends with its process, even if that is killed."""
+"""Claim a path, so that only one process writes there.
+
+The claim ends when the process ends, even if the process is killed.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,16 @@ _held: ContextVar[frozenset[Path]] = ContextVar("claims", default=frozenset())
 
 @contextlib.contextmanager
 def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
-    """Claim `path` for the duration of the block. Missing parent folders are created, and removed if they stay empty.
+    """Claim `path` for the duration of the block.
 
-    The claim is a hidden file next to `path`, which is locked and, at the end, deleted. If the process is killed, the
-    operating system frees the lock, and the next claim reuses the file. On a file system without locks, the mere
-    existence of the file is the claim; after a kill, somebody has to delete it. Nested blocks may claim the same path.
+    Missing parent folders are created. If they are still empty at the end of the block, they are removed.
+
+    The claim is a hidden file next to `path`. This file is locked during the block and deleted at the end. If the
+    process is killed, the operating system frees the lock, and the next claim uses the file again. Inside the block,
+    the same path may be claimed again.
+
+    On a file system without locks, the existence of the file is the claim. If the process is killed there, somebody has
+    to delete the file.
 
     Parameters
     ----------
@@ -179,7 +187,10 @@ def lock(descriptor: int) -> bool | None:
 
 
 def _is_at(descriptor: int, file: Path) -> bool:
-    """Return whether the path still leads to the file that is open, and not to a newer file."""
+    """Return whether the open file is still at the path `file`.
+
+    Another process may have deleted or replaced that file.
+    """
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(descriptor), file.lstat())
     return False

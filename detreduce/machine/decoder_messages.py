@@ -31,7 +31,10 @@ def damage_in(messages: Iterable[str]) -> str:
 
 
 class _Redirection:
-    """The C library's variable `stderr`, and a temporary file that replaces it. Raise an error if it is not usable."""
+    """A temporary file that can replace the C library's variable `stderr`.
+
+    The constructor raises an error if the variable cannot be replaced on this system.
+    """
 
     def __init__(self) -> None:
         library = ctypes.CDLL(None)
@@ -49,11 +52,11 @@ class _Redirection:
 
     @property
     def size(self) -> int:
-        """Number of bytes printed since `start`."""
+        """Number of bytes that were printed since the last call of `start`."""
         return os.fstat(self._file.fileno()).st_size
 
     def lines(self, start: int) -> list[str]:
-        """Return the lines after the first `start` bytes."""
+        """Return the printed lines, without the first `start` bytes."""
         return os.pread(self._file.fileno(), _MOST_BYTES, start).decode("utf-8", "replace").splitlines()
 
     def start(self) -> None:
@@ -65,7 +68,10 @@ class _Redirection:
             self._log_level = log.setLogLevel(log.LOG_LEVEL_SILENT)
 
     def stop(self) -> None:
-        """Undo `start`, but leave the file: a forked process shares it with its parent."""
+        """Undo `start`.
+
+        The temporary file is not emptied, because a forked process shares it with the parent process.
+        """
         self._variable.value = self._former
         if self._log_level is not None and (log := _opencv_log()) is not None:
             log.setLogLevel(self._log_level)
@@ -78,7 +84,10 @@ def _opencv_log() -> Any:
 
 
 class _Decoders:
-    """The blocks of all threads in which decoders are quiet. The first block starts the redirection."""
+    """Counts the `quiet_decoders` blocks that are running in all threads.
+
+    The first block starts the redirection, and the last block stops it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -125,7 +134,7 @@ _decoders = _Decoders()
 
 
 def _forked() -> None:
-    """Restore `stderr` in a forked process, which has none of the threads of its parent."""
+    """Restore `stderr` in a forked process. The threads that would restore it exist only in the parent process."""
     global _decoders
     if _decoders.redirection is not None:
         _decoders.redirection.stop()
@@ -141,7 +150,7 @@ def quiet_decoders() -> Iterator[Callable[[], bool]]:
     """Keep the messages of all image decoders off stderr in this block.
 
     Yield a function that returns whether a decoder printed a message about damage in this block. The message may be
-    about an image that another thread decoded at the same time. `damaged_jpegs` decodes an image again to find out.
+    about an image that another thread decoded at the same time. To be sure, `damaged_jpegs` decodes an image again.
     """
     with _decoders.quiet() as suspicion:
         yield suspicion

@@ -42,9 +42,9 @@ def parse_json(text: str | bytes, without: Iterable[str] = ()) -> Any:
 def load_yaml(text: str) -> Any:
     """Parse YAML text like ``yaml.safe_load``. Raise yaml.YAMLError for every fault.
 
-    More than 100 nested levels, an anchor that contains itself, and aliases that expand to far more than the text also
-    count as faults. While they are parsed, such aliases use little memory. They could fill the memory, however, when
-    the content is printed or copied.
+    These faults also raise an error: more than 100 nested levels, an anchor inside itself, and aliases that expand to
+    far more than the text. Such aliases use little memory during parsing, but they could fill the memory when the
+    content is printed or copied.
     """
     try:
         # remember long texts: a command reads the same file several times, and parsing a text with 50,000 names takes
@@ -65,7 +65,10 @@ def _load_long(text: str) -> Any:
 
 
 def compose_yaml(text: str) -> Any:
-    """Return the root node of a YAML text. Its marks are positions in the text. `load_yaml` must accept the text."""
+    """Return the root node of a YAML text. The marks of the nodes are positions in the text.
+
+    Call this function only for a text that `load_yaml` accepts.
+    """
     # do not use the parser in C for a text with a byte order mark, because it does not count this mark
     fast = len(text) > _LONG and yaml.__with_libyaml__ and not text.startswith("\ufeff")
     loader: Any = yaml.CSafeLoader if fast else yaml.SafeLoader

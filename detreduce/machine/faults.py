@@ -48,7 +48,10 @@ def shortened(value: object, longest: int = LONGEST) -> str:
 
 
 def _is_branch(part: str | int) -> bool:
-    """Return whether a part of pydantic's location is a branch of a union rather than a key in the YAML file."""
+    """Return whether a part of pydantic's location is a type, such as ``int`` or ``list[str]``, and not a key.
+
+    If a field allows several types, pydantic puts the type into the location.
+    """
     return isinstance(part, str) and (
         part in ("str", "int", "float", "bool") or part.startswith(("list[", "dict[", "literal["))
     )

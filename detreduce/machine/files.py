@@ -21,10 +21,10 @@ _GIVEN = (NotADirectoryError, FileExistsError, IsADirectoryError)
 
 @contextlib.contextmanager
 def writing(target: object, consequence: str = "") -> Iterator[None]:
-    """Convert an OSError that is raised inside the block to a DetreduceError, with the OSError as its cause.
+    """Convert an OSError inside the block to a DetreduceError. The OSError becomes the cause of the new error.
 
-    It becomes a DetreduceError if the disk is full or read-only, or if permission is missing. It becomes an InputError
-    if a parent of the path is a file, or if the path is a folder.
+    If the path is a folder, or if a parent of the path is a file, the new error is an InputError. Otherwise, it is a
+    plain DetreduceError, for example if the disk is full or permission is missing.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def writing(target: object, consequence: str = "") -> Iterator[None]:
 def _reason(error: OSError, target: object) -> str:
     """Return the operating system's reason for an error.
 
-    The path of the file that failed is added, unless it is directly in `target` or in the parent folder of `target`.
+    The path of the file that failed is added, except for files in `target` and files next to `target`.
     """
     if isinstance(error, shutil.Error):
         # copytree collects a list of (source, target, reason)
@@ -117,7 +117,7 @@ def remove_partial(folder: Path) -> None:
 
 
 def _remove_unlocked(file: Path) -> None:
-    """Remove a file unless another process has locked it, for example a process on another machine."""
+    """Remove a file unless another process has locked it. The other process may run on another machine."""
     descriptor = os.open(file, os.O_RDWR)
     try:
         if lock(descriptor):

@@ -77,7 +77,7 @@ def check_pixels(width: int, height: int) -> None:
 def check_pages(image: PIL.Image.Image) -> None:
     """Raise ImageReadError if the pages of a TIFF together have more pixels than the limit.
 
-    They are added up because ultralytics decodes all pages of a TIFF at once.
+    The sum matters because ultralytics decodes all pages of a TIFF at once.
     """
     pages, pixels, limit = int(getattr(image, "n_frames", 1)), 0, pixel_limit()
     for page in range(pages):
@@ -95,9 +95,10 @@ def starts_like_image(head: bytes) -> bool:
 
 @contextmanager
 def opened_image(source: Path | bytes) -> Iterator[PIL.Image.Image]:
-    """Open an image file, or its bytes, with Pillow, reading only the header. Pillow's warnings are suppressed.
+    """Open an image with Pillow. `source` is the path or the bytes of an image file.
 
-    Raise OSError if the file is not a regular file, or is not an image in a known format.
+    Only the header is read, and Pillow's warnings are suppressed. Raise OSError if the file is not a regular file, or
+    is not an image in a known format.
     """
     with (
         _quiet(),
@@ -163,8 +164,7 @@ _quiet = _Quiet()
 class _Budget:
     """A budget of pixels that all threads share.
 
-    All images that are being decoded at the same time may together have no more pixels than the limit for a single
-    image.
+    All images that are decoded at the same time may together have no more pixels than the limit for a single image.
     """
 
     def __init__(self) -> None:

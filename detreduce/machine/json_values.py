@@ -64,9 +64,9 @@ def json_text(content: Any, *, indent: int | None = 1) -> str:
 def _dumps(content: Any, indent: int | None) -> str:
     """Return the content as JSON text. Raise ValueError or TypeError if it has values that JSON does not have.
 
-    With an indent, ``json.dumps`` runs in Python, which is ten times slower for a long list of numbers. Without an
-    indent, it runs in C. Therefore, long lists are written without an indent, and the line break is put into the
-    separator.
+    With an indent, ``json.dumps`` runs in Python, which takes ten times as long for a long list of numbers. Without an
+    indent, ``json.dumps`` runs in C. Therefore, long lists are written without an indent, and the separator between the
+    items contains the line break.
     """
     long_list = indent is not None and isinstance(content, list | tuple) and set(map(type, content)) <= _SCALARS
     if not long_list and not (indent is not None and isinstance(content, dict) and set(map(type, content)) <= {str}):

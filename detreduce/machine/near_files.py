@@ -11,10 +11,10 @@ from detreduce.errors import nearest_name
 
 
 def suggest_path(path: str | Path, folders: Sequence[Path] = ()) -> str:
-    """Return the text `` Did you mean 'x'?`` with the most similar existing path, or an empty string if there is none.
+    """Return the text `` Did you mean 'x'?``, where `x` is the existing path that is most similar to `path`.
 
-    The user can type `x` in place of `path`. A relative path is looked up in each of `folders`, by default in the
-    working folder.
+    Return an empty string if there is no similar path. The user can type `x` in place of `path`. A relative path is
+    looked up in each of `folders`, by default in the working folder.
     """
     missing = Path(path)
     starts = [Path(missing.anchor)] if missing.is_absolute() else folders or [Path()]
@@ -25,10 +25,10 @@ def suggest_path(path: str | Path, folders: Sequence[Path] = ()) -> str:
 
 
 def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
-    """Correct a path below `folder`: replace each part that does not exist by the most similar name that does exist.
+    """Correct a path below `folder`, and return its parts. Return None if nothing was corrected.
 
-    If a part has no similar name, cut the path off before it. Return the parts of the corrected path, or None if
-    nothing was corrected.
+    Each part that does not exist is replaced by the most similar existing name. If no name is similar, the result ends
+    before this part.
     """
     nearest: list[str] = []
     for part in parts:

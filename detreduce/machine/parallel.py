@@ -26,7 +26,7 @@ PART = 2**26
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Yield `work(item)` for each item, in order. A few results are computed in advance in other threads.
 
-    Meanwhile, BLAS uses a single thread, because for blocks that fit into the cache, its threads would mostly wait for
+    Meanwhile, BLAS uses a single thread. If the blocks fit into the cache, several BLAS threads would mostly wait for
     each other. The results do not depend on the number of processors. Ctrl-C stops the work after the blocks that are
     already running.
     """
@@ -69,8 +69,8 @@ def _thread_pools(modules: int) -> ThreadpoolController:
 def product(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> npt.NDArray[Any]:
     """Return the (m, n) product ``a @ b.T`` of an (m, d) and an (n, d) matrix. Large products are computed in threads.
 
-    How the product is divided depends only on the shapes. Therefore, inside a block of `one_blas_thread`, the result
-    does not depend on the number of processors.
+    The product is divided into parts. The sizes of the parts depend only on the shapes of the matrices. Therefore,
+    inside a block of `one_blas_thread`, the result does not depend on the number of processors.
     """
     m, n, each = len(a), len(b), min(len(a), len(b)) * a.shape[1]
     parts = slices(max(m, n), max(256, PART // max(1, each)))

@@ -1,7 +1,7 @@
 """Open only regular files, with a limit on the number of bytes to read.
 
-Opening a FIFO blocks; a device may have no end, or may do something when it is opened; and a link can lead to either.
-Therefore, all code that reads files of datasets opens them with this module.
+Opening a FIFO waits for another process. A device may have no end, or may do something when it is opened. A link can
+lead to a FIFO or a device. Therefore, all code that reads files of datasets opens them with this module.
 """
 
 from __future__ import annotations
@@ -60,9 +60,10 @@ def watched_reads(watch: Watch) -> Iterator[None]:
 
 
 def open_descriptor(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
-    """Open a regular file for reading. Return its descriptor, which the caller has to close, and its status.
+    """Open a regular file for reading. Return its descriptor and its status.
 
-    Links are followed. Raise OSError if the file cannot be opened or is not a regular file.
+    The caller has to close the descriptor. Links are followed. Raise OSError if the file cannot be opened or is not a
+    regular file.
     """
     try:
         _check(path, os.stat(path))  # noqa: PTH116 (100,000 calls)
@@ -120,10 +121,10 @@ def read_text(path: str | os.PathLike[str], limit: int, encoding: str = "utf-8",
 def is_regular(path: str | os.PathLike[str]) -> bool:
     """Return whether a path leads to a regular file. Links are followed.
 
-    Return False if nothing can exist there: part of the path is missing or is not a folder, links form a circle, or the
-    text is not a valid path. Raise OSError if the operating system cannot tell, for example because permission is
-    missing or the disk is broken. An existing file must never count as missing. (``Path.is_file`` behaves differently
-    in different versions of Python.)
+    Return False if no file can exist at the path. Examples are a missing folder, a file in place of a folder, links
+    that form a circle, and a text that is not a valid path. Raise OSError if the operating system cannot tell, for
+    example because permission is missing or the disk is broken. Otherwise, an existing file could count as missing.
+    ``Path.is_file`` is not used, because it behaves differently in different versions of Python.
     """
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (100,000 calls)

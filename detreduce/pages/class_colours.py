@@ -50,7 +50,10 @@ class Looks:
 
 
 def name_classes_apart(dataset: DetectionDataset) -> DetectionDataset:
-    """Make class names unique, and return the dataset. If several classes share a name, their keys are added to it."""
+    """Return the dataset with unique class names.
+
+    If several classes share a name, the key of each class is added to its name, for example ``car (key 3)``.
+    """
     labels = dataset.class_labels
     return dataset if labels == dataset.class_names else replace(dataset, class_names=labels)
 

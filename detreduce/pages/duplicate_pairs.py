@@ -60,8 +60,8 @@ def duplicate_searches(
 ) -> tuple[DuplicateSearch, ...]:
     """Return the searches for duplicates whose results are shown together with a selection.
 
-    If an experiment searched for near-duplicates, this search comes first. The search that was part of the selection
-    follows, unless it dropped no images and the experiment's search is shown.
+    There are at most two searches. The first is the experiment's search for near-duplicates. The second is the search
+    that was part of the selection. If the first is shown and the second dropped no images, the second is left out.
 
     Parameters
     ----------
@@ -117,9 +117,10 @@ def _search(
 
 
 def _of_group(leader: int, copies: Mapping[int, str], kept: Collection[int]) -> list[DuplicatePair]:
-    """Return the pairs to show for a group of duplicates. Each of them contains the same kept image of the group.
+    """Return the pairs to show for a group of duplicates.
 
-    If no image of the group is kept, each of the `copies` is paired with the `leader`.
+    All pairs have the same first image: a kept image of the group. If no image of the group is kept, the first image is
+    `leader`. `copies` maps the row of each other image to words that describe its similarity to `leader`.
     """
     members = [leader, *copies]
     anchor = next((row for row in members if row in kept), leader)

@@ -61,27 +61,27 @@ def part(package: str, name: str) -> Markup:
 
 
 def _shown(value: Any) -> Any:
-    """Return a value as the page shows it. In text that is not markup, invisible characters are replaced by codes."""
+    """Return a value as the page shows it. In a text that is not markup, codes replace invisible characters."""
     return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _apart(name: str) -> Markup:
-    """Isolate the writing direction of a name with Unicode marks, for use in an HTML attribute or title.
+    """Return a name for an HTML attribute or title. Unicode marks isolate the writing direction of the name.
 
-    Elsewhere, the element ``<bdi>`` does this, but attributes and titles cannot contain elements.
+    Elsewhere, the element ``<bdi>`` isolates names, but attributes and titles cannot contain elements.
     """
     return escape(f"\u2068{visible(name)}\u2069")
 
 
 def _breakable(text: object) -> Markup:
-    """Allow line breaks after the separators of paths in a text, so that narrow pages do not break inside words."""
+    """Allow line breaks in a text after ``/`` and ``_``, so that narrow pages do not break inside words."""
     return Markup("").join(
         Markup("<wbr>") if not one else escape(one) for one in _MARKS.split(visible_lines(str(text)))
     )
 
 
 def _cut(name: str) -> Markup:
-    """Split a name into two parts, so that the style sheet can cut out its middle if it is too long.
+    """Split a name into two parts, so that the style sheet can shorten a long name in the middle.
 
     The style sheet cuts off the end of the first part. The beginning and the end of the name stay visible.
     """

@@ -19,7 +19,7 @@ class FeatureMap:
     Attributes
     ----------
     rows
-        (n,) row in the dataset of each point's image, ascending.
+        (n,) for each point, the row of its image in the dataset, ascending.
     points
         (n, 2) coordinates of the points, from 0 to 1.
     explained
@@ -35,7 +35,7 @@ class FeatureMap:
 
     @property
     def alike(self) -> str:
-        """What images that are close together on the map have in common, in words, for example ``look alike``."""
+        """What nearby images on the map do: ``look alike``, ``have similar boxes`` or ``have similar features``."""
         if shows_looks(self.blocks):
             return "look alike"
         return "have similar boxes" if self.blocks == ("annotations",) else "have similar features"

@@ -178,7 +178,11 @@ class _Albums:
     def pairs(
         self, wanted: Sequence[tuple[str, ImageId, str, ImageId, str]]
     ) -> tuple[tuple[PictureOf, PictureOf], ...]:
-        """Return the two pictures of each wanted pair, given as (split, image, other split, other image, words)."""
+        """Return the two pictures of each wanted pair.
+
+        A wanted pair is a tuple (split, image, other split, other image, words on the similarity). A pair is left out
+        if one of its splits was not loaded.
+        """
         found = []
         for split, image, other_split, other, words in wanted[:PAIRS]:
             left, right = self.picture(other_split, other, other_split), self.picture(split, image, f"{split}, {words}")
@@ -227,9 +231,7 @@ def _words(item: LeakedImage) -> dict[str, Any]:
 
 
 def _class_rows(every: Sequence[ClassCounts]) -> list[dict[str, Any]]:
-    """Return for each of the first classes its counts, its share of the boxes of each split, and the lengths of its
-    bars.
-    """
+    """Return the rows of the table of classes, for the first `FOLDED` classes (see `_class_row`)."""
     splits = list(every[0].boxes) if every else []
     totals = {split: sum(row.boxes[split] for row in every) for split in splits}
     longest = {split: max(row.boxes[split] for row in every) for split in splits}
@@ -237,9 +239,10 @@ def _class_rows(every: Sequence[ClassCounts]) -> list[dict[str, Any]]:
 
 
 def _class_row(one: ClassCounts, totals: Mapping[str, int], longest: Mapping[str, int]) -> dict[str, Any]:
-    """Return the counts of a class, and for each split its share of the boxes and the length of its bar.
+    """Return the table row of a class: its name, its numbers of images and boxes, and a bar for each split.
 
-    `totals` and `longest` are the total and the largest number of boxes per class in each split.
+    A bar has the number of boxes, their share of all boxes of the split, and the length of the bar in percent. `totals`
+    is the number of boxes in each split. `longest` is the number of boxes of the most common class in each split.
     """
     bars = [
         (split, boxes, 100 * boxes / max(totals[split], 1), 100 * boxes / max(longest[split], 1))
@@ -276,7 +279,11 @@ def _bars(title: str, counted: str, names: Sequence[str], counts: Sequence[int])
 
 
 def _together_rows(names: Sequence[str], matrix: Any) -> list[tuple[str, list[tuple[int, float]]]]:
-    """Return for each class how many of its images also contain each other class, as a count and as a share."""
+    """Return one row for each class: its name, and a cell for each class.
+
+    A cell contains the number of images that have both classes. This number is also given as a share of the images that
+    have the class of the row.
+    """
     return [
         (name, [(int(count), float(count) / max(1, int(matrix[row, row]))) for count in matrix[row]])
         for row, name in enumerate(names)
@@ -284,7 +291,10 @@ def _together_rows(names: Sequence[str], matrix: Any) -> list[tuple[str, list[tu
 
 
 def _map(one: Positions) -> dict[str, Any]:
-    """Return a map of box positions as SVG paths: one path with its opacity for each level of coverage."""
+    """Return a map of box positions as SVG paths.
+
+    The cells that many boxes cover are more opaque. Cells with the same opacity share one path.
+    """
     highest = max(1, int(one.cells.max()))
     levels = np.ceil(LEVELS * one.cells / highest).astype(np.int64)
     paths = []

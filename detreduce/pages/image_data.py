@@ -41,8 +41,8 @@ def pack_images(
 ) -> str:
     """Return the packed data of the images in `rows`, by default of all images in the dataset.
 
-    Invisible characters in names are replaced by codes. If `names_for_lists` is True, the data also contains the
-    original names of these images, for use in lists of images.
+    In names, codes replace invisible characters. A list of images needs the original names. If `names_for_lists` is
+    True, the data also contains the original name of each image with such a code.
     """
     rows = np.arange(len(dataset), dtype=np.int64) if rows is None else rows
     place_of = {row: place for place, row in enumerate(rows.tolist())}
@@ -79,10 +79,11 @@ def pack_within(
     album: Album,
     capacity: int | None = None,
 ) -> tuple[str, int]:
-    """Return packed data that is not larger than `capacity` characters, and the number of images in it.
+    """Return packed data of at most `capacity` characters, and the number of images in it.
 
-    The data contains names for lists. If it would be too large, images without a picture are left out: first dropped
-    images, then kept ones. The default capacity is what the pictures leave of `CAPACITY`.
+    The data contains names for lists. If the data would be too large, some images are left out: first dropped images,
+    then kept images, and last the images with a picture. The default capacity is `CAPACITY` minus the size of the
+    pictures.
     """
     if capacity is None:
         capacity = CAPACITY - sum(len(picture.data or "") for picture in album.pictures.values())
@@ -103,7 +104,10 @@ def pack_within(
 
 
 def _boxes(dataset: DetectionDataset, rows: npt.NDArray[np.int64]) -> list[list[int]]:
-    """Return for each row a flat list: a class, its number of boxes, the next class, and so on, most boxes first."""
+    """Return for each row a flat list: a class, its number of boxes, the next class, its number of boxes, and so on.
+
+    The class with the most boxes comes first.
+    """
     if not dataset.labelled:
         return [[] for _ in rows]
     counts = dataset.sparse_class_counts[rows]
@@ -114,7 +118,10 @@ def _boxes(dataset: DetectionDataset, rows: npt.NDArray[np.int64]) -> list[list[
 
 
 def _look(css: str) -> list[int]:
-    """Return the numbers of the colour and of the shape for the CSS classes `css`, or [-1, 0] if there are none."""
+    """Return the numbers of the colour and of the line style in the CSS classes `css`.
+
+    If `css` is empty, return [-1, 0].
+    """
     if not css:
         return [-1, 0]
     colour, line = css.split()
@@ -122,10 +129,10 @@ def _look(css: str) -> list[int]:
 
 
 def _keys(dataset: DetectionDataset, rows: npt.NDArray[np.int64], names: Sequence[str]) -> dict[int, str | None]:
-    """Return the text by which a list of images can name an image, for images whose shown name cannot be used.
+    """Return texts by which a list of images can name those images whose shown name cannot be used.
 
-    The texts are returned by the place of the image in `rows`. A text is the original name, or the id if several images
-    have this name. It is None if no line of a text file can name the image.
+    A key of the result is the place of the image in `rows`. The text is the original name, or the id if several images
+    have this name. The text is None if no line of a text file can name the image.
     """
     every = [(record.name, str(record.id)) for record in dataset]
     called = Counter(text for name, identity in every for text in {name, identity})

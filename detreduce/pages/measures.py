@@ -24,7 +24,7 @@ HOLES = {"0": "gaps", "1": "loops"}
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A row of the table: the name of the measure, its value, a value to compare it with, and what it means."""
+    """A row of the table: the name of a measure, its value, a value for comparison, and the meaning of the measure."""
 
     name: str
     value: str
@@ -35,7 +35,7 @@ class Measure:
 def measures_of(
     selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_], table: FeatureTable | None
 ) -> tuple[Measure, ...]:
-    """Return the measures that the selection stores or, if there are none, those that are fast to compute.
+    """Return the measures that the selection stores. If it stores none, return the measures that are fast to compute.
 
     `kept` (n,) marks the kept images of the dataset with True. `detreduce.measure_representativeness` computes all
     measures.
@@ -81,7 +81,7 @@ def _stored(found: Mapping[str, Any]) -> Iterator[Measure]:
 
 
 def _number(value: Any, infinite: str = "infinite") -> str:
-    """Format a number. Infinity, which is stored as text, is shown as the word in `infinite`."""
+    """Return a number as text. Infinity becomes the text `infinite`."""
     number = float(value)
     return infinite if math.isinf(number) else significant(number)
 

@@ -16,7 +16,7 @@ _HEAD = 64 << 10
 
 
 def check_target(target: Path, name: str, marks: Sequence[bytes] = ()) -> Path:
-    """Return the file to write: `target` itself or, if `target` is a folder, the file `name` inside it.
+    """Return the file to write: `target`. If `target` is a folder, return the file `name` inside this folder.
 
     Raise InputError if the file exists but contains neither the mark of a detreduce page nor any of `marks`.
     """

@@ -85,7 +85,7 @@ class Album:
     pictures
         The picture of each image, keyed by the row of the image in the dataset.
     cut
-        The number of pictures without their image or without their boxes because the page was full.
+        The number of images that the page shows without a picture or without boxes, because the page was full.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Album:
     def add(self, rows: Iterable[int]) -> None:
         """Add the images in some rows of the dataset.
 
-        Once the capacity is used up, they are added without a picture.
+        Once the capacity is used up, images are added without a picture.
         """
         wanted = [row for row in dict.fromkeys(rows) if row not in self.pictures]
         read = wanted if self.left > 0 else []
@@ -123,12 +123,15 @@ class Album:
             self.pictures[row] = self._picture(row, None)
 
     def _time(self, row: int) -> tuple[str, int]:
-        """Return the video and the number of the frame in a row, to sort frames."""
+        """Return the video and the frame number of an image, as a key for sorting frames."""
         frame = self.dataset[row].frame
         return ("", -1) if frame is None else (str(frame.video), frame.number)
 
     def _picture(self, row: int, small: tuple[str, int, int] | None) -> Picture:
-        """Make the picture of a row from the result of `_small`, and reduce the remaining capacity."""
+        """Make the picture of a row, and subtract its size from the remaining capacity.
+
+        `small` is the result of `_small` for this row. It is None if the image could not be read.
+        """
         name, classes, boxes = self.dataset[row].name, self._classes(row), self._boxes(row)
         full = self._pictured and self.left <= 0, len(boxes) > self.boxes_left
         self.cut += any(full)

@@ -99,7 +99,10 @@ def _identity(selection: Selection) -> str:
 
 
 def _more_rows(view: SelectionView, most: int) -> list[int]:
-    """Return the rows of at most `most` further images, spread evenly over the kept and over the dropped images."""
+    """Return the rows of at most `most` images that the view does not show with a picture.
+
+    About half of them are kept images, and the others are dropped images. Both halves are spread evenly.
+    """
     shown, kept = set(view.shown_rows), set(view.order)
     parts = [[row for row in view.order if row not in shown]]
     parts.append([row for row in range(view.of) if row not in kept and row not in shown])
@@ -123,7 +126,10 @@ def _notes(drawn: FeatureMap | None, source: PageSource) -> Iterator[str]:
 
 
 def _steps(selection: Selection) -> list[str]:
-    """Return the names of the steps, without the method if all remaining images were kept."""
+    """Return the names of the steps of the selection.
+
+    If all remaining images were kept, no method chose images, so the step ``method`` is left out.
+    """
     found = [str(taken.get("step")) for taken in selection.steps]
     return [name for name in found if name != "method"] if selection.keeps_all else found
 

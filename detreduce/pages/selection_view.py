@@ -60,12 +60,13 @@ class SelectionView:
     of
         The number of images in the full set.
     order
-        The rows of the kept images in the dataset, in the order of selection, or sorted by name if all remaining images
-        were kept.
+        The rows of the kept images in the dataset, in the order of selection. If all remaining images were kept, the
+        rows are sorted by the names of the images.
     sheets
-        Groups of images: images that were kept first or last, and dropped images nearest to a kept image or furthest
-        from all kept images. Without an order of choice, or without features, the images of a group are spread evenly
-        over the dataset.
+        Groups of images to show. Two groups are the images that were kept first and last. Two other groups are the
+        dropped images that are nearest to a kept image, and furthest from all kept images. If there is no order of
+        choice, a group of evenly spread kept images is shown instead. If there are no features, a group of evenly
+        spread dropped images is shown instead.
     measures
         The measures of how well the selection represents the full set.
     lost
@@ -224,7 +225,10 @@ def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, n
 
 
 def _rank_in_words(selection: Selection, row: int, rank: int) -> str:
-    """Return the rank of an image in the order of choice, with its score unless the score merely repeats the rank."""
+    """Return the rank of an image in the order of choice, for example ``3 of 200``.
+
+    The score is added, unless it merely repeats the rank.
+    """
     place, score = f"{rank} of {len(selection)}", float(selection.scores[row])
     if not math.isfinite(score) or repeats_rank(score, rank):
         return place

@@ -114,8 +114,8 @@ def category_shares(selection: Selection, dataset: DetectionDataset) -> Shares |
 def group_shares(selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
     """Count the images of each group. Return None if there are no groups.
 
-    The groups are defined by the selection. If it does not have a rule for groups, the folders of the images are used.
-    There must be several folders, and most of them must contain several images.
+    The selection's rule for groups defines the groups. If there is no such rule, each folder of images is a group. Then
+    there must be several folders, with at least three images in a folder on average.
     """
     step = selection.steps[-1] if selection.steps else {}
     rule, limit = step.get("groups"), step.get("max_per_group")
@@ -165,8 +165,9 @@ def _table(
     *,
     ordered: bool = True,
 ) -> Shares:
-    """Make a table. If `ordered` is True, rows that are empty in the full set are left out and the largest are
-    first.
+    """Make a table.
+
+    If `ordered` is True, the largest rows come first, and rows that are empty in the full set are left out.
     """
     rows = [Share(str(name), int(a), int(b)) for name, a, b in zip(names, full, kept, strict=True) if a or not ordered]
     if ordered:

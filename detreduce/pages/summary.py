@@ -85,11 +85,11 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def command_again(selection: Selection, dataset: DetectionDataset, output: Path | None) -> list[str]:
-    """Return the words of a command that repeats the selection with the same options, quoted for a shell.
+    """Return the words of a command that repeats the selection with the same options. Each word is quoted for a shell.
 
-    All paths are absolute, because the reader will use the command in the browser's download folder, together with the
-    lists that the page saves there. An earlier selection (``--initial``) is not included, because a selection does not
-    store its path.
+    All paths are absolute. The reader will run the command in the browser's download folder, because the page saves its
+    lists there. The path of an earlier selection (``--initial``) is left out, because a selection does not store this
+    path.
     """
     made_on = selection.provenance.get("dataset", {})
     words = ["detreduce", "reduce", *data_words(str(dataset.source.typed), made_on.get("image_folder"), dataset.split)]

@@ -35,9 +35,9 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
     Parameters
     ----------
     figure
-        The figure. Its artists may have a gid that begins with `TITLE`.
+        The figure. If the gid of an artist begins with `TITLE`, the rest of the gid becomes a tooltip.
     name
-        A prefix for all ids in the SVG, which makes them unique in the page.
+        A prefix for all ids in the SVG. The prefix makes the ids unique in the page.
     label
         A description for screen readers.
     """

@@ -56,7 +56,7 @@ class TimeLine:
 
     @property
     def length(self) -> str:
-        """The length in words."""
+        """The length of the time line in words, for example ``2 min 5 s``."""
         minutes, seconds = divmod(round(self.seconds), 60)
         return f"{minutes} min {seconds} s" if minutes else f"{significant(self.seconds)} s"
 

@@ -84,7 +84,7 @@ def write_selection_page(
 
 
 def selection_file(place: Path) -> Path:
-    """Return the path of the ``selection.json`` for a path, which is the file itself or a folder that contains it."""
+    """Return the path of the ``selection.json`` at `place`, which is this file or a folder that contains it."""
     file = place / str(SELECTION_FILE) if place.is_dir() else place
     if not is_regular(file):
         raise MissingFileError(f"{place} has no selection. Pass a selection.json, or a folder of `detreduce reduce`.")

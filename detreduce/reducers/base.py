@@ -209,10 +209,10 @@ class BaseReducer(BaseEstimator):
                 raise InputError(f"The method {self.name!r} does not use {argument}=. Leave {argument}= out{hint}.")
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Renumber rows in the parameters after some of the n rows were removed. `rows` are the rows that remain.
+        """Adapt row numbers in the parameters after some of the n rows were removed.
 
-        Most methods have no parameters with row numbers. Raise InputError if a parameter contains the number of a
-        removed row.
+        `rows` contains the rows that remain. Most methods have no parameters with row numbers. Raise InputError if a
+        parameter contains the number of a removed row.
         """
 
     @abstractmethod
@@ -231,8 +231,9 @@ class BaseReducer(BaseEstimator):
         return problem
 
     def _seat_sequence(self, counts: IntArray, k: int, taken: IntArray) -> IntArray:
-        """Return (k,) the stratum of each of the next `k` images. By default, Webster's rule is used (see
-        `seat_sequence`).
+        """Return the strata from which the next `k` images are chosen, in order, (k,).
+
+        By default, Webster's rule is used (see `seat_sequence`).
         """
         return seat_sequence(counts, k, taken)
 
@@ -268,9 +269,9 @@ class BaseReducer(BaseEstimator):
         return np.concatenate([problem.initial, rows]), scores
 
     def _within_groups(self, problem: FitInput, orders: list[IntArray], length: int) -> tuple[IntArray, list[int]]:
-        """Return the rows that fill the quotas, and the strata with too few ranked rows.
+        """Return the rows that fill the quotas, and the strata whose rankings are too short.
 
-        These strata must be ranked again. Therefore this function about doubles their quotas in `problem.seats`.
+        Such strata must be ranked again. Therefore their quotas in `problem.seats` are about doubled.
         """
         groups, (counts, taken) = problem.groups, self._counts(problem)
         assert groups is not None
@@ -327,7 +328,10 @@ class BaseReducer(BaseEstimator):
         return np.bincount(problem.codes, minlength=size).astype(np.int64), taken
 
     def _interleave(self, problem: FitInput, orders: list[IntArray], length: int) -> IntArray:
-        """Merge the rankings of the strata into one order with `length` rows, counting `initial`, which is left out."""
+        """Merge the rankings of the strata into one order.
+
+        The rows in `initial` count towards `length`, but they are not part of the order.
+        """
         counts, taken = self._counts(problem)
         seats = self._seat_sequence(counts, length - len(problem.initial), taken)
         rows = np.empty(len(seats), np.int64)

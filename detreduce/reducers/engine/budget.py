@@ -35,13 +35,13 @@ def check_keep(keep: int | float) -> None:
 def resolve_keep(keep: int | float, n: int) -> int:
     """Return how many of `n` images to keep.
 
-    If `keep` is an integer, it is a count, so 1 means one image. If it is a float, it is a fraction in (0, 1], and the
-    number is floor(keep * n + 0.5), computed in float64, but at least 1.
+    An integer `keep` is a count, so 1 means one image. A float `keep` is a fraction in (0, 1]. The result is then
+    floor(keep * n + 0.5), computed in float64, and at least 1.
 
     Raises
     ------
     InputError
-        `keep` is not a number, is a fraction outside (0, 1], or is a count outside 1..n. Or n is 0.
+        n is 0, or `keep` is not a number, a fraction outside (0, 1], or a count outside 1..n.
     """
     if n < 1:
         raise InputError("There are no images to choose from.")
@@ -89,8 +89,9 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
 
 
 def allot_seats(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Return (C,) the number of the `k` seats that each category gets. The arguments are explained in
-    `seat_sequence`.
+    """Distribute `k` seats over categories. Return the number of seats that each category gets, (C,).
+
+    The parameters are the same as in `seat_sequence`.
     """
     return np.bincount(seat_sequence(counts, k, initial), minlength=len(np.asarray(counts))).astype(np.int64)
 
@@ -118,7 +119,10 @@ def occurrence(sequence: IntArray) -> IntArray:
 
 
 def _free_seats(sizes: IntArray, given: IntArray, k: int) -> tuple[IntArray, IntArray]:
-    """Return, for each image that is not chosen yet, its category and the number of earlier seats of this category."""
+    """Return two arrays with one entry for each image that is not chosen yet, sorted by category.
+
+    The first contains the category of the image. The second contains the number of earlier seats of this category.
+    """
     free = sizes - given
     if k > free.sum() or (free < 0).any():
         raise InputError(

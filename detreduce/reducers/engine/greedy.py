@@ -1,4 +1,4 @@
-"""What a greedy method has to do in one pool, and lazy greedy search.
+"""The task of a greedy method in one pool, and a lazy greedy search that performs this task.
 
 A greedy method adds one row (image) at a time: the best one, given the rows that are already chosen.
 """
@@ -76,8 +76,8 @@ def lazy_greedy(gains: LazyGains, task: GreedyTask) -> tuple[IntArray, FloatArra
     """Add rows one by one, each time the row with the largest gain (Minoux 1978). Return the rows and their gains.
 
     Gains never increase, so an old gain is an upper bound of the current gain. Therefore the gain of a row is computed
-    again only if the row could still have the largest gain. Gains that agree in ten digits are a tie, which the row
-    with the lowest priority number wins. `gains` must already take the rows in `task.chosen` into account.
+    again only if the row could still have the largest gain. Gains that agree in ten digits are a tie. The row with the
+    lowest priority number wins a tie. `gains` must already take the rows in `task.chosen` into account.
     """
     order: list[int] = []
     values: list[float] = []

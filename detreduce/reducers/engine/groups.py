@@ -48,8 +48,7 @@ class Groups:
         return most - np.bincount(self.codes[chosen], minlength=len(self.labels))
 
     def room(self, strata: IntArray, count: int, chosen: IntArray) -> IntArray:
-        """Return (count,) how many images could still be chosen from each stratum if nothing were chosen from the
-        others.
+        """Return how many more images each stratum could get if the other strata got none, (count,).
 
         A stratum is a set of images with its own quota, normally an image category. `strata` is the (n,) stratum of
         each row, a number from 0 to count - 1. The rows in `chosen` are already chosen.
@@ -61,9 +60,10 @@ class Groups:
         return np.bincount(pairs // len(self.labels), allowed, count).astype(np.int64)
 
     def reachable(self, counts: npt.ArrayLike | csr_array, chosen: IntArray) -> IntArray:
-        """Return (C,) the largest number of images with each class that can be chosen, including the rows in `chosen`.
+        """Return the largest number of images with each class that can be chosen, (C,).
 
-        `counts` (n, C), dense or sparse, is the number of boxes of each class in each image.
+        This number includes the rows in `chosen`. `counts` (n, C), dense or sparse, is the number of boxes of each
+        class in each image.
         """
         table, groups = as_sparse(counts), len(self.labels)
         rows = rows_of_entries(table)

@@ -28,18 +28,20 @@ Advance = Callable[[int], object]
 class KernelMean:
     """The squared MMD (maximum mean discrepancy) between all objects and the objects in the kept images.
 
-    All objects of one class in one image are represented by the mean of their vectors. If phi(S) is the mean of the
-    kernel features of the objects in S, the squared MMD is |phi(all) - phi(kept)|^2. Kernel features are vectors whose
-    inner products equal the kernel. For up to `EXACT_BOXES` boxes, they are exact. For more boxes, they are random
-    Fourier features, which approximate the Gaussian kernel.
+    All objects of one class in one image are represented by the mean of their vectors. Kernel features are vectors
+    whose inner products equal the kernel. Let phi(S) be the mean of the kernel features of the objects in S. Then the
+    squared MMD is |phi(all) - phi(kept)|^2.
+
+    For up to `EXACT_BOXES` boxes, the kernel features are exact. For more boxes, random Fourier features approximate
+    the Gaussian kernel.
 
     Parameters
     ----------
     table
         The object table, with vectors.
     content
-        (n,) a number for each image. The objects in the images with the smallest numbers determine the width of the
-        kernel.
+        (n,) a number for each image, for example a hash. The width of the kernel is computed from the objects in the
+        images with the smallest numbers.
     advance
         A function that is called with the number of images that were just processed.
     """
@@ -83,9 +85,9 @@ class KernelMean:
         self.kept += self.boxes[image]
 
     def screen(self) -> FloatArray:
-        """Return the (n,) approximate squared MMD that would result from adding each image.
+        """Return an approximation of the squared MMD after adding each image, (n,).
 
-        All values are multiplied by a common factor. `doubt` returns how wrong they can be.
+        All values have a common factor, so they can be compared with each other. `doubt` returns how wrong they can be.
         """
         values = (self.sum.astype(np.float32) @ self.excess).astype(np.float64)
         values *= 2.0
@@ -95,7 +97,7 @@ class KernelMean:
         return values
 
     def doubt(self, images: IntArray) -> FloatArray:
-        """Return the largest possible error of `screen` for each of these images."""
+        """Return the largest possible error of the value that `screen` returns for each of `images`."""
         return self._rounding() * self.lengths[images] * self._factor(self.boxes[images])
 
     def worst_doubt(self) -> float:
@@ -103,19 +105,25 @@ class KernelMean:
         return self._rounding() * self.longest * float(self._factor(self.fewest))
 
     def _rounding(self) -> float:
-        """Return the largest rounding error of `screen` for an image whose features have length 1."""
+        """Return the largest rounding error of `screen` for features of length 1.
+
+        `doubt` multiplies this error by the length of the features.
+        """
         return 4.0 * (len(self.sum) + 2) * UNIT * float(np.linalg.norm(self.sum))
 
     def exact(self, images: IntArray) -> tuple[FloatArray, float]:
-        """Return the exact squared MMD that would result from adding each of these images, and its largest error.
+        """Return the exact squared MMD after adding each of `images`, and the largest error of these values.
 
-        The values are multiplied by the same factor as in `screen`.
+        The values have the same common factor as the values of `screen`.
         """
         summed = self.sum + self.excess[:, images].T
         return np.einsum("ij,ij->i", summed, summed) * self._factor(self.boxes[images]), 1e-11
 
     def _factor(self, boxes: Any) -> Any:
-        """Return the factor that converts the squared sum of features to a squared MMD, given the number of boxes."""
+        """Return the factor that converts the squared length of the sum of features to a value of `screen`.
+
+        `boxes` is the number of boxes in the added image.
+        """
         return ((self.kept + self.typical) / np.maximum(self.kept + boxes, 1.0)) ** 2
 
 
@@ -131,9 +139,9 @@ def pair_features(table: ObjectTable, content: FloatArray) -> tuple[int, Callabl
 
 
 def centre_and_width(table: ObjectTable, content: FloatArray) -> tuple[FloatArray, float]:
-    """Return the mean vector of a sample of objects, and the median distance between them.
+    """Return the mean vector of a sample of objects, and the median distance between these objects.
 
-    The sample consists of the objects in the images with the smallest `content`.
+    The sample contains the objects in the images with the smallest numbers in `content`.
     """
     assert table.vectors is not None
     sample = np.argsort(content[table.images], kind="stable")[:SIGMA_SAMPLE]

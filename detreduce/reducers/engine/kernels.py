@@ -92,8 +92,9 @@ class Kernel:
         return self.dense.take(np.asarray(rows)[:, None] * len(self.Z) + np.asarray(columns))
 
     def among(self, rows: IntArray) -> Callable[[int], FloatArray]:
-        """Return a function that takes an index into `rows` and returns the kernel values of this row with all of
-        `rows`.
+        """Return a function for the kernel values among `rows`.
+
+        The function takes an index into `rows`. It returns the kernel values of this row with all of `rows`.
         """
         if self.dense is not None:
             dense = self.dense

@@ -27,10 +27,11 @@ EXACT_ROWS = 4096
 def kmeans(
     Z: FloatArray, k: int, rng: np.random.Generator, advance: Callable[..., object] = lambda *_: None
 ) -> tuple[FloatArray, IntArray]:
-    """Run k-means. Return the (k, d) centres, and (n,) the number of the centre that is nearest to each point.
+    """Run k-means. Return the (k, d) centres, and the number of the nearest centre of each point, (n,).
 
-    The first centres are chosen by greedy k-means++. At most 50 Lloyd iterations follow. Each point has bounds on its
-    distances to centres, so that an iteration computes distances only if the nearest centre may change (Hamerly 2010).
+    The first centres are chosen by greedy k-means++. At most 50 Lloyd iterations follow. An iteration computes the
+    distances of a point only if the nearest centre of the point may have changed. Bounds on the distances show this
+    (Hamerly 2010).
 
     Parameters
     ----------
@@ -41,8 +42,8 @@ def kmeans(
     rng
         Random generator for choosing the first centres.
     advance
-        A function that reports progress. It is called with the number of first centres that were just chosen and, after
-        each Lloyd iteration, with 0 and a note.
+        A function that reports progress. It is called with the number of first centres that were just chosen. After
+        each Lloyd iteration, it is called with 0 and a note.
     """
     points = Z if len(Z) <= EXACT_ROWS else Z.astype(np.float32)
     centres = points[first_centres(points, k, rng, advance)].astype(np.float64)
@@ -71,9 +72,10 @@ def first_centres(
 
     Each centre is the best of 2 (2 + log k) random candidates, twice the usual number. More candidates lower the
     inertia. The extra cost is small, because one matrix product gives the distances of a whole block of candidates.
-    After a centre is added, the distribution of the candidates in the block is outdated. Each of these candidates is
-    accepted with probability (new squared distance) / (old squared distance). Therefore the accepted candidates follow
-    the new distribution.
+
+    After a centre is added, the remaining candidates of the block have outdated probabilities. Each of them is accepted
+    with probability (new squared distance) / (old squared distance). The accepted candidates then have the right
+    probabilities.
     """
     squares = np.einsum("ij,ij->i", points, points)
     chosen = np.zeros(len(points), bool)
@@ -126,9 +128,10 @@ def _squared_distances(
 
 
 class _Assignment:
-    """The nearest centre of each point, with bounds that show when it may change (Hamerly 2010).
+    """The nearest centre of each point, and bounds on the distances (Hamerly 2010).
 
-    `upper` is at least the distance to the nearest centre. `lower` is at most the distance to any other centre.
+    `upper` is at least the distance to the nearest centre. `lower` is at most the distance to any other centre. While
+    `upper` is below `lower`, the nearest centre cannot change.
     """
 
     def __init__(self, points: npt.NDArray[np.floating]) -> None:
@@ -139,7 +142,7 @@ class _Assignment:
         self.lower = np.zeros(len(points))
 
     def assign(self, centres: FloatArray, rows: IntArray) -> IntArray:
-        """Find the nearest centre of each of `rows`. Return the number of the nearest centre for all points."""
+        """Find the nearest centre of each of `rows`. Return the nearest centre of every point, as a number."""
         own = centres.astype(self.points.dtype)
         squares = np.einsum("ij,ij->i", own, own)
         step = max(1, BLOCK_ENTRIES // len(own))
@@ -165,7 +168,10 @@ class _Assignment:
         return np.flatnonzero(self.upper >= self.lower)
 
     def _distance(self, scores: npt.NDArray[np.floating], rows: IntArray) -> FloatArray:
-        """Return distances between `rows` and centres, given squared distances minus the squared norms of `rows`."""
+        """Convert `scores` to distances between `rows` and centres.
+
+        A score is a squared distance minus the squared norm of the row.
+        """
         return np.sqrt((scores.astype(np.float64) + self.squares[rows]).clip(0.0))
 
 

@@ -27,10 +27,12 @@ def nearest_neighbours(
 ) -> tuple[IntArray, FloatArray]:
     """Find the `count` nearest other points of each point.
 
-    Return their rows and their distances, both (n, count), with the nearest neighbour first. Distances are in units of
-    the features. Two rows are different points, even if their coordinates are equal. Neighbours at the same distance
-    (in ten digits) are sorted by row, and the first rows are taken. Candidates are found with inner products. These
-    lose digits for points that are close together, so the final distances are computed from coordinate differences.
+    Return the rows and the distances of the neighbours, both (n, count), with the nearest neighbour first. Distances
+    are in units of the features. Two rows are different points, even if their coordinates are equal. Distances that
+    agree in ten digits count as equal. Among neighbours at equal distances, the lowest rows come first.
+
+    Candidates are found with inner products. Inner products lose digits if points are close together. Therefore the
+    final distances are computed from coordinate differences.
 
     scikit-learn's search cannot replace this function. If more than `count` points are at the same distance, its choice
     depends on the number of threads.
@@ -78,7 +80,10 @@ def _neighbours_of(points: CentredPoints, rows: IntArray, count: int) -> tuple[I
 
 
 def _sorted_by_distance(squared: FloatArray) -> IntArray:
-    """Return the order that sorts each row of (b, m) squared distances. Equal distances keep their order."""
+    """Return the order that sorts each row of (b, m) squared distances.
+
+    Distances that agree in ten digits keep their order.
+    """
     digits, exponent = np.frexp(squared)
     return np.argsort(np.ldexp(np.round(np.ldexp(digits, BITS)), exponent - BITS), axis=1, kind="stable")
 

@@ -1,7 +1,8 @@
-"""Non-negative least squares for a growing set of rows, the members. It maximises w.mu - w'Kw/2 over weights w >= 0.
+"""Non-negative least squares for a growing set of rows, the members.
 
-Here w (m,) are the weights of the members, and K (m, m) is the kernel matrix between them. mu (m,) is the mean kernel
-value of each member with all rows. The weights are updated whenever a member is added.
+The fit maximises w.mu - w'Kw/2 over weights w >= 0. Here w (m,) are the weights of the members, and K (m, m) is the
+kernel matrix between the members. mu (m,) is the mean kernel value of each member with all rows. The weights are
+updated whenever a member is added.
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ ROUNDING = 1e-12
 
 
 class GrowingFit:
-    """The optimal weights of members that are added one at a time.
+    """The optimal weights of members that are added one at a time (see the docstring of this module).
 
-    K = U'U is stored as its packed Cholesky factor U. Each new member adds a column to U. Let Z be the set of members
-    with weight 0. The columns of these members stay in the factor. The weights are w = K^-1 (mu - g), with multipliers
-    g that are 0 outside Z. The condition w_Z = 0 is a small linear system. Its matrix is Y, the columns of K^-1 that
-    belong to Z. Y gets a new row whenever U grows. Block principal pivoting (Portugal, Judice and Vicente 1994) finds
-    Z, and starts from the Z of the previous fit. A row that depends linearly on the members is not added.
+    The kernel matrix K = U'U is stored as its packed Cholesky factor U. Each new member adds a column to U. A row that
+    depends linearly on the members is not added.
+
+    Let Z be the set of members with weight 0. Their columns stay in U. The weights are w = K^-1 (mu - g). The
+    multipliers g are 0 for all members outside Z. The condition that all weights in Z are 0 is a small linear system
+    for g. The matrix of this system consists of rows of Y. Y contains the columns of K^-1 that belong to Z, and gets a
+    new row whenever U grows.
+
+    Block principal pivoting (Portugal, Judice and Vicente 1994) finds Z. The search starts from the Z of the previous
+    fit.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -79,7 +85,7 @@ class GrowingFit:
     def truncate(self, size: int, zero: IntArray) -> None:
         """Remove all members after the first `size` members, and fit the weights again.
 
-        `zero` is a guess: members that probably have weight 0. The search for the members with weight 0 starts from it.
+        `zero` contains the members that probably have weight 0. The search for Z starts from this guess.
         """
         self.size = size
         self._free[:size] = self._inverse_times(self._mu[:size]) if size else 0.0
@@ -131,7 +137,10 @@ class GrowingFit:
         self._columns = np.column_stack(columns) if columns else np.empty((self.size, 0))
 
     def _pivot(self) -> None:
-        """Move members into and out of Z until all weights are >= 0 and all gradients of members in Z are <= 0."""
+        """Move members into and out of Z until the weights are optimal.
+
+        Then all weights are >= 0, and the gradients of all members in Z are <= 0.
+        """
         fewest, patience = self.size + 1, 3
         while True:
             gradient, weights = self._stationary()
@@ -153,8 +162,9 @@ class GrowingFit:
         self.weights = weights.clip(0.0)
 
     def _stationary(self) -> tuple[FloatArray, FloatArray]:
-        """Fix the weights of the members in Z at 0. Return the gradients of these members, and the weights of all
-        members.
+        """Return the gradients of the members in Z, and the weights of all members.
+
+        The weights of the members in Z are fixed at 0.
         """
         weights = self._free[: self.size].copy()
         if not len(self._zero):

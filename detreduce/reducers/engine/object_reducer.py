@@ -54,7 +54,9 @@ def objects_of(problem: FitInput) -> ObjectTable:
 
 
 def rank_with_empty_last(pool: Pool, order: IntArray, remaining: FloatArray, openings: Openings) -> Ranking:
-    """Return a ranking of the chosen images, followed by images without boxes in the order of their priority.
+    """Return a ranking that begins with the chosen images in their order.
+
+    If more images are needed, images without boxes follow, sorted by priority.
 
     Parameters
     ----------

@@ -15,8 +15,8 @@ TIE = 1e-10
 def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
     """Return the index of the largest score.
 
-    Scores that differ from the largest one by less than the fraction `tie` count as equal to it. Among equal scores,
-    the row with the lowest priority number wins.
+    A score counts as equal to the largest score if it is smaller by at most the fraction `tie`. Among equal scores, the
+    row with the lowest priority number wins.
     """
     top = scores.max()
     near = np.flatnonzero(scores >= (top - tie * abs(top) if np.isfinite(top) else top))
@@ -26,10 +26,12 @@ def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
 def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -> tuple[IntArray, FloatArray]:
     """Sort rows by score, with the highest score first. Return the order, and the scores with ties made equal.
 
-    A tie is a run of sorted scores in which neighbours differ by less than `TIE` times the larger magnitude. All scores
-    of a run become the highest score of the run, so that the order and the scores always agree. `precedence` is called
-    with the tied rows. It returns one number for each tied row. The row with the lowest number comes first (see
-    `Pool.precedence`).
+    Two neighbours in the sorted scores are tied if they differ by at most `TIE` times the larger magnitude. A tie can
+    be a run of several such neighbours. All scores of a tie become the highest score of the tie, so that the order and
+    the scores always agree.
+
+    `precedence` is called with the tied rows. It returns one number for each tied row. The row with the lowest number
+    comes first (see `Pool.precedence`).
     """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
@@ -70,7 +72,7 @@ def gain_scores(order: IntArray, gains: FloatArray, remaining: FloatArray) -> Fl
 
 
 def place_scores(order: IntArray, remaining: FloatArray) -> FloatArray:
-    """Return (n,) scores that are minus the position of each row: 0 for the first row, -1 for the second, and so on.
+    """Return the position of each row as a negative score, (n,): 0 for the first row, -1 for the second, and so on.
 
     The rows in `order` come first. The other rows follow, sorted by `remaining`, with the highest value first. Greedy
     methods use these scores if the criteria of different steps cannot be compared.

@@ -93,12 +93,13 @@ class Pool:
         return self._rank_by_content(np.arange(len(self)))
 
     def precedence(self, rows: IntArray) -> IntArray:
-        """Return (m,) numbers that sort `rows` in the same order as `priority`. No other rows are read."""
+        """Return numbers that sort `rows` in the same order as `priority` does, (m,). Only `rows` are read."""
         return self.priority[rows] if "priority" in vars(self) else self._rank_by_content(rows)
 
     def _rank_by_content(self, rows: IntArray) -> IntArray:
-        """Return (m,) the rank of each of `rows` in a random order, which depends on the seed and the content of the
-        rows.
+        """Return the rank of each of `rows` in a random order, (m,).
+
+        The random order depends on the seed and on the content of the rows.
         """
         rng = self.rng("ties")
         multiplier = rng.integers(2**63, size=self.whole.shape[1] + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)

@@ -1,6 +1,6 @@
-"""The search of ProtoDash. It finds rows whose weighted kernel mean is close to a given mean.
+"""The search of the method ProtoDash. It finds rows whose weighted mean of kernel values is close to a given mean.
 
-Rows are chosen in blocks, and then each block is checked.
+The search chooses a block of rows, and then checks whether each choice was right.
 """
 
 from __future__ import annotations
@@ -62,11 +62,12 @@ class Prototypes:
 class _Search:
     """A greedy search that chooses rows (picks) in blocks, and then checks each block against all rows.
 
-    The picks of a block are made among the few hundred rows with the largest gradients, the "hot" rows. The kernel
-    values between the hot rows and the members (chosen rows) are kept. Then one matrix product gives the gradients of
-    all rows after each pick. If another row has a larger gradient than a pick, that pick and the later picks are
-    undone. Therefore the result is the same as that from the plain algorithm, which reads all kernel columns for each
-    pick.
+    The few hundred rows with the largest gradients are the "hot" rows. The picks of a block are made among the hot
+    rows. Only the kernel values between the hot rows and the members (all chosen rows) are needed for this.
+
+    Then one matrix product gives the gradients of all rows after each pick. If another row has a larger gradient than a
+    pick, that pick and the later picks are undone. Therefore the result is the same as without blocks. Without blocks,
+    every pick would read all kernel columns.
 
     Attributes
     ----------
@@ -223,7 +224,10 @@ class _Search:
         self.stored = len(self.fitted)
 
     def _accept(self, weights: list[FloatArray], gradients: list[float], hot: IntArray) -> int:
-        """Return how many picks are confirmed, and set `gradient` to the gradients of all rows after these picks."""
+        """Check the picks of a block against all rows, and return how many picks are confirmed.
+
+        `gradient` becomes the gradients of all rows after the confirmed picks.
+        """
         W = np.zeros((len(weights), len(self.fitted)), self.dtype)
         for row, snapshot in zip(W, weights, strict=True):
             row[: len(snapshot)] = snapshot
@@ -254,7 +258,10 @@ class _Search:
         return valid
 
     def _largest(self) -> float:
-        """Return an upper bound of the kernel values and, for a Gaussian kernel, of the magnitude of the exponents."""
+        """Return a bound for rounding errors: the largest magnitude of a kernel value.
+
+        For a Gaussian kernel, the bound also covers the exponents.
+        """
         if self.kernel.sigma is None:
             return 5.0 * max(1.0, float(self.diagonal.max()))
         return 1.0 + float(self.kernel.squares.max()) / self.kernel.sigma**2
@@ -300,8 +307,8 @@ def protodash(
 ) -> Prototypes:
     """Choose `count` rows one by one, each time the row i with the largest gradient mu_i - (K_S w)_i.
 
-    Here S is the set of chosen rows, and w are their best non-negative weights, which are fitted again after each
-    choice.
+    Here S is the set of chosen rows, and K_S contains their kernel columns. w contains the best non-negative weights of
+    the chosen rows. The weights are fitted again after each choice.
 
     Parameters
     ----------

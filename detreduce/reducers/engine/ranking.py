@@ -37,7 +37,7 @@ class FitInput:
     objects
         The ObjectTable that was passed to `fit`. It is None if the method does not use objects.
     groups
-        The group of each image, and the largest number of images to choose from one group, or None.
+        The group of each image, and the largest number of images to choose from one group. None if there are no groups.
     shared
         The data that `_prepare` returned, which all pools share.
     """
@@ -59,7 +59,10 @@ class FitInput:
         return self.groups is not None and self.groups.most is not None
 
     def pools(self, wanted: Collection[int] | None = None) -> Iterator[Pool]:
-        """Yield one pool for each stratum, in the order of the stratum numbers, or only for the strata in `wanted`."""
+        """Yield one pool for each stratum, in the order of the stratum numbers.
+
+        If `wanted` is given, yield only the pools of these strata.
+        """
         remaining = self.groups.remaining(self.initial) if self.groups and self.limited else None
         by_code = split_by_code(np.arange(len(self.codes)), self.codes, len(self.labels))
         chosen = split_by_code(self.initial, self.codes, len(self.labels))

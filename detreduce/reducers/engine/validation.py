@@ -16,9 +16,10 @@ CHECK_ROWS = 1024
 
 
 def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
-    """Return X as a read-only (n, d) array of float32 or float64, or (n, 0) if `needed` is False.
+    """Return X as a read-only (n, d) array of float32 or float64.
 
-    float16 becomes float32, and integers become float64. A float32 or float64 array is not copied.
+    If `needed` is False, return an array of shape (n, 0). float16 becomes float32, and integers become float64. A
+    float32 or float64 array is not copied.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Greedy search that computes the gains of the best few hundred rows at once, using arrays.
 
-`lazy_greedy` computes one gain at a time, which is best if gains are expensive. This module is for cheap gains, if each
-choice changes the gains of many rows a little.
+Use this search if gains are fast to compute, and if each choice changes the gains of many rows a little. If gains are
+slow to compute, use `lazy_greedy`, which computes one gain at a time.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class ArrayGains:
     Attributes
     ----------
     watch
-        A function that takes rows, and returns a function without arguments. The latter returns how much the set
-        function currently increases if each of these rows is added.
+        A function that takes rows, and returns a second function without arguments. The second function returns the
+        current gain of each of these rows: how much the set function increases if the row is added.
     choose
         A function that is called with each row that was chosen.
     next_identical
-        (n,) for each row, the next identical row in the order of priority, or -1. Identical rows always have the same
-        gain, so only the first of them is evaluated.
+        (n,) for each row, the next identical row in the order of priority, or -1 if there is none. Identical rows
+        always have the same gain, so only the first of them is evaluated.
     """
 
     watch: Callable[[IntArray], Callable[[], FloatArray]]
@@ -44,12 +44,12 @@ class ArrayGains:
 def windowed_greedy(gains: ArrayGains, task: GreedyTask) -> tuple[IntArray, FloatArray]:
     """Add rows one by one, each time the row with the largest gain. Return the rows and their gains.
 
-    First, the gains of all rows are computed. The best rows form a window, and the largest gain outside the window is
-    the bound. After each choice, only the gains in the window are computed again. Gains never increase, so a row in the
-    window is the best of all rows as long as its gain reaches the bound. After that, a new window is formed. If a
-    window is used up after a few choices, the next one is larger.
+    First, the gains of all rows are computed. The rows with the largest gains form the window. The largest gain outside
+    the window is the bound. After each choice, only the gains in the window are computed again. Gains never increase,
+    so no row outside the window can have a gain above the bound. When no gain in the window reaches the bound, a new
+    window is formed. If this happens after a few choices, the new window is larger.
 
-    Gains that agree in ten digits are a tie, which the row with the lowest priority number wins. `gains` must already
+    Gains that agree in ten digits are a tie. The row with the lowest priority number wins a tie. `gains` must already
     take the rows in `task.chosen` into account.
     """
     order: list[int] = []
@@ -88,8 +88,9 @@ def round_gains(gains: FloatArray) -> FloatArray:
 
 
 def _open_heads(heads: IntArray, next_identical: IntArray, mask: npt.NDArray[np.bool_]) -> IntArray:
-    """Replace each row that is no candidate by the first identical row that is one. Leave out rows without a
-    replacement.
+    """Replace each row that is not a candidate by the first identical row that is a candidate.
+
+    A row without such a replacement is left out.
     """
     kept = [heads[mask[heads]]]
     heads = heads[~mask[heads]]
@@ -106,8 +107,8 @@ def _choose_in(
 ) -> list[tuple[int, float]]:
     """Choose rows from a window as long as they are better than all rows outside. Return pairs (row, gain).
 
-    `bound` is (gain of the best row outside, minus its priority number). Each chosen row in `window` is replaced by the
-    next identical row.
+    `bound` describes the best row outside the window: its gain, and minus its priority number. Each chosen row in
+    `window` is replaced by the next identical row.
     """
     mask, rank = task.openings.mask, task.priority[window]
     current = gains.watch(window)

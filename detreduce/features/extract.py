@@ -29,10 +29,10 @@ def extract_features(
 ) -> FeatureTable:
     """Compute features for every image of a dataset.
 
-    Vectors are stored on disk. Each vector is stored under a key made from the content of the image and its boxes, the
-    backbone with its weights and preprocessing, and the precision. Therefore, a second run reads the stored vectors and
-    does not open the images, and an interrupted run continues where it stopped. A run on a subset or superset of the
-    images uses the same stored vectors. If labels change, only the vectors of the changed images are computed again.
+    Vectors are stored on disk. The key of a vector depends on the content of the image, its boxes, the backbone
+    (weights and preprocessing) and the precision. Therefore, a second run reads the stored vectors and does not open
+    the images, and an interrupted run continues where it stopped. A run on a subset or superset of the images uses the
+    same stored vectors. If labels change, only the vectors of the changed images are computed again.
 
     Parameters
     ----------

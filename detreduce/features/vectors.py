@@ -1,4 +1,7 @@
-"""Read vectors from a file: ``file:vectors.npy`` in the order of the dataset, or ``file:vectors.csv`` by image name."""
+"""Read vectors from a file.
+
+The rows of a .npy file are in the order of the dataset. Each row of a .csv file begins with the name of its image.
+"""
 
 from __future__ import annotations
 

@@ -107,11 +107,10 @@ class ImageVectors:
                 self.recalled += 1
 
     def add(self, row: int, digest: Digest, vectors: Array) -> None:
-        """Fill in the vectors (k, d) that were computed for an image, and store them, unless the store already has
-        them.
+        """Fill in and store the (k, d) vectors that were computed for an image.
 
-        If several vectors have the same key, for example because an image occurs twice, all of them get the value that
-        was computed first.
+        A vector is skipped if the store already contains it. Several vectors can have the same key, for example because
+        an image occurs twice. All of them get the value that was computed first.
         """
         for (number, key), vector in zip(self._keys(row, digest), vectors, strict=True):
             if self.filled[number] or key in self.store:

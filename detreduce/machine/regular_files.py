@@ -121,9 +121,9 @@ def read_text(path: str | os.PathLike[str], limit: int, encoding: str = "utf-8",
 def is_regular(path: str | os.PathLike[str]) -> bool:
     """Return whether a path leads to a regular file. Links are followed.
 
-    Return False if no file can exist at the path. Examples are a missing folder, a file in place of a folder, links
-    that form a circle, and a text that is not a valid path. Raise OSError if the operating system cannot tell, for
-    example because permission is missing or the disk is broken. Otherwise, an existing file could count as missing.
+    Return False if no file can exist at the path. Examples are a missing folder, a file in place of a folder, a circle
+    of links, and a text that is not a valid path. Raise OSError if the operating system cannot tell, for example
+    because permission is missing or the disk is broken. Otherwise, an existing file could count as missing.
     ``Path.is_file`` is not used, because it behaves differently in different versions of Python.
     """
     try:

@@ -44,8 +44,9 @@ def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple
     """Choose between ``bfloat16`` and ``float32`` for the precision ``auto``. Return the choice and the reasons for it.
 
     bfloat16 is chosen if the device supports it natively, and if the bfloat16 vector of every test image is close to
-    its float32 vector. "Close" means that the relative Euclidean difference is at most 1e-2. Therefore, the choice does
-    not depend on the dataset. The measured difference is stored in the cache folder `folder`.
+    its float32 vector. "Close" means that the relative Euclidean difference is at most 1e-2. The test images are always
+    the same, so the choice does not depend on the dataset. The measured difference is stored in the cache folder
+    `folder`.
     """
     if not _native_bfloat16(networks.device):
         return "float32", {"why": "no native bfloat16"}

@@ -58,10 +58,10 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
     """Distribute `k` seats over categories, one seat after the other. Return the (k,) category numbers of the seats.
 
     First, every category gets one seat. Larger categories come before smaller ones. Each further seat goes to the
-    category with the largest n_c / (2 k_c + 1) that still has images to choose (Webster's rule). Here n_c is the number
-    of images of the category, and k_c is the number of seats that the category already has. In a tie, the larger
-    category gets the seat. If the sizes are equal too, the category with the lower number gets the seat. The sequence
-    for a smaller `k` is a prefix of the sequence for a larger `k`.
+    category with the largest n_c / (2 k_c + 1) (Webster's rule). Here n_c is the number of images of the category, and
+    k_c is the number of seats that the category already has. Categories without further images are skipped. In a tie,
+    the larger category gets the seat. If the sizes are equal too, the category with the lower number gets the seat. The
+    sequence for a smaller `k` is a prefix of the sequence for a larger `k`.
 
     Parameters
     ----------

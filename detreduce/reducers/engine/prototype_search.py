@@ -46,7 +46,7 @@ class Prototypes:
     objectives
         (k,) the objective w.mu - w'Kw/2 after each choice (see `detreduce.reducers.engine.nnls`).
     weights
-        (m + k,) the final weights of the m initial rows, followed by those in `order`.
+        (m + k,) the final weights: first of the m initial rows, then of the rows in `order`.
     gradient
         (n,) the gradient of every row after the last choice.
     """

@@ -38,8 +38,8 @@ def say(text: str) -> None:
     typer.echo(visible_lines(as_typed(text)))
 
 
-def say_file(path: Path, more: str = "") -> None:
-    """Print a path, followed by the text `more`.
+def say_file(path: Path, more: str = "", *, before: str = "") -> None:
+    """Print the text `before`, a path, and the text `more`.
 
     On a terminal, the path is a link that opens the file (escape sequence OSC 8).
     """
@@ -47,7 +47,7 @@ def say_file(path: Path, more: str = "") -> None:
     text = visible_lines(as_typed(path))
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         text = f"\033]8;;{path.resolve().as_uri()}\033\\{text}\033]8;;\033\\"
-    typer.echo(text + visible_lines(more))
+    typer.echo(before + text + visible_lines(more))
 
 
 def print_json(content: Any) -> None:

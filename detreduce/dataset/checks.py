@@ -160,6 +160,7 @@ def summarise(
     `others` is the result of `load_all_splits`. If `others` is None, this function loads all splits itself, because the
     summary contains the problems of all splits.
     """
+    splits, unloaded = others or load_all_splits(dataset)
     single = ~dataset.box_crowd
     rows, kinds, classes = dataset.box_rows[single], dataset.box_classes[single], len(dataset.class_names)
     boxes = np.bincount(kinds, minlength=classes)
@@ -181,8 +182,10 @@ def summarise(
         ),
         sizes=sizes,
         side_quantiles=side_quantiles,
-        splits=count_splits(dataset.source, {dataset.split: len(dataset)}),
-        problems=problems_of_splits(dataset, *(others or load_all_splits(dataset))),
+        splits=count_splits(
+            dataset.source, {name: len(one) for name, one in splits.items()} | {dataset.split: len(dataset)}
+        ),
+        problems=problems_of_splits(dataset, splits, unloaded),
         tiny=tiny,
         refused=sum(not record.trainable for record in dataset),
         outside=outside_notice(dataset),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from detreduce.dataset.path_variables import expand
@@ -38,15 +39,15 @@ def _search_folders(expanded: Path, base: Path | None, *, shipped: bool) -> list
     return [*([base] if base is not None else []), Path.cwd(), *own]
 
 
-def find(path: str | Path, base: Path | None = None, *, what: str = "file") -> Path:
+def find(path: str | Path, base: Path | None = None, *, what: str = "file", suffixes: Collection[str] = ()) -> Path:
     """Return the first of the `candidates` that exists.
 
     Raise MissingFileError if there is none. The message lists the places that were searched. `what` names the kind of
-    file in the message.
+    file in the message. If `suffixes` are given, the message suggests only files with one of them.
     """
     found = _first_existing(path, base)
     if found is None:
-        raise _missing(path, base, what, _suggest_path(Path(expand(str(path))), base))
+        raise _missing(path, base, what, _suggest_path(Path(expand(str(path))), base, suffixes))
     return found
 
 
@@ -92,13 +93,13 @@ def _missing(path: str | Path, base: Path | None, what: str, hint: str) -> Missi
     )
 
 
-def _suggest_path(expanded: Path, base: Path | None) -> str:
+def _suggest_path(expanded: Path, base: Path | None, suffixes: Collection[str] = ()) -> str:
     """Return a suggestion of the most similar existing path, or an empty string.
 
-    The suggested path can be typed in place of the original one.
+    The suggested path can be typed in place of the original one. `suffixes` is the same as in `find`.
     """
     shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
-    return suggest_path(expanded, _search_folders(expanded, base, shipped=shipped))
+    return suggest_path(expanded, _search_folders(expanded, base, shipped=shipped), suffixes)
 
 
 def _suggest_dataset(path: str | Path, base: Path | None) -> str:

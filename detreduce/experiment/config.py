@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from detreduce.dataset.finding import find, locate_dataset
+from detreduce.dataset.load import YAML_SUFFIXES
 from detreduce.dataset.output_name import output_name
 from detreduce.dataset.path_variables import expand
 from detreduce.errors import DetreduceError, InputError
@@ -124,7 +125,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     the folder of the YAML, then in the working folder, then among the files that come with detreduce. If the content is
     wrong, raise one InputError that lists all errors. If the YAML does not exist, raise MissingFileError.
     """
-    file = find(path, what="experiment YAML")
+    file = find(path, what="experiment YAML", suffixes=YAML_SUFFIXES)
     if file.is_dir() and (file / "cells").is_dir():
         raise InputError(f"{file} is a ledger, not an experiment YAML. Its experiment is {file / 'config.yaml'}.")
     if file.is_dir() or file.suffix == ".json":

@@ -29,7 +29,9 @@ def check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> N
     if not os.path.lexists(target):
         return
     if not overwrite:
-        raise InputError(f"Output {target} exists. Choose another path, or pass overwrite (--overwrite).")
+        raise InputError(
+            f"Output {target} exists. Choose another path, or use --overwrite (in Python: overwrite=True)."
+        )
     if os.path.realpath(target) in _files_of(dataset):
         raise InputError(f"Output {target} is a file of the dataset itself. Choose another path.")
     if is_in_output(target):

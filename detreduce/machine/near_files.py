@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from detreduce.errors import nearest_name
 
 
-def suggest_path(path: str | Path, folders: Sequence[Path] = ()) -> str:
+def suggest_path(path: str | Path, folders: Sequence[Path] = (), suffixes: Collection[str] = ()) -> str:
     """Return the text `` Did you mean 'x'?``, where `x` is the existing path that is most similar to `path`.
 
     Return an empty string if there is no similar path. The user can type `x` in place of `path`. A relative path is
-    looked up in each of `folders`, by default in the working folder.
+    looked up in each of `folders`, by default in the working folder. If `suffixes` are given, `x` is a file with one of
+    them.
     """
     missing = Path(path)
     starts = [Path(missing.anchor)] if missing.is_absolute() else folders or [Path()]
     for folder in starts:
-        if (found := _correct_path(folder, missing.parts)) is not None:
+        if (found := _correct_path(folder, missing.parts, suffixes)) is not None and (
+            not suffixes or (Path(*found).suffix in suffixes and folder.joinpath(*found).is_file())
+        ):
             return f" Did you mean {str(Path(*found))!r}?"
     return ""
 
 
-def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
+def _correct_path(folder: Path, parts: Sequence[str], suffixes: Collection[str] = ()) -> tuple[str, ...] | None:
     """Correct a path below `folder`, and return its parts. Return None if nothing was corrected.
 
     Each part that does not exist is replaced by the most similar existing name. If no name is similar, the result ends
-    before this part.
+    before this part. If `suffixes` are given, the last part is only replaced by a name with one of them.
     """
     nearest: list[str] = []
     for part in parts:
@@ -40,7 +43,8 @@ def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
                 entries = [
                     entry.name
                     for entry in place.iterdir()
-                    if entry.suffix == Path(name).suffix or not _is_output(entry)
+                    if (entry.suffix == Path(name).suffix or not _is_output(entry))
+                    and (not suffixes or entry.suffix in suffixes or (len(nearest) + 1 < len(parts) and entry.is_dir()))
                 ]
             if (match := nearest_name(part, entries)) is None:
                 break

@@ -36,7 +36,7 @@ from detreduce.machine.files import write_atomically
 from detreduce.pages.class_colours import looks_of, name_classes_apart
 from detreduce.pages.duplicate_pairs import pair_in_words
 from detreduce.pages.environment import make_environment, part
-from detreduce.pages.own_file import HEALTH_PAGE, check_target
+from detreduce.pages.own_file import HEALTH_PAGE, check_target, dataset_mark, page_of_dataset
 from detreduce.pages.pictures import Album
 
 PAIRS, PROBLEMS, CLASSES, FOLDED = 12, 100, 20, 400
@@ -106,12 +106,14 @@ class Bars:
     rows: tuple[tuple[str, int, float], ...]
 
 
-def write_health_page(source: HealthSource, output: str | Path = HEALTH_PAGE) -> Path:
+def write_health_page(source: HealthSource, output: str | Path | None = None) -> Path:
     """Write the page and return its path. If `output` is a folder, the file ``health.html`` is written there.
+
+    By default, the file is ``health.html`` or, if this is the page of another dataset, ``health-2.html``.
 
     Raise InputError if the file exists but is not a page of detreduce, and DetreduceError if it cannot be written.
     """
-    target = check_target(Path(output), HEALTH_PAGE)
+    target = page_of_dataset(source.summary.path) if output is None else check_target(Path(output), HEALTH_PAGE)
     page = health_page(source)
     write_atomically(target, lambda handle: handle.write(page))
     return target
@@ -133,6 +135,7 @@ def health_page(source: HealthSource) -> bytes:
         .get_template("health_page.html.j2")
         .render(
             name=dataset_name(summary.path),
+            mark=dataset_mark(summary.path).decode(),
             summary=summary,
             heading=in_words(source.findings).capitalize(),
             findings=source.findings,
@@ -251,8 +254,8 @@ def _class_row(one: ClassCounts, totals: Mapping[str, int], longest: Mapping[str
     absent = [split for split, boxes in one.boxes.items() if not boxes and totals[split]]
     return {
         "name": one.name,
-        "images": sum(one.images.values()),
-        "boxes": sum(one.boxes.values()),
+        "images": one.all_images,
+        "boxes": one.all_boxes,
         "bars": bars,
         "absent": absent,
     }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from detreduce.errors import InputError
 from detreduce.machine.files import writing
-from detreduce.machine.regular_files import open_regular
+from detreduce.machine.regular_files import is_regular, open_regular
 
 HEALTH_PAGE = "health.html"
 MARK = b'<meta name="generator" content="detreduce '
@@ -32,3 +34,30 @@ def is_own(file: Path, marks: Sequence[bytes] = ()) -> bool:
     with writing(file), open_regular(file) as content:
         head = content.read(_HEAD)
     return any(mark in head for mark in (MARK, *marks))
+
+
+def dataset_mark(data: Path) -> bytes:
+    """Return the line of a health page that identifies its dataset: a hash, because pages may be passed on."""
+    name = os.path.abspath(data)  # noqa: PTH100 (resolve would follow links)
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return f'<meta name="detreduce-dataset" content="{digest}">'.encode()
+
+
+def page_of_dataset(data: Path) -> Path:
+    """Return ``health.html`` or, as long as a page of another dataset has this name, the name with the next number.
+
+    Raise InputError if the file exists but is not a page of detreduce.
+    """
+    first = Path(HEALTH_PAGE)
+    target = check_target(first, HEALTH_PAGE)
+    for number in count(2):
+        if not os.path.lexists(target) or (is_regular(target) and _has(target, dataset_mark(data))):
+            break
+        target = first.with_name(f"{first.stem}-{number}{first.suffix}")
+    return target
+
+
+def _has(file: Path, mark: bytes) -> bool:
+    """Return whether the first part of a page contains `mark`."""
+    with writing(file), open_regular(file) as content:
+        return mark in content.read(_HEAD)

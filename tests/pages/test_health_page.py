@@ -34,7 +34,7 @@ def test_the_page_is_written_and_the_dataset_is_left_alone(data, tmp_path, monke
     before = contents(tmp_path / "set")
     result = inspect(data, "--page")
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines()[-1] == "health.html"
+    assert result.output.splitlines()[-1] == "Written to health.html"
     assert contents(tmp_path / "set") == before
     text = (tmp_path / "health.html").read_text()
     assert '<meta name="generator" content="detreduce ' in text
@@ -42,6 +42,19 @@ def test_the_page_is_written_and_the_dataset_is_left_alone(data, tmp_path, monke
         assert f'<section id="{part}"' in text
     assert "No image was opened" in text
     assert not re.search(r'(?:src|href)="(?!#|data:)', text), "nothing is loaded from elsewhere"
+
+
+def test_the_page_of_another_dataset_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sets = [pictured(tmp_path / name) for name in ("a", "b")]
+    for place, data in enumerate((*sets, *sets)):
+        result = inspect(data, "--page", "--no-pictures")
+        other = place % 2
+        assert result.output.splitlines()[-1] == f"Written to health{'-2' * other}.html"
+        assert ("is the page of another dataset" in result.output) == bool(other)
+    assert sorted(file.name for file in tmp_path.glob("*.html")) == ["health-2.html", "health.html"]
+    for number, data in enumerate(sets):
+        assert str(data) in (tmp_path / ("health-2.html" if number else "health.html")).read_text().replace("<wbr>", "")
 
 
 def test_pairs_have_pictures(data, tmp_path):

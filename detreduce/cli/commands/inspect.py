@@ -22,7 +22,7 @@ from detreduce.cli.options import (
     Split,
     output_option,
 )
-from detreduce.cli.output import print_json, say_file
+from detreduce.cli.output import print_json, say, say_file
 
 
 def inspect(
@@ -56,7 +56,7 @@ def inspect(
     ] = False,
     output: Annotated[
         Path | None,
-        output_option("The HTML file of --page. Default: health.html."),
+        output_option("The HTML file of --page. Default: health.html. The page of another dataset is not replaced."),
     ] = None,
     pictures: Annotated[
         bool, typer.Option(help="Include small copies of images in the HTML file.", rich_help_panel=OUTPUT)
@@ -106,7 +106,7 @@ def inspect(
     written = None
     if wanted:
         source = HealthSource(summary, findings, leaks, splits, found, pictures, advice)
-        written = write_health_page(source, output or HEALTH_PAGE)
+        written = write_health_page(source, output)
     if as_json:
         health: dict[str, Any] = {
             "verdict": overall(findings),
@@ -127,4 +127,6 @@ def inspect(
     show_advice(advice)
     show_next(dataset, findings, leaks, given=str(data), opened=check_images)
     if written is not None:
-        say_file(written)
+        if output is None and written.name != HEALTH_PAGE:
+            say(f"{HEALTH_PAGE} is the page of another dataset, so it was kept.")
+        say_file(written, before="Written to ")

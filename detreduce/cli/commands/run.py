@@ -97,8 +97,9 @@ def run(
     if gpus_per_cell is not None and not on_ray:
         raise InputError("--gpus-per-cell needs --ray. Add --ray, or leave --gpus-per-cell out.")
     from detreduce.dataset.finding import find
+    from detreduce.dataset.load import YAML_SUFFIXES
 
-    file, values = find(config, what="experiment YAML"), parse_parameters(overrides or [])
+    file, values = find(config, what="experiment YAML", suffixes=YAML_SUFFIXES), parse_parameters(overrides or [])
     if allow_leaks:
         values["allow_leaks"] = True
     from detreduce.experiment.conclusion import conclude

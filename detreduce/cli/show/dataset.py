@@ -63,7 +63,9 @@ def show_next(
     if dataset.labelled and dataset.split == TRAIN and (leaks.train_is_measured or not measured):
         command = split_command(dataset, given)
     elif wrong & {"leaks", "leaks by pixels"}:
-        command = reduce_command(dataset, "--keep", "all", "--drop-leaked", suffix="without-leaks", given=given)
+        # the same name as `duplicates` suggests for the same command
+        suffix = "clean" if bad & {"exact duplicates", "near-duplicates"} else "without-leaks"
+        command = reduce_command(dataset, "--keep", "all", "--drop-leaked", suffix=suffix, given=given)
     elif bad & {"exact duplicates", "near-duplicates"}:
         command = reduce_command(dataset, "--keep", "all", suffix="clean", given=given)
     elif not opened:

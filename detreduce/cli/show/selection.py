@@ -35,6 +35,9 @@ MEASURES = {
     "size_divergence": "size divergence",
 }
 NOT_LOOKED_FOR = "There was no search for near-duplicates. --drop-duplicates leaves them out."
+NOT_COMPARED = (
+    "Images of {} were not compared with train, except by their files. --drop-leaked compares them by pixels."
+)
 KEEP_BACKGROUND = "To keep background images, name them in a text file, and add --must-keep FILE."
 PIN_ON_PAGE = ' The page of pictures can write this file: choose the filter "no boxes", and pin the images to keep.'
 FOR_YOLO = "The command `yolo` cannot read this format. To train with `yolo`, add --format yolo."
@@ -79,6 +82,8 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
         command = shlex.join(["detreduce", "duplicates", *words])
         # print a command on one line, so that it can be copied
         out.print(f"List near-duplicates: {command}", style="dim", soft_wrap=True)
+    elif others := _not_compared(result):
+        show_text(out, NOT_COMPARED.format(others), style="dim")
     show_problems(out, result.problems)
     for name, count in report.licences:
         show_text(out, f"Licence: {name}: {count} images")
@@ -239,6 +244,17 @@ def _copies_kept(selection: Selection) -> list[str]:
         return []
     what = "is a copy of another kept file" if twice == 1 else "are copies of other kept files"
     return [f"{twice} of the kept files {what}. --drop-duplicates leaves copies out."]
+
+
+def _not_compared(result: ReductionResult) -> str:
+    """Return the splits whose pixels were not compared with train, as ``val and test``.
+
+    The text is empty if there is no such split, or if another split than train was reduced.
+    """
+    if result.dataset.split != "train" or any(step["step"] == "drop_leaked" for step in result.selection.steps):
+        return ""
+    splits = result.dataset.source.splits
+    return " and ".join(one for one in ("val", "test") if one in splits and splits[one] != splits.get("train"))
 
 
 def _left_out(selection: Selection) -> list[Mapping[str, Any]]:

@@ -39,8 +39,9 @@ CLEAN_FIRST = Evidence(
     "cleaning-the-demos-static-cameras",
 )
 UNEVEN = Evidence(
-    "Classes are uneven, as on the aquarium photographs. There, 10 % of the images, chosen by herding, were better "
-    "than 10 % chosen at random. No subset was shown to be better than all images at the same number of steps.",
+    "Counted in images, the classes are as uneven as on the aquarium photographs. There, 10 % of the images, chosen by "
+    "herding, were better than 10 % chosen at random. No subset was shown to be better than all images at the same "
+    "number of steps.",
     "tried-again-with-fresh-seeds-aquarium",
 )
 EVEN = Evidence(

@@ -151,7 +151,7 @@ def _imbalance(train: DetectionDataset, images: Mapping[str, int]) -> Finding:
     rare = [name for name in reversed(ordered) if images[name] < FEW_OF_CLASS]
     what = f"{most} has {boxes[most]:,} boxes, {least} has {boxes[least]:,}: {_ratio(ratio)} to 1."
     if ratio < UNEVEN and not rare:
-        return Finding("imbalance", "good", what)
+        return Finding("imbalance", "good", f"{what} Boxes count as uneven from {UNEVEN:.0f} to 1 on.")
     few = f" In fewer than {FEW_OF_CLASS} images of train: {_named(rare)}." if rare else ""
     advice = "When you keep a subset, --class-floor keeps rare classes."
     return Finding("imbalance", "look", what + few, len(rare), advice)
@@ -208,16 +208,28 @@ def _outside(summary: DatasetSummary) -> Iterator[Finding]:
         yield Finding("outside", "look", summary.outside)
 
 
-def images_by_class(split: DetectionDataset) -> dict[str, int]:
-    """Map the name of each class to the number of images in a split that contain this class."""
-    single = ~split.box_crowd
+def images_by_class(split: DetectionDataset, counted: np.ndarray | None = None) -> dict[str, int]:
+    """Map the name of each class to the number of images in a split that contain this class.
+
+    `counted` (n,) bool marks the images to count. By default, all images are counted.
+    """
+    single = _counted_boxes(split, counted)
     pairs = np.unique(split.box_rows[single] * max(len(split.class_names), 1) + split.box_classes[single])
     return _by_name(split, pairs % max(len(split.class_names), 1))
 
 
-def boxes_by_class(split: DetectionDataset) -> dict[str, int]:
-    """Map the name of each class to its number of boxes in a split, without crowd regions."""
-    return _by_name(split, split.box_classes[~split.box_crowd])
+def boxes_by_class(split: DetectionDataset, counted: np.ndarray | None = None) -> dict[str, int]:
+    """Map the name of each class to its number of boxes in a split, without crowd regions.
+
+    `counted` (n,) bool marks the images to count. By default, all images are counted.
+    """
+    return _by_name(split, split.box_classes[_counted_boxes(split, counted)])
+
+
+def _counted_boxes(split: DetectionDataset, counted: np.ndarray | None) -> np.ndarray:
+    """Return (B,) bool: the boxes of the counted images, without crowd regions."""
+    single = ~split.box_crowd
+    return single if counted is None else single & counted[split.box_rows]
 
 
 def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:

@@ -42,18 +42,31 @@ def shared_advice(data: Path, splits: Mapping[str, DetectionDataset], shared: It
     all images.
     """
     own: dict[Path, None] = {}
+    lists: dict[str, None] = {}
     common: dict[Path, None] = {}
     for pair in shared:
         file, other = _path(splits[pair.split], pair.image), _path(splits[pair.other_split], pair.other)
         (common if file.resolve() == other.resolve() else own)[file] = None
+        if file in own and (named := _list_file(splits[pair.split])) is not None:
+            lists[named.name] = None
     parts = ["Each of these images counts twice in val+test. If epochs are chosen on val, the mAP on test is too high."]
     if own:
-        parts.append(f"Delete these images and their annotations: {name_first(list(own), MOST_FILES)}.")
+        what = "these images and their annotations"
+        if lists:
+            what = f"these images, their annotations, and their lines in {' and '.join(lists)}"
+        parts.append(f"Delete {what}: {name_first(list(own), MOST_FILES)}.")
     if common:
         parts.append(f"Remove these images from val or from test: {name_first(list(common), MOST_FILES)}.")
     if max(len(own), len(common)) > MOST_FILES:
         parts.append(f"`{shlex.join(['detreduce', 'duplicates', str(data), '--all'])}` lists all of them.")
     return " ".join(parts)
+
+
+def _list_file(split: DetectionDataset) -> Path | None:
+    """Return the text file that lists the images of a split, as in Pascal VOC. Return None if there is no such file."""
+    place = split.source.splits[split.split]
+    files = [*place.images, *([place.annotations] if place.annotations is not None else [])]
+    return next((file for file in files if file.suffix == ".txt"), None)
 
 
 def _path(split: DetectionDataset, image: ImageId) -> Path:

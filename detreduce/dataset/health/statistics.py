@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +24,23 @@ PER_IMAGE = (0, 1, 2, 3, 5, 9, 17, 33, 65)
 
 @dataclass(frozen=True, slots=True)
 class ClassCounts:
-    """The number of images and the number of boxes of one class, each as a mapping from the name of a split."""
+    """The numbers of images and boxes of one class.
+
+    Attributes
+    ----------
+    name
+        The name of the class.
+    images, boxes
+        The numbers in each split, by the name of the split.
+    all_images, all_boxes
+        The numbers in all splits together. An image that is in several splits counts once.
+    """
 
     name: str
     images: Mapping[str, int]
     boxes: Mapping[str, int]
+    all_images: int
+    all_boxes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +71,30 @@ def class_counts(splits: Mapping[str, DetectionDataset]) -> list[ClassCounts]:
     images = {name: images_by_class(split) for name, split in splits.items()}
     boxes = {name: boxes_by_class(split) for name, split in splits.items()}
     names = dict.fromkeys(one for split in splits.values() for one in split.class_names)
+    all_images, all_boxes = Counter[str](), Counter[str]()
+    for split, first in _first_in(splits):
+        all_images.update(images_by_class(split, first))
+        all_boxes.update(boxes_by_class(split, first))
     found = [
         ClassCounts(
             one,
             {split: images[split].get(one, 0) for split in splits},
             {split: boxes[split].get(one, 0) for split in splits},
+            all_images[one],
+            all_boxes[one],
         )
         for one in names
     ]
-    return sorted(found, key=lambda counts: (-sum(counts.boxes.values()), counts.name))
+    return sorted(found, key=lambda counts: (-counts.all_boxes, counts.name))
+
+
+def _first_in(splits: Mapping[str, DetectionDataset]) -> Iterator[tuple[DetectionDataset, npt.NDArray[np.bool_]]]:
+    """Yield each split, and (n,) bool: whether the file of an image is in no earlier split, such as VOC's trainval."""
+    seen = set[Path]()
+    for split in splits.values():
+        paths = [record.path for record in split]
+        yield split, np.array([path not in seen for path in paths], np.bool_)
+        seen.update(paths)
 
 
 def size_counts(split: DetectionDataset) -> list[int]:

@@ -93,7 +93,8 @@ def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = 
         return Contents()
     if not overwrite:
         raise InputError(
-            f"Output {output} exists and is not empty. Choose another output, or pass overwrite (--overwrite)."
+            f"Output {output} exists and is not empty. Choose another output, or use --overwrite (in Python: "
+            "overwrite=True)."
         )
     found = compare(output) if any(is_regular(output / name) for name in RECORDS_OF_OUTPUT) else None
     if found is None:

@@ -107,7 +107,7 @@ def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = Fals
     if target.is_dir():
         raise InputError(f"Output {target} is a folder. Pass the name of a file, for example {target / 'cells.csv'}.")
     if target.exists() and not overwrite:
-        raise InputError(f"Output {target} exists. Use another name, or pass overwrite (--overwrite).")
+        raise InputError(f"Output {target} exists. Use another name, or use --overwrite (in Python: overwrite=True).")
     content = write(rows)
     write_atomically(target, lambda file: file.write(content))
     return target

@@ -54,6 +54,15 @@ def test_run_refuses_with_exit_code_2_and_its_plan_shows_why(copies: Path, tmp_p
     assert told["leaks"]["shared_with_train"] == {"val": {"exact": 1, "near": 0, "of": 2}}
 
 
+def test_a_missing_experiment_is_no_other_kind_of_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cells-small").mkdir()
+    Path("cells-small.json").touch()
+    assert "Did you mean" not in detreduce("run", "cells-smal.yaml").output
+    Path("cells-small.yml").touch()
+    assert "Did you mean 'cells-small.yml'?" in " ".join(detreduce("run", "cells-smal.yaml").output.split())
+
+
 def test_plan_and_report_carry_the_banner(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     assert BANNER not in " ".join(detreduce("report", ledger.path, "--no-images").output.split())
     ledger.write_json(LEAKS_FILE, FOUND)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -290,6 +291,15 @@ def test_it_is_said_that_near_duplicates_were_not_looked_for(copies: Path, tmp_p
     assert said in detreduce(*arguments, tmp_path / "a").stdout
     assert "no search for" not in detreduce(*arguments, tmp_path / "b", "--drop-duplicates").output
     assert "no search for" not in detreduce(*arguments, tmp_path / "c", "--json").output
+
+
+def test_it_is_said_that_val_was_not_compared_with_train(copies: Path, tmp_path: Path) -> None:
+    arguments = ("reduce", copies, "-m", "srs", "-k", "2", "--drop-duplicates", "-o")
+    said = "Images of val were not compared with train"
+    assert said in " ".join(detreduce(*arguments, tmp_path / "a").output.split())
+    assert said not in " ".join(detreduce(*arguments, tmp_path / "b", "--drop-leaked").output.split())
+    copies.write_text(re.sub(r"^val:.*$", "", copies.read_text(), flags=re.MULTILINE))
+    assert said not in " ".join(detreduce(*arguments, tmp_path / "c").output.split())
 
 
 @pytest.mark.parametrize(

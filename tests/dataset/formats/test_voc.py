@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from detreduce.dataset import load_dataset
+from detreduce.dataset.checks import load_all_splits, summarise
+from detreduce.dataset.health.shared_images import shared_advice
+from detreduce.dataset.leaks import find_leaks
 from detreduce.errors import InputError, MissingFileError
 
 
@@ -94,6 +97,25 @@ def test_list_entries_that_do_not_fit(root):
         (4, "'neither' has no image in JPEGImages; left out"),
         (5, "a.jpg: listed twice, used once"),
     ]
+
+
+def test_the_counts_of_all_splits_are_of_loaded_images(root):
+    listed(root, "train", "a\n")
+    listed(root, "test", "b\nneither\nc\nb\n")
+    assert summarise(load_dataset(root)).splits == {"train": 1, "test": 2}
+    assert summarise(load_dataset(root, "test")).splits == {"train": 1, "test": 2}
+
+
+def test_advice_to_delete_an_image_names_its_list(root):
+    for name in ("val", "test"):
+        listed(root, name, f"{'a' if name == 'val' else 'b'}\n")
+        picture(root, "a.jpg", "b.jpg")
+    listed(root, "train", "c\n")
+    splits, _ = load_all_splits(load_dataset(root))
+    for file in ("a.jpg", "b.jpg"):
+        (root / "JPEGImages" / file).write_bytes(b"the same")
+    advice = shared_advice(root, splits, find_leaks(splits).not_in_train)
+    assert "their annotations, and their lines in test.txt" in advice and "b.jpg" in advice
 
 
 def test_the_image_is_that_of_the_xml_s_own_name_else_of_its_filename(root):

@@ -178,6 +178,10 @@ class TestStatistics:
             ("cat", 2, 3), ("dog", 1, 1), ("owl", 0, 0)
         ]  # fmt: skip
 
+    def test_an_image_in_two_splits_counts_once_in_the_totals(self, split):
+        (found, *_) = class_counts({"train": split, "val": split})
+        assert (found.images["val"], found.all_images, found.all_boxes) == (2, 2, 3)
+
     def test_sizes_and_numbers(self, split):
         assert sum(size_counts(split)) == 4
         assert per_image_counts(split)[:4] == [1, 1, 0, 1]

@@ -48,6 +48,17 @@ def test_the_next_command_names_the_same_split(command: str, copies: Path) -> No
     assert words[words.index("--split") + 1] == "val"
 
 
+def test_the_same_command_has_the_same_name_for_its_output(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copies.parent.parent)
+    found = {
+        tuple(shlex.split(suggested(detreduce(*command).output)))
+        for command in (("inspect", "set", "--check-images"), ("duplicates", "set"))
+    }
+    assert len(found) == 1
+    (words,) = found
+    assert "--drop-leaked" in words and words[-1] == "set-clean"
+
+
 def test_no_command_empties_the_train_split(yolo_folder: Path) -> None:
     # val is the train split
     output = detreduce("inspect", yolo_folder).output

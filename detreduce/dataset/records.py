@@ -226,8 +226,8 @@ class DetectionDataset:
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row for each image, in the order of the dataset.
 
-        The columns are ``image_id``, ``name``, ``path``, ``width``, ``height``, ``boxes`` and ``crowd``. ``boxes`` is
-        the number of boxes without crowd regions, and ``crowd`` the number of crowd regions. No image is opened: if no
+        The columns are ``image_id``, ``name``, ``path``, ``width``, ``height``, ``boxes`` and ``crowd``. ``crowd``
+        is the number of crowd regions, and ``boxes`` is the number of all other boxes. No image is opened: if no
         annotation file gives the size of an image, ``width`` and ``height`` are missing.
         """
         from detreduce.dataset.views.frames import images_frame

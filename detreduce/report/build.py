@@ -256,7 +256,7 @@ def _features(selections: Sequence[tuple[FinishedCell, int, Selection]], found: 
 
 
 def _leakage(found: Mapping[str, Any], chosen: _Chosen, capacity: int) -> dict[str, Any]:
-    """Return the images that occur in several splits, with pictures of the first pairs."""
+    """Return the images that occur in several splits. The first of them have pictures: the image and its copy."""
     content = dict(found)
     pairs: list[dict[str, Any]] = []
     if chosen.dataset is not None:

@@ -43,8 +43,8 @@ def shown_cells(
 ) -> tuple[list[tuple[FinishedCell, int]], int]:
     """Return the cells whose selections the report shows, and the number of selections that it leaves out.
 
-    Each method at each keep is represented by its cell with the lowest seeds. The number in each pair counts the cells
-    of this method and keep.
+    Each method at each keep is represented by its cell with the lowest seeds. The cell is returned together with the
+    number of cells of this method and keep.
 
     `ranked` contains the label and the `keep_key` of each subset, best first. The best subset comes first. The other
     subsets are sorted by keep, from large to small, and then by rank.

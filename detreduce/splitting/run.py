@@ -198,7 +198,7 @@ def _plan(
 
 
 def _resolve(split: str, size: float | int, images: int) -> int:
-    """Return the size of a new split as a number of images. Raise InputError if it is no valid fraction or number."""
+    """Return the size of a new split as a number of images. Raise InputError if `size` is not valid."""
     try:
         return resolve_keep(size, images)
     except InputError as error:

@@ -44,7 +44,7 @@ class Event(NamedTuple):
 
 
 def read_text(path: Path) -> str:
-    """Read the text of a JSON file, without a byte-order mark. `to_bytes` converts it back to the same bytes."""
+    """Read the text of a JSON file, without a byte-order mark. `to_bytes` restores the bytes of the file."""
     return read_regular(path, ANNOTATIONS).removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 

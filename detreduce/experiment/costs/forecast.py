@@ -176,9 +176,9 @@ def _phases(cell: FinishedCell) -> list[PhaseEnergy]:
 
 
 def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, float] | None:
-    """Fit (constant part, part for each image) to costs by least squares. Both parts are at least 0.
+    """Return a constant cost and a cost per image, fitted to costs by least squares. Both are at least 0.
 
-    If no cost is known, return None. If all cells saw the same number of images, the constant part is 0.
+    If no cost is known, return None. If all cells saw the same number of images, the constant cost is 0.
     """
     pairs = [(images, cost) for images, cost in zip(seen, costs, strict=True) if cost is not None]
     if not pairs:

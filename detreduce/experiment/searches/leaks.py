@@ -150,7 +150,7 @@ def _counts(found: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def keep_leaks(ledger: Ledger, leaks: Leaks, data_identity: str) -> None:
-    """Write the result of the quick search to the ledger, with the first pairs of equal images."""
+    """Write the result of the search for equal files to the ledger, with the first pairs of equal images."""
     ledger.write_json(LEAKS_FILE, {"data": data_identity, **leaks.to_dict(PAIRS_KEPT)})
 
 

@@ -262,9 +262,9 @@ def _criteria(rows: ClassRows, sums: _Sums, balance: float) -> FloatArray:
 def _best_of_class(
     rows: ClassRows, number: int, direction: FloatArray, free: npt.NDArray[np.bool_], priority: IntArray
 ) -> tuple[int, float]:
-    """Return the best image of class `number` among the `free` ones, and its criterion.
+    """Return the best of the `free` images of class `number`, and the value of its criterion.
 
-    The image is an index into the images of this class.
+    The image is given by its position among the images of this class.
     """
     place = rows.of_class(number)
     length = float(np.linalg.norm(direction)) or 1.0

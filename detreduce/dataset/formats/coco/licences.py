@@ -20,7 +20,7 @@ def read_coco_licences(dataset: DetectionDataset) -> LicenceOf | None:
 
 
 def licences_in(path: Path) -> dict[ImageId, str]:
-    """Map the id of each image that has a licence to the name of this licence."""
+    """Return the names of the licences, keyed by image id. Images without a licence are left out."""
     names: dict[Any, str] = {}
     number_of: dict[ImageId, Any] = {}
     seen: set[str] = set()

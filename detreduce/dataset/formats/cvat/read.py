@@ -83,7 +83,7 @@ class CvatFile:
 
     @property
     def split_of(self) -> dict[str, str]:
-        """The name of the split of each subset, as a dict from the names of subsets.
+        """The split of each CVAT subset, keyed by the name of the subset.
 
         The subset ``Train`` is the split train, and ``Validation`` is val. The subset ``default`` is train, unless
         another subset is train.

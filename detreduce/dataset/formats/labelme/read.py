@@ -162,7 +162,7 @@ def _read_note(images: _Images, file: Path) -> _Note | None:
 
 
 class _Images:
-    """Finds the images that belong to JSON files. Each folder is listed only once."""
+    """Finds the images that belong to JSON files. Reads the list of files of each folder only once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

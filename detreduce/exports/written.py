@@ -2,50 +2,96 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import os
+import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from detreduce.dataset.load import load_dataset
-from detreduce.dataset.records import DetectionDataset
-from detreduce.dataset.writing.dataset_yaml import DATA_YAML
-from detreduce.errors import InputError
+from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.dataset.writing.dataset_yaml import DATA_YAML, FRAMES_TABLE
+from detreduce.errors import DetreduceWarning, InputError, name_first
 from detreduce.machine.regular_files import is_regular
-from detreduce.selection.dataset import describe_dataset
+from detreduce.selection.dataset import check_selection, describe_dataset
 from detreduce.selection.record import Selection
 
+_Suffixes = Mapping[tuple[str, int], str]
 
-def written_images(folder: Path, selection: Selection) -> tuple[DetectionDataset, Selection]:
+
+def written_images(folder: Path, selection: Selection, dataset: DetectionDataset) -> tuple[DetectionDataset, Selection]:
     """Return the dataset in the output folder of a reduction, and a selection of its images in the order chosen.
 
-    Raise InputError if the folder has no image of the selection.
+    `dataset` has the videos that the selection was made from. Issue a warning that names frames which the reduction
+    could not decode. Raise InputError if an image of the selection is missing in the folder.
     """
-    if not is_regular(folder / DATA_YAML):
+    check_selection(dataset, selection)
+    if not is_regular(folder / DATA_YAML) or not is_regular(folder / FRAMES_TABLE):
         raise InputError(
             f"{folder}: the selection has frames of videos, and the images of these frames are not in this folder. "
             "Pass the output folder of `detreduce reduce`."
         )
-    split = selection.provenance.get("dataset", {}).get("split")
-    dataset = load_dataset(folder / DATA_YAML, split=split)
-    row_of = {str(PurePosixPath(record.name).with_suffix("")): row for row, record in enumerate(dataset)}
-    rows = []
+    suffixes = _suffixes(folder / FRAMES_TABLE)
+    written = load_dataset(folder / DATA_YAML, split=selection.provenance.get("dataset", {}).get("split"))
+    row_of = {record.name: row for row, record in enumerate(written)}
+    rows, undecoded, missing = [], [], []
     for image in selection.image_ids:
-        name = str(PurePosixPath(str(image)).with_suffix(""))
-        row = row_of.get(name, row_of.get(str(image)))
-        # a frame that could not be decoded was not written
-        if row is not None:
-            rows.append(row)
+        record = dataset[dataset.row_of[image]]
+        name = _written_name(record, dataset, suffixes)
+        if name is None:
+            undecoded.append(record.name)
+        elif name in row_of and is_regular(written[row_of[name]].path):
+            rows.append(row_of[name])
+        else:
+            missing.append(name)
+    if missing:
+        raise InputError(
+            f"{folder}: {len(missing)} of the {len(selection)} images of the selection are missing in this folder: "
+            f"{name_first(missing)}. Run `detreduce reduce` or `detreduce next` again."
+        )
     if not rows:
         raise InputError(f"{folder}: none of the {len(selection)} images of the selection is in this folder.")
-    scores = np.full(len(dataset), np.nan)
-    return dataset, replace(
+    assert len(set(rows)) == len(rows)
+    if undecoded:
+        warnings.warn(
+            f"Frames that could not be decoded, and so are left out: {name_first(undecoded)}.",
+            DetreduceWarning,
+            stacklevel=2,
+        )
+    return written, replace(
         selection,
-        image_ids=tuple(dataset[row].id for row in rows),
+        image_ids=tuple(written[row].id for row in rows),
         indices=np.array(rows, np.int64),
-        scores=scores,
+        scores=np.full(len(written), np.nan),
         keep=len(rows),
         categories={},
         category_codes=None,
-        provenance={"dataset": describe_dataset(dataset), "made_from": dict(selection.provenance.get("dataset", {}))},
+        provenance={"dataset": describe_dataset(written), "made_from": dict(selection.provenance.get("dataset", {}))},
     )
+
+
+def _suffixes(table: Path) -> _Suffixes:
+    """Return the suffix of each image that was written for a frame, by the frame's video and number."""
+    text = table.read_bytes().decode("utf-8", "surrogateescape")
+    try:
+        return {
+            (row["video"], int(row["frame"])): PurePosixPath(row["image"]).suffix
+            for row in csv.DictReader(io.StringIO(text))
+        }
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(
+            f"{table}: this is not the table of frames that `detreduce reduce` writes. Run `detreduce reduce` again."
+        ) from error
+
+
+def _written_name(record: ImageRecord, dataset: DetectionDataset, suffixes: _Suffixes) -> str | None:
+    """Return the name that the reduction gave an image. None if the image is a frame that was not written."""
+    if record.frame is None:
+        return record.name
+    video = os.path.relpath(record.frame.video, dataset.source.root).replace(os.sep, "/")
+    suffix = suffixes.get((video, record.frame.number))
+    return None if suffix is None else str(PurePosixPath(record.name).with_suffix(suffix))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from detreduce.dataset.writing.staging import claimed_output
 from detreduce.display.listener import listening, say
 from detreduce.duplicates.result import Duplicates, warn_not_compared
 from detreduce.duplicates.search import THRESHOLD, check_threshold, near_duplicates
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceWarning, InputError, name_first
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.features.table import FeatureTable
 from detreduce.machine.regular_files import is_regular
@@ -241,6 +242,7 @@ def _run(
     if reason:
         say(f"Method {request.method}: {reason}")
     offered = _Offered.of(pool, earlier)
+    _warn_about_problems(offered)
     prefer = list(offered.initial)
     found = near_duplicates(
         offered.together, threshold=request.similarity, prefer=prefer, seed=request.seed, cache=request.extraction.cache
@@ -319,6 +321,8 @@ class _Offered:
         Ids of the images of the pool that are also in a round.
     others
         Ids of those images in `together` that come from the rounds.
+    lost
+        Problems of the rounds, such as missing image files. No image can be compared with a missing file.
     similar, repeated
         Ids of images of the pool. Those in `similar` are near-duplicates of an image of a round. Those in `repeated`
         are near-duplicates of another image of the pool.
@@ -327,6 +331,7 @@ class _Offered:
     together: DetectionDataset
     known: tuple[ImageId, ...]
     others: tuple[ImageId, ...]
+    lost: tuple[str, ...] = ()
     similar: tuple[ImageId, ...] = ()
     repeated: tuple[ImageId, ...] = ()
 
@@ -356,11 +361,19 @@ class _Offered:
             for (name, record), use in zip(rest, used, strict=True)
             if use and (record.frame is not None or is_regular(record.path))
         ]
+        lost = {
+            **{str(problem): None for one in earlier for part in one.parts for problem in part.problems},
+            **{
+                f"{record.path}: the image is missing": None
+                for _, record in rest
+                if record.frame is None and not is_regular(record.path)
+            },
+        }
         files = LoadedFiles()
         for part in (own, *(part for one in earlier for part in one.parts)):
             files.add_others(part.loaded)
         together = replace(own, records=(*own.records, *others), loaded=files)
-        return cls(together, tuple(known), tuple(record.id for record in others))
+        return cls(together, tuple(known), tuple(record.id for record in others), tuple(lost))
 
     @property
     def initial(self) -> tuple[ImageId, ...]:
@@ -380,6 +393,23 @@ class _Offered:
             self,
             similar=tuple(copy for copy, kept in copies.items() if kept in mine),
             repeated=tuple(copy for copy, kept in copies.items() if kept not in mine),
+        )
+
+
+def _warn_about_problems(offered: _Offered) -> None:
+    """Issue a warning about files of earlier rounds that are missing, and one about problems of the pool."""
+    if lost := offered.lost:
+        warnings.warn(
+            f"Problems of earlier rounds ({len(lost):,}): {name_first(lost)}. `next` cannot "
+            "compare the pool with missing images, so it may offer them or their near-duplicates again.",
+            DetreduceWarning,
+            stacklevel=4,
+        )
+    if problems := offered.together.problems:
+        warnings.warn(
+            f"Problems of the pool ({len(problems):,}): {name_first(problems)}. `detreduce inspect` lists all.",
+            DetreduceWarning,
+            stacklevel=4,
         )
 
 

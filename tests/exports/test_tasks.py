@@ -195,3 +195,54 @@ def test_frames_of_a_video_become_tasks(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["export", str(moved), "--as", "cvat", "-o", str(tmp_path / "none")])
     assert result.exit_code == 2
     assert "Pass the output folder" in " ".join(result.output.split())
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A folder with a video, and two images whose names differ in the suffix only."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    make_video(folder / "drive.mp4", 3)
+    for number, name in enumerate(("x.jpg", "x.png")):
+        Image.new("RGB", SIZE, (90 * number, 40, 90)).save(folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("frames", ["jpg", "png"])
+def test_every_chosen_image_of_videos_and_images_becomes_a_task(mixed: Path, tmp_path: Path, frames: str) -> None:
+    out = tmp_path / "round1"
+    chosen = dr.reduce(mixed, out, method="first", keep="all", every="1", page=False, frames=frames).selection
+    result = CliRunner().invoke(app, ["export", str(out), "--as", "label-studio", "-o", str(tmp_path / "tasks")])
+    assert result.exit_code == 0, result.output
+    names = [task["data"]["name"] for task in json.loads((tmp_path / "tasks/tasks.json").read_text())]
+    assert len(set(names)) == len(names) == len(chosen) == 5
+    for name, image in zip(names, chosen.image_ids, strict=True):
+        assert name == str(image) or (Path(name).suffix, Path(name).stem) == (f".{frames}", Path(str(image)).stem)
+
+
+@pytest.mark.parametrize("lost", ["drive_000001.jpg", "x.png"])
+def test_images_deleted_from_the_output_are_named(mixed: Path, tmp_path: Path, lost: str) -> None:
+    out = tmp_path / "round1"
+    dr.reduce(mixed, out, method="first", keep="all", every="1", page=False)
+    next((out / "images").rglob(lost)).unlink()
+    result = CliRunner().invoke(app, ["export", str(out), "--as", "cvat", "-o", str(tmp_path / "tasks")])
+    assert result.exit_code == 2, result.output
+    assert lost in result.output and "missing" in result.output
+    assert not (tmp_path / "tasks").exists()
+
+
+def test_a_damaged_table_of_frames_is_named(mixed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "round1"
+    dr.reduce(mixed, out, method="first", keep="all", every="1", page=False)
+    (out / "frames.csv").write_text("image\nx.png\n")
+    result = CliRunner().invoke(app, ["export", str(out), "--as", "cvat", "-o", str(tmp_path / "tasks")])
+    assert result.exit_code == 2 and "frames.csv" in result.output
+
+
+@pytest.mark.parametrize("form", ["list", "coco", "fiftyone", "lightly-studio", *TOOLS])
+def test_every_form_has_the_written_frames(mixed: Path, tmp_path: Path, form: str) -> None:
+    out = tmp_path / "round1"
+    dr.reduce(mixed, out, method="srs", keep=3, every="1", page=False)
+    result = CliRunner().invoke(app, ["export", str(out), "--as", form, "-o", str(tmp_path / "made")])
+    assert result.exit_code == 0, result.output
+    assert "3 kept of 3 images" in " ".join(result.output.split())

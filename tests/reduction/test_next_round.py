@@ -167,3 +167,19 @@ def test_an_output_never_lands_in_a_round(pool: Path, tmp_path: Path) -> None:
         dr.next_round(pool, tmp_path / "out", after=[labelled], count=1, method="srs")
     dr.next_round(pool, tmp_path / "out", after=[labelled], count=2, method="srs", overwrite=True)
     assert json.loads((tmp_path / "out/selection.json").read_text())["images"] == 2
+
+
+def test_lost_images_of_rounds_and_problems_of_the_pool_are_told(pool: Path, tmp_path: Path) -> None:
+    content = {"images": [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "gone.png"}]}
+    (tmp_path / "round").mkdir()
+    (tmp_path / "round/instances.json").write_text(json.dumps({**content, "annotations": [], "categories": []}))
+    (tmp_path / "round/a.png").write_bytes((pool / "00.png").read_bytes())
+    (tmp_path / "list.yaml").write_text(f"format: images\npath: {tmp_path}\ntrain: list.txt\n")
+    (tmp_path / "list.txt").write_text("".join(f"{pool}/{name}.png\n" for name in ("00", "01", "02", "never")))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        after = [tmp_path / "round/instances.json"]
+        dr.next_round(tmp_path / "list.yaml", tmp_path / "out", after=after, count=1, method="srs", page=False)
+    said = [str(one.message) for one in caught if "of earlier rounds" in str(one.message)]
+    assert len(said) == 1 and "(1)" in said[0] and "gone.png" in said[0] and "a.png" not in said[0]
+    assert any("of the pool" in str(one.message) and "never.png" in str(one.message) for one in caught)

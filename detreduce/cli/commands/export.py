@@ -93,10 +93,10 @@ def export(
     else:
         made_on = made.provenance.get("dataset", {})
         dataset = load_dataset(place, split=made_on.get("split"), images=images, every=made_on.get("every"))
-    if form in HOW_TO_IMPORT and any(record.frame is not None for record in dataset):
+    if form != "csv" and any(record.frame is not None for record in dataset):
         from detreduce.exports.written import written_images
 
-        dataset, made = written_images(file.parent, made)
+        dataset, made = written_images(file.parent, made, dataset)
     written = export_selection(
         dataset, made, output, form=form, link=link, overwrite=overwrite, discard_changes=discard_changes
     )

@@ -107,7 +107,7 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
         chosen, names = (shlex.quote(str(one)) for one in (result.output / "selection.json", free_name("to-label.txt")))
         out.print(f"Next: label the images in {result.output}", soft_wrap=True)
         if is_regular(table := result.output / FRAMES_TABLE):
-            # frames of videos are no files that a list could name
+            # for videos, the table has more than a list: the video and the time of each image
             out.print(f"Their videos and times: {table}", soft_wrap=True)
         else:
             out.print(f"A list of them: detreduce export {chosen} --as list --output {names}", soft_wrap=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,10 @@ def test_frames_of_a_video_are_not_offered_twice(tmp_path: Path) -> None:
     assert second.exit_code == 0, second.output
     frames = [set(json.loads((output / "selection.json").read_text())["image_ids"]) for output in outputs]
     assert len(frames[1]) == 3 and not frames[0] & frames[1]
+    command = next(line for line in second.output.splitlines() if "--as list" in line).partition("detreduce ")[2]
+    listed = detreduce(*shlex.split(command.replace("to-label.txt", str(tmp_path / "list.txt"))))
+    assert listed.exit_code == 0, listed.output
+    assert all(Path(line).is_file() for line in (tmp_path / "list.txt").read_text().splitlines())
 
 
 def test_what_cannot_be_chosen_has_exit_code_2(tmp_path: Path) -> None:

@@ -181,5 +181,5 @@ def test_lost_images_of_rounds_and_problems_of_the_pool_are_told(pool: Path, tmp
         after = [tmp_path / "round/instances.json"]
         dr.next_round(tmp_path / "list.yaml", tmp_path / "out", after=after, count=1, method="srs", page=False)
     said = [str(one.message) for one in caught if "of earlier rounds" in str(one.message)]
-    assert len(said) == 1 and "(1)" in said[0] and "gone.png" in said[0] and "a.png" not in said[0]
+    assert len(said) == 1 and "gone.png" in said[0] and "a.png" not in said[0]
     assert any("of the pool" in str(one.message) and "never.png" in str(one.message) for one in caught)

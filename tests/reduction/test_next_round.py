@@ -170,7 +170,8 @@ def test_an_output_never_lands_in_a_round(pool: Path, tmp_path: Path) -> None:
 
 
 def test_lost_images_of_rounds_and_problems_of_the_pool_are_told(pool: Path, tmp_path: Path) -> None:
-    content = {"images": [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "gone.png"}]}
+    size = {"width": 96, "height": 72}
+    content = {"images": [{"id": 1, "file_name": "a.png", **size}, {"id": 2, "file_name": "gone.png", **size}]}
     (tmp_path / "round").mkdir()
     (tmp_path / "round/instances.json").write_text(json.dumps({**content, "annotations": [], "categories": []}))
     (tmp_path / "round/a.png").write_bytes((pool / "00.png").read_bytes())

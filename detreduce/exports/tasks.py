@@ -7,6 +7,7 @@ tool imports.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -67,7 +68,7 @@ def task_files(
     if guesses is not None:
         raise InputError(
             "Roboflow imports the annotations of a folder as labels, so predictions cannot be marked. Leave out the "
-            "predictions (--prelabels), or use label-studio, cvat or labelme."
+            "predictions, or use label-studio, cvat or labelme."
         )
     return {}
 
@@ -99,7 +100,7 @@ def _label_studio(
     """Return ``tasks.json``. If there are predictions, also return ``label-config.xml``."""
     tasks = []
     for row, place in zip(rows, places, strict=True):
-        url = f"/data/local-files/?d={quote(f'{folder}/{IMAGES / place}')}"
+        url = f"/data/local-files/?d={quote(os.fsencode(f'{folder}/{IMAGES / place}'))}"
         task: dict[str, Any] = {"data": {"image": url, "name": row.record.name, "rank": row.rank}}
         if guesses is not None:
             task["predictions"] = [_label_studio_prediction(row.record, guesses)]

@@ -95,7 +95,9 @@ def selection_page(source: PageSource) -> bytes:
 def _identity(selection: Selection) -> str:
     """Return a key for a selection, under which the browser stores what the reader marks on the page."""
     made_on = selection.provenance.get("dataset", {}).get("content_hash", "")
-    return content_digest("\n".join([str(made_on), *map(str, selection.image_ids)]).encode()).hex()[:16]
+    return content_digest(
+        "\n".join([str(made_on), *map(str, selection.image_ids)]).encode("utf-8", "surrogateescape")
+    ).hex()[:16]
 
 
 def _more_rows(view: SelectionView, most: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import warnings
 from collections.abc import Callable
@@ -246,3 +247,23 @@ def test_every_form_has_the_written_frames(mixed: Path, tmp_path: Path, form: st
     result = CliRunner().invoke(app, ["export", str(out), "--as", form, "-o", str(tmp_path / "made")])
     assert result.exit_code == 0, result.output
     assert "3 kept of 3 images" in " ".join(result.output.split())
+
+
+def test_names_that_are_not_utf8_become_tasks_and_a_page(tmp_path: Path) -> None:
+    (tmp_path / "pool").mkdir()
+    Image.new("RGB", SIZE).save(tmp_path / "pool" / os.fsdecode(b"caf\xe9.png"))
+    dr.reduce(tmp_path / "pool", tmp_path / "round1", method="first", keep="all")
+    assert (tmp_path / "round1/selection.html").is_file()
+    result = CliRunner().invoke(
+        app, ["export", str(tmp_path / "round1"), "--as", "label-studio", "-o", str(tmp_path / "t")]
+    )
+    assert result.exit_code == 0, result.output
+    (task,) = json.loads((tmp_path / "t/tasks.json").read_text())
+    assert "caf%E9.png" in task["data"]["image"]
+
+
+def test_the_printed_command_for_labelme_is_quoted(pool: Path, tmp_path: Path) -> None:
+    dr.reduce(pool, tmp_path / "round1", method="first", keep=2, page=False)
+    arguments = ["export", str(tmp_path / "round1"), "--as", "labelme", "-o", str(tmp_path / "my tasks")]
+    result = CliRunner().invoke(app, arguments)
+    assert f"labelme '{tmp_path / 'my tasks/images'}'" in result.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,8 +29,10 @@ HOW_TO_IMPORT = {
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={above}, add {folder}/images as local storage, and import "
         "{folder}/tasks.json."
     ),
-    "cvat": "Make a CVAT task from the images in {folder}/images.",
-    "labelme": "Open the images: labelme {folder}/images",
+    "cvat": (
+        "Make a CVAT task from the images in {folder}/images. {folder}/files.txt has their names in the order chosen."
+    ),
+    "labelme": "Open the images: labelme {images}",
     "roboflow": "Upload the folder {folder}/images to Roboflow.",
 }
 
@@ -72,8 +75,8 @@ def export(
     """Write a selection for other programs: lists, tables, folders, and tasks for labelling tools.
 
     A folder for a tool (fiftyone, lightly-studio) contains all images of the split, kept and dropped, with their ranks,
-    scores and categories. Labelling tasks (label-studio, cvat, labelme, roboflow) contain the kept images, in the order
-    in which they were chosen.
+    scores and categories. Labelling tasks (label-studio, cvat, labelme, roboflow) contain the kept images. tasks.json
+    of label-studio and files.txt of cvat are in the order in which the images were chosen.
 
     Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
     """
@@ -105,7 +108,7 @@ def export(
         return
     say(f"{written}: {len(made)} kept of {len(dataset)} images")
     if form in HOW_TO_IMPORT:
-        say(HOW_TO_IMPORT[form].format(folder=written, above=written.parent))
+        say(HOW_TO_IMPORT[form].format(folder=written, above=written.parent, images=shlex.quote(f"{written}/images")))
     elif form in HOW_TO_OPEN:
         say("Open the folder in Python: " + HOW_TO_OPEN[form].format(folder=str(written)))
     elif form == "coco":

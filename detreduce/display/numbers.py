@@ -114,3 +114,8 @@ def _write_decimals(value: float, decimals: int) -> str:
         return f"{value:.2e}"
     text = f"{value:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun, for example ``1 image`` or ``1,200 images``. `plural` is needed if it has no s."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_status, show_text
+from detreduce.display.numbers import counted
 from detreduce.display.terminal_text import GOOD, WARNING
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def show_merged(result: MergeResult, *, shown: int | None) -> None:
     """Print what was merged, and the images that were renamed, joined or left out. If `shown` is None, list all."""
     out = terminal.console()
     for source in result.sources:
-        show_text(out, f"{source.path}: {source.images:,} images, {source.boxes:,} boxes ({source.format})")
+        counts = f"{counted(source.images, 'image')}, {counted(source.boxes, 'box', 'boxes')}"
+        show_text(out, f"{source.path}: {counts} ({source.format})")
     _show_list(
         out,
         "Renamed, because their names are in use:",
@@ -30,21 +32,22 @@ def show_merged(result: MergeResult, *, shown: int | None) -> None:
     _show_list(
         out,
         "Left out:",
-        [f"{one.image}: {one.why}" for one in result.left_out],
+        [f"{one.image} ({one.split}): {one.why}" for one in result.left_out],
         shown,
     )
     same = [one for one in result.repeated if not one.conflict]
     _show_list(
         out,
         "Identical images with the same labels, written once:",
-        [f"{one.dropped} is {one.kept}" for one in same],
+        [f"{one.dropped} ({one.dropped_split}) is {one.kept} ({one.split})" for one in same],
         shown,
     )
     _show_list(
         out,
         "Identical images with different labels, written once:",
         [
-            f"{one.kept} (boxes: {one.boxes}) and {one.dropped} (boxes: {one.dropped_boxes}). "
+            f"{one.kept} ({one.split}, boxes: {one.boxes}) and "
+            f"{one.dropped} ({one.dropped_split}, boxes: {one.dropped_boxes}). "
             f"Labels of: {one.labels_of}"
             for one in result.conflicts
         ],
@@ -54,8 +57,8 @@ def show_merged(result: MergeResult, *, shown: int | None) -> None:
     if moved:
         show_status(
             out,
-            f"Splits: {moved:,} of the identical images are in other splits of the later datasets. They stay in the "
-            "split of the first dataset.",
+            f"Splits: {counted(moved, 'identical image')} in another split of a later dataset. The split of the first "
+            "dataset is used.",
             WARNING,
         )
     lossy = sorted({source.format for source in result.sources} - {result.format})
@@ -63,7 +66,8 @@ def show_merged(result: MergeResult, *, shown: int | None) -> None:
         text = f"Format: {result.format}. From {', '.join(lossy)}: boxes only, without polygons and crowd regions."
         show_status(out, text, WARNING)
     splits = ", ".join(f"{count:,} in {split}" for split, count in result.splits.items())
-    line = f"Merged: {result.images:,} images ({splits}), {result.boxes:,} boxes, {len(result.class_names)} classes"
+    line = f"Merged: {counted(result.images, 'image')} ({splits}), {counted(result.boxes, 'box', 'boxes')}, "
+    line += counted(len(result.class_names), "class", "classes")
     show_status(out, f"{line}, in {result.output}", GOOD)
     out.print(f"Next: {shlex.join(['detreduce', 'inspect', str(result.dataset.source.path)])}", soft_wrap=True)
 

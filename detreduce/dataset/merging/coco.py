@@ -17,6 +17,7 @@ from detreduce.dataset.writing.dataset_yaml import write_dataset_yaml
 from detreduce.dataset.writing.json_text import read_text, to_bytes
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
+from detreduce.display.numbers import counted
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 
@@ -98,6 +99,13 @@ def _entries(content: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return [entry for entry in content.get(key) or [] if isinstance(entry, dict)]
 
 
+def _by_id(content: Mapping[str, Any], key: str) -> dict[Any, dict[str, Any]]:
+    """Return the objects in a list of the JSON file, keyed by id. Objects whose id cannot be a key are left out."""
+    return {
+        entry.get("id"): entry for entry in _entries(content, key) if isinstance(entry.get("id"), int | float | str)
+    }
+
+
 def _ids(content: Mapping[str, Any], key: str) -> Iterable[Any]:
     """Return the ids of the objects in a list of the JSON file."""
     return (entry.get("id") for entry in _entries(content, key))
@@ -116,7 +124,7 @@ def _merge_categories(
     owner: dict[int, str] = {}
     found = []
     for part, content in zip(plan.parts, contents, strict=True):
-        by_id = {entry.get("id"): entry for entry in _entries(content, "categories")}
+        by_id = _by_id(content, "categories")
         new_ids: dict[ImageId, ImageId] = {}
         for key, number in zip(part.dataset.class_keys, classes.numbers[part.name], strict=True):
             entry = by_id.get(key, {"id": key, "name": str(key)})
@@ -139,10 +147,7 @@ def _add_images(
     """Add the images of a split and their licences. Return the id of each image in the merged file."""
     folder = PurePosixPath("images", split)
     members, found = plan.shown[split], {}
-    by_id = {
-        number: {entry.get("id"): entry for entry in _entries(contents[number], "images")}
-        for number in {member.part for member in members}
-    }
+    by_id = {number: _by_id(contents[number], "images") for number in {member.part for member in members}}
     licences = {number: _add_licences(contents[number], merged) for number in sorted(by_id)}
     _add_other_keys(plan, [contents[number] for number in sorted(by_id)], sorted(by_id), merged)
     for member, place in zip(members, plan.places[split], strict=True):
@@ -152,7 +157,8 @@ def _add_images(
         name = str(place.relative_to(folder))
         if entry.get("file_name") != name:
             entry["file_name"] = name
-        if (licence := entry.get("license")) in licences[member.part]:
+        licence = entry.get("license")
+        if isinstance(licence, int | str) and licence in licences[member.part]:
             entry["license"] = licences[member.part][licence]
         merged.content["images"].append(entry)
     return found
@@ -220,7 +226,7 @@ def _add_annotations(
                 own = {"id": merged.annotations.take(entry.get("id")), "image_id": new_id[member]}
                 merged.content["annotations"].append({**entry, **own, "category_id": ids[category]})
     if unknown:
-        warn_about_subset(f"{unknown} annotations of categories that their file does not list were left out.")
+        warn_about_subset(f"{counted(unknown, 'annotation')} left out: the file does not list the category.")
 
 
 def _known(key: Any, known: Iterable[ImageId]) -> Any:

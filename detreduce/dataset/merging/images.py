@@ -15,6 +15,7 @@ from detreduce.dataset.formats.yolo.image_places import assign_places
 from detreduce.dataset.identical_files import identical_files
 from detreduce.dataset.merging.parts import Part
 from detreduce.dataset.records import ImageRecord
+from detreduce.display.numbers import counted
 
 SAME_BOX = 1e-3
 """Two boxes are equal if their corners differ by at most this fraction of the image. Formats round differently."""
@@ -217,8 +218,11 @@ def check_strict(renamed: Iterable[Renamed], repeated: Iterable[Repeated]) -> li
     why = []
     names, conflicts = list(renamed), [one for one in repeated if one.conflict]
     if names:
-        why.append(f"{len(names)} images would be renamed (the first: {names[0].image} to {names[0].new_name})")
+        why.append(
+            f"{counted(len(names), 'image')} would be renamed (the first: {names[0].image} to {names[0].new_name})"
+        )
     if conflicts:
         one = conflicts[0]
-        why.append(f"{len(conflicts)} identical images have different labels (the first: {one.kept} and {one.dropped})")
+        pairs = counted(len(conflicts), "pair")
+        why.append(f"{pairs} of identical images with different labels (the first: {one.kept} and {one.dropped})")
     return why

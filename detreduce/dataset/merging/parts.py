@@ -9,10 +9,12 @@ from pathlib import Path
 from detreduce.dataset.checks import load_all_splits
 from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.formats.yolo.image_places import missing_suffix
+from detreduce.dataset.leaks import TRAIN, find_leaks
 from detreduce.dataset.load import load_any_split, takes_images
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.splits import CANONICAL
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.machine.regular_files import is_regular
 
@@ -43,10 +45,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An image that is not merged, and the reason."""
+    """An image of a split that is not merged, and the reason. The split is named as in its dataset."""
 
     image: Path
     why: str
+    split: str
 
 
 def load_datasets(
@@ -63,8 +66,8 @@ def load_datasets(
     takers = [number for number, one in enumerate(datasets) if _takes_images(one)]
     if len(images) > 1 and len(images) != len(takers):
         raise InputError(
-            f"There are {len(images)} folders of images for {len(takers)} annotation files. Pass one folder for all of "
-            "these files, or one for each, in their order."
+            f"{len(images)} folders of images were passed for {counted(len(takers), 'annotation file')}. Pass one "
+            "folder for all of these files, or one for each, in their order."
         )
     if images and not takers:
         raise InputError("None of the datasets is an annotation file, so leave out the folder of images (--images).")
@@ -96,24 +99,40 @@ def load_parts(datasets: Iterable[DetectionDataset], *, yolo: bool) -> tuple[lis
     become background images. The images of a split other than train, val and test go to train. Such a split is ignored
     if it only repeats images of train, val and test, for example VOC's split trainval.
 
-    Raise InputError if a split cannot be loaded.
+    A val or test split that consists of the images of train is ignored. Raise InputError if a split cannot be loaded.
     """
     parts, left_out = [], []
     for number, dataset in enumerate(datasets):
         splits, unloaded = load_all_splits(dataset)
         for problem in unloaded:
             raise InputError(str(problem))
+        splits = _without_copies(dataset, splits)
         names = _canonical(splits) if yolo else {name: name for name in splits}
         for name, split in names.items():
             kept = []
             for record in splits[name]:
                 why = _why_left_out(record, yolo=yolo)
                 if why:
-                    left_out.append(LeftOut(record.path, why))
+                    left_out.append(LeftOut(record.path, why, name))
                 else:
                     kept.append(record)
             parts.append(Part(number, split, replace(splits[name], records=tuple(kept))))
     return parts, left_out
+
+
+def _without_copies(dataset: DetectionDataset, splits: dict[str, DetectionDataset]) -> dict[str, DetectionDataset]:
+    """Return the splits without a val and a test that are the train split.
+
+    In the merged dataset, such a split would be one of many, so that nobody could see that its images are in train.
+    """
+    leaks = find_leaks(splits)
+    copies = [name for name in CANONICAL if name != TRAIN and name in splits and leaks.is_whole(TRAIN, name)]
+    for name in copies:
+        warn_about_subset(
+            f"{dataset.source.typed}: {name} is the train split, so its images are merged as train only. "
+            "To hold out images, use `detreduce split` with the merged dataset."
+        )
+    return {name: part for name, part in splits.items() if name not in copies}
 
 
 def _canonical(splits: dict[str, DetectionDataset]) -> dict[str, str]:

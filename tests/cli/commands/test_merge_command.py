@@ -27,9 +27,9 @@ def test_what_a_merge_says_and_its_json(yolo_folder: Path, tmp_path: Path) -> No
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())
     assert "Renamed, because their names are in use: 1" in said and "train/1-2.jpg" in said
-    assert "(boxes: 1). Labels of:" in said
+    assert "boxes: 1). Labels of:" in said
     # image 3 has a line that ultralytics refuses
-    assert "Left out: 1" in said and "3.jpg: its labels cannot be read" in said
+    assert "Left out: 1" in said and "3.jpg (train): its labels cannot be read" in said
     assert "Merged: 8 images (8 in train), 8 boxes, 3 classes" in said
     assert f"Next: detreduce inspect {tmp_path / 'all' / 'data.yaml'}" in result.output
     merged = load_dataset(tmp_path / "all")

@@ -115,7 +115,7 @@ def test_the_first_dataset_keeps_its_classes_and_names(tmp_path: Path) -> None:
     ]
     assert sorted(file.name for file in (tmp_path / "all/images/train").iterdir()) == ["a1-2.png", "a1.png"]
     assert json.loads((tmp_path / "all/merge.json").read_text())["renamed"][0]["new_name"] == "a1-2.png"
-    with pytest.raises(InputError, match="1 images would be renamed"):
+    with pytest.raises(InputError, match="1 image would be renamed"):
         quietly([one, two], tmp_path / "strict", strict=True)
     assert not (tmp_path / "strict").exists()
 
@@ -142,7 +142,7 @@ def test_identical_images_with_other_labels_are_told(tmp_path: Path) -> None:
     assert sorted(conflicts) == [("b1.png", 1, 1, "b1.png"), ("c1.png", 1, 0, "b1.png")]
     assert sorted(item.dropped.name for item in result.repeated if not item.conflict) == ["b4.png"]
     assert shown(load_dataset(result.output, "val"))[picture(1)] == [("cat", (2 / 64, 2 / 32, 22 / 64, 22 / 32))]
-    with pytest.raises(InputError, match="identical images have different labels"):
+    with pytest.raises(InputError, match="identical images with different labels"):
         quietly([one, two, three], tmp_path / "strict", strict=True)
 
 
@@ -249,3 +249,64 @@ def test_wrong_input_is_one_sentence_and_writes_nothing(
     with pytest.raises(InputError, match=message):
         quietly([tmp_path / name for name in which], tmp_path / "all", **options)
     assert not (tmp_path / "all").exists()
+
+
+@pytest.mark.parametrize("value", [{"x": 1}, [1], None, 1.5, True])
+def test_a_licence_of_any_type_is_kept(tmp_path: Path, value: object) -> None:
+    one = make_coco(tmp_path / "one", {"train": {1: []}}, ["cat"])
+    two = make_coco(tmp_path / "two", {"train": {2: []}}, ["cat"], "b{}.png")
+    file = tmp_path / "two/train.json"
+    content = json.loads(file.read_text())
+    content["images"][0]["license"] = value
+    # an entry whose id cannot be a key is no image
+    content["images"].append({"id": [1], "file_name": "none.png"})
+    file.write_text(json.dumps(content))
+    result = quietly([one, two], tmp_path / "all")
+    written = json.loads((result.output / "annotations/instances_train.json").read_text())
+    assert [image.get("license") for image in written["images"]] == [None, value]
+
+
+@pytest.mark.parametrize("make", [make_yolo, make_coco])
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_split_that_is_the_train_split_is_not_merged(tmp_path: Path, make: Callable[..., Path], split: str) -> None:
+    one = make(tmp_path / "one", {"train": {1: [("cat", 0, 0, 8, 8)], 2: []}}, ["cat"])
+    listed = yaml.safe_load(one.read_text())
+    one.write_text(yaml.safe_dump({**listed, split: listed["train"]}))
+    two = make(tmp_path / "two", {"train": {3: []}, split: {4: []}}, ["cat"], "b{}.png")
+    with pytest.warns(SubsetWarning, match=f"{split} is the train split"):
+        result = dr.merge([one, two], tmp_path / "all")
+    assert result.splits == {"train": 3, split: 1} and result.boxes == 1
+    assert result.sources[0].images == 2
+
+
+def test_each_entry_names_its_split(tmp_path: Path) -> None:
+    one = make_yolo(tmp_path / "one", {"train": {1: [], 2: []}, "val": {3: []}}, ["cat"])
+    two = make_yolo(tmp_path / "two", {"train": {1: [], 4: []}}, ["cat"])
+    # one image of val is in train, too, and another one has labels that cannot be read
+    (tmp_path / "two/labels/train/4.txt").write_text("7 0.5 0.5 0.1 0.1\n")
+    (tmp_path / "two/val.txt").write_text("".join(f"{tmp_path}/two/images/train/{n}.png\n" for n in (1, 4, 1)))
+    make_yolo(tmp_path / "two/more", {"val": {5: []}}, ["cat"])
+    (tmp_path / "two/data.yaml").write_text("train: images/train\nval: [val.txt, more/images/val]\nnames: [cat]\n")
+    result = quietly([one, two], tmp_path / "all")
+    listed = json.loads((result.output / "merge.json").read_text())
+    assert sorted((Path(item["image"]).name, item["split"]) for item in listed["left_out"]) == [
+        ("4.png", "train"),
+        ("4.png", "val"),
+    ]
+    assert (
+        len({(item["dropped"], item["dropped_split"]) for item in listed["repeated"]}) == len(listed["repeated"]) == 2
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_counts_fit_their_nouns(tmp_path: Path, count: int) -> None:
+    numbers = range(1, 1 + count)
+    one = make_yolo(tmp_path / "one", {"train": {n: [] for n in numbers}}, ["cat"])
+    two = make_yolo(tmp_path / "two", {"train": {n: [("cat", 0, 0, 8, 8)] for n in numbers}}, ["cat"], "b{}.png")
+    make_yolo(tmp_path / "two", {"train": {n + 9: [] for n in numbers}}, ["cat"], "{}.png")
+    for n in numbers:
+        file = tmp_path / "two/images/train" / f"{n + 9}.png"
+        file.rename(file.with_name(f"{n}.png"))
+    nouns = ("1 image would", "1 pair of") if count == 1 else ("2 images would", "2 pairs of")
+    with pytest.raises(InputError, match=f"{nouns[0]} be renamed.*{nouns[1]} identical images with different labels"):
+        quietly([one, two], tmp_path / "all", strict=True)

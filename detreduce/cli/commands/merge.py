@@ -51,7 +51,7 @@ def merge(
         bool,
         typer.Option(
             "--strict",
-            help="Write nothing if images would be renamed, or if identical images have different labels.",
+            help="Write nothing if images would be renamed, or if identical images have different boxes.",
             rich_help_panel=CONTENT,
         ),
     ] = False,

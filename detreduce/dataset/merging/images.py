@@ -162,8 +162,8 @@ def make_plan(parts: Sequence[Part], *, yolo: bool) -> Plan:
         later = [member for own in others for member in own]
         with_boxes = [member for member in (first[0], *later) if boxes[member]]
         source = with_boxes[-1] if with_boxes else first[0]
-        agreeing = _same_boxes(boxes[source], boxes[first[0]])
-        if not agreeing:
+        if source != first[0]:
+            # even if the boxes are equal, because polygons, keypoints or attributes may differ
             labels_from.update(dict.fromkeys(first, source))
         dropped.update(later)
         for member in later:
@@ -176,7 +176,7 @@ def make_plan(parts: Sequence[Part], *, yolo: bool) -> Plan:
                     len(boxes[first[0]]),
                     len(boxes[member]),
                     not _same_boxes(boxes[first[0]], boxes[member]),
-                    _path(parts, first[0] if agreeing else source),
+                    _path(parts, source),
                 )
             )
     shown: dict[str, list[Member]] = {}
@@ -224,5 +224,5 @@ def check_strict(renamed: Iterable[Renamed], repeated: Iterable[Repeated]) -> li
     if conflicts:
         one = conflicts[0]
         pairs = counted(len(conflicts), "pair")
-        why.append(f"{pairs} of identical images with different labels (the first: {one.kept} and {one.dropped})")
+        why.append(f"{pairs} of identical images with different boxes (the first: {one.kept} and {one.dropped})")
     return why

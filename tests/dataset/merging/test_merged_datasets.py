@@ -142,8 +142,18 @@ def test_identical_images_with_other_labels_are_told(tmp_path: Path) -> None:
     assert sorted(conflicts) == [("b1.png", 1, 1, "b1.png"), ("c1.png", 1, 0, "b1.png")]
     assert sorted(item.dropped.name for item in result.repeated if not item.conflict) == ["b4.png"]
     assert shown(load_dataset(result.output, "val"))[picture(1)] == [("cat", (2 / 64, 2 / 32, 22 / 64, 22 / 32))]
-    with pytest.raises(InputError, match="identical images with different labels"):
+    with pytest.raises(InputError, match="identical images with different boxes"):
         quietly([one, two, three], tmp_path / "strict", strict=True)
+
+
+def test_a_later_polygon_around_the_same_box_is_written(tmp_path: Path) -> None:
+    sets = [make_yolo(tmp_path / name, {"train": {1: [], 2: []}}, ["cat"]) for name in ("one", "two")]
+    lines = [b"0 0.2 0.2 0.6 0.2 0.6 0.8 0.2 0.8\n", b"0 0.2 0.2 0.6 0.5 0.6 0.8 0.2 0.8\n"]
+    for name, line in zip(("one", "two"), lines, strict=True):
+        (tmp_path / name / "labels/train/1.txt").write_bytes(line)
+    result = quietly(sets, tmp_path / "all")
+    assert not result.conflicts
+    assert (result.output / "labels/train/1.txt").read_bytes() == lines[1]
 
 
 def test_copies_within_a_dataset_stay(tmp_path: Path) -> None:
@@ -306,5 +316,5 @@ def test_counts_fit_their_nouns(tmp_path: Path, count: int) -> None:
         file = tmp_path / "two/images/train" / f"{n + 9}.png"
         file.rename(file.with_name(f"{n}.png"))
     nouns = ("1 image would", "1 pair of") if count == 1 else ("2 images would", "2 pairs of")
-    with pytest.raises(InputError, match=f"{nouns[0]} be renamed.*{nouns[1]} identical images with different labels"):
+    with pytest.raises(InputError, match=f"{nouns[0]} be renamed.*{nouns[1]} identical images with different boxes"):
         quietly([one, two], tmp_path / "all", strict=True)

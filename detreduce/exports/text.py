@@ -19,7 +19,7 @@ def list_text(rows: Sequence[ImageRow]) -> bytes:
     selection.
     """
     kept = sorted((row.rank, row.record) for row in rows if row.rank is not None)
-    return "".join(list_line(absolute(record.path)) for _, record in kept).encode("utf-8", "surrogateescape")
+    return "".join(list_line(absolute(record.path)) for _, record in kept).encode()
 
 
 def csv_text(rows: Sequence[ImageRow], paths: Sequence[str] | None = None) -> bytes:

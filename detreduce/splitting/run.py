@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,15 +17,16 @@ from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.health.checks import images_by_class
 from detreduce.dataset.leaks import TRAIN, find_leaks
 from detreduce.dataset.records import DetectionDataset
-from detreduce.dataset.suggested_command import reduce_command
+from detreduce.dataset.suggested_command import inspect_command, reduce_command
 from detreduce.dataset.write import check_output, holds_out_as, write_split
 from detreduce.dataset.writing.links import LinkMode
 from detreduce.dataset.writing.staging import claimed_output
 from detreduce.display.listener import say
 from detreduce.duplicates.between import PartSearch
 from detreduce.duplicates.clusters import cluster_labels
+from detreduce.duplicates.result import warn_not_compared
 from detreduce.duplicates.search import draw_by_id, near_duplicates
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceWarning, InputError, name_first
 from detreduce.machine.regular_files import is_regular
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.splitting.stratify import assign_parts
@@ -121,6 +123,9 @@ def split_dataset(
         The output cannot be written. No partial output is left.
     """
     _check_source(dataset)
+    if dataset.problems:
+        text = f"Problems in the files of train: {name_first(dataset.problems, 1)}."
+        warnings.warn(f"{text} To list all: `{inspect_command(dataset)}`", DetreduceWarning, stacklevel=2)
     source, replaced, wanted = _plan(dataset, val, test)
     check_output(source, output, link=link, overwrite=overwrite, discard_changes=discard_changes)
     with claimed_output(Path(output)):
@@ -219,7 +224,9 @@ def _divide(
     first: dict[int, int] = {}
     pairs = [(row, first.setdefault(int(number), row)) for row, number in enumerate(numbers)]
     row_of = dataset.row_of
-    pairs += [(row_of[pair.copy], row_of[pair.kept]) for pair in near_duplicates(dataset, seed=seed, cache=cache).pairs]
+    found = near_duplicates(dataset, seed=seed, cache=cache)
+    warn_not_compared(found.problems)
+    pairs += [(row_of[pair.copy], row_of[pair.kept]) for pair in found.pairs]
     drawn = draw_by_id(dataset.image_ids, seed, "split")
     fixed = np.array([not record.trainable for record in dataset], np.bool_)
     present = csr_array((dataset.sparse_class_counts > 0).astype(np.int64))
@@ -227,6 +234,6 @@ def _divide(
     while True:
         clusters = cluster_labels(pairs, len(dataset))
         parts = assign_parts(clusters, present, sizes, drawn, fixed)
-        if not (found := search.pairs(parts)):
+        if not (more := search.pairs(parts)):
             return parts, int((np.bincount(clusters) > 1)[clusters].sum())
-        pairs += found
+        pairs += more

@@ -295,6 +295,13 @@ def test_a_name_with_a_line_end_is_refused_by_a_list(end: str) -> None:
     assert list_line("a b.jpg") == "a b.jpg\n"
 
 
+def test_a_name_that_is_not_utf_8_is_refused_by_a_list() -> None:
+    # ultralytics decodes the whole list as UTF-8
+    with pytest.raises(InputError, match="not UTF-8"):
+        list_line("ok/caf\udce9.jpg")
+    assert list_line("ok/café.jpg") == "ok/café.jpg\n"
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_name_with_a_line_end_is_written_only_where_no_list_is_needed(tmp_path: Path) -> None:
     picture(tmp_path / "set/a.png")

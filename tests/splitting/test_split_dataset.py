@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.duplicates import leakage_report, near_duplicates
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceWarning, InputError
 from detreduce.pages.write import write_selection_page
 from detreduce.selection import Selection
 from detreduce.splitting import split_dataset
@@ -250,3 +251,23 @@ def test_a_list_of_images_that_no_method_chose_is_not_called_damaged(yolo: Path,
     write_subset(dataset, dataset.image_ids[:5], tmp_path / "out")
     with pytest.raises(InputError, match="no method chose them"):
         Selection.load(tmp_path / "out" / "selection.json")
+
+
+def test_files_that_cannot_be_compared_or_read_are_named(yolo: Path, tmp_path: Path) -> None:
+    root = yolo.parent
+    (root / "images" / "train" / "clip0_05.png").write_bytes(b"no image")
+    (root / "labels" / "train" / "clip1_10.txt").write_text("cat here\n")
+    with pytest.warns(DetreduceWarning) as found:
+        split_dataset(load_dataset(yolo), tmp_path / "out", 0.2)
+    words = [str(warning.message) for warning in found]
+    assert any("cannot be decoded" in text and "clip0_05.png" in text for text in words)
+    assert any("Problems in the files of train" in text and "clip1_10.txt" in text for text in words)
+
+
+def test_a_list_that_ultralytics_cannot_read_is_not_written(yolo: Path, tmp_path: Path) -> None:
+    folder = yolo.parent / "images" / "train"
+    # `caf\xe9.png` in Latin-1
+    (folder / "clip0_00.png").rename(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png"))
+    with pytest.raises(InputError, match="not UTF-8"):
+        split_dataset(load_dataset(yolo), tmp_path / "out", 0.2)
+    assert not (tmp_path / "out").exists()

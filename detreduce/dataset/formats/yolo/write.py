@@ -109,7 +109,7 @@ def _write_lists(choice: Choice, placer: Placer) -> None:
     for split, split_source in source.splits.items():
         if split == choice.dataset.split:
             lines = [list_line(absolute(record.path)) for record in choice.chosen]
-            placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
+            placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode())
             entries[split] = [f"{split}.txt"]
         elif all(path.is_dir() for path in split_source.images):
             entries[split] = [str(absolute(path)) for path in split_source.images]
@@ -131,7 +131,7 @@ def _write_list_of_split(choice: Choice, split: str, placer: Placer) -> list[str
     if other is None:
         return []
     lines = [list_line(absolute(record.path)) for record in other]
-    placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
+    placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode())
     return [f"{split}.txt"]
 
 
@@ -185,7 +185,7 @@ def _make_entries(
         return [str(mirror(path)) for path in sources]
     name = _find_free_name(split, placer)
     content = "".join(list_line(f"./{mirror(record.path)}") for record in records)
-    placer.write(name, content.encode("utf-8", "surrogateescape"))
+    placer.write(name, content.encode())
     return [str(name)]
 
 

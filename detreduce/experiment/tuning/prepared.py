@@ -227,15 +227,17 @@ class PreparedTuning:
     def _check_failures(self, rung: StoredRung) -> None:
         """Raise DetreduceError if every training of a rung failed.
 
-        In this case, the recipes are not the cause. Therefore the failures are removed from ``tune.json``, and the next
-        run tries these trainings again.
+        In this case, the recipes are not the cause. Therefore the failures and the killed processes of these trainings
+        are removed from ``tune.json``, and the next run tries the trainings again.
         """
         failures = [failure for failure in self.stored.failures if failure.recipe in rung.recipes]
         if len({failure.recipe for failure in failures}) < len(rung.recipes):
             return
         with self.ledger.exclusive(DECIDING, lambda: None):
-            kept = [failure for failure in self.stored.failures if failure not in failures]
-            write_tuning(self.ledger, self.stored.model_copy(update={"failures": kept}))
+            stored, keys = self.stored, {cell.key for cell in self._rung(rung).cells}
+            kept = [failure for failure in stored.failures if failure not in failures]
+            killed = [key for key in stored.killed if key not in keys]
+            write_tuning(self.ledger, stored.model_copy(update={"failures": kept, "killed": killed}))
         reasons = "; ".join(dict.fromkeys(failure.reason for failure in failures))
         raise DetreduceError(
             f"Every training of the rung failed: {reasons}. Correct the cause, and run the same command again."

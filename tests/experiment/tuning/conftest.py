@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +44,7 @@ class Trainer:
     """Trains nothing.
 
     `calls` are the arguments of each call; `interrupt_at` is the number of the call that stops. 100 images cost `wh`,
-    and `of_test` times as much if test measures. `errors` are raised by batch, and `pause` is the time of a training.
+    and `of_test` times as much if test measures. `errors` are raised by batch, and `during` is called during a training.
     """
 
     make_record: Callable[..., TrainingRecord]
@@ -54,7 +53,7 @@ class Trainer:
     wh: float = 1.0
     of_test: float = 1.0
     errors: dict[int, BaseException] = field(default_factory=dict)
-    pause: float = 0.0
+    during: Callable[[], None] = lambda: None
 
     def __call__(self, data: Any, *, output: Path, seed: int, model: Any, **arguments: Any) -> TrainingRecord:
         self.calls.append({"seed": seed, **arguments})
@@ -62,7 +61,7 @@ class Trainer:
             raise KeyboardInterrupt
         if arguments["batch"] in self.errors:
             raise self.errors[arguments["batch"]]
-        time.sleep(self.pause)
+        self.during()
         seen = arguments["images_per_epoch"] * arguments["epochs"]
         # seeds differ by a little, so that comparisons have a spread
         accuracy = MAP[arguments["batch"]] + 0.001 * seed * arguments["batch"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -14,9 +16,11 @@ import pytest
 import detreduce as dr
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment import run as run_module
+from detreduce.experiment.cells import Cell
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.tuning.prices import Budget, spent_by
 from detreduce.experiment.tuning.result import TuningResult
+from detreduce.experiment.tuning.trainings import Account
 from detreduce.training.planned_flops import PlannedNetwork, Speed
 from detreduce.training.recipes.reading import read_recipe
 
@@ -148,12 +152,29 @@ def test_processes_share_one_budget(
     trainer.interrupt_at = len(trainer.calls) + 1
     with pytest.raises(KeyboardInterrupt):
         tuned(data, tmp_path / "t", budget_tflops=0.003 * 4 * 120)
-    trainer.interrupt_at, trainer.pause = 0, 0.3
+    both, started, third, asked = Barrier(2), count(1), Event(), Event()
+    allows = Account.allows
+
+    def during() -> None:
+        if (number := next(started)) <= 2:
+            both.wait(60)
+        elif number == 3:
+            # the training goes on until the other thread has asked whether a fourth training may start
+            third.set()
+            asked.wait(20)
+
+    def ask(self: Account, wanted: Sequence[Cell], running: Sequence[Cell]) -> bool:
+        if third.is_set():
+            asked.set()
+        return allows(self, wanted, running)
+
+    monkeypatch.setattr(Account, "allows", ask)
+    trainer.interrupt_at, trainer.during = 0, during
     monkeypatch.setattr(PlannedNetwork, "speed", lambda *_, **__: Speed(60 * cost / 0.36, cost / 0.36))
     budget = {"budget_tflops": None, unit: 3.3 * cost, "say": said.append}
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda _: tuned(data, tmp_path / "t", **budget), range(2)))
-    assert len(Ledger(tmp_path / "t")) == 3
+    assert len(Ledger(tmp_path / "t")) == 3 and asked.is_set()
     assert all(result.spent <= result.budget and result.kind == "unfinished" for result in results)
     assert any("does not allow the next training" in line for line in said)
 
@@ -186,6 +207,22 @@ def test_if_every_recipe_fails_the_cause_is_elsewhere(data: Path, tmp_path: Path
     with pytest.raises(DetreduceError, match="Every training of the rung failed: RuntimeError: no driver"):
         tuned(data, tmp_path / "t")
     trainer.errors = {}
+    assert tuned(data, tmp_path / "t").kind == "better"
+
+
+def test_if_every_process_is_killed_twice_the_next_run_tries_again(data: Path, tmp_path: Path, trainer: Any) -> None:
+    trainer.interrupt_at = 1
+    with pytest.raises(KeyboardInterrupt):
+        tuned(data, tmp_path / "t")
+    keys = [cell["key"] for cell in json.loads((tmp_path / "t" / "plan.json").read_text())]
+    tune_file = tmp_path / "t" / "tune.json"
+    # a killed process cannot remove its files
+    for key in keys:
+        (tmp_path / "t" / "unfinished" / key).mkdir(parents=True)
+    tune_file.write_text(json.dumps({**json.loads(tune_file.read_text()), "killed": [*keys, "other"]}))
+    with pytest.raises(DetreduceError, match="killed twice"):
+        tuned(data, tmp_path / "t")
+    assert len(trainer.calls) == 1 and json.loads(tune_file.read_text())["killed"] == ["other"]
     assert tuned(data, tmp_path / "t").kind == "better"
 
 

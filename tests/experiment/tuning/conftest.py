@@ -44,7 +44,7 @@ class Trainer:
     """Trains nothing.
 
     `calls` are the arguments of each call; `interrupt_at` is the number of the call that stops. 100 images cost `wh`,
-    and `of_test` times as much if test measures. `errors` are raised by batch, and `during` is called during a training.
+    and `of_test` times as much if test measures. `errors` are raised by batch, and `during` runs in each training.
     """
 
     make_record: Callable[..., TrainingRecord]

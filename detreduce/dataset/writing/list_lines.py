@@ -18,6 +18,6 @@ def list_line(path: object) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise InputError(
-            f"{text!r} is a name that is not UTF-8, so ultralytics cannot read a list that contains it. Rename the file."
+            f"{text!r} is a name that is not UTF-8, so ultralytics cannot read a list with it. Rename the file."
         ) from None
     return f"{text}\n"

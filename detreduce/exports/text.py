@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 
 from detreduce.dataset.listing import absolute
-from detreduce.dataset.writing.list_lines import list_line
+from detreduce.dataset.writing.list_lines import utf8_line
 from detreduce.display.spreadsheet import spreadsheet_cell
 from detreduce.exports.rows import ImageRow
 
@@ -19,7 +19,7 @@ def list_text(rows: Sequence[ImageRow]) -> bytes:
     selection.
     """
     kept = sorted((row.rank, row.record) for row in rows if row.rank is not None)
-    return "".join(list_line(absolute(record.path)) for _, record in kept).encode()
+    return "".join(utf8_line(absolute(record.path)) for _, record in kept).encode()
 
 
 def csv_text(rows: Sequence[ImageRow], paths: Sequence[str] | None = None) -> bytes:

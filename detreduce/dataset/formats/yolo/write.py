@@ -27,7 +27,7 @@ from detreduce.dataset.suggested_command import split_command
 from detreduce.dataset.writing.choice import Choice, readable_records
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML
 from detreduce.dataset.writing.links import Placer
-from detreduce.dataset.writing.list_lines import list_line
+from detreduce.dataset.writing.list_lines import utf8_line
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
 from detreduce.machine.regular_files import LISTS, YAMLS, is_regular, read_regular
@@ -108,7 +108,7 @@ def _write_lists(choice: Choice, placer: Placer) -> None:
     entries: dict[str, list[str]] = {}
     for split, split_source in source.splits.items():
         if split == choice.dataset.split:
-            lines = [list_line(absolute(record.path)) for record in choice.chosen]
+            lines = [utf8_line(absolute(record.path)) for record in choice.chosen]
             placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode())
             entries[split] = [f"{split}.txt"]
         elif all(path.is_dir() for path in split_source.images):
@@ -130,7 +130,7 @@ def _write_list_of_split(choice: Choice, split: str, placer: Placer) -> list[str
     other = choice.load_other(split)
     if other is None:
         return []
-    lines = [list_line(absolute(record.path)) for record in other]
+    lines = [utf8_line(absolute(record.path)) for record in other]
     placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode())
     return [f"{split}.txt"]
 
@@ -184,7 +184,7 @@ def _make_entries(
             placer.write(mirror(path), b"".join(line for _, line in lines))
         return [str(mirror(path)) for path in sources]
     name = _find_free_name(split, placer)
-    content = "".join(list_line(f"./{mirror(record.path)}") for record in records)
+    content = "".join(utf8_line(f"./{mirror(record.path)}") for record in records)
     placer.write(name, content.encode())
     return [str(name)]
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from detreduce.errors import nearest_name
+from detreduce.machine.regular_files import is_regular
 
 
 def suggest_path(path: str | Path, folders: Sequence[Path] = (), suffixes: Collection[str] = ()) -> str:
@@ -21,10 +22,17 @@ def suggest_path(path: str | Path, folders: Sequence[Path] = (), suffixes: Colle
     starts = [Path(missing.anchor)] if missing.is_absolute() else folders or [Path()]
     for folder in starts:
         if (found := _correct_path(folder, missing.parts, suffixes)) is not None and (
-            not suffixes or (Path(*found).suffix in suffixes and folder.joinpath(*found).is_file())
+            not suffixes or _is_file(folder.joinpath(*found), suffixes)
         ):
             return f" Did you mean {str(Path(*found))!r}?"
     return ""
+
+
+def _is_file(path: Path, suffixes: Collection[str]) -> bool:
+    """Return whether a path is a file with one of the suffixes. Return False if this cannot be found out."""
+    with contextlib.suppress(OSError):
+        return path.suffix in suffixes and is_regular(path)
+    return False
 
 
 def _correct_path(folder: Path, parts: Sequence[str], suffixes: Collection[str] = ()) -> tuple[str, ...] | None:

@@ -82,14 +82,14 @@ class Recipe(BaseModel):
     @classmethod
     def _is_free(cls, value: str | None) -> str | None:
         if value in (*CONTROLS, *BUILT_IN, RECIPE):
-            raise ValueError(f"{value!r} is the name of a control or of a method. Use another name")
+            raise ValueError(f"{shortened(value)} is the name of a control or of a method. Use another name")
         return value
 
     @field_validator("batch", "nbs", "imgsz", mode="before")
     @classmethod
     def _is_a_number(cls, value: Any) -> Any:
         if isinstance(value, bool):
-            raise ValueError(f"{value!r} is not a number")
+            raise ValueError(f"{shortened(value)} is not a number")
         return value
 
     @field_validator("progressive", "skip_learnt", mode="before")
@@ -102,7 +102,9 @@ class Recipe(BaseModel):
     def _count_or_share(cls, value: Any) -> Any:
         value = read_keep(value) if isinstance(value, str) else value
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise ValueError(f"{value!r} is not a number. Use a number of images, or a share such as 0.1 or 10%")
+            raise ValueError(
+                f"{shortened(value)} is not a number. Use a number of images, or a share such as 0.1 or 10%"
+            )
         if value is not None and not 0 < value < float("inf"):
             raise ValueError(f"{shortened(value)} is not above 0. Use a number of images, or a share such as 0.1")
         if value is not None and value > (LARGEST if isinstance(value, int) else LARGEST_SHARE):
@@ -120,7 +122,7 @@ class Recipe(BaseModel):
                 value = float(value)
         number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
         if not number and value not in (RESOLVED, SQRT):
-            raise ValueError(f"{value!r} is not {RESOLVED}, {SQRT} or a number above 0")
+            raise ValueError(f"{shortened(value)} is not {RESOLVED}, {SQRT} or a number above 0")
         return value
 
     @field_validator("freeze", mode="before")

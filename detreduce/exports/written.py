@@ -16,7 +16,7 @@ from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, FRAMES_TABLE
 from detreduce.errors import DetreduceWarning, InputError, name_first
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.regular_files import LISTS, is_regular, read_text
 from detreduce.selection.dataset import check_selection, describe_dataset
 from detreduce.selection.record import Selection
 
@@ -76,12 +76,14 @@ def written_images(folder: Path, selection: Selection, dataset: DetectionDataset
 
 def _suffixes(table: Path) -> _Suffixes:
     """Return the suffix of each image that was written for a frame, by the frame's video and number."""
-    text = table.read_bytes().decode("utf-8", "surrogateescape")
     try:
+        text = read_text(table, LISTS, errors="surrogateescape")
         return {
             (row["video"], int(row["frame"])): PurePosixPath(row["image"]).suffix
             for row in csv.DictReader(io.StringIO(text))
         }
+    except OSError as error:
+        raise InputError(f"{table} cannot be read: {error.strerror or error}.") from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
             f"{table}: this is not the table of frames that `detreduce reduce` writes. Run `detreduce reduce` again."

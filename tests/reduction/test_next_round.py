@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import detreduce as dr
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceWarning, InputError
 from detreduce.selection.dataset import check_selection
 
 IMAGES = 16
@@ -154,6 +154,13 @@ def test_wrong_input_is_one_sentence_and_writes_nothing(
         warnings.simplefilter("ignore")
         dr.next_round(pool, tmp_path / "out", **{"after": [labelled], "count": 1, **options})  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
+
+
+def test_an_output_as_a_round_has_no_problems(pool: Path, tmp_path: Path) -> None:
+    dr.reduce(pool, tmp_path / "round1", method="first", keep=2, page=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DetreduceWarning)
+        dr.next_round(pool, tmp_path / "round2", after=[tmp_path / "round1"], count=1, method="first", page=False)
 
 
 def test_an_output_never_lands_in_a_round(pool: Path, tmp_path: Path) -> None:

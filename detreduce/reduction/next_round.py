@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.dataset.formats.unlabelled.read import UnreadLabels
 from detreduce.dataset.identical_files import identical_files
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.load import load_dataset
@@ -322,7 +323,7 @@ class _Offered:
     others
         Ids of those images in `together` that come from the rounds.
     lost
-        Problems of the rounds: image files that are missing. No image can be compared with a missing file.
+        Problems of the rounds, such as missing image files. No image can be compared with a missing file.
     similar, repeated
         Ids of images of the pool. Those in `similar` are near-duplicates of an image of a round. Those in `repeated`
         are near-duplicates of another image of the pool.
@@ -362,7 +363,7 @@ class _Offered:
             if use and (record.frame is not None or is_regular(record.path))
         ]
         lost = {
-            **{str(problem): None for one in earlier for part in one.parts for problem in _missing(part)},
+            **{str(problem): None for one in earlier for part in one.parts for problem in _problems(part)},
             **{
                 f"{record.path}: the image is missing": None
                 for _, record in rest
@@ -396,26 +397,23 @@ class _Offered:
         )
 
 
-def _missing(dataset: DetectionDataset) -> list[Problem]:
-    """Return the problems about files that do not exist.
-
-    Other problems, such as a selection.json in a folder of images, change nothing of what `next` compares.
-    """
-    return [problem for problem in dataset.problems if not problem.file.exists()]
+def _problems(dataset: DetectionDataset) -> list[Problem]:
+    """Return the problems of a dataset, except labels that were not read, because `next` uses no labels."""
+    return [problem for problem in dataset.problems if not isinstance(problem, UnreadLabels)]
 
 
 def _warn_about_problems(offered: _Offered) -> None:
-    """Issue a warning about missing images of earlier rounds, and one about missing images of the pool."""
+    """Issue a warning about problems of earlier rounds, and one about problems of the pool."""
     if lost := offered.lost:
         warnings.warn(
-            f"Missing images of earlier rounds ({len(lost):,}): {name_first(lost)}. `next` cannot "
+            f"Problems of earlier rounds ({len(lost):,}): {name_first(lost)}. `next` cannot "
             "compare the pool with missing images, so it may offer them or their near-duplicates again.",
             DetreduceWarning,
             stacklevel=4,
         )
-    if problems := _missing(offered.together):
+    if problems := _problems(offered.together):
         warnings.warn(
-            f"Missing images of the pool ({len(problems):,}): {name_first(problems)}. `detreduce inspect` lists all.",
+            f"Problems of the pool ({len(problems):,}): {name_first(problems)}. `detreduce inspect` lists all.",
             DetreduceWarning,
             stacklevel=4,
         )

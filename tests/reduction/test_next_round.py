@@ -160,7 +160,10 @@ def test_an_output_as_a_round_has_no_problems(pool: Path, tmp_path: Path) -> Non
     dr.reduce(pool, tmp_path / "round1", method="first", keep=2, page=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error", DetreduceWarning)
-        dr.next_round(pool, tmp_path / "round2", after=[tmp_path / "round1"], count=1, method="first", page=False)
+        after = [tmp_path / "round1"]
+        for name in ("round2", "round3"):
+            dr.next_round(pool, tmp_path / name, after=after, count=2, method="srs", page=False)
+            after.append(tmp_path / name)
 
 
 def test_an_output_never_lands_in_a_round(pool: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from detreduce.dataset.checks import summarise
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.load import load_split
 from detreduce.dataset.reading.image_finder import path_in
-from detreduce.dataset.writing.list_lines import list_line
+from detreduce.dataset.writing.list_lines import list_line, utf8_line
 from detreduce.display.spreadsheet import spreadsheet_cell
 from detreduce.errors import InputError
 
@@ -298,8 +298,8 @@ def test_a_name_with_a_line_end_is_refused_by_a_list(end: str) -> None:
 def test_a_name_that_is_not_utf_8_is_refused_by_a_list() -> None:
     # ultralytics decodes the whole list as UTF-8
     with pytest.raises(InputError, match="not UTF-8"):
-        list_line("ok/caf\udce9.jpg")
-    assert list_line("ok/café.jpg") == "ok/café.jpg\n"
+        utf8_line("ok/caf\udce9.jpg")
+    assert utf8_line("ok/café.jpg") == "ok/café.jpg\n"
 
 
 @pytest.mark.filterwarnings("ignore")

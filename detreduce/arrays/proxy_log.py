@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.array_files import read_npz
-from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text
 from detreduce.machine.near_files import suggest_path
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.array_files import read_npz
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import is_regular
 
 FORMAT_VERSION = 2
 SUFFIX = ".npz"

@@ -90,7 +90,7 @@ def _starting(incomplete: str, offers: Iterable[tuple[str, str]]) -> Offers:
 
 def _files(shipped: str, incomplete: str, endings: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Yield the files in the folder `shipped` of detreduce, then the files and folders that match the typed path."""
-    from detreduce.dataset.finding import candidates
+    from detreduce.dataset.paths.finding import candidates
 
     found: dict[str, str] = {}
     for folder in candidates(f"{shipped}/x"):

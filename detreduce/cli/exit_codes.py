@@ -17,7 +17,7 @@ from detreduce.cli.help import Group
 from detreduce.cli.output import waiting
 from detreduce.cli.signals import ended_by_signals, received_signal
 from detreduce.cli.streams import forget_output, open_closed_streams
-from detreduce.dataset.output_name import free_name
+from detreduce.dataset.paths.output_name import free_name
 from detreduce.display.progress import tell
 from detreduce.display.terminal_text import ERROR, WARNING, visible_lines
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest

@@ -17,7 +17,7 @@ def open_ledger(path: Path, also: str = "") -> Ledger:
     Raise MissingFileError if the folder does not exist, and InputError if it is not a ledger. The text `also` is added
     to the end of the error message. It can name other arguments that the command accepts.
     """
-    from detreduce.dataset.finding import find
+    from detreduce.dataset.paths.finding import find
 
     # if the path exists, keep it as the user typed it
     place = path if path.exists() else find(path, what="ledger")

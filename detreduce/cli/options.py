@@ -55,7 +55,7 @@ Cache = Annotated[
 def _limit_pixels(context: typer.Context, value: int | None) -> int | None:
     """Apply the pixel limit until the command ends, and return `value` unchanged."""
     if value is not None:
-        from detreduce.machine.image_files import VARIABLE, check_limit
+        from detreduce.machine.untrusted.image_files import VARIABLE, check_limit
 
         _set_for_command(context, VARIABLE, str(check_limit(value)))
     return value
@@ -64,7 +64,7 @@ def _limit_pixels(context: typer.Context, value: int | None) -> int | None:
 def _refuse_outside(context: typer.Context, value: bool) -> bool:
     """If `value` is True, refuse files outside the dataset until the command ends. Return `value` unchanged."""
     if value:
-        from detreduce.dataset.outside import VARIABLE
+        from detreduce.dataset.paths.outside import VARIABLE
 
         _set_for_command(context, VARIABLE, "1")
     return value

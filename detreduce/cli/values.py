@@ -78,7 +78,7 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = (), example: s
     """
     import yaml
 
-    from detreduce.machine.documents import load_yaml
+    from detreduce.machine.untrusted.documents import load_yaml
 
     found: dict[str, Any] = {}
     for text in texts:
@@ -115,9 +115,9 @@ def read_categories(text: str) -> Any:
         return text
     import yaml
 
-    from detreduce.dataset.finding import find
-    from detreduce.machine.documents import load_yaml
-    from detreduce.machine.regular_files import YAMLS, read_text
+    from detreduce.dataset.paths.finding import find
+    from detreduce.machine.untrusted.documents import load_yaml
+    from detreduce.machine.untrusted.regular_files import YAMLS, read_text
 
     file = find(text, what="YAML file of category rules")
     try:

@@ -22,7 +22,7 @@ from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.claims import claimed
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 
 VERSION = 4  # part of the cache key; increase it whenever the same parameters give other pixels or labels
 

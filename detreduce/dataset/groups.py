@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from detreduce.dataset.records import ImageRecord
 from detreduce.errors import InputError
-from detreduce.machine.documents import parse_json
+from detreduce.machine.untrusted.documents import parse_json
 
 FOLDER = "folder"
 SECONDS, NAMES_PER_SECOND = 20, 10_000

@@ -11,10 +11,10 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from detreduce.dataset.file_names import check_file_names, names_as_utf8
 from detreduce.dataset.formats.registry import all_formats, get_format
-from detreduce.dataset.listing import absolute
-from detreduce.dataset.outside import check_outside
+from detreduce.dataset.paths.file_names import check_file_names, names_as_utf8
+from detreduce.dataset.paths.listing import absolute
+from detreduce.dataset.paths.outside import check_outside
 from detreduce.dataset.reading.annotation_kinds import kind_of_file
 from detreduce.dataset.reading.description import Description, read_description
 from detreduce.dataset.reading.loaded_files import LoadedFiles
@@ -23,7 +23,7 @@ from detreduce.dataset.splits import MissingSplitError, canonical_split, choose_
 from detreduce.display.progress import step
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
 from detreduce.machine.near_files import suggest_path
-from detreduce.machine.regular_files import is_regular, watched_reads
+from detreduce.machine.untrusted.regular_files import is_regular, watched_reads
 from detreduce.ultralytics_bridge.config_folder import nearest_dataset, shipped_dataset
 
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})

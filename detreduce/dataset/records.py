@@ -18,7 +18,7 @@ from detreduce.arrays.class_counts import boxes_of_classes, boxes_of_images, cou
 from detreduce.dataset.box_sizes import inside_sides, relative_sizes
 from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.source import Source, SplitSource
-from detreduce.machine.image_files import opened_image
+from detreduce.machine.untrusted.image_files import opened_image
 from detreduce.ultralytics_bridge.shown_size import shown_size
 from detreduce.videos.paths import VideoFrame
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from detreduce.dataset.output_name import output_name
+from detreduce.dataset.paths.output_name import output_name
 from detreduce.dataset.records import DetectionDataset
 
 

@@ -13,9 +13,9 @@ from detreduce.dataset.formats.format import Write
 from detreduce.dataset.formats.registry import all_formats, get_format
 from detreduce.dataset.formats.yolo.convert import convert_to_yolo
 from detreduce.dataset.formats.yolo.write import write_yolo
-from detreduce.dataset.listing import absolute
 from detreduce.dataset.load import load_dataset, load_split
-from detreduce.dataset.outside import outside_notice
+from detreduce.dataset.paths.listing import absolute
+from detreduce.dataset.paths.outside import outside_notice
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.suggested_command import reduce_command
 from detreduce.dataset.writing.apart import check_apart_from

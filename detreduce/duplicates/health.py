@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.dataset.checks import check_images, load_all_splits
 from detreduce.dataset.health.checks import BY_FILES, SHARED
+from detreduce.dataset.health.counts import check_images, load_all_splits
 from detreduce.dataset.health.finding import Finding, worst_first
+from detreduce.dataset.health.leaks import TRAIN
 from detreduce.dataset.health.redundancy import Redundancy, measure_redundancy
 from detreduce.dataset.health.shared_images import shared_advice
-from detreduce.dataset.leaks import TRAIN
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.duplicates.clusters import cluster_labels
 from detreduce.duplicates.leakage import LeakageReport, leakage_report

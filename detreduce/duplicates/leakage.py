@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.identical_files import identical_files
+from detreduce.dataset.health.identical_files import identical_files
 from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.dataset.splits import CANONICAL

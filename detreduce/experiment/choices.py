@@ -17,7 +17,7 @@ from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.ledger.ledger import SELECTIONS, Ledger
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.machine.hashes import json_hash
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.steps import Reduction, Source

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from detreduce.dataset.finding import find, locate_dataset
 from detreduce.dataset.load import YAML_SUFFIXES
-from detreduce.dataset.output_name import output_name
-from detreduce.dataset.path_variables import expand
+from detreduce.dataset.paths.finding import find, locate_dataset
+from detreduce.dataset.paths.output_name import output_name
+from detreduce.dataset.paths.path_variables import expand
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.sections import (
     EnergyConfig,
@@ -23,9 +23,9 @@ from detreduce.experiment.sections import (
     ReduceConfig,
     TrainConfig,
 )
-from detreduce.machine.documents import load_yaml
-from detreduce.machine.faults import describe_fault
-from detreduce.machine.regular_files import YAMLS, is_regular, read_text
+from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.faults import describe_fault
+from detreduce.machine.untrusted.regular_files import YAMLS, is_regular, read_text
 from detreduce.selection.sections import IMAGE_LISTS, MethodConfig, Section
 from detreduce.training.recipes.reading import read_images, with_files
 from detreduce.training.recipes.recipe import Recipe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter, ValidationError
 
-from detreduce.dataset.problem_counts import ProblemCounts
+from detreduce.dataset.health.problem_counts import ProblemCounts
 from detreduce.experiment.ledger.ledger import Ledger
 
 PROBLEMS_FILE = "problems.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from detreduce.dataset.categories import assign_categories
-from detreduce.dataset.checks import load_all_splits
+from detreduce.dataset.health.counts import load_all_splits
 from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.suggested_command import inspect_command, split_command

@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from detreduce.dataset.leaks import refuse_leaks
-from detreduce.dataset.problem_counts import ProblemCounts
+from detreduce.dataset.health.leaks import refuse_leaks
+from detreduce.dataset.health.problem_counts import ProblemCounts
 from detreduce.display.listener import Listener, listening, say
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError

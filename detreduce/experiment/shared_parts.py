@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.checks import load_all_splits
-from detreduce.dataset.leaks import Leaks, find_leaks
-from detreduce.dataset.problem_counts import ProblemCounts, count_problems
+from detreduce.dataset.health.counts import load_all_splits
+from detreduce.dataset.health.leaks import Leaks, find_leaks
+from detreduce.dataset.health.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.listener import say
 from detreduce.errors import InputError

@@ -25,9 +25,9 @@ from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
 from detreduce.features.proxy.dynamics import needs_neighbours
 from detreduce.features.request import Extraction, TensorProxyExtraction
 from detreduce.features.table import FeatureTable
-from detreduce.machine.checked_json import check_value, read_checked
 from detreduce.machine.hashes import file_hash, json_hash
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.checked_json import check_value, read_checked
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.steps import Source, extract, image_vectors

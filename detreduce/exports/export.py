@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import get_args
 
 from detreduce.arrays.predictions import Predictions
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link, require_images
@@ -23,8 +23,8 @@ from detreduce.exports.rows import ImageRow, image_places, image_rows
 from detreduce.exports.tasks import IMAGES as TASK_IMAGES
 from detreduce.exports.tasks import TASK_FORMS, Guesses, flat, in_rank_order, task_files
 from detreduce.exports.text import csv_text, list_text
-from detreduce.selection.dataset import check_selection
 from detreduce.selection.record import Selection
+from detreduce.selection.saved.dataset import check_selection
 from detreduce.vocabulary.option_values import ExportForm
 
 FORMS: tuple[ExportForm, ...] = get_args(ExportForm)

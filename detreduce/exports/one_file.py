@@ -12,9 +12,9 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.writing.apart import check_file_apart
 from detreduce.dataset.writing.manifest import is_in_output
 from detreduce.errors import InputError
-from detreduce.machine.documents import parse_json
 from detreduce.machine.files import refuse_special, write_atomically
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import RECORDS, read_regular
 
 
 def check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> None:

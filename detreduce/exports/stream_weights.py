@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.listing import absolute
 from detreduce.dataset.load import load_dataset
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import check_repeated_list, write_repeated_list
 from detreduce.errors import InputError, nearest

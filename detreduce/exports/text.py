@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.writing.list_lines import utf8_line
 from detreduce.display.spreadsheet import spreadsheet_cell
 from detreduce.exports.rows import ImageRow

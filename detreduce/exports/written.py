@@ -16,9 +16,9 @@ from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, FRAMES_TABLE
 from detreduce.errors import DetreduceWarning, InputError, name_first
-from detreduce.machine.regular_files import LISTS, is_regular, read_text
-from detreduce.selection.dataset import check_selection, describe_dataset
+from detreduce.machine.untrusted.regular_files import LISTS, is_regular, read_text
 from detreduce.selection.record import Selection
+from detreduce.selection.saved.dataset import check_selection, describe_dataset
 
 _Suffixes = Mapping[tuple[str, int], str]
 

@@ -22,9 +22,9 @@ from detreduce.images.decode import why_unreadable
 from detreduce.images.job import ImageVectors
 from detreduce.images.store import DigestMemo, VectorStore
 from detreduce.machine.cache_folder import cache_folder
-from detreduce.machine.documents import parse_json
 from detreduce.machine.hashes import Digest, file_hash
-from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import RECORDS, is_regular, read_regular
 
 _BLOCKS = ("image", "objects", "annotations")
 # those parts of a store's key that must have the same values in the selection

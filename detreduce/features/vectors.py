@@ -18,9 +18,9 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.array_files import read_npy
 from detreduce.machine.near_files import suggest_path
-from detreduce.machine.regular_files import is_regular, open_regular
+from detreduce.machine.untrusted.array_files import read_npy
+from detreduce.machine.untrusted.regular_files import is_regular, open_regular
 
 
 def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:

@@ -18,10 +18,10 @@ import cv2
 from detreduce.errors import ImageReadError
 from detreduce.images.decode import RGB, Preprocess, decode_framed
 from detreduce.images.frame import Frame
-from detreduce.machine.decoder_messages import quiet_decoders
 from detreduce.machine.hashes import Digest, content_digest
 from detreduce.machine.processors import processors
-from detreduce.machine.regular_files import IMAGES, read_regular
+from detreduce.machine.untrusted.decoder_messages import quiet_decoders
+from detreduce.machine.untrusted.regular_files import IMAGES, read_regular
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from detreduce.errors import ImageReadError
 from detreduce.images.frame import WHOLE, Frame, reduced_frame
-from detreduce.machine.decoder_messages import quiet_decoders
-from detreduce.machine.image_files import check_pixels, decoding, opened_image
-from detreduce.machine.regular_files import IMAGES, read_regular
+from detreduce.machine.untrusted.decoder_messages import quiet_decoders
+from detreduce.machine.untrusted.image_files import check_pixels, decoding, opened_image
+from detreduce.machine.untrusted.regular_files import IMAGES, read_regular
 from detreduce.videos.reader import read_frame
 
 if TYPE_CHECKING:

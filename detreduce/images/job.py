@@ -15,7 +15,7 @@ from typing import Any, Generic
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.jpeg import confirmed_damage
+from detreduce.dataset.health.jpeg import confirmed_damage
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, DetreduceWarning, ImageReadError, name_first
 from detreduce.images.batches import Known, ReadImage, T, read_ahead, read_image

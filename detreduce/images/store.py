@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import DetreduceError, DetreduceWarning
-from detreduce.machine.array_files import read_npz
-from detreduce.machine.documents import parse_json
 from detreduce.machine.files import remove_partial, write_atomically
 from detreduce.machine.hashes import Digest, content_digest, file_hash
-from detreduce.machine.regular_files import IMAGES, RECORDS, read_regular
+from detreduce.machine.untrusted.array_files import read_npz
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import IMAGES, RECORDS, read_regular
 from detreduce.videos.paths import VIDEO_SUFFIXES, video_of
 
 DIGEST_BYTES = 32

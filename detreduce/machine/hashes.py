@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from detreduce.machine.regular_files import open_regular
+from detreduce.machine.untrusted.regular_files import open_regular
 
 Digest = bytes
 """A SHA-256 hash as 32 raw bytes."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from detreduce.errors import nearest_name
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 
 
 def suggest_path(path: str | Path, folders: Sequence[Path] = (), suffixes: Collection[str] = ()) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from detreduce.arrays.class_counts import boxes_of_classes
-from detreduce.dataset.checks import DatasetSummary
 from detreduce.dataset.health.advice import Advice
+from detreduce.dataset.health.counts import DatasetSummary
 from detreduce.dataset.health.finding import VERDICTS, Finding, in_words
+from detreduce.dataset.health.leaks import Leaks
 from detreduce.dataset.health.statistics import (
     PER_IMAGE,
     SIDES,
@@ -25,8 +26,7 @@ from detreduce.dataset.health.statistics import (
     size_counts,
     together,
 )
-from detreduce.dataset.leaks import Leaks
-from detreduce.dataset.output_name import dataset_name
+from detreduce.dataset.paths.output_name import dataset_name
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.display.progress import step
 from detreduce.duplicates.health import ImageCheck
@@ -34,10 +34,10 @@ from detreduce.duplicates.leakage import LeakedImage
 from detreduce.duplicates.result import pair_to_dict
 from detreduce.machine.files import write_atomically
 from detreduce.pages.class_colours import looks_of, name_classes_apart
-from detreduce.pages.duplicate_pairs import pair_in_words
 from detreduce.pages.environment import make_environment, part
 from detreduce.pages.own_file import HEALTH_PAGE, check_target, dataset_mark, page_of_dataset
 from detreduce.pages.pictures import Album
+from detreduce.pages.selection.duplicate_pairs import pair_in_words
 
 PAIRS, PROBLEMS, CLASSES, FOLDED = 12, 100, 20, 400
 """The maximum number of pairs of each kind, of problems, of classes shown at first, and of classes in total."""

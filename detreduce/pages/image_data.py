@@ -19,7 +19,7 @@ from detreduce.display.terminal_text import visible
 from detreduce.pages.feature_map import FeatureMap
 from detreduce.pages.image_labels import ImageLabels
 from detreduce.pages.pictures import Album
-from detreduce.pages.selection_view import SelectionView
+from detreduce.pages.selection.view import SelectionView
 
 STEPS = 4000
 """The number of positions along each axis of a map."""

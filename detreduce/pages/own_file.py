@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detreduce.errors import InputError
 from detreduce.machine.files import writing
-from detreduce.machine.regular_files import is_regular, open_regular
+from detreduce.machine.untrusted.regular_files import is_regular, open_regular
 
 HEALTH_PAGE = "health.html"
 MARK = b'<meta name="generator" content="detreduce '

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from detreduce.dataset.finding import locate_dataset
 from detreduce.dataset.load import load_dataset
+from detreduce.dataset.paths.finding import locate_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.writing.dataset_yaml import SELECTION_FILE
 from detreduce.dataset.writing.manifest import record_file
 from detreduce.errors import DetreduceError, MissingFileError
 from detreduce.machine.files import write_atomically
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.pages.own_file import check_target
-from detreduce.pages.selection_page import SELECTION_PAGE, PageSource, selection_page
-from detreduce.selection.dataset import check_dataset, find_dataset
+from detreduce.pages.selection.page import SELECTION_PAGE, PageSource, selection_page
 from detreduce.selection.explanation import find_features
 from detreduce.selection.record import Selection
+from detreduce.selection.saved.dataset import check_dataset, find_dataset
 
 
 def write_selection_page(

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detreduce.dataset.checks import load_all_splits
+from detreduce.dataset.health.counts import load_all_splits
 from detreduce.dataset.load import load_any_split
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.errors import InputError
-from detreduce.machine.regular_files import is_regular, open_regular
-from detreduce.selection.dataset import find_dataset
+from detreduce.machine.untrusted.regular_files import is_regular, open_regular
 from detreduce.selection.record import Selection
+from detreduce.selection.saved.dataset import find_dataset
 
 _MARK, _START = b'"detreduce_selection"', 400
 """A selection.json contains this key within this number of bytes from its start."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from detreduce.dataset.formats.unlabelled.read import UnreadLabels
-from detreduce.dataset.identical_files import identical_files
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.health.identical_files import identical_files
 from detreduce.dataset.load import load_dataset
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem
 from detreduce.dataset.write import check_output, write_subset
@@ -25,16 +25,16 @@ from detreduce.duplicates.search import THRESHOLD, check_threshold, near_duplica
 from detreduce.errors import DetreduceWarning, InputError, name_first
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.features.table import FeatureTable
-from detreduce.machine.regular_files import is_regular
-from detreduce.pages.selection_page import SELECTION_PAGE, PageSource, selection_page
+from detreduce.machine.untrusted.regular_files import is_regular
+from detreduce.pages.selection.page import SELECTION_PAGE, PageSource, selection_page
 from detreduce.reduction.auto import advise
 from detreduce.reduction.earlier import Earlier, load_earlier
 from detreduce.reduction.request import Output
 from detreduce.reduction.steps import extract
 from detreduce.selection.choose import check_labels, choose, needs_extraction
-from detreduce.selection.dataset import describe_dataset
 from detreduce.selection.record import Selection, count_kept_twice
 from detreduce.selection.request import CompositionRequest, SelectionRequest
+from detreduce.selection.saved.dataset import describe_dataset
 from detreduce.vocabulary.option_values import AUTO
 
 WEIGHTS = "yolo:"

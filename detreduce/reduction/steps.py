@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.dataset.checks import load_all_splits, problems_of_splits
 from detreduce.dataset.groups import assign_groups
+from detreduce.dataset.health.counts import load_all_splits, problems_of_splits
+from detreduce.dataset.health.leaks import TRAIN, find_leaks
+from detreduce.dataset.health.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.joined_classes import join_classes
-from detreduce.dataset.leaks import TRAIN, find_leaks
-from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.dataset.suggested_command import split_command
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
@@ -29,7 +29,7 @@ from detreduce.features.extract import extract_features
 from detreduce.features.request import Extraction
 from detreduce.features.table import FeatureTable
 from detreduce.images.alongside import Alongside
-from detreduce.pages.selection_page import SELECTION_PAGE, PageSource, selection_page
+from detreduce.pages.selection.page import SELECTION_PAGE, PageSource, selection_page
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.request import Output, ReductionRequest, has_videos

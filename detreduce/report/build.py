@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.arrays.class_counts import boxes_of_classes
-from detreduce.dataset.finding import locate_dataset
 from detreduce.dataset.load import load_dataset
+from detreduce.dataset.paths.finding import locate_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError, MissingFileError
-from detreduce.experiment.conclusion import Conclusion, conclude, ranked_subsets
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.ledger.unfinished import check_started, run_command, unfinished_in_words
-from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
+from detreduce.experiment.results.conclusion import Conclusion, conclude, ranked_subsets
+from detreduce.experiment.results.outcome import Outcome, energy_provenance, outcome_of
 from detreduce.experiment.searches.dropped_leaks import without_dropped
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.features.table import FeatureTable
 from detreduce.machine.files import write_atomically
 from detreduce.pages.class_colours import Looks, looks_of
-from detreduce.pages.duplicate_pairs import PAIRS_SHOWN, pair_in_words
 from detreduce.pages.feature_map import FeatureMap, feature_map_of
 from detreduce.pages.own_file import check_target
 from detreduce.pages.pictures import CAPACITY, Album
-from detreduce.pages.selection_view import view_selection
+from detreduce.pages.selection.duplicate_pairs import PAIRS_SHOWN, pair_in_words
+from detreduce.pages.selection.view import view_selection
 from detreduce.report.charts import result_charts
 from detreduce.report.config import read_config
 from detreduce.report.facts import config_text, facts_of
@@ -35,9 +35,9 @@ from detreduce.report.first_screen import first_screen
 from detreduce.report.headline import headline
 from detreduce.report.page import render
 from detreduce.report.shown_cells import ShownSelection, read_selection, shown_cells
-from detreduce.selection.dataset import check_selection
 from detreduce.selection.explanation import find_features
 from detreduce.selection.record import Selection
+from detreduce.selection.saved.dataset import check_selection
 from detreduce.training.energy import carbon_intensity
 from detreduce.vocabulary.keeps import keep_key
 from detreduce.vocabulary.option_values import SELECTIONS_SHOWN

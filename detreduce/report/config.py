@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.machine.documents import load_yaml
-from detreduce.machine.regular_files import YAMLS, read_text
+from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.regular_files import YAMLS, read_text
 
 
 def read_config(ledger: Ledger) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detreduce.experiment.conclusion import OPEN, UNKNOWN, Conclusion, is_cleaned
-from detreduce.experiment.outcome import Outcome
-from detreduce.machine.regular_files import is_regular
-from detreduce.pages.selection_view import ON_A_SHEET
+from detreduce.experiment.results.conclusion import OPEN, UNKNOWN, Conclusion, is_cleaned
+from detreduce.experiment.results.outcome import Outcome
+from detreduce.machine.untrusted.regular_files import is_regular
+from detreduce.pages.selection.view import ON_A_SHEET
 from detreduce.report.cards import Card, Chip, cards_of, chip_of
 from detreduce.report.charts import FirstChart, first_chart
 from detreduce.report.shown_cells import ShownSelection

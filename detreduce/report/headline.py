@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from detreduce.display.numbers import fixed, fixed_with_spread, less_or_more
-from detreduce.experiment.conclusion import is_cleaned, too_wide
-from detreduce.experiment.outcome import Outcome
-from detreduce.experiment.recipe_advice import advise_recipes
+from detreduce.experiment.results.conclusion import is_cleaned, too_wide
+from detreduce.experiment.results.outcome import Outcome
+from detreduce.experiment.results.recipe_advice import advise_recipes
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES
 from detreduce.vocabulary.keeps import keep_in_words, keep_key

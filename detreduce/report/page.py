@@ -13,9 +13,9 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from detreduce.display.terminal_text import visible_lines
-from detreduce.experiment.outcome import Outcome
-from detreduce.experiment.result_table import DifferenceCell, ResultCell, ResultRow, ResultTable
-from detreduce.experiment.robustness import ROBUSTNESS_EXPLAINED
+from detreduce.experiment.results.outcome import Outcome
+from detreduce.experiment.results.result_table import DifferenceCell, ResultCell, ResultRow, ResultTable
+from detreduce.experiment.results.robustness import ROBUSTNESS_EXPLAINED
 from detreduce.pages.environment import make_environment, part
 from detreduce.pages.image_data import pack_images
 from detreduce.pages.image_labels import image_labels

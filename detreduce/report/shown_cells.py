@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.pages.selection_view import SelectionView
+from detreduce.pages.selection.view import SelectionView
 from detreduce.selection.record import Selection
 from detreduce.vocabulary.controls import is_on_all
 from detreduce.vocabulary.keeps import keep_key

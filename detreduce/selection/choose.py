@@ -25,10 +25,10 @@ from detreduce.machine.hashes import content_digest
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reducers.engine.groups import make_groups
 from detreduce.selection.composition import Composition, compose
-from detreduce.selection.dataset import describe_dataset
 from detreduce.selection.record import Selection, count_kept_twice
 from detreduce.selection.request import ClassFloor, CompositionRequest, SelectionRequest
 from detreduce.selection.row_categories import categories_of_rows, is_rule
+from detreduce.selection.saved.dataset import describe_dataset
 from detreduce.version import __version__
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.identical_files import identical_files
+from detreduce.dataset.health.identical_files import identical_files
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.display.progress import step
 from detreduce.duplicates.result import Duplicates, pair_to_dict, warn_not_compared

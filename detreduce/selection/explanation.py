@@ -22,9 +22,9 @@ from detreduce.features.pixels.image_block import kept_precision
 from detreduce.features.stored import stored_features
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.machine.cache_folder import cache_folder
-from detreduce.selection.dataset import check_selection, find_dataset
 from detreduce.selection.named_images import find_image
 from detreduce.selection.record import Selection
+from detreduce.selection.saved.dataset import check_selection, find_dataset
 
 _ROWS = 4096
 BACKBONE = "efficientnet-lite0"

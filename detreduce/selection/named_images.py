@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.reading.text_lines import text_lines
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import DetreduceWarning, InputError, MissingFileError, nearest
 from detreduce.features.table import FeatureTable
 from detreduce.machine.near_files import suggest_path
-from detreduce.machine.regular_files import LISTS, read_regular
+from detreduce.machine.untrusted.regular_files import LISTS, read_regular
 from detreduce.selection.request import CompositionRequest
 
 IntArray = npt.NDArray[np.int64]

@@ -14,9 +14,9 @@ from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
 from detreduce.machine.files import write_atomically
 from detreduce.reducers.engine.budget import resolve_keep
-from detreduce.selection.data import SelectionData
-from detreduce.selection.dataset import check_selection
-from detreduce.selection.file import read_selection, selection_to_json
+from detreduce.selection.saved.data import SelectionData
+from detreduce.selection.saved.dataset import check_selection
+from detreduce.selection.saved.file import read_selection, selection_to_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ from detreduce.dataset.views.frames import id_column, text_column
 from detreduce.dataset.views.notebook import contact_sheet
 from detreduce.display.html import block, facts, table
 from detreduce.errors import DetreduceError
-from detreduce.selection.data import SelectionData
-from detreduce.selection.dataset import check_dataset, find_dataset
+from detreduce.selection.saved.data import SelectionData
+from detreduce.selection.saved.dataset import check_dataset, find_dataset
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from detreduce.dataset.checks import load_all_splits
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.health.checks import images_by_class
-from detreduce.dataset.leaks import TRAIN, find_leaks
+from detreduce.dataset.health.counts import load_all_splits
+from detreduce.dataset.health.leaks import TRAIN, find_leaks
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.suggested_command import inspect_command, reduce_command
 from detreduce.dataset.write import check_output, holds_out_as, write_split
@@ -27,7 +27,7 @@ from detreduce.duplicates.clusters import cluster_labels
 from detreduce.duplicates.result import warn_not_compared
 from detreduce.duplicates.search import draw_by_id, near_duplicates
 from detreduce.errors import DetreduceWarning, InputError, name_first
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.splitting.stratify import assign_parts
 

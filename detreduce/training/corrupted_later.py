@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from detreduce.errors import InputError
 from detreduce.machine.files import writing
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.evaluation.robustness import FOLDER, PHASE, CleanImages, check_channels, evaluate_corrupted
 from detreduce.training.facts import weights_hash

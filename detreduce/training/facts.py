@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.records import DetectionDataset
-from detreduce.machine.documents import parse_json
 from detreduce.machine.hashes import json_hash
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import RECORDS, read_regular
 
 PACKAGES = ("detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocotools")
 

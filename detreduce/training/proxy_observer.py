@@ -12,8 +12,8 @@ from detreduce.errors import DetreduceError
 from detreduce.training.box_matching import match
 from detreduce.training.evaluation.ground_truth import file_key
 from detreduce.training.run.folder import RunFolder
-from detreduce.training.run.plain_loader import plain_loader
-from detreduce.training.run.source_rows import rows_by_file
+from detreduce.training.run.reading.plain_loader import plain_loader
+from detreduce.training.run.reading.source_rows import rows_by_file
 from detreduce.ultralytics_bridge.detector import raw_predictions
 
 if TYPE_CHECKING:

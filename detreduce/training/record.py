@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from detreduce.dataset.problem_counts import ProblemCounts
+from detreduce.dataset.health.problem_counts import ProblemCounts
 from detreduce.errors import MissingFileError
-from detreduce.machine.checked_json import read_checked
 from detreduce.machine.files import write_atomically
 from detreduce.machine.hashes import json_hash
 from detreduce.machine.json_values import json_text, json_value
-from detreduce.machine.regular_files import is_regular
-from detreduce.machine.stored_numbers import Count, Int64
+from detreduce.machine.untrusted.checked_json import read_checked
+from detreduce.machine.untrusted.regular_files import is_regular
+from detreduce.machine.untrusted.stored_numbers import Count, Int64
 from detreduce.training.energy import PhaseEnergy, phase_columns
 from detreduce.training.robustness_columns import robustness_columns
 from detreduce.vocabulary.measures import CHOOSING_PHASES

@@ -15,7 +15,7 @@ from detreduce.errors import MissingFileError, nearest
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.files import writing
 from detreduce.machine.near_files import suggest_path
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.ultralytics_bridge.config_folder import private_config_folder
 
 CONNECT_SECONDS = 3.0

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detreduce.errors import ImageReadError
-from detreduce.machine.decoder_messages import quiet_decoders
-from detreduce.machine.image_files import check_pages, check_pixels, decoding
+from detreduce.machine.untrusted.decoder_messages import quiet_decoders
+from detreduce.machine.untrusted.image_files import check_pages, check_pixels, decoding
 
 if TYPE_CHECKING:
     import PIL.Image

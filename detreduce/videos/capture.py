@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 
 from detreduce.errors import ImageReadError
-from detreduce.machine.decoder_messages import quiet_decoders
-from detreduce.machine.regular_files import open_regular
+from detreduce.machine.untrusted.decoder_messages import quiet_decoders
+from detreduce.machine.untrusted.regular_files import open_regular
 
 # read by OpenCV when it opens its first video: a damaged video prints thousands of lines
 _QUIET = ("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import ImageReadError
-from detreduce.machine.image_files import check_pixels
+from detreduce.machine.untrusted.image_files import check_pixels
 from detreduce.videos.capture import open_video
 
 _PACKETS = (cv2.CAP_PROP_FORMAT, -1)

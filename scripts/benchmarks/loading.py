@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.checks import summarise
+from detreduce.dataset.health.counts import summarise
 
 PER_FOLDER = 1000
 

@@ -24,10 +24,10 @@ from unittest import mock
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.run import detector_training
 from detreduce.training.run.arguments import check_arguments
-from detreduce.training.run.batch_stream import BatchStream
 from detreduce.training.run.detector_training import DetectorTraining, cpu_threads, run_training
 from detreduce.training.run.folder import make_run_folder
 from detreduce.training.run.model import find_model
+from detreduce.training.run.reading.batch_stream import BatchStream
 from detreduce.training.streams import resolve as _loaded_before_the_clock_starts  # noqa: F401
 from detreduce.training.streams.partners import Partners, RecentImages
 from detreduce.training.streams.stream import Stream

@@ -23,7 +23,7 @@ import numpy as np
 
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
-from detreduce.training.run.batch_stream import BatchStream
+from detreduce.training.run.reading.batch_stream import BatchStream
 from detreduce.training.streams.draw import Draws, GrowingDraws, WeightedDraws
 from detreduce.training.streams.partners import draw_partners_from_stream
 from detreduce.training.streams.resolve import image_weights

@@ -39,11 +39,11 @@ from typing import Any
 
 import yaml
 
-from detreduce.dataset.path_variables import DATA, expand
+from detreduce.dataset.paths.path_variables import DATA, expand
 from detreduce.display.progress import progress
 from detreduce.errors import nearest
-from detreduce.machine.documents import load_yaml
-from detreduce.machine.regular_files import LISTS, YAMLS, read_text
+from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.regular_files import LISTS, YAMLS, read_text
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 IMAGES, ANNOTATIONS, ANNOTATIONS_2, LISTED = "Images_RGB", "Annotations_RGB", "Annotations_RGB_TestSet2", "ImageSets"

@@ -23,7 +23,7 @@ from typing import Any
 from detreduce.display.numbers import fixed
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.experiment.outcome import outcome_of
+from detreduce.experiment.results.outcome import outcome_of
 from detreduce.experiment.statistics.break_even import break_even
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.ranks import MethodRanks, rank_methods

@@ -13,7 +13,7 @@ from PIL import Image
 from detreduce.dataset.records import read_image_size
 from detreduce.errors import InputError
 from detreduce.training.run.offline import offline_session
-from detreduce.training.run.quiet_images import read_image_quietly
+from detreduce.training.run.reading.quiet_images import read_image_quietly
 
 DAMAGED = ("train/images/half.jpg", "train/images/bits.png", "val/images/half.jpg")
 

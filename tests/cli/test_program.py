@@ -187,14 +187,14 @@ class TestExitCodes:
         def fail(*_: object, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr("detreduce.dataset.checks.summarise", fail)
+        monkeypatch.setattr("detreduce.dataset.health.counts.summarise", fail)
         result = detreduce("inspect", yolo_folder)
         assert (result.exit_code, result.stderr, result.stdout) == (code, said, "")
 
     def test_a_mistake_of_the_program_keeps_its_traceback(
         self, yolo_folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("detreduce.dataset.checks.summarise", lambda *_: {}["x"])
+        monkeypatch.setattr("detreduce.dataset.health.counts.summarise", lambda *_: {}["x"])
         assert isinstance(detreduce("inspect", yolo_folder).exception, KeyError)
 
     def test_interrupted_at_a_question(self, ledger: Ledger) -> None:

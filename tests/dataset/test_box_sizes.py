@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detreduce.dataset.checks import summarise
+from detreduce.dataset.health.counts import summarise
 from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, Source
-from detreduce.pages.shares import single_box_sizes
+from detreduce.pages.selection.shares import single_box_sizes
 from detreduce.representativeness import measure_representativeness, size_divergence
 
 SIDES = np.array([640, 480], np.int64)

@@ -18,8 +18,8 @@ import detreduce as dr
 from detreduce.cli.values import parse_class_floor
 from detreduce.dataset import groups
 from detreduce.dataset.box_sizes import inside_sides
-from detreduce.dataset.checks import summarise
 from detreduce.dataset.groups import assign_groups
+from detreduce.dataset.health.counts import summarise
 from detreduce.dataset.load import load_split
 from detreduce.dataset.reading.image_finder import path_in
 from detreduce.dataset.writing.list_lines import list_line, utf8_line

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.checks import summarise
+from detreduce.dataset.health.counts import summarise
 from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import SubsetWarning, write_subset, write_yolo_view

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.checks import check_images, summarise
+from detreduce.dataset.health.counts import check_images, summarise
 
 IMAGES = {"aquarium": (448, 127, 63), "bccd": (205, 87, 72), "wheelchair": (495, 73, 30), "highway5": (1704, 487, 251)}
 AQUARIUM = {

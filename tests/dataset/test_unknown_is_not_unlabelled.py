@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.checks import summarise
+from detreduce.dataset.health.counts import summarise
 from detreduce.dataset.reading import annotation_kinds
 from detreduce.dataset.reading.annotation_kinds import kind_of_file
 from detreduce.dataset.write import SubsetWarning, write_subset

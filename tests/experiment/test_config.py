@@ -9,8 +9,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from detreduce.dataset.finding import find
-from detreduce.dataset.path_variables import expand
+from detreduce.dataset.paths.finding import find
+from detreduce.dataset.paths.path_variables import expand
 from detreduce.errors import InputError, MissingFileError
 from detreduce.experiment.config import load_config, parse_config
 from detreduce.selection.record import Selection

@@ -11,8 +11,8 @@ import pytest
 from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.cli.ledger_argument import open_ledger
 from detreduce.dataset import load_dataset
-from detreduce.dataset.finding import locate_dataset
 from detreduce.dataset.load import suggest_folder
+from detreduce.dataset.paths.finding import locate_dataset
 from detreduce.errors import MissingFileError
 from detreduce.experiment.config import load_config
 from detreduce.machine.near_files import suggest_path

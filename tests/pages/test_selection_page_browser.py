@@ -121,7 +121,7 @@ def test_an_image_without_a_picture_has_its_boxes_in_words(
     browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("PICTURES", "ON_A_SHEET", "PAIRS"):
-        monkeypatch.setattr(f"detreduce.pages.selection_page.{name}", 1)
+        monkeypatch.setattr(f"detreduce.pages.selection.page.{name}", 1)
     file = pictured(tmp_path / "set", 12)
     for label in file.parent.rglob("*.txt"):
         label.write_text(label.read_text() + "0 0.7 0.7 0.1 0.1\n2 0.6 0.6 0.1 0.1\n")

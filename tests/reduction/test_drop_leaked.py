@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import detreduce as dr
 from detreduce.cli import app
-from detreduce.dataset.leaks import find_leaks
+from detreduce.dataset.health.leaks import find_leaks
 from detreduce.duplicates.leakage import matches_in_words
 from detreduce.errors import DetreduceWarning, InputError
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 import detreduce as dr
 from detreduce.errors import DetreduceWarning, InputError
-from detreduce.selection.dataset import check_selection
+from detreduce.selection.saved.dataset import check_selection
 
 IMAGES = 16
 

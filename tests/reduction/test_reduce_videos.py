@@ -25,7 +25,7 @@ from detreduce.duplicates.time_search import TimeSearch
 from detreduce.duplicates.video_pass import SignaturesInPass
 from detreduce.errors import DetreduceWarning, InputError
 from detreduce.features.request import Extraction
-from detreduce.pages.time_lines import time_lines
+from detreduce.pages.selection.time_lines import time_lines
 from detreduce.reduction.steps import extract
 from detreduce.selection.explanation import explain
 from detreduce.selection.record import Selection
@@ -79,7 +79,7 @@ from detreduce.duplicates.time_search import TimeSearch
 from detreduce.duplicates.video_pass import SignaturesInPass
 from detreduce.features.request import Extraction
 from detreduce.features.pixels import image_block
-from detreduce.pages.time_lines import time_lines
+from detreduce.pages.selection.time_lines import time_lines
 from detreduce.reduction.steps import extract
 
 video, cache, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

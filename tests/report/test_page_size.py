@@ -65,8 +65,8 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, dataset: DetectionDataset) -> Non
         "result_charts": lambda *_: [replace(CHART, svg=20 * CHART.svg)],
     }.items():
         monkeypatch.setattr(build, name, value)
-    monkeypatch.setattr("detreduce.pages.selection_view._gaps", lambda _, kept: gaps(generator, kept))
-    monkeypatch.setattr("detreduce.pages.selection_view.measures_of", lambda *_: ())
+    monkeypatch.setattr("detreduce.pages.selection.view._gaps", lambda _, kept: gaps(generator, kept))
+    monkeypatch.setattr("detreduce.pages.selection.view.measures_of", lambda *_: ())
     monkeypatch.setattr(pictures, "_small", lambda _: JPEG)
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from detreduce.arrays.object_table import ObjectTable
-from detreduce.dataset.identical_files import identical_files
+from detreduce.dataset.health.identical_files import identical_files
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
 from detreduce.duplicates import DuplicatePair, Duplicates, near_duplicates

@@ -17,10 +17,10 @@ import detreduce as dr
 from detreduce.cli.show.explanation import show_explanation
 from detreduce.errors import DetreduceError, InputError
 from detreduce.exports import export_selection
-from detreduce.pages.duplicate_pairs import duplicate_searches
-from detreduce.selection.dataset import check_selection
+from detreduce.pages.selection.duplicate_pairs import duplicate_searches
 from detreduce.selection.explanation import explain, find_features
 from detreduce.selection.record import Selection
+from detreduce.selection.saved.dataset import check_selection
 
 
 @pytest.fixture(scope="module")

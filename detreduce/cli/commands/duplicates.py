@@ -78,7 +78,7 @@ def duplicates(
 
     Example: detreduce duplicates data.yaml
     """
-    from detreduce.dataset.finding import locate_dataset
+    from detreduce.dataset.paths.finding import locate_dataset
     from detreduce.errors import InputError
 
     place, exact = locate_dataset(data), by == "exact"

@@ -11,7 +11,7 @@ import typer
 from detreduce.cli.help import CONTENT, DATA
 from detreduce.cli.options import Cache, Images, Json
 from detreduce.cli.output import print_json, say_file
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 
 if TYPE_CHECKING:
     from detreduce.dataset.records import DetectionDataset
@@ -42,7 +42,7 @@ def explain(
 
     Example: detreduce explain reduced/selection.json --image IMG_2277.jpg
     """
-    from detreduce.dataset.finding import find, locate_dataset
+    from detreduce.dataset.paths.finding import find, locate_dataset
 
     file = find(selection, what="selection")
     file = file / "selection.json" if file.is_dir() else file
@@ -74,7 +74,7 @@ def _open_page(file: Path, dataset: DetectionDataset | None, cache: Path | None,
     If the page does not exist, or is older than the selection, write it first.
     """
     from detreduce.pages.own_file import is_own
-    from detreduce.pages.selection_page import SELECTION_PAGE
+    from detreduce.pages.selection.page import SELECTION_PAGE
     from detreduce.pages.write import write_selection_page
 
     page = file.with_name(SELECTION_PAGE)

@@ -80,15 +80,15 @@ def export(
 
     Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
     """
-    from detreduce.dataset.finding import find, locate_dataset
+    from detreduce.dataset.paths.finding import find, locate_dataset
 
     file = find(selection, what="selection")
     file = file / "selection.json" if file.is_dir() else file
     place = None if data is None else locate_dataset(data)
     from detreduce.dataset import load_dataset
     from detreduce.exports import export_selection
-    from detreduce.selection.dataset import find_dataset
     from detreduce.selection.record import Selection
+    from detreduce.selection.saved.dataset import find_dataset
 
     made = Selection.load(file)
     if place is None:

@@ -74,12 +74,12 @@ def inspect(
     Example: detreduce inspect data.yaml --check-images --page
     """
     from detreduce.dataset import load_dataset
-    from detreduce.dataset.checks import load_all_splits, summarise
-    from detreduce.dataset.finding import locate_dataset
     from detreduce.dataset.health.advice import Advice, class_ratio
     from detreduce.dataset.health.checks import check_health, images_by_class
+    from detreduce.dataset.health.counts import load_all_splits, summarise
     from detreduce.dataset.health.finding import overall
-    from detreduce.dataset.leaks import find_leaks
+    from detreduce.dataset.health.leaks import find_leaks
+    from detreduce.dataset.paths.finding import locate_dataset
 
     wanted = page or output is not None
     if wanted:

@@ -77,7 +77,7 @@ def merge(
 
     Example: detreduce merge round1/data.yaml round2/data.yaml --output all/
     """
-    from detreduce.dataset.finding import locate_dataset
+    from detreduce.dataset.paths.finding import locate_dataset
 
     places = [locate_dataset(one) for one in datasets]
     from detreduce.dataset.merging.merge import merge as merge_datasets

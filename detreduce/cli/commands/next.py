@@ -131,7 +131,7 @@ def next_images(
 
     Example: detreduce next pool/ --after round1/ --count 200 --output round2/
     """
-    from detreduce.dataset.finding import locate_dataset
+    from detreduce.dataset.paths.finding import locate_dataset
     from detreduce.display.progress import tell
     from detreduce.selection.request import SelectionRequest
 

@@ -115,7 +115,7 @@ def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Advice, file: Path
 
 def _again(ledger: Path, asked: Mapping[str, float | None], measure: str, confidence: float) -> str:
     """Return the same `detreduce plan` command with the option `--recipe-file` added."""
-    from detreduce.dataset.output_name import free_name
+    from detreduce.dataset.paths.output_name import free_name
     from detreduce.experiment.advice.recipe_file import may_replace
 
     name = "recipe.yaml" if may_replace(Path("recipe.yaml")) else free_name("recipe.yaml")

@@ -28,7 +28,7 @@ def proxy(
 
     Example: detreduce proxy data.yaml --model yolov8n.pt --output proxy.npz epochs=5 imgsz=320
     """
-    from detreduce.dataset.finding import locate_dataset
+    from detreduce.dataset.paths.finding import locate_dataset
     from detreduce.training.proxy import IdleEpochsWarning, log_proxy_training
 
     given = training_arguments(arguments, proxy)

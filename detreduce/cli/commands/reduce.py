@@ -245,7 +245,7 @@ def reduce(
 
     Example: detreduce reduce data.yaml --keep 0.25 --output reduced/
     """
-    from detreduce.dataset.finding import locate_dataset
+    from detreduce.dataset.paths.finding import locate_dataset
     from detreduce.display.listener import listening
     from detreduce.display.progress import tell
     from detreduce.selection.request import CompositionRequest, SelectionRequest

@@ -15,7 +15,7 @@ from detreduce.cli.ledger_argument import open_ledger
 from detreduce.cli.options import Json, LedgerFolder, output_option
 from detreduce.cli.output import print_json, say, say_file
 from detreduce.errors import InputError
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.vocabulary.option_values import SELECTIONS_SHOWN, ReportForm
 
 

@@ -96,16 +96,16 @@ def run(
     """
     if gpus_per_cell is not None and not on_ray:
         raise InputError("--gpus-per-cell needs --ray. Add --ray, or leave --gpus-per-cell out.")
-    from detreduce.dataset.finding import find
     from detreduce.dataset.load import YAML_SUFFIXES
+    from detreduce.dataset.paths.finding import find
 
     file, values = find(config, what="experiment YAML", suffixes=YAML_SUFFIXES), parse_parameters(overrides or [])
     if allow_leaks:
         values["allow_leaks"] = True
-    from detreduce.experiment.conclusion import conclude
     from detreduce.experiment.config import load_config
     from detreduce.experiment.costs.limits import Limits
-    from detreduce.experiment.outcome import outcome_of
+    from detreduce.experiment.results.conclusion import conclude
+    from detreduce.experiment.results.outcome import outcome_of
     from detreduce.experiment.run import prepare_experiment
 
     limits = Limits(max_hours, max_wh)

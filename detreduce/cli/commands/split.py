@@ -65,7 +65,7 @@ def split(
 
     Example: detreduce split data.yaml --val 0.2 --output with-val/
     """
-    from detreduce.dataset.finding import locate_dataset
+    from detreduce.dataset.paths.finding import locate_dataset
     from detreduce.display.listener import listening
     from detreduce.display.progress import tell
 

@@ -89,7 +89,7 @@ def train(
 
     Example: detreduce train reduced/data.yaml --model yolo11n.pt epochs=50 imgsz=640
     """
-    from detreduce.dataset.finding import locate_dataset
+    from detreduce.dataset.paths.finding import locate_dataset
     from detreduce.display.listener import listening
     from detreduce.display.progress import tell
     from detreduce.training.harness import train as run_training

@@ -86,7 +86,7 @@ def tune(
 
     Example: detreduce tune data.yaml --model yolo11n.pt --budget-wh 20 epochs=50 imgsz=640
     """
-    from detreduce.dataset.finding import locate_dataset
+    from detreduce.dataset.paths.finding import locate_dataset
     from detreduce.display.listener import listening
     from detreduce.display.progress import tell
     from detreduce.experiment.tuning.prices import Budget

@@ -86,7 +86,7 @@ def weights(
 
     Example: detreduce weights data.yaml --by class_uniform --output weights.csv
     """
-    from detreduce.dataset.finding import locate_dataset
+    from detreduce.dataset.paths.finding import locate_dataset
     from detreduce.errors import InputError
     from detreduce.training.streams.stream import Stream
 

@@ -12,8 +12,8 @@ from detreduce.cli.show.terminal import WIDE, plain_table, show_table, show_text
 from detreduce.vocabulary.measures import ACCURACIES
 
 if TYPE_CHECKING:
-    from detreduce.experiment.result_table import ResultTable
-    from detreduce.experiment.robustness import RobustnessTable
+    from detreduce.experiment.results.result_table import ResultTable
+    from detreduce.experiment.results.robustness import RobustnessTable
 
 WIDER = 150
 
@@ -74,7 +74,7 @@ def show_robustness(out: Console, table: RobustnessTable) -> None:
 
     If no cell was evaluated on corrupted images, print nothing.
     """
-    from detreduce.experiment.robustness import ROBUSTNESS_EXPLAINED
+    from detreduce.experiment.results.robustness import ROBUSTNESS_EXPLAINED
 
     if not table.rows:
         return

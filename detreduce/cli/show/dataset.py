@@ -11,15 +11,15 @@ from rich.table import Table
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import most_common, share, show_table, show_text, table_of
-from detreduce.dataset.output_name import free_name
+from detreduce.dataset.paths.output_name import free_name
 from detreduce.dataset.suggested_command import inspect_command, reduce_command, split_command
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 
 if TYPE_CHECKING:
-    from detreduce.dataset.checks import DatasetSummary, VideoSummary
     from detreduce.dataset.health.advice import Advice
+    from detreduce.dataset.health.counts import DatasetSummary, VideoSummary
     from detreduce.dataset.health.finding import Finding
-    from detreduce.dataset.leaks import Leaks
+    from detreduce.dataset.health.leaks import Leaks
     from detreduce.dataset.records import DetectionDataset
 
 SHOWN_VIDEOS = 20
@@ -54,7 +54,7 @@ def show_next(
     long. `opened` is True if the current command has opened the images.
     """
     from detreduce.dataset.health.checks import MEASURING
-    from detreduce.dataset.leaks import TRAIN
+    from detreduce.dataset.health.leaks import TRAIN
     from detreduce.pages.own_file import HEALTH_PAGE, is_own
 
     bad = {one.check for one in findings if one.verdict != "good"}

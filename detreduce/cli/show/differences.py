@@ -14,7 +14,7 @@ from detreduce.vocabulary.controls import CLAIMS, CONTROLS, EQUAL_ITERATIONS, RA
 from detreduce.vocabulary.measures import ACCURACIES, MAIN_ACCURACY
 
 if TYPE_CHECKING:
-    from detreduce.experiment.result_table import ResultRow, ResultTable
+    from detreduce.experiment.results.result_table import ResultRow, ResultTable
     from detreduce.experiment.statistics.comparison import Comparison
     from detreduce.experiment.statistics.ranks import MethodRanks
 
@@ -40,7 +40,7 @@ def show_differences(
     `cleaning` is True if the experiment only leaves out near-duplicates. In this case, no random subsets are needed,
     and no hint about missing ones is printed.
     """
-    from detreduce.experiment.result_table import interval_notes
+    from detreduce.experiment.results.result_table import interval_notes
 
     for against in table.references:
         rows = [row for row in table.rows if any(name == against for name, _ in row.differences)]

@@ -17,10 +17,10 @@ from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, titl
 from detreduce.vocabulary.keeps import keep_of
 
 if TYPE_CHECKING:
-    from detreduce.experiment.conclusion import Conclusion
     from detreduce.experiment.config import ExperimentConfig
-    from detreduce.experiment.outcome import Outcome
     from detreduce.experiment.overview import Overview
+    from detreduce.experiment.results.conclusion import Conclusion
+    from detreduce.experiment.results.outcome import Outcome
     from detreduce.experiment.run import PreparedExperiment
 
 
@@ -52,8 +52,8 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     from detreduce.cli.show.differences import show_differences
     from detreduce.cli.show.duplicates import show_leakage
     from detreduce.cli.show.leaks import show_leaks
-    from detreduce.experiment.conclusion import only_cleans
-    from detreduce.experiment.outcome import provenance_in_words
+    from detreduce.experiment.results.conclusion import only_cleans
+    from detreduce.experiment.results.outcome import provenance_in_words
     from detreduce.training.energy import carbon_intensity
 
     show_leaks(outcome.leaks)

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import READABLE, most_common, share, show_problems, show_table, show_text, table_of
-from detreduce.dataset.output_name import free_name
+from detreduce.dataset.paths.output_name import free_name
 from detreduce.dataset.suggested_command import data_words, split_command
 from detreduce.dataset.writing.dataset_yaml import FRAMES_TABLE
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.selection.estimates import estimates_in_words
 from detreduce.selection.steps_in_words import steps_in_words
 

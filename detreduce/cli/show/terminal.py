@@ -18,7 +18,7 @@ from detreduce.display.terminal_text import WARNING, labelled, visible_lines, wr
 from detreduce.display.typed_paths import as_typed
 
 if TYPE_CHECKING:
-    from detreduce.dataset.problem_counts import ProblemCounts
+    from detreduce.dataset.health.problem_counts import ProblemCounts
 
 Row = TypeVar("Row")
 

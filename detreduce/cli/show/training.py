@@ -12,7 +12,7 @@ from rich.console import Console
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import number, show_problems, show_status, show_table, show_text, table_of
-from detreduce.dataset.output_name import output_name
+from detreduce.dataset.paths.output_name import output_name
 from detreduce.dataset.suggested_command import data_words
 from detreduce.display.terminal_text import WARNING
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from detreduce.dataset.checks import DatasetSummary
+from detreduce.dataset.health.counts import DatasetSummary
 from detreduce.dataset.health.finding import Finding, worst_first
+from detreduce.dataset.health.leaks import TRAIN, Leaks
+from detreduce.dataset.health.repeated_names import RENAME, find_repeated_names
 from detreduce.dataset.health.shared_images import shared_advice
-from detreduce.dataset.leaks import TRAIN, Leaks
 from detreduce.dataset.records import DetectionDataset
-from detreduce.dataset.repeated_names import RENAME, find_repeated_names
 from detreduce.display.numbers import percent
 from detreduce.errors import name_first
 

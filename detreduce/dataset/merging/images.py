@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.formats.yolo.image_places import assign_places
-from detreduce.dataset.identical_files import identical_files
+from detreduce.dataset.health.identical_files import identical_files
 from detreduce.dataset.merging.parts import Part
 from detreduce.dataset.records import ImageRecord
 from detreduce.display.numbers import counted

@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from detreduce.dataset.checks import load_all_splits
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.health.counts import load_all_splits
 from detreduce.dataset.load import load_dataset
 from detreduce.dataset.merging.coco import write_merged_coco
 from detreduce.dataset.merging.images import Plan, check_strict, make_plan
 from detreduce.dataset.merging.parts import LeftOut, Part, load_datasets, load_parts
 from detreduce.dataset.merging.result import MergedSource, MergeResult, merge_record
 from detreduce.dataset.merging.yolo import write_merged_yolo
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.writing.apart import check_apart_from

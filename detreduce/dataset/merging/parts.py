@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from detreduce.dataset.checks import load_all_splits
 from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.formats.yolo.image_places import missing_suffix
-from detreduce.dataset.leaks import TRAIN, find_leaks
+from detreduce.dataset.health.counts import load_all_splits
+from detreduce.dataset.health.leaks import TRAIN, find_leaks
 from detreduce.dataset.load import load_any_split, takes_images
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.splits import CANONICAL
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.numbers import counted
 from detreduce.errors import InputError
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 
 
 @dataclass(frozen=True)

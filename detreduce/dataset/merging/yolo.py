@@ -23,7 +23,7 @@ from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.machine.regular_files import LABELS, read_regular
+from detreduce.machine.untrusted.regular_files import LABELS, read_regular
 
 _OWN_KEYS = frozenset({*SPLIT_KEYS, "path", "nc", "names", "download", "get", "format", "masks_dir"})
 _POSE_KEYS = ("kpt_shape", "flip_idx", "kpt_names")

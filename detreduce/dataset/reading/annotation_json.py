@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.documents import parse_json
-from detreduce.machine.regular_files import ANNOTATIONS, read_regular
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import ANNOTATIONS, read_regular
 
 Quick = Callable[[str], Any | None]
 """A faster reader of JSON text. It returns None for a text that it cannot read."""

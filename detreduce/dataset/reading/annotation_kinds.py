@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from detreduce.dataset.listing import find_files
+from detreduce.dataset.paths.listing import find_files
 from detreduce.dataset.reading.text_lines import is_utf16
 from detreduce.dataset.records import IMAGE_SUFFIXES
-from detreduce.machine.regular_files import is_regular, open_regular
+from detreduce.machine.untrusted.regular_files import is_regular, open_regular
 
 SUFFIXES = frozenset({".json", ".xml", ".csv", ".txt", ".jsonl", ".ndjson", ".manifest"})
 _HEAD = 1 << 16

@@ -12,14 +12,14 @@ from typing import Any
 
 import yaml
 
-from detreduce.dataset.listing import absolute
-from detreduce.dataset.path_variables import expand
+from detreduce.dataset.paths.listing import absolute
+from detreduce.dataset.paths.path_variables import expand
 from detreduce.dataset.reading.text_lines import is_utf16
 from detreduce.dataset.records import Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.documents import load_yaml
-from detreduce.machine.regular_files import YAMLS, is_regular, read_regular
+from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.regular_files import YAMLS, is_regular, read_regular
 from detreduce.ultralytics_bridge.config_folder import datasets_folders, is_shipped
 
 SPLIT_KEYS = ("train", "val", "test", "minival", "valid", "validation")

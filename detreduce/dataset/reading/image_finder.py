@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from detreduce.dataset.listing import find_files
+from detreduce.dataset.paths.listing import find_files
 from detreduce.dataset.records import IMAGE_SUFFIXES
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 
 # Label Studio puts such a hash in front of the names of uploaded and downloaded files
 _HASH = re.compile(r"^[0-9a-f]{8}(?:-|__)")

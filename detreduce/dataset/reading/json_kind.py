@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from detreduce.machine.regular_files import open_regular
+from detreduce.machine.untrusted.regular_files import open_regular
 
 
 def holds_list(file: Path) -> bool:

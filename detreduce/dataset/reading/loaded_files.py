@@ -11,7 +11,7 @@ from hashlib import blake2b
 import numpy as np
 
 from detreduce.errors import InputError
-from detreduce.machine.regular_files import watched_reads
+from detreduce.machine.untrusted.regular_files import watched_reads
 
 
 class LoadedFiles:

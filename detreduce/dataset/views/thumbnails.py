@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.machine.decoder_messages import quiet_decoders
-from detreduce.machine.image_files import check_pixels, decoding, opened_image
+from detreduce.machine.untrusted.decoder_messages import quiet_decoders
+from detreduce.machine.untrusted.image_files import check_pixels, decoding, opened_image
 from detreduce.videos.reader import read_frame
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.format import Reload
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource
 from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, OWN_FILES, write_dataset_yaml

@@ -14,7 +14,7 @@ from detreduce.dataset.writing.frame_format import FrameFormat
 from detreduce.dataset.writing.links import require_images
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError, nearest
-from detreduce.machine.regular_files import LABELS, is_regular, read_regular
+from detreduce.machine.untrusted.regular_files import LABELS, is_regular, read_regular
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from detreduce.machine.regular_files import ANNOTATIONS, read_regular
+from detreduce.machine.untrusted.regular_files import ANNOTATIONS, read_regular
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()

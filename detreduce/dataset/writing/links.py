@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
-from detreduce.dataset.jpeg import lacks_end_marker
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.health.jpeg import lacks_end_marker
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.writing.manifest import Entry, HardLink, SymbolicLink, Written, write_manifest
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError, nearest
-from detreduce.machine.regular_files import ANNOTATIONS, is_regular, open_regular, read_regular
+from detreduce.machine.untrusted.regular_files import ANNOTATIONS, is_regular, open_regular, read_regular
 
 LinkMode = Literal["list", "symlink", "hardlink", "copy"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from detreduce.machine.files import write_atomically
 from detreduce.machine.hashes import file_hash
-from detreduce.machine.regular_files import RECORDS, is_regular, open_regular, read_regular
+from detreduce.machine.untrusted.regular_files import RECORDS, is_regular, open_regular, read_regular
 
 MANIFEST = ".detreduce-files"
 _HEADER = {"detreduce": "files", "version": 2}

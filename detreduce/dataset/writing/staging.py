@@ -16,10 +16,10 @@ from detreduce.dataset.writing.manifest import MANIFEST, Contents, Stamp, compar
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError
 from detreduce.machine.claims import claimed, hidden
-from detreduce.machine.documents import parse_json
 from detreduce.machine.files import writing
-from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
 from detreduce.machine.renames import exchange, rename_new
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import RECORDS, is_regular, read_regular
 
 _HIDDEN, _JOURNAL, _NEW, _OLD = "new-", "journal.json", "new", "old"
 RECORDS_OF_OUTPUT = ("selection.json", "split.json", "merge.json")

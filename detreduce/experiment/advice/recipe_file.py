@@ -13,9 +13,9 @@ import yaml
 from detreduce.errors import InputError
 from detreduce.experiment.advice.answer import PlannedRecipe
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import write_atomically
-from detreduce.machine.regular_files import YAMLS, is_regular, read_text
+from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.regular_files import YAMLS, is_regular, read_text
 from detreduce.training.recipes.recipe import Recipe
 from detreduce.vocabulary.controls import CONTROLS, FULL, ON_ALL_IMAGES, is_recipe
 from detreduce.vocabulary.labels import with_former_defaults

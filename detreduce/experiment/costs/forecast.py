@@ -18,7 +18,7 @@ from detreduce.experiment.costs.work import PlannedWork, finished_work
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.reducers import reducer_class
 from detreduce.training.energy import PhaseEnergy
-from detreduce.training.run.plan_stream import PHASE as STREAM
+from detreduce.training.run.reading.plan_stream import PHASE as STREAM
 
 # training arguments that change the cost per image
 COSTLY = ("imgsz", "batch", "freeze", "device", "workers", "amp", "multi_scale", "rect", "cache")

@@ -13,9 +13,9 @@ import yaml
 
 from detreduce.display.spreadsheet import spreadsheet_cell
 from detreduce.errors import InputError, nearest
-from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text
+from detreduce.machine.untrusted.documents import load_yaml
 from detreduce.reducers.registry import list_reducers
 from detreduce.vocabulary.controls import CONTROLS
 from detreduce.vocabulary.keeps import keep_key

@@ -9,8 +9,8 @@ from typing import Any
 
 from detreduce.errors import InputError
 from detreduce.experiment.ledger.stored import CellFile
-from detreduce.machine.checked_json import read_checked, refuse
 from detreduce.machine.json_values import json_text
+from detreduce.machine.untrusted.checked_json import read_checked, refuse
 from detreduce.training.energy import PhaseEnergy, phase_columns
 from detreduce.training.record import TrainingRecord
 from detreduce.vocabulary.controls import is_recipe

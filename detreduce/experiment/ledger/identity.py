@@ -19,7 +19,7 @@ from detreduce.features.pixels.roi_pooling import WORDS
 from detreduce.images.store import DigestMemo
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.hashes import file_hash, json_hash
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 
 
 def data_identity(dataset: DetectionDataset) -> str:

@@ -15,11 +15,11 @@ from filelock import FileLock, Timeout
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest
 from detreduce.experiment.ledger.finished_cell import CELL_FILE, TRAIN_FOLDER, FinishedCell, overlapping
 from detreduce.experiment.ledger.stored import PlannedCell
-from detreduce.machine.checked_json import read_checked
-from detreduce.machine.documents import parse_json
 from detreduce.machine.files import remove_partial, write_atomically, writing
 from detreduce.machine.json_values import json_text
-from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
+from detreduce.machine.untrusted.checked_json import read_checked
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import RECORDS, is_regular, read_regular
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
 
 if TYPE_CHECKING:

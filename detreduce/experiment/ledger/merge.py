@@ -12,9 +12,9 @@ from typing import Any
 from detreduce.errors import InputError
 from detreduce.experiment.ledger.finished_cell import CELL_FILE, TRAIN_FOLDER
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.machine.documents import parse_json
 from detreduce.machine.files import writing
-from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import RECORDS, is_regular, read_regular
 from detreduce.training.record import RECORD_NAME
 
 # two cells with the same key are equal if these files are equal; all other files are derived from them or large

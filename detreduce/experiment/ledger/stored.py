@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from detreduce.machine.checked_json import Stored
-from detreduce.machine.stored_numbers import Count, Int64, Keep
+from detreduce.machine.untrusted.checked_json import Stored
+from detreduce.machine.untrusted.stored_numbers import Count, Int64, Keep
 from detreduce.training.energy import PhaseEnergy
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from detreduce.errors import InputError
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.machine.documents import parse_json
-from detreduce.machine.regular_files import RECORDS, is_regular, read_regular
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import RECORDS, is_regular, read_regular
 from detreduce.vocabulary.controls import FULL
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from detreduce.display.html import block, lines, table
 from detreduce.errors import InputError, nearest
-from detreduce.experiment.result_table import ResultTable, result_table
+from detreduce.experiment.results.result_table import ResultTable, result_table
 from detreduce.experiment.statistics import summarise_cells
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.resampled import Load

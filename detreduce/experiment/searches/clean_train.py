@@ -24,7 +24,7 @@ from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.claims import claimed
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.selection.choose import bare_table
 from detreduce.selection.named_images import ids_of_rows, image_rows
 from detreduce.selection.sections import IMAGE_LISTS

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detreduce.dataset.leaks import TRAIN, Leaks
+from detreduce.dataset.health.leaks import TRAIN, Leaks
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.searches.dropped_leaks import read_dropped
 from detreduce.experiment.searches.leakage import read_leakage

@@ -14,9 +14,9 @@ from detreduce.experiment.ledger.identity import features_identity
 from detreduce.experiment.ledger.ledger import SEARCH
 from detreduce.experiment.ledger.stored import CostFile
 from detreduce.experiment.sources import Sources
-from detreduce.machine.checked_json import read_checked
 from detreduce.machine.hashes import content_digest
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.checked_json import read_checked
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.duplicate_search import duplicates_to_drop
 from detreduce.selection.request import CompositionRequest

@@ -17,10 +17,10 @@ from detreduce.errors import InputError
 from detreduce.experiment.ledger.identity import data_identity
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.claims import claimed
-from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import write_atomically, writing
 from detreduce.machine.hashes import json_hash
-from detreduce.machine.regular_files import YAMLS, is_regular, read_text
+from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.regular_files import YAMLS, is_regular, read_text
 from detreduce.selection.choose import select
 from detreduce.training.run.folder import find_other_splits
 

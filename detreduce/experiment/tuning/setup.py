@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from detreduce.dataset.checks import load_all_splits
-from detreduce.dataset.leaks import find_leaks, refuse_leaks
+from detreduce.dataset.health.counts import load_all_splits
+from detreduce.dataset.health.leaks import find_leaks, refuse_leaks
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.listener import say

@@ -9,14 +9,14 @@ from typing import Any
 
 import yaml
 
-from detreduce.dataset.finding import find
 from detreduce.dataset.health.advice import UNEVEN_CLASSES, class_ratio
 from detreduce.dataset.health.checks import images_by_class
+from detreduce.dataset.paths.finding import find
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.features.table import SEPARATE_BLOCKS
-from detreduce.machine.documents import load_yaml
-from detreduce.machine.regular_files import YAMLS, read_text
+from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.regular_files import YAMLS, read_text
 from detreduce.reducers import reducer_class
 from detreduce.training.recipes.reading import read_recipe
 from detreduce.training.recipes.recipe import Recipe

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from detreduce.errors import InputError
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.machine.checked_json import Stored, read_checked
-from detreduce.machine.stored_numbers import Count, Int64
+from detreduce.machine.untrusted.checked_json import Stored, read_checked
+from detreduce.machine.untrusted.stored_numbers import Count, Int64
 
 TUNE_FILE = "tune.json"
 DECIDING = "tune"

@@ -13,7 +13,7 @@ from detreduce.features.backbones.base import Backbone
 from detreduce.features.backbones.registry import register, torchvision_classifiers
 from detreduce.images.decode import Preprocess
 from detreduce.machine.near_files import suggest_path
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 
 if TYPE_CHECKING:
     import torch

@@ -16,10 +16,10 @@ import numpy as np
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.features.pixels.embedding import embed_batch
 from detreduce.images.decode import RGB, Preprocess, decode
-from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
 from detreduce.machine.hashes import json_hash
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import RECORDS, read_regular
 
 if TYPE_CHECKING:
     import torch

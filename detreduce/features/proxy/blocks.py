@@ -30,7 +30,7 @@ from detreduce.features.proxy.head_gradients import GradientOptions
 from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
 from detreduce.images.decode import why_unreadable
 from detreduce.machine.hashes import file_hash
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.ultralytics_bridge.tensor_weights import SUFFIX
 
 NEIGHBOURS = 10

@@ -11,12 +11,12 @@ import numpy as np
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.reducers.engine.greedy import GreedyTask
 from detreduce.reducers.engine.object_reducer import ObjectReducer, objects_of, signatures
 from detreduce.reducers.engine.ordering import gain_scores
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput, Ranking
-from detreduce.reducers.engine.windowed_greedy import ArrayGains, windowed_greedy
+from detreduce.reducers.engine.search.greedy import GreedyTask
+from detreduce.reducers.engine.search.windowed_greedy import ArrayGains, windowed_greedy
 
 
 class ClassCoverage(ObjectReducer):

@@ -17,11 +17,11 @@ from detreduce.arrays.object_table import ObjectTable
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.machine.parallel import one_blas_thread
-from detreduce.reducers.engine.greedy import GreedyTask
 from detreduce.reducers.engine.object_reducer import ObjectReducer, rank_with_empty_last
 from detreduce.reducers.engine.ordering import best
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import Ranking
+from detreduce.reducers.engine.search.greedy import GreedyTask
 
 BLOCK = 16_384
 DECIMALS = 11

@@ -13,11 +13,11 @@ from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.reducers.base import BaseReducer
-from detreduce.reducers.engine.greedy import GreedyTask, LazyGains, lazy_greedy
 from detreduce.reducers.engine.neighbours import nearest_neighbours
 from detreduce.reducers.engine.ordering import descending, gain_scores
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import Ranking
+from detreduce.reducers.engine.search.greedy import GreedyTask, LazyGains, lazy_greedy
 
 
 class FacilityLocation(BaseReducer):

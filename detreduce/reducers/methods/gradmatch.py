@@ -12,10 +12,10 @@ import numpy as np
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
 from detreduce.reducers.base import BaseReducer
-from detreduce.reducers.engine.nnls import GrowingFit
 from detreduce.reducers.engine.ordering import best, place_scores
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput, Ranking
+from detreduce.reducers.engine.search.nnls import GrowingFit
 
 BY = ("cosine", "product")
 MOST = 512

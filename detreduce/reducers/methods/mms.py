@@ -14,11 +14,11 @@ from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.reducers.base import BaseReducer
-from detreduce.reducers.engine.greedy import GreedyTask
 from detreduce.reducers.engine.groups import Openings
 from detreduce.reducers.engine.ordering import TIE, best
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput, Ranking, split_by_code
+from detreduce.reducers.engine.search.greedy import GreedyTask
 from detreduce.reducers.engine.validation import check_rows
 
 BLOCK = 64

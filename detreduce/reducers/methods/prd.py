@@ -14,8 +14,8 @@ from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.kernels import Kernel, median_distance
 from detreduce.reducers.engine.ordering import gain_scores
 from detreduce.reducers.engine.pool import FloatArray, Pool
-from detreduce.reducers.engine.prototype_search import protodash
 from detreduce.reducers.engine.ranking import FitInput, Ranking
+from detreduce.reducers.engine.search.prototype_search import protodash
 
 SIGMA_SAMPLE = 2000
 """Number of images of a category that are used to compute `sigma="auto"`."""

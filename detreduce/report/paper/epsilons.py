@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.dataset.finding import locate_dataset
 from detreduce.dataset.load import load_dataset
+from detreduce.dataset.paths.finding import locate_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError
@@ -22,10 +22,10 @@ from detreduce.experiment.searches.dropped_leaks import without_dropped
 from detreduce.features.table import FeatureTable
 from detreduce.report.shown_cells import read_selection
 from detreduce.representativeness import epsilon
-from detreduce.selection.dataset import check_selection
 from detreduce.selection.explanation import find_features
 from detreduce.selection.record import Selection
 from detreduce.selection.row_categories import categories_of_rows
+from detreduce.selection.saved.dataset import check_selection
 from detreduce.vocabulary.controls import is_on_all
 
 _CATEGORIES = "rarest"

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.errors import DetreduceError
-from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import RECORDS, read_regular
 from detreduce.training.energy.figures import PhaseEnergy, scaled, together
 
 COST_FILE = "making.json"

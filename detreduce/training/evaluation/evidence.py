@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.array_files import read_npz
 from detreduce.machine.files import write_atomically
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.array_files import read_npz
+from detreduce.machine.untrusted.regular_files import is_regular
 
 EVIDENCE_NAME = "evidence.npz"
 THRESHOLDS = 10

@@ -17,11 +17,11 @@ import yaml
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.display.progress import step
 from detreduce.errors import InputError
-from detreduce.machine.decoder_messages import quiet_decoders
-from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import writing
 from detreduce.machine.parallel import in_threads
-from detreduce.machine.regular_files import YAMLS, is_regular, read_text
+from detreduce.machine.untrusted.decoder_messages import quiet_decoders
+from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.regular_files import YAMLS, is_regular, read_text
 from detreduce.training.evaluation.corruptions import corrupt
 from detreduce.training.evaluation.evaluate import evaluate
 from detreduce.training.record import CorruptedEvaluation

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from detreduce.dataset.finding import find
+from detreduce.dataset.paths.finding import find
 from detreduce.errors import InputError
-from detreduce.machine.documents import load_yaml
-from detreduce.machine.faults import describe_fault
-from detreduce.machine.regular_files import YAMLS, read_text
+from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.faults import describe_fault
+from detreduce.machine.untrusted.regular_files import YAMLS, read_text
 from detreduce.selection.sections import IMAGE_LISTS
 from detreduce.training.recipes.recipe import Recipe
 
@@ -69,9 +69,9 @@ def read_images(key: str, name: str, beside: Path | None) -> list[Any]:
     `key` is the key of the subset that names this file, one of `IMAGE_LISTS`. For ``initial``, the file is a
     selection.json. Raise InputError if the file cannot be read.
     """
-    from detreduce.selection.data import SelectionData
-    from detreduce.selection.file import read_selection
     from detreduce.selection.named_images import read_names
+    from detreduce.selection.saved.data import SelectionData
+    from detreduce.selection.saved.file import read_selection
 
     if key == "initial":
         return list(read_selection(find(name, beside, what="selection"), SelectionData).image_ids)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from detreduce.machine.faults import shortened
+from detreduce.machine.untrusted.faults import shortened
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reducers.registry import BUILT_IN
 from detreduce.selection.sections import Keep, MethodConfig, in_range, read_keep

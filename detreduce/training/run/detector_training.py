@@ -19,7 +19,7 @@ from detreduce.training.record import ModelFacts
 from detreduce.training.run.feed import Feed
 from detreduce.training.run.folder import RunFolder
 from detreduce.training.run.offline import offline_session
-from detreduce.training.run.plan_stream import plan_stream
+from detreduce.training.run.reading.plan_stream import plan_stream
 from detreduce.training.run.trainer import Watch, watched
 from detreduce.training.run.warm_up import warm_up
 from detreduce.training.streams.learnt import SkipLearnt

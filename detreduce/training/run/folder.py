@@ -16,16 +16,16 @@ from typing import Any, Literal
 import yaml
 
 from detreduce.dataset import DetectionDataset, load_dataset, load_split
-from detreduce.dataset.leaks import find_leaks, refuse_leaks
-from detreduce.dataset.problem_counts import ProblemCounts, count_problems
+from detreduce.dataset.health.leaks import find_leaks, refuse_leaks
+from detreduce.dataset.health.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import read_image_size
 from detreduce.dataset.suggested_command import inspect_command, reduce_command, split_command
 from detreduce.dataset.write import write_yolo_view
 from detreduce.display.listener import say
 from detreduce.errors import InputError
-from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import writing
-from detreduce.machine.regular_files import YAMLS, read_text
+from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.regular_files import YAMLS, read_text
 from detreduce.training.run.crowds import with_crowds
 
 SPLITS = ("train", "val", "test")

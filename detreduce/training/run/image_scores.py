@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.training.run.plain_loader import plain_loader
+from detreduce.training.run.reading.plain_loader import plain_loader
 
 if TYPE_CHECKING:
     import torch

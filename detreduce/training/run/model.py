@@ -6,7 +6,7 @@ from pathlib import Path
 
 from detreduce.errors import InputError, MissingFileError, nearest
 from detreduce.machine.near_files import suggest_path
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralytics
 
 

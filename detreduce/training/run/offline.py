@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from detreduce.training.run.loggers import attach_loggers
-from detreduce.training.run.quiet_images import read_image_quietly
+from detreduce.training.run.reading.quiet_images import read_image_quietly
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 _COLOURS = re.compile(r"\x1b\[\d+m")

@@ -15,9 +15,9 @@ from detreduce.errors import InputError
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.progressive_size import resized
 from detreduce.training.record import Counts
-from detreduce.training.run.batch_stream import BatchStream
 from detreduce.training.run.feed import Feed
 from detreduce.training.run.image_scores import score_images
+from detreduce.training.run.reading.batch_stream import BatchStream
 from detreduce.training.streams.draw import WeightedDraws
 from detreduce.training.streams.learnt import SkippingStream, is_refreshed, whole_epochs
 from detreduce.training.streams.partners import draw_partners_from_stream

@@ -18,11 +18,11 @@ from detreduce.duplicates.search import THRESHOLD, near_duplicates, signatures_o
 from detreduce.duplicates.signatures import Signatures, signature_folder
 from detreduce.errors import DetreduceError
 from detreduce.machine.cache_folder import cache_folder
-from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
 from detreduce.machine.hashes import json_hash
 from detreduce.machine.json_values import json_text
-from detreduce.machine.regular_files import RECORDS, read_regular
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import RECORDS, read_regular
 from detreduce.training.concurrent_runs import overlapped
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
 from detreduce.training.energy.making_cost import keep_rate

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detreduce.dataset.finding import find
+from detreduce.dataset.paths.finding import find
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
 from detreduce.features.request import Extraction

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from detreduce.dataset.finding import find
+from detreduce.dataset.paths.finding import find
 from detreduce.errors import InputError, nearest
 from detreduce.machine.hashes import file_hash
 

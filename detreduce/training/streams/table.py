@@ -14,7 +14,7 @@ import numpy as np
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.spreadsheet import spreadsheet_cell
 from detreduce.errors import InputError
-from detreduce.machine.regular_files import open_regular
+from detreduce.machine.untrusted.regular_files import open_regular
 from detreduce.training.streams.weights import FloatArray
 
 COLUMNS = ("image", "weight")

@@ -43,7 +43,7 @@ def dataset(name: str) -> Read:
 
     def read(folder: Path) -> object:
         import detreduce
-        from detreduce.dataset.checks import summarise
+        from detreduce.dataset.health.counts import summarise
 
         return summarise(detreduce.load_dataset(folder / name))
 
@@ -59,7 +59,7 @@ def read_selection(folder: Path) -> object:
 
 def read_ledger(folder: Path) -> object:
     from detreduce.experiment.ledger.ledger import Ledger, finished_rows
-    from detreduce.experiment.outcome import outcome_of
+    from detreduce.experiment.results.outcome import outcome_of
 
     ledger = Ledger(folder / "ledger")
     rows = finished_rows(ledger)

@@ -8,7 +8,7 @@ from rich.console import Console
 from detreduce.cli.show import terminal
 from detreduce.cli.show.comparison import show_comparison
 from detreduce.experiment.ledger.views import _result_table
-from detreduce.experiment.result_table import result_table
+from detreduce.experiment.results.result_table import result_table
 from detreduce.experiment.statistics import Summary
 
 MEAN = {"mAP50": 0.5234, "mAP50_95": 0.3, "Wh": 2.24, "g_co2": 0.39, "minutes": 6.0, "TFLOPs": 43.6}

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from detreduce.cli.show.differences import show_differences
-from detreduce.experiment.result_table import result_table
+from detreduce.experiment.results.result_table import result_table
 from detreduce.experiment.statistics import MEASURES, Summary
 from detreduce.experiment.statistics.comparison import NO_VERDICT, Comparison
 from detreduce.experiment.statistics.ranks import MethodRanks

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from detreduce.cli.show.run import _other_country, near_duplicates_line, show_conclusion, show_plan
-from detreduce.experiment.conclusion import Conclusion
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.overview import Overview, Share
+from detreduce.experiment.results.conclusion import Conclusion
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.checks import summarise
+from detreduce.dataset.health.counts import summarise
 from detreduce.dataset.write import write_subset, write_yolo_view
 from detreduce.errors import InputError, MissingFileError
 

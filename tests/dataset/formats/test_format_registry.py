@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 from PIL import Image
 
-from detreduce.dataset.checks import summarise
 from detreduce.dataset.formats import registry
 from detreduce.dataset.formats.format import Format, Reload
+from detreduce.dataset.health.counts import summarise
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource

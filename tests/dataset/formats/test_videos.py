@@ -11,7 +11,7 @@ import pytest
 from made_videos import make_video, number_in, picture, read_all
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.checks import check_images, summarise
+from detreduce.dataset.health.counts import check_images, summarise
 from detreduce.dataset.write import write_subset
 from detreduce.errors import InputError
 

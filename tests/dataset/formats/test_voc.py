@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.checks import load_all_splits, summarise
+from detreduce.dataset.health.counts import load_all_splits, summarise
+from detreduce.dataset.health.leaks import find_leaks
 from detreduce.dataset.health.shared_images import shared_advice
-from detreduce.dataset.leaks import find_leaks
 from detreduce.errors import InputError, MissingFileError
 
 

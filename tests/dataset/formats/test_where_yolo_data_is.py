@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.finding import find, locate_dataset
+from detreduce.dataset.paths.finding import find, locate_dataset
 from detreduce.dataset.write import write_subset
 from detreduce.errors import InputError, MissingFileError
 from detreduce.ultralytics_bridge import config_folder

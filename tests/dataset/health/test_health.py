@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.checks import load_all_splits, summarise
 from detreduce.dataset.health.checks import check_health
+from detreduce.dataset.health.counts import load_all_splits, summarise
 from detreduce.dataset.health.finding import Finding, in_words, overall, worst_first
+from detreduce.dataset.health.leaks import Leak, find_leaks
+from detreduce.dataset.health.problem_counts import count_problems
 from detreduce.dataset.health.statistics import CELLS, class_counts, per_image_counts, positions, size_counts, together
-from detreduce.dataset.leaks import Leak, find_leaks
-from detreduce.dataset.problem_counts import count_problems
 
 Labels = dict[str, str]
 

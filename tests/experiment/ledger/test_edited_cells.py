@@ -21,8 +21,8 @@ from detreduce.experiment.ledger.finished_cell import CELL_FILE, TRAIN_FOLDER, F
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.ledger.merge import merge_ledgers
 from detreduce.experiment.ledger.stored import CostFile
-from detreduce.experiment.outcome import outcome_of
-from detreduce.machine.checked_json import read_checked
+from detreduce.experiment.results.outcome import outcome_of
+from detreduce.machine.untrusted.checked_json import read_checked
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import RECORD_NAME, TrainingRecord

@@ -18,7 +18,7 @@ from detreduce.dataset import load_dataset
 from detreduce.errors import InputError
 from detreduce.experiment import run as run_module
 from detreduce.experiment.ledger.ledger import finished_rows
-from detreduce.experiment.outcome import outcome_of
+from detreduce.experiment.results.outcome import outcome_of
 from detreduce.experiment.run import prepare_experiment, run_experiment
 from detreduce.report import write_report
 from detreduce.selection.record import Selection

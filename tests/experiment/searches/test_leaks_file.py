@@ -6,7 +6,7 @@ import pytest
 
 from detreduce.errors import InputError
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.experiment.outcome import outcome_of
+from detreduce.experiment.results.outcome import outcome_of
 from detreduce.experiment.run import prepare_experiment, run_experiment
 from detreduce.experiment.searches.dropped_leaks import DroppedLeaks, keep_dropped
 from detreduce.experiment.searches.leaks import LEAKS_FILE, leak_warning, ledger_warning, read_leaks

@@ -11,8 +11,9 @@ from scipy.optimize import nnls
 
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.engine import kernels, prototype_search
-from detreduce.reducers.engine.nnls import GrowingFit
+from detreduce.reducers.engine import kernels
+from detreduce.reducers.engine.search import prototype_search
+from detreduce.reducers.engine.search.nnls import GrowingFit
 
 
 def gaussian(X: np.ndarray, sigma: float) -> np.ndarray:

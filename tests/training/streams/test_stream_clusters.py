@@ -13,8 +13,8 @@ import pytest
 
 from detreduce.dataset import load_dataset
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
-from detreduce.training.run import plan_stream as module
-from detreduce.training.run.plan_stream import PHASE, plan_stream
+from detreduce.training.run.reading import plan_stream as module
+from detreduce.training.run.reading.plan_stream import PHASE, plan_stream
 from detreduce.training.streams import clusters, resolve
 from detreduce.training.streams.stream import Stream
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from detreduce.training.run.batch_stream import BatchStream
+from detreduce.training.run.reading.batch_stream import BatchStream
 from detreduce.training.streams.partners import Partners, RecentImages
 from detreduce.training.streams.stream import Stream
 

@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.reading.annotation_kinds import COCO, kind_of_json
 from detreduce.dataset.reading.image_finder import path_in, safe_name
 from detreduce.dataset.records import SplitSource
 from detreduce.dataset.splits import ALIASES, CANONICAL, canonical_split, in_order
 from detreduce.errors import MissingFileError
 from detreduce.machine.near_files import suggest_path
-from detreduce.machine.regular_files import is_regular, open_regular
+from detreduce.machine.untrusted.regular_files import is_regular, open_regular
 
 ROBOFLOW = "_annotations.coco.json"
 FOLDERS = ("annotations", "annotation")

@@ -18,7 +18,7 @@ from detreduce.dataset.reading.near_names import FolderNames
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem, Source
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 
 NAME_IT = "Pass the images folder as images=."
 Box = tuple[float, float, float, float]

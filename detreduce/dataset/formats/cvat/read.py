@@ -18,8 +18,8 @@ from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, So
 from detreduce.dataset.splits import canonical_split, in_order, unnamed_is_train
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.near_files import suggest_path
-from detreduce.machine.regular_files import ANNOTATIONS as ANNOTATIONS_LIMIT
-from detreduce.machine.regular_files import is_regular, read_regular
+from detreduce.machine.untrusted.regular_files import ANNOTATIONS as ANNOTATIONS_LIMIT
+from detreduce.machine.untrusted.regular_files import is_regular, read_regular
 
 ANNOTATIONS, IMAGES = "annotations.xml", "images"
 # shapes that have no area or do not describe a region of the image

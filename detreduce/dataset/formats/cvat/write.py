@@ -12,7 +12,7 @@ from detreduce.dataset.records import ImageRecord
 from detreduce.dataset.writing.annotated import AnnotatedFormat, refuse_lists, write_annotated
 from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.links import Placer
-from detreduce.machine.regular_files import ANNOTATIONS, read_regular
+from detreduce.machine.untrusted.regular_files import ANNOTATIONS, read_regular
 
 
 def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:

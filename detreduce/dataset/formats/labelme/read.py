@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from detreduce.dataset.listing import absolute, below, find_files
+from detreduce.dataset.paths.listing import absolute, below, find_files
 from detreduce.dataset.reading.annotation_kinds import LABELME, kind_of_json, spread_first
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import UNREADABLE
@@ -18,8 +18,8 @@ from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRec
 from detreduce.dataset.splits import CANONICAL, canonical_split, in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.machine.documents import parse_json
-from detreduce.machine.regular_files import LABELS, is_regular, read_regular
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import LABELS, is_regular, read_regular
 
 # shapes without an area; this is not a set, because a file may give a list as the type, and lists cannot be hashed
 _NO_BOXES = ("point", "points", "line", "linestrip")

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.labelme.read import load_labelme
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.records import Source, SplitSource
 from detreduce.dataset.writing.annotated import refuse_lists
 from detreduce.dataset.writing.choice import Choice

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 from detreduce.dataset.formats.yolo.read import find_images, label_path_of
-from detreduce.dataset.listing import below, find_files
+from detreduce.dataset.paths.listing import below, find_files
 from detreduce.dataset.reading.annotation_kinds import find_unread
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import InputError
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 
 _UNREAD = "Labels are not read here, and are not written to a subset"
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.unlabelled.read import UnreadLabels, load_unlabelled
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.records import ImageRecord, Source, SplitSource
 from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, write_dataset_yaml

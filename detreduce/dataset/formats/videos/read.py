@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.unlabelled.read import find_label_files
-from detreduce.dataset.listing import absolute, find_files
+from detreduce.dataset.paths.listing import absolute, find_files
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import ImageReadError, InputError

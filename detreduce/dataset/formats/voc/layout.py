@@ -9,7 +9,7 @@ from pathlib import Path
 
 from detreduce.dataset.records import IMAGE_SUFFIXES
 from detreduce.dataset.splits import CANONICAL, canonical_split
-from detreduce.machine.regular_files import open_regular
+from detreduce.machine.untrusted.regular_files import open_regular
 
 _NOTES = ("Annotations", "Annotation")
 _IMAGES = ("JPEGImages", "images", "image")

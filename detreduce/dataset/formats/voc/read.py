@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from detreduce.dataset.formats.voc.layout import find_layout_beside, split_folders, voc_layout
-from detreduce.dataset.listing import below, find_files
+from detreduce.dataset.paths.listing import below, find_files
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import UNREADABLE
 from detreduce.dataset.reading.labelled_boxes import Box, add_box
@@ -21,8 +21,8 @@ from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRec
 from detreduce.dataset.splits import CANONICAL, canonical_split, in_order, unnamed_is_train
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.regular_files import LABELS, read_regular
-from detreduce.machine.regular_files import LISTS as LISTS_LIMIT
+from detreduce.machine.untrusted.regular_files import LABELS, read_regular
+from detreduce.machine.untrusted.regular_files import LISTS as LISTS_LIMIT
 
 
 def find_voc_splits(folder: Path) -> dict[str, SplitSource]:

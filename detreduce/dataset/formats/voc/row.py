@@ -8,7 +8,7 @@ from detreduce.dataset.formats.format import Format
 from detreduce.dataset.formats.voc.layout import find_layout_beside, find_voc_layout, voc_layout
 from detreduce.dataset.formats.voc.read import count_images, find_voc_splits, list_files, load_voc
 from detreduce.dataset.formats.voc.write import MASKS, write_voc
-from detreduce.dataset.listing import absolute
+from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.reading.description import Description, find_root, split_values
 from detreduce.dataset.records import DetectionDataset, Source, SplitSource
 from detreduce.dataset.splits import choose_split, in_order

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.voc.layout import voc_layout
 from detreduce.dataset.formats.voc.read import list_files, load_voc, stems_in_line
-from detreduce.dataset.listing import absolute
-from detreduce.dataset.outside import Extras
+from detreduce.dataset.paths.listing import absolute
+from detreduce.dataset.paths.outside import Extras
 from detreduce.dataset.reading.text_lines import decode_list, is_utf16, text_lines
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource
 from detreduce.dataset.splits import CANONICAL
@@ -21,8 +21,8 @@ from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.machine.regular_files import LISTS as LISTS_LIMIT
-from detreduce.machine.regular_files import is_regular, read_regular
+from detreduce.machine.untrusted.regular_files import LISTS as LISTS_LIMIT
+from detreduce.machine.untrusted.regular_files import is_regular, read_regular
 
 # the file in which CVAT lists the classes
 LABEL_MAP = "labelmap.txt"

@@ -15,8 +15,8 @@ import yaml
 
 from detreduce.dataset.records import Problem
 from detreduce.errors import InputError
-from detreduce.machine.documents import load_yaml
-from detreduce.machine.regular_files import LISTS, YAMLS, is_regular, read_regular
+from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.regular_files import LISTS, YAMLS, is_regular, read_regular
 
 _LISTS = ("classes.txt", "obj.names")
 _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")

@@ -12,8 +12,8 @@ import yaml
 from detreduce.dataset.formats.format import LicenceOf
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
-from detreduce.machine.documents import compose_yaml, load_yaml
-from detreduce.machine.regular_files import YAMLS, read_text
+from detreduce.machine.untrusted.documents import compose_yaml, load_yaml
+from detreduce.machine.untrusted.regular_files import YAMLS, read_text
 
 _FORBIDDEN = re.compile("[^\\x09\\x0A\\x0D\\x20-\\x7E\\x85\\xA0-\\uD7FF\\uE000-\\uFFFD\\U00010000-\\U0010ffff]+")
 

@@ -11,12 +11,12 @@ import yaml
 
 from detreduce.dataset.formats.yolo.lists import PREFIX
 from detreduce.dataset.formats.yolo.read import MOST_UNNAMED
-from detreduce.dataset.listing import below
+from detreduce.dataset.paths.listing import below
 from detreduce.dataset.reading.description import SPLIT_KEYS, Description, read_description
 from detreduce.dataset.splits import canonical_split
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.documents import parse_json
-from detreduce.machine.regular_files import LISTS, is_regular, read_regular
+from detreduce.machine.untrusted.documents import parse_json
+from detreduce.machine.untrusted.regular_files import LISTS, is_regular, read_regular
 
 CLASSES, NOTES = "classes.txt", "notes.json"
 DARKNET, DARKNET_SUFFIX = "obj.data", ".data"

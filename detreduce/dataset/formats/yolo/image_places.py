@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from detreduce.dataset.formats.yolo.mirror import label_place
 from detreduce.dataset.records import IMAGE_SUFFIXES, ImageRecord
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
-from detreduce.machine.image_files import opened_image
+from detreduce.machine.untrusted.image_files import opened_image
 
 _SUFFIX_OF = {
     "AVIF": ".avif",

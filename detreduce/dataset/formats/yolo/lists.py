@@ -10,7 +10,7 @@ from detreduce.dataset.reading.near_names import FolderNames
 from detreduce.dataset.reading.text_lines import is_utf16, text_lines
 from detreduce.dataset.records import IMAGE_SUFFIXES, Problem
 from detreduce.errors import MissingFileError
-from detreduce.machine.regular_files import LISTS, is_regular, read_regular
+from detreduce.machine.untrusted.regular_files import LISTS, is_regular, read_regular
 
 PREFIX = "data/"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from detreduce.dataset.formats.yolo.mirror import label_place
 from detreduce.dataset.records import ImageRecord
-from detreduce.machine.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular
 
 KEY = "masks_dir"
 DEFAULT = "masks"

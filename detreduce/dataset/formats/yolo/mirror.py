@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from detreduce.dataset.listing import absolute, below
+from detreduce.dataset.paths.listing import absolute, below
 
 IMAGES = "images"
 

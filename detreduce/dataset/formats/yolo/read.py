@@ -12,7 +12,7 @@ from typing import Any
 from detreduce.dataset.formats.yolo.class_files import class_file_problems
 from detreduce.dataset.formats.yolo.labels import Labels, parse_labels
 from detreduce.dataset.formats.yolo.lists import read_list
-from detreduce.dataset.listing import absolute, below, find_files
+from detreduce.dataset.paths.listing import absolute, below, find_files
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import UNREADABLE
 from detreduce.dataset.reading.description import Description, candidate_roots, expand_path, split_entries
@@ -20,8 +20,8 @@ from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRec
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.regular_files import LABELS as LABELS_LIMIT
-from detreduce.machine.regular_files import read_regular
+from detreduce.machine.untrusted.regular_files import LABELS as LABELS_LIMIT
+from detreduce.machine.untrusted.regular_files import read_regular
 
 IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
 

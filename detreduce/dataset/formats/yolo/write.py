@@ -17,8 +17,8 @@ from detreduce.dataset.formats.yolo.masks import KEY as MASKS_KEY
 from detreduce.dataset.formats.yolo.masks import mask_places, masks_folder
 from detreduce.dataset.formats.yolo.mirror import Mirror, label_place, make_mirror
 from detreduce.dataset.formats.yolo.read import load_yolo
-from detreduce.dataset.listing import absolute
-from detreduce.dataset.outside import Extras
+from detreduce.dataset.paths.listing import absolute
+from detreduce.dataset.paths.outside import Extras
 from detreduce.dataset.reading.description import read_description
 from detreduce.dataset.reading.text_lines import text_lines
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Source
@@ -30,7 +30,7 @@ from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.list_lines import utf8_line
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
-from detreduce.machine.regular_files import LISTS, YAMLS, is_regular, read_regular
+from detreduce.machine.untrusted.regular_files import LISTS, YAMLS, is_regular, read_regular
 
 
 def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool = False) -> Reload:

@@ -1,0 +1,1 @@
+"""Names and paths of files: find them, list them, and decide which files may be used."""

@@ -1,0 +1,1 @@
+"""The results of an experiment: the outcome, its table, the conclusion and the advice."""

@@ -1,0 +1,1 @@
+"""Read files from untrusted sources, with limits on size and content."""

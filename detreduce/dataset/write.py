@@ -11,6 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from detreduce.dataset.formats.format import Write
 from detreduce.dataset.formats.registry import all_formats, get_format
+from detreduce.dataset.formats.videos.row import VIDEOS
 from detreduce.dataset.formats.yolo.convert import convert_to_yolo
 from detreduce.dataset.formats.yolo.write import write_yolo
 from detreduce.dataset.load import load_dataset, load_split
@@ -311,7 +312,7 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
 def _check_mode(dataset: DetectionDataset, link: str) -> LinkMode:
     """Return `link` if the images of the dataset can be written in this way. Otherwise raise InputError."""
     mode = check_link(link)
-    if mode == "list" and any(record.frame is not None for record in dataset):
+    if mode == "list" and dataset.source.format == VIDEOS.name:
         raise InputError(
             f"{dataset.source.typed}: link='list' writes no images, but frames of videos must be written as images. "
             "Leave it out (--link)."

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from detreduce.machine.untrusted.regular_files import is_regular
+from detreduce.machine.untrusted.regular_files import is_regular, open_regular
 
 _SUFFIXES = "3gp asf avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv"
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
+_TYPESCRIPT = (".ts", ".mts")
+"""Suffixes of MPEG transport streams that source code has too."""
+_SYNC, _PACKETS, _PACKET_SIZES = 0x47, 4, (188, 192, 204)
+"""First byte of a packet of a transport stream, number of packets to check, and possible sizes of a packet in bytes."""
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 DIGITS = 6
 """Least number of digits of a frame number in a name, so that names are in the order of the frames."""
 FRAME_SUFFIX = ".jpg"
@@ -58,3 +64,29 @@ def stored_file(path: Path) -> Path:
     """Return the file that stores an image: the video of a frame, or the path itself."""
     found = video_of(path)
     return path if found is None else found[0]
+
+
+def may_be_video(file: Path) -> bool:
+    """Return whether a file with the suffix of a video may be a video.
+
+    The result is False for a text that has the suffix of a transport stream, such as the TypeScript file ``index.ts``.
+    A damaged transport stream still counts as a video, so that it is listed as a problem.
+    """
+    if file.suffix.lower() not in _TYPESCRIPT:
+        return True
+    try:
+        with open_regular(file) as opened:
+            head = opened.read((_PACKETS + 1) * max(_PACKET_SIZES))
+    except OSError:
+        # the reader says why the file cannot be opened
+        return True
+    return _has_packets(head) or (b"\0" in head and not head.startswith(_UTF16))
+
+
+def _has_packets(head: bytes) -> bool:
+    """Return whether bytes contain the starts of several packets of a transport stream, at equal distances."""
+    return any(
+        all(head[start + packet * size] == _SYNC for packet in range(_PACKETS))
+        for size in _PACKET_SIZES
+        for start in range(min(size, len(head) - (_PACKETS - 1) * size))
+    )

@@ -57,6 +57,80 @@ def test_an_image_with_the_name_of_a_frame_keeps_its_name(tmp_path: Path) -> Non
     assert names == ["drive.mp4_000000.jpg", "drive.mp4_000006.jpg", "drive_000000.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("videos", "images"),
+    [
+        (["x.mp4", "x.avi", "x.mp4.avi"], []),
+        (["x.mp4", "x.avi", "x.mp4.avi", "x.mp4.mkv", "x.mp4.avi.mkv"], []),
+        (["x.mp4"], ["x_000000.jpg", "x.mp4_000000.png"]),
+        (["x.mp4", "2/x.mp4"], ["x_0.jpg", "x.mp4_000006.jpg", "2/x_1.jpg"]),
+    ],
+)
+def test_names_of_frames_are_different(videos: list[str], images: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for name in videos:
+        make_video(folder / name, 12, codec="mp4v" if name.endswith("mp4") else "MJPG")
+    for name in images:
+        cv2.imwrite(str(folder / name), picture(1))
+    data = load_dataset(folder, every=6)
+    assert len({record.name for record in data}) == len(data) == 2 * len(videos) + len(images)
+    assert set(images) <= {record.name for record in data}
+    assert len(write_subset(data, data.image_ids, tmp_path / "out")) == len(data)
+
+
+@pytest.mark.parametrize("name", ["index.ts", "index.mts", "src/a.TS"])
+@pytest.mark.parametrize(
+    "text", [b"", b"export const G = 1;\n" * 200, "\ufeffconst a = 'é';".encode("utf-16"), b"<?xml version='1.0'?><TS>"]
+)
+def test_source_code_is_no_video(name: str, text: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "in" / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(text)
+    cv2.imwrite(str(tmp_path / "in" / "a.png"), picture(0))
+    data = load_dataset(tmp_path / "in")
+    assert data.source.format == "images" and data.problems == () and len(data) == 1
+    write_subset(data, data.image_ids, tmp_path / "out", link="list")
+    with pytest.raises(InputError, match="not a dataset"):
+        load_dataset(file)
+    make_video(tmp_path / "in" / "b.mp4", 12)
+    data = load_dataset(tmp_path / "in")
+    assert data.source.format == "videos" and data.problems == ()
+
+
+@pytest.mark.parametrize("cut", [0, 100])
+@pytest.mark.parametrize("name", ["a.ts", "a.m2ts", "a.MTS"])
+def test_transport_streams_are_videos(name: str, cut: int, tmp_path: Path) -> None:
+    packets = make_video(tmp_path / "made.ts", 40, codec="mp4v").read_bytes()
+    if name != "a.ts":
+        # each packet of these files begins with a time of four bytes
+        packets = b"".join(b"\0\0\1\2" + packets[at : at + 188] for at in range(0, len(packets), 188))
+    file = tmp_path / "in" / name
+    file.parent.mkdir()
+    file.write_bytes(packets[cut:])
+    data = load_dataset(file.parent)
+    assert data.source.format == "videos" and len(data) >= 1 and data[0].file == file
+
+
+def test_a_damaged_transport_stream_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "a.ts").write_bytes(np.random.default_rng(0).bytes(4000))
+    cv2.imwrite(str(tmp_path / "a.png"), picture(0))
+    assert [problem.file.name for problem in load_dataset(tmp_path).problems] == ["a.ts"]
+
+
+@pytest.mark.parametrize("train", ["stills", "[stills, broken]"])
+def test_a_dataset_of_videos_has_no_lists_even_if_a_split_has_no_frames(train: str, tmp_path: Path) -> None:
+    make_video(tmp_path / "clips" / "a.mp4", 12)
+    for name in ("stills/a.png", "broken/b.mp4"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"")
+    cv2.imwrite(str(tmp_path / "stills" / "a.png"), picture(0))
+    yaml = tmp_path / "data.yaml"
+    yaml.write_text(f"format: videos\ntrain: {train}\nval: clips\n")
+    data = load_dataset(yaml)
+    with pytest.raises(InputError, match="link='list' writes no images"):
+        write_subset(data, data.image_ids, tmp_path / "out", link="list")
+
+
 @pytest.mark.parametrize("every", ["1", "0.3s", "7"])
 def test_the_frame_in_each_written_file_is_the_frame_of_its_number(every: str, tmp_path: Path) -> None:
     file = make_video(tmp_path / "drive.mp4", 90)

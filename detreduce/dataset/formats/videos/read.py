@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.unlabelled.read import find_label_files
@@ -12,7 +13,7 @@ from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import ImageReadError, InputError
 from detreduce.videos.every import DEFAULT, Every
-from detreduce.videos.paths import VIDEO_SUFFIXES, VideoFrame, frame_name
+from detreduce.videos.paths import VIDEO_SUFFIXES, VideoFrame, frame_name, may_be_video
 
 _NO_FRAMES = "frames of this video are not used"
 
@@ -27,7 +28,7 @@ def load_videos(source: Source, split: str) -> DetectionDataset:
     every = Every.parse(source.every or DEFAULT)
     problems: list[Problem] = []
     files = _list_files(source, split, problems)
-    videos = {name: path for name, path in files.items() if _is_video(path)}
+    videos = {name: path for name, path in files.items() if _has_video_suffix(path)}
     images = {name: path for name, path in files.items() if name not in videos}
     found: list[tuple[str, Path, tuple[int, int] | None, VideoFrame | None]] = [
         (name, path, None, None) for name, path in images.items()
@@ -70,10 +71,10 @@ def count_images(source: Source, split: str) -> int:
 
 def find_videos(folder: Path) -> list[str]:
     """Return the videos below a folder, as sorted paths relative to the folder with ``/`` as the separator."""
-    return find_files(folder, VIDEO_SUFFIXES)
+    return [name for name in find_files(folder, VIDEO_SUFFIXES) if may_be_video(folder / name)]
 
 
-def _is_video(path: Path) -> bool:
+def _has_video_suffix(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
@@ -88,11 +89,13 @@ def _list_files(source: Source, split: str, problems: list[Problem]) -> dict[str
             files[_unique(place.name, files)] = absolute(place)
             continue
         for name in find_files(place, VIDEO_SUFFIXES | IMAGE_SUFFIXES, problems):
-            files[_unique(name, files)] = Path(f"{absolute(place)}{os.sep}{name}")
+            path = Path(f"{absolute(place)}{os.sep}{name}")
+            if not _has_video_suffix(path) or may_be_video(path):
+                files[_unique(name, files)] = path
     return files
 
 
-def _unique(name: str, used: dict[str, Path]) -> str:
+def _unique(name: str, used: Collection[str]) -> str:
     """Return a name that is not in `used`. If `name` is used, a number is put in front, for example ``2/name``."""
     found, number = name, 2
     while found in used:
@@ -104,9 +107,22 @@ def _names_of_videos(videos: list[str], images: list[str]) -> dict[str, str]:
     """Map each video to the text with which the names of its frames begin.
 
     This text is the name of the video without its suffix. The suffix is kept if two videos would otherwise have frames
-    with the same names, or if an image already has such a name.
+    with the same names, or if an image already has such a name. If an image has a name of that form too, a number is
+    put in front, for example ``2/name``.
     """
-    stems = {name: str(PurePosixPath(name).with_suffix("")) for name in videos}
-    counts = Counter(stems.values())
     like_frames = {name.rpartition("_")[0] for name in images}
-    return {name: name if counts[stem] > 1 or stem in like_frames else stem for name, stem in stems.items()}
+    names = {name: str(PurePosixPath(name).with_suffix("")) for name in videos}
+    # a name with its suffix can be the short name of another video: x.mp4 and x.mp4.avi
+    while clashing := _find_clashes(names, like_frames):
+        names |= {name: name for name in clashing}
+    used = like_frames.union(names.values())
+    for name in [name for name, text in names.items() if text in like_frames]:
+        names[name] = _unique(name, used)
+        used.add(names[name])
+    return names
+
+
+def _find_clashes(names: Mapping[str, str], like_frames: Collection[str]) -> list[str]:
+    """Return the videos whose short name in `names` is also the name of another video or is in `like_frames`."""
+    counts = Counter(names.values())
+    return [name for name, text in names.items() if text != name and (counts[text] > 1 or text in like_frames)]

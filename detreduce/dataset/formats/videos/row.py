@@ -12,12 +12,12 @@ from detreduce.dataset.reading.description import Description, find_root
 from detreduce.dataset.records import DetectionDataset, Source, SplitSource
 from detreduce.dataset.splits import choose_split
 from detreduce.videos.every import DEFAULT
-from detreduce.videos.paths import VIDEO_SUFFIXES
+from detreduce.videos.paths import VIDEO_SUFFIXES, may_be_video
 
 
 def accepts_file(file: Path) -> bool:
-    """Return whether a file has the suffix of a video."""
-    return file.suffix.lower() in VIDEO_SUFFIXES
+    """Return whether a file has the suffix of a video and is not TypeScript."""
+    return file.suffix.lower() in VIDEO_SUFFIXES and may_be_video(file)
 
 
 def accepts_folder(folder: Path) -> bool:

@@ -352,11 +352,15 @@ class PreparedTuning:
         return keep_best(left, -(-len(last.recipes) // REDUCTION))
 
     def _best(self, state: StoredTuning) -> str | None:
-        """Return the best recipe of the last finished rung, or None if no rung is finished."""
+        """Return the best recipe of the last finished rung, or None if no rung is finished.
+
+        Recipes of which a training failed later, for example in the comparison, are left out.
+        """
         for rung in reversed(state.rungs):
             scores = self._scores(rung)
-            if scores and set(rung.recipes) <= {*scores, *state.failed}:
-                return keep_best(scores, 1)[0]
+            usable = {label: score for label, score in scores.items() if label not in state.failed}
+            if usable and set(rung.recipes) <= {*scores, *state.failed}:
+                return keep_best(usable, 1)[0]
         return None
 
     def _has_learnt(self, state: StoredTuning) -> bool:
@@ -425,6 +429,7 @@ class PreparedTuning:
             compared=sides,
             comparison=comparison,
             planned_seeds=0 if compared is None else len(compared.seeds),
+            seeds_failed=compared is not None and not state.failed.isdisjoint((compared.best, compared.control)),
             failed=tuple(Failed(one.recipe, one.reason) for one in state.failures),
             judged_on=self.setup.judge.words,
             confirmed_on=self.setup.judge.confirm_words,

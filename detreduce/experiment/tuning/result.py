@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from detreduce.display.numbers import fixed
+from detreduce.display.numbers import counted, fixed
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.machine.json_values import json_value
 from detreduce.training.recipes.recipe import Recipe
@@ -98,7 +98,8 @@ class TuningResult:
     ledger
         The folder of the ledger.
     best
-        Label of the best recipe in the last finished rung. Empty if no rung is finished.
+        Label of the best recipe in the last finished rung, without recipes that failed later. Empty if no rung is
+        finished.
     recipe
         The recipe to train with: the best recipe, or its control if the best recipe is shown to be worse. None if no
         rung is finished.
@@ -115,6 +116,8 @@ class TuningResult:
         allow them.
     planned_seeds
         Number of fresh seeds, decided before the first of them was trained. 0 without a comparison.
+    seeds_failed
+        Whether a training with a fresh seed failed, so that the comparison stays unfinished.
     comparison
         The comparison of the best recipe with its control in mAP50-95. None until all planned seeds are finished.
     judged_on, confirmed_on
@@ -143,6 +146,7 @@ class TuningResult:
     spent: float
     full: int
     planned_seeds: int = 0
+    seeds_failed: bool = False
     failed: tuple[Failed, ...] = ()
     leaks: str = ""
 
@@ -181,7 +185,7 @@ class TuningResult:
                 "the trainings are too short. Use a larger budget, or start from weights (.pt)."
             )
         chosen = (
-            f"{self.best} had the highest {NAME} on {self.judged_on} among the {len(self._tried)} recipes, "
+            f"{self.best} had the highest {NAME} on {self.judged_on} among the {self._rivals}, "
             f"in single trainings of {self._share}"
         )
         if self.comparison is None and self.planned_seeds:
@@ -210,14 +214,18 @@ class TuningResult:
 
     @property
     def _seeds_failed(self) -> str:
-        failed = {one.recipe for one in self.failed}
-        if not failed.isdisjoint((self.best, *(one.recipe for one in self.compared))):
-            return " The others failed."
+        if self.seeds_failed:
+            return " A training with another seed failed."
         return " Run the same command with a larger budget; it continues."
 
     @property
-    def _tried(self) -> list[str]:
-        return [one.recipe for one in self.rungs[0].trained]
+    def _rivals(self) -> str:
+        """How many recipes the best one was chosen from."""
+        failed = {one.recipe for one in self.failed}
+        tried = [one.recipe for one in self.rungs[0].trained]
+        usable = [label for label in tried if label not in failed]
+        later = " whose trainings did not fail" if len(usable) < len(tried) else ""
+        return f"{counted(len(usable), 'recipe')}{later}"
 
     @property
     def _share(self) -> str:
@@ -267,6 +275,7 @@ class TuningResult:
             "rungs": [{**asdict(rung), "tflops_differ": rung.tflops_differ} for rung in self.rungs],
             "failed": [asdict(one) for one in self.failed],
             "planned_seeds": self.planned_seeds,
+            "seeds_failed": self.seeds_failed,
             "compared": [asdict(one) for one in self.compared],
             "comparison": None
             if self.comparison is None

@@ -120,16 +120,18 @@ class Trainings:
         if not self.unfinished:
             return True
         self.experiment.begin()
-        count, wait = sum(map(len, self.unfinished)), WaitForOthers()
-        with progress("trainings", count, "trainings") as advance:
+        left, wait = sum(map(len, self.unfinished)), WaitForOthers()
+        with progress("trainings", left, "trainings") as advance:
             while unfinished := self.unfinished:
-                advance(count - (count := sum(map(len, unfinished))))
+                # other processes finish trainings too
+                before, left = left, sum(map(len, unfinished))
+                advance(before - left)
                 state = self._run_first(unfinished)
                 if state is State.REFUSED:
                     return False
                 if state is State.ELSEWHERE:
-                    wait(sum(map(len, unfinished)))
-            advance(count)
+                    wait(left)
+            advance(left)
         return True
 
     def _run_first(self, unfinished: Sequence[Sequence[Cell]]) -> State:

@@ -363,3 +363,23 @@ def test_trainings_really_have_equal_operations(splits: Callable[..., Path], tmp
     assert rung.tflops_differ == pytest.approx(max(one, other) / min(one, other) - 1)
     assert result.spent == pytest.approx((one or 0) + (other or 0)) and result.spent < 0.03
     assert result.kind == "unconfirmed"
+
+
+@pytest.mark.parametrize(("failing", "best"), [(1, "batch4"), (4, "batch1")])
+def test_a_recipe_that_fails_in_the_comparison_is_not_the_best(
+    data: Path, tmp_path: Path, trainer: Any, failing: int, best: str
+) -> None:
+    trainer.interrupt_at = 7
+    with pytest.raises(KeyboardInterrupt):
+        tuned(data, tmp_path / "t")
+    trainer.errors = {failing: RuntimeError("CUDA out of memory")}
+    result = tuned(data, tmp_path / "t")
+    assert [one.recipe for one in result.failed] == [f"batch{failing}"]
+    assert result.best == best and result.recipe is not None and result.recipe.label == best
+    assert (result.kind, result.comparison, result.planned_seeds) == ("unconfirmed", None, 3)
+    assert result.seeds_failed and "larger budget" not in result.sentence
+    assert [one.recipe for one in result.rungs[-1].trained if one.kept] == [best]
+    assert "among the 3 recipes whose trainings did not fail" in result.sentence
+    calls = len(trainer.calls)
+    trainer.errors = {}
+    assert tuned(data, tmp_path / "t").to_dict() == result.to_dict() and len(trainer.calls) == calls

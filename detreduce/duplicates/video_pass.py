@@ -55,6 +55,8 @@ class SignaturesInPass:
         self._video = {row: video for video, frames in self._places.items() for row in frames}
         for row in range(len(dataset)):
             self.vectors.filled[row] = row not in self._video
+        self.failures: dict[int, str] = {}
+        """Why a frame could not be compared, keyed by its row."""
         self._pending: dict[int, Bytes] = {}
         self._groups = partial(TimeGroups, threshold, prefer, similarities={})
         self._order = self._fresh()
@@ -87,8 +89,11 @@ class SignaturesInPass:
         self._pending[row] = picture_of(vector[0])
         return self._order.add_up_to(self._video[row], row)
 
-    def finish(self) -> None:
-        """Find the near-duplicates again, from all signatures."""
+    def finish(self, failures: Mapping[int, str]) -> None:
+        """Find the near-duplicates again, from all signatures. Remember the frames that have none."""
+        self.failures = {
+            row: reason for row, reason in failures.items() if row in self._video and not self.vectors.filled[row]
+        }
         self._order = self._fresh()
         self._order.add_all()
 

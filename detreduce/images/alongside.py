@@ -5,7 +5,7 @@ Each frame is decoded only once for both.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,8 +36,11 @@ class Alongside(Protocol):
     def needed(self, row: int, vector: npt.NDArray[Any]) -> bool:
         """Return whether a frame needs features. This is called for the frames of a video in their order."""
 
-    def finish(self) -> None:
-        """Decide again for all frames, now that all vectors are filled."""
+    def finish(self, failures: Mapping[int, str]) -> None:
+        """Decide again for all frames, now that all vectors are filled.
+
+        `failures` contains the reason why an image could not be read, keyed by its row.
+        """
 
     @property
     def left_out(self) -> Collection[int]:

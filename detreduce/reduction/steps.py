@@ -398,7 +398,7 @@ class Reduction:
             time = TimeSearch(self.dataset, whole.rows, threshold, *given)
             frames = time.in_pass()
             source: Source = extract(self.dataset, self.extractions[0], frames)
-            found = self.check_room(time.result(frames.matches))
+            found = self.check_room(time.result(frames.matches, frames.failures))
             # without the search, all frames need features
             return (source if found is not None else self.extract()), found
         found = None if composition.by_features else self.find_duplicates(self.dataset)

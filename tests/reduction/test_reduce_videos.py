@@ -29,6 +29,7 @@ from detreduce.pages.selection.time_lines import time_lines
 from detreduce.reduction.steps import extract
 from detreduce.selection.explanation import explain
 from detreduce.selection.record import Selection
+from detreduce.videos.reader import VideoReader
 
 # of 40 frames: a standing camera, then moving scenes, then the first scene again
 SCENES = [0] * 12 + list(range(1, 17)) + [0] * 12
@@ -68,6 +69,23 @@ def test_frames_that_must_be_kept_are_no_duplicates(drive: Path, tmp_path: Path)
     found = search.result(frames.matches)
     assert "drive_000005.jpg" not in found.redundant
     assert found.pairs == near_duplicates(data, by="time", prefer=["drive_000005.jpg"], cache=tmp_path / "one").pairs
+
+
+def test_a_frame_that_cannot_be_decoded_is_not_compared(
+    drive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, picture_of_frame = dr.load_dataset(drive, every=1), VideoReader._picture
+    monkeypatch.setattr(
+        VideoReader, "_picture", lambda reader: None if reader._number in (3, 20) else picture_of_frame(reader)
+    )
+    frames, search = in_pass(data, tmp_path / "one")
+    with pytest.warns(DetreduceWarning, match="left out"):
+        extract(data, Extraction(blocks=("image",), cache=tmp_path / "one"), frames)
+    found = search.result(frames.matches, frames.failures)
+    apart = near_duplicates(data, by="time", cache=tmp_path / "two")
+    assert found.images == apart.images == 38
+    assert found.problems == apart.problems and len(found.problems) == 2
+    assert found.pairs == apart.pairs
 
 
 KILLED = """

@@ -202,7 +202,7 @@ class _WithSecond:
         )
         both.run(pool, ahead)
         job.computed += both.computed
-        self.alongside.finish()
+        self.alongside.finish(job.failures)
         # after a run that was killed, a frame may be needed that was not decoded
         needed = [row for row in range(len(job.paths)) if row not in self.alongside.left_out]
         for vectors in self.kinds:

@@ -21,7 +21,7 @@ from detreduce.exports.lightly_studio import IMAGES, by_tag, lightly_files
 from detreduce.exports.one_file import check_file, write_file
 from detreduce.exports.rows import ImageRow, image_places, image_rows
 from detreduce.exports.tasks import IMAGES as TASK_IMAGES
-from detreduce.exports.tasks import TASK_FORMS, Guesses, flat, in_rank_order, task_files
+from detreduce.exports.tasks import TASK_FORMS, Guesses, flat, in_rank_order, task_files, with_own_stems
 from detreduce.exports.text import csv_text, list_text
 from detreduce.selection.record import Selection
 from detreduce.selection.saved.dataset import check_selection
@@ -172,6 +172,8 @@ def _task_content(
     places = image_places([row.record for row in kept])
     if form == "roboflow":
         places = flat(places)
+    elif form == "labelme":
+        places = with_own_stems(places)
     files = task_files(form, kept, places, folder, guesses)
     files[SELECTION] = selection.to_json().encode()
     images = [(row.record.path, TASK_IMAGES / place) for row, place in zip(kept, places, strict=True)]

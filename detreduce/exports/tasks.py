@@ -51,6 +51,24 @@ def flat(places: Sequence[PurePosixPath]) -> list[PurePosixPath]:
     return found
 
 
+def with_own_stems(places: Sequence[PurePosixPath]) -> list[PurePosixPath]:
+    """Return paths that differ without their suffixes too, because LabelMe writes ``a.json`` for a.jpg and for a.png.
+
+    The first image of each stem keeps its name. A number is added to the others, for example ``a-2.png``.
+    """
+    stems = {place.with_suffix("") for place in places}
+    used: set[PurePosixPath] = set()
+    found = []
+    for place in places:
+        own, count = place, 1
+        while own.with_suffix("") in used or (count > 1 and own.with_suffix("") in stems):
+            count += 1
+            own = place.with_stem(f"{place.stem}-{count}")
+        used.add(own.with_suffix(""))
+        found.append(own)
+    return found
+
+
 def task_files(
     form: str, rows: Sequence[ImageRow], places: Sequence[PurePosixPath], folder: str, guesses: Guesses | None
 ) -> Files:

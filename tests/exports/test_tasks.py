@@ -267,3 +267,23 @@ def test_the_printed_command_for_labelme_is_quoted(pool: Path, tmp_path: Path) -
     arguments = ["export", str(tmp_path / "round1"), "--as", "labelme", "-o", str(tmp_path / "my tasks")]
     result = CliRunner().invoke(app, arguments)
     assert f"labelme '{tmp_path / 'my tasks/images'}'" in result.output
+
+
+def test_images_that_differ_in_their_suffix_get_own_labelme_files(tmp_path: Path) -> None:
+    names = ["a.jpg", "a.png", "a-2.jpg", "b/a.png", "a.bmp", "a-3.png"]
+    rng = np.random.default_rng(0)
+    for name in names:
+        (tmp_path / "pool" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(SIZE).save(tmp_path / "pool" / name)
+    dataset = dr.load_dataset(tmp_path / "pool")
+    selection = dr.select(dataset, "first", keep=len(names), categories=None)
+    out = dr.export_selection(dataset, selection, tmp_path / "out", form="labelme", predictions=guesses(dataset))
+    images = [file for file in (out / "images").rglob("*") if file.suffix not in (".json", "")]
+    notes = {file: json.loads(file.read_text()) for file in (out / "images").rglob("*.json")}
+    assert len(images) == len(notes) == len(names)
+    assert {file.parent / content["imagePath"] for file, content in notes.items()} == set(images)
+    assert all(file.stem == Path(content["imagePath"]).stem for file, content in notes.items())
+    # the others keep their names
+    kept = {str(file.relative_to(out / "images")) for file in images}
+    assert {"a-2.jpg", "b/a.png", "a-3.png"} <= kept and len(kept & set(names)) == 4
+    assert len(dr.load_dataset(out / "images")) == len(names)

@@ -160,7 +160,7 @@ def find_unread(folder: Path) -> list[Unread]:
 
 # the format is the first one whose patterns all occur
 _OBJECTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-    (LABELME, (r'"shapes"\s*:\s*\[', r'"image(Path|Data|Height|Width)"\s*:')),
+    (LABELME, (r'"shapes"\s*:\s*\[', r'"(image(Path|Data|Height|Width)|shape_type)"\s*:')),
     (VIA, (r'"_via_(img_metadata|settings|attributes)"\s*:',)),
     (VIA, (r'"filename"\s*:', r'"regions"\s*:\s*[\[{]')),
     (SUPERVISELY, (r'"objects"\s*:\s*\[', r'"size"\s*:\s*\{', r'"(tags|description)"\s*:')),

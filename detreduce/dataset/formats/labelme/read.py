@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from detreduce.dataset.paths.listing import absolute, below, find_files
@@ -29,7 +30,8 @@ _NO_BOXES = ("point", "points", "line", "linestrip")
 class _Note:
     """The content of one JSON file.
 
-    `image` is the path of the image relative to the root, or None if the image does not exist.
+    `image` is the path of the image relative to the root. It is None if the image does not exist, or if the file could
+    belong to each of several images.
     """
 
     path: Path
@@ -73,7 +75,8 @@ def load_labelme(source: Source, split: str) -> DetectionDataset:
     Raise InputError if the split has no images.
     """
     folder = source.splits[split].images[0]
-    notes = _read_notes(source.root)
+    images = _Images(source.root)
+    notes = _read_notes(images)
     names = tuple(sorted({label for note in notes for label in note.labels}))
     class_of = {name: number for number, name in enumerate(names)}
     problems: list[Problem] = []
@@ -83,7 +86,9 @@ def load_labelme(source: Source, split: str) -> DetectionDataset:
         if inside is not None and not (below(str(note.path), str(folder)) or (note.image or "").startswith(inside)):
             continue
         if note.image is None:
-            problems.append(Problem(note.path, "the image does not exist; left out"))
+            alike = ", ".join(images.names_beside(note.path))
+            why = f"it does not say which of the images {alike} it describes" if alike else "the image does not exist"
+            problems.append(Problem(note.path, f"{why}; left out"))
         elif note.image in rows:
             problems.append(Problem(note.path, f"{note.image} has several JSON files; {rows[note.image].path} is used"))
         else:
@@ -91,10 +96,12 @@ def load_labelme(source: Source, split: str) -> DetectionDataset:
             problems += [Problem(note.path, what) for what in note.findings]
     if not rows:
         raise InputError(f"{folder}: none of the images of the LabelMe files exists.")
+    described = {note.path: note.image for note in notes}
     start = f"{inside}/" if inside else ""
     for name in find_files(source.root, IMAGE_SUFFIXES):
         if name.startswith(start) and name not in rows:
-            problems.append(Problem(source.root / name, "has no JSON file; left out"))
+            why = _why_unlabelled(source.root / name, described)
+            problems.append(Problem(source.root / name, f"{why}; left out"))
     boxes = BoxCollector()
     for name in sorted(rows):
         boxes.add(rows[name].boxes, [class_of[label] for label in rows[name].labels])
@@ -113,13 +120,21 @@ def count_images(source: Source, split: str) -> int:
     return len(find_files(source.splits[split].images[0], {".json"}))
 
 
-def _read_notes(root: Path) -> list[_Note]:
-    """Read all LabelMe files below a folder.
+def _why_unlabelled(image: Path, described: Mapping[Path, str | None]) -> str:
+    """Return why an image has no labels. `described` maps each JSON file to its image, relative to the root."""
+    shared = image.with_suffix(".json")
+    if (other := described.get(shared)) is not None:
+        return f"{shared.name} describes {PurePosixPath(other).name}, and there is no other JSON file"
+    return "has no JSON file"
+
+
+def _read_notes(images: _Images) -> list[_Note]:
+    """Read all LabelMe files below the root.
 
     A JSON file that cannot be parsed also counts as a LabelMe file if it is next to an image of the same name.
     """
+    root = images.root
     files = find_files(root, {".json"}, with_folders=True)
-    images = _Images(root)
     notes = []
     with progress("reading annotations", len(files), "files") as advance:
         for name in files:
@@ -138,7 +153,7 @@ def _read_note(images: _Images, file: Path) -> _Note | None:
     except (OSError, ValueError, RecursionError) as error:
         note.findings.append(f"not valid JSON ({error}); {UNREADABLE}")
         note.unreadable = True
-        return note if note.image is not None else None
+        return note if images.names_beside(file) else None
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         return None
     note.image = images.find_named(file, str(content.get("imagePath") or "")) or note.image
@@ -166,7 +181,7 @@ class _Images:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._beside: dict[Path, dict[str, str]] = {}
+        self._beside: dict[Path, dict[str, list[str]]] = {}
 
     def find_named(self, file: Path, named: str) -> str | None:
         """Return the path, relative to the root, of the image that a JSON file names.
@@ -183,21 +198,27 @@ class _Images:
     def find_beside(self, file: Path) -> str | None:
         """Return the path, relative to the root, of the image next to a JSON file.
 
-        The image and the JSON file have the same name without suffix. If there is no such image, return None.
+        The image and the JSON file have the same name without suffix. If there is no such image, or if there are
+        several, return None.
         """
+        names = self.names_beside(file)
+        return below(str(file.parent / names[0]), str(self.root)) if len(names) == 1 else None
+
+    def names_beside(self, file: Path) -> Sequence[str]:
+        """Return the names of the images next to a JSON file that have the same name without suffix."""
         if file.parent not in self._beside:
             self._beside[file.parent] = self._list(file.parent)
-        name = self._beside[file.parent].get(file.stem)
-        return below(str(file.parent / name), str(self.root)) if name is not None else None
+        return self._beside[file.parent].get(file.stem, ())
 
-    def _list(self, folder: Path) -> dict[str, str]:
-        """Return the names of the images in a folder, keyed by the name without suffix: ``{"a": "a.jpg"}``."""
-        try:
-            names = sorted(os.listdir(folder), reverse=True)  # noqa: PTH208
-        except OSError:
-            return {}
-        parts = [(*os.path.splitext(name), name) for name in names]  # noqa: PTH122
-        return {stem: name for stem, suffix, name in parts if suffix.lower() in IMAGE_SUFFIXES}
+    def _list(self, folder: Path) -> dict[str, list[str]]:
+        """Return the names of the images in a folder, keyed by the name without suffix: ``{"a": ["a.jpg"]}``."""
+        found: dict[str, list[str]] = {}
+        with suppress(OSError):
+            for name in sorted(os.listdir(folder)):  # noqa: PTH208
+                stem, suffix = os.path.splitext(name)  # noqa: PTH122
+                if suffix.lower() in IMAGE_SUFFIXES:
+                    found.setdefault(stem, []).append(name)
+        return found
 
 
 def _add_shape(shape: Any, number: int, note: _Note, seen: dict[tuple[str, Box], str]) -> str | None:

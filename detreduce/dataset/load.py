@@ -170,7 +170,7 @@ def _load(place: Path, split: str | None, images: str | Path | None) -> Detectio
         return _load_description(read_description(place), split)
     folder = absolute(Path(images).expanduser()) if images is not None else None
     for row in all_formats():
-        if row.labelled and row.accepts_folder(place) if place.is_dir() else row.accepts_file(place):
+        if (row.labelled and row.accepts_folder(place)) if place.is_dir() else row.accepts_file(place):
             return row.load_path(place, split, folder)
     for row in all_formats() if place.is_dir() else ():
         if row.accepts_images(place) or (not row.labelled and row.accepts_folder(place)):

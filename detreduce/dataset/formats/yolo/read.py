@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.formats.yolo.class_files import class_file_problems
-from detreduce.dataset.formats.yolo.labels import Labels, parse_labels
+from detreduce.dataset.formats.yolo.label_files import LabelReader
+from detreduce.dataset.formats.yolo.labels import Labels
 from detreduce.dataset.formats.yolo.lists import read_list
 from detreduce.dataset.paths.listing import absolute, below, find_files
-from detreduce.dataset.reading.box_collector import BoxCollector
-from detreduce.dataset.reading.box_problems import UNREADABLE
 from detreduce.dataset.reading.description import Description, candidate_roots, expand_path, split_entries
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.untrusted.regular_files import LABELS as LABELS_LIMIT
-from detreduce.machine.untrusted.regular_files import read_regular
 
 IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
 
@@ -302,54 +299,43 @@ def _read_labels(
 ) -> list[ImageRecord]:
     """Return the records of a split, sorted by name. For faults in label files, add problems."""
     rows = sorted((name, below(path, str(root)) or Path(path).as_posix(), path) for path, name in found.names.items())
-    boxes = BoxCollector()
-    owner: dict[str, str] = {}
-    labels: list[Path | None] = []
-    unreadable: set[str] = set()
-    refused: set[str] = set()
+    reader = LabelReader(n_classes, kpt_shape)
+    files: list[str | None] = []
     with progress("reading labels", len(rows), "files") as advance:
-        for name, _, path in rows:
-            file = _label_file(path, found)
+        for _, _, path in rows:
+            files.append(_label_file(path, found))
+            reader.read(files[-1])
             advance()
-            if file is None:
-                boxes.add((), ())
-                labels.append(None)
-                continue
-            if file in owner:
-                problems.append(Problem(Path(file), f"is the label file of two images: {owner[file]} and {name}"))
-            owner[file] = name
-            labels.append(place := Path(file))
-            parsed = _read_one(file, n_classes, kpt_shape, boxes)
-            problems.extend(Problem(place, what, line) for line, what in parsed.findings)
-            if parsed.findings and not parsed.boxes:
-                unreadable.add(path)
-            if parsed.refused:
-                refused.add(path)
+        reader.finish()
+    owner: dict[str, str] = {}
+    for number, (file, (name, _, _)) in enumerate(zip(files, rows, strict=True)):
+        if file is None:
+            continue
+        if file in owner:
+            problems.append(Problem(Path(file), f"is the label file of two images: {owner[file]} and {name}"))
+        owner[file] = name
+        if number in reader.odd:
+            problems.extend(Problem(Path(file), what, line) for line, what in reader.odd[number].findings)
     _report_unmatched(rows, owner, found, problems)
+    nothing = Labels()
     return [
         ImageRecord(
             image_id,
             name,
             Path(path),
             *arrays,
-            label_path=label,
-            unreadable=path in unreadable,
-            refused=path in refused,
+            label_path=None if file is None else Path(file),
+            unreadable=bool(odd.findings) and not odd.boxes,
+            refused=odd.refused,
         )
-        for (name, image_id, path), arrays, label in zip(rows, boxes.arrays(), labels, strict=True)
+        for (name, image_id, path), arrays, file, odd in zip(
+            rows,
+            reader.boxes.arrays(),
+            files,
+            (reader.odd.get(number, nothing) for number in range(len(rows))),
+            strict=True,
+        )
     ]
-
-
-def _read_one(file: str, n_classes: int, kpt_shape: tuple[int, int] | None, boxes: BoxCollector) -> Labels:
-    """Add the boxes of one label file to `boxes`, and return its content."""
-    try:
-        data = read_regular(file, LABELS_LIMIT)
-    except OSError as error:
-        parsed = Labels(findings=[(None, f"cannot be read ({error.strerror}); {UNREADABLE}")], refused=True)
-    else:
-        parsed = parse_labels(data, n_classes, kpt_shape)
-    boxes.add(parsed.boxes, parsed.classes)
-    return parsed
 
 
 def _report_unmatched(

@@ -34,7 +34,7 @@ class ObjectTable:
     counts
         (m,) int64: number of boxes in each pair, at least 1. Crowd regions do not count.
     vectors
-        (m, d) float32: mean feature vector of each pair's boxes, or None if only the labels were read.
+        (m, d) float32 or float16: mean feature vector of each pair's boxes, or None if only the labels were read.
     size_counts
         (m, s) int64: number of each pair's boxes in each of s size classes. Each row adds up to the pair's count. None
         if the boxes were not counted by size.
@@ -50,7 +50,7 @@ class ObjectTable:
     images: IntArray
     classes: IntArray
     counts: IntArray
-    vectors: npt.NDArray[np.float32] | None = None
+    vectors: npt.NDArray[np.floating] | None = None
     size_counts: IntArray | None = None
 
     def __post_init__(self) -> None:

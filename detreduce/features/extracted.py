@@ -12,7 +12,7 @@ import numpy.typing as npt
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.features.pixels.objects import objects_block
 
-Blocks = dict[str, npt.NDArray[np.float32]]
+Blocks = dict[str, npt.NDArray[np.floating]]
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Extracted:
     Attributes
     ----------
     blocks
-        The features of each block, (n, d) float32, keyed by the name of the block.
+        The features of each block, (n, d) float32, keyed by the name of the block. Float16 if they are in such a file.
     objects
         The vector of each class in each image, for the block ``objects``. None if this block is not extracted.
     provenance

@@ -150,7 +150,7 @@ class Extraction:
         extracted.provenance |= block.provenance
         extracted.failures |= block.failures
 
-    def read_file(self, dataset: DetectionDataset) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
+    def read_file(self, dataset: DetectionDataset) -> tuple[npt.NDArray[np.floating], dict[str, Any]]:
         """Return the vectors in `vectors_file`, and the facts about them for the provenance."""
         path = self.vectors_file
         assert path is not None

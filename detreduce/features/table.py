@@ -14,10 +14,14 @@ from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.errors import InputError
 from detreduce.features.annotations import annotation_columns
+from detreduce.machine.large_arrays import new_array
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+ROWS = 4096
+"""Number of rows that are converted to float64 at once."""
 
 SEPARATE_BLOCKS = ("dynamics", "gradients")
 """The blocks that come from a proxy training. They are not part of X, and a method that needs one does not use X."""
@@ -35,7 +39,8 @@ class FeatureTable:
         (n,) int64, ascending: for each row of the table, the position of its image in the dataset. Skipped images do
         not occur.
     blocks
-        The unscaled features of each block, (n, d_b) float32, keyed by the name of the block.
+        The unscaled features of each block, (n, d_b) float32 or float16, keyed by the name of the block. They may be
+        mapped into memory from a file, for example with ``numpy.load(..., mmap_mode="r")``.
     provenance
         How the features were computed: backbone, preprocessing, hashes, seconds. All values can be stored as JSON.
     problems
@@ -47,7 +52,7 @@ class FeatureTable:
 
     dataset: DetectionDataset
     rows: npt.NDArray[np.int64]
-    blocks: Mapping[str, npt.NDArray[np.float32]]
+    blocks: Mapping[str, npt.NDArray[np.floating]]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     objects: ObjectTable | None = None
@@ -101,12 +106,12 @@ class FeatureTable:
         """The scaled blocks side by side, in the order of `blocks`, as (n, d) float32 (see `scale_block`).
 
         The blocks that come from a proxy training (`SEPARATE_BLOCKS`) are left out, because they measure difficulty,
-        not similarity.
+        not similarity. If it is large, its values are in a temporary file (see `new_array`).
         """
         parts = {name: block for name, block in self.blocks.items() if name not in SEPARATE_BLOCKS}
         return scaled_blocks(parts, len(self.rows))
 
-    def matrix(self, needs: Collection[str]) -> npt.NDArray[np.float32]:
+    def matrix(self, needs: Collection[str]) -> npt.NDArray[np.floating]:
         """Return the features that a method with these `needs` uses.
 
         If the method needs a block that comes from a proxy training, return that block, unscaled. Otherwise return `X`.
@@ -127,7 +132,7 @@ def scaled_blocks(blocks: Mapping[str, npt.ArrayLike], n: int) -> npt.NDArray[np
     """Scale each block and put the blocks side by side, as (n, d) float32. If there are no blocks, d is 0."""
     ends = np.cumsum([0, *(np.shape(block)[1] for block in blocks.values())]).tolist()
     # fill X block by block, so that memory never holds a second copy of all blocks
-    X = np.zeros((n, ends[-1]), np.float32)
+    X = new_array((n, ends[-1]), np.float32)
     for (name, block), start, end in zip(blocks.items(), ends[:-1], ends[1:], strict=True):
         X[:, start:end] = _scaled(block, standardise=name == "annotations")
     return X
@@ -144,9 +149,13 @@ def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.fl
 
 
 def _scaled(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.float64]:
-    values = np.array(block, np.float64)
+    given = np.asarray(block)
+    # sums over the rows of another order would round in another way
+    values = new_array(given.shape, np.float64) if given.flags.c_contiguous else np.empty_like(given, np.float64)
     if values.size == 0:
         return values
+    for start in range(0, len(values), ROWS):
+        values[start : start + ROWS] = given[start : start + ROWS]
     # work in place, because a block may have thousands of columns
     values -= values.mean(axis=0)
     if standardise:

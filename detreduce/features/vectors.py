@@ -18,13 +18,19 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.large_arrays import new_array
 from detreduce.machine.near_files import suggest_path
 from detreduce.machine.untrusted.array_files import read_npy
 from detreduce.machine.untrusted.regular_files import is_regular, open_regular
 
+CHECK_ROWS = 4096
+"""Number of rows that are checked at once."""
 
-def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
+
+def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.floating]:
     """Read vectors from a .npy or .csv file. Return (n, d) float32, with one row per image of the dataset.
+
+    A large .npy file of float16 or float32 is mapped into memory, and keeps its type.
 
     A .npy file must have one row per image, in the order of the dataset. In a .csv file, the first column identifies
     the image and the other columns are numbers. An image is identified by its name, its id, or a file name that is
@@ -51,7 +57,7 @@ def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float3
     )
 
 
-def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
+def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.floating]:
     try:
         vectors = read_npy(path)
     except (OSError, ValueError) as error:
@@ -63,14 +69,20 @@ def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
             f"{path} has {len(vectors)} rows and the dataset has {len(dataset)} images. "
             "A .npy file needs one row per image, in the dataset's order. A .csv file is matched by image name."
         )
-    with np.errstate(over="ignore"):
-        rows = vectors.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-    if len(bad):
-        raise InputError(
-            f"{path}: row {bad[0]} ({dataset[int(bad[0])].name}) has a value that is not finite or is beyond float32 "
-            "(3.4e38). Remove or scale this value."
-        )
+    mapped = vectors.dtype in (np.float16, np.float32) and not vectors.flags.writeable and vectors.flags.c_contiguous
+    rows = vectors if mapped else new_array(vectors.shape, np.float32)
+    for start in range(0, len(rows), CHECK_ROWS):
+        part = slice(start, start + CHECK_ROWS)
+        if not mapped:
+            with np.errstate(over="ignore"):
+                rows[part] = vectors[part]
+        bad = np.flatnonzero(~np.isfinite(rows[part]).all(axis=1))
+        if len(bad):
+            row = start + int(bad[0])
+            raise InputError(
+                f"{path}: row {row} ({dataset[row].name}) has a value that is not finite or is beyond float32 "
+                "(3.4e38). Remove or scale this value."
+            )
     return rows
 
 

@@ -23,6 +23,7 @@ from detreduce.images.decode import RGB
 from detreduce.images.frames import FramePreparation, WantedFrames, read_frames_ahead
 from detreduce.images.store import DigestMemo, VectorStore, warn_unwritable
 from detreduce.machine.hashes import Digest
+from detreduce.machine.large_arrays import new_array
 
 Array = npt.NDArray[Any]
 MEMO_SECONDS = 30.0
@@ -83,7 +84,9 @@ class ImageVectors:
 
     def _empty(self, width: int) -> Array:
         dtype = self.store.dtype
-        return np.full((len(self.filled), width), np.nan if dtype.kind == "f" else 0, dtype)
+        values = new_array((len(self.filled), width), dtype)
+        values[...] = np.nan if dtype.kind == "f" else 0
+        return values
 
     def complete(self) -> npt.NDArray[np.bool_]:
         """Return for each image whether all of its vectors have been filled in, as (n,) bool."""

@@ -22,6 +22,7 @@ from detreduce.dataset.suggested_command import reduce_command
 from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.choice import Choice, check_choice, records_on_disk
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, SELECTION_FILE, SPLIT_FILE
+from detreduce.dataset.writing.destination import Destination
 from detreduce.dataset.writing.frame_format import FrameFormat
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link
 from detreduce.dataset.writing.report import SubsetReport, subset_report
@@ -237,7 +238,7 @@ def write_repeated_list(
 def check_repeated_list(dataset: DetectionDataset, output: str | Path, *, overwrite: bool = False) -> None:
     """Raise those errors of `write_repeated_list` that do not depend on the list of images."""
     _check_listed(dataset)
-    check_output(dataset, output, link="list", overwrite=overwrite)
+    check_output(dataset, Destination(output, "list", overwrite=overwrite))
 
 
 def _check_listed(dataset: DetectionDataset) -> None:
@@ -252,23 +253,14 @@ def _check_listed(dataset: DetectionDataset) -> None:
         )
 
 
-def check_output(
-    dataset: DetectionDataset,
-    output: str | Path,
-    *,
-    link: str = "hardlink",
-    format: str | None = None,
-    overwrite: bool = False,
-    discard_changes: bool = False,
-    frames: str = "jpg",
-) -> None:
+def check_output(dataset: DetectionDataset, output: Destination) -> None:
     """Raise those errors of `write_subset` that do not depend on the chosen images."""
-    _check_mode(dataset, link)
-    FrameFormat.parse(frames)
-    _find_writer(dataset, format)
-    target = _target(output)
+    _check_mode(dataset, output.link)
+    FrameFormat.parse(output.frames)
+    _find_writer(dataset, output.format)
+    target = _target(output.folder)
     check_apart_from(target, dataset)
-    check_replaceable(target, overwrite=overwrite, discard_changes=discard_changes)
+    check_replaceable(target, overwrite=output.overwrite, discard_changes=output.discard_changes)
 
 
 def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *, link: LinkMode = "symlink") -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
-from detreduce.duplicates.matching import PixelComparison, nearest_matches
+from detreduce.duplicates.pixels.matching import PixelComparison, nearest_matches
 from detreduce.duplicates.search import THRESHOLD, signatures_of
 
 IntArray = npt.NDArray[np.int64]

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from detreduce.dataset.records import ImageRecord
-from detreduce.duplicates.alignment import overlay, unaligned_similarity
-from detreduce.duplicates.descriptors import describe
-from detreduce.duplicates.matching import CANDIDATE, Match
-from detreduce.duplicates.signatures import Bytes
+from detreduce.duplicates.pixels.alignment import overlay, unaligned_similarity
+from detreduce.duplicates.pixels.descriptors import describe
+from detreduce.duplicates.pixels.matching import CANDIDATE, Match
+from detreduce.duplicates.pixels.signatures import Bytes
 
 TIME = "time"
 """The value of `by` for a search among neighbouring frames."""

@@ -17,10 +17,10 @@ from detreduce.arrays.class_counts import boxes_of_images
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.dataset.writing.apart import check_cache_apart
 from detreduce.duplicates.in_time import TIME
-from detreduce.duplicates.matching import Comparison, FeatureComparison, Match, PixelComparison, star_groups
-from detreduce.duplicates.orientations import ORIENTATIONS
+from detreduce.duplicates.pixels.matching import Comparison, FeatureComparison, Match, PixelComparison, star_groups
+from detreduce.duplicates.pixels.orientations import ORIENTATIONS
+from detreduce.duplicates.pixels.signatures import Region, Signatures, read_signatures
 from detreduce.duplicates.result import DuplicatePair, Duplicates
-from detreduce.duplicates.signatures import Region, Signatures, read_signatures
 from detreduce.duplicates.time_search import TimeSearch
 from detreduce.errors import InputError, nearest
 from detreduce.features.table import FeatureTable

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.dataset.writing.apart import check_cache_apart
 from detreduce.duplicates.in_time import TIME, FramesInOrder, TimeGroups, frames_by_video
-from detreduce.duplicates.matching import Match
+from detreduce.duplicates.pixels.matching import Match
+from detreduce.duplicates.pixels.signatures import read_signatures
 from detreduce.duplicates.result import DuplicatePair, Duplicates
-from detreduce.duplicates.signatures import read_signatures
 from detreduce.duplicates.video_pass import SignaturesInPass
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable

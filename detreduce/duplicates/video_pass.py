@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.in_time import FramesInOrder, TimeGroups, frames_by_video
-from detreduce.duplicates.matching import Match
-from detreduce.duplicates.signatures import SIGNATURE_BYTES, Bytes, SignatureStore, picture_of, sign
+from detreduce.duplicates.pixels.matching import Match
+from detreduce.duplicates.pixels.signatures import SIGNATURE_BYTES, Bytes, SignatureStore, picture_of, sign
 from detreduce.images.decode import RGB
 from detreduce.images.job import ImageVectors
 

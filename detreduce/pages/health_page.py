@@ -30,8 +30,8 @@ from detreduce.dataset.paths.output_name import dataset_name
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.display.progress import step
 from detreduce.duplicates.health import ImageCheck
-from detreduce.duplicates.leakage import LeakedImage
 from detreduce.duplicates.result import pair_to_dict
+from detreduce.duplicates.split_search import LeakedImage
 from detreduce.machine.files import write_atomically
 from detreduce.pages.class_colours import looks_of, name_classes_apart
 from detreduce.pages.environment import make_environment, part

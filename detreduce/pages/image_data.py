@@ -7,6 +7,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -29,21 +30,38 @@ MOST_IMAGES = 150_000
 """The maximum number of images in the packed data."""
 
 
-def pack_images(
-    dataset: DetectionDataset,
-    views: Sequence[SelectionView],
-    drawn: FeatureMap | None,
-    labels: ImageLabels,
-    album: Album,
-    *,
-    rows: npt.NDArray[np.int64] | None = None,
-    names_for_lists: bool = False,
-) -> str:
+@dataclass(frozen=True)
+class PageImages:
+    """The images of a page, and what the page shows of them.
+
+    Attributes
+    ----------
+    dataset
+        The images.
+    views
+        The selections on the page.
+    map
+        The map of the images. None if there are no features.
+    labels
+        The label of each image, and its colour.
+    album
+        The pictures.
+    """
+
+    dataset: DetectionDataset
+    views: Sequence[SelectionView]
+    map: FeatureMap | None
+    labels: ImageLabels
+    album: Album
+
+
+def pack_images(images: PageImages, rows: npt.NDArray[np.int64] | None = None, *, names_for_lists: bool = False) -> str:
     """Return the packed data of the images in `rows`, by default of all images in the dataset.
 
     In names, codes replace invisible characters. A list of images needs the original names. If `names_for_lists` is
     True, the data also contains the original name of each image with such a code.
     """
+    dataset, drawn, labels, album = images.dataset, images.map, images.labels, images.album
     rows = np.arange(len(dataset), dtype=np.int64) if rows is None else rows
     place_of = {row: place for place, row in enumerate(rows.tolist())}
     names = [visible(dataset[row].name) for row in place_of]
@@ -61,7 +79,7 @@ def pack_images(
         "pictures": {
             place_of[row]: [picture.width, picture.height] for row, picture in album.pictures.items() if row in place_of
         },
-        "selections": [_selection(view, dataset, place_of) for view in views],
+        "selections": [_selection(view, dataset, place_of) for view in images.views],
     }
     if drawn is not None:
         x, y = np.full(len(dataset), -1, np.int64), np.full(len(dataset), -1, np.int64)
@@ -71,33 +89,27 @@ def pack_images(
     return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
 
 
-def pack_within(
-    dataset: DetectionDataset,
-    views: Sequence[SelectionView],
-    drawn: FeatureMap | None,
-    labels: ImageLabels,
-    album: Album,
-    capacity: int | None = None,
-) -> tuple[str, int]:
+def pack_within(images: PageImages, capacity: int | None = None) -> tuple[str, int]:
     """Return packed data of at most `capacity` characters, and the number of images in it.
 
     The data contains names for lists. If the data would be too large, some images are left out: first dropped images,
     then kept images, and last the images with a picture. The default capacity is `CAPACITY` minus the size of the
     pictures.
     """
+    dataset, album = images.dataset, images.album
     if capacity is None:
         capacity = CAPACITY - sum(len(picture.data or "") for picture in album.pictures.values())
     generator = np.random.default_rng(0)
     order = generator.permutation(len(dataset))
     first = np.zeros(len(dataset), np.int64)
-    for view in views:
+    for view in images.views:
         first[list(view.order)] = 1
     first[list(album.pictures)] = 2
     order = order[np.argsort(-first[order], kind="stable")]
     count = min(len(dataset), MOST_IMAGES)
     while True:
         rows = np.sort(order[:count])
-        packed = pack_images(dataset, views, drawn, labels, album, rows=rows, names_for_lists=True)
+        packed = pack_images(images, rows, names_for_lists=True)
         if len(packed) <= capacity or count <= 1:
             return packed, count
         count = max(1, int(count * min(0.9, 0.95 * capacity / len(packed))))

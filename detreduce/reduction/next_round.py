@@ -228,7 +228,7 @@ def next_round(
         dataset = pool if isinstance(pool, DetectionDataset) else load_dataset(pool, split, every=every)
         resolved, reason = request.for_pool(_without_labels(dataset))
         earlier = load_earlier(after, after_images)
-        check_output(dataset, output, link=link, overwrite=overwrite, discard_changes=discard_changes)
+        check_output(dataset, where)
         target = absolute(Path(output).expanduser())
         for part in (part for one in earlier for part in one.parts):
             check_apart_from(target, part)

@@ -9,7 +9,7 @@ from pathlib import Path
 from detreduce.dataset.groups import FOLDER
 from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
-from detreduce.dataset.writing.links import LinkMode
+from detreduce.dataset.writing.destination import Destination
 from detreduce.errors import InputError
 from detreduce.features.request import Extraction
 from detreduce.features.table import SEPARATE_BLOCKS
@@ -20,20 +20,13 @@ from detreduce.vocabulary.option_values import AUTO
 
 
 @dataclass(frozen=True)
-class Output:
+class Output(Destination):
     """Where and how to write the smaller dataset.
 
-    `page` says whether to write ``selection.html``, a page with pictures of the kept and the dropped images. The other
-    fields are arguments of `detreduce.write_subset`, which documents them.
+    `page` says whether to write ``selection.html``, a page with pictures of the kept and the dropped images.
     """
 
-    folder: str | Path
-    link: LinkMode = "hardlink"
-    format: str | None = None
-    overwrite: bool = False
-    discard_changes: bool = False
-    page: bool = True
-    frames: str = "jpg"
+    page: bool = field(default=True, kw_only=True)
 
 
 @dataclass(frozen=True)

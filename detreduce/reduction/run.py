@@ -140,7 +140,7 @@ def reduce(
     number: Any = 1.0 if keep == ALL else keep
     request = ReductionRequest(
         data=data,
-        output=Output(output, link, format, overwrite, discard_changes, page, frames),
+        output=Output(output, link, format, overwrite, discard_changes, frames, page=page),
         selection=SelectionRequest(method, number, seed, categories, composition, parameters, cache),
         extraction=Extraction(backbone, blocks, unreadable=unreadable, cache=cache, proxy=proxy),
         split=split,

@@ -191,16 +191,7 @@ class Reduction:
 
     def check_output(self) -> None:
         """Raise those errors of `write_subset` that do not depend on the chosen images."""
-        output = self.output
-        check_output(
-            self.dataset,
-            output.folder,
-            link=output.link,
-            format=output.format,
-            overwrite=output.overwrite,
-            discard_changes=output.discard_changes,
-            frames=output.frames,
-        )
+        check_output(self.dataset, self.output)
 
     @property
     def extractions(self) -> list[Extraction]:

@@ -17,7 +17,7 @@ from detreduce.experiment.results.outcome import Outcome
 from detreduce.experiment.results.result_table import DifferenceCell, ResultCell, ResultRow, ResultTable
 from detreduce.experiment.results.robustness import ROBUSTNESS_EXPLAINED
 from detreduce.pages.environment import make_environment, part
-from detreduce.pages.image_data import pack_images
+from detreduce.pages.image_data import PageImages, pack_images
 from detreduce.pages.image_labels import image_labels
 from detreduce.report.cards import chip_of
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS_EXPLAINED, RECIPE_CONTROLS, title_of
@@ -77,7 +77,7 @@ def _packed(chosen: Any) -> str | None:
     views = [one.view for one in chosen.shown]
     labels = image_labels(views[0].selection, chosen.dataset, chosen.looks)
     rows = np.array(sorted(chosen.album.pictures), np.int64)
-    return pack_images(chosen.dataset, views, chosen.map, labels, chosen.album, rows=rows)
+    return pack_images(PageImages(chosen.dataset, views, chosen.map, labels, chosen.album), rows)
 
 
 CellOf = Callable[[ResultRow], ResultCell | DifferenceCell]

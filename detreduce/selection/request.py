@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from detreduce.dataset.categories import CategoryRule
     from detreduce.dataset.records import ImageId
-    from detreduce.duplicates.leakage import LeakageReport, LeakedImage
+    from detreduce.duplicates.leakage import LeakageReport
     from detreduce.duplicates.result import Duplicates
+    from detreduce.duplicates.split_search import LeakedImage
     from detreduce.reducers.base import BaseReducer
 
 FEATURES, EXACT, TIME = "features", "exact", "time"

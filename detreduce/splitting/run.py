@@ -19,6 +19,7 @@ from detreduce.dataset.health.leaks import TRAIN, find_leaks
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.suggested_command import inspect_command, reduce_command
 from detreduce.dataset.write import check_output, holds_out_as, write_split
+from detreduce.dataset.writing.destination import Destination
 from detreduce.dataset.writing.links import LinkMode
 from detreduce.dataset.writing.staging import claimed_output
 from detreduce.display.listener import say
@@ -127,7 +128,7 @@ def split_dataset(
         text = f"Problems in the files of train: {name_first(dataset.problems, 1)}."
         warnings.warn(f"{text} To list all: `{inspect_command(dataset)}`", DetreduceWarning, stacklevel=2)
     source, replaced, wanted = _plan(dataset, val, test)
-    check_output(source, output, link=link, overwrite=overwrite, discard_changes=discard_changes)
+    check_output(source, Destination(output, link, overwrite=overwrite, discard_changes=discard_changes))
     with claimed_output(Path(output)):
         parts, together = _divide(source, list(wanted.values()), seed, groups, cache)
         ids = np.array(source.image_ids, object)

@@ -33,7 +33,7 @@ import numpy as np
 
 from detreduce.dataset import load_dataset
 from detreduce.duplicates import leakage_report, near_duplicates
-from detreduce.duplicates.matching import PixelComparison, star_groups
+from detreduce.duplicates.pixels.matching import PixelComparison, star_groups
 
 SHARED = Path(os.environ.get("DETREDUCE_SHARED", Path(__file__).resolve().parents[2].parent / "shared"))
 

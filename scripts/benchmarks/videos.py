@@ -124,7 +124,7 @@ def simulate(count: int, keep: int, cache: Path) -> dict[str, float]:
     """Store random results of a pass, and time the steps after the pass."""
     from detreduce.arrays.distances import CentredPoints  # noqa: F401 (imported before the clock starts)
     from detreduce.duplicates.in_time import FramesInOrder, TimeGroups
-    from detreduce.duplicates.signatures import SIGNATURE_BYTES, SignatureStore, picture_of
+    from detreduce.duplicates.pixels.signatures import SIGNATURE_BYTES, SignatureStore, picture_of
     from detreduce.images.job import ImageVectors
     from detreduce.images.store import VectorStore
     from detreduce.machine.hashes import content_digest

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from killed import kill_at
 
-from detreduce.duplicates.signatures import read_signatures
+from detreduce.duplicates.pixels.signatures import read_signatures
 from detreduce.images.job import ImageJob
 from detreduce.machine import files
 
@@ -19,7 +19,7 @@ BATCH = ImageJob.batch
 
 CHILD = """
 from pathlib import Path
-from detreduce.duplicates.signatures import read_signatures
+from detreduce.duplicates.pixels.signatures import read_signatures
 read_signatures(sorted(Path(sys.argv[1]).iterdir()), Path(sys.argv[2]), 2)
 """
 # the job is stopped when a vector is added, or when a shard is complete but not yet in its place

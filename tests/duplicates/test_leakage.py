@@ -11,7 +11,7 @@ from pictures import photographs, yolo_of
 
 from detreduce.dataset import load_dataset
 from detreduce.duplicates import leakage_report, leaked_images
-from detreduce.duplicates.matching import Candidates
+from detreduce.duplicates.pixels.matching import Candidates
 from detreduce.errors import DetreduceWarning, InputError
 
 
@@ -133,7 +133,7 @@ def test_no_search_finds_a_leak_among_the_images_that_remain(
     }
     dataset = load_dataset(yolo_of(tmp_path, {}, **splits))
     monkeypatch.setattr(_OneSided, "seed", seed)
-    monkeypatch.setattr("detreduce.duplicates.leakage.PixelComparison", _OneSided)
+    monkeypatch.setattr("detreduce.duplicates.split_search.PixelComparison", _OneSided)
     found = leaked_images(dataset, threshold=0.93)
     leaked = {item.image for item in found.leaked}
     assert leaked and {item.split for item in found.leaked} == {"train"}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from pictures import folder_of, photographs
 
-from detreduce.duplicates import matching, near_duplicates
-from detreduce.duplicates.matching import INVERSES, PixelComparison, star_groups
-from detreduce.duplicates.orientations import ORIENTATIONS
-from detreduce.duplicates.signatures import SIDE, small_grey
+from detreduce.duplicates.pixels import matching, near_duplicates
+from detreduce.duplicates.pixels.matching import INVERSES, PixelComparison, star_groups
+from detreduce.duplicates.pixels.orientations import ORIENTATIONS
+from detreduce.duplicates.pixels.signatures import SIDE, small_grey
 from detreduce.errors import DetreduceWarning
 
 

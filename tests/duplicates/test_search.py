@@ -13,7 +13,7 @@ from PIL import Image
 
 from detreduce.dataset import DetectionDataset, load_dataset
 from detreduce.duplicates import exact_duplicates, near_duplicates
-from detreduce.duplicates.matching import CANDIDATE, FeatureComparison, star_groups
+from detreduce.duplicates.pixels.matching import CANDIDATE, FeatureComparison, star_groups
 from detreduce.duplicates.search import largest_boxes
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable

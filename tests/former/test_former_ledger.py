@@ -16,7 +16,8 @@ from detreduce.errors import InputError
 from detreduce.experiment import run as run_module
 from detreduce.experiment import sources as sources_module
 from detreduce.experiment.advice.comparable import comparable_rows
-from detreduce.experiment.advice.recipes import advise
+from detreduce.experiment.advice.question import ask
+from detreduce.experiment.advice.recipes import recommend
 
 KEYS = sorted(folder.name for folder in (FILES / "ledger" / "cells").iterdir())
 
@@ -88,7 +89,7 @@ def test_the_report_is_written(ledger: Path) -> None:
 def test_the_recipes_are_planned(ledger: Path) -> None:
     # its trainings have one epoch, so their mAP is 0
     with pytest.raises(InputError, match="too low to plan from"):
-        advise(comparable_rows(dr.Ledger(ledger)), target=0.95)
+        recommend(comparable_rows(dr.Ledger(ledger)), ask(target=0.95))
 
 
 def test_a_selection_of_a_cell_is_explained(ledger: Path) -> None:

@@ -24,7 +24,7 @@ from detreduce.errors import InputError, MissingFileError
 from detreduce.features.table import FeatureTable
 from detreduce.pages import pictures
 from detreduce.pages.class_colours import looks_of
-from detreduce.pages.image_data import pack_images, pack_within
+from detreduce.pages.image_data import PageImages, pack_images, pack_within
 from detreduce.pages.image_labels import image_labels
 from detreduce.pages.pictures import Album
 from detreduce.pages.selection.page import PageSource, selection_page
@@ -144,7 +144,7 @@ def test_what_a_list_cannot_name_is_not_offered() -> None:
     dataset = of_records(names, ids)
     view = view_selection(dr.select(dataset, "first", 2, drop_duplicates=no_duplicates()), dataset, None)
     labels = image_labels(None, dataset, looks())
-    packed = pack_images(dataset, [view], None, labels, Album(dataset, capacity=0), names_for_lists=True)
+    packed = pack_images(PageImages(dataset, [view], None, labels, Album(dataset, capacity=0)), names_for_lists=True)
     import base64
     import gzip
     import json
@@ -304,9 +304,10 @@ def test_images_are_left_out_where_the_page_would_be_too_large(made: dr.Reductio
     view = view_selection(made.selection, full, None)
     album = Album(full, capacity=0)
     labels = image_labels(made.selection, full, SimpleNamespace(of_class=("c0 l0", "c1 l0", "c2 l0")))  # type: ignore[arg-type]
-    whole, count = pack_within(full, [view], None, labels, album)
+    images = PageImages(full, [view], None, labels, album)
+    whole, count = pack_within(images)
     assert count == 40
-    packed, count = pack_within(full, [view], None, labels, album, len(whole) - 1)
+    packed, count = pack_within(images, len(whole) - 1)
     assert 12 <= count < 40 and len(packed) <= len(whole) - 1
     import base64
     import gzip

@@ -9,7 +9,8 @@ import pytest
 from sklearn.datasets import load_sample_image
 
 from detreduce.dataset import load_dataset
-from detreduce.duplicates.leakage import LeakageReport, LeakedImage
+from detreduce.duplicates.leakage import LeakageReport
+from detreduce.duplicates.split_search import LeakedImage
 from detreduce.selection.duplicate_search import duplicates_to_drop
 from detreduce.selection.request import CompositionRequest, DuplicateSearch
 

@@ -66,7 +66,8 @@ def plan(
     """
     opened = open_ledger(ledger)
     from detreduce.experiment.advice.comparable import comparable_rows, rows_with_recipes
-    from detreduce.experiment.advice.recipes import advise
+    from detreduce.experiment.advice.question import ask
+    from detreduce.experiment.advice.recipes import recommend
     from detreduce.experiment.ledger.unfinished import check_started, missing_full
     from detreduce.experiment.searches.leaks import ledger_warning
 
@@ -77,7 +78,7 @@ def plan(
     rows = comparable_rows(opened)
     check_started(opened, rows)
     rows = rows_with_recipes(opened, rows)
-    found = advise(rows, **asked, measure=measure, confidence=confidence)
+    found = recommend(rows, ask(measure, confidence, **asked))
     command = _write(opened, rows, found, recipe_file) if recipe_file is not None and found.best is not None else None
     leaks = ledger_warning(opened)
     missing = " ".join(missing_full(opened, rows))

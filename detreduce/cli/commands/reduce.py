@@ -278,7 +278,7 @@ def reduce(
     asked = [part.strip() for part in blocks.split(",")] if blocks else None
     request = ReductionRequest(
         data=place,
-        output=WrittenTo(output, link, output_format, overwrite, discard_changes, page, frames),
+        output=WrittenTo(output, link, output_format, overwrite, discard_changes, frames, page=page),
         selection=replace(selection, categories=read_categories(categories), composition=composition),
         extraction=Extraction(backbone, asked, unreadable=unreadable, cache=cache, proxy=proxy),
         split=split,

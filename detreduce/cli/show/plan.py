@@ -37,7 +37,7 @@ class Goal:
 
     @classmethod
     def of(cls, asked: Mapping[str, float | None], confidence: float) -> Goal:
-        """Create the goal from `asked`, the arguments of `advise`. Exactly one of these arguments is not None."""
+        """Create the goal from `asked`, the goals of `ask`. Exactly one of these arguments is not None."""
         budgets = [value for name, value in asked.items() if not name.startswith("target") and value is not None]
         return cls(asked["target"], asked["target_map"], budgets[0] if budgets else None, confidence)
 

@@ -120,7 +120,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Advice:
-    """The result of `advise`.
+    """The result of `recommend`.
 
     Attributes
     ----------

@@ -1,20 +1,19 @@
-"""The question that `advise` answers: which recipe reaches a target, or which is the best within a budget."""
+"""The question that `recommend` answers: which recipe reaches a target, or which is the best within a budget."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from detreduce.errors import InputError
 from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH, Costs
 
 BUDGETS = {"budget_wh": WH, "budget_tflops": TFLOPS, "minutes": MINUTES}
-"""Argument of `advise` that contains a budget -> the cost that it limits."""
+"""Argument of `ask` that contains a budget -> the cost that it limits."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """The question that `advise` answers.
+    """The question that `recommend` answers.
 
     Attributes
     ----------
@@ -46,12 +45,28 @@ class Question:
         return self.target is not None or self.target_map is not None
 
 
-def make_question(targets: Mapping[str, float | None], measure: str, confidence: float) -> Question:
-    """Create the question from the arguments of `advise`. Raise InputError if one of them is wrong.
+def ask(measure: str = "mAP50_95", confidence: float = 0.5, **goals: float | None) -> Question:
+    """Create a question. Raise InputError if a value is wrong, or if there is not exactly one goal.
 
-    `targets` contains the arguments ``target``, ``target_map`` and the budgets.
+    Parameters
+    ----------
+    measure
+        ``mAP50_95`` or ``mAP50``.
+    confidence
+        The smallest acceptable probability that the recipe reaches the target, between 0 and 1.
+    goals
+        Exactly one of the following. A goal that is None is ignored.
+
+        - ``target``: the mAP to reach, as a fraction of the mAP of a training on all images (control ``full``). If no
+          such training is finished, it is a fraction of the highest mAP of the finished trainings. Above 0, at most 2.
+        - ``target_map``: the mAP to reach, between 0 and 1.
+        - ``budget_wh``, ``budget_tflops`` or ``minutes``: the largest acceptable energy in Wh, operations in TFLOPs, or
+          time in minutes. It is the cost of choosing the images and of one training. Operations are counted only for
+          the training.
     """
-    given = {name: value for name, value in targets.items() if value is not None}
+    if unknown := goals.keys() - {"target", "target_map", *BUDGETS}:
+        raise TypeError(f"ask() has no argument {min(unknown)!r}.")
+    given = {name: value for name, value in goals.items() if value is not None}
     if len(given) != 1:
         raise InputError(
             "Pass either a target (a fraction of the full mAP, for example 0.95, or an mAP as target_map) or one "

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from detreduce.experiment.advice.answer import Advice, Effect, PlannedRecipe
 from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH, Costs
-from detreduce.experiment.advice.question import Question, make_question, with_known_cost
+from detreduce.experiment.advice.question import Question, with_known_cost
 from detreduce.experiment.advice.reference import Reference
 from detreduce.experiment.advice.settings import Setting
 from detreduce.experiment.advice.surface import Configuration, Surface, configurations, fit_surface
@@ -30,22 +30,13 @@ EPOCHS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.
 SEEN = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 """Images seen to try if no training ``full`` is finished, as multiples of the most that a finished training saw."""
 INTERVAL = (0.05, 0.95)
+OTHERS = 4
+"""The maximum number of further recipes in an advice."""
 WORTH_A_CELL = 0.1
 """The training ``full`` is proposed if it would remove at least this fraction of the variance of the answer."""
 
 
-def advise(
-    rows: Iterable[Mapping[str, Any]],
-    *,
-    target: float | None = None,
-    target_map: float | None = None,
-    budget_wh: float | None = None,
-    budget_tflops: float | None = None,
-    minutes: float | None = None,
-    measure: str = "mAP50_95",
-    confidence: float = 0.5,
-    others: int = 4,
-) -> Advice:
+def recommend(rows: Iterable[Mapping[str, Any]], question: Question) -> Advice:
     """Find the cheapest recipe that reaches a target mAP, or the best recipe within a budget.
 
     Parameters
@@ -54,32 +45,17 @@ def advise(
         Tidy rows of finished cells of one dataset and model. Rows of recipes have a ``setting`` (see
         `detreduce.experiment.advice.comparable.rows_with_recipes`). The number of images in the full set is taken from
         a training on all images. If there is none, the rows need a column ``of`` with this number.
-    target
-        The mAP to reach, as a fraction of the mAP of a training on all images (control ``full``). If no row has this
-        control, it is a fraction of the highest mAP of the finished trainings. Above 0, at most 2.
-    target_map
-        The mAP to reach, from 0 to 1.
-    budget_wh, budget_tflops, minutes
-        The largest acceptable cost: energy in Wh, operations in TFLOPs, or time in minutes. The cost is the sum for
-        choosing the images and for one training. Operations are counted only for the training.
-    measure
-        ``mAP50_95`` or ``mAP50``.
-    confidence
-        The smallest acceptable probability that the recipe reaches the target.
-    others
-        Largest number of further recipes to return.
+    question
+        The target or the budget (see `ask`).
 
     Raises
     ------
     InputError
-        Neither a target nor a budget is given, or several are given. A value is out of range. There are too few cells,
-        or their mAP is (nearly) 0.
+        There are too few cells, or their mAP is (nearly) 0. The question has a budget whose cost is not known.
     """
     rows = list(rows)
-    asked = {"target": target, "target_map": target_map, "budget_wh": budget_wh}
-    question = make_question({**asked, "budget_tflops": budget_tflops, "minutes": minutes}, measure, confidence)
-    known = Reference.of(rows, measure)
-    found = configurations(rows, measure)
+    known = Reference.of(rows, question.measure)
+    found = configurations(rows, question.measure)
     model = _Model.of(rows, known, fit_surface(found, known.total, reference=known.setting))
     question, note = with_known_cost(question, model.costs)
     whole = _Candidate(FULL, known.total, known.epochs, known.setting)
@@ -98,10 +74,10 @@ def advise(
     advice = Advice(
         full if known.has_full else None,
         best,
-        tuple(rest[:others]),
+        tuple(rest[:OTHERS]),
         surer,
         share,
-        measure,
+        question.measure,
         len(found),
         model.surface.misfit,
         model.surface.run_spread,

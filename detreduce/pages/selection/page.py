@@ -16,7 +16,7 @@ from detreduce.machine.hashes import content_digest
 from detreduce.pages.class_colours import looks_of
 from detreduce.pages.environment import make_environment
 from detreduce.pages.feature_map import FeatureMap, feature_map_of
-from detreduce.pages.image_data import MOST_IMAGES, pack_within
+from detreduce.pages.image_data import MOST_IMAGES, PageImages, pack_within
 from detreduce.pages.image_labels import image_labels
 from detreduce.pages.pictures import CAPACITY, Album
 from detreduce.pages.selection.summary import command_again, heading, own_parameters, sentences
@@ -67,7 +67,8 @@ def selection_page(source: PageSource) -> bytes:
         album.add(view.shown_rows)
         if source.images:
             album.add(_more_rows(view, PICTURES - len(album.pictures)))
-        packed, in_page = pack_within(dataset, [view], drawn, image_labels(selection, dataset, looks), album)
+        images = PageImages(dataset, [view], drawn, image_labels(selection, dataset, looks), album)
+        packed, in_page = pack_within(images)
     environment = make_environment(looks)
     text = environment.get_template("selection_page.html.j2").render(
         view=view,

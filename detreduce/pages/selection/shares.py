@@ -85,7 +85,7 @@ def class_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shar
         return None
     about = "Share of each class among all boxes and among the kept boxes."
     full, part = boxes_of_classes(counts), boxes_of_classes(counts[kept])
-    return _table("Classes", "boxes", about, dataset.class_labels, full, part)
+    return _table("Classes", "boxes", about, _rows(dataset.class_labels, full, part))
 
 
 def size_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
@@ -99,7 +99,7 @@ def size_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Share
     ]
     names = [f"up to {high:g}" for high in SIZE_BOUNDS[1:]]
     about = "The size of a box is sqrt(box area / image area): 0.1 is a tenth of the image in width and in height."
-    return _table("Box sizes", "boxes", about, names, *counted, ordered=False)
+    return _table("Box sizes", "boxes", about, _rows(names, *counted), ordered=False)
 
 
 def category_shares(selection: Selection, dataset: DetectionDataset) -> Shares | None:
@@ -108,7 +108,8 @@ def category_shares(selection: Selection, dataset: DetectionDataset) -> Shares |
     if len(full) < 2:
         return None
     about = f"The choice of images is stratified by the image category (rule: {selection.categories.get('rule')})."
-    return _table("Categories", "images", about, list(full), list(full.values()), [kept.get(name, 0) for name in full])
+    rows = _rows(list(full), list(full.values()), [kept.get(name, 0) for name in full])
+    return _table("Categories", "images", about, rows)
 
 
 def group_shares(selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
@@ -137,14 +138,9 @@ def group_shares(selection: Selection, dataset: DetectionDataset, kept: npt.NDAr
         about += f" At most {limit} images are kept from a group."
     title = "Images per folder" if by_folder else "Images per group"
     names = list(counts)
-    return _table(
-        title,
-        "images",
-        about,
-        [named[name] or "(no name)" for name in names],
-        [counts[name] for name in names],
-        [chosen[name] for name in names],
-    )
+    shown = [named[name] or "(no name)" for name in names]
+    rows = _rows(shown, [counts[name] for name in names], [chosen[name] for name in names])
+    return _table(title, "images", about, rows)
 
 
 def single_box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
@@ -155,22 +151,17 @@ def single_box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
     return np.where(dataset.box_crowd, np.nan, dataset.box_sizes)
 
 
-def _table(
-    title: str,
-    counted: str,
-    about: str,
-    names: Sequence[str],
-    full: Sequence[int] | IntArray,
-    kept: Sequence[int] | IntArray,
-    *,
-    ordered: bool = True,
-) -> Shares:
+def _rows(names: Sequence[str], full: Sequence[int] | IntArray, kept: Sequence[int] | IntArray) -> list[Share]:
+    """Return the rows of a table from its three columns."""
+    return [Share(str(name), int(a), int(b)) for name, a, b in zip(names, full, kept, strict=True)]
+
+
+def _table(title: str, counted: str, about: str, rows: list[Share], *, ordered: bool = True) -> Shares:
     """Make a table.
 
     If `ordered` is True, the largest rows come first, and rows that are empty in the full set are left out.
     """
-    rows = [Share(str(name), int(a), int(b)) for name, a, b in zip(names, full, kept, strict=True) if a or not ordered]
     if ordered:
-        rows.sort(key=lambda row: -row.full)
+        rows = sorted((row for row in rows if row.full), key=lambda row: -row.full)
     sums = sum(row.full for row in rows), sum(row.kept for row in rows)
     return Shares(title, counted, about, tuple(rows[:MOST]), *sums, max(0, len(rows) - MOST))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detreduce.dataset.records import DetectionDataset
-from detreduce.duplicates.signatures import read_signatures, signature_folder
+from detreduce.duplicates.pixels.signatures import read_signatures, signature_folder
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.training.concurrent_runs import overlapped
 from detreduce.training.energy.figures import PhaseEnergy

@@ -14,8 +14,8 @@ import numpy as np
 from detreduce.arrays.class_counts import boxes_of_images
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import step
+from detreduce.duplicates.pixels.signatures import Signatures, signature_folder
 from detreduce.duplicates.search import THRESHOLD, near_duplicates, signatures_of
-from detreduce.duplicates.signatures import Signatures, signature_folder
 from detreduce.errors import DetreduceError
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.files import write_atomically

@@ -8,7 +8,8 @@ from test_surface import EPOCHS, TOTAL, grid
 from detreduce.errors import InputError
 from detreduce.experiment.advice.answer import Advice, PlannedRecipe
 from detreduce.experiment.advice.costs import Costs
-from detreduce.experiment.advice.recipes import Question, advise, order
+from detreduce.experiment.advice.question import ask
+from detreduce.experiment.advice.recipes import Question, order, recommend
 
 
 def rows() -> list[dict[str, Any]]:
@@ -33,7 +34,7 @@ def rows() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def found() -> Advice:
-    return advise(rows(), target=0.9)
+    return recommend(rows(), ask(target=0.9))
 
 
 def test_the_cheapest_that_reaches_the_target(found: Advice) -> None:
@@ -52,7 +53,7 @@ def test_the_cheapest_that_reaches_the_target(found: Advice) -> None:
 def test_mAP_of_nearly_0_is_no_ground_for_a_plan() -> None:
     for options in ({"target": 0.9}, {"budget_wh": 3.0}):
         with pytest.raises(InputError, match="train for more epochs"):
-            advise([{**row, "mAP50_95": 0.001} for row in rows()], **options)
+            recommend([{**row, "mAP50_95": 0.001} for row in rows()], ask(**options))
 
 
 def test_what_would_make_it_surer(found: Advice) -> None:
@@ -61,7 +62,7 @@ def test_what_would_make_it_surer(found: Advice) -> None:
 
 
 def test_to_be_surer_costs_more(found: Advice) -> None:
-    sure = advise(rows(), target=0.9, confidence=0.9)
+    sure = recommend(rows(), ask(target=0.9, confidence=0.9))
     assert sure.best is not None
     assert found.best is not None
     assert sure.best.chance >= 0.9
@@ -69,12 +70,12 @@ def test_to_be_surer_costs_more(found: Advice) -> None:
 
 
 def test_the_best_for_a_budget() -> None:
-    poor, rich = (advise(rows(), budget_wh=budget).best for budget in (3.0, 6.0))
+    poor, rich = (recommend(rows(), ask(budget_wh=budget)).best for budget in (3.0, 6.0))
     assert poor is not None
     assert rich is not None
     assert poor.total_wh <= 3.0 < rich.total_wh <= 6.0
     assert poor.expected < rich.expected
-    assert advise(rows(), budget_wh=0.1).best is None
+    assert recommend(rows(), ask(budget_wh=0.1)).best is None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_the_best_for_a_budget() -> None:
 )
 def test_bad_questions(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError) as caught:
-        advise(rows(), **arguments)
+        recommend(rows(), ask(**arguments))
     assert said in str(caught.value)
 
 
@@ -102,13 +103,13 @@ def test_cells_that_overlapped_say_nothing_of_energy() -> None:
     for row in spoilt:
         if row["images"] == 40:
             row |= {"overlapped": True, "Wh": 99.0}
-    assert advise(spoilt, budget_wh=20).full.wh == pytest.approx(10)
+    assert recommend(spoilt, ask(budget_wh=20)).full.wh == pytest.approx(10)
     with pytest.raises(InputError, match="energy"):
-        advise([{**row, "Wh": None} for row in rows()], target=0.9)
+        recommend([{**row, "Wh": None} for row in rows()], ask(target=0.9))
 
 
 def test_energies_that_were_not_a_cells_own_are_used_with_a_note(found: Advice) -> None:
-    beside = advise([{**row, "overlapped": True} for row in rows()], target=0.9)
+    beside = recommend([{**row, "overlapped": True} for row in rows()], ask(target=0.9))
     assert beside.full.wh == pytest.approx(found.full.wh)
     assert "overlapped another training" in beside.energy_note and found.energy_note == ""
     assert beside.to_dict()["energy_note"] == beside.energy_note
@@ -139,7 +140,7 @@ def test_unknown_costs_of_choosing_come_last(budget_wh: float | None, expected: 
 
 
 def test_what_choosing_took_may_not_be_known(found: Advice) -> None:
-    advice = advise(without_choosing("good"), target=0.9)
+    advice = recommend(without_choosing("good"), ask(target=0.9))
     assert "choosing by good" in advice.energy_note and found.energy_note == ""
     assert advice.best is not None and advice.best.total_wh is not None
     last = advice.others[-1]
@@ -163,4 +164,4 @@ def test_a_random_draw_costs_nothing_where_it_was_not_metered() -> None:
 
 
 def test_what_has_no_number_is_null_in_json() -> None:
-    assert advise(rows(), budget_wh=3.0).to_dict()["full"]["chance"] is None
+    assert recommend(rows(), ask(budget_wh=3.0)).to_dict()["full"]["chance"] is None

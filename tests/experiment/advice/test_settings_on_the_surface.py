@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 from detreduce.cli import app
 from detreduce.experiment.advice import comparable, recipe_file
 from detreduce.experiment.advice.costs import Costs
+from detreduce.experiment.advice.question import ask
 from detreduce.experiment.advice.recipe_file import training_recipe
-from detreduce.experiment.advice.recipes import advise
+from detreduce.experiment.advice.recipes import recommend
 from detreduce.experiment.advice.settings import Factors, Setting
 from detreduce.experiment.advice.surface import Configuration, fit_surface
 from detreduce.training.recipes.reading import read_recipe
@@ -110,12 +111,12 @@ def test_one_setting_is_as_none() -> None:
     assert same.factors.widths == [] and (plain.samples == same.samples).all()
     known = {**dict.fromkeys(("TFLOPs", "minutes"))}
     asked, again = rows(), [{**row, **known, "setting": BASE} for row in rows()]
-    assert advise(asked, target=0.9).to_dict() == advise(again, target=0.9).to_dict()
+    assert recommend(asked, ask(target=0.9)).to_dict() == recommend(again, ask(target=0.9)).to_dict()
 
 
 def test_the_answer_without_recipes_is_the_one_of_before() -> None:
     """The numbers are equal to the numbers of the version without settings."""
-    found = advise(rows(), budget_wh=3.0)
+    found = recommend(rows(), ask(budget_wh=3.0))
     assert found.best is not None and found.full.wh == pytest.approx(10)
     assert (found.best.method, found.best.images, found.best.epochs) == BEFORE[:3]
     assert (found.best.expected, found.best.low, found.best.high) == pytest.approx(BEFORE[3:], abs=1e-6)
@@ -123,22 +124,22 @@ def test_the_answer_without_recipes_is_the_one_of_before() -> None:
 
 
 def test_a_recipe_is_the_answer_where_it_is_better() -> None:
-    found = advise(planted_rows(), budget_wh=4.0)
+    found = recommend(planted_rows(), ask(budget_wh=4.0))
     assert found.best is not None and found.best.total_wh is not None and found.best.total_wh <= 4
     assert dict(found.best.settings) in ({"batch": 8}, {"imgsz": 224}), "batch 4 has no known energy"
-    assert found.best.expected > advise(rows(), budget_wh=4.0).best.expected + 0.02
+    assert found.best.expected > recommend(rows(), ask(budget_wh=4.0)).best.expected + 0.02
     assert {(effect.key, effect.value) for effect in found.effects} == {("batch", 8), ("batch", 4), ("imgsz", 224)}
     assert all(effect.low < effect.times < effect.high for effect in found.effects)
     assert found.surer is not None
 
 
 def test_operations_are_known_where_energy_is_not() -> None:
-    found = advise(planted_rows(), budget_tflops=20)
+    found = recommend(planted_rows(), ask(budget_tflops=20))
     assert found.best is not None and found.best.tflops <= 20
     assert dict(found.best.settings).get("batch") == 4 and found.best.wh is None
-    minutes = advise(planted_rows(), minutes=2.5)
+    minutes = recommend(planted_rows(), ask(minutes=2.5))
     assert minutes.best is not None and minutes.best.minutes <= 2.5 and minutes.cost == "minutes"
-    assert advise([{**row, "Wh": None} for row in planted_rows()], minutes=2.5).best is not None
+    assert recommend([{**row, "Wh": None} for row in planted_rows()], ask(minutes=2.5)).best is not None
 
 
 def test_costs_go_by_the_setting() -> None:
@@ -160,7 +161,7 @@ def test_a_recipe_says_what_changes(batch: int, nbs: int, imgsz: int, freeze: in
 
 
 def test_the_recipe_names_the_images_of_a_method() -> None:
-    best = advise(rows(), budget_wh=3.0).best
+    best = recommend(rows(), ask(budget_wh=3.0)).best
     assert best is not None
     known = [{"label": "herding(match=class_means)", "method": "herding", "parameters": {"match": "class_means"}}]
     planned = replace(best, method="herding(match=class_means)", images=40, epochs=10, settings=(("batch", 4),))

@@ -19,7 +19,8 @@ from detreduce.cli import app
 from detreduce.errors import InputError
 from detreduce.experiment import run as run_module
 from detreduce.experiment.advice import recipes
-from detreduce.experiment.advice.recipes import advise
+from detreduce.experiment.advice.question import ask
+from detreduce.experiment.advice.recipes import recommend
 from detreduce.experiment.advice.settings import Setting
 from detreduce.experiment.run import run_experiment
 
@@ -51,7 +52,7 @@ def without(*controls: str) -> list[dict[str, Any]]:
     [{"target": 0.95}, {"target_map": 0.17}, {"budget_wh": 3.0}, {"budget_tflops": 6.0}, {"minutes": 12.0}],
 )
 def test_the_kept_recipes_answer_every_question(question: dict[str, float]) -> None:
-    found = advise(kept_rows(), **question)
+    found = recommend(kept_rows(), ask(**question))
     assert found.full is None and found.best is not None and found.best_seen is not None
     best_seen = found.best_seen.method, found.best_seen.images_seen, dict(found.best_seen.settings)
     assert best_seen == ("full", 900, {"batch": 8}), "neither the largest nor the smallest batch"
@@ -65,48 +66,48 @@ def test_the_kept_recipes_answer_every_question(question: dict[str, float]) -> N
 
 
 def test_full_is_the_next_cell_where_it_helps() -> None:
-    found = advise(kept_rows(), target=0.95)
+    found = recommend(kept_rows(), ask(target=0.95))
     assert found.next_full is not None and found.next_full.images_seen == 448 * 20
     assert found.next_full.wh == pytest.approx(10 * found.best_seen.wh, rel=0.6)
     assert 0 <= found.full_by <= 1
-    assert advise(kept_rows(), budget_wh=1000).next_full is not None, "the budget allows more than was compared"
-    assert advise(rows_with_full(), target=0.95).next_full is None
+    assert recommend(kept_rows(), ask(budget_wh=1000)).next_full is not None, "the budget allows more than was compared"
+    assert recommend(rows_with_full(), ask(target=0.95)).next_full is None
 
 
 def test_a_fraction_is_of_the_best_seen() -> None:
-    found = advise(without("full"), target=1.0)
+    found = recommend(without("full"), ask(target=1.0))
     best = found.best_seen
     assert best is not None and (best.method, best.images_seen) == ("full", 200 * EPOCHS)
     assert found.best is not None and found.best.expected >= best.expected - 0.01
     assert found.best.images_seen <= 2 * 200 * EPOCHS
-    lower = advise(without("full"), target=0.8).best
+    lower = recommend(without("full"), ask(target=0.8)).best
     assert lower is not None and lower.total_wh < found.best.total_wh
 
 
 def test_a_target_mAP_is_the_same_with_and_without_full() -> None:
     goal = 0.2
     for rows in (rows_with_full(), without("full")):
-        best = advise(rows, target_map=goal).best
+        best = recommend(rows, ask(target_map=goal)).best
         assert best is not None and best.expected == pytest.approx(goal, abs=0.03)
-    assert advise(without("full"), target_map=0.99).best is None
+    assert recommend(without("full"), ask(target_map=0.99)).best is None
 
 
 def test_subsets_alone_are_enough_if_the_size_of_the_full_set_is_known() -> None:
     rows = without("full", "full_equal_iterations")
-    found = advise(rows, budget_wh=4)
+    found = recommend(rows, ask(budget_wh=4))
     assert found.best is not None and found.best.total_wh <= 4
     with pytest.raises(InputError, match="how many images there are in all"):
-        advise([{**row, "of": None} for row in rows], budget_wh=4)
+        recommend([{**row, "of": None} for row in rows], ask(budget_wh=4))
 
 
 def test_operations_decide_where_no_energy_is_known() -> None:
     rows = [{**row, "Wh": None, "TFLOPs": row["images_seen"] / 100, "minutes": None} for row in rows_with_full()]
-    found = advise(rows, target=0.9)
+    found = recommend(rows, ask(target=0.9))
     assert found.cost == "TFLOPs" and "TFLOPs" in found.energy_note and found.best is not None
     with pytest.raises(InputError, match="energy"):
-        advise(rows, budget_wh=4)
+        recommend(rows, ask(budget_wh=4))
     with pytest.raises(InputError, match="minutes"):
-        advise(rows, minutes=4)
+        recommend(rows, ask(minutes=4))
 
 
 @pytest.fixture
@@ -159,5 +160,5 @@ def test_the_command_answers_from_recipes(
 
 
 def test_the_reference_is_the_setting_of_the_control() -> None:
-    found = advise(kept_rows(), budget_wh=3.0)
+    found = recommend(kept_rows(), ask(budget_wh=3.0))
     assert {effect.reference for effect in found.effects} == {BASE.batch}

@@ -16,7 +16,7 @@ from PIL import Image
 import detreduce as dr
 from detreduce.dataset.health.counts import check_images
 from detreduce.dataset.views.thumbnails import small_image
-from detreduce.duplicates.signatures import read_signatures
+from detreduce.duplicates.pixels.signatures import read_signatures
 from detreduce.errors import DetreduceWarning, ImageReadError, InputError
 from detreduce.images.decode import decode, why_unreadable
 from detreduce.machine.untrusted import image_files

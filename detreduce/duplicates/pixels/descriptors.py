@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import dct
 
-from detreduce.duplicates.orientations import ORIENTATIONS
-from detreduce.duplicates.signatures import SIDE
+from detreduce.duplicates.pixels.orientations import ORIENTATIONS
+from detreduce.duplicates.pixels.signatures import SIDE
 
 REACH = 8
 """A descriptor uses frequencies below this number of half waves per side.

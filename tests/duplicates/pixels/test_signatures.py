@@ -7,8 +7,8 @@ import pytest
 from pictures import photographs, save
 from PIL import Image
 
-from detreduce.duplicates import signatures as module
-from detreduce.duplicates.signatures import cut_out, read_signatures, sign, small_grey
+from detreduce.duplicates.pixels import signatures as module
+from detreduce.duplicates.pixels.signatures import cut_out, read_signatures, sign, small_grey
 
 
 def test_the_digest_is_of_the_pixels_whatever_the_format_and_rotation_tag(tmp_path: Path) -> None:

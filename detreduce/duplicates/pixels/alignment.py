@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.duplicates.signatures import SIDE
+from detreduce.duplicates.pixels.signatures import SIDE
 
 COARSE = SIDE // 2
 SHIFT, SCALE, SHEAR = 0.12, 0.15, 0.05

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from pictures import photographs
 
-from detreduce.duplicates.alignment import overlay
-from detreduce.duplicates.signatures import small_grey
+from detreduce.duplicates.pixels.alignment import overlay
+from detreduce.duplicates.pixels.signatures import small_grey
 
 
 def test_a_picture_lies_over_itself() -> None:

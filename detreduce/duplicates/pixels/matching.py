@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.display.progress import progress
-from detreduce.duplicates.alignment import overlay
-from detreduce.duplicates.descriptors import describe, in_all_orientations
-from detreduce.duplicates.orientations import ORIENTATIONS
-from detreduce.duplicates.signatures import available_cores
+from detreduce.duplicates.pixels.alignment import overlay
+from detreduce.duplicates.pixels.descriptors import describe, in_all_orientations
+from detreduce.duplicates.pixels.orientations import ORIENTATIONS
+from detreduce.duplicates.pixels.signatures import available_cores
 from detreduce.errors import DetreduceWarning
 from detreduce.images.batches import decoding_threads
 from detreduce.machine.parallel import one_blas_thread

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detreduce.duplicates.descriptors import describe, in_all_orientations
-from detreduce.duplicates.orientations import ORIENTATIONS, Orientation
+from detreduce.duplicates.pixels.descriptors import describe, in_all_orientations
+from detreduce.duplicates.pixels.orientations import ORIENTATIONS, Orientation
 
 CLOCKWISE = {
     "same way up": lambda image: image,

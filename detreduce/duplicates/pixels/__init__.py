@@ -1,0 +1,1 @@
+"""Compare images by their pixels: signatures, descriptors, alignment in eight orientations, and matching."""

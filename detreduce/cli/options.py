@@ -77,6 +77,7 @@ def _set_for_command(context: typer.Context, name: str, value: str) -> None:
     before = os.environ.get(name)
 
     def restore() -> None:
+        """Set the variable to its old value."""
         if before is None:
             os.environ.pop(name, None)
         else:

@@ -36,6 +36,7 @@ def ended_by_signals() -> Iterator[None]:
     report = sys.unraisablehook
 
     def interrupt_again(lost: sys.UnraisableHookArgs) -> None:
+        """Repeat an interrupt that Python could not raise. Report any other error as before."""
         if isinstance(lost.exc_value, KeyboardInterrupt):
             # not at once, because an interrupt that is raised here would be lost as well
             threading.Timer(_AGAIN_SECONDS, _signal_again).start()

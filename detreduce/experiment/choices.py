@@ -131,6 +131,7 @@ class Choices:
         """
 
         def size(keep: float | int) -> float:
+            """Return the number of images of a keep, or minus infinity if the keep is not valid."""
             try:
                 return resolve_keep(keep, images)
             except InputError:

@@ -236,6 +236,7 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
     resolved: dict[str, str] = {}
 
     def attempt(key: str, where: str, value: Any, resolve: Any) -> None:
+        """Resolve a value, or add its error to the problems."""
         if not isinstance(value, str):
             return
         try:
@@ -244,6 +245,7 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
             problems.append(f"{where}: {error}")
 
     def backbone(value: str) -> str:
+        """Return the name of a backbone in which each path is resolved."""
         source, colon, rest = value.partition(":")
         if source == "torchvision" and "@" in rest:
             name, _, state = rest.partition("@")

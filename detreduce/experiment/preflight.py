@@ -35,6 +35,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
     problems: list[str] = []
 
     def attempt(where: str, check: Callable[[], object]) -> None:
+        """Run a check, and add its error to the problems."""
         try:
             check()
         except DetreduceError as error:

@@ -88,6 +88,7 @@ class ReduceConfig(CompositionConfig, Section):
         """
 
         def named(part: Any) -> Any:
+            """Return a part of the configuration in which the names of images replace the file that lists them."""
             given = {key: getattr(part, key) for key in IMAGE_LISTS}
             update = {key: files.get((key, value), value) for key, value in given.items() if isinstance(value, str)}
             return part.model_copy(update=update)

@@ -154,6 +154,7 @@ class SharedParts:
         """The selections for the cells."""
 
         def wait() -> None:
+            """Print that this process waits."""
             say("Waiting for another process's selection.")
 
         return Choices(self.config, self.ledger, self.plan, self.identity, paid=self.spent.add, wait=wait)

@@ -125,6 +125,7 @@ def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) ->
     """
 
     def overlaps(low: Floats, high: Floats) -> list[Floats]:
+        """Return the overlap of each interval with each cell of the grid, along one axis."""
         return [np.clip(high, i / GRID, (i + 1) / GRID) - np.clip(low, i / GRID, (i + 1) / GRID) for i in range(GRID)]
 
     across = overlaps(corners[:, 0], np.maximum(corners[:, 2], corners[:, 0]))

@@ -96,6 +96,7 @@ def read_frames_ahead(
     room = threading.Semaphore(preparation.decoded)
 
     def prepare(row: int, image: RGB) -> ReadImage[T]:
+        """Prepare a frame for the computation, or return the reason why this is not possible."""
         try:
             return ReadImage(row, content=preparation.prepare(row, image))  # type: ignore[arg-type]
         except (ImageReadError, cv2.error, MemoryError) as error:

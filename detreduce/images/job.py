@@ -267,6 +267,7 @@ class ImageJob(Generic[T]):
         with progress(self.title, len(rows), "images") as advance:
 
             def read(row: int) -> ReadImage[T]:
+                """Read and prepare the image of a row."""
                 return read_image(row, self.paths[row], self.prepare, known)
 
             frames = self._frames.rows

@@ -79,6 +79,7 @@ def product(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> npt.NDA
     result = np.empty((m, n), np.result_type(a, b))
 
     def work(part: slice) -> None:
+        """Compute one part of the product."""
         if m >= n:
             np.matmul(a[part], b.T, out=result[part])
         else:

@@ -114,6 +114,7 @@ def _thumbnail(environment: Environment) -> Any:
     macro = environment.get_template("thumbnail.html.j2")
 
     def draw(album: Album, row: int, note: str = "") -> Markup:
+        """Return the HTML of the picture of an image."""
         picture = album.pictures[row]
         return Markup(macro.render(picture=picture, identity=f"{album.prefix}{row}", row=row, note=note))
 

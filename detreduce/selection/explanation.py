@@ -295,6 +295,7 @@ def _nearest(table: FeatureTable, row: int, chosen: npt.NDArray[np.bool_]) -> tu
     distances[places[0]] = np.inf
 
     def least(wanted: npt.NDArray[np.bool_]) -> Neighbour | None:
+        """Return the nearest of the images that `wanted` marks, or None if none of them has features."""
         masked = np.where(wanted[table.rows], distances, np.inf)
         best = int(masked.argmin())
         if not np.isfinite(masked[best]):

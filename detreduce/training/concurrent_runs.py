@@ -119,6 +119,7 @@ def announced(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function while this process counts as training."""
         with present():
             return function(*args, **kwargs)
 

@@ -55,6 +55,7 @@ class _Unpickler(pickle.Unpickler):
     """An unpickler that creates tensors, and a `_StandIn` for every other object."""
 
     def find_class(self, module: str, name: str) -> Any:
+        """Return an allowed class, or a stand-in for any other class."""
         if (module, name) in _ALLOWED:
             return super().find_class(module, name)
         return type("StandIn", (_StandIn,), {})

@@ -74,6 +74,7 @@ def _without_constructor(layer: type) -> type:
     """Return a subclass of a layer whose constructor always fails, because some constructors evaluate text as code."""
 
     def refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
+        """Raise InputError instead of running the layer."""
         raise InputError(f"the weights call {layer.__name__}, and this could run code.")
 
     return type(layer.__name__, (layer,), {"__init__": refuse})

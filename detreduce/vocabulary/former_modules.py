@@ -55,6 +55,7 @@ class FormerModules:
         modules = [import_module(successor) for successor in successors]
 
         def get(name: str) -> Any:
+            """Return a name from the modules that replaced the former module."""
             for found in modules:
                 if hasattr(found, name):
                     return getattr(found, name)

@@ -19,6 +19,7 @@ def import_at_first_use(package: str, modules: Mapping[str, str]) -> Callable[[s
     """
 
     def get(name: str) -> Any:
+        """Import a public name."""
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(modules[name]), name)

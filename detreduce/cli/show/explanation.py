@@ -27,6 +27,7 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
     out = terminal.console()
 
     def say(text: str) -> None:
+        """Print a text that may contain names from the dataset."""
         show_text(out, text)
 
     say(f"{found.name} was {'kept' if found.kept else 'dropped'} {_reason(found, selection)}.")

@@ -57,6 +57,7 @@ def show_advice(found: Advice, goal: Goal) -> None:
     name, best, asked = ACCURACIES[found.measure], found.best, goal.in_words(found)
 
     def say(text: str, indent: str = "") -> None:
+        """Print a text, with spaces before each line."""
         show_text(out, text, indent=indent)
 
     say(

@@ -20,6 +20,7 @@ def expand(text: str) -> str:
     """
 
     def value(match: re.Match[str]) -> str:
+        """Return the value of a variable, or its default, or the text unchanged."""
         default = match[2] if match[2] is not None else match[0]
         return _variable(match[1]) or default
 

@@ -244,6 +244,7 @@ def _kind_of_text(file: Path) -> Kind | None:
         return None
 
     def numeric(fields: list[str]) -> bool:
+        """Return whether all fields of a line are numbers."""
         return bool(fields) and all(_NUMBER.match(field) for field in fields)
 
     if all(len(row) in (15, 16) and not _NUMBER.match(row[0]) and numeric(row[1:]) for row in rows):

@@ -87,6 +87,7 @@ def _longest_tail(path: str, hits: list[str]) -> str | None:
     wanted = path.split("/")[-2::-1]
 
     def shared(hit: str) -> int:
+        """Return how many folders, from the last one up, a path shares with the wanted path."""
         folders = hit.split("/")[-2::-1]
         pairs = enumerate(zip(folders, wanted, strict=False))
         return next((count for count, (one, other) in pairs if one != other), min(len(folders), len(wanted)))

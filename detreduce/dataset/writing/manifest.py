@@ -173,6 +173,7 @@ def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """
 
     def below(place: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        """Yield the relative path and the status of each entry of a folder, with `prefix` before the path."""
         with os.scandir(place) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
         for entry in listed:

@@ -239,6 +239,7 @@ def _remove_stale(output: Path) -> None:
             inode, discard_changes = journal
 
             def known(old: Path, everything: bool = discard_changes) -> Mapping[str, Stamp]:
+                """Return the files of the old output that may be deleted."""
                 contents = compare(old) or Contents()
                 return contents.everything if everything else contents.unchanged
 

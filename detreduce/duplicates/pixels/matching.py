@@ -307,6 +307,7 @@ def _find_hits(queries: Floats, rows: Floats, against: IntArray, least: float, p
     """
 
     def block(start: int) -> Hits:
+        """Return the pairs for one block of pictures."""
         columns = against[start : start + _COLUMNS]
         products = queries @ rows[columns].T
         hits = np.flatnonzero(products >= least)

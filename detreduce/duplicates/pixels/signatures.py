@@ -158,11 +158,13 @@ def read_signatures(
     """
 
     def key(place: int, digest: Digest) -> Digest:
+        """Return the key under which the signature of an image, or of a region of it, is stored."""
         if regions is None:
             return digest
         return content_digest(digest + np.asarray(regions[place], "<f8").tobytes())
 
     def prepare(place: int, data: bytes | RGB) -> Bytes:
+        """Decode an image, and return its signature or that of its region."""
         image = decode(data)
         region = regions[place] if regions is not None else None
         return sign(image if region is None else cut_out(image, region))

@@ -133,6 +133,7 @@ class _Candidate:
 
     @property
     def images_seen(self) -> int:
+        """The number of images that go through the network."""
         return self.images * self.epochs if self.seen is None else self.seen
 
 
@@ -286,6 +287,7 @@ def order(recipes: Sequence[PlannedRecipe], question: Question) -> list[PlannedR
     cost = question.cost
 
     def least(recipe: PlannedRecipe) -> float:
+        """Return the cost of a recipe, or infinity if it is not known."""
         found = recipe.least(cost)
         return float("inf") if found is None else found
 

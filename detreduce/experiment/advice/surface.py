@@ -182,7 +182,10 @@ def fit_surface(
     run_spread = _pooled(found)
 
     def solve(target: FloatArray, middle: FloatArray, start: FloatArray, spread: FloatArray) -> Any:
+        """Fit the surface to the mAP values `target` (m,), with a prior around `middle`."""
+
         def residuals(theta: FloatArray) -> FloatArray:
+            """Return the residuals of the measurements and of the prior, in standard deviations."""
             worth = _factor(design @ theta[first:])
             fitted = _surface(theta[None], places, images, seen * worth, total)[0]
             return np.concatenate([(fitted - target) / spread, (theta - middle) / width])

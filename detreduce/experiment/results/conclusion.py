@@ -176,6 +176,7 @@ def ranked_subsets(outcome: Outcome) -> list[Summary]:
     ]
 
     def place(item: Summary) -> tuple[int, int, float, str]:
+        """Return the sort key of a subset: the verdicts first, then the mean mAP."""
         against = [_found(outcome, item, name) for name in (outcome.random, EQUAL_ITERATIONS)]
         tiers = [1 if _starts(one, BETTER) else -1 if _starts(one, WORSE) else 0 for one in against]
         mean = item.mean[MEASURE]

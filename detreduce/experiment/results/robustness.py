@@ -78,6 +78,7 @@ class RobustnessTable:
         """Return the rows as values that can be written as JSON. A number that is not known is None."""
 
         def known(values: Mapping[str, float]) -> dict[str, float | None]:
+            """Return the values with None for those that are not finite."""
             return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
         return [{**asdict(row), "means": known(row.means), "spreads": known(row.spreads)} for row in self.rows]

@@ -102,6 +102,7 @@ def _lists(
     table, leaked = bare_table(dataset), {item.image: item for item in found.leaked}
 
     def cleaned(key: str, images: list[str | int]) -> list[ImageId]:
+        """Return the ids of a list of images, without the leaked images."""
         ids = ids_of_rows(table, image_rows(table, images))
         for item in (leaked[image] for image in ids if image in leaked and key == "must_keep"):
             raise InputError(
@@ -111,6 +112,7 @@ def _lists(
         return [image for image in ids if image not in leaked]
 
     def without(part: Any) -> Any:
+        """Return a part of the configuration whose lists of images have no leaked images."""
         given = {key: getattr(part, key) for key in IMAGE_LISTS}
         update = {key: cleaned(key, value) for key, value in given.items() if isinstance(value, list)}
         return part.model_copy(update=update)

@@ -270,6 +270,7 @@ class PreparedTuning:
         """Run the missing trainings of a rung or of the comparison. Return whether the budget allowed all of them."""
 
         def price(cell: Cell) -> float:
+            """Return the expected cost of a cell."""
             return self.prices.of(length, [cell.label])
 
         amount = self.budget.amount

@@ -92,6 +92,7 @@ class Setup:
         known: dict[str, float] = {}
 
         def count(recipe: Recipe) -> float:
+            """Return the operations for one training image of a recipe, in units of 10^12."""
             size, freeze = self._size_and_freeze(recipe)
             key = repr((size, freeze))
             if key not in known:

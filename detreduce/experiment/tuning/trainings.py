@@ -72,6 +72,7 @@ class Account:
         """Take the recipe of a training out of the tuning."""
 
         def add(state: StoredTuning) -> StoredTuning:
+            """Return the decisions with the failure of this training."""
             failure = StoredFailure(recipe=cell.label, length=length, reason=reason)
             return state.model_copy(update={"failures": [*state.failures, failure]})
 

@@ -48,11 +48,14 @@ class EfficientNetLite0(Backbone):
         from efficientnet_lite_pytorch import EfficientNet
 
         class Features(torch.nn.Module):
+            """The network up to its last feature map."""
+
             def __init__(self, network: torch.nn.Module) -> None:
                 super().__init__()
                 self.network = network
 
             def forward(self, x: torch.Tensor) -> torch.Tensor:
+                """Return the feature map of a batch of images."""
                 return self.network.extract_features(x)  # type: ignore[operator]
 
         with torch.device("meta"):  # do not compute random weights, which are replaced below

@@ -225,6 +225,7 @@ class _WithSecond:
         seconds: dict[int, Array] = {}
 
         def inputs() -> Iterator[tuple[int, NetworkInput]]:
+            """Yield the inputs of the images, and keep the second input of each image for later."""
             for row, (image, second) in images:
                 seconds[row] = second
                 yield row, image

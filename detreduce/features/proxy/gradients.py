@@ -64,11 +64,13 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
     batch = options.running.batch_size(device)
 
     def prepare(row: int, data: bytes | RGB) -> NetworkInput:
+        """Return the network input of an image whose labels are valid."""
         item = network_input(data, preprocess)
         labels.check(row)
         return item
 
     def compute(images: Iterator[tuple[int, NetworkInput]]) -> Iterator[tuple[int, Sequence[npt.NDArray[np.float32]]]]:
+        """Yield the gradient vectors of the images, in batches of images with the same shape."""
         for group in same_shape_batches(images, batch):
             made = detector.vectors([item for _, item in group], [labels.of(row) for row, _ in group])
             yield from ((row, [vector[None]]) for (row, _), vector in zip(group, made, strict=True))

@@ -97,6 +97,7 @@ class _Decoders:
 
     @contextmanager
     def quiet(self) -> Iterator[Callable[[], bool]]:
+        """Hide the messages of the decoders during the block."""
         entered = False
         # an interrupt may come at any line
         try:

@@ -29,6 +29,7 @@ def parse_json(text: str | bytes, without: Iterable[str] = ()) -> Any:
     unwanted = tuple(without)
 
     def drop(entry: dict[str, Any]) -> dict[str, Any]:
+        """Return an object of the JSON without the unwanted keys."""
         for key in unwanted:
             entry.pop(key, None)
         return entry

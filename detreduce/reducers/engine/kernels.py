@@ -71,6 +71,7 @@ class Kernel:
         whole = np.empty((n, n))
 
         def work(rows: slice) -> None:
+            """Compute some rows of the upper triangle, and mirror them."""
             for start in range(rows.start, n, TILE):
                 columns = slice(start, min(start + TILE, n))
                 whole[rows, columns] = tile = self._computed(rows, columns, exact=True)

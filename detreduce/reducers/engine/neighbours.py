@@ -45,6 +45,7 @@ def nearest_neighbours(
     parts = slices(n, max(1, min(ROWS, DISTANCES // n)))
 
     def work(part: slice) -> tuple[IntArray, FloatArray]:
+        """Find the neighbours of some of the points."""
         return _neighbours_of(points, np.arange(part.start, part.stop), count)
 
     for part, (near, squared) in zip(parts, in_threads(work, parts), strict=True):

@@ -109,9 +109,11 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
     starts = table.starts
 
     def watch(rows: IntArray) -> Callable[[], FloatArray]:
+        """Return a function that computes the current gains of some images."""
         part = content.take(rows)
 
         def current() -> FloatArray:
+            """Return the gain of each of these images."""
             before = kept[classes]
             added = scale / (np.sqrt(before + more) + np.sqrt(before))
             return np.bincount(part.images, added[part.classes], len(rows)).astype(np.float64)
@@ -119,6 +121,7 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
         return current
 
     def choose(image: int) -> None:
+        """Add the boxes of an image to the kept boxes."""
         boxes = slice(starts[image], starts[image + 1])
         kept[table.classes[boxes]] += table.counts[boxes]
 

@@ -181,6 +181,7 @@ def distance_entropy(
         squares = np.einsum("ij,ij->i", centred, centred)
 
         def work(block: int, centred: FloatArray = centred, squares: FloatArray = squares) -> None:
+            """Add a part of the prototypes to the softmax sums of one block of rows."""
             rows = X[rows_at_once[block]].astype(np.float64)
             if scale is not None:
                 scale.apply(rows)

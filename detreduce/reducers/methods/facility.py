@@ -122,14 +122,17 @@ def facility_location(graph: Any, task: GreedyTask) -> tuple[IntArray, FloatArra
     best_similarity = np.zeros(graph.shape[0])
 
     def choose(row: int) -> None:
+        """Add an image to the subset."""
         neighbours = near[starts[row] : starts[row + 1]]
         best_similarity[neighbours] = np.maximum(best_similarity[neighbours], values[starts[row] : starts[row + 1]])
 
     def gain(row: int) -> float:
+        """Return the gain of an image."""
         more = values[starts[row] : starts[row + 1]] - best_similarity[near[starts[row] : starts[row + 1]]]
         return float(more[more > 0.0].sum())
 
     def all_gains() -> FloatArray:
+        """Return the gains of all images."""
         # every image is similar to itself, so every row of the graph has an entry
         return np.add.reduceat((values - best_similarity[near]).clip(0.0), graph.indptr[:-1])
 

@@ -270,6 +270,7 @@ def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArra
     weights = (values[-1] / values) / (values[-1] / values).sum()
 
     def work(where: slice) -> None:
+        """Compute the logarithms of the cosines for a block of rows."""
         block = rows.block(where)
         norms = np.sqrt(np.einsum("ij,ij->i", block, block))
         cosines = block @ axes
@@ -315,6 +316,7 @@ def category_scores(
     members = np.split(np.argsort(codes, kind="stable"), ends[:-1])
 
     def decompose(own: IntArray) -> tuple[Rows, FloatArray | None, tuple[FloatArray, FloatArray]]:
+        """Return the rows of a category, their Gram matrix, and their decomposition."""
         rows = Rows(X[own], factor=whole.factor)
         gram = rows.gram() if summed else None
         return rows, gram, _decomposed(rows, decomposition, gram)

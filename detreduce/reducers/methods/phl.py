@@ -158,6 +158,7 @@ def neighbourhood_persistence(
     batches = [busy[part] for part in slices(len(busy), BATCH)]
 
     def work(batch: IntArray) -> list[float]:
+        """Return the largest bar of each landmark of a batch."""
         return _largest_bars(points, batch, [neighbours[i] for i in batch], dims)
 
     for batch, bars in zip(batches, in_threads(work, batches), strict=True):

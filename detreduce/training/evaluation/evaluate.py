@@ -146,6 +146,7 @@ def _count_images(advance: Callable[..., None]) -> Callable[[Any], None]:
     counted = 0
 
     def batch_ended(validator: Any) -> None:
+        """Move the progress bar by the images of a batch."""
         nonlocal counted
         advance(validator.seen - counted)
         counted = validator.seen

@@ -106,6 +106,7 @@ def _write_copies(
     flag = _flag(content)
 
     def copy(numbered: tuple[int, str, ImageRecord]) -> ImageRecord | None:
+        """Write a corrupted copy of an image. Return its record, or None if the image cannot be read."""
         number, split, record = numbered
         image = _read(record.path, flag)
         if image is None:

@@ -72,6 +72,7 @@ def _silent(show_bar: Callable[..., None]) -> Callable[..., None]:
     """
 
     def hide_bar(self: Any, *args: Any, **kwargs: Any) -> None:
+        """Create a progress bar that is not shown."""
         show_bar(self, *args, **{**kwargs, "disable": True})
 
     return hide_bar

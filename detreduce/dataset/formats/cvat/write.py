@@ -30,6 +30,7 @@ def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
     finder = ImageFinder(own.images[0])
 
     def filtered(file: Path, records: Iterable[ImageRecord]) -> Iterator[bytes]:
+        """Yield the text of an annotation file without the images that are not in `records`."""
         kept = {record.name for record in records}
         images = content.images_of(split)
         removed = [(image.start, image.end) for image in images if find_place(image, finder) not in kept]

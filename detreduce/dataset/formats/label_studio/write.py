@@ -32,6 +32,7 @@ def _filter_tasks(file: Path, records: Iterable[ImageRecord]) -> Iterator[bytes]
     kept = {record.id for record in records}
 
     def wanted(task: Any) -> bool:
+        """Return whether a task belongs to a kept image."""
         return isinstance(task, dict) and key_of(task) in kept
 
     text = read_text(file)

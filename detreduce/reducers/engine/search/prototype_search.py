@@ -248,6 +248,7 @@ class _Search:
         columns = self.columns[: len(self.fitted)]
 
         def work(part: slice) -> None:
+            """Compute the gradient of some of the columns."""
             after[:, part] = (mu[part] - base) - W @ columns[:, part].astype(self.dtype, copy=False)
 
         parts = slices(n, CHUNK)

@@ -157,6 +157,18 @@ Overwrite = Annotated[
     ),
 ]
 
+OverwriteAny = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an existing file or folder.", rich_help_panel=OUTPUT)
+]
+Link = Annotated[
+    Literal["hardlink", "symlink", "copy"],
+    typer.Option(help="How to put images into the output folder.", rich_help_panel=OUTPUT),
+]
+LinkOrList = Annotated[
+    Literal["hardlink", "symlink", "copy", "list"],
+    typer.Option(help="How to put images into the output folder.", rich_help_panel=OUTPUT),
+]
+
 LedgerFolder = Annotated[
     Path,
     typer.Argument(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from detreduce.dataset.reading.image_finder import safe_name
 from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.dataset.writing.distinct_paths import distinct_paths
 from detreduce.selection.record import Selection
 
 
@@ -58,17 +59,7 @@ def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow
 
 def image_places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
     """Return a relative path for each image: the image's name, with a number added if the name is already in use."""
-    taken: set[PurePosixPath] = set()
-    found = []
-    for record in records:
-        wanted = place = PurePosixPath(safe_name(record.name) or record.path.name)
-        count = 1
-        while place in taken:
-            count += 1
-            place = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
-        taken.add(place)
-        found.append(place)
-    return found
+    return distinct_paths(PurePosixPath(safe_name(record.name) or record.path.name) for record in records)
 
 
 def boxes_by_row(

@@ -18,6 +18,7 @@ import numpy as np
 
 from detreduce.arrays.predictions import PredictedBoxes, Predictions
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord
+from detreduce.dataset.writing.distinct_paths import distinct_paths
 from detreduce.errors import InputError
 from detreduce.exports.rows import ImageRow
 from detreduce.machine.json_values import json_text
@@ -38,17 +39,7 @@ def flat(places: Sequence[PurePosixPath]) -> list[PurePosixPath]:
 
     A number is added to a name that is already in use.
     """
-    taken: set[str] = set()
-    found = []
-    for place in places:
-        wanted = name = "_".join(place.parts)
-        count = 1
-        while name in taken:
-            count += 1
-            name = f"{PurePosixPath(wanted).stem}-{count}{PurePosixPath(wanted).suffix}"
-        taken.add(name)
-        found.append(PurePosixPath(name))
-    return found
+    return distinct_paths(PurePosixPath("_".join(place.parts)) for place in places)
 
 
 def with_own_stems(places: Sequence[PurePosixPath]) -> list[PurePosixPath]:

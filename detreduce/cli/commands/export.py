@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli.help import DATA, OUTPUT
-from detreduce.cli.options import DiscardChanges, Images, Json, output_option
+from detreduce.cli.options import DiscardChanges, Images, Json, OverwriteAny, output_option
 from detreduce.cli.output import print_json, say
 from detreduce.vocabulary.option_values import ExportForm
 
@@ -66,9 +66,7 @@ def export(
         Literal["hardlink", "symlink", "copy"],
         typer.Option(help="How to put images into the folder for a tool.", rich_help_panel=OUTPUT),
     ] = "hardlink",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing file or folder.", rich_help_panel=OUTPUT)
-    ] = False,
+    overwrite: OverwriteAny = False,
     discard_changes: DiscardChanges = False,
     as_json: Json = False,
 ) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from detreduce.cli import completion
 from detreduce.cli.help import CONTENT, DATA, OUTPUT
-from detreduce.cli.options import SHOWN, All, DiscardChanges, Json, NoOutside, output_option
+from detreduce.cli.options import SHOWN, All, DiscardChanges, Json, Link, NoOutside, Overwrite, output_option
 from detreduce.cli.output import print_json
 
 
@@ -43,10 +43,7 @@ def merge(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    link: Annotated[
-        Literal["hardlink", "symlink", "copy"],
-        typer.Option(help="How to put images into the output folder.", rich_help_panel=OUTPUT),
-    ] = "hardlink",
+    link: Link = "hardlink",
     strict: Annotated[
         bool,
         typer.Option(
@@ -55,14 +52,7 @@ def merge(
             rich_help_panel=CONTENT,
         ),
     ] = False,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Replace an output folder that detreduce wrote and nobody changed.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = False,
+    overwrite: Overwrite = False,
     discard_changes: DiscardChanges = False,
     show_all: All = False,
     as_json: Json = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -15,8 +15,11 @@ from detreduce.cli.options import (
     DiscardChanges,
     Every,
     Json,
+    LinkOrList,
     MaxPixels,
     NoOutside,
+    Overwrite,
+    Seed,
     Split,
     output_option,
 )
@@ -67,9 +70,7 @@ def next_images(
             rich_help_panel=CHOICE,
         ),
     ] = "auto",
-    seed: Annotated[
-        int, typer.Option(metavar="NUMBER", help="Seed of every random choice.", rich_help_panel=CHOICE)
-    ] = 0,
+    seed: Seed = 0,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -101,18 +102,8 @@ def next_images(
     max_pixels: MaxPixels = None,
     no_outside: NoOutside = False,
     cache: Cache = None,
-    link: Annotated[
-        Literal["hardlink", "symlink", "copy", "list"],
-        typer.Option(help="How to put images into the output folder.", rich_help_panel=OUTPUT),
-    ] = "hardlink",
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Replace an output folder that detreduce wrote and nobody changed.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = False,
+    link: LinkOrList = "hardlink",
+    overwrite: Overwrite = False,
     discard_changes: DiscardChanges = False,
     page: Annotated[
         bool,

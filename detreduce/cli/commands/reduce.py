@@ -20,6 +20,7 @@ from detreduce.cli.options import (
     Groups,
     Images,
     Json,
+    LinkOrList,
     MaxPixels,
     NoOutside,
     Overwrite,
@@ -97,10 +98,6 @@ Blocks = Annotated[
         help="Kinds of features, for instance image,objects,annotations. Default: all kinds that the method can use.",
         rich_help_panel=FEATURES,
     ),
-]
-Link = Annotated[
-    Literal["hardlink", "symlink", "copy", "list"],
-    typer.Option(help="How to put images into the output folder.", rich_help_panel=OUTPUT),
 ]
 Format = Annotated[
     str | None,
@@ -219,7 +216,7 @@ def reduce(
     max_pixels: MaxPixels = None,
     no_outside: NoOutside = False,
     every: Every = None,
-    link: Link = "hardlink",
+    link: LinkOrList = "hardlink",
     output_format: Format = None,
     must_keep: MustKeep = None,
     exclude: Exclude = None,

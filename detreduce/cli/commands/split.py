@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from detreduce.cli.help import CHOICE, OUTPUT
+from detreduce.cli.help import CHOICE
 from detreduce.cli.options import (
     Cache,
     Data,
@@ -15,6 +15,7 @@ from detreduce.cli.options import (
     Groups,
     Images,
     Json,
+    Link,
     MaxPixels,
     NoOutside,
     Overwrite,
@@ -48,10 +49,7 @@ def split(
     images: Images = None,
     max_pixels: MaxPixels = None,
     no_outside: NoOutside = False,
-    link: Annotated[
-        Literal["hardlink", "symlink", "copy"],
-        typer.Option(help="How to put images into the output folder.", rich_help_panel=OUTPUT),
-    ] = "hardlink",
+    link: Link = "hardlink",
     cache: Cache = None,
     overwrite: Overwrite = False,
     discard_changes: DiscardChanges = False,

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from detreduce.cli.help import DUPLICATES, OUTPUT, TRAINING
-from detreduce.cli.options import Cache, Data, Images, Json, MaxPixels, NoOutside, Split, file_option, number_option
+from detreduce.cli.options import (
+    Cache,
+    Data,
+    Images,
+    Json,
+    MaxPixels,
+    NoOutside,
+    OverwriteAny,
+    Split,
+    file_option,
+    number_option,
+)
 from detreduce.cli.output import print_json
 from detreduce.vocabulary.option_values import WeightsBy, WeightsForm
 
@@ -75,9 +86,7 @@ def weights(
     max_pixels: MaxPixels = None,
     no_outside: NoOutside = False,
     cache: Cache = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing file or folder.", rich_help_panel=OUTPUT)
-    ] = False,
+    overwrite: OverwriteAny = False,
     as_json: Json = False,
 ) -> None:
     """Give each image a weight, for a training that draws some images more often than others.

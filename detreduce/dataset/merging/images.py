@@ -15,6 +15,7 @@ from detreduce.dataset.formats.yolo.image_places import assign_places
 from detreduce.dataset.health.identical_files import identical_files
 from detreduce.dataset.merging.parts import Part
 from detreduce.dataset.records import ImageRecord
+from detreduce.dataset.writing.distinct_paths import distinct_paths
 from detreduce.display.numbers import counted
 
 SAME_BOX = 1e-3
@@ -125,17 +126,7 @@ def _free_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixPa
 
     A number is added to a name that is in use.
     """
-    places: list[PurePosixPath] = []
-    taken: set[PurePosixPath] = set()
-    for record in records:
-        wanted = place = PurePosixPath("images", split, record.name)
-        count = 1
-        while place in taken:
-            count += 1
-            place = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
-        taken.add(place)
-        places.append(place)
-    return places
+    return distinct_paths(PurePosixPath("images", split, record.name) for record in records)
 
 
 def make_plan(parts: Sequence[Part], *, yolo: bool) -> Plan:

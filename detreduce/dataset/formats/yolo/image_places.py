@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.yolo.mirror import label_place
 from detreduce.dataset.records import IMAGE_SUFFIXES, ImageRecord
+from detreduce.dataset.writing.distinct_paths import distinct_paths
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.machine.untrusted.image_files import opened_image
 
@@ -48,18 +49,13 @@ def assign_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixP
     not have the suffix of an image, a suffix is added. If images would share a label file (for example a.jpg and
     a.png), a number is added.
     """
-    places: list[PurePosixPath] = []
-    labels: set[PurePosixPath] = set()
-    for record in records:
-        parts = ["_" + part.lstrip(".") if part.startswith(".") else part for part in record.name.split("/")]
-        wanted = place = PurePosixPath("images", split, "/".join(parts) + (missing_suffix(record) or ""))
-        count = 1
-        while label_place(place) in labels:
-            count += 1
-            place = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
-        labels.add(label_place(place))
-        places.append(place)
-    return places
+    return distinct_paths((_visible_place(split, record) for record in records), key=label_place)
+
+
+def _visible_place(split: str, record: ImageRecord) -> PurePosixPath:
+    """Return the path of an image without leading dots and with the suffix of an image."""
+    parts = ["_" + part.lstrip(".") if part.startswith(".") else part for part in record.name.split("/")]
+    return PurePosixPath("images", split, "/".join(parts) + (missing_suffix(record) or ""))
 
 
 def count_renamed(split: str, records: Sequence[ImageRecord], places: Sequence[PurePosixPath]) -> int:

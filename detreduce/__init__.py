@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from detreduce.features.table import FeatureTable
     from detreduce.pages.write import write_selection_page
     from detreduce.reduction.next_round import NextRound, next_round
+    from detreduce.reduction.result import ReductionResult
     from detreduce.reduction.run import reduce
-    from detreduce.reduction.steps import ReductionResult
     from detreduce.report import write_report
     from detreduce.representativeness import measure_representativeness
     from detreduce.selection.choose import select

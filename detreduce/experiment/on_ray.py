@@ -16,7 +16,8 @@ from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.costs.limits import Limits
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.experiment.run import PreparedExperiment, WaitForOthers, prepare_experiment
+from detreduce.experiment.ledger.waiting import WaitForOthers
+from detreduce.experiment.run import PreparedExperiment, prepare_experiment
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from detreduce.experiment.costs.limits import Limits
 from detreduce.experiment.data_problems import keep_problems
 from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.experiment.ledger.waiting import WaitForOthers
 from detreduce.experiment.overview import Overview, PlannedCells, overview, shard_of
 from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.searches.clean_train import drop_leaks
@@ -51,8 +52,6 @@ from detreduce.training.recipes.settings import RecipeSettings, recipe_settings
 from detreduce.training.record import TrainingRecord
 from detreduce.training.run.folder import VIEW_FOLDER
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS
-
-POLL_SECONDS = 5.0
 
 _Chosen = tuple[Selection, dict[str, PhaseEnergy], dict[str, Any]]
 
@@ -315,23 +314,6 @@ class PreparedExperiment:
         say(f"Stopped by {reason}.")
         say(f"{left.to_run} of {left.cells} cells are not finished. Run the same command again to continue.")
         say(left.cost_in_words())
-
-
-class WaitForOthers:
-    """Waits a few seconds for cells that other processes train.
-
-    It prints the number of these cells, but only if the number has changed.
-    """
-
-    def __init__(self) -> None:
-        self._said: int | None = None
-
-    def __call__(self, cells: int) -> None:
-        """Wait for `cells` cells."""
-        if cells != self._said:
-            say(f"Waiting for {cells} cells that another process is running.")
-        self._said = cells
-        time.sleep(POLL_SECONDS)
 
 
 class _Experiment(SharedParts):

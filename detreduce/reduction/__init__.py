@@ -11,7 +11,7 @@ __getattr__ = import_at_first_use(
         "Output": "detreduce.reduction.request",
         "Reduction": "detreduce.reduction.steps",
         "ReductionRequest": "detreduce.reduction.request",
-        "ReductionResult": "detreduce.reduction.steps",
+        "ReductionResult": "detreduce.reduction.result",
         "reduce": "detreduce.reduction.run",
         "run_reduction": "detreduce.reduction.run",
     },

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from detreduce.dataset.formats.unlabelled.read import UnreadLabels
-from detreduce.dataset.health.identical_files import identical_files
 from detreduce.dataset.load import load_dataset
 from detreduce.dataset.paths.listing import absolute
-from detreduce.dataset.reading.loaded_files import LoadedFiles
-from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem
+from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import check_output, write_subset
 from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.staging import claimed_output
 from detreduce.display.listener import listening, say
 from detreduce.duplicates.result import Duplicates, warn_not_compared
 from detreduce.duplicates.search import THRESHOLD, check_threshold, near_duplicates
-from detreduce.errors import DetreduceWarning, InputError, name_first
+from detreduce.errors import InputError
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.features.table import FeatureTable
-from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.pages.selection.page import SELECTION_PAGE, PageSource, selection_page
 from detreduce.reduction.auto import advise
 from detreduce.reduction.earlier import Earlier, load_earlier
+from detreduce.reduction.offered import Offered, warn_about_problems, without_labels
+from detreduce.reduction.pool_selection import selection_of_pool, table_of_pool
 from detreduce.reduction.request import Output
 from detreduce.reduction.steps import extract
 from detreduce.selection.choose import check_labels, choose, needs_extraction
-from detreduce.selection.record import Selection, count_kept_twice
+from detreduce.selection.record import Selection
 from detreduce.selection.request import CompositionRequest, SelectionRequest
-from detreduce.selection.saved.dataset import describe_dataset
 from detreduce.vocabulary.option_values import AUTO
 
 WEIGHTS = "yolo:"
@@ -226,7 +220,7 @@ def next_round(
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise InputError(f"count={count!r} is not a number of images. Use a whole number of at least 1.")
         dataset = pool if isinstance(pool, DetectionDataset) else load_dataset(pool, split, every=every)
-        resolved, reason = request.for_pool(_without_labels(dataset))
+        resolved, reason = request.for_pool(without_labels(dataset))
         earlier = load_earlier(after, after_images)
         check_output(dataset, where)
         target = absolute(Path(output).expanduser())
@@ -242,8 +236,8 @@ def _run(
     """Find the images that can be offered, choose among them, and write them."""
     if reason:
         say(f"Method {request.method}: {reason}")
-    offered = _Offered.of(pool, earlier)
-    _warn_about_problems(offered)
+    offered = Offered.of(pool, earlier)
+    warn_about_problems(offered)
     prefer = list(offered.initial)
     found = near_duplicates(
         offered.together, threshold=request.similarity, prefer=prefer, seed=request.seed, cache=request.extraction.cache
@@ -254,16 +248,8 @@ def _run(
         f"Pool: {len(pool):,} images. In earlier rounds: {len(offered.known):,}. Similar to images of earlier rounds: "
         f"{len(offered.similar):,}. Similar to other images of the pool: {len(offered.repeated):,}."
     )
-    table = None
-    unread: set[ImageId] = set()
-    if needs_extraction(request.selection(1).make_reducer()):
-        if request.extraction.vectors_file is not None and offered.others:
-            raise InputError(
-                f"{request.extraction.backbone} has vectors of the pool only, but {len(offered.others)} images of "
-                "earlier rounds are not in the pool. Use another backbone, or pass rounds with unchanged images."
-            )
-        table = extract(offered.together, request.extraction)
-        unread = set(offered.together.image_ids) - set(table.image_ids)
+    table = _extract(request, offered)
+    unread = set() if table is None else set(offered.together.image_ids) - set(table.image_ids)
     initial = tuple(image for image in offered.initial if image not in unread)
     free = [image for image in pool.image_ids if image not in offered.taken and image not in unread]
     if request.count > len(free):
@@ -279,25 +265,13 @@ def _run(
     chosen = choose(
         offered.together if table is None else table, request.selection(len(initial) + request.count, composition)
     )
-    selection = _of_pool(chosen, pool, offered, found)
-    files = {}
-    if output.page:
-        source = PageSource(selection, pool, _table_of_pool(table, pool), Path(output.folder))
-        files[SELECTION_PAGE] = selection_page(source)
-    written = write_subset(
-        pool,
-        selection,
-        output.folder,
-        link=output.link,
-        overwrite=output.overwrite,
-        discard_changes=output.discard_changes,
-        files=files,
-        frames=output.frames,
-    )
+    selection = selection_of_pool(chosen, pool, offered, found)
+    source = PageSource(selection, pool, table_of_pool(table, pool), Path(output.folder))
+    files = {SELECTION_PAGE: selection_page(source)} if output.page else {}
     folder = absolute(Path(output.folder).expanduser())
     return NextRound(
         selection,
-        written,
+        _write(pool, selection, output, files),
         folder,
         tuple(earlier),
         len(offered.known),
@@ -309,203 +283,29 @@ def _run(
     )
 
 
-@dataclass(frozen=True)
-class _Offered:
-    """The images of a pool and of the earlier rounds of labelling.
-
-    Attributes
-    ----------
-    together
-        One dataset without labels. The images of the pool come first, in the order of the pool. The images of the
-        rounds follow. If an image of a round is identical to a file of the pool, it is left out.
-    known
-        Ids of the images of the pool that are also in a round.
-    others
-        Ids of those images in `together` that come from the rounds.
-    lost
-        Problems of the rounds, such as missing image files. No image can be compared with a missing file.
-    similar, repeated
-        Ids of images of the pool. Those in `similar` are near-duplicates of an image of a round. Those in `repeated`
-        are near-duplicates of another image of the pool.
-    """
-
-    together: DetectionDataset
-    known: tuple[ImageId, ...]
-    others: tuple[ImageId, ...]
-    lost: tuple[str, ...] = ()
-    similar: tuple[ImageId, ...] = ()
-    repeated: tuple[ImageId, ...] = ()
-
-    @classmethod
-    def of(cls, pool: DetectionDataset, earlier: Sequence[Earlier]) -> _Offered:
-        """Join the images of a pool and of the rounds. Of identical images in the rounds, only the first is used."""
-        own = _without_labels(pool)
-        row_of_path = {record.path: row for row, record in enumerate(own)}
-        known: dict[ImageId, None] = {}
-        rest: list[tuple[str, ImageRecord]] = []
-        for number, one in enumerate(earlier):
-            for place, record in enumerate(one.records):
-                if record.path in row_of_path:
-                    known[own[row_of_path[record.path]].id] = None
-                else:
-                    rest.append((f"after {number}: {place}: {record.id}", record))
-        used = [True] * len(rest)
-        for group in identical_files([*(record.path for record in own), *(record.path for _, record in rest)]):
-            in_pool = [place for place in group if place < len(own)]
-            in_rest = [place - len(own) for place in group if place >= len(own)]
-            if in_rest:
-                known.update(dict.fromkeys(own[place].id for place in in_pool))
-            for place in in_rest if in_pool else in_rest[1:]:
-                used[place] = False
-        others = [
-            replace(_bare(record), id=name, name=name)
-            for (name, record), use in zip(rest, used, strict=True)
-            if use and (record.frame is not None or is_regular(record.path))
-        ]
-        lost = {
-            **{str(problem): None for one in earlier for part in one.parts for problem in _problems(part)},
-            **{
-                f"{record.path}: the image is missing": None
-                for _, record in rest
-                if record.frame is None and not is_regular(record.path)
-            },
-        }
-        files = LoadedFiles()
-        for part in (own, *(part for one in earlier for part in one.parts)):
-            files.add_others(part.loaded)
-        together = replace(own, records=(*own.records, *others), loaded=files)
-        return cls(together, tuple(known), tuple(record.id for record in others), tuple(lost))
-
-    @property
-    def initial(self) -> tuple[ImageId, ...]:
-        """Ids of all images of the rounds."""
-        return (*self.known, *self.others)
-
-    @property
-    def taken(self) -> set[ImageId]:
-        """Ids of the images that must not be offered."""
-        return {*self.initial, *self.similar, *self.repeated}
-
-    def with_similar(self, found: Duplicates) -> _Offered:
-        """Return a copy with `similar` and `repeated` set. `found` is the result of a search among `together`."""
-        mine = set(self.initial)
-        copies = {pair.copy: pair.kept for pair in found.pairs if pair.copy not in mine}
-        return replace(
-            self,
-            similar=tuple(copy for copy, kept in copies.items() if kept in mine),
-            repeated=tuple(copy for copy, kept in copies.items() if kept not in mine),
-        )
-
-
-def _problems(dataset: DetectionDataset) -> list[Problem]:
-    """Return the problems of a dataset, except labels that were not read, because `next` uses no labels."""
-    return [problem for problem in dataset.problems if not isinstance(problem, UnreadLabels)]
-
-
-def _warn_about_problems(offered: _Offered) -> None:
-    """Issue a warning about problems of earlier rounds, and one about problems of the pool."""
-    if lost := offered.lost:
-        warnings.warn(
-            f"Problems of earlier rounds ({len(lost):,}): {name_first(lost)}. `next` cannot "
-            "compare the pool with missing images, so it may offer them or their near-duplicates again.",
-            DetreduceWarning,
-            stacklevel=4,
-        )
-    if problems := _problems(offered.together):
-        warnings.warn(
-            f"Problems of the pool ({len(problems):,}): {name_first(problems)}. `detreduce inspect` lists all.",
-            DetreduceWarning,
-            stacklevel=4,
-        )
-
-
-def _bare(record: ImageRecord) -> ImageRecord:
-    """Return an image without its labels."""
-    return replace(
-        record,
-        boxes=np.empty((0, 4)),
-        class_ids=np.empty(0, np.int64),
-        crowd=np.empty(0, bool),
-        label_path=None,
-        unreadable=False,
-        refused=False,
-    )
-
-
-def _without_labels(dataset: DetectionDataset) -> DetectionDataset:
-    """Return a dataset without its labels."""
-    if not dataset.labelled:
-        return dataset
-    records = tuple(map(_bare, dataset))
-    return replace(
-        dataset, records=records, class_names=(), class_keys=(), box_format="cxcywhn", labelled=False, problems=()
-    )
-
-
-def _table_of_pool(table: FeatureTable | None, pool: DetectionDataset) -> FeatureTable | None:
-    """Return the part of a feature table that describes images of the pool."""
-    if table is None:
+def _extract(request: NextRoundRequest, offered: Offered) -> FeatureTable | None:
+    """Return the features of the pool and of the rounds, or None if the method does not use features."""
+    if not needs_extraction(request.selection(1).make_reducer()):
         return None
-    mine = table.take(np.flatnonzero(table.rows < len(pool)))
-    paths = {record.path for record in pool}
-    return replace(mine, dataset=pool, problems=tuple(one for one in table.problems if one.file in paths))
+    if request.extraction.vectors_file is not None and offered.others:
+        raise InputError(
+            f"{request.extraction.backbone} has vectors of the pool only, but {len(offered.others)} images of "
+            "earlier rounds are not in the pool. Use another backbone, or pass rounds with unchanged images."
+        )
+    return extract(offered.together, request.extraction)
 
 
-def _of_pool(chosen: Selection, pool: DetectionDataset, offered: _Offered, found: Duplicates) -> Selection:
-    """Return the new part of a selection: the chosen images of the pool that are not in any round."""
-    initial, n = set(offered.initial), len(pool)
-    new = [place for place, image in enumerate(chosen.image_ids) if image not in initial]
-    ids = tuple(chosen.image_ids[place] for place in new)
-    codes = None if chosen.category_codes is None else chosen.category_codes[:n]
-    names = list(chosen.categories.get("full", {}))
-    full = np.bincount(codes[codes >= 0], minlength=len(names)).tolist() if codes is not None else []
-    indices = chosen.indices[new]
-    kept = np.bincount(codes[indices], minlength=len(names)).tolist() if codes is not None else []
-    own = set(pool.image_ids)
-    pairs = [
-        {
-            "copy": pair.copy,
-            "kept": pair.kept,
-            "similarity": pair.similarity,
-            "transformation": pair.transformation,
-            "exact": pair.exact,
-        }
-        for pair in found.pairs
-        if pair.copy in own and pair.kept in own
-    ]
-    left_out = [image for image in (*offered.known, *offered.similar) if image in own]
-    what = f"near-duplicates by pixels with a similarity of at least {found.threshold:g}"
-    paths = {str(record.path) for record in pool}
-    skipped = [text for text in chosen.provenance.get("skipped_images", ()) if text.split(": ")[0] in paths]
-    return replace(
-        chosen,
-        image_ids=ids,
-        indices=indices,
-        scores=chosen.scores[:n],
-        keep=len(ids),
-        categories={
-            **chosen.categories,
-            "full": dict(zip(names, full, strict=True)),
-            "kept": dict(zip(names, kept, strict=True)),
-        },
-        category_codes=codes,
-        representativeness={},
-        steps=(
-            *([{"step": "exclude", "images": left_out}] if left_out else []),
-            {"step": "drop_duplicates", "what": what, "dropped": len(offered.repeated)},
-            {"step": "method", "name": chosen.method, "images": len(ids)},
-        ),
-        provenance={
-            **chosen.provenance,
-            "dataset": describe_dataset(pool),
-            "skipped_images": skipped,
-            "kept_first": 0,
-            "duplicates": {"looked_for": what, "pairs": pairs, "kept_twice": count_kept_twice(pairs, ids)},
-            "after": {
-                "images": len(offered.initial),
-                "known": len(offered.known),
-                "similar": len(offered.similar),
-                "threshold": found.threshold,
-            },
-        },
+def _write(
+    pool: DetectionDataset, selection: Selection, output: Output, files: Mapping[str, bytes]
+) -> DetectionDataset:
+    """Write the chosen images and further `files` to the output folder. Return the written dataset."""
+    return write_subset(
+        pool,
+        selection,
+        output.folder,
+        link=output.link,
+        overwrite=output.overwrite,
+        discard_changes=output.discard_changes,
+        files=files,
+        frames=output.frames,
     )

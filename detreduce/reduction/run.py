@@ -15,7 +15,8 @@ from detreduce.display.listener import listening, say
 from detreduce.display.progress import step
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.reduction.request import Output, ReductionRequest
-from detreduce.reduction.steps import Reduction, ReductionResult
+from detreduce.reduction.result import ReductionResult
+from detreduce.reduction.steps import Reduction
 from detreduce.selection.named_images import read_names
 from detreduce.selection.record import Selection
 from detreduce.selection.request import ClassFloor, CompositionRequest, SelectionRequest

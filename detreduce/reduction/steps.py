@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.health.counts import load_all_splits, problems_of_splits
 from detreduce.dataset.health.leaks import TRAIN, find_leaks
-from detreduce.dataset.health.problem_counts import ProblemCounts, count_problems
+from detreduce.dataset.health.problem_counts import count_problems
 from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.dataset.suggested_command import split_command
-from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
+from detreduce.dataset.write import check_output, subset_report, write_subset
 from detreduce.display.listener import say
 from detreduce.duplicates.leakage import leaked_images, matches_in_words
 from detreduce.duplicates.result import Duplicates
@@ -33,6 +32,7 @@ from detreduce.pages.selection.page import SELECTION_PAGE, PageSource, selection
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.request import Output, ReductionRequest, has_videos
+from detreduce.reduction.result import ReductionResult
 from detreduce.representativeness import Representativeness, measure_representativeness
 from detreduce.selection.choose import bare_table, check_labels, check_room, choose, needs_extraction
 from detreduce.selection.composition import check_composition
@@ -44,66 +44,6 @@ from detreduce.selection.row_categories import categories_of_rows, is_rule
 Source = FeatureTable | DetectionDataset
 SKIPPED_SHOWN = 20
 """The maximum number of unreadable images that get a line of their own. A video may have thousands of such frames."""
-
-
-@dataclass(frozen=True)
-class ReductionResult:
-    """The result of a reduction.
-
-    Attributes
-    ----------
-    selection
-        The chosen images, with the measures of how well they represent the full set. ``selection.json`` in the output
-        folder has the same content.
-    dataset
-        The smaller dataset, loaded from the output folder.
-    representativeness
-        How well the chosen images represent the full set.
-    report
-        The number of images and boxes of each class, in the full set and in the subset, and the licences of the kept
-        images.
-    output
-        The folder with the smaller dataset.
-    problems
-        Two counts: the problems in the original dataset, and the kept images that ultralytics leaves out of a training.
-    reason
-        Why `auto` used this method. Empty if the request named the method.
-    page
-        Path of the page with pictures, ``selection.html`` in the output folder. None if no page was requested.
-    groups
-        Two counts: the groups (for example videos) with at least one kept image, and all groups. None if the request
-        does not define groups.
-    leaks
-        A warning if some kept images are also in val or test. A training refuses such a subset. Empty if there are no
-        such images.
-    """
-
-    selection: Selection
-    dataset: DetectionDataset
-    representativeness: Representativeness
-    report: SubsetReport
-    output: Path
-    problems: ProblemCounts
-    reason: str = ""
-    page: Path | None = None
-    groups: tuple[int, int] | None = None
-    leaks: str = ""
-
-    def __repr__(self) -> str:
-        return f"ReductionResult({self.selection!r}, {str(self.output)!r})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as a dict that JSON can store: the paths, the method, the report, the measures and the
-        problems.
-        """
-        written = {"data": str(self.dataset.source.path), "selection": str(self.output / "selection.json")}
-        if self.page is not None:
-            written["page"] = str(self.page)
-        chosen: dict[str, Any] = {"method": self.selection.method, "reason": self.reason}
-        if self.groups is not None:
-            chosen["groups"] = {"kept": self.groups[0], "full": self.groups[1]}
-        measured = {"representativeness": self.representativeness.to_dict(), "problems": self.problems.to_dict()}
-        return {**written, **chosen, **asdict(self.report), **measured}
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.ledger.unfinished import check_started, run_command, unfinished_in_words
-from detreduce.experiment.results.conclusion import Conclusion, conclude, ranked_subsets
+from detreduce.experiment.results.conclude import conclude
+from detreduce.experiment.results.conclusion import Conclusion
 from detreduce.experiment.results.outcome import Outcome, energy_provenance, outcome_of
+from detreduce.experiment.results.verdicts import ranked_subsets
 from detreduce.experiment.searches.dropped_leaks import without_dropped
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.features.table import FeatureTable

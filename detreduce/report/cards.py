@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from detreduce.display.numbers import fixed_with_spread, less_or_more, significant
-from detreduce.experiment.results.conclusion import BETTER, OPEN, UNKNOWN, WORSE
+from detreduce.experiment.results.conclusion import OPEN, UNKNOWN
 from detreduce.experiment.results.outcome import Outcome
 from detreduce.experiment.results.result_table import LEAST_WH, difference_cell
+from detreduce.experiment.results.verdicts import BETTER, WORSE
 from detreduce.experiment.statistics.break_even import BreakEven
 from detreduce.experiment.statistics.comparison import NO_VERDICT
 from detreduce.experiment.statistics.summary import Summary

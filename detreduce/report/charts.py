@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from detreduce.experiment.results.conclusion import is_cleaned
+from detreduce.experiment.results.cleaning import is_cleaned
 from detreduce.experiment.results.outcome import PHASES, Outcome, energy_by_method
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures import difference_intervals, energy_by_phase, learning_curves, trade_off

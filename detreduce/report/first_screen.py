@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detreduce.experiment.results.conclusion import OPEN, UNKNOWN, Conclusion, is_cleaned
+from detreduce.experiment.results.cleaning import is_cleaned
+from detreduce.experiment.results.conclusion import OPEN, UNKNOWN, Conclusion
 from detreduce.experiment.results.outcome import Outcome
 from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.pages.selection.view import ON_A_SHEET

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from detreduce.display.numbers import fixed, fixed_with_spread, less_or_more
-from detreduce.experiment.results.conclusion import is_cleaned, too_wide
+from detreduce.experiment.results.cleaning import is_cleaned
+from detreduce.experiment.results.conclude import too_wide
 from detreduce.experiment.results.outcome import Outcome
 from detreduce.experiment.results.recipe_advice import advise_recipes
 from detreduce.experiment.statistics.summary import Summary

@@ -115,31 +115,12 @@ def compose(
         steps.append({"step": "exclude", "images": excluded})
     if not isinstance(request.drop_leaked, bool):
         steps.append(_leaked_step(request.drop_leaked))
-    positions = np.arange(len(table), dtype=np.int64)
-    with step("looking for duplicates"):
-        found = request.drop_duplicates
-        if found is not None and not isinstance(found, Duplicates):
-            found = find_duplicates(table, found, ids_of_rows(table, first), seed, cache)
-        report = duplicates_report(table, found)
-    if found is not None:
-        positions = rows_without_duplicates(table, found, set(first.tolist()))
-        # near-duplicates in time may have no features, and then no row in the table
-        absent = len({pair.copy for pair in found.pairs} - set(ids_of_rows(table, np.arange(len(table)))))
-        dropped = len(table) - len(positions) + absent
-        steps.append(
-            {
-                "step": "drop_duplicates",
-                "what": describe_search(found),
-                "dropped": dropped,
-                **({"without_features": absent} if absent else {}),
-            }
-        )
+    positions, dropped, report = _drop_duplicates(table, request, first, seed, cache)
+    steps.extend(dropped)
     if k > len(positions):
-        without = " and ".join(
-            ["excluded images"] * bool(excluded)
-            + ["images of val and test"] * bool(leaked)
-            + ["duplicates"] * (len(positions) < len(table))
-        )
+        words: dict[str, object] = {"excluded images": excluded, "images of val and test": leaked}
+        words["duplicates"] = len(positions) < len(table)
+        without = " and ".join(name for name, left_out in words.items() if left_out)
         raise InputError(
             f"{k} images should be kept, but only {len(positions)} of {images} images remain without {without}. "
             f"Keep at most {len(positions)}."
@@ -167,6 +148,34 @@ def compose(
             warnings.warn(missed, DetreduceWarning, stacklevel=4)
     kept = table if len(positions) == len(table) else table.take(positions)
     return Composition(kept, allowed[positions], images, np.searchsorted(positions, first), tuple(steps), report)
+
+
+def _drop_duplicates(
+    table: FeatureTable, request: CompositionRequest, first: IntArray, seed: int, cache: str | Path | None
+) -> tuple[IntArray, list[Mapping[str, Any]], Mapping[str, Any]]:
+    """Find and drop duplicates, but keep the rows `first`.
+
+    Return the remaining rows, the step for the selection (an empty list if there was no search), and the report of the
+    search.
+    """
+    with step("looking for duplicates"):
+        found = request.drop_duplicates
+        if found is not None and not isinstance(found, Duplicates):
+            found = find_duplicates(table, found, ids_of_rows(table, first), seed, cache)
+        report = duplicates_report(table, found)
+    everything = np.arange(len(table), dtype=np.int64)
+    if found is None:
+        return everything, [], report
+    positions = rows_without_duplicates(table, found, set(first.tolist()))
+    # near-duplicates in time may have no features, and then no row in the table
+    absent = len({pair.copy for pair in found.pairs} - set(ids_of_rows(table, everything)))
+    dropped: dict[str, Any] = {
+        "step": "drop_duplicates",
+        "what": describe_search(found),
+        "dropped": len(table) - len(positions) + absent,
+        **({"without_features": absent} if absent else {}),
+    }
+    return positions, [dropped], report
 
 
 def _leaked_step(found: LeakageReport) -> dict[str, Any]:

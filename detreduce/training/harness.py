@@ -16,6 +16,7 @@ from detreduce.training.energy import EnergyMeter, check_country
 from detreduce.training.evaluation.corruptions import check_corruptions
 from detreduce.training.evaluation.evaluate import evaluate
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME
+from detreduce.training.evaluation.figures import CorruptedEvaluation, Evaluation
 from detreduce.training.evaluation.ground_truth import file_key
 from detreduce.training.evaluation.robustness import FOLDER, PHASE, CleanImages, check_channels, evaluate_corrupted
 from detreduce.training.facts import cpu_name, data_hash, device_name, selection_hash, versions
@@ -24,7 +25,7 @@ from detreduce.training.recipes.prepare import PreparedRecipe, RecipeData, check
 from detreduce.training.recipes.reading import read_recipe
 from detreduce.training.recipes.recipe import Recipe
 from detreduce.training.recipes.settings import RecipeSettings
-from detreduce.training.record import PLOTS_FOLDER, CorruptedEvaluation, DataFacts, Evaluation, TrainingRecord
+from detreduce.training.record import PLOTS_FOLDER, DataFacts, TrainingRecord
 from detreduce.training.run.arguments import check_arguments
 from detreduce.training.run.detector_training import DetectorTraining, cpu_threads, run_training
 from detreduce.training.run.evaluation_arguments import evaluation_arguments

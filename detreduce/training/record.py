@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from detreduce.dataset.health.problem_counts import ProblemCounts
 from detreduce.errors import MissingFileError
@@ -16,6 +16,7 @@ from detreduce.machine.untrusted.checked_json import read_checked
 from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.machine.untrusted.stored_numbers import Count, Int64
 from detreduce.training.energy import PhaseEnergy, phase_columns
+from detreduce.training.evaluation.figures import ClassMetrics, CorruptedEvaluation, Evaluation, RecordPart
 from detreduce.training.robustness_columns import robustness_columns
 from detreduce.vocabulary.measures import CHOOSING_PHASES
 
@@ -34,88 +35,7 @@ SETTINGS = (
 """Resolved settings that determine how a training learns, apart from its images, its length and its seed."""
 
 
-class _Part(BaseModel):
-    """The base class of all parts of a record. It does not allow unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
-
-
-class ClassMetrics(_Part):
-    """Metrics of one class. ``images`` and ``boxes`` are counts of the ground truth."""
-
-    name: str
-    class_id: Count
-    boxes: Count
-    images: Count
-    precision: float
-    recall: float
-    AP50: float
-    AP50_95: float
-    coco_AP50: float | None = None
-    coco_AP50_95: float | None = None
-
-
-class CocoFigures(_Part):
-    """Metrics that pycocotools computes from the same predictions and from the labels that detreduce reads.
-
-    The metrics are means over the classes that have ground truth. As in ultralytics, a box that is repeated in an image
-    counts once. ``doubled_boxes`` is the number of repetitions.
-    """
-
-    mAP50: float
-    mAP50_95: float
-    max_det: Count
-    images: Count
-    boxes: Count
-    doubled_boxes: Count = 0
-
-
-class Agreement(_Part):
-    """Whether the mAP values by ultralytics and by pycocotools agree.
-
-    `mAP50` is the absolute difference between the two mAP50 values, and `mAP50_95` between the two mAP50-95 values.
-    """
-
-    ok: bool
-    tolerance: float
-    mAP50: float
-    mAP50_95: float
-    note: str = ""
-
-
-class Evaluation(_Part):
-    """Metrics of one set of weights on the images of all `splits` together.
-
-    Ultralytics computes `precision` and `recall` as means over the classes, at the confidence with the best mean F1.
-    For segmentation and pose models, the metrics are computed from masks or keypoints. `trainer` has all metrics that
-    ultralytics computes.
-    """
-
-    splits: list[str]
-    images: Count
-    boxes: Count
-    mAP50: float
-    mAP50_95: float
-    precision: float
-    recall: float
-    per_class: list[ClassMetrics] = []
-    trainer: dict[str, float] = {}
-    coco: CocoFigures | None = None
-    agreement: Agreement | None = None
-
-
-class CorruptedEvaluation(_Part):
-    """Metrics on corrupted copies of the images, for one corruption and severity, without the metrics of each class.
-
-    `severity` is a number from 1 to 5, and 5 is the worst.
-    """
-
-    corruption: str
-    severity: Annotated[int, Field(ge=1, le=5)]
-    evaluation: Evaluation
-
-
-class Counts(_Part):
+class Counts(RecordPart):
     """The amount of work of a training, counted during the training.
 
     Attributes
@@ -141,7 +61,7 @@ class Counts(_Part):
     images_scored: Count = 0
 
 
-class Flops(_Part):
+class Flops(RecordPart):
     """The number of floating-point operations for one training image. A multiplication with an addition counts as two.
 
     The counts are for a square image and for the network as it was trained. Frozen layers have no backward pass. Only
@@ -153,7 +73,7 @@ class Flops(_Part):
     method: str
 
 
-class DataFacts(_Part):
+class DataFacts(RecordPart):
     """Facts about the training data.
 
     Attributes
@@ -188,7 +108,7 @@ class DataFacts(_Part):
     problems: ProblemCounts | None = None
 
 
-class ModelFacts(_Part):
+class ModelFacts(RecordPart):
     """Facts about the network.
 
     Attributes
@@ -216,7 +136,7 @@ class ModelFacts(_Part):
     weights_file: str
 
 
-class TrainingRecord(_Part):
+class TrainingRecord(RecordPart):
     """The record of one finished training: metrics, cost, arguments, data, machine and versions.
 
     Attributes

@@ -11,7 +11,8 @@ import yaml
 from PIL import Image
 
 from detreduce.training.energy import ComponentEnergy, PhaseEnergy
-from detreduce.training.record import Counts, DataFacts, Evaluation, ModelFacts, TrainingRecord
+from detreduce.training.evaluation.figures import Evaluation
+from detreduce.training.record import Counts, DataFacts, ModelFacts, TrainingRecord
 
 
 def _make_record(*, map50: float = 0.5, wh: float = 1.0, images: int = 10, seed: int = 0) -> TrainingRecord:

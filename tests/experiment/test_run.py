@@ -523,6 +523,7 @@ def test_two_processes_share_the_cells_and_what_overlapped_is_marked(config: Pat
         from conftest import _stand_in_train
         import codecarbon, torch._dynamo
         from detreduce.experiment import run
+        from detreduce.experiment.ledger import waiting
         def slow(data, *, output, seed, **rest):
             with open({str(log)!r}, "a") as stream:
                 stream.write(output.parent.name + "\\n")
@@ -534,7 +535,7 @@ def test_two_processes_share_the_cells_and_what_overlapped_is_marked(config: Pat
             time.sleep(0.05)
             return _stand_in_train(data, output=output, seed=seed)
         run.train = slow
-        run.POLL_SECONDS = 0.1
+        waiting.POLL_SECONDS = 0.1
         if child := os.fork():
             run.run_experiment({str(config)!r}, {str(config.parent / "ledger")!r})
             sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

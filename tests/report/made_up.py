@@ -14,7 +14,8 @@ from detreduce.dataset import load_dataset
 from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.training.energy import ComponentEnergy, PhaseEnergy
-from detreduce.training.record import Counts, DataFacts, Evaluation, Flops, ModelFacts, TrainingRecord
+from detreduce.training.evaluation.figures import Evaluation
+from detreduce.training.record import Counts, DataFacts, Flops, ModelFacts, TrainingRecord
 
 SCRIPT = "</script><script>document.title='owned'</script>"
 # the text after the mark is shown from right to left, so the name looks like "fish.txt"

@@ -11,7 +11,7 @@ from made_up import made_up_ledger, made_up_record
 
 from detreduce.cli.show.run import show_outcome
 from detreduce.experiment.config import ExperimentConfig
-from detreduce.experiment.results.conclusion import conclude
+from detreduce.experiment.results.conclude import conclude
 from detreduce.experiment.results.outcome import Outcome, outcome_of
 from detreduce.experiment.searches.leaks import SharedImages, leak_warning
 from detreduce.experiment.statistics.comparison import NO_VERDICT

@@ -24,7 +24,8 @@ from detreduce.experiment.searches.near_duplicates import NEAR_DUPLICATES_FILE
 from detreduce.report import write_report
 from detreduce.report.shown_cells import shown_cells
 from detreduce.training.energy import PhaseEnergy
-from detreduce.training.record import CorruptedEvaluation, Evaluation, Flops
+from detreduce.training.evaluation.figures import CorruptedEvaluation, Evaluation
+from detreduce.training.record import Flops
 
 
 class Page(HTMLParser):

@@ -11,7 +11,8 @@ from detreduce.errors import InputError, MissingFileError
 from detreduce.experiment.statistics.break_even import choosing_wh
 from detreduce.figures.cost import cost_of
 from detreduce.training.energy import ComponentEnergy, PhaseEnergy
-from detreduce.training.record import Counts, DataFacts, Evaluation, ModelFacts, TrainingRecord
+from detreduce.training.evaluation.figures import Evaluation
+from detreduce.training.record import Counts, DataFacts, ModelFacts, TrainingRecord
 
 
 def make_record(**changes: object) -> TrainingRecord:

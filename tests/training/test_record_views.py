@@ -8,7 +8,8 @@ import pytest
 from test_record import make_record
 
 from detreduce.errors import InputError
-from detreduce.training.record import ClassMetrics, Evaluation, TrainingRecord
+from detreduce.training.evaluation.figures import ClassMetrics, Evaluation
+from detreduce.training.record import TrainingRecord
 
 HISTORY = [
     {"epoch": 1.0, "train/box_loss": 3.0, "lr/pg0": 0.1, "seconds": 2.0},

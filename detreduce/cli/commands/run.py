@@ -104,7 +104,7 @@ def run(
         values["allow_leaks"] = True
     from detreduce.experiment.config import load_config
     from detreduce.experiment.costs.limits import Limits
-    from detreduce.experiment.results.conclusion import conclude
+    from detreduce.experiment.results.conclude import conclude
     from detreduce.experiment.results.outcome import outcome_of
     from detreduce.experiment.run import prepare_experiment
 

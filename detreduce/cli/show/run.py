@@ -52,7 +52,7 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     from detreduce.cli.show.differences import show_differences
     from detreduce.cli.show.duplicates import show_leakage
     from detreduce.cli.show.leaks import show_leaks
-    from detreduce.experiment.results.conclusion import only_cleans
+    from detreduce.experiment.results.cleaning import only_cleans
     from detreduce.experiment.results.outcome import provenance_in_words
     from detreduce.training.energy import carbon_intensity
 

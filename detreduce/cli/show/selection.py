@@ -89,6 +89,13 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
         show_text(out, f"Licence: {name}: {count} images")
     if not details:
         show_text(out, "--details prints how well the kept images represent the full set.", style="dim")
+    _show_next(out, result)
+    if result.page is not None:
+        out.print(f"Pictures of kept and dropped images: {result.page}", soft_wrap=True)
+
+
+def _show_next(out: Console, result: ReductionResult) -> None:
+    """Print the next command for a dataset with labels, or what to do with images without labels."""
     if result.dataset.labelled:
         if result.dataset.source.format != "yolo":
             show_text(out, FOR_YOLO, style="dim")
@@ -111,8 +118,6 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
             out.print(f"Their videos and times: {table}", soft_wrap=True)
         else:
             out.print(f"A list of them: detreduce export {chosen} --as list --output {names}", soft_wrap=True)
-    if result.page is not None:
-        out.print(f"Pictures of kept and dropped images: {result.page}", soft_wrap=True)
 
 
 def _outcome(result: ReductionResult) -> Iterator[str]:

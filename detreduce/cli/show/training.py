@@ -25,7 +25,8 @@ NEAR_ZERO = 0.05
 
 if TYPE_CHECKING:
     from detreduce.arrays.proxy_log import ProxyLog
-    from detreduce.training.record import Evaluation, TrainingRecord
+    from detreduce.training.evaluation.figures import Evaluation
+    from detreduce.training.record import TrainingRecord
 
 
 def show_record(record: TrainingRecord) -> None:

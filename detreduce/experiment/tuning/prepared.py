@@ -14,38 +14,30 @@ from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH
 from detreduce.experiment.advice.recipe_file import check_recipe_file
 from detreduce.experiment.cells import Cell
-from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
-from detreduce.experiment.run import PreparedExperiment, prepare_experiment
+from detreduce.experiment.run import PreparedExperiment
 from detreduce.experiment.searches.leaks import ledger_warning
 from detreduce.experiment.statistics.claims import make_claim
 from detreduce.experiment.statistics.comparison import Comparison, compare_claims
+from detreduce.experiment.tuning.decisions import Decisions
 from detreduce.experiment.tuning.halving import (
     FEWEST_SEEDS,
-    REDUCTION,
     SIDES,
-    Question,
     Schedule,
-    affordable_seeds,
     find_schedule,
-    keep_best,
-    rung_sizes,
 )
-from detreduce.experiment.tuning.prices import Budget, Prices, measured, spent, spent_by
+from detreduce.experiment.tuning.prices import measured, spent_by
 from detreduce.experiment.tuning.recipe_output import write_tuned
 from detreduce.experiment.tuning.result import MEASURE, WORSE, Failed, Rung, Trained, TuningResult, kind_of, trained_of
-from detreduce.experiment.tuning.setup import Setup, default_output
 from detreduce.experiment.tuning.stored import (
     DECIDING,
     StoredComparison,
     StoredRung,
     StoredTuning,
-    read_tuning,
     write_tuning,
 )
 from detreduce.experiment.tuning.trainings import Account, Trainings
 from detreduce.vocabulary.controls import BEST_UNIFORM
-from detreduce.vocabulary.measures import LEAST_MAP
 
 RECIPE_FILE = "recipe.yaml"
 FAR_ABOVE = 2.0
@@ -82,49 +74,8 @@ class PlannedRung:
     is_comparison: bool = False
 
 
-class PreparedTuning:
-    """A tuning that has been checked, but not started.
-
-    Attributes
-    ----------
-    setup
-        The settings, checked.
-    ledger
-        The ledger of the tuning. Its folder may not exist yet.
-    """
-
-    def __init__(self, setup: Setup) -> None:
-        self.setup = setup
-        self.ledger = Ledger(setup.request.output or default_output(setup.source))
-        self._prepared: dict[tuple[int, str], PreparedExperiment] = {}
-
-    @property
-    def budget(self) -> Budget:
-        """What all trainings together may cost."""
-        return self.setup.request.budget
-
-    @property
-    def stored(self) -> StoredTuning:
-        """The decisions so far: which recipes are in which rung."""
-        return read_tuning(self.ledger, self.setup.identity)
-
-    @property
-    def _cells(self) -> list[FinishedCell]:
-        return list(self.ledger)
-
-    @property
-    def prices(self) -> Prices:
-        """The expected cost of a training, based on the trainings that are finished at this moment."""
-        if self.budget.unit == TFLOPS:
-            return self.setup.estimate
-        return measured(self.budget.unit, self.setup.costs.reference, self._cells) or self.setup.estimate
-
-    @property
-    def spent(self) -> float:
-        """The cost of all trainings in the ledger. A failed training counts as if it had finished."""
-        failures, prices = self.stored.failures, self.prices
-        failed = sum(prices.of(failure.length, [failure.recipe]) for failure in failures)
-        return spent(self._cells, self.budget.unit) + failed
+class PreparedTuning(Decisions):
+    """A tuning that has been checked, but not started."""
 
     def check(self) -> None:
         """Raise InputError if the budget is too small for the first rung, or if the trainings of this rung cannot run.
@@ -132,11 +83,11 @@ class PreparedTuning:
         If the budget is too small, the message contains the smallest budget that is enough.
         """
         stored = self.stored
-        schedule = None if stored.rungs else self._schedule(stored)
+        schedule = None if stored.rungs else self.schedule(stored)
         if schedule is not None:
-            self._rung(StoredRung(recipes=list(self.setup.recipes), length=schedule.lengths[0]))
+            self.rung(StoredRung(recipes=list(self.setup.recipes), length=schedule.lengths[0]))
         elif not stored.rungs:
-            least = self._question(stored).smallest_budget
+            least = self.question(stored).smallest_budget
             about = "" if self.budget.unit == TFLOPS else "about "
             raise InputError(
                 f"{self.budget.amount:g} {self.budget.unit} are too few for one rung of {len(self.setup.recipes)} "
@@ -150,13 +101,13 @@ class PreparedTuning:
         """
         stored, found = self.stored, list[PlannedRung]()
         for rung in stored.rungs:
-            done, prices, count = self._scores(rung), self.prices, len(rung.recipes)
+            done, prices, count = self.scores(rung), self.prices, len(rung.recipes)
             left = [label for label in rung.recipes if label not in done and label not in stored.failed]
             cost = sum(prices.of(rung.length, [label]) for label in left)
             found.append(PlannedRung(tuple(rung.recipes), count, rung.length, len(done) + len(left), len(done), cost))
         if stored.comparison is not None:
             return [*found, self._planned_comparison(stored.comparison)]
-        question = self._question(stored, sum(rung.cost for rung in found))
+        question = self.question(stored, sum(rung.cost for rung in found))
         schedule = find_schedule(question) or Schedule((), 0)
         for size, length in zip(question.sizes, schedule.lengths, strict=False):
             names = () if found else tuple(self.setup.recipes)
@@ -196,7 +147,7 @@ class PreparedTuning:
             return sum(rung.cost for rung in planned)
         prices = self.setup.estimate_in(unit)
         if unit != TFLOPS:
-            prices = measured(unit, self.setup.costs.reference, self._cells) or prices
+            prices = measured(unit, self.setup.costs.reference, self.finished_cells) or prices
         return sum((rung.trainings - rung.finished) * prices.of(rung.length, rung.recipes) for rung in planned)
 
     def run(self, recipe_file: str | Path | None = None) -> TuningResult:
@@ -207,19 +158,19 @@ class PreparedTuning:
         check_recipe_file(self._recipe_path(recipe_file))
         Ledger.create(self.ledger.path)
         say(self.plan_in_words())
-        number, state = 0, self._decide(0)
+        number, state = 0, self.decide(0)
         while number < len(state.rungs):
             rung = state.rungs[number]
             say(
                 f"Rung {number + 1}: {len(rung.recipes)} recipes, {rung.length:,} images seen "
                 f"({rung.length / self.setup.training.full:.0%} of the training)."
             )
-            experiment = self._rung(rung)
+            experiment = self.rung(rung)
             if not self._train(experiment, rung.length, [[cell] for cell in experiment.cells]):
                 return self._result(self.stored, recipe_file)
             self._check_failures(rung)
             number += 1
-            state = self._decide(number)
+            state = self.decide(number)
         if state.comparison is not None:
             self._confirm(state.comparison)
         return self._result(self.stored, recipe_file)
@@ -234,7 +185,7 @@ class PreparedTuning:
         if len({failure.recipe for failure in failures}) < len(rung.recipes):
             return
         with self.ledger.exclusive(DECIDING, lambda: None):
-            stored, keys = self.stored, {cell.key for cell in self._rung(rung).cells}
+            stored, keys = self.stored, {cell.key for cell in self.rung(rung).cells}
             kept = [failure for failure in stored.failures if failure not in failures]
             killed = [key for key in stored.killed if key not in keys]
             write_tuning(self.ledger, stored.model_copy(update={"failures": kept, "killed": killed}))
@@ -251,20 +202,15 @@ class PreparedTuning:
         comparison stays fair. Seeds are never added after a result.
         """
         say(f"{compared.best} and {compared.control}, with {len(compared.seeds)} fresh seeds.")
-        experiment = self._comparison(compared)
+        experiment = self.comparison(compared)
         pairs = [[cell for cell in experiment.cells if cell.training_seed == seed] for seed in compared.seeds]
         if self._train(experiment, compared.length, pairs):
             return
-        done = self._complete(compared)
+        done = self.complete_seeds(compared)
         if FEWEST_SEEDS <= len(done) < len(compared.seeds):
             with self.ledger.exclusive(DECIDING, lambda: None):
                 fewer = compared.model_copy(update={"seeds": done})
                 write_tuning(self.ledger, self.stored.model_copy(update={"comparison": fewer}))
-
-    def _complete(self, compared: StoredComparison) -> list[int]:
-        """Return the seeds of a comparison for which both trainings are finished."""
-        missing = {cell.training_seed for cell in self._comparison(compared).missing}
-        return [seed for seed in compared.seeds if seed not in missing]
 
     def _train(self, experiment: PreparedExperiment, length: int, groups: Sequence[Sequence[Cell]]) -> bool:
         """Run the missing trainings of a rung or of the comparison. Return whether the budget allowed all of them."""
@@ -285,136 +231,19 @@ class PreparedTuning:
             )
         return finished
 
-    def _decide(self, number: int) -> StoredTuning:
-        """Return the decisions after adding rung `number` or the comparison, if the budget allows it.
-
-        Only one process at a time can decide.
-        """
-        with self.ledger.exclusive(DECIDING, lambda: say("Waiting for another process's decision.")):
-            state = self.stored
-            if len(state.rungs) <= number:
-                state = self._decided(state)
-                write_tuning(self.ledger, state)
-        return state
-
-    def _decided(self, state: StoredTuning) -> StoredTuning:
-        """Return the decisions with one more rung. If there are no further rungs, add the comparison and its seeds.
-
-        If the budget allows neither, return the decisions unchanged.
-        """
-        if state.comparison is not None:
-            return state
-        schedule = self._schedule(state)
-        if schedule is None:
-            return state
-        if schedule.lengths:
-            names = self._survivors(state)
-            rung = StoredRung(recipes=names, length=schedule.lengths[0])
-            return state.model_copy(update={"rungs": [*state.rungs, rung]})
-        best, control = self._best(state), self._control(state)
-        if not schedule.seeds or best is None or control is None or not self._has_learnt(state):
-            return state
-        length = state.rungs[-1].length
-        seeds = affordable_seeds(self.prices.of(length, [best, control]), self.budget.amount - self.spent)
-        if seeds < FEWEST_SEEDS:
-            return state
-        compared = StoredComparison(best=best, control=control, length=length, seeds=self._fresh(seeds))
-        return state.model_copy(update={"comparison": compared})
-
-    def _fresh(self, count: int) -> list[int]:
-        """Return the first `count` seeds that no rung uses."""
-        return [self.setup.request.seed + place + 1 for place in range(count)]
-
-    def _schedule(self, state: StoredTuning) -> Schedule | None:
-        return find_schedule(self._question(state))
-
-    def _question(self, state: StoredTuning, committed: float = 0.0) -> Question:
-        """Return the conditions for the rungs that are not decided yet. `committed` is the cost of unfinished
-        trainings.
-        """
-        labels = self._survivors(state) if state.rungs else list(self.setup.recipes)
-        before = len(state.rungs[-1].recipes) if state.rungs else 0
-        # one recipe has nobody to compete with
-        sizes = rung_sizes(len(labels)) if not before or (before > REDUCTION and len(labels) > 1) else []
-        prices = self.prices
-        left = self.budget.amount - self.spent - committed
-        last = state.rungs[-1].length if state.rungs else 0
-        return Question(sizes, self.setup.lengths, lambda length: prices.of(length, labels), left, last)
-
-    def _survivors(self, state: StoredTuning) -> list[str]:
-        """Return the recipes for the next rung: the better half of the last rung, or all recipes if there is no rung
-        yet.
-        """
-        if not state.rungs:
-            return list(self.setup.recipes)
-        last, failed = state.rungs[-1], state.failed
-        scores = self._scores(last) or dict.fromkeys(last.recipes, 0.0)
-        left = {label: score for label, score in scores.items() if label not in failed}
-        return keep_best(left, -(-len(last.recipes) // REDUCTION))
-
-    def _best(self, state: StoredTuning) -> str | None:
-        """Return the best recipe of the last finished rung, or None if no rung is finished.
-
-        Recipes of which a training failed later, for example in the comparison, are left out.
-        """
-        for rung in reversed(state.rungs):
-            scores = self._scores(rung)
-            usable = {label: score for label, score in scores.items() if label not in state.failed}
-            if usable and set(rung.recipes) <= {*scores, *state.failed}:
-                return keep_best(usable, 1)[0]
-        return None
-
-    def _has_learnt(self, state: StoredTuning) -> bool:
-        """Return whether a training of the last rung has an mAP above 0. If not, there is nothing to compare."""
-        return any(score >= LEAST_MAP for score in self._scores(state.rungs[-1]).values())
-
-    def _control(self, state: StoredTuning) -> str | None:
-        """Return the best uniform recipe, not counting the best recipe, or None if there is none.
-
-        A recipe that reached a later rung is better. Within a rung, the recipe with the higher mAP is better.
-        """
-        best = self._best(state)
-        for rung in reversed(state.rungs):
-            for label in keep_best(self._scores(rung), len(rung.recipes)):
-                if label not in (best, *state.failed) and self.setup.recipes[label].is_uniform:
-                    return label
-        return None
-
-    def _rung(self, rung: StoredRung) -> PreparedExperiment:
-        """Return the trainings of a rung as an experiment."""
-        return self._experiment(rung.recipes, rung.length, [self.setup.request.seed], "val")
-
-    def _comparison(self, compared: StoredComparison) -> PreparedExperiment:
-        """Return the trainings of the comparison with fresh seeds as an experiment."""
-        sides = (compared.best, compared.control)
-        return self._experiment(sides, compared.length, compared.seeds, self.setup.judge.confirm)
-
-    def _experiment(self, labels: Sequence[str], length: int, seeds: Sequence[int], split: Any) -> PreparedExperiment:
-        key = length, f"{list(labels)} {list(seeds)} {split}"
-        if key not in self._prepared:
-            recipes = [self.setup.at_length(label, length) for label in labels]
-            config = self.setup.experiment(recipes, seeds, split)
-            self._prepared[key] = prepare_experiment(config, self.ledger.path)
-        return self._prepared[key]
-
-    def _scores(self, rung: StoredRung) -> dict[str, float]:
-        """Return label -> mAP for the recipes of a rung that are trained, in the order of the rung."""
-        rows = {row["label"]: row for row in finished_rows(self.ledger, self._rung(rung).plan)}
-        return {label: float(rows[label][MEASURE] or 0.0) for label in rung.recipes if label in rows}
-
     def _planned_comparison(self, compared: StoredComparison) -> PlannedRung:
-        experiment, sides = self._comparison(compared), (compared.best, compared.control)
+        experiment, sides = self.comparison(compared), (compared.best, compared.control)
         missing, count = len(experiment.missing), len(experiment.plan)
         cost = missing * self.prices.of(compared.length, sides)
         return PlannedRung(sides, SIDES, compared.length, count, count - missing, cost, True)
 
     def _result(self, state: StoredTuning, recipe_file: str | Path | None) -> TuningResult:
         """Return the result of the finished trainings, and write the recipe."""
-        best, rungs = self._best(state) or "", []
+        best, rungs = self.best(state) or "", []
         compared = state.comparison
         for place, rung in enumerate(state.rungs):
             after = state.rungs[place + 1].recipes if place + 1 < len(state.rungs) else [best]
-            found = self._trained(self._rung(rung), rung.recipes, rung.length).values()
+            found = self._trained(self.rung(rung), rung.recipes, rung.length).values()
             finished = all(one.trainings or one.recipe in state.failed for one in found)
             order = sorted(found, key=lambda one: -(one.mAP50_95 or 0.0))
             kept = tuple(replace(one, kept=finished and one.recipe in after) for one in order if one.trainings)
@@ -468,10 +297,10 @@ class PreparedTuning:
 
         A seed counts only if both of its trainings are finished. The difference is None until all seeds are finished.
         """
-        done = [] if compared is None else self._complete(compared)
+        done = [] if compared is None else self.complete_seeds(compared)
         if compared is None or not done:
             return (), None
-        experiment = self._comparison(compared.model_copy(update={"seeds": done}))
+        experiment = self.comparison(compared.model_copy(update={"seeds": done}))
         rows = finished_rows(self.ledger, experiment.plan)
         sides = [[row for row in rows if row["label"] == label] for label in (compared.best, compared.control)]
         trained = self._trained(experiment, (compared.best, compared.control), compared.length)

@@ -13,7 +13,8 @@ from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.ledger.ledger import Ledger
-from detreduce.experiment.run import PreparedExperiment, WaitForOthers
+from detreduce.experiment.ledger.waiting import WaitForOthers
+from detreduce.experiment.run import PreparedExperiment
 from detreduce.experiment.tuning.stored import DECIDING, StoredFailure, StoredTuning, read_tuning, write_tuning
 
 TOLERANCE = 1e-9

@@ -30,8 +30,8 @@ from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.training.evaluation.coco_figures import Boxes, boxes_of, evaluated, figures_of, without_doubles
 from detreduce.training.evaluation.evidence import evidence_of
+from detreduce.training.evaluation.figures import Agreement, ClassMetrics, CocoFigures, Evaluation
 from detreduce.training.evaluation.ground_truth import file_key, truth_of
-from detreduce.training.record import Agreement, ClassMetrics, CocoFigures, Evaluation
 from detreduce.training.run.offline import offline_session
 
 TOLERANCE = 0.01

@@ -24,7 +24,7 @@ from detreduce.machine.untrusted.documents import load_yaml
 from detreduce.machine.untrusted.regular_files import YAMLS, is_regular, read_text
 from detreduce.training.evaluation.corruptions import corrupt
 from detreduce.training.evaluation.evaluate import evaluate
-from detreduce.training.record import CorruptedEvaluation
+from detreduce.training.evaluation.figures import CorruptedEvaluation
 from detreduce.vocabulary.corruptions import SEVERITIES, Corruption
 
 FOLDER = "corrupted"

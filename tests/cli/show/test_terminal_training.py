@@ -8,7 +8,8 @@ import pytest
 
 from detreduce.cli.show.training import FEW_STEPS, SHOWN, show_record, show_too_short
 from detreduce.training.energy import PhaseEnergy
-from detreduce.training.record import Agreement, ClassMetrics, CocoFigures, Evaluation, TrainingRecord
+from detreduce.training.evaluation.figures import Agreement, ClassMetrics, CocoFigures, Evaluation
+from detreduce.training.record import TrainingRecord
 
 
 def record(run: Path, classes: int = 2) -> TrainingRecord:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from detreduce.experiment.results.conclusion import conclude, only_cleans, ranked_subsets
+from detreduce.experiment.results.cleaning import only_cleans
+from detreduce.experiment.results.conclude import conclude
 from detreduce.experiment.results.outcome import Outcome
+from detreduce.experiment.results.verdicts import ranked_subsets
 from detreduce.experiment.searches.leaks import leak_warning
 from detreduce.experiment.statistics.comparison import TOO_FEW, compare_methods
 from detreduce.experiment.statistics.pairs import random_reference

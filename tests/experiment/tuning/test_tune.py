@@ -15,7 +15,6 @@ import pytest
 
 import detreduce as dr
 from detreduce.errors import DetreduceError, InputError, MissingFileError
-from detreduce.experiment import run as run_module
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.tuning.prices import Budget, spent_by
@@ -87,7 +86,7 @@ def test_a_stopped_tuning_goes_on(data: Path, tmp_path: Path, trainer: Any) -> N
 def test_two_processes_share_a_tuning(
     data: Path, tmp_path: Path, trainer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr("detreduce.experiment.ledger.waiting.POLL_SECONDS", 0.02)
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(lambda _: tuned(data, tmp_path / "t"), range(2))
     assert len(trainer.calls) == len(Ledger(tmp_path / "t")) == 12
@@ -144,7 +143,7 @@ def test_a_smaller_budget_stops_a_rung(data: Path, tmp_path: Path, trainer: Any)
 def test_processes_share_one_budget(
     data: Path, tmp_path: Path, trainer: Any, monkeypatch: pytest.MonkeyPatch, unit: str
 ) -> None:
-    monkeypatch.setattr(run_module, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr("detreduce.experiment.ledger.waiting.POLL_SECONDS", 0.02)
     said: list[str] = []
     # what three trainings cost, in a rung of four
     tuned(data, tmp_path / "one", budget_tflops=0.003 * 4 * 120)

@@ -18,9 +18,9 @@ from tiny_dataset import make_tiny, snapshot
 from detreduce.errors import InputError
 from detreduce.training.evaluation import robustness
 from detreduce.training.evaluation.corruptions import BLUR, BRIGHTNESS, JPEG, NOISE, check_corruptions, corrupt, disk
+from detreduce.training.evaluation.figures import Evaluation
 from detreduce.training.evaluation.ground_truth import truth_of
 from detreduce.training.evaluation.robustness import CleanImages, check_channels, evaluate_corrupted
-from detreduce.training.record import Evaluation
 from detreduce.training.run.folder import EvaluationPlan, make_run_folder
 from detreduce.vocabulary.corruptions import CORRUPTIONS, SEVERITIES
 

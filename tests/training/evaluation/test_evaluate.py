@@ -14,9 +14,9 @@ from detreduce.dataset import load_dataset
 from detreduce.errors import InputError
 from detreduce.training.evaluation.evaluate import compare
 from detreduce.training.evaluation.evidence import Evidence
+from detreduce.training.evaluation.figures import CocoFigures
 from detreduce.training.evaluation.ground_truth import file_key, truth_of
 from detreduce.training.evaluation.resampling import mean_ap
-from detreduce.training.record import CocoFigures
 from detreduce.training.run.folder import EvaluationPlan, make_run_folder
 
 

@@ -70,7 +70,7 @@ def test_plan_and_report_carry_the_banner(ledger: Ledger, monkeypatch: pytest.Mo
     told = json.loads(detreduce("report", ledger.path, "--no-images", "--json").stdout)
     assert told["leaks"]["shared_with_train"]["val"]["exact"] == 3
     # cells without an evaluation give no advice, so the advice is made up here
-    monkeypatch.setattr("detreduce.experiment.advice.recipes.advise", lambda *_, **__: _Advice())
+    monkeypatch.setattr("detreduce.experiment.advice.recipes.recommend", lambda *_, **__: _Advice())
     monkeypatch.setattr("detreduce.cli.show.plan.show_advice", lambda *_, **__: None)
     assert BANNER in " ".join(detreduce("plan", ledger.path).output.split())
     assert json.loads(detreduce("plan", ledger.path, "--json").stdout)["leaks"]["warning"].startswith(BANNER)

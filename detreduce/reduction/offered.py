@@ -1,4 +1,4 @@
-"""The images that can be offered for labelling: those of a pool and of the earlier rounds, without labels."""
+"""The images of a pool and of earlier rounds, without labels: which of them can be offered for labelling."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def read_signatures(
         return content_digest(digest + np.asarray(regions[place], "<f8").tobytes())
 
     def prepare(place: int, data: bytes | RGB) -> Bytes:
-        """Decode an image, and return its signature or that of its region."""
+        """Decode an image, and return the signature of the image or of its region."""
         image = decode(data)
         region = regions[place] if regions is not None else None
         return sign(image if region is None else cut_out(image, region))

@@ -38,10 +38,7 @@ if TYPE_CHECKING:
     Control = str
 else:
     Control = Literal[tuple(CONTROLS)]
-"""`full`: all images, for the epochs in the section `train`. `full_equal_iterations`: all images, for the number of
-batches and optimiser steps of each reduced cell. `random`: a uniform random subset at each keep. `first`: the first
-files, as ultralytics' `fraction=` uses.
-"""
+"""The name of a control, as in `CONTROLS`."""
 
 
 class ExperimentConfig(Section):
@@ -64,7 +61,7 @@ class ExperimentConfig(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     """Which images and which epoch to evaluate."""
     controls: list[Control] = Field(default=[FULL])
-    """Controls: `full`, `full_equal_iterations` (all images, for the steps of a reduced cell), `random`, `first`."""
+    """Trainings that the methods are compared with. The page about the numbers describes each control."""
     energy: EnergyConfig = EnergyConfig()
     """The country whose electricity mix is used for the estimate of CO2."""
     allow_leaks: bool = False

@@ -65,7 +65,7 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Frame:
+class RenderedImage:
     """A rendered image: its pixels (size, size, 3) as uint8 RGB, and its YOLO label lines."""
 
     pixels: npt.NDArray[np.uint8]
@@ -367,7 +367,7 @@ class _Scene:
     draw: _Draw
 
 
-def _film(scene: _Scene, frames: int) -> Iterator[Frame]:
+def _film(scene: _Scene, frames: int) -> Iterator[RenderedImage]:
     """Yield the frames of a scene. The camera trembles, the brightness varies, and each frame has noise of its own."""
     size, reach, draw = scene.size, scene.reach, scene.draw
     for _ in range(frames):
@@ -380,7 +380,7 @@ def _film(scene: _Scene, frames: int) -> Iterator[Frame]:
             x2, y2 = min(size, spot.x + spot.width - left), min(size, spot.y + spot.height - top)
             box = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
             lines.append(" ".join([str(spot.class_id), *(f"{value / size:.6f}" for value in box)]))
-        yield Frame(np.clip(np.floor(view + 0.5), 0, 255).astype(np.uint8), tuple(lines))
+        yield RenderedImage(np.clip(np.floor(view + 0.5), 0, 255).astype(np.uint8), tuple(lines))
 
 
 def _resize(grid: Pixels, height: int, width: int) -> Pixels:

@@ -17,7 +17,7 @@ from detreduce.arrays.class_counts import boxes_of_images
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.dataset.writing.apart import check_cache_apart
 from detreduce.duplicates.in_time import TIME
-from detreduce.duplicates.pixels.matching import Comparison, FeatureComparison, Match, PixelComparison, star_groups
+from detreduce.duplicates.pixels.matching import FeatureComparison, Match, PairComparison, PixelComparison, star_groups
 from detreduce.duplicates.pixels.orientations import ORIENTATIONS
 from detreduce.duplicates.pixels.signatures import Region, Signatures, read_signatures
 from detreduce.duplicates.result import DuplicatePair, Duplicates
@@ -105,7 +105,7 @@ def near_duplicates(
     images = _Images.of(dataset, rows, signatures, prefer, seed)
     if signatures is None:
         assert isinstance(source, FeatureTable)
-        comparison: Comparison = FeatureComparison(source.X, limit)
+        comparison: PairComparison = FeatureComparison(source.X, limit)
     else:
         comparison = PixelComparison(signatures.pixels)
     exact = images.exact_matches()

@@ -22,7 +22,7 @@ SEARCHES, SELECTION = "searches for duplicates", "selection"
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class MethodCells:
     """The cells of one method at one keep.
 
     Attributes
@@ -73,7 +73,7 @@ class Overview:
     name: str
     ledger: str
     shard: str | None
-    shares: tuple[Share, ...]
+    shares: tuple[MethodCells, ...]
     estimated_from: int
     cells: int
     reused: int
@@ -147,7 +147,9 @@ def overview(planned: PlannedCells, costing: Costing) -> Overview:
         cost = reduce(Estimate.__add__, [costing.of(cell) for cell in missing], NOTHING)
         first, done = group[0], len(group) - len(missing)
         control = first.control is not None
-        shares.append(Share(first.label, first.keep, control, len(group), done, len(missing), cost.seconds, cost.wh))
+        shares.append(
+            MethodCells(first.label, first.keep, control, len(group), done, len(missing), cost.seconds, cost.wh)
+        )
         costs.append(cost)
     total = reduce(Estimate.__add__, costs, NOTHING)
     return Overview(

@@ -24,7 +24,7 @@ from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.overview import Costing
 from detreduce.experiment.searches.leakage import has_leakage
 from detreduce.experiment.searches.near_duplicates import has_near_duplicates
-from detreduce.experiment.searches.redundancy import Redundancy
+from detreduce.experiment.searches.redundancy import DuplicateSearches
 from detreduce.experiment.sources import Sources, proxy_identity
 from detreduce.training.run.folder import EvaluateOn
 from detreduce.vocabulary.corruptions import SEVERITIES
@@ -93,9 +93,9 @@ class SharedParts:
         return self.config.evaluate.on or ("val+test" if both else "auto")
 
     @cached_property
-    def redundancy(self) -> Redundancy:
+    def redundancy(self) -> DuplicateSearches:
         """The searches for the near-duplicates that cells leave out."""
-        return Redundancy(self.sources, paid=self.spent.add, wait=self.wait_for_search)
+        return DuplicateSearches(self.sources, paid=self.spent.add, wait=self.wait_for_search)
 
     def wait_for_search(self) -> None:
         """Print that this process waits for a search in another process."""

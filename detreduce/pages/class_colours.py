@@ -15,7 +15,7 @@ MOST = COLOURS * LINES
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ClassLook:
     """One entry of the legend.
 
     Attributes
@@ -46,7 +46,7 @@ class Looks:
     """
 
     of_class: tuple[str, ...]
-    legend: tuple[Look, ...]
+    legend: tuple[ClassLook, ...]
 
 
 def name_classes_apart(dataset: DetectionDataset) -> DetectionDataset:
@@ -69,9 +69,9 @@ def looks_of(names: Sequence[str], counts: npt.ArrayLike) -> Looks:
     of_class = [_css(MOST - 1)] * len(order)
     for rank, place in enumerate(order[:own]):
         of_class[place] = _css(rank)
-    legend = [Look(_css(rank), (names[place],)) for rank, place in enumerate(order[:own])]
+    legend = [ClassLook(_css(rank), (names[place],)) for rank, place in enumerate(order[:own])]
     if own < len(order):
-        legend.append(Look(_css(MOST - 1), (), len(order) - own))
+        legend.append(ClassLook(_css(MOST - 1), (), len(order) - own))
     return Looks(tuple(of_class), tuple(legend))
 
 

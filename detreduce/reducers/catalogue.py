@@ -12,13 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from detreduce.reducers.description import Description, Parameter, describe
+from detreduce.reducers.description import MethodDescription, Parameter, describe
 from detreduce.reducers.registry import BUILT_IN, reducer_class
 
 FILE = Path(__file__).with_name("catalogue.json")
 
 
-def described(name: str) -> Description:
+def described(name: str) -> MethodDescription:
     """Return the description of the method called `name`.
 
     Raise InputError if there is no such method. The message suggests the most similar name.
@@ -40,8 +40,8 @@ def _stored() -> dict[str, dict[str, Any]]:
     return json.loads(FILE.read_text(encoding="utf-8"))
 
 
-def _description(stored: dict[str, Any]) -> Description:
-    """Create a `Description` from the JSON object in ``catalogue.json``."""
+def _description(stored: dict[str, Any]) -> MethodDescription:
+    """Create a `MethodDescription` from the JSON object in ``catalogue.json``."""
     tuples = {name: tuple(stored[name]) for name in ("needs", "traits", "about")}
     parameters = tuple(Parameter(**parameter) for parameter in stored["parameters"])
-    return Description(**{**stored, **tuples, "parameters": parameters})
+    return MethodDescription(**{**stored, **tuples, "parameters": parameters})

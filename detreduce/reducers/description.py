@@ -59,7 +59,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Description:
+class MethodDescription:
     """The full description of a method.
 
     Attributes
@@ -100,10 +100,10 @@ class Description:
         return {name: value for name, value in vars(self).items() if name not in derived}
 
 
-def describe(cls: type[BaseReducer]) -> Description:
+def describe(cls: type[BaseReducer]) -> MethodDescription:
     """Describe a method, using its class attributes, its signature and its numpydoc docstring."""
     parameters = _parameters(cls)
-    return Description(
+    return MethodDescription(
         name=cls.name,
         family=cls.family,
         keeps=cls.keeps,

@@ -14,33 +14,33 @@ from detreduce.reducers.recommended import EVIDENCE
 
 
 @dataclass(frozen=True)
-class Advice:
+class MethodAdvice:
     """The method that `auto` uses for a dataset, and a sentence that explains why."""
 
     method: str
     reason: str
 
 
-NOTHING_TO_CHOOSE = Advice("srs", "Every image that remains is kept, so there is nothing to choose.")
+NOTHING_TO_CHOOSE = MethodAdvice("srs", "Every image that remains is kept, so there is nothing to choose.")
 
 
-def advise(dataset: DetectionDataset, extraction: Extraction) -> Advice:
+def advise(dataset: DetectionDataset, extraction: Extraction) -> MethodAdvice:
     """Return the method that did best in our trials on similar data, given the features that `extraction` can
     provide.
     """
     if not dataset.labelled or not np.any(~dataset.box_crowd):
-        return Advice(
+        return MethodAdvice(
             "facility",
             "Without boxes, facility is the first choice. At 10 % it was above random images on both datasets of our "
             f"trials. It was not shown to be better ({EVIDENCE}).",
         )
     if not extraction.gives_object_vectors:
-        return Advice(
+        return MethodAdvice(
             "class_coverage",
             "With vectors from a file there are no features of boxes. Of the methods that need only the labels, "
             f"class_coverage kept the most mAP in our trials ({EVIDENCE}).",
         )
-    return Advice(
+    return MethodAdvice(
         "herding",
         "With boxes, herding by class means is the first choice. At 10 % it was shown to be better than random on one "
         f"dataset. No other method was shown to be better than herding ({EVIDENCE}).{_limit(dataset)}",

@@ -19,7 +19,7 @@ from docstring_parser import numpydoc
 from detreduce.features.blocks import kinds_of
 from detreduce.reducers import reducer_class
 from detreduce.reducers.base import BaseReducer
-from detreduce.reducers.description import Description, describe, explain_symbols, shown
+from detreduce.reducers.description import MethodDescription, describe, explain_symbols, shown
 from detreduce.reducers.registry import BUILT_IN
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -64,7 +64,7 @@ def page(name: str) -> str:
     return "\n".join([*_head(cls, method), *_parameters(method), *_use(method), *_source(method)])
 
 
-def _head(cls: type[BaseReducer], method: Description) -> Iterator[str]:
+def _head(cls: type[BaseReducer], method: MethodDescription) -> Iterator[str]:
     yield from (f"# {method.name}", "", GENERATED, "")
     yield from (f"![Scatter plot of points; {method.name} keeps a tenth of them]({method.name}.png)", "")
     yield from _wrapped(f"**{_sentence(method.keeps)}** The method keeps {method.summary}.")
@@ -102,7 +102,7 @@ def _link_scores(text: str) -> str:
     return text.replace("`scores_`", f"[`scores_`]({BASE_CLASSES})", 1)
 
 
-def _parameters(method: Description) -> Iterator[str]:
+def _parameters(method: MethodDescription) -> Iterator[str]:
     yield from ("## Parameters", "", "| parameter | default | meaning |", "|---|---|---|")
     for parameter in method.parameters:
         name = f"`{parameter.option}`, in Python `{parameter.name}`" if parameter.option else f"`{parameter.name}`"
@@ -112,7 +112,7 @@ def _parameters(method: Description) -> Iterator[str]:
     yield ""
 
 
-def _use(method: Description) -> Iterator[str]:
+def _use(method: MethodDescription) -> Iterator[str]:
     learns = {"dynamics", "gradients"} & set(method.needs)
     yield from ("## Use the method", "")
     if learns:
@@ -131,7 +131,7 @@ def _use(method: Description) -> Iterator[str]:
     yield from ("print(selection, selection.image_ids[:3])", "```", "")
 
 
-def _source(method: Description) -> Iterator[str]:
+def _source(method: MethodDescription) -> Iterator[str]:
     yield from ("## Source", "")
     yield from _wrapped(f"{linked(method.source)}. Code: `{BUILT_IN[method.name]}`.")
     yield ""

@@ -15,7 +15,7 @@ from detreduce.cli.options import Json, LedgerFolder, file_option, number_option
 from detreduce.cli.output import print_json
 
 if TYPE_CHECKING:
-    from detreduce.experiment.advice.answer import Advice
+    from detreduce.experiment.advice.answer import Recommendation
     from detreduce.experiment.ledger.ledger import Ledger
 
 
@@ -98,7 +98,7 @@ def plan(
         show_unwritten(_again(ledger, asked, measure, confidence))
 
 
-def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Advice, file: Path) -> str:
+def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Recommendation, file: Path) -> str:
     """Write the best recipe to a file, and return the command that trains with it."""
     from detreduce.display.numbers import fixed
     from detreduce.experiment.advice.recipe_file import train_command, training_recipe, write_recipe

@@ -13,7 +13,7 @@ from detreduce.cli.show.terminal import READABLE, show_table, show_text, table_o
 from detreduce.display.terminal_text import GOOD
 
 if TYPE_CHECKING:
-    from detreduce.reducers.description import Description
+    from detreduce.reducers.description import MethodDescription
 
 
 # what a method needs -> the word for it in the table
@@ -26,7 +26,7 @@ NEEDS = {
 }
 
 
-def show_methods(methods: Sequence[Description]) -> None:
+def show_methods(methods: Sequence[MethodDescription]) -> None:
     """Print a table of all methods, with the recommended methods first, and say when to use the recommended ones."""
     from detreduce.reducers.recommended import EVIDENCE, RECOMMENDED, recommended_first
 
@@ -54,7 +54,7 @@ def show_methods(methods: Sequence[Description]) -> None:
     show_text(out, "Costs, weaknesses, parameters and an example of one method: `detreduce methods herding`")
 
 
-def show_method(method: Description) -> None:
+def show_method(method: MethodDescription) -> None:
     """Print everything about one method: its facts, its formula, its parameters and an example command."""
     from detreduce.reducers.description import explain_symbols, shown
 
@@ -78,7 +78,7 @@ def show_method(method: Description) -> None:
     show_text(out, f"Cost: {explain_symbols(method.cost)}", width)
 
 
-def _facts(method: Description) -> tuple[tuple[str, str], ...]:
+def _facts(method: MethodDescription) -> tuple[tuple[str, str], ...]:
     """Return the facts about a method as pairs (label, text)."""
     return (
         ("keeps", f"{method.keeps}: {method.summary}" if method.keeps else method.summary),
@@ -89,7 +89,7 @@ def _facts(method: Description) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _show_facts(out: Console, method: Description, width: int) -> None:
+def _show_facts(out: Console, method: MethodDescription, width: int) -> None:
     out.print(method.name, style="bold", end="")
     out.print(f" ({method.family})")
     for label, text in _facts(method):

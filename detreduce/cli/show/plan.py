@@ -19,7 +19,7 @@ SAME = {"Wh": "energy", "TFLOPs": "operations", "minutes": "time"}
 SAME_ENERGY = 0.005
 
 if TYPE_CHECKING:
-    from detreduce.experiment.advice.answer import Advice, Effect, PlannedRecipe
+    from detreduce.experiment.advice.answer import Effect, PlannedRecipe, Recommendation
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Goal:
         budgets = [value for name, value in asked.items() if not name.startswith("target") and value is not None]
         return cls(asked["target"], asked["target_map"], budgets[0] if budgets else None, confidence)
 
-    def in_words(self, found: Advice) -> str:
+    def in_words(self, found: Recommendation) -> str:
         """Describe the goal in words, for example ``mAP50-95 0.4`` or ``at most 20 Wh``."""
         name = ACCURACIES[found.measure]
         if self.target_map is not None:
@@ -51,7 +51,7 @@ class Goal:
         return f"at most {self.budget:g} {found.cost}"
 
 
-def show_advice(found: Advice, goal: Goal) -> None:
+def show_advice(found: Recommendation, goal: Goal) -> None:
     """Print the best recipe, the next best recipes, and a training that would make the advice more certain."""
     out = terminal.console()
     name, best, asked = ACCURACIES[found.measure], found.best, goal.in_words(found)
@@ -90,7 +90,7 @@ def show_advice(found: Advice, goal: Goal) -> None:
         say(f"One more training ({training}) would reduce the variance of this estimate by {found.surer_by:.0%}.")
 
 
-def show_next_full(found: Advice, missing: str) -> None:
+def show_next_full(found: Recommendation, missing: str) -> None:
     """Print what a training on all images would cost, and what it would tell the user.
 
     `missing` is a sentence that says how to run this training.
@@ -106,7 +106,7 @@ def show_next_full(found: Advice, missing: str) -> None:
     )
 
 
-def _describe_reference(found: Advice) -> str:
+def _describe_reference(found: Recommendation) -> str:
     """Describe the training on all images, with which recipes are compared.
 
     If this training is missing, say so, and describe the best finished training instead.
@@ -136,7 +136,7 @@ def show_unwritten(command: str) -> None:
     terminal.console().print(f"Next: {command}", soft_wrap=True)
 
 
-def _table(found: Advice, *, chance: bool) -> Table:
+def _table(found: Recommendation, *, chance: bool) -> Table:
     """Return a table of the best recipes. With `chance`, it has a column with the probability of reaching the
     target.
     """

@@ -21,7 +21,7 @@ aquarium photographs.
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class EarlierResult:
     """A result on one dataset: a sentence about the result, and the heading of its table on the page of results."""
 
     sentence: str
@@ -33,18 +33,18 @@ class Evidence:
         return f"{RESULTS}#{self.heading}"
 
 
-CLEAN_FIRST = Evidence(
+CLEAN_FIRST = EarlierResult(
     "Near-duplicates are spread unevenly over the images, as in the demo. There, keeping one image of "
     "each group was better than keeping all images, at the same number of steps.",
     "cleaning-the-demos-static-cameras",
 )
-UNEVEN = Evidence(
+UNEVEN = EarlierResult(
     "Counted in images, the classes are as uneven as on the aquarium photographs. There, 10 % of the images, chosen by "
     "herding, were better than 10 % chosen at random. No subset was shown to be better than all images at the same "
     "number of steps.",
     "tried-again-with-fresh-seeds-aquarium",
 )
-EVEN = Evidence(
+EVEN = EarlierResult(
     "Classes are about as even as on the blood cells. There, no method was shown to differ from random "
     "images, or from all images at the same number of steps.",
     "the-same-on-blood-cells-bccd",
@@ -88,7 +88,7 @@ class Advice:
         return None if self.redundancy is None or self.epochs is None else self.redundancy.passes(self.epochs)
 
     @property
-    def evidence(self) -> Evidence | None:
+    def evidence(self) -> EarlierResult | None:
         """The result on the most similar data.
 
         None if there are no labels, or if no dataset with results is similar.

@@ -91,7 +91,7 @@ class Candidates:
         return Candidates(self.places[kept], self.orientations[kept])
 
 
-class Comparison(Protocol):
+class PairComparison(Protocol):
     """A way to compare pictures: a fast search for candidates, followed by an exact comparison with each candidate."""
 
     comparable: npt.NDArray[np.bool_]
@@ -158,7 +158,7 @@ class FeatureComparison:
 
 
 def star_groups(
-    comparison: Comparison,
+    comparison: PairComparison,
     order: IntArray,
     threshold: float,
     workers: int | None = None,
@@ -219,7 +219,7 @@ def star_groups(
 
 
 def nearest_matches(
-    comparison: Comparison,
+    comparison: PairComparison,
     queries: IntArray,
     against: IntArray,
     threshold: float,
@@ -263,14 +263,14 @@ def _threads(workers: int | None) -> Iterator[Executor]:
         yield pool
 
 
-def _search_all(comparison: Comparison, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
+def _search_all(comparison: PairComparison, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
     """Return the candidates in `against`, which may be empty, for each query."""
     nothing = Candidates(np.empty(0, np.int64), np.empty(0, np.int64))
     return comparison.search(queries, against, pool) if len(against) else [nothing] * len(queries)
 
 
 def _confirm_all(
-    comparison: Comparison, queries: IntArray, likely: list[Candidates], threshold: float, pool: Executor
+    comparison: PairComparison, queries: IntArray, likely: list[Candidates], threshold: float, pool: Executor
 ) -> Iterator[Match | None]:
     """Yield the best match among the candidates for each query, or None. The pool computes the matches."""
     return pool.map(
@@ -278,7 +278,7 @@ def _confirm_all(
     )
 
 
-def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: float) -> Match | None:
+def _confirm(comparison: PairComparison, query: int, likely: Candidates, threshold: float) -> Match | None:
     """Return the best match for a query, or None.
 
     The candidates are compared in batches, starting with the most probable ones. The search stops after the first batch

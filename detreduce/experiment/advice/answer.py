@@ -119,7 +119,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Advice:
+class Recommendation:
     """The result of `recommend`.
 
     Attributes

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.experiment.advice.answer import Advice, Effect, PlannedRecipe
+from detreduce.experiment.advice.answer import Effect, PlannedRecipe, Recommendation
 from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH, Costs
 from detreduce.experiment.advice.question import Question, with_known_cost
 from detreduce.experiment.advice.reference import Reference
@@ -36,7 +36,7 @@ WORTH_A_CELL = 0.1
 """The training ``full`` is proposed if it would remove at least this fraction of the variance of the answer."""
 
 
-def recommend(rows: Iterable[Mapping[str, Any]], question: Question) -> Advice:
+def recommend(rows: Iterable[Mapping[str, Any]], question: Question) -> Recommendation:
     """Find the cheapest recipe that reaches a target mAP, or the best recipe within a budget.
 
     Parameters
@@ -71,7 +71,7 @@ def recommend(rows: Iterable[Mapping[str, Any]], question: Question) -> Advice:
     doubt = None if best is None else model.doubt(best, reference, question)
     surer, share = (None, 0.0) if doubt is None else _surer(model, doubt, recipes)
     costs = [cost for recipe in recipes if (cost := recipe.least(question.cost)) is not None]
-    advice = Advice(
+    advice = Recommendation(
         full if known.has_full else None,
         best,
         tuple(rest[:OTHERS]),
@@ -104,7 +104,7 @@ def _goal(question: Question, reference: FloatArray) -> FloatArray | None:
     return None if question.target is None else question.target * reference
 
 
-def _with_next_full(advice: Advice, question: Question, full: PlannedRecipe, share: float) -> Advice:
+def _with_next_full(advice: Recommendation, question: Question, full: PlannedRecipe, share: float) -> Recommendation:
     """Add the training `full` on all images to the advice, as `next_full`, if it would help to run this training.
 
     It helps in three cases:

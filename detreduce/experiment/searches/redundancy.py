@@ -27,7 +27,7 @@ from detreduce.training.energy.signature_cost import with_signatures
 PHASE = "duplicates"
 
 
-class Redundancy:
+class DuplicateSearches:
     """Find the near-duplicates that cells leave out. Cells with the same search share its result and its cost.
 
     `paid` is called with the cost of each search. `wait` is called before this process waits for the search of another

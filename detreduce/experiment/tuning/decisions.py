@@ -13,7 +13,7 @@ from detreduce.experiment.run import PreparedExperiment, prepare_experiment
 from detreduce.experiment.tuning.halving import (
     FEWEST_SEEDS,
     REDUCTION,
-    Question,
+    Conditions,
     Schedule,
     affordable_seeds,
     find_schedule,
@@ -123,7 +123,7 @@ class Decisions:
         """Return the rungs and seeds that the budget still allows, or None if it does not allow any."""
         return find_schedule(self.question(state))
 
-    def question(self, state: StoredTuning, committed: float = 0.0) -> Question:
+    def question(self, state: StoredTuning, committed: float = 0.0) -> Conditions:
         """Return the conditions for the rungs that are not decided yet. `committed` is the cost of unfinished
         trainings.
         """
@@ -134,7 +134,7 @@ class Decisions:
         prices = self.prices
         left = self.budget.amount - self.spent - committed
         last = state.rungs[-1].length if state.rungs else 0
-        return Question(sizes, self.setup.lengths, lambda length: prices.of(length, labels), left, last)
+        return Conditions(sizes, self.setup.lengths, lambda length: prices.of(length, labels), left, last)
 
     def _survivors(self, state: StoredTuning) -> list[str]:
         """Return the recipes for the next rung: the better half of the last rung, or all recipes if there is no rung

@@ -36,7 +36,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Question:
+class Conditions:
     """The conditions that a schedule must meet.
 
     Attributes
@@ -80,7 +80,7 @@ def keep_best(scores: Mapping[str, float], count: int) -> list[str]:
     return sorted(scores, key=lambda name: -scores[name])[:count]
 
 
-def find_schedule(question: Question) -> Schedule | None:
+def find_schedule(question: Conditions) -> Schedule | None:
     """Return the best schedule that the budget allows, or None if the budget does not allow a single rung.
 
     A comparison with at least `FEWEST_SEEDS` fresh seeds comes first, because nothing can be shown without a
@@ -103,7 +103,7 @@ def affordable_seeds(price: float, budget: float) -> int:
     return MOST_SEEDS if price <= 0 else min(MOST_SEEDS, int(budget / (SIDES * price) + 1e-9))
 
 
-def _longest(question: Question, rungs: int, seeds: int) -> tuple[int, ...] | None:
+def _longest(question: Conditions, rungs: int, seeds: int) -> tuple[int, ...] | None:
     """Return the lengths of this number of rungs, the longest that the budget allows. Return None if there are none."""
     for top in reversed(question.lengths):
         lengths = _ladder(question, top, rungs)
@@ -114,7 +114,7 @@ def _longest(question: Question, rungs: int, seeds: int) -> tuple[int, ...] | No
     return None
 
 
-def _ladder(question: Question, top: int, rungs: int) -> tuple[int, ...] | None:
+def _ladder(question: Conditions, top: int, rungs: int) -> tuple[int, ...] | None:
     """Return the lengths of rungs that increase up to `top`, or None if the first rung would be too short."""
     found = []
     for rung in range(rungs):
@@ -126,13 +126,13 @@ def _ladder(question: Question, top: int, rungs: int) -> tuple[int, ...] | None:
     return tuple(found) if rising else None
 
 
-def _cost(question: Question, lengths: Sequence[int], seeds: int) -> float:
+def _cost(question: Conditions, lengths: Sequence[int], seeds: int) -> float:
     """Return the total cost of rungs with these lengths and of the comparison after them, with `seeds` fresh seeds."""
     rungs = sum(size * question.price(length) for size, length in zip(question.sizes, lengths, strict=False))
     return rungs + SIDES * seeds * question.price(lengths[-1] if lengths else question.last)
 
 
-def _seeds(question: Question, lengths: Sequence[int]) -> int:
+def _seeds(question: Conditions, lengths: Sequence[int]) -> int:
     """Return how many fresh seeds the budget allows if the remaining rungs have the given lengths."""
     left = question.budget - _cost(question, lengths, 0)
     return max(FEWEST_SEEDS, affordable_seeds(question.price(lengths[-1] if lengths else question.last), left))

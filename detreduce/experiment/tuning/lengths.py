@@ -40,7 +40,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Costs:
+class ImageCosts:
     """The operations of a training for one image, forward and backward, in units of 10^12.
 
     Attributes
@@ -55,7 +55,7 @@ class Costs:
     of: Mapping[str, float]
 
 
-def images_seen(recipe: Recipe, length: int, training: Training, costs: Costs) -> int:
+def images_seen(recipe: Recipe, length: int, training: Training, costs: ImageCosts) -> int:
     """Return how many images a training with a recipe sees at a length.
 
     The length is the number of images that a training without a recipe sees. Both trainings have the same number of
@@ -69,7 +69,7 @@ def images_seen(recipe: Recipe, length: int, training: Training, costs: Costs) -
     return max(step, round(wanted / step) * step)
 
 
-def possible_lengths(recipes: Sequence[Recipe], training: Training, costs: Costs) -> list[int]:
+def possible_lengths(recipes: Sequence[Recipe], training: Training, costs: ImageCosts) -> list[int]:
     """Return the lengths that a rung can have, as numbers of images seen without a recipe, increasing.
 
     The shortest length has `LEAST_BATCHES` batches, and the last length is the whole training. At some lengths,
@@ -89,7 +89,7 @@ def possible_lengths(recipes: Sequence[Recipe], training: Training, costs: Costs
     return [*(equal or found), training.full]
 
 
-def _differs(recipe: Recipe, length: int, training: Training, costs: Costs) -> float:
+def _differs(recipe: Recipe, length: int, training: Training, costs: ImageCosts) -> float:
     """Return the relative difference between the operations with and without a recipe, which comes from rounding."""
     own = images_seen(recipe, length, training, costs) * costs.of[recipe.label]
     return abs(own / (length * costs.reference) - 1)

@@ -20,7 +20,7 @@ from detreduce.experiment.config import ExperimentConfig, parse_config
 from detreduce.experiment.ledger.identity import data_identity, file_identity
 from detreduce.experiment.searches.clean_train import drop_leaks
 from detreduce.experiment.tuning.judge import Judge, find_judge
-from detreduce.experiment.tuning.lengths import Costs, Training, images_seen, possible_lengths
+from detreduce.experiment.tuning.lengths import ImageCosts, Training, images_seen, possible_lengths
 from detreduce.experiment.tuning.prices import Budget, Prices, estimated, operations
 from detreduce.experiment.tuning.space import Given, Recipes, default_recipes, read_recipes
 from detreduce.machine.hashes import json_hash
@@ -87,7 +87,7 @@ class Setup:
         return Training(len(self.dataset), int(given.get("epochs") or EPOCHS), int(given.get("batch") or BATCH))
 
     @cached_property
-    def costs(self) -> Costs:
+    def costs(self) -> ImageCosts:
         """The number of operations for one image, without a recipe and with each recipe."""
         known: dict[str, float] = {}
 
@@ -100,7 +100,7 @@ class Setup:
                 known[key] = (found.forward + found.backward) / 1e12
             return known[key]
 
-        return Costs(count(Recipe()), {label: count(recipe) for label, recipe in self.recipes.items()})
+        return ImageCosts(count(Recipe()), {label: count(recipe) for label, recipe in self.recipes.items()})
 
     @cached_property
     def lengths(self) -> list[int]:

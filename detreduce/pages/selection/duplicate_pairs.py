@@ -13,7 +13,7 @@ PAIRS_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
-class DuplicatePair:
+class ShownPair:
     """Two images that are duplicates of each other.
 
     Attributes
@@ -34,7 +34,7 @@ class DuplicatePair:
 
 
 @dataclass(frozen=True, slots=True)
-class DuplicateSearch:
+class ShownDuplicates:
     """The result of a search for duplicate images.
 
     Attributes
@@ -52,12 +52,12 @@ class DuplicateSearch:
     looked_for: str
     found: int
     kept_twice: int
-    shown: tuple[DuplicatePair, ...]
+    shown: tuple[ShownPair, ...]
 
 
 def duplicate_searches(
     selection: Selection, near: Mapping[str, Any] | None, dataset: DetectionDataset, shown: int = PAIRS_SHOWN
-) -> tuple[DuplicateSearch, ...]:
+) -> tuple[ShownDuplicates, ...]:
     """Return the searches for duplicates whose results are shown together with a selection.
 
     There are at most two searches. The first is the experiment's search for near-duplicates. The second is the search
@@ -100,8 +100,8 @@ def duplicate_searches(
 
 def _search(
     words: str, pairs: Iterable[Mapping[str, Any]], dataset: DetectionDataset, kept: Collection[int], shown: int
-) -> DuplicateSearch:
-    """Make a `DuplicateSearch` from pairs of duplicates.
+) -> ShownDuplicates:
+    """Make a `ShownDuplicates` from pairs of duplicates.
 
     `words` describes the search, and `kept` contains the rows of the kept images.
     """
@@ -113,10 +113,10 @@ def _search(
     duplicates = [pair for leader, copies in groups.items() for pair in _of_group(leader, copies, kept)]
     duplicates.sort(key=lambda pair: -(pair.first_kept + pair.second_kept))
     twice = sum(pair.first_kept and pair.second_kept for pair in duplicates)
-    return DuplicateSearch(words, len(duplicates), twice, tuple(duplicates[:shown]))
+    return ShownDuplicates(words, len(duplicates), twice, tuple(duplicates[:shown]))
 
 
-def _of_group(leader: int, copies: Mapping[int, str], kept: Collection[int]) -> list[DuplicatePair]:
+def _of_group(leader: int, copies: Mapping[int, str], kept: Collection[int]) -> list[ShownPair]:
     """Return the pairs to show for a group of duplicates.
 
     All pairs have the same first image: a kept image of the group. If no image of the group is kept, the first image is
@@ -125,7 +125,7 @@ def _of_group(leader: int, copies: Mapping[int, str], kept: Collection[int]) -> 
     members = [leader, *copies]
     anchor = next((row for row in members if row in kept), leader)
     return [
-        DuplicatePair(
+        ShownPair(
             anchor,
             row,
             anchor in kept,

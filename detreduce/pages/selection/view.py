@@ -14,7 +14,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.display.numbers import significant
 from detreduce.features.table import FeatureTable
 from detreduce.pages.feature_map import shows_looks
-from detreduce.pages.selection.duplicate_pairs import PAIRS_SHOWN, DuplicateSearch, duplicate_searches
+from detreduce.pages.selection.duplicate_pairs import PAIRS_SHOWN, ShownDuplicates, duplicate_searches
 from detreduce.pages.selection.measures import Measure, measures_of
 from detreduce.pages.selection.shares import Shares, category_shares, class_shares, group_shares, size_shares
 from detreduce.selection.explanation import repeats_rank
@@ -86,7 +86,7 @@ class SelectionView:
     measures: tuple[Measure, ...]
     lost: tuple[str, ...]
     shares: tuple[Shares, ...]
-    duplicates: tuple[DuplicateSearch, ...]
+    duplicates: tuple[ShownDuplicates, ...]
     background: tuple[int, int] | None
 
     @property

@@ -9,7 +9,7 @@ import pytest
 
 from detreduce.cli.show.run import _other_country, near_duplicates_line, show_conclusion, show_plan
 from detreduce.experiment.config import ExperimentConfig
-from detreduce.experiment.overview import Overview, Share
+from detreduce.experiment.overview import MethodCells, Overview
 from detreduce.experiment.results.conclusion import Conclusion
 
 
@@ -27,7 +27,9 @@ def test_near_duplicates_are_reported_always(found: dict[str, Any], said: str) -
 
 
 def test_a_control_at_one_image_is_not_shown_as_all(capsys: pytest.CaptureFixture[str]) -> None:
-    shares = tuple(Share(label, keep, True, 1, 0, 1, None, None) for label, keep in (("random", 1), ("full", 1.0)))
+    shares = tuple(
+        MethodCells(label, keep, True, 1, 0, 1, None, None) for label, keep in (("random", 1), ("full", 1.0))
+    )
     show_plan(Overview("x", "runs/x", None, shares, 0, 2, 0, 2, None, None), stderr=False)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert "all" not in next(row for row in rows if "random" in row)
@@ -36,7 +38,7 @@ def test_a_control_at_one_image_is_not_shown_as_all(capsys: pytest.CaptureFixtur
 
 def test_the_names_in_the_plan_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     def shown(*labels: str) -> str:
-        shares = tuple(Share(label, 0.5, False, 1, 0, 1, None, None) for label in labels)
+        shares = tuple(MethodCells(label, 0.5, False, 1, 0, 1, None, None) for label in labels)
         show_plan(Overview("x", "runs/x", None, shares, 0, 1, 0, 1, None, None), stderr=False)
         return " ".join(capsys.readouterr().out.split())
 

@@ -6,7 +6,7 @@ import pytest
 from test_surface import EPOCHS, TOTAL, grid
 
 from detreduce.errors import InputError
-from detreduce.experiment.advice.answer import Advice, PlannedRecipe
+from detreduce.experiment.advice.answer import PlannedRecipe, Recommendation
 from detreduce.experiment.advice.costs import Costs
 from detreduce.experiment.advice.question import ask
 from detreduce.experiment.advice.recipes import Question, order, recommend
@@ -33,11 +33,11 @@ def rows() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def found() -> Advice:
+def found() -> Recommendation:
     return recommend(rows(), ask(target=0.9))
 
 
-def test_the_cheapest_that_reaches_the_target(found: Advice) -> None:
+def test_the_cheapest_that_reaches_the_target(found: Recommendation) -> None:
     assert found.full.wh == pytest.approx(2 + TOTAL * EPOCHS / 1000)
     assert found.best is not None
     assert found.best.chance >= 0.5
@@ -56,12 +56,12 @@ def test_mAP_of_nearly_0_is_no_ground_for_a_plan() -> None:
             recommend([{**row, "mAP50_95": 0.001} for row in rows()], ask(**options))
 
 
-def test_what_would_make_it_surer(found: Advice) -> None:
+def test_what_would_make_it_surer(found: Recommendation) -> None:
     assert found.surer is not None
     assert 0 < found.surer_by < 1
 
 
-def test_to_be_surer_costs_more(found: Advice) -> None:
+def test_to_be_surer_costs_more(found: Recommendation) -> None:
     sure = recommend(rows(), ask(target=0.9, confidence=0.9))
     assert sure.best is not None
     assert found.best is not None
@@ -108,7 +108,7 @@ def test_cells_that_overlapped_say_nothing_of_energy() -> None:
         recommend([{**row, "Wh": None} for row in rows()], ask(target=0.9))
 
 
-def test_energies_that_were_not_a_cells_own_are_used_with_a_note(found: Advice) -> None:
+def test_energies_that_were_not_a_cells_own_are_used_with_a_note(found: Recommendation) -> None:
     beside = recommend([{**row, "overlapped": True} for row in rows()], ask(target=0.9))
     assert beside.full.wh == pytest.approx(found.full.wh)
     assert "overlapped another training" in beside.energy_note and found.energy_note == ""
@@ -139,7 +139,7 @@ def test_unknown_costs_of_choosing_come_last(budget_wh: float | None, expected: 
     assert (found[0].to_dict()["choosing_wh"], found[0].to_dict()["total_wh"]) == (None, None)
 
 
-def test_what_choosing_took_may_not_be_known(found: Advice) -> None:
+def test_what_choosing_took_may_not_be_known(found: Recommendation) -> None:
     advice = recommend(without_choosing("good"), ask(target=0.9))
     assert "choosing by good" in advice.energy_note and found.energy_note == ""
     assert advice.best is not None and advice.best.total_wh is not None

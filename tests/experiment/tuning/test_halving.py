@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from detreduce.experiment.tuning.halving import (
     FEWEST_SEEDS,
     MOST_SEEDS,
-    Question,
+    Conditions,
     Schedule,
     affordable_seeds,
     find_schedule,
@@ -20,9 +20,9 @@ from detreduce.experiment.tuning.halving import (
 LENGTHS = [100, 200, 300, 400, 600, 800]
 
 
-def question(sizes: list[int], budget: float, last: int = 0, fixed: float = 0.0) -> Question:
+def question(sizes: list[int], budget: float, last: int = 0, fixed: float = 0.0) -> Conditions:
     """One image costs 1, and every training `fixed`."""
-    return Question(sizes, LENGTHS, lambda length: fixed + length, budget, last)
+    return Conditions(sizes, LENGTHS, lambda length: fixed + length, budget, last)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_schedule_keeps_the_budget(recipes: int, budget: float, fixed: float, 
         return fixed + length
 
     sizes = rung_sizes(recipes)
-    found = find_schedule(Question(sizes, lengths, price, budget))
+    found = find_schedule(Conditions(sizes, lengths, price, budget))
     if found is None:
         assert budget < sizes[0] * price(lengths[0])
         return

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detreduce.experiment.tuning.lengths import LEAST_BATCHES, Costs, Training, images_seen, possible_lengths
+from detreduce.experiment.tuning.lengths import LEAST_BATCHES, ImageCosts, Training, images_seen, possible_lengths
 from detreduce.training.recipes.recipe import Recipe
 from detreduce.training.recipes.settings import recipe_settings
 
 BATCH8, SMALL = Recipe(batch=8), Recipe(batch=8, imgsz=224)
-COSTS = Costs(1.0, {"batch8": 1.0, SMALL.label: 0.49, "batch4": 1.0})
+COSTS = ImageCosts(1.0, {"batch8": 1.0, SMALL.label: 0.49, "batch4": 1.0})
 
 
 def test_smaller_images_see_more_of_them() -> None:
@@ -47,7 +47,7 @@ def test_many_lengths_are_thinned() -> None:
 @given(st.integers(16, 5000), st.integers(1, 120), st.sampled_from([4, 8, 16]), st.sampled_from([4, 8, 16]))
 def test_a_training_sees_what_was_planned(images: int, epochs: int, given_batch: int, batch: int) -> None:
     training, recipe = Training(images, epochs, given_batch), Recipe(batch=batch)
-    costs = Costs(1.0, {recipe.label: 1.0, Recipe().label: 1.0})
+    costs = ImageCosts(1.0, {recipe.label: 1.0, Recipe().label: 1.0})
     *shorter, full = possible_lengths([recipe], training, costs)
     for length in (*shorter[:3], *shorter[-1:]):
         assert length >= LEAST_BATCHES * given_batch

@@ -14,13 +14,13 @@ from typing import Any, NoReturn
 import typer
 
 from detreduce.cli.help import Group
-from detreduce.cli.output import waiting
+from detreduce.cli.output import expect_output, print_json_error, waiting
 from detreduce.cli.signals import ended_by_signals, received_signal
 from detreduce.cli.streams import forget_output, open_closed_streams
 from detreduce.dataset.paths.output_name import free_name
 from detreduce.display.progress import tell
 from detreduce.display.terminal_text import ERROR, WARNING, visible_lines
-from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest
+from detreduce.errors import DetreduceError, DetreduceWarning, InputError, MissingFileError, nearest
 
 DONE = 0
 FAILED = 1
@@ -59,19 +59,28 @@ SYNONYMS = {
 class Program(Group):
     """The group of all commands. Each command ends with one of the exit codes in `CODES`.
 
-    Errors that detreduce raises, wrong usage and errors of the operating system become one message on stderr. Any other
-    exception is a bug and keeps its traceback.
+    Errors that detreduce raises, wrong usage and errors of the operating system become one message on stderr. With
+    ``--json``, they are also printed as JSON on stdout. Any other exception is a bug and keeps its traceback.
     """
+
+    _as_json = False
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
         """Run a command line and exit. If `standalone_mode` is False, return the result of the command instead."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **more)
         open_closed_streams()
+        expect_output()
+        words = list(sys.argv[1:] if args is None else args)
+        # look at the words, because wrong usage is found before the options have values
+        self._as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
         try:
             code = super().main(args, standalone_mode=False, **more)
         except UsageError as error:
-            _tell(usage_message(error))
+            message = usage_message(error)
+            _tell(message)
+            if self._as_json:
+                print_json_error("usage", message.removeprefix("Error: "), BAD_INPUT)
             code = BAD_INPUT
         sys.exit(code if isinstance(code, int) else DONE)
 
@@ -95,15 +104,15 @@ class Program(Group):
                 sys.stdout.flush()
                 return result
         except DetreduceError as error:
-            _leave(f"Error: {error}", BAD_INPUT if isinstance(error, InputError) else FAILED)
+            self._leave(f"Error: {error}", BAD_INPUT if isinstance(error, InputError) else FAILED, _kind(error))
         except KeyboardInterrupt as interruption:
             number = received_signal()
             word = "Interrupted" if number is None else f"Ended by {signal.Signals(number).name}"
             message = ": ".join(part for part in (word, str(interruption)) if part) + "."
-            _leave(message, INTERRUPTED if number is None else 128 + number)
+            self._leave(message, INTERRUPTED if number is None else 128 + number, "interrupted")
         except typer.Abort:
             # after Ctrl-C at a question, the cursor is still on the line of the question
-            _leave("\nInterrupted.", INTERRUPTED)
+            self._leave("\nInterrupted.", INTERRUPTED, "interrupted")
         except BrokenPipeError:
             # the program that reads our output has closed the pipe, as `| head` does
             forget_output()
@@ -113,7 +122,21 @@ class Program(Group):
                 raise
             # an error of the operating system, for instance a full disk, is not a bug of detreduce
             where = f"{error.filename}: " if error.filename else ""
-            _leave(f"Error: {where}{error.strerror or error}.", FAILED)
+            self._leave(f"Error: {where}{error.strerror or error}.", FAILED, "machine")
+
+    def _leave(self, message: str, code: int, kind: str) -> NoReturn:
+        """Print a message on stderr, and with ``--json`` also as JSON on stdout. Then end with the exit code."""
+        _tell(visible_lines(message))
+        if self._as_json:
+            print_json_error(kind, message.strip().removeprefix("Error: "), code)
+        raise typer.Exit(code) from None
+
+
+def _kind(error: DetreduceError) -> str:
+    """Return the kind of an error for the JSON on stdout."""
+    if isinstance(error, MissingFileError):
+        return "missing_file"
+    return "input" if isinstance(error, InputError) else "machine"
 
 
 def usage_message(error: Any) -> str:
@@ -181,11 +204,6 @@ def parameter_hint(command: str | None, option: str) -> str:
 def _detail(error: Any) -> dict[str, Any]:
     """Return what pydantic reports about the first invalid value, or an empty dict for other errors."""
     return next(iter(error.errors()), {}) if hasattr(error, "errors") else {}
-
-
-def _leave(message: str, code: int) -> NoReturn:
-    _tell(visible_lines(message))
-    raise typer.Exit(code) from None
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

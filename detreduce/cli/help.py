@@ -19,7 +19,7 @@ FEATURES, TRAINING, EVALUATION, RECIPE = "Features", "Training", "Evaluation and
 FILTER, RUN, OUTPUT = "Cells", "Running", "Output"
 GROUPS = [CHOICE, CONTENT, DUPLICATES, FEATURES, RECIPE, FILTER, TRAINING, EVALUATION, RUN, DATA, OUTPUT]
 # groups of commands in the help of the program
-CLEAN, CHOOSE, TRAIN = "Clean a dataset", "Choose images", "Train for less"
+CLEAN, CHOOSE, TRAIN, AGENTS = "Clean a dataset", "Choose images", "Train for less", "For agents"
 
 
 class _WithExample:

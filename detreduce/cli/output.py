@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from detreduce.display.typed_paths import as_typed
 from detreduce.machine.json_values import json_pieces, json_text
 
 _waiting = ExitStack()
+_printed_json = False
 
 
 @contextmanager
@@ -25,6 +26,12 @@ def waiting() -> Iterator[None]:
     with _waiting:
         _waiting.enter_context(command("loading libraries"))
         yield
+
+
+def expect_output() -> None:
+    """Forget what an earlier command in this process has printed."""
+    global _printed_json
+    _printed_json = False
 
 
 def begin_output() -> None:
@@ -55,6 +62,22 @@ def print_json(content: Any) -> None:
 
     As in selection.json, NaN becomes null, and infinite numbers become the strings ``inf`` and ``-inf``.
     """
+    global _printed_json
     begin_output()
+    _printed_json = True
     for piece in json_pieces(content) if isinstance(content, Mapping) else [json_text(content)]:
         typer.echo(piece, nl=False)
+
+
+def print_json_error(kind: str, message: str, code: int) -> None:
+    """Print an error as JSON: ``{"error": {"kind": ..., "message": ..., "exit_code": ...}}``.
+
+    Print nothing if the output of the command has begun, because stdout would then contain two documents. If stdout
+    cannot be written, only the message on stderr is left.
+    """
+    if _printed_json:
+        return
+    begin_output()
+    error = {"kind": kind, "message": message, "exit_code": code}
+    with suppress(OSError):
+        typer.echo(json_text({"error": error}), nl=False)

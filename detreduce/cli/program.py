@@ -14,6 +14,7 @@ from detreduce.cli.commands import (
     export,
     inspect,
     ledger,
+    mcp,
     merge,
     methods,
     next,
@@ -28,7 +29,7 @@ from detreduce.cli.commands import (
     weights,
 )
 from detreduce.cli.exit_codes import CODES, Program
-from detreduce.cli.help import CHOOSE, CLEAN, TRAIN, Commands
+from detreduce.cli.help import AGENTS, CHOOSE, CLEAN, TRAIN, Commands
 
 app = Commands(
     name="detreduce",
@@ -74,6 +75,7 @@ app.command(rich_help_panel=TRAIN)(run.run)
 app.command(rich_help_panel=TRAIN)(plan.plan)
 app.command(rich_help_panel=TRAIN)(tune.tune)
 app.command(rich_help_panel=TRAIN)(report.report)
+app.command(rich_help_panel=AGENTS)(mcp.mcp)
 app.add_typer(ledger.commands, name="ledger", rich_help_panel=TRAIN)
 
 

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from detreduce.cli import app
 from detreduce.cli.help import EXAMPLE
-from detreduce.errors import DetreduceError
+from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.selection.record import Selection
 
@@ -38,6 +38,7 @@ HEAVY = (
     "cv2",
     "codecarbon",
     "torchvision",
+    "mcp",
 )
 
 
@@ -146,6 +147,7 @@ def test_help_fits_a_narrow_terminal(words: tuple[str, ...], command: Any) -> No
         (("duplicates", "nowhere.yaml"), 2),
         (("explain", "nowhere.json", "--image", "x"), 2),
         (("ledger", "export", "nowhere", "x.csv"), 2),
+        (("mcp", "--root", "nowhere"), 2),
         *[((*words[1:], "--help"), 0) for words, _ in COMMANDS[1:]],
     ],
 )
@@ -190,6 +192,62 @@ class TestExitCodes:
         monkeypatch.setattr("detreduce.dataset.health.counts.summarise", fail)
         result = detreduce("inspect", yolo_folder)
         assert (result.exit_code, result.stderr, result.stdout) == (code, said, "")
+
+    @pytest.mark.parametrize(
+        ("error", "code", "kind"),
+        [
+            (InputError("It is wrong."), 2, "input"),
+            (MissingFileError("It is not there."), 2, "missing_file"),
+            (DetreduceError("It went wrong."), 1, "machine"),
+            (OSError(28, "No space left on device", "/full/x"), 1, "machine"),
+            (KeyboardInterrupt("the run is in x"), 130, "interrupted"),
+        ],
+    )
+    def test_failures_as_json(
+        self, yolo_folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, kind: str
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr("detreduce.dataset.health.counts.summarise", fail)
+        result = detreduce("inspect", yolo_folder, "--json")
+        assert result.exit_code == code
+        (name, found), = json.loads(result.stdout).items()
+        assert (name, found.pop("message") in result.stderr) == ("error", True)
+        assert found == {"kind": kind, "exit_code": code}
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("inspct", "--json"),
+            ("inspect", "--json"),
+            ("reduce", "x.yaml", "--output", "x", "--kep", "0.5", "--json"),
+            ("reduce", "x.yaml", "--output", "x", "--seed", "a", "--json"),
+            ("--jsn", "--json"),
+        ],
+    )
+    def test_wrong_usage_as_json(self, arguments: tuple[str, ...]) -> None:
+        # after a command that printed JSON in the same process
+        assert detreduce("methods", "--json").exit_code == 0
+        result = detreduce(*arguments)
+        error = json.loads(result.stdout)["error"]
+        assert (result.exit_code, error["exit_code"], error["kind"]) == (2, 2, "usage")
+        assert not error["message"].startswith("Error") and error["message"] in result.stderr
+
+    def test_without_the_option_errors_are_not_json(self) -> None:
+        assert detreduce("inspect", "nowhere.yaml").stdout == ""
+        assert detreduce("methods", "--", "--json").stdout == ""
+
+    def test_an_error_after_the_output_began_is_not_printed_into_it(
+        self, yolo_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def pieces(_: object) -> Iterator[str]:
+            yield "{"
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("detreduce.cli.output.json_pieces", pieces)
+        result = detreduce("inspect", yolo_folder, "--json")
+        assert (result.exit_code, result.stdout) == (1, "{")
 
     def test_a_mistake_of_the_program_keeps_its_traceback(
         self, yolo_folder: Path, monkeypatch: pytest.MonkeyPatch

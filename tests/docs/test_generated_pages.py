@@ -152,6 +152,38 @@ class TestExperiment:
         Draft202012Validator.check_schema(json.loads(experiment.SCHEMA.read_text(encoding="utf-8")))
 
 
+class TestCommands:
+    def test_the_pages_are_those_of_the_program(self) -> None:
+        commands = load("commands")
+        assert commands.PAGE.read_text(encoding="utf-8") == commands.page(), "run python scripts/docs/commands.py"
+        assert commands.INDEX.read_text(encoding="utf-8") == commands.index(), "run python scripts/docs/commands.py"
+
+    def test_every_command_has_its_contract(self) -> None:
+        from detreduce.cli.contracts import CONTRACTS
+
+        assert [name for name, _ in load("commands").commands()] == list(CONTRACTS)
+
+    def test_the_index_has_the_form_of_llmstxt_org(self) -> None:
+        lines = (DOCS / "llms.txt").read_text(encoding="utf-8").splitlines()
+        assert lines[0].startswith("# ") and lines[2].startswith("> ")
+        before, *sections = "\n".join(lines[3:]).split("\n## ")
+        assert sections and "\n#" not in before
+        for section in sections:
+            for line in section.splitlines()[1:]:
+                link = re.match(r"- \[[^\]]+\]\(([\w/-]+\.md)(?:#([\w-]+))?\)(: .+)?$", line)
+                assert not line or link, line
+                if link:
+                    page = (DOCS / link[1]).read_text(encoding="utf-8")
+                    assert link[2] is None or f"## {link[2].replace('-', ' ')}\n" in page
+
+    def test_required_inputs_are_named(self) -> None:
+        commands = load("commands")
+        found = {name: commands.inputs(command) for name, command in commands.commands()}
+        assert found["reduce"] == ["DATA", "--output FOLDER"]
+        assert found["next"] == ["POOL", "--after ROUND", "--count NUMBER", "--output FOLDER"]
+        assert found["methods"] == []
+
+
 def test_the_reference_of_the_api_has_every_public_name() -> None:
     from detreduce import representativeness
     from detreduce.reducers import __all__ as reducers

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from detreduce.dataset.records import Problem
+from detreduce.machine.untrusted.confinement import check_in_root
 
 
 def find_files(
@@ -38,7 +39,7 @@ def find_files(
     Raises
     ------
     OSError
-        The folder cannot be read.
+        The folder cannot be read, or a link leads to a folder that may not be read because of DETREDUCE_ROOT.
     """
     found: list[str] = []
     unusable: dict[str, str] = {}
@@ -51,6 +52,7 @@ def find_files(
         if real in visited:
             continue
         visited.add(real)
+        check_in_root(real)
         with os.scandir(place) as entries:
             # sort the entries: if two links lead to the same folder, the same one is followed on every file system
             for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import InputError
+from detreduce.machine.untrusted.confinement import VARIABLE as ROOT
+from detreduce.machine.untrusted.confinement import is_outside_root
 from detreduce.machine.untrusted.image_files import HEAD, starts_like_image
 from detreduce.machine.untrusted.regular_files import LABELS, is_regular, open_regular, read_regular
 from detreduce.ultralytics_bridge.config_folder import is_shipped
@@ -31,6 +33,7 @@ def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDatase
     - An image outside both folders is used only if the file begins like an image.
     - An image in the folder that ``path:`` names is also used if it has the suffix of an image.
     - A label file behind a link is used only if it can be parsed as labels.
+    - A file that may not be read because of DETREDUCE_ROOT is never used.
 
     Parameters
     ----------
@@ -65,8 +68,10 @@ def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDatase
             continue
         files = {path: inside.locate(path) for path in (record.file, label) if path is not None}
         beyond = [path for path, place in files.items() if place is Place.OUTSIDE]
-        if beyond and not follow:
-            fault: Problem | None = _refusal(beyond[0], inside.folder)
+        if hidden := [path for path in beyond if is_outside_root(path)]:
+            fault: Problem | None = _refusal(hidden[0], Path(os.environ[ROOT]))
+        elif beyond and not follow:
+            fault = _refusal(beyond[0], inside.folder)
         else:
             fault = _find_fault({path: place for path, place in files.items() if place is not Place.OWN}, record)
         if fault is None:
@@ -151,10 +156,11 @@ class _Inside:
         homes: list[Path] = [self.folder]
         if path.suffix.lower() not in YAMLS:  # only a YAML can name other folders in its text
             homes += [source.root, *(folder for split in source.splits.values() for folder in split.images)]
-        self._own = tuple(dict.fromkeys(map(_real_folder, homes)))
+        self._own = tuple(dict.fromkeys(folder for folder in map(_real_folder, homes) if not is_outside_root(folder)))
         root = _real_folder(source.root)
         # ignore a root such as `path: /`, which would make every file on the computer a file of the dataset
-        self._named = () if _real_folder(os.path.expanduser("~")).startswith(root) else (root,)  # noqa: PTH111
+        home = _real_folder(os.path.expanduser("~"))  # noqa: PTH111
+        self._named = () if home.startswith(root) or is_outside_root(root) else (root,)
         self._folders: dict[str, str] = {}
 
     def locate(self, path: Path) -> Place:
@@ -184,7 +190,7 @@ def _real_folder(folder: str | Path) -> str:
 
 
 def _refusal(path: Path, folder: Path) -> Problem:
-    return Problem(path, f"is outside the dataset's folder {folder}; left out")
+    return Problem(path, f"is outside the folder {folder}; left out")
 
 
 def _find_fault(files: Mapping[Path, Place], record: ImageRecord) -> Problem | None:

@@ -18,6 +18,8 @@ from detreduce.dataset.reading.text_lines import is_utf16
 from detreduce.dataset.records import Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.untrusted.confinement import VARIABLE as ROOT
+from detreduce.machine.untrusted.confinement import is_outside_root
 from detreduce.machine.untrusted.documents import load_yaml
 from detreduce.machine.untrusted.regular_files import YAMLS, is_regular, read_regular
 from detreduce.ultralytics_bridge.config_folder import datasets_folders, is_shipped
@@ -114,10 +116,15 @@ def named_path(description: Description, root: Path, text: str) -> Path:
     """Return the absolute path of `text`, a path in a YAML. A relative path starts from `root`.
 
     If the literal path does not exist, ``~`` and ``${NAME}`` are expanded. Raise InputError if an environment variable
-    is not set.
+    is not set, or if the path may not be read because of DETREDUCE_ROOT.
     """
     literal = absolute(root / text)
-    return literal if os.path.exists(literal) else absolute(root / expand_path(text, description.file))  # noqa: PTH110
+    if not is_outside_root(literal) and os.path.exists(literal):  # noqa: PTH110
+        return literal
+    path = absolute(root / expand_path(text, description.file))
+    if is_outside_root(path):
+        raise InputError(f"{description.file}: {text!r} is outside the folder {os.environ[ROOT]}.")
+    return path
 
 
 def annotated_splits(
@@ -181,7 +188,8 @@ def expand_path(text: str, file: Path) -> str:
 def candidate_roots(description: Description) -> list[Path]:
     """Return the folders that ``path:`` may refer to, most likely first.
 
-    A relative path may start from the folder of the YAML, the working folder or ultralytics' datasets folders.
+    A relative path may start from the folder of the YAML, the working folder or ultralytics' datasets folders. Raise
+    InputError if none of these folders may be read because of DETREDUCE_ROOT.
     """
     given = description.values.get("path")
     if given is None or given == "":
@@ -194,7 +202,11 @@ def candidate_roots(description: Description) -> list[Path]:
         # leave out the folder of the YAML, because no dataset is next to the files that ultralytics ships
         places.pop(0)
     # ultralytics looks in these folders for a relative path that does not exist
-    return list(dict.fromkeys([*places, *(absolute(folder / text) for folder in datasets_folders())]))
+    places += [absolute(folder / text) for folder in datasets_folders()]
+    allowed = [place for place in dict.fromkeys(places) if not is_outside_root(place)]
+    if not allowed:
+        raise InputError(f"{description.file}: 'path' {given!r} is outside the folder {os.environ[ROOT]}.")
+    return allowed
 
 
 def find_root(description: Description) -> Path:

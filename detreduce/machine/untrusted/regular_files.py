@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from io import BufferedReader
 
+from detreduce.machine.untrusted.confinement import check_in_root, is_outside_root
+
 LABELS = 64 << 20
 """Largest size in bytes of a label file of one image: YOLO .txt or VOC .xml."""
 LISTS = 256 << 20
@@ -62,10 +64,11 @@ def watched_reads(watch: Watch) -> Iterator[None]:
 def open_descriptor(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
     """Open a regular file for reading. Return its descriptor and its status.
 
-    The caller has to close the descriptor. Links are followed. Raise OSError if the file cannot be opened or is not a
-    regular file.
+    The caller has to close the descriptor. Links are followed. Raise OSError if the file cannot be opened, is not a
+    regular file, or may not be read because of DETREDUCE_ROOT.
     """
     try:
+        check_in_root(path)
         _check(path, os.stat(path))  # noqa: PTH116 (100,000 calls)
         descriptor = os.open(path, _FLAGS)
     except ValueError as error:  # the path contains a NUL byte
@@ -123,11 +126,12 @@ def is_regular(path: str | os.PathLike[str]) -> bool:
 
     Return False if no file can exist at the path. Examples are a missing folder, a file in place of a folder, a circle
     of links, and a text that is not a valid path. Raise OSError if the operating system cannot tell, for example
-    because permission is missing or the disk is broken. Otherwise, an existing file could count as missing.
+    because permission is missing or the disk is broken. Otherwise, an existing file could count as missing. A file that
+    may not be read because of DETREDUCE_ROOT counts as missing.
     ``Path.is_file`` is not used, because it behaves differently in different versions of Python.
     """
     try:
-        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (100,000 calls)
+        return not is_outside_root(path) and stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (100,000 calls)
     except ValueError:  # the path contains a NUL byte, or a character that the file system does not allow
         return False
     except OSError as error:

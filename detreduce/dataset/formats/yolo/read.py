@@ -19,6 +19,7 @@ from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRec
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.untrusted.confinement import is_outside_root
 
 IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
 
@@ -185,6 +186,8 @@ def _resolve_entry(entry: str, root: Path, folder: Path, tried: list[Path]) -> t
     guesses = [root / entry, root / stripped, folder / stripped, root / tail, folder / tail]
     for guess in dict.fromkeys(absolute(guess) for guess in guesses):
         tried.append(guess)
+        if is_outside_root(guess):
+            continue
         if os.path.exists(guess):  # noqa: PTH110 (an odd text must not raise)
             hits = [guess]
         elif glob.has_magic(str(guess)):

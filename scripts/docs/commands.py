@@ -57,9 +57,9 @@ def page() -> str:
     lines = [
         "# Reference of the commands",
         "",
-        "Every command, its inputs and its contract: what it prints with `--json`, what it writes, and what it never",
-        "changes. `detreduce NAME --help` prints the same options. [The command line](command-line.md) explains exit",
-        "codes and errors. `scripts/docs/commands.py` makes this page.",
+        "Every command, its inputs and its contract: the main keys of its JSON (`--json`), what it writes, and what it",
+        "never changes. `detreduce NAME --help` prints the same options. [The command line](command-line.md) explains",
+        "exit codes and errors. `scripts/docs/commands.py` makes this page.",
     ]
     for name, command in commands():
         lines += ["", f"## {name}", "", *_paragraphs(command.help), "", f"Usage: `{usage(name, command)}`", ""]
@@ -96,12 +96,13 @@ def _options(command: Any) -> list[str]:
 
 
 def _contract(contract: Contract) -> list[str]:
-    """Return the contract of a command as a list."""
-    keys = "; ".join(f"`{key}`: {words}" for key, words in contract.prints.items())
-    prints = f"an object, with at least: {keys}." if keys else ""
-    found = [f"**`--json` prints** {' '.join(part for part in (prints, contract.also) if part)}"]
-    found += [f"**Writes** {contract.writes}.", f"**Never changes** {contract.keeps}."]
-    return [line for text in found for line in textwrap.wrap(f"- {text}", 120, subsequent_indent="  ")]
+    """Return the contract of a command: a table of the keys of its JSON, and a list."""
+    keys = [f"| `{key}` | {words} |" for key, words in contract.prints.items()]
+    table = ["| key of the JSON | content |", "|---|---|", *keys, ""] if keys else []
+    other = "Other JSON" if keys else "JSON"
+    found = [f"**{other}:** {contract.also}"] if contract.also else []
+    found += [f"**Writes:** {contract.writes}.", f"**Never changes:** {contract.keeps}."]
+    return [*table, *(line for text in found for line in textwrap.wrap(f"- {text}", 120, subsequent_indent="  "))]
 
 
 def index() -> str:

@@ -5,8 +5,8 @@
 The effective rank (Roy and Vetterli, EUSIPCO 2007) of the n x d matrix of features is exp(H). H is the entropy of the
 singular values, divided by their sum. It is 1 if all features are multiples of one vector, and at most min(n, d).
 
-Part 1 uses datasets that scripts/studies/redundancy.py makes: 56 scenes of the aquarium photographs in 224 images. Only
-the lengths of the clips differ. So the effective number of images, n^2 / sum of squared clip lengths, is known.
+Part 1 uses datasets that scripts/studies/redundancy.py makes: 112 scenes of the aquarium photographs in 448 images.
+Only the lengths of the clips differ. So the effective number of images, n^2 / sum of squared clip lengths, is known.
 
 Part 2 uses the train splits of shipped datasets, with the same number of images from each. There, the effective number
 of images follows from the near-duplicates that detreduce finds.
@@ -37,9 +37,9 @@ from detreduce.features import extract_features
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULT = REPOSITORY / "docs" / "results" / "studies" / "effective_rank.json"
 SOURCE = REPOSITORY / "datasets" / "aquarium.yaml"
-REAL = ("coco128", "bccd", "aquarium")
-SCENES, IMAGES = 56, 224
-DECAYS = (0.0, 1.0, 2.0)
+REAL = ("coco128", "bccd", "aquarium", "wheelchair", "highway5")
+SCENES, IMAGES = 112, 448
+DECAYS = (0.0, 0.5, 1.0, 1.5, 2.0)
 SEEDS = (0, 1)
 SAMPLE, DRAWS = 100, 5
 """The number of images from each shipped dataset, and how often they are drawn."""

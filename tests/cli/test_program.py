@@ -212,7 +212,7 @@ class TestExitCodes:
         monkeypatch.setattr("detreduce.dataset.health.counts.summarise", fail)
         result = detreduce("inspect", yolo_folder, "--json")
         assert result.exit_code == code
-        (name, found), = json.loads(result.stdout).items()
+        ((name, found),) = json.loads(result.stdout).items()
         assert (name, found.pop("message") in result.stderr) == ("error", True)
         assert found == {"kind": kind, "exit_code": code}
 

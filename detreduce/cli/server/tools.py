@@ -8,13 +8,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from detreduce.cli.contracts import CONTRACTS
+from detreduce.cli.exit_codes import BAD_INPUT
 from detreduce.cli.server.child import Answer, run_command
 from detreduce.cli.server.limits import BACKBONE, Limits
-from detreduce.errors import DetreduceError, InputError, MissingFileError
+from detreduce.errors import InputError, MissingFileError, nearest
 from detreduce.version import __version__
 
 Result = Annotated[CallToolResult, dict[str, Any]]
@@ -40,9 +42,34 @@ Floors = Annotated[
     list[str] | None,
     Field(description="Images to keep at least: 3 for every class, or bus=10 for one class."),
 ]
-_INSTRUCTIONS = """Clean and reduce datasets for object detection. Paths are relative to {root}, and nothing outside it is
-read or written. No tool changes a dataset: reduce writes a new folder. Call inspect first, then reduce. Lists with more
-than 100 entries are cut, and left_out says by how many. {overwrite} {weights}"""
+_INSTRUCTIONS = """Clean and reduce datasets for object detection. Paths are relative to {root}, and nothing outside it
+is read or written. No tool changes a dataset: reduce writes a new folder. Call inspect first, then reduce. Lists with
+more than 100 entries are cut, and left_out says by how many. {overwrite} {weights}"""
+
+
+class Server(MCPServer):
+    """A server whose errors about arguments are one sentence, in the same form as other errors."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
+        """Call a tool. Unknown and wrong arguments give an error, not an exception."""
+        known = next(
+            (list(tool.input_schema["properties"]) for tool in await self.list_tools() if tool.name == name), None
+        )
+        if known is None:
+            tools = [tool.name for tool in await self.list_tools()]
+            return _refuse(f"There is no tool {name!r}.{nearest(name, tools)} Tools: {', '.join(tools)}.")
+        if unknown := [argument for argument in arguments if argument not in known]:
+            return _refuse(
+                f"The tool {name} has no argument {unknown[0]!r}.{nearest(unknown[0], known)} "
+                f"Arguments: {', '.join(known)}."
+            )
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            wrong = error.__cause__.errors()[0]
+            return _refuse(f"The argument {str(wrong['loc'][0])!r} of {name} is wrong: {wrong['msg']}.")
 
 
 def make_server(limits: Limits) -> MCPServer:
@@ -52,9 +79,7 @@ def make_server(limits: Limits) -> MCPServer:
         overwrite="Outputs of detreduce may be replaced." if limits.overwrite else "An existing output is an error.",
         weights="Weights below the root may be loaded." if limits.weights else "No weights are loaded.",
     )
-    server: MCPServer = MCPServer(
-        "detreduce", version=__version__, instructions=" ".join(instructions.split()), log_level="WARNING"
-    )
+    server = Server("detreduce", version=__version__, instructions=" ".join(instructions.split()), log_level="WARNING")
     for add in (_add_inspect, _add_reduce, _add_explain, _add_plan):
         add(server, limits)
     return server
@@ -68,7 +93,9 @@ def _add_inspect(server: MCPServer, limits: Limits) -> None:
         split: Split = None,
         images: Images = None,
         every: Every = None,
-        check_images: Annotated[bool, Field(description="Open every image: damage, duplicates, leaks. Slower.")] = False,
+        check_images: Annotated[
+            bool, Field(description="Open every image: damage, duplicates, leaks. Slower.")
+        ] = False,
         epochs: Annotated[int | None, Field(description="Planned number of epochs, for the advice.", ge=1)] = None,
     ) -> Result:
         def words() -> list[str]:
@@ -167,10 +194,14 @@ async def _call(words: Callable[[], Sequence[str]], limits: Limits, context: Con
     """Check the paths of a call, run its command, and return the result. Each line of progress is a notification."""
     try:
         command = words()
-    except DetreduceError as error:
-        kind = "missing_file" if isinstance(error, MissingFileError) else "input"
-        return _result(Answer({"error": {"kind": kind, "message": str(error), "exit_code": 2}}))
+    except InputError as error:
+        return _refuse(str(error), "missing_file" if isinstance(error, MissingFileError) else "input")
     return _result(await run_command(command, limits, _reporter(context)))
+
+
+def _refuse(message: str, kind: str = "usage") -> CallToolResult:
+    """Return an error as the result of a tool."""
+    return _result(Answer({"error": {"kind": kind, "message": message, "exit_code": BAD_INPUT}}))
 
 
 def _reporter(context: Context) -> Callable[[str], Awaitable[None]]:
@@ -221,7 +252,9 @@ def _images(limits: Limits, images: str | None) -> dict[str, Any]:
 def _rule(categories: str) -> str:
     """Return a rule for categories. Raise InputError if it is the path of a file."""
     if not re.fullmatch(r"\w+", categories):
-        raise InputError(f"{categories!r} is not a rule for categories. Use rarest, dominant, combination, none or video.")
+        raise InputError(
+            f"{categories!r} is not a rule for categories. Use rarest, dominant, combination, none or video."
+        )
     return categories
 
 

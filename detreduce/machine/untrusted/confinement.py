@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +18,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 def is_outside_root(path: str | os.PathLike[str]) -> bool:
     """Return whether a path, after following links, is outside the folder that DETREDUCE_ROOT names.
 
-    The files of detreduce itself and its cache folder count as inside. If the variable is not set, return False.
+    The cache folder of detreduce and installed packages count as inside. If the variable is not set, return False.
     """
     root = os.environ.get(VARIABLE)
     if not root:
@@ -32,10 +33,17 @@ def is_outside_root(path: str | os.PathLike[str]) -> bool:
 def check_in_root(path: str | os.PathLike[str]) -> None:
     """Raise OSError if `is_outside_root`. Nothing at the path is looked at, except links."""
     if is_outside_root(path):
-        raise OSError(errno.EACCES, f"this is outside {os.environ[VARIABLE]}, and only files in there may be read", path)
+        raise OSError(
+            errno.EACCES, f"this is outside {os.environ[VARIABLE]}, and only files in there may be read", path
+        )
 
 
 @lru_cache(maxsize=8)
 def _allowed(root: str, cache: str) -> tuple[str, ...]:
     """Return the real paths of the folders whose files may be read. Each ends with a separator."""
-    return tuple(os.path.join(os.path.realpath(folder), "") for folder in (root, cache, _PACKAGE))  # noqa: PTH118
+    # the weights of the default backbone are an installed package
+    packages = [folder for folder in sys.path if folder.endswith(("site-packages", "dist-packages"))]
+    return tuple(
+        os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
+        for folder in (root, cache, _PACKAGE, *packages)
+    )

@@ -43,7 +43,5 @@ def _allowed(root: str, cache: str) -> tuple[str, ...]:
     """Return the real paths of the folders whose files may be read. Each ends with a separator."""
     # the weights of the default backbone are an installed package
     packages = [folder for folder in sys.path if folder.endswith(("site-packages", "dist-packages"))]
-    return tuple(
-        os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
-        for folder in (root, cache, _PACKAGE, *packages)
-    )
+    folders = [root, cache, str(_PACKAGE), *packages]
+    return tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)  # noqa: PTH118

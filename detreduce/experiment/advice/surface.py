@@ -163,12 +163,7 @@ def fit_surface(
     """
     from scipy.optimize import least_squares
 
-    if len(found) < LEAST_CONFIGURATIONS:
-        raise InputError(
-            f"{len(found)} different configurations (trainings that differ in more than seeds) are finished, but a "
-            f"recipe needs at least {LEAST_CONFIGURATIONS}. "
-            f"Add other keeps, or the controls {' and '.join(ON_ALL_IMAGES)}, to the experiment."
-        )
+    _check_count(len(found))
     methods = tuple(sorted({item.method for item in found} - set(RANDOM)))
     places = np.array([methods.index(item.method) if item.method in methods else -1 for item in found])
     images = np.array([item.images for item in found], float)
@@ -217,6 +212,16 @@ def fit_surface(
         for _ in range(samples)
     ]
     return Surface(methods, total, np.array(drawn), misfit, run_spread, WORTH + free, factors)
+
+
+def _check_count(count: int) -> None:
+    """Raise InputError if there are too few configurations to fit a surface."""
+    if count < LEAST_CONFIGURATIONS:
+        raise InputError(
+            f"{count} different configurations (trainings that differ in more than seeds) are finished, but a "
+            f"recipe needs at least {LEAST_CONFIGURATIONS}. "
+            f"Add other keeps, or the controls {' and '.join(ON_ALL_IMAGES)}, to the experiment."
+        )
 
 
 def _priors(

@@ -150,7 +150,7 @@ class Decisions:
     def best(self, state: StoredTuning) -> str | None:
         """Return the best recipe of the last finished rung, or None if no rung is finished.
 
-        Recipes of which a training failed later, for example in the comparison, are left out.
+        Recipes with a training that failed later, for example in the comparison, are left out.
         """
         for rung in reversed(state.rungs):
             scores = self.scores(rung)

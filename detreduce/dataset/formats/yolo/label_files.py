@@ -18,7 +18,7 @@ from detreduce.dataset.reading.box_problems import UNREADABLE
 from detreduce.machine.untrusted.regular_files import LABELS, read_regular
 
 FILES, BYTES = 1000, 4 << 20
-"""Label files are parsed at once until they are so many files, or until they have so many bytes."""
+"""The largest number of label files, and of their bytes, that are parsed at once."""
 FIELDS = 5
 _SPACE, _LINE = ord(" "), ord("\n")
 _ALLOWED = np.zeros(256, np.bool_)
@@ -81,7 +81,7 @@ class LabelReader:
 
 @dataclass(frozen=True, slots=True)
 class PlainBoxes:
-    """The boxes in those of m label files that contain only plain boxes without faults.
+    """The boxes of m label files, without the files that have faults or other content than plain boxes.
 
     Attributes
     ----------

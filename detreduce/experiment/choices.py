@@ -82,7 +82,7 @@ class Choices:
         rule = cell.request(self.config.reduce.categories).categories
         question = [
             cell.method, cell.parameters, cell.composition, rule, cell.selection_seed,
-            None if cls.nested else repr(cell.chosen_keep),
+            None if cls.nested and "partitions" not in cell.composition else repr(cell.chosen_keep),
         ]  # fmt: skip
         return f"{cell.method}-{json_hash([question, identity])[:10]}"
 

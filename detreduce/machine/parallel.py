@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -23,14 +24,14 @@ PART = 2**26
 """Number of multiplications in one part of a large matrix product. They take a few milliseconds on one core."""
 
 
-def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield `work(item)` for each item, in order. A few results are computed in advance in other threads.
 
     Meanwhile, BLAS uses a single thread. If the blocks fit into the cache, several BLAS threads would mostly wait for
     each other. The results do not depend on the number of processors. Ctrl-C stops the work after the blocks that are
     already running.
     """
-    if len(items) <= 1:
+    if isinstance(items, Sequence) and len(items) <= 1:
         # starting threads would take milliseconds
         yield from map(work, items)
         return
@@ -47,6 +48,29 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterato
         finally:
             for future in running:
                 future.cancel()
+
+
+Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""A function like `in_threads`: it calls a function with each item, and yields the results in order."""
+_MAPPER: ContextVar[Mapper] = ContextVar("mapper", default=in_threads)
+
+
+@contextmanager
+def parts_mapped_by(mapper: Mapper) -> Iterator[None]:
+    """Use `mapper` for the large parts of work inside the block, for example to send them to other machines."""
+    token = _MAPPER.set(mapper)
+    try:
+        yield
+    finally:
+        _MAPPER.reset(token)
+
+
+def map_parts(work: Callable[[Item], Result], parts: Iterable[Item]) -> Iterable[Result]:
+    """Yield `work(part)` for each of the large parts of some work, in order. By default, threads do the work.
+
+    `work` and the parts must be picklable, because the work may be done in other processes (see `parts_mapped_by`).
+    """
+    return _MAPPER.get()(work, parts)
 
 
 def slices(length: int, size: int) -> list[slice]:

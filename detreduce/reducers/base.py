@@ -12,13 +12,14 @@ All reducers use three terms:
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Collection
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
@@ -26,6 +27,15 @@ from detreduce.machine.parallel import one_blas_thread
 from detreduce.reducers.engine.budget import check_keep, occurrence, resolve_keep, seat_sequence
 from detreduce.reducers.engine.groups import fill_seats, make_groups
 from detreduce.reducers.engine.ordering import descending
+from detreduce.reducers.engine.partitions import (
+    LINEAR,
+    Division,
+    among,
+    check_partitions,
+    find_candidates,
+    share_of_parts,
+    spread_ranking,
+)
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput, Ranking, check_ranking
 from detreduce.reducers.engine.validation import (
@@ -99,6 +109,8 @@ class BaseReducer(BaseEstimator):
     """Whether each image category has its own quota. If not, `strata_` says which strata have quotas."""
     uses: ClassVar[tuple[str, ...]] = ()
     """Optional inputs that the method can use: `objects` or `groups`. Required inputs are in `needs` instead."""
+    no_partitions: ClassVar[str] = "it is not known how much the choice would lose"
+    """Why the method does not accept `partitions`. Empty if it does."""
 
     _ranks_all: ClassVar[bool] = False
     """Whether `_rank` ranks all rows of the pool, and not only as far as the quota requires."""
@@ -118,6 +130,7 @@ class BaseReducer(BaseEstimator):
         groups: Any = None,
         initial: Any = None,
         max_per_group: int | None = None,
+        partitions: int | None = None,
     ) -> Self:
         """Choose rows of X, and store them in `selected_idx_`.
 
@@ -142,16 +155,24 @@ class BaseReducer(BaseEstimator):
             of their category and the limit of their group.
         max_per_group
             Largest number of images to choose from one group. None means no limit.
+        partitions
+            Number of parts into which the dataset is divided, to save time. Categories are not mixed, so a category
+            with many images has several parts. By default, the parts are random. The method first chooses in each part,
+            and then among the images that it chose there. Other images get no score. ``facility`` instead compares each
+            image only with near parts. A smaller selection need not be part of a larger one. None or 1 means no parts.
 
         Raises
         ------
         InputError
             An array or a parameter is not valid, arguments contradict each other, or `max_per_group` allows fewer
-            images than `keep` asks for.
+            images than `keep` asks for. Or the method does not accept `partitions`.
         """
         self.check_params()
+        self.check_partitions(partitions)
         problem = self._problem(X, categories, objects, groups, initial, max_per_group)
         n, codes, self.categories_ = len(problem.codes), problem.codes, problem.labels
+        check_partitions(partitions, n)
+        problem.partitions = int(partitions or 1)
         # the selection must not depend on the number of processors
         with one_blas_thread():
             problem = self._stratify(problem)
@@ -208,6 +229,25 @@ class BaseReducer(BaseEstimator):
                 hint = " or also pass max_per_group=" if argument == "groups" else ""
                 raise InputError(f"The method {self.name!r} does not use {argument}=. Leave {argument}= out{hint}.")
 
+    def check_partitions(self, partitions: Any) -> None:
+        """Raise InputError if `partitions` is not a number of parts, or if the method does not accept it."""
+        check_partitions(partitions)
+        if partitions is not None and self.no_partitions:
+            raise InputError(
+                f"The method {self.name!r} cannot choose in parts, because {self.no_partitions}. Leave partitions out."
+            )
+
+    def rank_part(self, part: FitInput) -> Ranking:
+        """Rank one part of a pool. `part` has a single category (see `Division.problem`)."""
+        # parts are ranked at the same time, and `_prepare` and `_rank` may set attributes
+        reducer = copy.copy(self)
+        part.shared = reducer._prepare(part)
+        (pool,) = part.pools()
+        with one_blas_thread():
+            ranking = reducer._rank(pool)
+        check_ranking(ranking, pool, self._ranks_all)
+        return ranking
+
     def leave_rows(self, rows: IntArray, n: int) -> None:
         """Adapt row numbers in the parameters after some of the n rows were removed.
 
@@ -218,6 +258,26 @@ class BaseReducer(BaseEstimator):
     @abstractmethod
     def _rank(self, pool: Pool) -> Ranking:
         """Rank the images of one pool. This is called only if images have to be chosen from the pool."""
+
+    def _rank_among(self, pool: Pool, candidates: IntArray) -> Ranking:
+        """Rank the candidates that were chosen in the parts of a pool. `candidates` are positions in the pool.
+
+        By default, the other images are ignored. A method whose objective depends on all images overrides this method.
+        """
+        smaller, local = among(pool, candidates)
+        return spread_ranking(self._rank(smaller), local, len(pool))
+
+    def _rank_pool(self, problem: FitInput, pool: Pool) -> Ranking:
+        """Rank a pool, in parts if `problem` says so."""
+        count = share_of_parts(pool, problem.partitions)
+        return self._rank(pool) if count < 2 else self._rank_in_parts(problem, pool, count)
+
+    def _rank_in_parts(self, problem: FitInput, pool: Pool, count: int) -> Ranking:
+        """Choose candidates in `count` random parts of a pool, and then rank the candidates."""
+        division = Division.of(pool, count)
+        # an unfitted copy is small, which matters if parts are sent to other processes
+        candidates = find_candidates(clone(self).rank_part, problem, division)
+        return self._rank_among(pool, candidates)
 
     def _check_params(self) -> None:
         """Raise InputError if a parameter of the subclass is not valid. Subclasses may override this method."""
@@ -255,7 +315,7 @@ class BaseReducer(BaseEstimator):
             with progress(f"choosing by {self.name}", images, "images", behind=True) as advance:
                 for pool in problem.pools(pending):
                     if pool.wanted > 0 or (self._ranks_all and len(pool)):
-                        ranking = self._rank(pool)
+                        ranking = self._rank_pool(problem, pool)
                         check_ranking(ranking, pool, self._ranks_all)
                         orders[pool.code] = pool.rows[ranking.order]
                         scores[pool.rows] = ranking.scores
@@ -351,6 +411,7 @@ class ScoringReducer(BaseReducer):
 
     _ranks_all: ClassVar[bool] = True
     nested: ClassVar[bool] = True
+    no_partitions = LINEAR
 
     @abstractmethod
     def _score(self, pool: Pool) -> FloatArray:

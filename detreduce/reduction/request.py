@@ -119,11 +119,14 @@ class ReductionRequest:
         check_proxy(self.selection.method, reducer.needs, self.extraction.proxy)
         composition = self.selection.composition
         reducer.check_given(groups=composition.groups is not None, limited=composition.max_per_group is not None)
+        if composition.partitions is not None:
+            reducer.check_partitions(composition.partitions)
 
     def _check_auto(self) -> None:
         """Raise InputError for an option that only one particular method has, because `auto` may use another method."""
         self.extraction.check_options()
         options = [*self.selection.parameters, *["proxy"] * (self.extraction.proxy is not None)]
+        options += ["partitions"] * (self.selection.composition.partitions is not None)
         if options:
             raise InputError(f"{options[0]!r} applies to one method. Name the method too (--method NAME).")
 

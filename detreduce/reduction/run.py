@@ -50,6 +50,7 @@ def reduce(
     class_floor: ClassFloor | None = None,
     groups: npt.ArrayLike | str | None = None,
     max_per_group: int | None = None,
+    partitions: int | None = None,
     unreadable: Literal["skip", "raise"] = "skip",
     cache: str | Path | None = None,
     proxy: str | Path | None = None,
@@ -96,6 +97,8 @@ def reduce(
         Steps that run before the method chooses images; see `select`. If `drop_duplicates` is None, near-duplicates are
         dropped only if `method` is ``auto``. ``drop_duplicates="features"`` works with every method, because the image
         vectors are extracted for the search.
+    partitions
+        Number of parts in which the method first chooses, to save time on large datasets; see `select`.
     unreadable
         What to do with images that cannot be read: ``skip`` leaves them out; ``raise`` stops at the first such image.
     cache
@@ -136,6 +139,7 @@ def reduce(
         exclude=read_names(exclude) if isinstance(exclude, Path) else exclude,
         groups=groups,
         max_per_group=max_per_group,
+        partitions=partitions,
         drop_leaked=drop_leaked,
     )
     number: Any = 1.0 if keep == ALL else keep

@@ -46,6 +46,7 @@ def select(
     *,
     groups: npt.ArrayLike | str | None = None,
     max_per_group: int | None = None,
+    partitions: int | None = None,
     initial: Selection | Sequence[ImageId] | None = None,
     must_keep: Iterable[str | int] | None = None,
     exclude: Iterable[str | int] | None = None,
@@ -82,6 +83,10 @@ def select(
         `groups` is the group of each row of the features (for example the video of a frame), or a rule of
         `detreduce.dataset.groups.assign_groups`. `max_per_group` is the maximum number of images to keep from each
         group. If it is None, pass `groups` only to a method that uses groups, such as ``stride``.
+    partitions
+        Number of parts in which the method first chooses, to save time on large datasets. The method then chooses among
+        the images that it chose in the parts. See `BaseReducer.fit`. Most methods do not accept it, because they are
+        already fast.
     initial, must_keep
         Images to keep before any others: an earlier selection, or ids or names of images. They count towards `keep`,
         and are never dropped as duplicates. An earlier selection may come from a smaller version of the dataset. The
@@ -122,6 +127,7 @@ def select(
         exclude=exclude,
         groups=groups,
         max_per_group=max_per_group,
+        partitions=partitions,
     )
     return choose(features, SelectionRequest(method, keep, seed, categories, composition, parameters, cache))
 
@@ -130,6 +136,8 @@ def choose(source: FeatureTable | DetectionDataset, request: SelectionRequest) -
     """Choose images as a request describes. See `select` for the options and errors."""
     table = source if isinstance(source, FeatureTable) else bare_table(source)
     reducer = request.make_reducer()
+    if request.composition.partitions is not None:
+        reducer.check_partitions(request.composition.partitions)
     if not isinstance(source, FeatureTable) and "features" in reducer.needs:
         raise InputError(
             f"The method {request.method!r} needs features. Pass extract_features(dataset) instead of the dataset."
@@ -156,12 +164,17 @@ def choose(source: FeatureTable | DetectionDataset, request: SelectionRequest) -
             objects=objects,
             groups=composed.take(composition.groups, "groups"),
             initial=composed.first if len(composed.first) else None,
-            # pass this only if it is set, because reducers of other packages may not accept it
-            **({} if composition.max_per_group is None else {"max_per_group": composition.max_per_group}),
+            # pass these only if they are set, because reducers of other packages may not accept them
+            **_given(max_per_group=composition.max_per_group, partitions=composition.partitions),
         )
     seconds = time.perf_counter() - start
     brief = {name: _brief(value, len(composed.table)) for name, value in parameters.items()}
     return _record(replace(request, parameters=brief), table, categories, composed, reducer, seconds)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Return the options that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def check_room(dataset: DetectionDataset, request: SelectionRequest) -> None:
@@ -200,6 +213,7 @@ def _record(
     groups, limit = request.composition.groups, request.composition.max_per_group
     rule = groups if isinstance(groups, str) else "given"
     grouped = {} if groups is None else {"groups": rule, "max_per_group": limit}
+    grouped |= _given(partitions=request.composition.partitions)
     kept_twice = count_kept_twice(composed.duplicates["pairs"], image_ids)
     return Selection(
         image_ids=image_ids,

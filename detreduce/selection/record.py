@@ -80,6 +80,11 @@ class Selection(SelectionData):
                 f"The method {self.method!r} is not nested: its smaller selections are not prefixes. "
                 "Call select with the smaller keep."
             )
+        if self.partitions:
+            raise InputError(
+                "The method chose in parts (partitions), and then its smaller selections are not prefixes. "
+                "Call select with the smaller keep."
+            )
         if self.category_codes is None:
             raise InputError(
                 "This selection does not have category_codes (files of version 0.1 lack them). Call select with the "

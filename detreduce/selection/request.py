@@ -101,7 +101,7 @@ class CompositionRequest:
 
     `drop_duplicates` is a search, or the result of a search. `groups` is a rule, or one label for each image.
     `drop_leaked` says whether to leave out images that are also in val or test. After the search for these images,
-    `drop_leaked` is the result of this search.
+    `drop_leaked` is the result of this search. The method gets `partitions` when it chooses.
     """
 
     drop_duplicates: DuplicateSearch | Duplicates | None = None
@@ -112,6 +112,7 @@ class CompositionRequest:
     max_per_group: int | None = None
     exclude: tuple[str | int, ...] = ()
     drop_leaked: bool | LeakageReport = False
+    partitions: int | None = None
 
     @property
     def leaked(self) -> tuple[LeakedImage, ...]:
@@ -129,8 +130,8 @@ class CompositionRequest:
         exclude: Iterable[str | int] | None = None,
         **groups: Any,
     ) -> CompositionRequest:
-        """Create the request from the arguments of `select`. `**groups` can be `groups`, `max_per_group` and
-        `drop_leaked`.
+        """Create the request from the arguments of `select`. `**groups` can be `groups`, `max_per_group`,
+        `drop_leaked` and `partitions`.
 
         Raises InputError if `drop_duplicates`, `class_floor` or a list of images is not valid.
         """

@@ -48,6 +48,8 @@ class CompositionConfig(BaseModel):
     """Rule that groups images, such as frames of a video: `folder`, or a regular expression for part of the name."""
     max_per_group: int | None = Field(default=None, ge=0)
     """Maximum number of images to keep from each group. 0 means no limit, even if `reduce` sets one."""
+    partitions: int | None = Field(default=None, ge=0)
+    """Number of parts in which slow methods first choose. Other methods ignore it in `reduce`. 0 means no parts."""
 
     @field_validator("groups")
     @classmethod
@@ -124,7 +126,10 @@ class MethodConfig(CompositionConfig):
         for name, place in places.items():
             if name in self.parameters:
                 raise ValueError(f"{name!r} applies to all methods. Set reduce.{place} instead.")
-        make_reducer(self.name, **self.parameters).check_params()
+        reducer = make_reducer(self.name, **self.parameters)
+        reducer.check_params()
+        if self.partitions:
+            reducer.check_partitions(self.partitions)
         return self
 
     @property
@@ -135,7 +140,8 @@ class MethodConfig(CompositionConfig):
     def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
         """Return the steps as keyword arguments of `select`.
 
-        If neither the method nor a limit on groups needs `groups`, `groups` is left out.
+        If neither the method nor a limit on groups needs `groups`, `groups` is left out. If the method cannot choose in
+        parts, `partitions` is left out.
         """
         from detreduce.reducers import reducer_class
 
@@ -143,6 +149,8 @@ class MethodConfig(CompositionConfig):
         cls = reducer_class(self.name)
         if "max_per_group" not in found and "groups" not in (*cls.needs, *cls.uses):
             found.pop("groups", None)
+        if cls.no_partitions:
+            found.pop("partitions", None)
         return found
 
 

@@ -141,6 +141,21 @@ def test_groups_are_for_the_methods_that_use_them_or_for_a_limit(minimal: dict, 
     ]
 
 
+def test_only_methods_that_choose_in_parts_get_partitions(minimal: dict, tmp_path: Path) -> None:
+    methods = ["srs", "prd", {"name": "prd", "partitions": 0}, {"name": "facility", "partitions": 3}]
+    minimal["reduce"] |= {"partitions": 8, "methods": methods}
+    reduce = parse_config(minimal, beside=tmp_path).reduce
+    assert [method.composition(reduce) for method in reduce.methods] == [
+        {},
+        {"partitions": 8},
+        {},
+        {"partitions": 3},
+    ]
+    minimal["reduce"]["methods"] = [{"name": "srs", "partitions": 8}]
+    with pytest.raises(InputError, match="'srs' cannot choose in parts"):
+        parse_config(minimal, beside=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -275,3 +275,31 @@ def test_what_is_no_prefix_is_refused(tmp_path: Path) -> None:
             selection.prefix(keep)
     with pytest.raises(InputError, match="'clc' is not nested"):
         select(table, "clc", 4).prefix(2)
+
+
+def test_a_selection_in_parts_composes_and_says_so(tmp_path: Path) -> None:
+    """Named images come first, floors hold, duplicates are left out, and the file has the number of parts."""
+    dataset = make_dataset(90, classes=3)
+    pair = DuplicatePair("images/07.jpg", "images/08.jpg", 1.0, "same way up", True)
+    chosen = select(
+        make_table(dataset),
+        "prd",
+        0.3,
+        partitions=4,
+        must_keep=["33.jpg"],
+        exclude=["34.jpg"],
+        class_floor={"c": 12},
+        groups=[f"video {row // 9}" for row in range(90)],
+        max_per_group=4,
+        drop_duplicates=Duplicates(((pair.kept, pair.copy),), (pair,), 90, "pixels", 0.85),
+    )
+    assert len(chosen) == 27 and chosen.indices[0] == 33
+    assert not {34, 7} & set(chosen.indices.tolist())
+    assert np.bincount(chosen.indices // 9).max() <= 4
+    assert (chosen.indices % 3 == 2).sum() >= 12
+    again = Selection.load(chosen.save(tmp_path / "selection.json"))
+    assert again.partitions == 4 == again.steps[-1]["partitions"]
+    with pytest.raises(InputError, match="partitions"):
+        again.prefix(20)
+    with pytest.raises(InputError, match="srs"):
+        select(dataset, "srs", partitions=4)

@@ -166,6 +166,13 @@ MaxPerGroup = Annotated[
     int | None,
     number_option("Maximum number of images to keep from each group.", CHOICE),
 ]
+Partitions = Annotated[
+    int | None,
+    number_option(
+        "Number of parts in which the method first chooses, to save time. Then it chooses among these images.",
+        CHOICE,
+    ),
+]
 Unreadable = Annotated[
     Literal["skip", "raise"],
     typer.Option(help="If an image cannot be read: skip it, or stop with an error.", rich_help_panel=FEATURES),
@@ -228,6 +235,7 @@ def reduce(
     class_floor: ClassFloor = None,
     groups: Groups = None,
     max_per_group: MaxPerGroup = None,
+    partitions: Partitions = None,
     unreadable: Unreadable = "skip",
     cache: Cache = None,
     proxy: ProxyLog = None,
@@ -270,6 +278,7 @@ def reduce(
         exclude=read_names(exclude) if exclude else None,
         groups=groups,
         max_per_group=max_per_group,
+        partitions=partitions,
         drop_leaked=drop_leaked,
     )
     asked = [part.strip() for part in blocks.split(",")] if blocks else None

@@ -125,6 +125,8 @@ def _score(found: Explanation) -> Iterator[str]:
 def _why_unscored(found: Explanation, selection: Selection) -> str:
     if found.category_kept == 0:
         return "the selection has no images of its category"
+    if parts := selection.partitions:
+        return f"{selection.method} first chose in {parts} parts, and did not choose the image there"
     return f"{selection.method} scores only the images that it keeps"
 
 

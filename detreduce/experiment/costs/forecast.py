@@ -109,7 +109,8 @@ class Forecast:
         known = self.choosing.get(cell.label, {})
         if repr(cell.chosen_keep) in known:
             return known[repr(cell.chosen_keep)]
-        return _mean(list(known.values())) if known and reducer_class(cell.chooser).nested else None
+        shared = reducer_class(cell.chooser).nested and "partitions" not in cell.composition
+        return _mean(list(known.values())) if known and shared else None
 
 
 def _costly(recipe: Mapping[str, Any] | None) -> str:

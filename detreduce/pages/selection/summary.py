@@ -130,9 +130,12 @@ def _options(step: Any) -> list[str]:
         return ["--drop-leaked"]
     if kind == "class_floor":
         return [word for name, count in step.get("floor", {}).items() for word in ("--class-floor", f"{name}={count}")]
-    if kind == "method" and isinstance(step.get("groups"), str) and step["groups"] != "given":
-        limit = step.get("max_per_group")
-        return ["--groups", step["groups"], *([] if limit is None else ["--max-per-group", str(limit)])]
+    if kind == "method":
+        limit, parts = step.get("max_per_group"), step.get("partitions")
+        words = [] if parts is None else ["--partitions", str(parts)]
+        if isinstance(step.get("groups"), str) and step["groups"] != "given":
+            words += ["--groups", step["groups"], *([] if limit is None else ["--max-per-group", str(limit)])]
+        return words
     return []
 
 

@@ -147,6 +147,31 @@ class Kernel:
             advance(rows.stop - start)
         return sums / n
 
+    def take(self, rows: IntArray) -> Kernel:
+        """Return the kernel between some of the rows only."""
+        return Kernel(self.Z[rows], self.sigma)
+
+    def means_of(self, rows: IntArray, advance: Callable[[int], object]) -> FloatArray:
+        """Return (m,) the mean kernel value of each of `rows` with all rows.
+
+        `advance` is called with the number of rows that were just processed.
+        """
+        n = len(self.Z)
+        if self.sigma is None:
+            return self.Z[rows] @ self.Z.mean(axis=0)
+        means = np.empty(len(rows))
+
+        def work(part: slice) -> FloatArray:
+            columns = [slice(start, start + 8 * BLOCK) for start in range(0, n, 8 * BLOCK)]
+            sums = [self._computed(rows[part], own, exact=n <= EXACT_ROWS).sum(axis=1, dtype=float) for own in columns]
+            return np.asarray(np.sum(sums, axis=0) / n)
+
+        parts = slices(len(rows), TILE)
+        for part, values in zip(parts, in_threads(work, parts), strict=True):
+            means[part] = values
+            advance(len(values))
+        return means
+
 
 def median_distance(points: CentredPoints, rows: IntArray) -> float:
     """Return the median distance between pairs of `rows`, in units of the features.

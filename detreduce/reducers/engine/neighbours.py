@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from detreduce.arrays.distances import CentredPoints
-from detreduce.machine.parallel import in_threads, slices
+from detreduce.machine.parallel import in_threads, map_parts, slices
+from detreduce.reducers.engine.kmeans import kmeans
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 ROWS = 256
@@ -53,6 +57,103 @@ def nearest_neighbours(
         distances[part] = np.sqrt(squared) * points.scale
         advance(len(near))
     return neighbours, distances
+
+
+@dataclass(frozen=True)
+class CellTask:
+    """The search for the neighbours of the points of one cell, among the points of the cells near it.
+
+    Attributes
+    ----------
+    points
+        The points of the near cells.
+    rows
+        The points of the cell, as rows of `points`.
+    count
+        Number of neighbours of each point.
+    """
+
+    points: CentredPoints
+    rows: IntArray
+    count: int
+
+
+def search_cell(task: CellTask) -> tuple[IntArray, FloatArray]:
+    """Return the neighbours of the points of a cell, and their distances, both (b, count).
+
+    The neighbours are rows of `task.points`.
+    """
+    points, count = task.points, task.count
+    neighbours, distances = np.empty((len(task.rows), count), np.int64), np.empty((len(task.rows), count))
+    for part in slices(len(task.rows), max(1, min(ROWS, DISTANCES // len(points)))):
+        neighbours[part], squared = _neighbours_of(points, task.rows[part], count)
+        distances[part] = np.sqrt(squared) * points.scale
+    return neighbours, distances
+
+
+def neighbours_in_cells(
+    points: CentredPoints, count: int, cells: Cells, advance: Callable[[int], object]
+) -> tuple[IntArray, FloatArray]:
+    """Find about the `count` nearest other points of each point, as `nearest_neighbours` does.
+
+    The points of a cell are compared only with the points of the cells near it. `map_parts` decides where the cells are
+    searched.
+    """
+    n = len(points)
+    count = min(count, n - 1)
+    neighbours, distances = np.empty((n, count), np.int64), np.empty((n, count))
+    places = [cells.near(number, count + 1) for number in range(len(cells.rows))]
+    tasks = (
+        CellTask(CentredPoints(points.Z[near], points.squares[near], points.scale), np.searchsorted(near, own), count)
+        for own, near in zip(cells.rows, places, strict=True)
+    )
+    found = map_parts(search_cell, tasks)
+    for own, near, (local, apart) in zip(cells.rows, places, found, strict=True):
+        neighbours[own], distances[own] = near[local], apart
+        advance(len(own))
+    return neighbours, distances
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A division of points into cells of near points.
+
+    Attributes
+    ----------
+    rows
+        The points of each cell, in ascending order. No cell is empty.
+    centres
+        (m, d) the mean of the points of each cell.
+    """
+
+    rows: Sequence[IntArray]
+    centres: FloatArray
+
+    @classmethod
+    def of(cls, points: CentredPoints, sample: IntArray, count: int, rng: np.random.Generator) -> Self:
+        """Divide points into at most `count` cells around k-means centres. The centres are those of a sample."""
+        centres, _ = kmeans(points.Z[sample], min(count, len(sample)), rng)
+        labels = np.empty(len(points), np.int64)
+        offsets = np.einsum("ij,ij->i", centres, centres)
+        for part in slices(len(points), 4096):
+            labels[part] = (offsets - 2.0 * points.Z[part] @ centres.T).argmin(axis=1)
+        rows = [np.flatnonzero(labels == number) for number in range(len(centres))]
+        kept = [number for number, own in enumerate(rows) if len(own)]
+        means = np.array([points.Z[rows[number]].mean(axis=0) for number in kept])
+        return cls([rows[number] for number in kept], means)
+
+    def near(self, number: int, least: int) -> IntArray:
+        """Return the points of a cell and of the cells near it, in ascending order.
+
+        They are the nearest cells by their centres: the square root of their number, rounded up, and more if these
+        cells have fewer than `least` points.
+        """
+        nearest = np.argsort(np.square(self.centres - self.centres[number]).sum(axis=1), kind="stable")
+        # equal centres must not come before the cell itself
+        nearest = np.concatenate([[number], nearest[nearest != number]])
+        sizes = np.cumsum([len(self.rows[cell]) for cell in nearest.tolist()])
+        many = max(math.ceil(math.sqrt(len(nearest))), int(np.searchsorted(sizes, least)) + 1)
+        return np.sort(np.concatenate([self.rows[cell] for cell in nearest[:many].tolist()]))
 
 
 def _neighbours_of(points: CentredPoints, rows: IntArray, count: int) -> tuple[IntArray, FloatArray]:

@@ -40,6 +40,8 @@ class FitInput:
         The group of each image, and the largest number of images to choose from one group. None if there are no groups.
     shared
         The data that `_prepare` returned, which all pools share.
+    partitions
+        Number of parts into which the whole dataset is divided. 1 means that the method ranks each pool as a whole.
     """
 
     X: npt.NDArray[np.floating]
@@ -52,6 +54,7 @@ class FitInput:
     objects: ObjectTable | None = None
     groups: Groups | None = None
     shared: Any = None
+    partitions: int = 1
 
     @property
     def limited(self) -> bool:

@@ -13,6 +13,7 @@ from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.reducers.engine.object_reducer import ObjectReducer, objects_of, signatures
 from detreduce.reducers.engine.ordering import gain_scores
+from detreduce.reducers.engine.partitions import LINEAR
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput, Ranking
 from detreduce.reducers.engine.search.greedy import GreedyTask
@@ -45,6 +46,7 @@ class ClassCoverage(ObjectReducer):
     summary = "images with boxes of rare classes, and images with many boxes"
     keeps = "rare classes"
     fails = "With one class, the method takes the images with the most boxes. These images may look alike."
+    no_partitions = LINEAR
 
     def __init__(self, *, keep: int | float = 0.25, by_size: bool = False, random_state: Any = 0) -> None:
         super().__init__(keep=keep, random_state=random_state)

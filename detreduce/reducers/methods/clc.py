@@ -35,6 +35,7 @@ class ClusterCentroids(BaseReducer):
     summary = "the images nearest to the cluster centres, with one cluster for each image to keep"
     keeps = "typical, spread"
     fails = "Another seed gives other images. With a large keep, each outlier becomes a centre."
+    no_partitions = "in measurements, the mean squared distance to the kept images then was up to 14 % larger"
     deterministic = False
     nested = False
     _keeps_to_groups = True

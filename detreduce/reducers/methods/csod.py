@@ -66,6 +66,7 @@ class ClasswiseObjects(ObjectReducer):
     summary = "one image for each class in turn, with objects that are typical of the class and unlike the kept objects"
     keeps = "typical, diverse"
     fails = "All classes get the same number of turns. With many rare classes, common classes get few images."
+    no_partitions = "each choice depends on the mean of all objects of a class"
 
     def __init__(self, *, keep: int | float = 0.25, balance: float = 1.0, random_state: Any = 0) -> None:
         super().__init__(keep=keep, random_state=random_state)

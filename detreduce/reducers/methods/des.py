@@ -17,6 +17,7 @@ from detreduce.machine.parallel import in_threads, slices
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import allot_seats
 from detreduce.reducers.engine.ordering import descending
+from detreduce.reducers.engine.partitions import LINEAR
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput, Ranking, split_by_code
 from detreduce.reducers.engine.scaling import BLOCK, StandardScale, mean_rows
@@ -57,6 +58,7 @@ class DistanceEntropy(BaseReducer):
     summary = "a random base, and images that lie between the categories"
     keeps = "borderline"
     fails = "Ambiguous and mislabelled images come first. With one category, the choice is random."
+    no_partitions = LINEAR
     deterministic = False
     nested = False
 

@@ -70,6 +70,7 @@ class Extrapolated(ScoringReducer):
     summary = "the images that a slow method would choose, estimated from its scores for a sample of the images"
     keeps = "approximated choice"
     fails = "An average over neighbours hides a wrong label or a single hard object in one image."
+    no_partitions = "it only scores a sample, and `share` sets its size"
     deterministic = False
 
     def __init__(

@@ -13,11 +13,14 @@ from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.reducers.base import BaseReducer
-from detreduce.reducers.engine.neighbours import nearest_neighbours
+from detreduce.reducers.engine.neighbours import Cells, nearest_neighbours, neighbours_in_cells
 from detreduce.reducers.engine.ordering import descending, gain_scores
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
-from detreduce.reducers.engine.ranking import Ranking
+from detreduce.reducers.engine.ranking import FitInput, Ranking
 from detreduce.reducers.engine.search.greedy import GreedyTask, LazyGains, lazy_greedy
+
+SAMPLED = 256
+"""Number of images for each part that are used to find the centres of the parts."""
 
 
 class FacilityLocation(BaseReducer):
@@ -55,6 +58,7 @@ class FacilityLocation(BaseReducer):
     fails = "Rare and unusual images come last, because few images are similar to them."
     deterministic = True
     nested = True
+    no_partitions = ""
     _keeps_to_groups = True
 
     def __init__(self, *, keep: int | float = 0.25, neighbours: int = 10, random_state: Any = 0) -> None:
@@ -69,8 +73,24 @@ class FacilityLocation(BaseReducer):
             )
 
     def _rank(self, pool: Pool) -> Ranking:
+        return self._choose(pool, 1)
+
+    def _rank_in_parts(self, problem: FitInput, pool: Pool, count: int) -> Ranking:
+        """Rank a pool. Each image is compared only with the images of its part and of the parts near it.
+
+        Here, parts are k-means clusters. They are better than random parts, in which an image would not meet its
+        nearest neighbours. The greedy choice sees all images, because it is fast.
+        """
+        return self._choose(pool, count)
+
+    def _choose(self, pool: Pool, parts: int) -> Ranking:
+        points, neighbours = CentredPoints.of(pool.X), int(self.neighbours)
         with progress(f"facility {pool.label}: neighbours", len(pool), "images") as advance:
-            graph = similarity_graph(CentredPoints.of(pool.X), int(self.neighbours), advance)
+            if parts > 1:
+                cells = Cells.of(points, pool.draw(SAMPLED * parts), parts, pool.rng("cells"))
+                graph = graph_of_neighbours(*neighbours_in_cells(points, neighbours, cells, advance))
+            else:
+                graph = similarity_graph(points, neighbours, advance)
         with progress(f"facility {pool.label}", pool.wanted, "images") as advance:
             order, gains, remaining = facility_location(graph, GreedyTask.of(pool, advance))
         return Ranking(order, gain_scores(order, gains, remaining))
@@ -83,10 +103,14 @@ def similarity_graph(points: CentredPoints, count: int, advance: Callable[[int],
     nearest neighbours of the other. Otherwise the similarity is 0. sigma is the median distance to the `count`-th
     neighbour, so the similarities do not depend on the units of the features.
     """
+    return graph_of_neighbours(*nearest_neighbours(points, count, advance))
+
+
+def graph_of_neighbours(neighbours: IntArray, distances: FloatArray) -> Any:
+    """Return the similarities of `similarity_graph`, given the (n, count) nearest neighbours and their distances."""
     from scipy.sparse import csr_matrix, eye_array
 
-    n = len(points)
-    neighbours, distances = nearest_neighbours(points, count, advance)
+    n = len(neighbours)
     width = float(np.median(distances[:, -1])) if distances.size else 0.0
     if width <= 0.0:
         width = float(distances[distances > 0.0].min(initial=np.inf))

@@ -69,6 +69,7 @@ class GradMatch(BaseReducer):
         "The gradients are from one epoch only, and training counts all kept images equally. A random subset may be as "
         "good."
     )
+    no_partitions = "each choice depends on the sum of all gradients"
     deterministic = True
     nested = True
 

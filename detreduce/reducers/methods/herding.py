@@ -59,6 +59,7 @@ class Herding(ObjectReducer):
     summary = "images whose objects together have nearly the same distribution as all objects"
     keeps = "typical objects"
     fails = "Rare classes stay as rare as in the full set. Very small subsets have only average objects."
+    no_partitions = "each choice depends on the mean of all objects of a class"
 
     def __init__(self, *, keep: int | float = 0.25, match: str = "class_means", random_state: Any = 0) -> None:
         super().__init__(keep=keep, random_state=random_state)

@@ -52,6 +52,7 @@ class MaxMin(BaseReducer):
     summary = "images that are far from each other: each step adds the image farthest from the chosen images"
     keeps = "diverse"
     fails = "Outliers, mislabelled and broken images come first."
+    no_partitions = "in measurements, the largest gap then was up to 27 % larger"
     deterministic = True
     nested = True
     _keeps_to_groups = True

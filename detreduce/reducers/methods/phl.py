@@ -14,6 +14,7 @@ from detreduce.errors import InputError, nearest
 from detreduce.machine.parallel import in_threads, slices
 from detreduce.reducers.base import ScoringReducer
 from detreduce.reducers.engine.neighbours import nearest_neighbours
+from detreduce.reducers.engine.partitions import NEIGHBOURHOODS
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput
 
@@ -76,6 +77,7 @@ class PersistentHomologyLandmarks(ScoringReducer):
     summary = "images with no empty region (hole) between their neighbours in feature space"
     keeps = "without holes"
     fails = "Images with 2 or 3 neighbours come first, because so few neighbours never enclose a hole."
+    no_partitions = NEIGHBOURHOODS
     deterministic = True
 
     def __init__(

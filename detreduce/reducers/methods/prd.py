@@ -13,7 +13,8 @@ from detreduce.errors import InputError
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.kernels import Kernel, median_distance
 from detreduce.reducers.engine.ordering import gain_scores
-from detreduce.reducers.engine.pool import FloatArray, Pool
+from detreduce.reducers.engine.partitions import among, spread_ranking
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput, Ranking
 from detreduce.reducers.engine.search.prototype_search import protodash
 
@@ -66,6 +67,7 @@ class ProtoDash(BaseReducer):
         "Training counts all kept images equally, so rare images count too much. The method is slow in large "
         "categories."
     )
+    no_partitions = ""
     deterministic = True
     nested = True
 
@@ -95,6 +97,18 @@ class ProtoDash(BaseReducer):
         kernel = self._kernel(pool)
         with progress(f"prd {pool.label}: kernel", len(pool), "images") as advance:
             mu = kernel.means(advance)
+        return self._choose(pool, kernel, mu)
+
+    def _rank_among(self, pool: Pool, candidates: IntArray) -> Ranking:
+        """Rank the candidates. Their weighted mean must be close to the mean of all images of the pool."""
+        kernel = self._kernel(pool)
+        smaller, local = among(pool, candidates)
+        with progress(f"prd {pool.label}: kernel", len(local), "images") as advance:
+            mu = kernel.means_of(local, advance)
+        return spread_ranking(self._choose(smaller, kernel.take(local), mu), local, len(pool))
+
+    def _choose(self, pool: Pool, kernel: Kernel, mu: FloatArray) -> Ranking:
+        """Choose prototypes, and store their weights. `mu` is the (n_c,) mean kernel of each image of the pool."""
         with progress(f"prd {pool.label}", pool.wanted, "images") as advance:
             prototypes = protodash(kernel, mu, pool.initial, pool.wanted, pool.priority, advance)
         order = prototypes.order

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from detreduce.reducers.base import BaseReducer
+from detreduce.reducers.engine.partitions import LINEAR
 from detreduce.reducers.engine.pool import IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput, Ranking
 
@@ -36,6 +37,7 @@ class Stride(BaseReducer):
     summary = "every m-th frame of each sequence, as is common for videos"
     keeps = "evenly spaced"
     fails = "The method only considers time. A camera that does not move gives many images that are almost the same."
+    no_partitions = LINEAR
     deterministic = True
     has_ties = False
     nested = False

@@ -46,6 +46,12 @@ class SelectionData:
         return len(self.scores) - dropped - excluded - len(self.provenance.get("skipped_images", ()))
 
     @property
+    def partitions(self) -> int | None:
+        """The number of parts in which the method first chose. None if it did not choose in parts."""
+        parts = self.steps[-1].get("partitions") if self.steps else None
+        return int(parts) if parts and parts > 1 else None
+
+    @property
     def used_features(self) -> bool:
         """Whether the method used features to choose."""
         return bool(self.provenance.get("features", {}).get("blocks"))

@@ -29,6 +29,7 @@ class _Step(Stored):
     dropped: Any = None
     groups: str | None = None
     max_per_group: Count | None = None
+    partitions: Count | None = None
 
     @model_validator(mode="after")
     def _check_excluded(self) -> _Step:

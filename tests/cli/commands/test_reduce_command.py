@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from invocation import detreduce, on_a_terminal
 
@@ -27,6 +28,22 @@ def test_reduce_keeps_no_more_of_a_group_than_allowed(yolo_folder: Path, tmp_pat
     assert result.exit_code == 2 and "max_per_group=1" in result.output
     result = detreduce("reduce", yolo_folder, "-m", "srs", "--groups", "folder", "--output", tmp_path / "more")
     assert result.exit_code == 2 and "groups=" in result.output
+
+
+def test_a_choice_in_parts_is_recorded_and_explained(yolo_folder: Path, tmp_path: Path) -> None:
+    arguments = ["reduce", yolo_folder, "--categories", "none", "--partitions", "4", "--keep", "2", "--output"]
+    chosen = [*arguments, tmp_path / "out", "--method", "prd", "--blocks", "annotations"]
+    assert detreduce(*chosen).exit_code == 0
+    selection = Selection.load(tmp_path / "out" / "selection.json")
+    assert selection.partitions == 4
+    dropped = int(np.flatnonzero(np.isnan(selection.scores))[0])
+    name = load_dataset(yolo_folder)[dropped].name
+    result = detreduce("explain", tmp_path / "out", "--image", name)
+    assert result.exit_code == 0 and "4 parts" in result.output
+    for method in ("srs", "auto"):
+        result = detreduce(*arguments, tmp_path / method, "--method", method)
+        assert result.exit_code == 2 and "partitions" in result.output
+        assert not (tmp_path / method).exists()
 
 
 def test_reduce_writes_exactly_k_images_and_says_what_to_type_next(yolo_folder: Path, tmp_path: Path) -> None:

@@ -98,6 +98,11 @@ def test_bad_questions(arguments: dict[str, Any], said: str) -> None:
     assert said in str(caught.value)
 
 
+def test_a_misspelt_goal_is_not_ignored() -> None:
+    with pytest.raises(TypeError, match="budget_kwh"):
+        ask(target=0.9, budget_kwh=3.0)
+
+
 def test_cells_that_overlapped_say_nothing_of_energy() -> None:
     spoilt = rows()
     for row in spoilt:

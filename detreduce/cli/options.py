@@ -157,6 +157,18 @@ Overwrite = Annotated[
     ),
 ]
 
+SelectedFrom = Annotated[
+    Path | None,
+    typer.Option(metavar="DATA", help="The dataset, if it was moved after the selection.", rich_help_panel=DATA),
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME=VALUE",
+        autocompletion=completion.parameters,
+        help="Parameters of the method, for instance start=center.",
+    ),
+]
 OverwriteAny = Annotated[
     bool, typer.Option("--overwrite", help="Replace an existing file or folder.", rich_help_panel=OUTPUT)
 ]

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from detreduce.dataset.load import YAML_SUFFIXES
@@ -23,9 +22,9 @@ from detreduce.experiment.sections import (
     ReduceConfig,
     TrainConfig,
 )
-from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.checked_yaml import read_keys
 from detreduce.machine.untrusted.faults import describe_fault
-from detreduce.machine.untrusted.regular_files import YAMLS, is_regular, read_text
+from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.selection.sections import IMAGE_LISTS, MethodConfig, Section
 from detreduce.training.recipes.reading import read_images, with_files
 from detreduce.training.recipes.recipe import Recipe
@@ -127,14 +126,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         raise InputError(f"{file} is a ledger, not an experiment YAML. Its experiment is {file / 'config.yaml'}.")
     if file.is_dir() or file.suffix == ".json":
         raise InputError(_no_experiment(file, "not an experiment YAML"))
-    try:
-        content = load_yaml(read_text(file, YAMLS))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{file} cannot be read as YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(
-            f"{file} is not an experiment YAML: its content is {type(content).__name__}, not keys and values."
-        )
+    content = read_keys(file, "an experiment YAML")
     if "names" in content and "reduce" not in content:
         raise InputError(_no_experiment(file, "a dataset, not an experiment"))
     for name, value in (overrides or {}).items():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detreduce.cli.help import CONTENT, DATA
-from detreduce.cli.options import Cache, Images, Json
+from detreduce.cli.help import CONTENT
+from detreduce.cli.options import Cache, Images, Json, SelectedFrom
 from detreduce.cli.output import print_json, say_file
 from detreduce.machine.untrusted.regular_files import is_regular
 
@@ -30,10 +30,7 @@ def explain(
             rich_help_panel=CONTENT,
         ),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DATA", help="The dataset, if it was moved after the selection.", rich_help_panel=DATA),
-    ] = None,
+    data: SelectedFrom = None,
     images: Images = None,
     cache: Cache = None,
     as_json: Json = False,

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from detreduce.cli.help import DATA, OUTPUT
-from detreduce.cli.options import DiscardChanges, Images, Json, OverwriteAny, output_option
+from detreduce.cli.help import OUTPUT
+from detreduce.cli.options import DiscardChanges, Images, Json, OverwriteAny, SelectedFrom, output_option
 from detreduce.cli.output import print_json, say
 from detreduce.vocabulary.option_values import ExportForm
 
@@ -57,10 +57,7 @@ def export(
         Path,
         output_option("The file or folder to write.", "PATH"),
     ],
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DATA", help="The dataset, if it was moved after the selection.", rich_help_panel=DATA),
-    ] = None,
+    data: SelectedFrom = None,
     images: Images = None,
     link: Annotated[
         Literal["hardlink", "symlink", "copy"],

@@ -19,6 +19,7 @@ from detreduce.cli.options import (
     MaxPixels,
     NoOutside,
     Overwrite,
+    Parameters,
     Seed,
     Split,
     output_option,
@@ -51,14 +52,7 @@ def next_images(
         int, typer.Option("--count", "-n", metavar="NUMBER", help="Number of images to choose.", rich_help_panel=CHOICE)
     ],
     output: Annotated[Path, output_option("New folder for the chosen images.", "FOLDER")],
-    parameters: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME=VALUE",
-            autocompletion=completion.parameters,
-            help="Parameters of the method, for instance start=center.",
-        ),
-    ] = None,
+    parameters: Parameters = None,
     method: Annotated[
         str,
         typer.Option(

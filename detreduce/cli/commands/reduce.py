@@ -24,6 +24,7 @@ from detreduce.cli.options import (
     MaxPixels,
     NoOutside,
     Overwrite,
+    Parameters,
     Seed,
     Split,
     file_option,
@@ -43,14 +44,6 @@ from detreduce.vocabulary.option_values import ALL, AUTO
 Output = Annotated[
     Path,
     output_option("New folder for the reduced dataset.", "FOLDER"),
-]
-Parameters = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="NAME=VALUE",
-        autocompletion=completion.parameters,
-        help="Parameters of the method, for instance start=center.",
-    ),
 ]
 Method = Annotated[
     str,

@@ -7,18 +7,11 @@ from pathlib import Path
 
 from detreduce.experiment.advice.recipe_file import argument_words, write_recipe
 from detreduce.experiment.tuning.setup import Setup
+from detreduce.training.recipes.prepare import ARGUMENTS
 from detreduce.training.recipes.recipe import Recipe
 from detreduce.training.run.optimiser import resolve_optimiser
 
-SETS = {
-    "batch": ("batch", "nbs"),
-    "nbs": ("nbs",),
-    "imgsz": ("imgsz",),
-    "freeze": ("freeze",),
-    "mosaic": ("mosaic", "close_mosaic"),
-    "warmup": ("warmup_epochs",),
-    "progressive": ("multi_scale",),
-}
+SETS = {**ARGUMENTS, "batch": ("batch", "nbs")}
 """Key of a recipe -> arguments of ultralytics that this key replaces."""
 
 

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from detreduce.dataset.health.advice import UNEVEN_CLASSES, class_ratio
 from detreduce.dataset.health.checks import images_by_class
 from detreduce.dataset.paths.finding import find
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.features.table import SEPARATE_BLOCKS
-from detreduce.machine.untrusted.documents import load_yaml
-from detreduce.machine.untrusted.regular_files import YAMLS, read_text
+from detreduce.machine.untrusted.checked_yaml import read_yaml
 from detreduce.reducers import reducer_class
 from detreduce.training.recipes.reading import read_recipe
 from detreduce.training.recipes.recipe import Recipe
@@ -110,10 +107,7 @@ def _entries(recipes: Recipes) -> tuple[list[Any], str, Path | None]:
     if not isinstance(recipes, str | Path):
         return list(recipes), "recipes", None
     file = find(recipes, what="list of recipes")
-    try:
-        content = load_yaml(read_text(file, YAMLS))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{file} cannot be read as YAML: {error}") from error
+    content = read_yaml(file)
     listed = content.get("recipes") if isinstance(content, dict) else content
     if not isinstance(listed, list):
         raise InputError(f"{file} is not a list of recipes. Write one recipe per line, such as: - {{batch: 4}}")

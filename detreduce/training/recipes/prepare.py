@@ -20,7 +20,7 @@ from detreduce.training.run.optimiser import resolve_optimiser
 
 SELECTION_PHASE = "selection"
 """Name of the energy phase in which the subset of a recipe is chosen."""
-_ARGUMENTS = {
+ARGUMENTS = {
     "batch": ("batch",),
     "nbs": ("nbs",),
     "imgsz": ("imgsz",),
@@ -96,7 +96,7 @@ def prepared_recipe(
 
 def check_contradictions(recipe: Recipe, arguments: Mapping[str, Any], images_per_epoch: int | None) -> None:
     """Raise InputError if an argument that the caller passed contradicts the recipe."""
-    for key, names in _ARGUMENTS.items():
+    for key, names in ARGUMENTS.items():
         wanted = getattr(recipe, key)
         for name in names if wanted is not None else ():
             if name in arguments and (name != key or arguments[name] != wanted):

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from detreduce.dataset.paths.finding import find
 from detreduce.errors import InputError
-from detreduce.machine.untrusted.documents import load_yaml
+from detreduce.machine.untrusted.checked_yaml import read_keys
 from detreduce.machine.untrusted.faults import describe_fault
-from detreduce.machine.untrusted.regular_files import YAMLS, read_text
 from detreduce.selection.sections import IMAGE_LISTS
 from detreduce.training.recipes.recipe import Recipe
 
@@ -33,13 +31,7 @@ def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path, beside: Path | 
     file = find(recipe, what="recipe")
     if file.is_dir():
         raise InputError(f"{file} is a folder, not a recipe. A recipe is a YAML file, for instance with: batch: 4")
-    try:
-        content = load_yaml(read_text(file, YAMLS))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{file} cannot be read as YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{file} is not a recipe: its content is {type(content).__name__}, not keys and values.")
-    return with_files(_validated(content, str(file)), file.parent)
+    return with_files(_validated(read_keys(file, "a recipe"), str(file)), file.parent)
 
 
 def with_files(recipe: Recipe, beside: Path | None) -> Recipe:

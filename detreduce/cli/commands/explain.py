@@ -11,6 +11,7 @@ import typer
 from detreduce.cli.help import CONTENT
 from detreduce.cli.options import Cache, Images, Json, SelectedFrom
 from detreduce.cli.output import print_json, say_file
+from detreduce.cli.selection_argument import open_selection
 from detreduce.machine.untrusted.regular_files import is_regular
 
 if TYPE_CHECKING:
@@ -39,23 +40,12 @@ def explain(
 
     Example: detreduce explain reduced/selection.json --image IMG_2277.jpg
     """
-    from detreduce.dataset.paths.finding import find, locate_dataset
-
-    file = find(selection, what="selection")
-    file = file / "selection.json" if file.is_dir() else file
-    place = None if data is None else locate_dataset(data)
-    from detreduce.dataset import load_dataset
-    from detreduce.selection.explanation import explain as explain_image
-    from detreduce.selection.record import Selection
-
-    made = Selection.load(file)
-    dataset = None
-    if place is not None:
-        made_on = made.provenance.get("dataset", {})
-        dataset = load_dataset(place, split=made_on.get("split"), images=images, every=made_on.get("every"))
+    file, made, dataset = open_selection(selection, data, images)
     if image is None:
         _open_page(file, dataset, cache, as_json)
         return
+    from detreduce.selection.explanation import explain as explain_image
+
     explanation = explain_image(made, image, dataset=dataset, cache=cache)
     if as_json:
         print_json(explanation.to_dict())

@@ -11,6 +11,7 @@ import typer
 from detreduce.cli.help import OUTPUT
 from detreduce.cli.options import DiscardChanges, Images, Json, OverwriteAny, SelectedFrom, output_option
 from detreduce.cli.output import print_json, say
+from detreduce.cli.selection_argument import open_selection
 from detreduce.vocabulary.option_values import ExportForm
 
 HOW_TO_OPEN = {
@@ -75,22 +76,12 @@ def export(
 
     Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
     """
-    from detreduce.dataset.paths.finding import find, locate_dataset
-
-    file = find(selection, what="selection")
-    file = file / "selection.json" if file.is_dir() else file
-    place = None if data is None else locate_dataset(data)
-    from detreduce.dataset import load_dataset
+    file, made, dataset = open_selection(selection, data, images)
     from detreduce.exports import export_selection
-    from detreduce.selection.record import Selection
     from detreduce.selection.saved.dataset import find_dataset
 
-    made = Selection.load(file)
-    if place is None:
+    if dataset is None:
         dataset = find_dataset(made.provenance)
-    else:
-        made_on = made.provenance.get("dataset", {})
-        dataset = load_dataset(place, split=made_on.get("split"), images=images, every=made_on.get("every"))
     if form != "csv" and any(record.frame is not None for record in dataset):
         from detreduce.exports.written import written_images
 

@@ -18,7 +18,6 @@ from collections.abc import Collection
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator, clone
 
 from detreduce.display.progress import progress
@@ -38,6 +37,7 @@ from detreduce.reducers.engine.partitions import (
 )
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput, Ranking, check_ranking
+from detreduce.reducers.engine.resampling import Resampling
 from detreduce.reducers.engine.validation import (
     check_features,
     check_objects,
@@ -52,7 +52,7 @@ MATRICES = ("features", "dynamics", "gradients")
 Problem = FitInput  # the former name, which methods of other packages may still import
 
 
-class BaseReducer(BaseEstimator):
+class BaseReducer(Resampling, BaseEstimator):
     """The base class of all methods. A subclass implements `_rank`, which ranks the images of one image category.
 
     A subclass also declares the class attributes below. A method that gives every image a score should extend
@@ -84,6 +84,10 @@ class BaseReducer(BaseEstimator):
     strata_ : (n,) int64
         The stratum of each image. Each stratum has its own quota. Normally a stratum is an image category. If the
         method does not use categories, a stratum may be, for instance, a cluster.
+    sample_indices_ : (k,) int64
+        The chosen rows in ascending order.
+    n_features_in_, feature_names_in_
+        The number of columns of X, and their names if X is a data frame whose names are texts.
     """
 
     name: ClassVar[str]
@@ -179,15 +183,10 @@ class BaseReducer(BaseEstimator):
             self.ranking_, self.scores_ = self._ranked(problem)
         self.selected_idx_ = self.ranking_[: problem.k].copy()
         self.n_rows_in_ = n
+        self._remember_columns(X)
         self.strata_ = problem.codes
         self.seats_ = np.bincount(codes[self.selected_idx_], minlength=len(self.categories_)).astype(np.int64)
         return self
-
-    def get_support(self) -> npt.NDArray[np.bool_]:
-        """Return an (n,) bool array that is True for the chosen rows."""
-        support = np.zeros(self.n_rows_in_, bool)
-        support[self.selected_idx_] = True
-        return support
 
     def check_params(self) -> None:
         """Check all parameters as far as this is possible without data. `fit` makes the same check.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.frames import column_names, frame_numbers, is_frame
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
 
@@ -28,8 +29,11 @@ def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
     """
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise InputError("X is a sparse matrix, but reducers need dense features. Pass X.toarray().")
+    names = column_names(X)
     try:
-        array = np.asarray(X)
+        array = frame_numbers(X) if needed and is_frame(X) else np.asarray(X)
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(
             "X is not a table, because its rows have different lengths. Give every row the same length."
@@ -41,9 +45,12 @@ def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
     if not needed:
         return np.empty((len(array), 0), np.float32)
     if array.shape[1] == 0:
-        raise InputError("X has no columns, but this method needs features. Extract features first, or use srs.")
+        raise InputError(
+            f"X has no columns: 0 feature(s) (shape={array.shape}) while a minimum of 1 is required. Extract features "
+            "first, or use srs."
+        )
     array = _as_float(array)
-    _refuse_non_finite(array)
+    _refuse_non_finite(array, names)
     view = array.view()
     view.flags.writeable = False
     return view
@@ -56,6 +63,8 @@ def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
         return array.astype(np.float32)
     if native in (np.float32, np.float64):
         return np.asarray(array, native)
+    if array.dtype.kind == "c":
+        raise InputError(f"X has dtype {array.dtype}. Complex data not supported: X must contain real numbers.")
     if array.dtype.kind not in "fiubO":
         raise InputError(f"X has dtype {array.dtype}, but must contain real numbers.")
     try:
@@ -64,8 +73,8 @@ def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
         raise InputError(f"X has values that are not numbers: {error}.") from error
 
 
-def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
-    """Raise InputError if a value is NaN or infinite."""
+def _refuse_non_finite(array: npt.NDArray[np.floating], names: list[Any] | None) -> None:
+    """Raise InputError if a value is NaN or infinite. `names` are the names of the columns, if they have names."""
     # check in blocks, because a mask of all values would need a quarter of the memory of X
     for start in range(0, len(array), CHECK_ROWS):
         with np.errstate(over="ignore", invalid="ignore"):
@@ -74,17 +83,21 @@ def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
         bad = np.argwhere(~np.isfinite(array[start : start + CHECK_ROWS]))
         if len(bad):
             row, column = start + int(bad[0][0]), int(bad[0][1])
-            value = array[row, column]
+            value = "NaN" if np.isnan(array[row, column]) else str(array[row, column])
+            place = column if names is None else repr(names[column])
             raise InputError(
-                f"X row {row}, column {column} is {value}, but features must be finite. Remove or repair that image."
+                f"X row {row}, column {place} is {value}, but features must be finite. Remove or repair that row."
             )
 
 
-def encode_categories(categories: Any, n: int, name: str = "categories") -> tuple[npt.NDArray[np.int64], list[Any]]:
+def encode_categories(
+    categories: Any, n: int, name: str = "categories", row_is: str = "image"
+) -> tuple[npt.NDArray[np.int64], list[Any]]:
     """Convert category labels to (n,) numbers from 0 to C - 1. Return the numbers and the C labels in sorted order.
 
     Labels may be numbers or strings. If they are mixed and Python cannot compare them, they are sorted by type and
-    text. If `categories` is None, all rows get the label 0. `name` is the name of the argument in error messages.
+    text. If `categories` is None, all rows get the label 0. `name` is the name of the argument in error messages, and
+    `row_is` says what a row is.
 
     Raises
     ------
@@ -95,12 +108,12 @@ def encode_categories(categories: Any, n: int, name: str = "categories") -> tupl
         return np.zeros(n, np.int64), [0]
     array = np.asarray(categories)
     if array.shape != (n,):
-        raise InputError(f"{name} has shape {array.shape}, but must have one label for each image: ({n},).")
+        raise InputError(f"{name} has shape {array.shape}, but must have one label for each {row_is}: ({n},).")
     if isinstance(categories, list | tuple) or array.dtype.kind in "OfcmM":
         # check the original list, because NumPy converts a NaN among strings to text
         for row, label in enumerate(categories if isinstance(categories, list | tuple) else array.tolist()):
             if _missing(label):
-                raise InputError(f"{name} row {row} is {label!r}, but every image needs a label.")
+                raise InputError(f"{name} row {row} is {label!r}, but every {row_is} needs a label.")
     try:
         labels, codes = np.unique(array, return_inverse=True)
         return codes.astype(np.int64).reshape(n), labels.tolist()

@@ -24,7 +24,7 @@ LAYERS = (
     ("duplicates",),
     ("selection", "splitting"),
     ("representativeness",),
-    ("pages",),
+    ("pages", "tables"),
     ("reduction",),
     ("training",),
     ("exports", "experiment"),

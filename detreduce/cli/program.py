@@ -24,6 +24,7 @@ from detreduce.cli.commands import (
     report,
     run,
     split,
+    table,
     train,
     tune,
     weights,
@@ -68,6 +69,7 @@ app.command(rich_help_panel=CHOOSE)(explain.explain)
 app.command(rich_help_panel=CHOOSE)(export.export)
 app.command("next", rich_help_panel=CHOOSE)(next.next_images)
 app.command(rich_help_panel=CHOOSE)(merge.merge)
+app.command(rich_help_panel=CHOOSE)(table.table)
 app.command(rich_help_panel=TRAIN)(train.train)
 app.command(rich_help_panel=TRAIN)(weights.weights)
 app.command(rich_help_panel=TRAIN)(proxy.proxy)

@@ -123,7 +123,7 @@ def _bins(values: npt.NDArray[Any], count: int) -> Strata:
     """Return bins with about the same number of rows. Equal values are in the same bin."""
     inner = np.linspace(0, 1, count + 1)[1:-1]
     # edges that are values of the target: no rounding, and no overflow between large values
-    edges = np.unique(np.quantile(values, inner, method="lower")) if len(inner) else values[:0]
+    edges = np.unique(np.quantile(values, inner, method="higher")) if len(inner) else values[:0]
     found, codes = np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)
     labels = []
     for code in range(len(found)):

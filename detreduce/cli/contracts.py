@@ -116,6 +116,18 @@ CONTRACTS: dict[str, Contract] = {
         _OUTPUT,
         "the merged datasets",
     ),
+    "table": Contract(
+        {
+            "output": "path of the written table",
+            "kept": "number of kept rows",
+            "total": "number of all rows",
+            "rows": "the kept rows, counted from 0 below the header",
+            "epsilon": "largest gap between a row and the nearest kept row of its class",
+            "strata": "rows and kept rows of each class or range of the target",
+        },
+        "one file. With --overwrite, it replaces a file",
+        "the table",
+    ),
     "train": Contract(
         {
             "evaluation": "mAP by ultralytics and by pycocotools",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +147,6 @@ def test_outputs_are_never_lost(wine: Path, tmp_path: Path) -> None:
 
 
 def test_two_processes_do_not_write_the_same_file(wine: Path, tmp_path: Path) -> None:
-    import threading
-
     out, errors = tmp_path / "small.csv", []
     with claimed(out):
 

@@ -13,7 +13,7 @@ from detreduce.arrays.class_counts import as_sparse
 from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.reducers.engine.kernels import Kernel, median_distance
+from detreduce.reducers.engine.distances.kernels import Kernel, median_distance
 from detreduce.reducers.engine.pool import FloatArray, IntArray, derive_rng
 from detreduce.reducers.engine.validation import check_features, check_rows, resolve_seed
 from detreduce.representativeness.checks import check_count, check_sigma

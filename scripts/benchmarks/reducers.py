@@ -128,7 +128,7 @@ def plain_clc(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) ->
 
 def our_inertia(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) -> float:
     """Return the inertia of the clusters that `clc` finds, to compare it with the inertia of `plain_clc`."""
-    from detreduce.reducers.engine.kmeans import kmeans
+    from detreduce.reducers.engine.distances.kmeans import kmeans
 
     total = 0.0
     for code, k in enumerate(seats):

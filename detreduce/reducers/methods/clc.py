@@ -8,8 +8,8 @@ from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.machine.parallel import product
 from detreduce.reducers.base import BaseReducer
+from detreduce.reducers.engine.distances.kmeans import kmeans
 from detreduce.reducers.engine.groups import Openings
-from detreduce.reducers.engine.kmeans import kmeans
 from detreduce.reducers.engine.ordering import best
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import Ranking

@@ -13,7 +13,7 @@ from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.reducers.base import BaseReducer
-from detreduce.reducers.engine.neighbours import Cells, nearest_neighbours, neighbours_in_cells
+from detreduce.reducers.engine.distances.neighbours import Cells, nearest_neighbours, neighbours_in_cells
 from detreduce.reducers.engine.ordering import descending, gain_scores
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput, Ranking

@@ -10,8 +10,8 @@ from detreduce.arrays.object_table import ObjectTable
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
 from detreduce.machine.parallel import one_blas_thread
+from detreduce.reducers.engine.distances.kernel_mean import BLOCK, UNIT, Advance, KernelMean
 from detreduce.reducers.engine.groups import Openings
-from detreduce.reducers.engine.kernel_mean import BLOCK, UNIT, Advance, KernelMean
 from detreduce.reducers.engine.object_reducer import ObjectReducer, rank_with_empty_last
 from detreduce.reducers.engine.ordering import TIE
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool

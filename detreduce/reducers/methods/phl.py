@@ -13,7 +13,7 @@ from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
 from detreduce.machine.parallel import in_threads, slices
 from detreduce.reducers.base import ScoringReducer
-from detreduce.reducers.engine.neighbours import nearest_neighbours
+from detreduce.reducers.engine.distances.neighbours import nearest_neighbours
 from detreduce.reducers.engine.partitions import NEIGHBOURHOODS
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.ranking import FitInput

@@ -11,7 +11,7 @@ from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.reducers.base import BaseReducer
-from detreduce.reducers.engine.kernels import Kernel, median_distance
+from detreduce.reducers.engine.distances.kernels import Kernel, median_distance
 from detreduce.reducers.engine.ordering import gain_scores
 from detreduce.reducers.engine.partitions import among, spread_ranking
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool

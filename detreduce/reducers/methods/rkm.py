@@ -9,7 +9,7 @@ import numpy as np
 from detreduce.arrays.distances import CentredPoints
 from detreduce.reducers.base import ScoringReducer
 from detreduce.reducers.engine.budget import equal_shares
-from detreduce.reducers.engine.kmeans import kmeans
+from detreduce.reducers.engine.distances.kmeans import kmeans
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, derive_rng
 from detreduce.reducers.engine.ranking import FitInput
 

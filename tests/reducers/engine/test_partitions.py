@@ -12,7 +12,7 @@ from detreduce.arrays.distances import CentredPoints
 from detreduce.errors import InputError
 from detreduce.machine.parallel import parts_mapped_by
 from detreduce.reducers import list_reducers, make_reducer, reducer_class
-from detreduce.reducers.engine.neighbours import Cells, nearest_neighbours, neighbours_in_cells
+from detreduce.reducers.engine.distances.neighbours import Cells, nearest_neighbours, neighbours_in_cells
 from detreduce.reducers.methods.facility import similarity_graph
 
 IN_PARTS = ["prd", "facility"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from detreduce.arrays.distances import CentredPoints
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.engine.neighbours import nearest_neighbours
+from detreduce.reducers.engine.distances.neighbours import nearest_neighbours
 from detreduce.reducers.engine.pool import Pool
 from detreduce.reducers.engine.search.greedy import GreedyTask
 from detreduce.reducers.methods.facility import facility_location, similarity_graph

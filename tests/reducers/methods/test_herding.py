@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.engine.kernel_mean import KernelMean, centre_and_width
-from detreduce.reducers.engine.kernels import FourierMap
+from detreduce.reducers.engine.distances.kernel_mean import KernelMean, centre_and_width
+from detreduce.reducers.engine.distances.kernels import FourierMap
 from detreduce.reducers.engine.object_reducer import content_column
 from detreduce.reducers.methods.herding import ClassMeans
 

@@ -10,7 +10,7 @@ import pytest
 from detreduce.arrays.distances import CentredPoints
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.engine.neighbours import nearest_neighbours
+from detreduce.reducers.engine.distances.neighbours import nearest_neighbours
 
 
 @pytest.mark.parametrize("version", ["restrictedDim", "multiDim"])

@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.engine import kernels
+from detreduce.reducers.engine.distances import kernels
 from detreduce.reducers.engine.search import prototype_search
 from detreduce.reducers.engine.search.nnls import GrowingFit
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.machine.parallel import in_threads, slices
-from detreduce.reducers.engine.kernels import Kernel
+from detreduce.reducers.engine.distances.kernels import Kernel
 from detreduce.reducers.engine.ordering import best
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 from detreduce.reducers.engine.search.nnls import GrowingFit

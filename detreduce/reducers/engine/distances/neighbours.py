@@ -11,7 +11,7 @@ import numpy as np
 
 from detreduce.arrays.distances import CentredPoints
 from detreduce.machine.parallel import in_threads, map_parts, slices
-from detreduce.reducers.engine.kmeans import kmeans
+from detreduce.reducers.engine.distances.kmeans import kmeans
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 ROWS = 256

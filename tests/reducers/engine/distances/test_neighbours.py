@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from detreduce.arrays.distances import CentredPoints
-from detreduce.reducers.engine import neighbours
-from detreduce.reducers.engine.neighbours import nearest_neighbours
+from detreduce.reducers.engine.distances import neighbours
+from detreduce.reducers.engine.distances.neighbours import nearest_neighbours
 
 
 @settings(deadline=None, max_examples=60)

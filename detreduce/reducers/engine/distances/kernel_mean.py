@@ -12,7 +12,7 @@ import numpy as np
 
 from detreduce.arrays.distances import CentredPoints
 from detreduce.arrays.object_table import ObjectTable
-from detreduce.reducers.engine.kernels import FourierMap, kernel_features, median_distance
+from detreduce.reducers.engine.distances.kernels import FourierMap, kernel_features, median_distance
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 EXACT_BOXES = 1000

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detreduce.reducers.engine import kmeans as module
-from detreduce.reducers.engine.kmeans import first_centres, kmeans
+from detreduce.reducers.engine.distances import kmeans as module
+from detreduce.reducers.engine.distances.kmeans import first_centres, kmeans
 
 
 def clustered(n: int, d: int, seed: int = 0) -> np.ndarray:

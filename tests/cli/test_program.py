@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -467,3 +468,37 @@ class TestOutput:
 def test_a_parameter_with_dashes_is_told_how_to_write_it(arguments: tuple[str, ...], says: str) -> None:
     result = CliRunner().invoke(app, list(arguments))
     assert result.exit_code == 2 and says in result.output
+
+
+def imported_by(*arguments: object) -> set[str]:
+    """Run a command in a new process. Return the large libraries that it imported."""
+    program = f"{PROGRAM[: PROGRAM.index(';')]}; import sys\ntry:\n    app(prog_name='detreduce')\nfinally:\n    "
+    program += f"print('imported', *[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    process = started(*arguments, program=program)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, output + errors
+    return set(errors.splitlines()[-1].split()[1:])
+
+
+def test_commands_that_open_no_image_do_not_import_torch(yolo_folder: Path, tmp_path: Path) -> None:
+    """Torch takes seconds to import. scikit-learn, which imports pandas, is only needed by methods."""
+    data = tmp_path / "alone.yaml"
+    data.write_text(f"path: {yolo_folder.parent}\ntrain: images\nnames: [cat, dog]\n")
+    other = tmp_path / "other"
+    shutil.copytree(yolo_folder.parent, other)
+    chosen = tmp_path / "chosen"
+    reduced = ["reduce", data, "--method", "class_coverage", "--no-page", "--keep", "0.5", "--output", chosen]
+    selection = chosen / "selection.json"
+    slow = {"torch", "torchvision", "ultralytics", "matplotlib", "gudhi", "codecarbon", "mcp"}
+    assert not slow & imported_by(*reduced)
+    slow |= {"sklearn", "pandas"}
+    commands = {
+        "inspect": [data],
+        "export": [selection, "--as", "csv", "--output", tmp_path / "kept.csv"],
+        "duplicates": [data, "--by", "exact"],
+        "split": [data, "--output", tmp_path / "split"],
+        "merge": [data, other / "data.yaml", "--output", tmp_path / "merged"],
+        "explain": [selection, "--image", "images/0.jpg"],
+    }
+    imported = {name: slow & imported_by(name, *arguments) for name, arguments in commands.items()}
+    assert not any(imported.values()), imported

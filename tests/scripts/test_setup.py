@@ -39,20 +39,20 @@ def checkout(tmp_path: Path) -> Path:
     return found
 
 
-def asked(checkout: Path) -> list[str]:
+def asked(checkout: Path, *options: str) -> list[str]:
     """The requests that one more set-up makes to Python."""
     log = checkout.parent / "log"
     log.write_text("")
     # a pip that is called against expectation installs nothing
     environment = {**os.environ, "PYTHON": str(checkout.parent / "python"), "PIP_DRY_RUN": "1", "PIP_NO_INDEX": "1"}
-    subprocess.run([checkout / "scripts" / "setup", "dev"], check=True, env=environment, capture_output=True)
+    subprocess.run([checkout / "scripts" / "setup", "dev", *options], check=True, env=environment, capture_output=True)
     return [line for line in log.read_text().splitlines() if line.startswith("-m")]
 
 
-def said(checkout: Path, **variables: str) -> tuple[int, str]:
+def said(checkout: Path, *options: str, **variables: str) -> tuple[int, str]:
     """The exit code and the output of a set-up."""
     environment = {**os.environ, "PYTHON": str(checkout.parent / "python"), **variables}
-    done = subprocess.run([checkout / "scripts" / "setup"], env=environment, capture_output=True, text=True)
+    done = subprocess.run([checkout / "scripts" / "setup", *options], env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -101,3 +101,33 @@ def test_a_failure_says_why_and_where_the_log_is(checkout: Path) -> None:
     assert "ERROR: No matching distribution found for torch" in output
     assert str(checkout / ".venv" / "setup.log") in output
     assert said(checkout)[0] == 0
+
+
+def torch_in(checkout: Path, version: str) -> None:
+    """Write the file that says which torch the environment has."""
+    folder = checkout / ".venv" / "lib" / "python3.11" / "site-packages" / "torch"
+    folder.mkdir(parents=True)
+    (folder / "version.py").write_text(f"__version__ = '{version}'")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="PyTorch has no CUDA on macOS")
+def test_the_small_way_installs_cpu_builds_first(checkout: Path) -> None:
+    _, torch, rest = asked(checkout, "--cpu", "--index-url", "https://index.example/cpu")
+    assert "--index-url https://index.example/cpu" in torch and "--no-deps" in torch
+    assert [word.split("==")[0] for word in torch.split() if word.endswith("+cpu")] == ["torch", "torchvision"]
+    assert "index.example" not in rest and rest.endswith("-e .[dev]")
+    torch_in(checkout, "2.9+cpu")
+    # a later plain set-up keeps the small build
+    (checkout / ".venv" / ".detreduce-installed").unlink()
+    assert [line.count("+cpu") for line in asked(checkout)] == [2, 0]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="PyTorch has no CUDA on macOS")
+def test_the_small_way_does_not_mix_with_cuda(checkout: Path) -> None:
+    asked(checkout)
+    torch_in(checkout, "2.9")
+    code, output = said(checkout, "--cpu")
+    assert code == 1 and "Delete .venv" in output
+    assert said(checkout)[0] == 0
+    code, output = said(checkout, "--cup")
+    assert code == 2 and "--cup" in output

@@ -11,7 +11,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
 from detreduce.features.request import Extraction
 from detreduce.features.table import FeatureTable
-from detreduce.reducers.methods.herding import Herding
+from detreduce.reducers.catalogue import described
 from detreduce.selection.choose import select
 from detreduce.training.concurrent_runs import overlapped
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
@@ -20,6 +20,9 @@ from detreduce.training.streams.clusters import cluster_sizes
 from detreduce.training.streams.stream import Stream
 from detreduce.training.streams.table import read_weights
 from detreduce.training.streams.weights import FloatArray, IntArray, class_uniform, cluster_balanced, normalise
+
+METHOD = "herding"
+"""The method that makes the order of a `core_first` stream. It is named here, so that importing this is fast."""
 
 
 def image_weights(dataset: DetectionDataset, stream: Stream, cache: str | Path | None = None) -> FloatArray:
@@ -70,7 +73,7 @@ def core_order(
     if the images have no labels.
     """
     _check_labelled(dataset, "core_first")
-    extraction = Extraction(cache=cache).for_method(Herding.name, Herding.needs, dataset)
+    extraction = Extraction(cache=cache).for_method(METHOD, described(METHOD).needs, dataset)
     if meter is None:
         return _order(extraction.run(dataset), dataset), None
     with EnergyMeter(meter.country).measure("features") as making:
@@ -83,7 +86,7 @@ def core_order(
 
 def _order(table: FeatureTable, dataset: DetectionDataset) -> IntArray:
     """Return the rows in the order of `herding`, followed by the rows that are not in the table."""
-    order = select(table, Herding.name, keep=len(table), categories=None, match="class_means").indices
+    order = select(table, METHOD, keep=len(table), categories=None, match="class_means").indices
     rest = np.setdiff1d(np.arange(len(dataset)), order)
     return np.concatenate([order, rest]).astype(np.int64)
 

@@ -27,13 +27,31 @@ SYMBOLS = {
     "d": "number of features per image",
 }
 """Symbol in the cost formulas of methods -> its meaning."""
+_GROWING = re.compile(r"(?:\b(?:n|n_c|n_share|k|k_c)\b|\(image, class\) pairs)(?:\^(\d))?")
+"""The factors in a cost formula that grow with the number of images, and their exponents."""
 
 
 def explain_symbols(cost: str | None = None) -> str:
-    """Return sentences that explain the symbols in the formula `cost`, or all symbols if `cost` is None."""
+    """Return sentences that explain the symbols in the formula `cost`, or all symbols if `cost` is None.
+
+    If the cost grows faster than the number of images, a sentence says how fast.
+    """
     used = SYMBOLS if cost is None else [symbol for symbol in SYMBOLS if re.search(rf"\b{symbol}\b", cost)]
     meanings = ". ".join(f"{symbol} = {SYMBOLS[symbol]}" for symbol in used)
-    return f"{meanings}{'. ' if meanings else ''}Costs are numbers of operations, without constant factors."
+    text = f"{meanings}{'. ' if meanings else ''}Costs are numbers of operations, without constant factors."
+    if cost is None or (degree := growth(cost)) < 2:
+        return text
+    return f"{text} Twice as many images, with the same fraction kept, need up to {2**degree} times as many operations."
+
+
+def growth(cost: str) -> int:
+    """Return the power of n with which a cost grows if a fixed fraction of the images is kept. Logarithms count as 0.
+
+    For example, the result is 2 for ``n_c^2 * d + k_c``.
+    """
+    without_logs = re.sub(r"\blog \w+", "", cost)
+    terms = re.split(r"[+;,](?! class\))", without_logs)
+    return max(sum(int(power or 1) for power in _GROWING.findall(term)) for term in terms)
 
 
 @dataclass(frozen=True)

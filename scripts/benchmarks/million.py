@@ -221,7 +221,9 @@ def select(method: str, features: bool, **parameters: Any) -> Callable[[Path, st
 
     def step(root: Path, size: str, meter: Meter) -> str:
         import detreduce as dr
+        from detreduce.reducers import make_reducer
 
+        make_reducer(method)  # imports scikit-learn, which takes a second
         dataset = open_dataset(root, size)
         source = open_table(dataset, root) if features else dataset
         with meter.running():

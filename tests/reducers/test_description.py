@@ -9,7 +9,7 @@ import pytest
 from detreduce.cli.values import parse_parameters
 from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.base import BaseReducer, Ranking
-from detreduce.reducers.description import Parameter, describe, documented_parameters, explain_symbols, shown
+from detreduce.reducers.description import Parameter, describe, documented_parameters, explain_symbols, growth, shown
 from detreduce.reducers.engine.pool import Pool
 from detreduce.reducers.registry import BUILT_IN
 
@@ -169,3 +169,20 @@ class TestBuiltIn:
         assert words[:2] == ["detreduce", "reduce"] and words[words.index("--method") + 1] == name
         own = parse_parameters([word for word in words if re.match(r"\w+=", word)])
         make_reducer(name, keep=0.25, **own).check_params()
+
+
+@pytest.mark.parametrize(
+    ("cost", "power"),
+    [
+        ("n log n", 1),
+        ("n * C * d * iterations (at most 50)", 1),
+        ("n_c^2 * d (neighbours) + k_c * neighbours * log n_c", 2),
+        ("n_c^2 * d + n_c * k_c^2", 3),
+        ("n_c * k_c * d * (log k_c + iterations, at most 50)", 2),
+        ("(image, class) pairs * d * k / classes", 2),
+        ("an hour", 0),
+    ],
+)
+def test_growth_of_a_cost(cost: str, power: int) -> None:
+    assert growth(cost) == power
+    assert (f"{2**power} times" in explain_symbols(cost)) == (power > 1)

@@ -290,13 +290,16 @@ class _Oddities:
 
 
 def _add_annotations(
-    entries: Sequence[Any],
+    entries: list[Any],
     images: Mapping[ImageId, _Image],
     keys: Sequence[int | str],
     file: Path,
     problems: list[Problem],
 ) -> None:
-    """Add all annotations to their images. For faulty annotations, add problems."""
+    """Add all annotations to their images. For faulty annotations, add problems.
+
+    Each entry is replaced by None after it was used, because millions of entries take gigabytes.
+    """
     class_of = {key: number for number, key in enumerate(keys)}
     odd = _Oddities()
     with progress("reading annotations", len(entries), "boxes") as advance:
@@ -307,6 +310,7 @@ def _add_annotations(
             if what:
                 key = entry.get("id", f"number {place}") if isinstance(entry, dict) else f"number {place}"
                 problems.append(Problem(file, f"annotation {key}: {what}"))
+            entries[place] = entry = None
     problems += [Problem(file, what) for what in odd.descriptions()]
 
 

@@ -2,7 +2,7 @@
 
     python scripts/benchmarks/million.py --images 1000000            # all steps, at n/4, n/2 and n images
     python scripts/benchmarks/million.py --images 20000 --steps load inspect
-    python scripts/benchmarks/million.py --images 1000000 --only-whole --steps load --folder /data/million
+    python scripts/benchmarks/million.py --images 1000000 --sizes whole --steps load --folder /data/million
 
 What is real: the tree of a YOLO dataset, with a label file for each image (80 classes, 7.3 boxes and 2.9 classes in an
 image), and all code of detreduce. What is simulated: the images are tiny JPEG files of different sizes, which differ in
@@ -354,7 +354,7 @@ def run_all(root: Path, options: argparse.Namespace) -> None:
     )
     for name in options.steps:
         costs: dict[int, dict[str, Any]] = {}
-        for size in ("whole",) if options.only_whole else SIZES:
+        for size in options.sizes:
             images = images_of(size, options.images)
             cost = measure(name, root, size, options.limit)
             if cost is None:
@@ -372,7 +372,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1_000_000)
     parser.add_argument("--steps", nargs="+", choices=list(STEPS), default=list(STEPS), metavar="STEP")
     parser.add_argument("--limit", type=float, default=1800.0, help="stop a step after this number of seconds")
-    parser.add_argument("--only-whole", action="store_true", help="only the whole number of images, no exponent")
+    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES), metavar="SIZE")
     parser.add_argument("--folder", type=Path, help="keep the files here, and use them again in the next run")
     parser.add_argument("--only-make", action="store_true", help="make the files in --folder, and stop")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +74,7 @@ class ObjectTable:
         """Return the number of images, including images without boxes."""
         return self.n_images
 
-    @property
+    @cached_property
     def starts(self) -> IntArray:
         """(n_images + 1,) int64: the pairs of image i are the slice ``starts[i]:starts[i + 1]`` of each array."""
         return np.searchsorted(self.images, np.arange(self.n_images + 1)).astype(np.int64)
@@ -127,15 +128,22 @@ class ObjectTable:
     def take(self, rows: npt.ArrayLike) -> ObjectTable:
         """Return the table of the images in `rows`, in the order of `rows`. The images are renumbered from 0."""
         wanted = np.asarray(rows, np.int64)
-        starts = np.searchsorted(self.images, wanted, side="left")
-        lengths = np.searchsorted(self.images, wanted, side="right") - starts
-        places = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        places, owners = self.pairs_of(wanted)
         return ObjectTable(
             len(wanted),
             self.n_classes,
-            np.repeat(np.arange(len(wanted), dtype=np.int64), lengths),
+            owners,
             self.classes[places],
             self.counts[places],
             None if self.vectors is None else self.vectors[places],
             None if self.size_counts is None else self.size_counts[places],
         )
+
+    def pairs_of(self, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """Return the numbers of the pairs of the images in `rows`, and for each pair the position of its image in
+        `rows`.
+        """
+        first = self.starts[rows]
+        lengths = self.starts[rows + 1] - first
+        owners = np.repeat(np.arange(len(rows), dtype=np.int64), lengths)
+        return np.repeat(first - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum()), owners

@@ -252,7 +252,7 @@ def inspect(root: Path, size: str, meter: Meter) -> str:
 
 
 def near_duplicates(root: Path, size: str, meter: Meter) -> str:
-    from detreduce.duplicates.matching import PixelComparison, star_groups
+    from detreduce.duplicates.pixels.matching import PixelComparison, star_groups
 
     pixels = np.load(root / "signatures.npy", mmap_mode="r")
     pixels = pixels[: images_of(size, len(pixels))]

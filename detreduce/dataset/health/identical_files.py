@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 from detreduce.display.progress import progress
 from detreduce.machine.hashes import file_hash
-from detreduce.machine.untrusted.regular_files import open_regular
+from detreduce.machine.untrusted.regular_files import open_descriptor
 
 _TAIL = 4096
 
@@ -49,11 +50,16 @@ def _read_size(path: Path, advance: Callable[[], object]) -> int | None:
 
 def _read_tail(path: Path) -> bytes | None:
     try:
-        with open_regular(path) as file:
-            file.seek(max(0, path.stat().st_size - _TAIL))
-            return file.read()
+        descriptor, status = open_descriptor(path)
     except OSError:
         return None
+    try:
+        os.lseek(descriptor, max(0, status.st_size - _TAIL), os.SEEK_SET)
+        return os.read(descriptor, _TAIL)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def _hash(path: Path) -> str | None:

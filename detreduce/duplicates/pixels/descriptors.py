@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +20,9 @@ FLAT = 1.0
 """A picture whose grey values have a smaller standard deviation counts as plain, and never matches another picture."""
 
 _ROWS = 512
+_COLUMNS = 512
+_SLACK = 1e-4
+"""The screen lets correlations pass that are lower than asked for by this much, because of rounding errors."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -60,3 +65,51 @@ def in_all_orientations(rows: Floats) -> Floats:
         places, signs = orientation.on_coefficients(_U, _V)
         turned[number] = rows[:, places] * signs
     return turned
+
+
+_PARITIES = [np.flatnonzero((rows == _U % 2) & (columns == _V % 2)) for rows in (0, 1) for columns in (0, 1)]
+"""The coefficients with even or odd row frequency, and with even or odd column frequency: four groups."""
+_TRANSPOSED = next(
+    turn for turn in ORIENTATIONS if turn.transpose and not turn.flip_rows and not turn.flip_columns
+).on_coefficients(_U, _V)[0]
+
+
+class OrientationScreen:
+    """Tells quickly which pictures can correlate with one of several queries in any of the eight orientations.
+
+    A flip only changes the sign of the coefficients that are odd in one direction. So the correlations in four
+    orientations are sums and differences of the same four products of groups of coefficients, and the largest of them
+    takes a quarter of the multiplications.
+    """
+
+    def __init__(self, rows: Floats) -> None:
+        """Prepare the screen for the (n, d) descriptors of all pictures."""
+        self._groups = [np.ascontiguousarray(rows[:, group]) for group in _PARITIES]
+
+    def of(self, queries: Floats, least: float) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]:
+        """Return a function that gets numbers of pictures and returns (m,) bool: whether each one can match a query.
+
+        A picture matches if its correlation with one of the (q, d) `queries`, in some orientation, is at least `least`.
+        A few other pictures pass too.
+        """
+        both = np.concatenate([queries, queries[:, _TRANSPOSED]])
+        asked = [np.ascontiguousarray(both[:, group]) for group in _PARITIES]
+
+        def largest(places: npt.NDArray[np.int64]) -> Floats:
+            """Return the largest correlation of each picture with a query, in any orientation."""
+            products = [mine @ theirs[places].T for mine, theirs in zip(asked, self._groups, strict=True)]
+            even, rows_odd, columns_odd, odd = products[0], products[2], products[1], products[3]
+            same, flipped = rows_odd + columns_odd, rows_odd - columns_odd
+            for mixed in (same, flipped):
+                np.abs(mixed, out=mixed)
+                mixed += even
+            same += odd
+            flipped -= odd
+            return np.asarray(np.maximum(same, flipped, out=same).max(axis=0))
+
+        def passes(places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+            """Return whether the largest correlation of each picture is high enough."""
+            parts = (places[start : start + _COLUMNS] for start in range(0, len(places), _COLUMNS))
+            return np.concatenate([largest(part) for part in parts]) >= least - _SLACK
+
+        return passes

@@ -6,7 +6,7 @@ A picture is compared only with leaders, so the memory grows only linearly with 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from detreduce.display.progress import progress
 from detreduce.duplicates.pixels.alignment import overlay
-from detreduce.duplicates.pixels.descriptors import describe, in_all_orientations
+from detreduce.duplicates.pixels.descriptors import OrientationScreen, describe, in_all_orientations
 from detreduce.duplicates.pixels.orientations import ORIENTATIONS
 from detreduce.duplicates.pixels.signatures import available_cores
 from detreduce.errors import DetreduceWarning
@@ -41,6 +41,7 @@ INVERSES = np.array([ORIENTATIONS.index(orientation.inverse) for orientation in 
 IntArray = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Hits = tuple[IntArray, IntArray, Floats]
+Screen = Callable[[IntArray], npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,15 @@ class PixelComparison:
         self.pixels = pixels
         self.rows = describe(pixels)
         self.comparable: npt.NDArray[np.bool_] = np.any(self.rows, axis=1)
+        self._screen = OrientationScreen(self.rows)
 
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
         """Return the pictures whose descriptors correlate with the query's, in one of the eight orientations."""
         # turn the few queries back instead of turning all other pictures; the result is the same
         turned = in_all_orientations(self.rows[queries]).reshape(-1, self.rows.shape[1])
-        hits = _find_hits(turned, self.rows, against, CANDIDATE, pool)
+        # BLAS rounds products of small matrices in another way, so a screen would change the last digit of a product
+        screen = self._screen.of(self.rows[queries], CANDIDATE) if len(queries) == _QUERIES else None
+        hits = _find_hits(turned, self.rows, against, CANDIDATE, pool, screen)
         return _group_by_query(hits, len(queries), INVERSES)
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
@@ -299,16 +303,28 @@ def _confirm(comparison: PairComparison, query: int, likely: Candidates, thresho
     return None
 
 
-def _find_hits(queries: Floats, rows: Floats, against: IntArray, least: float, pool: Executor) -> Hits:
+def _find_hits(
+    queries: Floats, rows: Floats, against: IntArray, least: float, pool: Executor, screen: Screen | None = None
+) -> Hits:
     """Find all pairs of a query and a picture in `against` whose dot product is at least `least`.
 
     Return three arrays with one entry for each pair: the index of the query, the number of the picture, and the dot
-    product.
+    product. `screen` tells which pictures can have such a dot product. The others are skipped.
     """
+    passed: list[float] = []
 
     def block(start: int) -> Hits:
         """Return the pairs for one block of pictures."""
         columns = against[start : start + _COLUMNS]
+        # a screen that lets most pictures pass takes more time than it saves
+        if screen is not None and len(columns) == _COLUMNS and sum(passed[:4]) <= 2.0:
+            likely = screen(columns)
+            passed.append(float(likely.mean()))
+            if not likely.any():
+                return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
+            # BLAS rounds the product with a single column in another way, so use at least two
+            likely[int(likely.argmin())] |= likely.sum() == 1
+            columns = columns[likely]
         products = queries @ rows[columns].T
         hits = np.flatnonzero(products >= least)
         return hits // len(columns), columns[hits % len(columns)], products.ravel()[hits]

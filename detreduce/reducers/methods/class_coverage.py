@@ -107,18 +107,18 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
     pairs, kinds = np.unique(table.classes * base + table.counts, return_inverse=True)
     classes, more = pairs // base, pairs % base
     scale = more / np.sqrt(total[classes])
-    content = ObjectTable(table.n_images, len(pairs), table.images, kinds, table.counts)
     starts = table.starts
 
     def watch(rows: IntArray) -> Callable[[], FloatArray]:
         """Return a function that computes the current gains of some images."""
-        part = content.take(rows)
+        places, owners = table.pairs_of(rows)
+        kinds_of_rows = kinds[places]
 
         def current() -> FloatArray:
             """Return the gain of each of these images."""
             before = kept[classes]
             added = scale / (np.sqrt(before + more) + np.sqrt(before))
-            return np.bincount(part.images, added[part.classes], len(rows)).astype(np.float64)
+            return np.bincount(owners, added[kinds_of_rows], len(rows)).astype(np.float64)
 
         return current
 

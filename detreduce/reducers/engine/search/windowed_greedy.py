@@ -62,9 +62,11 @@ def windowed_greedy(gains: ArrayGains, task: GreedyTask) -> tuple[IntArray, Floa
         heads, found = heads[found > 0.0], found[found > 0.0]
         if not len(heads):
             break
-        best = np.lexsort((task.priority[heads], -found))
-        window, outside = heads[best[:size]], heads[best[size:]]
-        bound = (float(found[best[size]]), -int(task.priority[outside[0]])) if len(outside) else (0.0, 0)
+        best = _first(found, task.priority[heads], size + 1)
+        inside = np.zeros(len(heads), np.bool_)
+        inside[best[:size]] = True
+        window, outside = heads[best[:size]], heads[~inside]
+        bound = (float(found[best[size]]), -int(task.priority[heads[best[size]]])) if len(best) > size else (0.0, 0)
         chosen = _choose_in(window, bound, gains, task, task.count - len(order))
         order += [row for row, _ in chosen]
         values += [gain for _, gain in chosen]
@@ -79,6 +81,18 @@ def windowed_greedy(gains: ArrayGains, task: GreedyTask) -> tuple[IntArray, Floa
         order += task.openings.take_first(np.argsort(task.priority).tolist(), task.count - len(order))
         values += [0.0] * (len(order) - len(values))
     return np.array(order, np.int64), np.array(values)
+
+
+def _first(gains: FloatArray, priority: IntArray, count: int) -> IntArray:
+    """Return the positions of the `count` largest gains, or of all if there are fewer, with the largest gain first.
+
+    Among equal gains, the lowest priority number comes first.
+    """
+    top = np.arange(len(gains))
+    if count < len(gains):
+        # sorting all gains would take most of the time
+        top = np.flatnonzero(gains >= np.partition(gains, len(gains) - count)[len(gains) - count])
+    return top[np.lexsort((priority[top], -gains[top]))][:count]
 
 
 def round_gains(gains: FloatArray) -> FloatArray:

@@ -267,9 +267,9 @@ def write(root: Path, size: str, meter: Meter) -> str:
 
     dataset = open_dataset(root, size)
     chosen = dr.select(dataset, "srs", KEEP)
-    shutil.rmtree(root / "reduced", ignore_errors=True)
+    shutil.rmtree(root / f"reduced-{size}", ignore_errors=True)
     with meter.running():
-        dr.write_subset(dataset, chosen, root / "reduced", link="hardlink")
+        dr.write_subset(dataset, chosen, root / f"reduced-{size}", link="hardlink")
     return f"{len(chosen.image_ids)} images"
 
 
@@ -277,7 +277,7 @@ def load_again(root: Path, size: str, meter: Meter) -> str:
     import detreduce as dr
 
     with meter.running():
-        dataset = dr.load_dataset(root / "reduced")
+        dataset = dr.load_dataset(root / f"reduced-{size}")
         boxes = len(dataset.box_rows)
     return f"{boxes} boxes"
 

@@ -12,8 +12,9 @@ of the search for near-duplicates are random pictures with the spectrum of photo
 copy of another one.
 
 Each step is a separate process. The table shows the CPU and wall seconds of the step alone, the peak memory of its
-process (which also loads the dataset), and the exponent with which the CPU seconds grow. The files were written just
-before, so they usually come from the cache of the operating system. A step is stopped after --limit seconds.
+process (which also loads the dataset), and the exponent with which the CPU seconds grow. The CPU seconds for a million
+images are predicted from a linear and a quadratic term, which are fitted to all sizes so far. The files were written
+just before, so they usually come from the cache of the operating system. A step is stopped after --limit seconds.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ PARTS = ("a", "b", "c")
 """The images folders of train: the first quarter of the images, the second quarter, and the second half."""
 SIZES = {"quarter": ("a",), "half": ("a", "b"), "whole": PARTS}
 VAL = 500
+TARGET = 1_000_000
+"""The table predicts the CPU seconds for this number of images."""
 KEEP = 0.1
 SIDE = 64
 
@@ -347,6 +350,20 @@ def exponent(sizes: list[int], values: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
+def predict(sizes: list[int], values: list[float], images: int) -> float:
+    """Return the value at `images`: the sum of a linear and a quadratic term, neither below 0, fitted to the values.
+
+    The errors of the fit are relative to the values. Return NaN if there are fewer than two sizes.
+    """
+    from scipy.optimize import nnls
+
+    if len(sizes) < 2:
+        return math.nan
+    n = np.array(sizes, float)[:, None] / images
+    terms, _ = nnls(np.hstack([n, n**2]) / np.array(values)[:, None], np.ones(len(values)))
+    return float(terms.sum())
+
+
 def run_all(root: Path, options: argparse.Namespace) -> None:
     """Run the steps, and print the table row by row."""
     print(
@@ -358,12 +375,13 @@ def run_all(root: Path, options: argparse.Namespace) -> None:
             images = images_of(size, options.images)
             cost = measure(name, root, size, options.limit)
             if cost is None:
-                print(f"| {name} | {images:,} | - | over {options.limit:.0f} | - | - | stopped or failed |", flush=True)
+                print(f"| {name} | {images:,} | - | - | - | - | - | failed or over {options.limit:.0f} s |", flush=True)
                 continue
             costs[images] = cost
-            slope = exponent(list(costs), [one["cpu"] for one in costs.values()])
-            shown = "-" if math.isnan(slope) else f"{slope:.2f}"
-            figures = f"{cost['cpu']:.1f} | {cost['wall']:.1f} | {cost['gib']:.2f} | {shown}"
+            seconds = [one["cpu"] for one in costs.values()]
+            slope, wanted = exponent(list(costs), seconds), predict(list(costs), seconds, TARGET)
+            grown = " | ".join(["-" if math.isnan(slope) else f"{slope:.2f}", f"{wanted:,.0f}"])
+            figures = f"{cost['cpu']:.1f} | {cost['wall']:.1f} | {cost['gib']:.2f} | {grown}"
             print(f"| {name} | {images:,} | {figures} | {cost['result']} |", flush=True)
 
 

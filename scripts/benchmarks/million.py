@@ -366,9 +366,8 @@ def predict(sizes: list[int], values: list[float], images: int) -> float:
 
 def run_all(root: Path, options: argparse.Namespace) -> None:
     """Run the steps, and print the table row by row."""
-    print(
-        "| step | images | CPU s | wall s | peak GiB | exponent | result |\n|---|---|---|---|---|---|---|", flush=True
-    )
+    heads = ["step", "images", "CPU s", "wall s", "peak GiB", "exponent", f"CPU s at {TARGET:,}", "result"]
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|", flush=True)
     for name in options.steps:
         costs: dict[int, dict[str, Any]] = {}
         for size in options.sizes:
@@ -380,7 +379,9 @@ def run_all(root: Path, options: argparse.Namespace) -> None:
             costs[images] = cost
             seconds = [one["cpu"] for one in costs.values()]
             slope, wanted = exponent(list(costs), seconds), predict(list(costs), seconds, TARGET)
-            grown = " | ".join(["-" if math.isnan(slope) else f"{slope:.2f}", f"{wanted:,.0f}"])
+            grown = " | ".join(
+                ["-" if math.isnan(slope) else f"{slope:.2f}", "-" if math.isnan(wanted) else f"{wanted:,.0f}"]
+            )
             figures = f"{cost['cpu']:.1f} | {cost['wall']:.1f} | {cost['gib']:.2f} | {grown}"
             print(f"| {name} | {images:,} | {figures} | {cost['result']} |", flush=True)
 

@@ -37,5 +37,5 @@ def test_the_pages_are_in_the_order_of_the_work() -> None:
     pages = yaml.safe_load((REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
     assert [name for page in pages for name in page] == [
         *("Home", "Install", "Clean", "Choose", "Train for less", "Tutorial", "Methods", "Experiments", "Results"),
-        *("How numbers are obtained", "Formats", "Other tools", "API", "Contributing"),
+        *("How numbers are obtained", "Formats", "Large datasets", "Other tools", "API", "Contributing"),
     ]

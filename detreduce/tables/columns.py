@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
 
 from detreduce.arrays.frames import columns_of, is_frame, is_number
 
@@ -18,22 +20,25 @@ def prepare_columns() -> Any:
     Missing numbers stay missing, and reducers refuse them. The input is an array of numbers, or a data frame of pandas
     or polars. The output is a data frame of pandas, so that errors can name the column.
 
-    The transformer is a `Pipeline` of two steps: ``frame`` turns a data frame of polars into one of pandas, and
-    ``columns`` is the `ColumnTransformer`.
+    The transformer is a `ColumnTransformer`. Its steps are called ``numbers`` and ``texts``.
     """
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder
+    steps = [
+        ("numbers", MinMaxScaler(), number_columns),
+        ("texts", OneHotEncoder(sparse_output=False, handle_unknown="ignore"), text_columns),
+    ]
+    return FrameColumns(steps, verbose_feature_names_out=False).set_output(transform="pandas")
 
-    columns = ColumnTransformer(
-        [
-            ("numbers", MinMaxScaler(), number_columns),
-            ("texts", OneHotEncoder(sparse_output=False, handle_unknown="ignore"), text_columns),
-        ],
-        verbose_feature_names_out=False,
-    )
-    frame = FunctionTransformer(as_pandas)
-    return Pipeline([("frame", frame), ("columns", columns.set_output(transform="pandas"))])
+
+class FrameColumns(ColumnTransformer):
+    """A `ColumnTransformer` that keeps the names of the columns of polars too."""
+
+    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Fit all steps, and return the features of X. Raise ValueError if X is not a table."""
+        return super().fit_transform(as_pandas(X), y, **params)
+
+    def transform(self, X: Any, **params: Any) -> Any:
+        """Return the features of X, an (n, d) table. Raise ValueError if a column is missing."""
+        return super().transform(as_pandas(X), **params)
 
 
 def as_pandas(X: Any) -> Any:

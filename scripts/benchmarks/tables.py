@@ -198,24 +198,30 @@ def run(log: Path, tables: Sequence[str], keeps: Sequence[float], seeds: Sequenc
             print(time.strftime("%H:%M:%S"), table, seed, flush=True)
 
 
-def collect(log: Path) -> None:
-    """Write the finished seeds of a log to docs/results/tables.json, one short line for each cell."""
+def collect(logs: Sequence[Path]) -> None:
+    """Write the cells of logs to docs/results/tables.json, one short line for each cell.
+
+    A table, keep and seed of which a method is missing is left out.
+    """
     columns = [*COLUMNS, *(f"{model}_{measure}" for model in MODELS for measure in MEASURES)]
-    found = read(log)
-    keeps = sorted({row["keep"] for row in found} - {1.0})
-    every = 1 + len({row["method"] for row in found if row["method"] != "full"}) * len(keeps)
-    sizes = Counter((row["table"], row["seed"]) for row in found)
-    whole = [row for row in found if sizes[row["table"], row["seed"]] == every]
-    lines = [json.dumps([_short(row[name]) for name in columns]) for row in whole]
-    head = {
-        "command": "python scripts/benchmarks/tables.py",
-        "seeds": {table: len({row["seed"] for row in whole if row["table"] == table}) for table in TABLES},
-        "keeps": keeps,
-        "columns": columns,
-    }
+    found = {(row["table"], row["method"], row["keep"], row["seed"]): row for log in logs for row in read(log)}
+    every = {name[1] for name in found if name[1] != "full"}
+    sizes = Counter((table, keep, seed) for table, method, keep, seed in found if method != "full")
+    whole = {group for group, size in sizes.items() if size == len(every)}
+    seeds = {(table, seed) for table, _, seed in whole}
+    rows = [
+        row
+        for (table, method, keep, seed), row in sorted(found.items())
+        if (table, keep, seed) in whole or (method == "full" and (table, seed) in seeds)
+    ]
+    sample: dict[str, dict[str, int]] = {}
+    for (table, keep, _), count in sorted(Counter((table, keep, None) for table, keep, _ in whole).items()):
+        sample.setdefault(table, {})[str(keep)] = count
+    head = {"command": "python scripts/benchmarks/tables.py", "seeds": sample, "columns": columns}
+    lines = [json.dumps([_short(row[name]) for name in columns]) for row in rows]
     text = json.dumps(head, indent=1)[:-2] + ',\n "cells": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n"
     RESULT.write_text(text, encoding="utf-8")
-    print(f"{len(whole)} cells are in {RESULT}")
+    print(f"{len(rows)} cells are in {RESULT}")
 
 
 def _short(value: Any) -> Any:
@@ -225,13 +231,15 @@ def _short(value: Any) -> Any:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", choices=("run", "collect"))
-    parser.add_argument("--log", type=Path, default=Path("build/tables.jsonl"), help="one line for each cell")
+    parser.add_argument(
+        "--log", type=Path, nargs="+", default=[Path("build/tables.jsonl")], help="one line for each cell"
+    )
     parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=list(TABLES))
     parser.add_argument("--keeps", nargs="+", type=float, default=list(KEEPS))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(SEEDS)))
     options = parser.parse_args(arguments)
     if options.what == "run":
-        run(options.log, options.tables, options.keeps, options.seeds)
+        run(options.log[0], options.tables, options.keeps, options.seeds)
     else:
         collect(options.log)
 

@@ -81,7 +81,7 @@ class Cell:
         If the cell has a recipe with a subset, this is the keep of the subset. Otherwise, it is `keep`.
         """
         recipe = self.parsed_recipe
-        return recipe.subset.keep if recipe is not None and recipe.subset is not None else self.keep
+        return recipe.subset.count if recipe is not None and recipe.subset is not None else self.keep
 
     @property
     def chooser(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from detreduce.dataset.categories import assign_categories
 from detreduce.dataset.health.counts import load_all_splits
@@ -62,17 +62,18 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
             problems.append(f"evaluate.on: the dataset does not have the split {split!r}. Use one of: {there}")
     for keep in config.reduce.keeps:
         attempt("reduce.keep", lambda keep=keep: check_keep(config, dataset, keep))  # type: ignore[misc]
-    if ALL in config.reduce.keep and any(_drops_by_features(method, config) for method in config.reduce.methods):
-        problems.append(
-            f"reduce.keep: {ALL!r} cannot be used with drop_duplicates by features, because the features are not made "
-            "yet. Write a number, or compare pixels: drop_duplicates: true"
-        )
+    problems += [
+        f"{place}: {ALL!r} cannot be used with drop_duplicates by features, because the features are not made yet. "
+        "Write a number, or compare pixels: drop_duplicates: true"
+        for place, methods in _keeping_all(config)
+        if any(_drops_by_features(method, config) for method in methods)
+    ]
     rule = config.reduce.categories
     attempt("reduce.categories", lambda: assign_categories(dataset.sparse_class_counts, dataset.class_names, rule))
     problems += _unequal(config)
     attempt("train.model", lambda: find_model(config.train.model))
     for place, recipe in enumerate(config.recipes):
-        attempt(f"recipes.{place}", lambda recipe=recipe: _check_recipe(config, dataset, recipe))  # type: ignore[misc]
+        attempt(f"recipes.{place}", lambda recipe=recipe: check_recipe_cells(config, dataset, recipe))  # type: ignore[misc]
     problems += _features_problems(config, dataset)
     if any(name in make_reducer(method.name).needs for method in config.choosers for name in SEPARATE_BLOCKS):
         model = (config.proxy.model if config.proxy else None) or config.train.model
@@ -121,6 +122,15 @@ def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> l
     return list(problems)
 
 
+def _keeping_all(config: ExperimentConfig) -> Iterator[tuple[str, Sequence[MethodConfig]]]:
+    """Yield each place in the YAML where `keep` is ``all``, and the methods to which it applies."""
+    if ALL in config.reduce.keep:
+        yield "reduce.keep", config.reduce.methods
+    for place, recipe in enumerate(config.recipes):
+        if recipe.subset is not None and recipe.subset.keep == ALL:
+            yield f"recipes.{place}.subset.keep", [recipe.subset]
+
+
 def _drops_by_features(method: MethodConfig, config: ExperimentConfig) -> bool:
     return CompositionRequest.of(**method.composition(config.reduce)).by_features
 
@@ -135,10 +145,11 @@ def check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float 
             raise InputError(f"{method.name} at keep {keep}: {error}") from None
 
 
-def _check_recipe(config: ExperimentConfig, dataset: DetectionDataset, recipe: Recipe) -> None:
+def check_recipe_cells(config: ExperimentConfig, dataset: DetectionDataset, recipe: Recipe) -> None:
     """Raise InputError if a recipe cannot run with the dataset and the model of the experiment."""
     if recipe.subset is not None:
-        _reduction(config, dataset, recipe.subset).at_keep(recipe.subset.keep).check_keep()
+        keep, reduction = recipe.subset.keep, _reduction(config, dataset, recipe.subset)
+        (reduction.keeping_all() if isinstance(keep, str) else reduction.at_keep(keep)).check_keep()
     check_recipe(recipe, config.train.arguments, dataset, config.train.model)
 
 

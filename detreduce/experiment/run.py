@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -46,6 +46,7 @@ from detreduce.selection.record import Selection
 from detreduce.training.concurrent_runs import boot_identity, present
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.harness import train
+from detreduce.training.recipes.few_steps import describe_few_steps, seen_by
 from detreduce.training.recipes.prepare import PreparedRecipe
 from detreduce.training.recipes.recipe import images_of
 from detreduce.training.recipes.settings import RecipeSettings, recipe_settings
@@ -190,6 +191,11 @@ class PreparedExperiment:
             refuse_leaks(self._experiment.dataset, self._experiment.leaks, easier)
 
     @cached_property
+    def few_steps(self) -> str:
+        """A sentence about the missing cell with the fewest optimiser steps, if they are few and large. Else empty."""
+        return self._experiment.few_steps(self.missing)
+
+    @cached_property
     def overview(self) -> Overview:
         """The overview of this run: its cells, and the expected cost of the missing ones."""
         done = [cell.key for cell in self.cells if cell.key in self.ledger]
@@ -235,6 +241,8 @@ class PreparedExperiment:
                 f"There was no search for images that are in two splits, because {why}. "
                 "`detreduce duplicates` searches for them."
             )
+        if missing and self.few_steps:
+            say(f"Warning: {self.few_steps}")
         if missing and (warning := self.leak_warning) is not None:
             # before the trainings, which may take hours
             say(f"Warning: {warning.line}")
@@ -385,6 +393,20 @@ class _Experiment(SharedParts):
             self.arguments, images_of(cell.keep, images) if cell.control == EQUAL_ITERATIONS else None
         )
 
+    def few_steps(self, cells: Sequence[Cell]) -> str:
+        """Return a sentence about the training with the fewest optimiser steps, if they are few and large.
+
+        Otherwise, return an empty text.
+        """
+        images, found = len(self.dataset), dict[int, str]()
+        for cell in cells:
+            chosen = images if cell.on_all else images_of(cell.chosen_keep, images)
+            settings = self._settings(cell, chosen)
+            seen = seen_by(settings.arguments, settings.images_per_epoch or chosen)
+            if note := describe_few_steps(settings.arguments, seen):
+                found[seen] = f"{cell.label}: {note}"
+        return found[min(found)] if found else ""
+
     def _train(self, data: str | Path, cell: Cell, work: Path, chosen: int) -> TrainingRecord:
         """Train a detector on a dataset with the settings of a cell, and return the record of the training.
 
@@ -401,7 +423,7 @@ class _Experiment(SharedParts):
             corruptions=self.config.evaluate.corruptions,
             country=self.config.energy.country,
             images_per_epoch=settings.images_per_epoch,
-            recipe=None if recipe is None else PreparedRecipe(recipe, settings, data),
+            recipe=PreparedRecipe(recipe, settings, data),
             allow_leaks=True,  # `check_leaks` has already checked the dataset
             **settings.arguments,
         )

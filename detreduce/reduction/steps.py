@@ -72,6 +72,10 @@ class Reduction:
         """Return a reduction that differs only in its `keep`."""
         return replace(self, request=replace(self.request, selection=replace(self.request.selection, keep=keep)))
 
+    def keeping_all(self) -> Reduction:
+        """Return a reduction that differs only in keeping all images that are not excluded and not duplicates."""
+        return replace(self, request=replace(self.request, keep_all=True))
+
     def check(self) -> None:
         """Raise every error that can be found without decoding an image."""
         self.check_keep()

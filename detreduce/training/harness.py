@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from detreduce.display.listener import say
 from detreduce.display.progress import step
 from detreduce.errors import DetreduceError, InputError
 from detreduce.training.concurrent_runs import announced
@@ -21,6 +22,7 @@ from detreduce.training.evaluation.ground_truth import file_key
 from detreduce.training.evaluation.robustness import FOLDER, PHASE, CleanImages, check_channels, evaluate_corrupted
 from detreduce.training.facts import cpu_name, data_hash, device_name, selection_hash, versions
 from detreduce.training.flops import training_flops
+from detreduce.training.recipes.few_steps import describe_few_steps, seen_by
 from detreduce.training.recipes.prepare import PreparedRecipe, RecipeData, check_contradictions, prepared_recipe
 from detreduce.training.recipes.reading import read_recipe
 from detreduce.training.recipes.recipe import Recipe
@@ -139,6 +141,8 @@ def train(
     label = f"{_dataset_name(data)}-{Path(weights).stem}"
     plots = evaluation_plots or bool(checked.get("plots"))
     where = RecipeData(data, images, weights, seed)
+    # an experiment says it once, for all its cells
+    in_experiment = isinstance(recipe, PreparedRecipe)
     with contextlib.ExitStack() as stack:
         if recipe is not None and not isinstance(recipe, PreparedRecipe):
             wanted = read_recipe(recipe)
@@ -154,13 +158,19 @@ def train(
         source = recipe.data if recipe.loaded is None else recipe.loaded
         run = make_run_folder(source, output, label=label, images=folder, evaluation=plan)
         own = {name: value for name, value in recipe.settings.arguments.items() if value != checked.get(name)}
-        job = _Job(where, recipe, choose, plots, {**ultralytics_arguments, **own}, corrupting)
+        note = "" if in_experiment else _describe_few_steps(recipe.settings, run)
+        if note:
+            say(f"Warning: {note}")
+        job = _Job(where, recipe, choose, plots, {**ultralytics_arguments, **own}, corrupting, note)
         return _train(job, run, meter)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A training that is ready to run. `given` are the arguments of ultralytics that the record stores."""
+    """A training that is ready to run.
+
+    `given` are the arguments of ultralytics that the record stores. `note` is a warning for the record, or empty.
+    """
 
     where: RecipeData
     recipe: PreparedRecipe
@@ -168,6 +178,7 @@ class _Job:
     plots: bool
     given: Mapping[str, Any]
     corruptions: Sequence[Corruption] = ()
+    note: str = ""
 
     @property
     def training(self) -> DetectorTraining:
@@ -179,7 +190,7 @@ class _Job:
             settings.images_per_epoch,
             stream=UNIFORM if recipe is None else recipe.stream,
             sizes=None if recipe is None else recipe.progressive,
-            skip=None if recipe is None else recipe.skip_learnt,
+            skip=None if recipe is None else recipe.skipping,
         )
 
 
@@ -202,7 +213,13 @@ def _train(job: _Job, run: RunFolder, meter: EnergyMeter) -> TrainingRecord:
             run.discard()
         raise
     watch, recipe = trained.watch, job.recipe.recipe
-    messages = [*run.warnings, *_images_left_out(run, watch), *trained.messages, *evaluation_warnings]
+    messages = [
+        *[job.note] * bool(job.note),
+        *run.warnings,
+        *_images_left_out(run, watch),
+        *trained.messages,
+        *evaluation_warnings,
+    ]
     record = TrainingRecord(
         evaluation=evaluation,
         energy=meter.phases,
@@ -230,6 +247,12 @@ def _train(job: _Job, run: RunFolder, meter: EnergyMeter) -> TrainingRecord:
     )
     record.save(run.path)
     return record
+
+
+def _describe_few_steps(settings: RecipeSettings, run: RunFolder) -> str:
+    """Return a warning if a training has few optimiser steps, and each of them takes several batches."""
+    per_epoch = settings.images_per_epoch or len(run.datasets["train"])
+    return describe_few_steps(settings.arguments, seen_by(settings.arguments, per_epoch))
 
 
 def _check_images_per_epoch(images: int | None) -> None:

@@ -80,18 +80,20 @@ def plan(
     rows = rows_with_recipes(opened, rows)
     found = recommend(rows, ask(measure, confidence, **asked))
     command = _write(opened, rows, found, recipe_file) if recipe_file is not None and found.best is not None else None
-    leaks = ledger_warning(opened)
+    leaks, note = ledger_warning(opened), _few_steps(opened, rows, found)
     missing = " ".join(missing_full(opened, rows))
     if as_json:
         missed = {"missing": missing} if missing else {}
-        print_json({**found.to_dict(), "leaks": leaks.to_dict() if leaks else None, "next": command, **missed})
+        told = {"leaks": leaks.to_dict() if leaks else None, "few_steps": note, "next": command}
+        print_json({**found.to_dict(), **told, **missed})
         return
     from detreduce.cli.show.leaks import show_leaks
-    from detreduce.cli.show.plan import Goal, show_advice, show_next_full, show_unwritten, show_written
+    from detreduce.cli.show.plan import Goal, show_advice, show_few_steps, show_next_full, show_unwritten, show_written
 
     show_leaks(leaks)
     show_advice(found, Goal.of(asked, confidence))
     show_next_full(found, missing)
+    show_few_steps(note)
     if command is not None:
         show_written(str(recipe_file), command)
     elif found.best is not None:
@@ -112,6 +114,19 @@ def _write(ledger: Ledger, rows: list[dict[str, Any]], found: Recommendation, fi
     )
     write_recipe(file, training_recipe(best, rows), about)
     return train_command(ledger, rows, best, file, found.epochs)
+
+
+def _few_steps(ledger: Ledger, rows: list[dict[str, Any]], found: Recommendation) -> str:
+    """Return a sentence about the best recipe if it has few optimiser steps of several batches. Else, an empty text."""
+    from detreduce.experiment.advice.recipe_file import typical_row
+    from detreduce.training.recipes.few_steps import describe_few_steps
+
+    if found.best is None:
+        return ""
+    used, changed = ledger[str(typical_row(rows)["key"])].training.resolved, dict(found.best.settings)
+    # a recipe that sets the batch also sets nbs
+    nbs = changed.get("nbs", changed.get("batch", used.get("nbs")))
+    return describe_few_steps({"batch": changed.get("batch", used.get("batch")), "nbs": nbs}, found.best.images_seen)
 
 
 def _again(ledger: Path, asked: Mapping[str, float | None], measure: str, confidence: float) -> str:

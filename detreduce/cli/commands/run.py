@@ -116,12 +116,13 @@ def run(
         dropped = prepared.dropped.to_dict() if prepared.dropped else None
         found = {"leaks": leaks.to_dict() if leaks else None, "dropped_leaks": dropped}
         content = {"problems": prepared.problems.to_dict(), **found}
-        print_json({**prepared.overview.to_dict(), **content})
+        print_json({**prepared.overview.to_dict(), **content, "few_steps": prepared.few_steps})
         return
     if not dry_run:
         prepared.check_leaks()
     from detreduce.cli.show.run import show_conclusion, show_next, show_outcome, show_plan
-    from detreduce.cli.show.terminal import console, show_problems, show_text
+    from detreduce.cli.show.terminal import console, show_problems, show_status, show_text
+    from detreduce.display.terminal_text import WARNING
 
     show_plan(prepared.overview, stderr=not dry_run)
     if dry_run:
@@ -133,6 +134,8 @@ def run(
         if prepared.dropped is not None:
             show_text(console(), prepared.dropped.line)
         show_problems(console(), prepared.problems)
+        if prepared.few_steps:
+            show_status(console(), f"Warning: {prepared.few_steps}", WARNING)
         return
     with listening(tell):
         ledger = _run_cells(prepared, limits, on_ray=on_ray, gpus_per_cell=gpus_per_cell)

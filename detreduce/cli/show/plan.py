@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from detreduce.cli.show import terminal
-from detreduce.cli.show.terminal import show_table, show_text, table_of
+from detreduce.cli.show.terminal import show_status, show_table, show_text, table_of
 from detreduce.display.numbers import fixed
+from detreduce.display.terminal_text import WARNING
 from detreduce.vocabulary.controls import FULL
 from detreduce.vocabulary.measures import ACCURACIES
 
@@ -104,6 +105,12 @@ def show_next_full(found: Recommendation, missing: str) -> None:
         f"A training on all {full.images} images for {_epochs(full)} would show how much of its mAP a recipe "
         f"keeps{by}. It costs about {_amount(full.least(found.cost), found.cost)}. {missing}",
     )
+
+
+def show_few_steps(note: str) -> None:
+    """Print a warning about few optimiser steps, if there is one."""
+    if note:
+        show_status(terminal.console(), f"Warning: {note}", WARNING)
 
 
 def _describe_reference(found: Recommendation) -> str:

@@ -79,7 +79,7 @@ def train_command(
     The model and the training arguments are the same as in the ledger. `epochs` is the most common number of epochs of
     its cells (see `Advice`).
     """
-    training = ledger[str(_typical(rows)["key"])].training
+    training = ledger[str(typical_row(rows)["key"])].training
     config = _config(ledger)
     train = config.get("train") or {}
     words = ["detreduce", "train", str(config.get("dataset") or training.data.path)]
@@ -104,7 +104,7 @@ def argument_words(arguments: Mapping[str, Any]) -> list[str]:
     return [f"{name}={_in_yaml(value)}" for name, value in arguments.items()]
 
 
-def _typical(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def typical_row(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return the row of a training on all images without a recipe.
 
     If there is none, return the row of any training without a recipe. If there are only recipes, return the first row,

@@ -1,9 +1,10 @@
 """The work of a training, measured as the number of full-size images that it trains on.
 
 For most trainings, the work is the number of images seen. If the image size grows during a training (progressive size),
-each image costs less, but the training sees more images. A training that skips learnt images trains on fewer images,
-and also runs the network on all images without training on them. The work only counts the operations of the network.
-The loader decodes and augments at full size, so a progressive training takes a little longer than its work suggests.
+each image costs less, but the training sees more images. A training with ``skip_learnt`` or ``infobatch`` trains on
+fewer images. With ``skip_learnt``, it also runs the network on all images without training on them. The work only
+counts the operations of the network. The loader decodes and augments at full size, so a progressive training takes a
+little longer than its work suggests.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class PlannedWork:
     arguments
         The ultralytics arguments of the experiment.
     shares
-        Rules for skipping learnt images, as JSON text -> share of the images that are not skipped. It is the mean over
-        the finished cells with these rules.
+        Rules by which epochs leave out images, as JSON text -> share of the images that are not left out. It is the
+        mean over the finished cells with these rules.
     forward
         The share of the forward pass in the operations of a training step. It is the mean over the finished cells.
     """
@@ -67,7 +68,7 @@ class PlannedWork:
             forward.append(_forward(cell))
             recipe, counts = _recipe(cell.cell), cell.training.counts
             whole = counts.epochs * cell.training.data.train_images
-            if recipe is not None and recipe.skip_learnt is not None and whole:
+            if recipe is not None and recipe.skipping is not None and whole:
                 shares.setdefault(_rules(recipe), []).append(counts.images_seen / whole)
         return cls(
             images,
@@ -84,19 +85,22 @@ class PlannedWork:
     def of_cell(self, cell: Cell) -> float:
         """Return the expected work of a cell.
 
-        If no finished cell skipped images by the same rules as this cell, assume that this cell skips no images.
+        If no finished cell left out images by the same rules as this cell, assume that this cell leaves out none.
         """
         chosen = images_of(cell.keep, self.images)
         seen, recipe = float(self.epochs * chosen), cell.parsed_recipe
-        if recipe is None or recipe.skip_learnt is None:
+        if recipe is None or recipe.skipping is None:
             # a progressive training does the same number of operations as a training at full size, on more but smaller
             # images
             return seen
+        used = seen * self.shares.get(_rules(recipe), 1.0)
+        if recipe.skip_learnt is None:
+            return used
         arguments = recipe_settings(recipe, self.arguments, images=self.images, chosen=chosen).arguments
         warmup, close = arguments.get("warmup_epochs", WARMUP_EPOCHS), arguments.get("close_mosaic", CLOSE_MOSAIC)
         whole = whole_epochs(self.epochs, warmup, close)
         looks = count_refreshes(self.epochs, whole, recipe.skip_learnt)
-        return seen * self.shares.get(_rules(recipe), 1.0) + looks * chosen * self.forward
+        return used + looks * chosen * self.forward
 
 
 def _recipe(cell: Mapping[str, Any]) -> Recipe | None:
@@ -105,7 +109,8 @@ def _recipe(cell: Mapping[str, Any]) -> Recipe | None:
 
 
 def _rules(recipe: Recipe) -> str:
-    return "" if recipe.skip_learnt is None else json.dumps(recipe.skip_learnt.model_dump(), sort_keys=True)
+    rules = recipe.skipping
+    return "" if rules is None else json.dumps([type(rules).__name__, rules.model_dump()], sort_keys=True)
 
 
 def _forward(cell: FinishedCell) -> float:

@@ -32,7 +32,7 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY
 
 EQUAL_COST = 0.02
 """Trainings count as equally expensive if their TFLOPs differ by at most this share."""
-_IMAGES = ("name", "subset", "stream", "images_seen", "skip_learnt")
+_IMAGES = ("name", "subset", "stream", "images_seen", "skip_learnt", "infobatch")
 """Keys of a recipe that determine which images a training sees, and how many. All other keys are settings."""
 
 
@@ -173,7 +173,7 @@ def _best_uniform(group: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Sequ
 def _is_uniform(row: Row, _: Row) -> bool:
     """Return whether a recipe trains on all images and uses each image equally often."""
     recipe: Mapping[str, Any] = row.get("recipe") or {}
-    return bool(recipe) and not any(recipe.get(name) for name in ("subset", "stream", "skip_learnt"))
+    return bool(recipe) and not any(recipe.get(name) for name in ("subset", "stream", "skip_learnt", "infobatch"))
 
 
 def _is_random(row: Row, ours: Row) -> bool:

@@ -125,6 +125,11 @@ def _check_free(recipe: Recipe) -> None:
             f"{recipe.label} has skip_learnt, which needs 100 epochs and more, but most trainings of a tuning are "
             "short. Leave it out"
         )
+    if recipe.infobatch is not None:
+        raise InputError(
+            f"{recipe.label} has infobatch, which decides how many images an epoch has, but the rungs decide how long "
+            "a training is. Leave it out"
+        )
     if recipe.subset is not None and set(reducer_class(recipe.subset.name).needs) & set(SEPARATE_BLOCKS):
         raise InputError(
             f"{recipe.subset.name} needs a proxy training, which a tuning does not make. Use another method, or "

@@ -12,6 +12,7 @@ from detreduce.training.recipes.recipe import Recipe
 from detreduce.training.recipes.settings import recipe_settings
 from detreduce.training.run.arguments import check_arguments
 from detreduce.training.run.detector_training import load_network
+from detreduce.training.run.image_losses import check_weightable
 from detreduce.training.run.model import find_model
 from detreduce.training.streams.stream import Stream
 
@@ -19,13 +20,15 @@ from detreduce.training.streams.stream import Stream
 def check_recipe(recipe: Recipe, arguments: Mapping[str, Any], dataset: DetectionDataset, model: str) -> None:
     """Raise InputError if a recipe cannot be used with a model and a dataset. No image is opened.
 
-    `arguments` are ultralytics' arguments before the recipe changes them, and `dataset` is the train split. If the
-    recipe freezes layers, the model is loaded to count its layers. Otherwise it is not loaded.
+    `arguments` are ultralytics' arguments before the recipe changes them, and `dataset` is the train split. The
+    model is loaded only if the recipe freezes layers, or weighs images in the loss.
     """
-    chosen = len(dataset) if recipe.subset is None else resolve_keep(recipe.subset.keep, len(dataset))
+    chosen = len(dataset) if recipe.subset is None else resolve_keep(recipe.subset.count, len(dataset))
     settings = recipe_settings(recipe, arguments, images=len(dataset), chosen=chosen)
     check_arguments(settings.arguments)
     _check_stream(recipe.stream, dataset)
+    if recipe.infobatch is not None:
+        check_weightable(load_network(find_model(model)))
     if recipe.freeze is not None:
         check_freeze(recipe.freeze, count_layers(model), model)
 

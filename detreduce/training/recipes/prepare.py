@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from detreduce.training.recipes.checks import check_recipe
 from detreduce.training.recipes.recipe import RESOLVED, SQRT, Recipe, Subset
 from detreduce.training.recipes.settings import RecipeSettings, recipe_settings
 from detreduce.training.run.optimiser import resolve_optimiser
+from detreduce.vocabulary.option_values import ALL
 
 SELECTION_PHASE = "selection"
 """Name of the energy phase in which the subset of a recipe is chosen."""
@@ -90,6 +91,9 @@ def prepared_recipe(
     with tempfile.TemporaryDirectory(prefix="detreduce-subset-") as folder:
         with meter.measure(SELECTION_PHASE):
             subset = _write_subset(recipe.subset, dataset, Path(folder) / "subset", where.seed)
+        # messages must not name the temporary folder
+        source = replace(subset.source, origin=dataset.source.typed, images=dataset.source.images)
+        subset = replace(subset, source=source)
         settings = recipe_settings(recipe, base, images=len(dataset), chosen=len(subset))
         yield PreparedRecipe(recipe, settings, subset.source.path, subset)
 
@@ -128,12 +132,13 @@ def _write_subset(subset: Subset, dataset: DetectionDataset, folder: Path, seed:
 
     request = SelectionRequest(
         method=subset.name,
-        keep=subset.keep,
+        keep=subset.count,
         seed=seed,
         composition=CompositionRequest.of(**subset.composition()),
         parameters=subset.parameters,
     )
-    reduction = Reduction(ReductionRequest(dataset, Output(folder, link="symlink", page=False), request), dataset)
+    output, keep_all = Output(folder, link="symlink", page=False), subset.keep == ALL
+    reduction = Reduction(ReductionRequest(dataset, output, request, keep_all=keep_all), dataset)
     reduction.request.check_method()
     reduction.check()
     source = reduction.extract()

@@ -13,9 +13,11 @@ from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reducers.registry import BUILT_IN
 from detreduce.selection.sections import Keep, MethodConfig, in_range, read_keep
 from detreduce.training.progressive_size import ProgressiveSize
+from detreduce.training.streams.infobatch import InfoBatch
 from detreduce.training.streams.learnt import SkipLearnt
 from detreduce.training.streams.stream import Stream
 from detreduce.vocabulary.controls import CONTROLS, RECIPE
+from detreduce.vocabulary.option_values import ALL
 
 RESOLVED: Literal["resolved"] = "resolved"
 SQRT: Literal["sqrt"] = "sqrt"
@@ -28,11 +30,26 @@ NAME = r"[\w.+-]{1,100}"
 class Subset(MethodConfig):
     """A method that chooses the images of a training, with its options and the number of images that it keeps."""
 
-    keep: Keep
-    """Fraction of the images (0.25 or 25%), or number of images."""
+    keep: Keep | Literal["all"]
+    """Fraction of the images (0.25 or 25%), number of images, or `all`: all except duplicates and excluded images."""
 
     _read = field_validator("keep", mode="before")(read_keep)
-    _in_range = field_validator("keep")(in_range)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _any_method(cls, value: Any) -> Any:
+        # if all remaining images are kept, no method has to choose
+        return {"name": "srs", **value} if isinstance(value, dict) and value.get("keep") == ALL else value
+
+    @field_validator("keep")
+    @classmethod
+    def _in_range(cls, value: Keep | Literal["all"]) -> Keep | Literal["all"]:
+        return value if isinstance(value, str) else in_range(value)
+
+    @property
+    def count(self) -> Keep:
+        """The value of `keep` as a number. If `keep` is ``all``, it is 1.0, the largest share that can remain."""
+        return 1.0 if isinstance(self.keep, str) else self.keep
 
 
 class Recipe(BaseModel):
@@ -63,6 +80,8 @@ class Recipe(BaseModel):
     """true or `{start: 0.6, end: 0.6}`: small images first. The FLOPs that this saves are used for more steps."""
     skip_learnt: SkipLearnt | None = None
     """true or options: each epoch leaves out most images that the detector has learnt. For 100 epochs or more."""
+    infobatch: InfoBatch | None = None
+    """true or options: an epoch leaves out half of the images below the mean loss; the other half count twice."""
     freeze: int | list[int] | None = None
     """The number of layers at the start that do not learn, or a list of layers."""
     mosaic: float | None = Field(default=None, ge=0, le=1)
@@ -92,7 +111,7 @@ class Recipe(BaseModel):
             raise ValueError(f"{shortened(value)} is not a number")
         return value
 
-    @field_validator("progressive", "skip_learnt", mode="before")
+    @field_validator("progressive", "skip_learnt", "infobatch", mode="before")
     @classmethod
     def _switched_off(cls, value: Any) -> Any:
         return None if value is False else value
@@ -146,12 +165,20 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _one_length_of_epochs(self) -> Recipe:
-        if self.skip_learnt is not None and (self.images_seen is not None or self.stream.by != "uniform"):
+        if self.skipping is None:
+            return self
+        key, other = ("infobatch", "skip_learnt") if self.skip_learnt is None else ("skip_learnt", "infobatch")
+        if self.images_seen is not None or self.stream.by != "uniform" or getattr(self, other) is not None:
             raise ValueError(
-                "skip_learnt: this key chooses the images of each epoch, so it cannot be combined with images_seen or "
-                "stream. Leave them out"
+                f"{key}: this key chooses the images of each epoch, so it cannot be combined with images_seen, stream "
+                f"or {other}. Leave them out"
             )
         return self
+
+    @property
+    def skipping(self) -> SkipLearnt | InfoBatch | None:
+        """The rules by which an epoch leaves out images during the training, or None if there are none."""
+        return self.skip_learnt or self.infobatch
 
     @property
     def label(self) -> str:
@@ -166,7 +193,7 @@ class Recipe(BaseModel):
     @property
     def is_uniform(self) -> bool:
         """Whether the recipe trains on all images and uses each of them equally often."""
-        return self.subset is None and self.stream.by == "uniform" and self.skip_learnt is None
+        return self.subset is None and self.stream.by == "uniform" and self.skipping is None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -196,13 +223,13 @@ class Recipe(BaseModel):
         """Return the `keep` for which a training on a subset sees the same number of images as this recipe.
 
         For example, a recipe with ``images_seen=0.1`` gives 0.1. If `images_seen` is a number of images, the result is
-        the number of images per epoch.
+        the number of images per epoch. For a subset with the keep ``all``, whose size is not known here, it is 1.0.
         """
         if isinstance(self.images_seen, int):
             return max(1, round(self.images_seen / epochs))
         if self.images_seen is not None:
             return self.images_seen
-        return 1.0 if self.subset is None else self.subset.keep
+        return 1.0 if self.subset is None else self.subset.count
 
 
 def images_of(budget: Keep, images: int) -> int:
@@ -218,7 +245,8 @@ def images_of(budget: Keep, images: int) -> int:
 def _parts(recipe: Recipe) -> list[str]:
     found = []
     if recipe.subset is not None:
-        found.append(f"{recipe.subset.name}{recipe.subset.keep:g}")
+        keep = recipe.subset.keep
+        found.append(f"{recipe.subset.name}{f'_{keep}' if isinstance(keep, str) else f'{keep:g}'}")
     if recipe.stream.by != "uniform":
         found.append(recipe.stream.by if recipe.stream.power == 1 else f"{recipe.stream.by}{recipe.stream.power:g}")
     for name, words in (("batch", "batch{}"), ("nbs", "nbs{}"), ("imgsz", "{}px"), ("mosaic", "mosaic{}")):
@@ -227,6 +255,7 @@ def _parts(recipe: Recipe) -> list[str]:
     found += [] if recipe.warmup is None else [f"warmup{recipe.warmup:g}"]
     found += [] if recipe.progressive is None else [f"progressive{_changes(recipe.progressive)}"]
     found += [] if recipe.skip_learnt is None else [f"skip_learnt{_changes(recipe.skip_learnt)}"]
+    found += [] if recipe.infobatch is None else [f"infobatch{_changes(recipe.infobatch)}"]
     if recipe.freeze is not None:
         layers = recipe.freeze if isinstance(recipe.freeze, list) else [recipe.freeze]
         found.append("freeze" + "+".join(map(str, layers)))

@@ -88,7 +88,7 @@ def recipe_settings(recipe: Recipe, arguments: Mapping[str, Any], *, images: int
     if recipe.warmup is not None:
         found["warmup_epochs"] = recipe.warmup * epochs
     plain = recipe.images_seen is None and recipe.stream.by == "uniform"
-    if recipe.progressive is not None and recipe.skip_learnt is None:
+    if recipe.progressive is not None and recipe.skipping is None:
         full_size = per_epoch or chosen
         plain, per_epoch = False, _lengthened(recipe.progressive, full_size, min(batch, chosen), epochs, found)
     return RecipeSettings(found, None if plain else (per_epoch or chosen))

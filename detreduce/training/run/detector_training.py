@@ -22,6 +22,7 @@ from detreduce.training.run.offline import offline_session
 from detreduce.training.run.reading.plan_stream import plan_stream
 from detreduce.training.run.trainer import Watch, watched
 from detreduce.training.run.warm_up import warm_up
+from detreduce.training.streams.infobatch import InfoBatch
 from detreduce.training.streams.learnt import SkipLearnt
 from detreduce.training.streams.stream import UNIFORM, Stream
 
@@ -43,8 +44,8 @@ class DetectorTraining:
     sizes
         Image sizes that grow during the training. None means that all images have full size.
     skip
-        The rules by which an epoch leaves out images that the detector has learnt. None means that no image is left
-        out. These rules cannot be combined with a stream or with `images_per_epoch`.
+        The rules by which an epoch leaves out images during the training. None means that no image is left out. These
+        rules cannot be combined with a stream or with `images_per_epoch`.
     phase
         Name of the energy phase.
     observers
@@ -57,7 +58,7 @@ class DetectorTraining:
     images_per_epoch: int | None = None
     stream: Stream = UNIFORM
     sizes: ProgressiveSize | None = None
-    skip: SkipLearnt | None = None
+    skip: SkipLearnt | InfoBatch | None = None
     phase: str = "training"
     observers: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
 
@@ -126,7 +127,7 @@ def _check_together(training: DetectorTraining) -> None:
         )
     if training.skip and streamed:
         raise InputError(
-            "Leaving out learnt images decides how many images an epoch has. Leave out the stream and images_per_epoch."
+            "skip_learnt and infobatch choose the images of each epoch. Leave out the stream and images_per_epoch."
         )
 
 

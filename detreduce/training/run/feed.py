@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detreduce.training.progressive_size import ProgressiveSize
+from detreduce.training.streams.infobatch import InfoBatch
 from detreduce.training.streams.learnt import SkipLearnt
 from detreduce.training.streams.plan import StreamPlan
 
@@ -22,13 +23,13 @@ class Feed:
     sizes
         Image sizes that grow during the training, or None.
     skip
-        The rules by which an epoch leaves out images that the detector has learnt, or None.
+        The rules by which an epoch leaves out images during the training, or None.
     """
 
     images_per_epoch: int | None = None
     plan: StreamPlan | None = None
     sizes: ProgressiveSize | None = None
-    skip: SkipLearnt | None = None
+    skip: SkipLearnt | InfoBatch | None = None
 
     @property
     def is_own_loader(self) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detreduce.display.progress import prints_plain_lines, progress, step
 from detreduce.errors import InputError
@@ -16,10 +17,13 @@ from detreduce.training.energy import EnergyMeter
 from detreduce.training.progressive_size import resized
 from detreduce.training.record import Counts
 from detreduce.training.run.feed import Feed
+from detreduce.training.run.image_losses import WeightedLoss
 from detreduce.training.run.image_scores import score_images
 from detreduce.training.run.reading.batch_stream import BatchStream
+from detreduce.training.streams.chosen_epochs import ChosenEpochs
 from detreduce.training.streams.draw import WeightedDraws
-from detreduce.training.streams.learnt import SkippingStream, is_refreshed, whole_epochs
+from detreduce.training.streams.infobatch import InfoBatch, InfoBatchEpochs
+from detreduce.training.streams.learnt import SkippingStream, whole_epochs
 from detreduce.training.streams.partners import draw_partners_from_stream
 
 # seconds between two printed progress lines if stderr is not a terminal
@@ -119,6 +123,8 @@ class Watch:
         trainer.optimizer.register_step_post_hook(self._stepped)
         # these are the files without the corrupt images, which ultralytics skips
         self.image_files = [str(file) for file in trainer.train_loader.dataset.im_files]
+        if isinstance(trainer.stream, InfoBatchEpochs):
+            weigh_images(trainer, trainer.stream, self.image_files)
         self._start = self._last_line = time.monotonic()
         self.close()
         self._advance = self._stack.enter_context(progress("training", self._total, "images"))
@@ -129,20 +135,25 @@ class Watch:
     def _epoch_started(self, trainer: Any) -> None:
         self._epoch_start = time.perf_counter()
         self._first_batch = self.batches
-        if isinstance(trainer.stream, SkippingStream):
-            self._skip_learnt(trainer, trainer.stream)
+        if isinstance(trainer.stream, ChosenEpochs):
+            self._choose_images(trainer, trainer.stream)
 
-    def _skip_learnt(self, trainer: Any, stream: SkippingStream) -> None:
-        """Tell the stream which epoch is running.
+    def _choose_images(self, trainer: Any, stream: ChosenEpochs) -> None:
+        """Tell the stream which epoch is running. If its images are chosen again, restart the loader.
 
-        Every few epochs, measure again which images the detector has learnt, and restart the loader.
+        To skip learnt images, first measure again which images the detector has learnt.
         """
+        former = stream.images_of(stream.running)
         stream.running = trainer.epoch
-        if is_refreshed(trainer.epoch, stream.whole, stream.options):
+        if not stream.is_chosen_again(trainer.epoch):
+            return
+        if isinstance(stream, SkippingStream):
             self.say(f"epoch {trainer.epoch + 1}/{trainer.epochs}: looking for learnt images")
             stream.refresh(score_images(trainer))
-            trainer.train_loader.reset()
             self.images_scored += stream.images
+        else:
+            stream.choose_again()
+        _restart_loader(trainer.train_loader, former)
 
     def _batch_ended(self, trainer: Any) -> None:
         self.batches += 1
@@ -171,7 +182,7 @@ class _WatchedTrainer:
     """A mixin for ultralytics' trainer classes, such as the trainer of detectors. Every instance reports to `watch`."""
 
     watch: Watch
-    stream: BatchStream | SkippingStream | None = None
+    stream: BatchStream | ChosenEpochs | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -190,12 +201,14 @@ class _WatchedTrainer:
             loader.batch_sampler.sampler = self.stream
         return loader
 
-    def _make_stream(self, dataset: Any, batch_size: int) -> BatchStream | SkippingStream:
+    def _make_stream(self, dataset: Any, batch_size: int) -> BatchStream | ChosenEpochs:
         """Create the sampler that yields the batches of the training.
 
         If the stream is not uniform, the other images in a mosaic image are drawn from the stream too.
         """
         feed, seed = self.watch.feed, self.args.seed  # type: ignore[attr-defined]
+        if isinstance(feed.skip, InfoBatch):
+            return InfoBatchEpochs(len(dataset), batch_size, self.epochs, feed.skip, seed)  # type: ignore[attr-defined]
         if feed.skip is not None:
             return SkippingStream(len(dataset), batch_size, self._whole_epochs(), feed.skip, seed)
         per_epoch = feed.images_per_epoch or len(dataset)
@@ -249,6 +262,38 @@ class _WatchedTrainer:
         for weights in (self.last, self.best):  # type: ignore[attr-defined]
             if weights.exists():
                 strip_optimizer(weights)
+
+
+def weigh_images(trainer: Any, stream: InfoBatchEpochs, files: Sequence[str]) -> None:
+    """Weigh each image in the loss of a trainer as its stream says, and report the loss of each image to the stream.
+
+    `files` are the image files of the trainer, in the order of its dataset.
+    """
+    from ultralytics.utils.torch_utils import unwrap_model
+
+    row = {file: number for number, file in enumerate(files)}
+
+    def weights(batch: Sequence[str]) -> npt.NDArray[np.float64]:
+        return stream.weights()[[row[str(file)] for file in batch]]
+
+    def report(batch: Sequence[str], losses: list[float]) -> None:
+        stream.record([row[str(file)] for file in batch], losses)
+
+    model: Any = unwrap_model(trainer.model)
+    model.criterion = WeightedLoss(model.init_criterion(), weights, report)
+
+
+def _restart_loader(loader: Any, former: npt.NDArray[np.int64]) -> None:
+    """Restart a loader that has fetched batches of the wrong images in advance.
+
+    Ultralytics takes the partners of a mosaic image from a buffer of recent images. New workers begin with an empty
+    buffer, so that the first mosaic images would show one image four times. They get the last images of the `former`
+    epoch instead. Without workers, the buffer is still there.
+    """
+    loader.reset()
+    dataset = loader.dataset
+    if not dataset.buffer:
+        dataset.buffer = former[-max(1, dataset.max_buffer_length) :].tolist()
 
 
 def watched(base: type, watch: Watch) -> type:

@@ -6,12 +6,13 @@ Every image is still used again after a few epochs.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from detreduce.training.streams.chosen_epochs import ChosenEpochs
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -107,52 +108,34 @@ def count_refreshes(epochs: int, whole: set[int], options: SkipLearnt) -> int:
     return sum(is_refreshed(epoch, whole, options) for epoch in range(epochs))
 
 
-class SkippingStream:
+class SkippingStream(ChosenEpochs):
     """A batch sampler whose epochs leave out learnt images. Each epoch has a new random order and at least one batch.
+
+    The images of an epoch depend only on the seed, the epoch and the scores.
 
     Parameters
     ----------
-    images
-        Number of images in the dataset.
-    batch
-        Number of images per batch.
+    images, batch, seed
+        As for `ChosenEpochs`.
     whole
         The epochs that contain all images.
     options
         The rules for leaving out images.
-    seed
-        Seed of the random choices. The images of an epoch depend only on the seed, the epoch and the scores.
-
-    Attributes
-    ----------
-    epoch
-        The epoch of the batches that the loader fetches next. The loader fetches batches in advance, so this may be a
-        later epoch than `running`.
-    running
-        The current epoch of the training. The length of the sampler is the number of batches in this epoch.
     """
 
     def __init__(self, images: int, batch: int, whole: set[int], options: SkipLearnt, seed: int = 0) -> None:
-        self.images, self.batch, self.whole, self.options, self.seed = images, batch, whole, options, seed
-        self.epoch = self.running = 0
+        super().__init__(images, batch, seed)
+        self.whole, self.options = whole, options
         self.scores = np.zeros(images)
-        self._epochs: list[IntArray] = []
+
+    def is_chosen_again(self, epoch: int) -> bool:
+        """Return whether the scores are measured again before this epoch."""
+        return is_refreshed(epoch, self.whole, self.options)
 
     def refresh(self, scores: FloatArray) -> None:
-        """Use new scores, from the running epoch on.
-
-        The loader must be restarted afterwards, because it has already fetched batches that were chosen with the old
-        scores.
-        """
+        """Use new scores, from the running epoch on. The loader must be restarted afterwards."""
         self.scores = scores
-        del self._epochs[self.running :]
-        self.epoch = self.running
-
-    def images_of(self, epoch: int) -> IntArray:
-        """Return the images of an epoch, in the order in which they are used."""
-        while len(self._epochs) <= epoch:
-            self._epochs.append(self._draw(len(self._epochs)))
-        return self._epochs[epoch]
+        self.choose_again()
 
     def _draw(self, epoch: int) -> IntArray:
         random = np.random.default_rng([self.seed, epoch])
@@ -167,13 +150,3 @@ class SkippingStream:
         # an epoch must not be empty, but with few images, the shares may be rounded to 0
         more = random.permutation(others)[: max(0, min(self.batch, self.images) - int(chosen.sum()))]
         return random.permutation(np.r_[np.flatnonzero(chosen), more])
-
-    def __len__(self) -> int:
-        return -(-len(self.images_of(self.running)) // self.batch)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        """Yield the batches of the epoch `self.epoch`, and increase `self.epoch` by one."""
-        images = self.images_of(self.epoch).tolist()
-        self.epoch += 1
-        for first in range(0, len(images), self.batch):
-            yield images[first : first + self.batch]

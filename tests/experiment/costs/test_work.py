@@ -85,6 +85,20 @@ def test_a_training_that_skips_counts_what_it_sees_and_what_it_looks_at(
     assert found.training(other).seconds > expected, "other rules skip other images"
 
 
+def test_a_training_that_leaves_out_small_losses_counts_what_it_sees(
+    config: ExperimentConfig,  # noqa: F811
+    finished: Callable[..., FinishedCell],  # noqa: F811
+) -> None:
+    base, recipe = [finished(400, 400, 4.0), finished(800, 800, 8.0)], {"infobatch": {}}
+    unknown = Forecast.of(base, config, images=IMAGES).training(planned(recipe)).seconds
+    assert unknown == pytest.approx(800), "at most all images"
+    known = by_recipe(finished(600, 600, 6.0), recipe, epochs=EPOCHS)
+    assert finished_work(known) == 600
+    found = Forecast.of([*base, known], config, images=IMAGES)
+    assert found.training(planned(recipe)).seconds == pytest.approx(600)
+    assert found.training(planned({"infobatch": {"drop": 0.2}})).seconds == pytest.approx(800)
+
+
 def test_the_preparation_of_a_stream_is_not_the_cost_of_an_image(
     config: ExperimentConfig,  # noqa: F811
     finished: Callable[..., FinishedCell],  # noqa: F811

@@ -70,3 +70,38 @@ def test_what_cannot_be_counted_is_said_first(twice: Path) -> None:
         keeps(reduced(twice, methods=["srs"], drop_duplicates="features"))
     with pytest.raises(InputError, match=r"srs at keep 11"):
         keeps(reduced(twice, methods=["srs"], drop_duplicates=True, groups="folder", max_per_group=2))
+
+
+def with_recipes(config: Path, *recipes: dict[str, Any]) -> Path:
+    content = yaml.safe_load(config.read_text())
+    content.pop("reduce", None)
+    config.write_text(yaml.safe_dump({**content, "recipes": list(recipes), "controls": ["full_equal_iterations"]}))
+    return config
+
+
+def test_a_recipe_trains_on_the_cleaned_set(
+    twice: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    clean = {"keep": "all", "drop_duplicates": True}
+    with_recipes(
+        twice,
+        {"subset": clean},
+        {"subset": {**clean, "name": "srs", "exclude": ["01.jpg"]}, "name": "less", "batch": 2},
+    )
+    ledger = run_experiment(twice, twice.parent / "ledger")
+    rows = ledger.rows()
+    assert {row["label"]: row["keep"] for row in rows if row["control"] is None} == {"srs_all": 11, "less": 10}
+    # the equal-steps control of each cleaned set
+    assert {row["keep"] for row in rows if row["control"]} == {10, 11}
+    assert [recipe.subset.keep for recipe in load_config(ledger.path / "config.yaml").recipes] == [11, 10]
+
+
+def test_a_recipe_for_which_all_is_not_enough_is_refused_first(twice: Path) -> None:
+    clean = {"keep": "all", "drop_duplicates": True}
+    with pytest.raises(
+        InputError, match=r"recipes\.0\.subset\.keep: 'all' cannot be used with drop_duplicates by feat"
+    ):
+        keeps(with_recipes(twice, {"subset": {**clean, "drop_duplicates": "features"}}))
+    with pytest.raises(InputError, match="batch: 12 images are more than the 11"):
+        keeps(with_recipes(twice, {"subset": clean, "batch": 12}))

@@ -58,6 +58,7 @@ def test_a_list_of_the_user(tmp_path: Path) -> None:
         ([{"btch": 4}], "Did you mean 'batch'"),
         ([{"batch": 4, "images_seen": 0.5}], "images_seen"),
         ([{"skip_learnt": True}], "skip_learnt"),
+        ([{"infobatch": True}], "infobatch"),
         ([{"subset": {"name": "vps", "keep": 0.5}}], "proxy"),
         ([{"batch": 4}, {"batch": 4, "name": "same"}], "Remove one"),
         ([{"batch": 4, "name": AS_GIVEN}], AS_GIVEN),

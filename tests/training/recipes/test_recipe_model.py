@@ -24,6 +24,9 @@ from detreduce.training.recipes.settings import recipe_settings
         ({"mosaic": 0.5, "warmup": 0.1, "lr0": 0.002, "nbs": 8}, "nbs8-mosaic0.5-warmup0.1-lr0.002"),
         ({"name": "mine", "batch": 4}, "mine"),
         ({"progressive": True, "skip_learnt": {"easy": 0.9}}, "progressive-skip_learnt0.9"),
+        ({"infobatch": {"drop": 0.3}, "batch": 8}, "batch8-infobatch0.3"),
+        ({"subset": {"keep": "all", "drop_duplicates": True}}, "srs_all"),
+        ({"subset": {"name": "mms", "keep": "all"}, "batch": 4}, "mms_all-batch4"),
     ],
 )
 def test_a_recipe_without_a_name_is_called_by_what_it_changes(recipe: dict[str, Any], label: str) -> None:
@@ -41,6 +44,9 @@ def test_a_recipe_without_a_name_is_called_by_what_it_changes(recipe: dict[str, 
         {"stream": "no"}, {"progressive": 0.5}, {"progressive": {"start": 0}}, {"skip_learnt": {"easy": 2}},
         {"batch": True}, {"nbs": True}, {"imgsz": True}, {"lr0": "nan"}, {"lr0": "-1e-3"}, {"lr0": True},
         {"skip_learnt": True, "images_seen": 10}, {"skip_learnt": True, "stream": "class_uniform"},
+        {"infobatch": True, "images_seen": 10}, {"infobatch": True, "stream": "class_uniform"},
+        {"infobatch": True, "skip_learnt": True}, {"infobatch": {"drop": 1}}, {"infobatch": {"end": 2}},
+        {"subset": {"keep": "most"}}, {"subset": {"keep": 0.5}}, {"subset": {"name": "srs", "keep": "al"}},
         {"images_seen": 10**400}, {"images_seen": 1e308}, {"nbs": 10**400}, {"imgsz": 10**30}, {"name": "a" * 101},
     ],
 )  # fmt: skip
@@ -92,6 +98,13 @@ def test_a_number_of_images_is_a_budget_of_images_per_epoch(seen: int, epochs: i
     assert isinstance(budget, int)
     assert budget >= 1
     assert abs(budget * epochs - seen) <= max(epochs / 2, epochs - seen)
+
+
+def test_all_images_that_remain_are_at_most_all_images() -> None:
+    recipe = Recipe.model_validate({"subset": {"keep": "all", "exclude": ["a.jpg"]}})
+    assert recipe.subset is not None
+    assert (recipe.subset.name, recipe.subset.keep, recipe.subset.count, recipe.budget(3)) == ("srs", "all", 1.0, 1.0)
+    assert recipe.identity() != Recipe.model_validate({"subset": {"name": "srs", "keep": 1.0}}).identity()
 
 
 def test_a_budget_may_be_more_than_all_images() -> None:

@@ -47,6 +47,7 @@ def test_the_steps_that_small_images_save_are_added() -> None:
     assert settings(progressive={"start": 1}).images_per_epoch == 448
     assert settings(progressive=False) == RecipeSettings(TRAIN, None)
     assert settings(progressive=True, skip_learnt=True) == RecipeSettings(TRAIN, None)
+    assert settings(progressive=True, infobatch=True) == RecipeSettings(TRAIN, None)
 
 
 @given(st.integers(1, 20), st.integers(1, 16), st.integers(16, 448), st.sampled_from([96, 320, 640]))

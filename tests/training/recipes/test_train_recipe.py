@@ -9,6 +9,7 @@ import pytest
 from tiny_dataset import make_tiny
 
 from detreduce.dataset import load_dataset
+from detreduce.display.listener import listening
 from detreduce.errors import InputError, MissingFileError
 from detreduce.training import harness
 from detreduce.training.harness import train
@@ -24,8 +25,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(data: Path, output: Path, recipe: Any, **arguments: Any) -> TrainingRecord:
-    given = {"epochs": 4, "imgsz": 64, "workers": 0, **arguments}
-    return train(data, "yolov8n.yaml", output=output, recipe=recipe, allow_leaks=True, **given)
+    given = {"epochs": 4, "imgsz": 64, "workers": 0, "allow_leaks": True, **arguments}
+    return train(data, "yolov8n.yaml", output=output, recipe=recipe, **given)
 
 
 def test_a_recipe_is_trained_and_its_record_says_which(data: Path, tmp_path: Path) -> None:
@@ -62,6 +63,31 @@ def test_the_subset_of_a_recipe_is_chosen_first(data: Path, tmp_path: Path) -> N
     assert record.data.path == str(data)
     assert "selection" in record.energy
     assert all(link.exists() for link in (tmp_path / "run").rglob("*.jpg")), "links lead to the dataset itself"
+
+
+def test_a_recipe_may_train_on_all_images_that_remain(data: Path, tmp_path: Path) -> None:
+    without, said = ["000.jpg", "001.jpg", "002.jpg"], list[str]()
+    recipe = {"subset": {"keep": "all", "exclude": without}, "infobatch": True}
+    with listening(said.append):
+        record = trained(data, tmp_path / "run", recipe, allow_leaks=False)
+    commands = [line for line in said if "detreduce inspect" in line]
+    assert len(commands) == 1
+    assert f"detreduce inspect {data} " in commands[0], "not the temporary folder of the subset"
+    assert record.data.train_images == 21
+    assert record.recipe == {"name": "srs_all-infobatch", "subset": {"name": "srs", "keep": "all", "exclude": without},
+                             "infobatch": {}}  # fmt: skip
+    # the first and the last of four epochs have all images; the others leave out at most half of them
+    assert 2 * 21 + 2 * 11 <= record.counts.images_seen < 4 * 21
+    assert record.training_tflops == pytest.approx(
+        (record.flops.forward + record.flops.backward) * record.counts.images_seen / 1e12
+    )
+
+
+def test_a_batch_above_the_images_that_remain_is_refused_before_the_training(data: Path, tmp_path: Path) -> None:
+    recipe = {"batch": 24, "subset": {"keep": "all", "exclude": ["000.jpg"]}}
+    with pytest.raises(InputError, match="batch: 24 images are more than the 23"):
+        trained(data, tmp_path / "run", recipe)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("recipe", [{"batch": 4}, {"subset": {"name": "srs", "keep": 8}, "batch": 4}])

@@ -12,12 +12,13 @@ from tiny_dataset import make_tiny
 
 from detreduce.errors import InputError
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
-from detreduce.training.run import trainer
+from detreduce.training.run import image_losses, trainer
 from detreduce.training.run.arguments import check_arguments
 from detreduce.training.run.detector_training import DetectorTraining, TrainedDetector, run_training
 from detreduce.training.run.folder import make_run_folder
 from detreduce.training.run.image_scores import score_images
 from detreduce.training.streams.draw import GrowingDraws, WeightedDraws
+from detreduce.training.streams.infobatch import InfoBatch, InfoBatchEpochs
 from detreduce.training.streams.learnt import SkipLearnt
 from detreduce.training.streams.partners import RecentImages
 from detreduce.training.streams.stream import UNIFORM, Stream
@@ -147,9 +148,62 @@ def test_learnt_images_are_left_out(
     assert (done.watch.counts.images_seen, done.watch.counts.images_scored) == (48, 24)
 
 
+@pytest.mark.train
+@pytest.mark.parametrize("workers", [0, 2])
+def test_images_with_a_small_loss_are_left_out_and_the_others_weigh_twice(
+    tmp_path: Path, watched: dict[str, list[list[str]]], monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    weighed: list[dict[str, float]] = []
+    buffers: list[list[int]] = []
+    record, weigh, restart = InfoBatchEpochs.record, image_losses._weigh, trainer._restart_loader
+
+    def recorded(self: InfoBatchEpochs, images: Any, losses: Any) -> None:
+        assert np.isfinite(losses).all()
+        assert min(losses) > 0
+        # the first eight images have a small loss
+        record(self, images, [0.5 if image < 8 else 4.0 for image in images])
+
+    def weighted(predictions: Any, weights: Any) -> None:
+        weighed.append(dict(zip(watched["batches"][-1], weights.tolist(), strict=True)))
+        weigh(predictions, weights)
+
+    def restarted(loader: Any, former: Any) -> None:
+        restart(loader, former)
+        buffers.append(list(loader.dataset.buffer))
+
+    monkeypatch.setattr(InfoBatchEpochs, "record", recorded)
+    monkeypatch.setattr(image_losses, "_weigh", weighted)
+    monkeypatch.setattr(trainer, "_restart_loader", restarted)
+    data = make_tiny(tmp_path / "tiny", {"train": 12, "val": 2})
+    done = trained(data, tmp_path / "run", skip=InfoBatch(), epochs=4, close_mosaic=1, workers=workers)
+    # epochs 1 and 2 leave out four of the eight images; 0.875 of four epochs are 3.5, so epoch 3 has all images
+    assert [len(batch) for batch in watched["batches"]] == [4] * (3 + 2 + 2 + 3)
+    drawn = [name for batch in watched["batches"] for name in batch]
+    assert sorted(drawn[:12]) == sorted(drawn[28:]) == [f"{row:03d}.jpg" for row in range(12)]
+    for epoch in (drawn[12:20], drawn[20:28]):
+        assert len(set(epoch)) == 8
+        assert {f"{row:03d}.jpg" for row in range(8, 12)} < set(epoch)
+    assert weighed == [{name: 2.0 if name < "008.jpg" else 1.0 for name in batch} for batch in watched["batches"][3:7]]
+    assert (done.watch.counts.images_seen, done.watch.counts.batches, done.watch.counts.images_scored) == (40, 10, 0)
+    # mosaic images of a restarted loader have partners from the epoch before
+    assert len(buffers) == 2
+    assert all(len(set(buffer)) >= 8 for buffer in buffers)
+
+
+@pytest.mark.train
+def test_infobatch_gives_the_same_weights_again(tmp_path: Path) -> None:
+    data = make_tiny(tmp_path / "tiny", {"train": 8, "val": 2})
+    runs = [
+        trained(data, tmp_path / f"run{number}", skip=InfoBatch(), epochs=3, workers=number and 2)
+        for number in (0, 1, 2)
+    ]
+    assert runs[1].model.weights_after == runs[2].model.weights_after
+    assert {run.watch.counts.images_seen for run in runs} <= set(range(8 * 2 + 4, 8 * 3))
+
+
 def test_what_decides_the_length_of_an_epoch_twice_is_refused(tmp_path: Path) -> None:
     data = make_tiny(tmp_path / "tiny", {"train": 6, "val": 2})
-    with pytest.raises(InputError, match="learnt images"):
+    with pytest.raises(InputError, match="skip_learnt"):
         trained(data, tmp_path / "run", skip=SkipLearnt(), epochs=1, images_per_epoch=4)
 
 

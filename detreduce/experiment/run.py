@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,6 +24,7 @@ from detreduce.experiment.cells import Cell
 from detreduce.experiment.choices import FIT
 from detreduce.experiment.config import ExperimentConfig, load_config
 from detreduce.experiment.corrupted_cells import evaluate_later
+from detreduce.experiment.costs.few_steps import describe_fewest_steps
 from detreduce.experiment.costs.limits import Limits
 from detreduce.experiment.data_problems import keep_problems
 from detreduce.experiment.ledger.finished_cell import TRAIN_FOLDER, FinishedCell
@@ -46,7 +47,6 @@ from detreduce.selection.record import Selection
 from detreduce.training.concurrent_runs import boot_identity, present
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.harness import train
-from detreduce.training.recipes.few_steps import describe_few_steps, seen_by
 from detreduce.training.recipes.prepare import PreparedRecipe
 from detreduce.training.recipes.recipe import images_of
 from detreduce.training.recipes.settings import RecipeSettings, recipe_settings
@@ -193,7 +193,8 @@ class PreparedExperiment:
     @cached_property
     def few_steps(self) -> str:
         """A sentence about the missing cell with the fewest optimiser steps, if they are few and large. Else empty."""
-        return self._experiment.few_steps(self.missing)
+        experiment = self._experiment
+        return describe_fewest_steps(self.missing, len(experiment.dataset), experiment.settings_of)
 
     @cached_property
     def overview(self) -> Overview:
@@ -384,7 +385,7 @@ class _Experiment(SharedParts):
         facts |= {"fitted_at": selection.provenance[FIT]["keep"], "deterministic": reduction.reducer.deterministic}
         return selection, choosing, facts
 
-    def _settings(self, cell: Cell, chosen: int) -> RecipeSettings:
+    def settings_of(self, cell: Cell, chosen: int) -> RecipeSettings:
         """Return the training arguments and the images per epoch for a cell that trains on `chosen` images."""
         images = len(self.dataset)
         if (recipe := cell.parsed_recipe) is not None:
@@ -393,26 +394,12 @@ class _Experiment(SharedParts):
             self.arguments, images_of(cell.keep, images) if cell.control == EQUAL_ITERATIONS else None
         )
 
-    def few_steps(self, cells: Sequence[Cell]) -> str:
-        """Return a sentence about the training with the fewest optimiser steps, if they are few and large.
-
-        Otherwise, return an empty text.
-        """
-        images, found = len(self.dataset), dict[int, str]()
-        for cell in cells:
-            chosen = images if cell.on_all else images_of(cell.chosen_keep, images)
-            settings = self._settings(cell, chosen)
-            seen = seen_by(settings.arguments, settings.images_per_epoch or chosen)
-            if note := describe_few_steps(settings.arguments, seen):
-                found[seen] = f"{cell.label}: {note}"
-        return found[min(found)] if found else ""
-
     def _train(self, data: str | Path, cell: Cell, work: Path, chosen: int) -> TrainingRecord:
         """Train a detector on a dataset with the settings of a cell, and return the record of the training.
 
         `chosen` is the number of images in the dataset.
         """
-        recipe, settings = cell.parsed_recipe, self._settings(cell, chosen)
+        recipe, settings = cell.parsed_recipe, self.settings_of(cell, chosen)
         record = train(
             data,
             model=self.config.train.model,

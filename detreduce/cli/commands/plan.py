@@ -124,6 +124,8 @@ def _few_steps(ledger: Ledger, rows: list[dict[str, Any]], found: Recommendation
     if found.best is None:
         return ""
     used, changed = ledger[str(typical_row(rows)["key"])].training.resolved, dict(found.best.settings)
+    if not {"batch", "nbs"} <= used.keys():
+        return ""
     # a recipe that sets the batch also sets nbs
     nbs = changed.get("nbs", changed.get("batch", used.get("nbs")))
     return describe_few_steps({"batch": changed.get("batch", used.get("batch")), "nbs": nbs}, found.best.images_seen)

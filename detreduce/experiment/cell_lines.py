@@ -19,7 +19,8 @@ def describe_cell(cell: Cell) -> str:
         what = f"{seen:,} images seen" if isinstance(seen, int) else f"images seen as for keep {cell.keep}"
         return f"{cell.label}, {what}, training seed {cell.training_seed}"
     seeds = f"selection seed {cell.selection_seed}, training seed {cell.training_seed}"
-    return f"{cell.label}, keep {cell.keep}, {seeds}"
+    # the keep of a recipe is the number of images seen, which may differ from the size of its subset
+    return f"{cell.label}, keep {cell.chosen_keep}, {seeds}"
 
 
 def describe_outcome(finished: FinishedCell) -> str:

@@ -92,7 +92,7 @@ def _show_table(out: Console, rows: Sequence[ResultRow], against: str, measures:
         found = [row.difference(against, name) for name in measures]
         cells: list[str | Text] = [row.method.text, row.keep.text, f"{max(item.seeds for item in found)}"]
         for item in found:
-            cells += [item.with_interval, *[item.p] * tested, Text(item.verdict, VERDICTS.get(item.kind, ""))]
+            cells += [item.with_interval, *[item.p] * tested, Text(item.verdict_and_claim, VERDICTS.get(item.kind, ""))]
         shown.add_row(*cells)
     if fits(out, shown):
         out.print(shown)
@@ -104,4 +104,4 @@ def _show_table(out: Console, rows: Sequence[ResultRow], against: str, measures:
         for name in measures:
             item = row.difference(against, name)
             about = f"{row.method.text}, {row.keep.text}" + f", {ACCURACIES[name]}" * (len(measures) > 1)
-            show_status(out, f"{about}: {item.verdict}", VERDICTS.get(item.kind, ""), indent="  ")
+            show_status(out, f"{about}: {item.verdict_and_claim}", VERDICTS.get(item.kind, ""), indent="  ")

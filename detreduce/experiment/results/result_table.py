@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from detreduce.display.numbers import change, fixed, fixed_with_spread, with_spread
 from detreduce.experiment.statistics.break_even import BreakEven
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.summary import Summary
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, RECIPE_CONTROLS, explain_names, title_of
+from detreduce.vocabulary.controls import CLAIMS, EQUAL_ITERATIONS, FULL, RECIPE_CONTROLS, explain_names, title_of
 from detreduce.vocabulary.keeps import keep_key, keep_of
 from detreduce.vocabulary.measures import ACCURACIES, COSTS, METERED
 
@@ -49,6 +49,8 @@ class DifferenceCell:
         The verdict in words. Empty if there is no comparison.
     kind
         The verdict as one word: ``better``, ``worse`` or ``open``. Empty if there is no comparison.
+    claim
+        For a recipe, the kind of claim (see `CLAIMS`): ``data claim`` or ``recipe claim``. Otherwise empty.
     """
 
     text: str = ""
@@ -59,6 +61,12 @@ class DifferenceCell:
     p: str = ""
     verdict: str = ""
     kind: str = ""
+    claim: str = ""
+
+    @property
+    def verdict_and_claim(self) -> str:
+        """The verdict in words. For a recipe, the kind of claim comes before it."""
+        return f"{self.claim}: {self.verdict}" if self.claim else self.verdict
 
     @property
     def with_interval(self) -> str:
@@ -225,7 +233,12 @@ def _row(
 
     If `marked` is True, the cell with the number of trainings also says how many of them overlapped another training.
     """
-    differences = {(item.against, item.measure): cell for item, cell in compared}
+    differences = {
+        (item.against, item.measure): replace(cell, claim=f"{item.claim} claim")
+        if summary.is_recipe and item.claim
+        else cell
+        for item, cell in compared
+    }
     against_full: dict[str, ResultCell | DifferenceCell] = {
         name: differences.pop((FULL, name)) if (FULL, name) in differences else _against_full(summary, name)
         for name in ACCURACIES
@@ -312,6 +325,8 @@ def _notes(summaries: Sequence[Summary]) -> Iterable[str]:
             f"{some.cells} ({some.overlapped}*): {some.overlapped} of {some.cells} trainings overlapped another "
             "training on the same machine. Wh, g CO2 and minutes exclude these trainings."
         )
+    if any(row.is_recipe for row in summaries):
+        yield " ".join(f"{name.capitalize()} claim: {words}." for name, words in CLAIMS.items())
     yield from explain_names([row.method for row in summaries])
 
 

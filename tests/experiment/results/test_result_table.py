@@ -6,6 +6,7 @@ import html
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,18 @@ def test_intervals_over_seeds_alone_are_marked_among_others(others: str, marked:
     (row,) = result_table([summary()], [comparison("srs", "seeds"), comparison(EQUAL_ITERATIONS, others)]).rows
     assert row.difference("srs", "mAP50").interval.endswith("*") is marked
     assert not row.difference(EQUAL_ITERATIONS, "mAP50").interval.endswith("*")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "claim", "said"), [(True, "recipe", "recipe claim"), (True, "", ""), (False, "data", "")]
+)
+def test_each_comparison_of_a_recipe_names_its_claim(recipe: bool, claim: str, said: str) -> None:
+    compared = replace(comparison(EQUAL_ITERATIONS, "seeds"), claim=claim, verdict="worse")
+    table = result_table([summary(is_recipe=recipe)], [compared])
+    cell = table.rows[0].difference(EQUAL_ITERATIONS, "mAP50")
+    assert cell.claim == said
+    assert cell.verdict_and_claim == (f"{said}: worse" if said else "worse")
+    assert any("claim" in note for note in table.notes) is recipe
 
 
 def test_random_subsets_come_before_the_equal_steps_control() -> None:

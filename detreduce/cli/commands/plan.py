@@ -121,9 +121,10 @@ def _few_steps(ledger: Ledger, rows: list[dict[str, Any]], found: Recommendation
     from detreduce.experiment.advice.recipe_file import typical_row
     from detreduce.training.recipes.few_steps import describe_few_steps
 
-    if found.best is None:
+    key = str(typical_row(rows).get("key"))
+    if found.best is None or key not in ledger:
         return ""
-    used, changed = ledger[str(typical_row(rows)["key"])].training.resolved, dict(found.best.settings)
+    used, changed = ledger[key].training.resolved, dict(found.best.settings)
     if not {"batch", "nbs"} <= used.keys():
         return ""
     # a recipe that sets the batch also sets nbs

@@ -23,7 +23,7 @@ OWN = {
     "training/concurrent_runs.py",
     "training/run/loggers.py",
     "training/evaluation/robustness.py",  # it asks is_regular first
-    "training/run/quiet_images.py",  # it asks is_regular first
+    "training/run/reading/quiet_images.py",  # it asks is_regular first
     "pages/environment.py",
     # decodes an image that was opened before
     "ultralytics_bridge/shown_size.py",

@@ -5,16 +5,17 @@
     python scripts/benchmarks/million.py --images 1000000 --sizes whole --steps load --folder /data/million
 
 What is real: all code of detreduce, and the tree of a YOLO dataset with a label file for each image. There are 80
-classes, 7.3 boxes and 2.9 classes per image. What is simulated: the images are tiny JPEG files of different sizes, which
-differ in a comment only, the boxes are random, and no network runs. The 256 features of an image and of each class in it are
-random numbers around a centre of each class. They are float16 .npy files, which are mapped into memory. The signatures
-of the search for near-duplicates are random pictures with the spectrum of photographs, and every fiftieth picture is a
-copy of another one.
+classes, 7.3 boxes and 2.9 classes per image. What is simulated: the images are tiny JPEG files of different sizes,
+which differ in a comment only, the boxes are random, and no network runs. The 256 features of an image and of each
+class in it are random numbers around a centre of each class. They are float16 .npy files, which are mapped into memory.
+The signatures of the search for near-duplicates are random pictures with the spectrum of photographs, and every
+fiftieth picture is a copy of another one.
 
 Each step is a separate process. The table shows the CPU and wall seconds of the step alone, and the peak memory of its
-process, which also loads the dataset. It also shows the exponent with which the CPU seconds grow. The CPU seconds for a million
-images are predicted from a linear and a quadratic term, which are fitted to all sizes so far. The files were written
-just before, so they usually come from the cache of the operating system. A step is stopped after --limit seconds.
+process, which also loads the dataset. It also shows the exponent with which the CPU seconds grow. The CPU seconds for a
+million images are predicted from a linear and a quadratic term, which are fitted to all sizes so far. The files were
+written just before, so they usually come from the cache of the operating system. A step is stopped after --limit
+seconds.
 """
 
 from __future__ import annotations

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import detreduce as dr
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.demo import make_demo
 from detreduce.features.table import FeatureTable, scaled_blocks
 from detreduce.machine import large_arrays
 from detreduce.machine.large_arrays import new_array
 from detreduce.machine.untrusted import array_files
 from detreduce.machine.untrusted.array_files import read_npy
+from detreduce.reducers import make_reducer
 
 mapping = pytest.mark.skipif(not hasattr(large_arrays.os, "posix_fallocate"), reason="needs posix_fallocate")
 
@@ -115,3 +118,18 @@ def test_bad_value_in_a_mapped_file(tmp_path: Path, all_large: None) -> None:
     np.save(tmp_path / "half.npy", vectors)
     with pytest.raises(dr.errors.InputError, match="row 5 "):
         dr.extract_features(dataset, f"file:{tmp_path / 'half.npy'}", ["image"])
+
+
+@pytest.mark.parametrize(("method", "options"), [("csod", {}), ("herding", {}), ("herding", {"match": "mmd"})])
+def test_same_images_are_chosen_by_float16_vectors_of_objects(method: str, options: dict[str, str]) -> None:
+    draw = np.random.default_rng(0)
+    images, classes = draw.integers(0, 300, 2000), draw.integers(0, 5, 2000)
+    half = draw.standard_normal((2000, 16)).astype(np.float16)
+    whole = ObjectTable.from_boxes(images, classes, 300, 5, vectors=half.astype(np.float32))
+    assert whole.vectors is not None
+    rounded = whole.vectors.astype(np.float16)
+    chosen = [
+        make_reducer(method, keep=0.2, **options).fit(np.empty((300, 0)), objects=replace(whole, vectors=vectors))
+        for vectors in (rounded.astype(np.float32), rounded)
+    ]
+    assert np.array_equal(chosen[0].selected_idx_, chosen[1].selected_idx_)

@@ -35,7 +35,7 @@ MOST_NUMBERS = 1 << 30
 
 
 class Rows(Protocol):
-    """A table on disk, of which some rows can be copied."""
+    """A table on disk. Some of its rows can be copied."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -46,7 +46,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TableRequest:
-    """Which rows of which table to choose.
+    """A table, and how to read it.
 
     Attributes
     ----------
@@ -218,8 +218,8 @@ def choose(
 def _checked(columns: Any, request: TableRequest) -> Any:
     """Return the columns of features. Columns that are no numbers become texts.
 
-    Raise InputError if a cell is missing, if a column is neither numbers nor texts of a few kinds, or if there are too
-    many features.
+    Raise InputError if a cell is missing, or if a column is neither numbers nor a few different texts. Also raise it if
+    there are too many features.
     """
     width, texts = 0, {}
     for name, series in columns.items():

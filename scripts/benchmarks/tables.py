@@ -201,23 +201,18 @@ def run(log: Path, tables: Sequence[str], keeps: Sequence[float], seeds: Sequenc
 def collect(logs: Sequence[Path]) -> None:
     """Write the cells of logs to docs/results/tables.json, one short line for each cell.
 
-    A table, keep and seed of which a method is missing is left out.
+    A seed of a table is left out if a cell of any method or keep is missing.
     """
     columns = [*COLUMNS, *(f"{model}_{measure}" for model in MODELS for measure in MEASURES)]
     found = {(row["table"], row["method"], row["keep"], row["seed"]): row for log in logs for row in read(log)}
-    every = {name[1] for name in found if name[1] != "full"}
-    sizes = Counter((table, keep, seed) for table, method, keep, seed in found if method != "full")
-    whole = {group for group, size in sizes.items() if size == len(every)}
-    seeds = {(table, seed) for table, _, seed in whole}
-    rows = [
-        row
-        for (table, method, keep, seed), row in sorted(found.items())
-        if (table, keep, seed) in whole or (method == "full" and (table, seed) in seeds)
-    ]
-    sample: dict[str, dict[str, int]] = {}
-    for (table, keep, _), count in sorted(Counter((table, keep, None) for table, keep, _ in whole).items()):
-        sample.setdefault(table, {})[str(keep)] = count
-    head = {"command": "python scripts/benchmarks/tables.py", "seeds": sample, "columns": columns}
+    cells = [name for name in found if name[1] != "full"]
+    keeps = {table: sorted({name[2] for name in cells if name[0] == table}) for table, *_ in cells}
+    methods = {name[1] for name in cells}
+    sizes = Counter((table, seed) for table, _, _, seed in cells)
+    whole = {(table, seed) for (table, seed), size in sizes.items() if size == len(methods) * len(keeps[table])}
+    rows = [row for name, row in sorted(found.items()) if (name[0], name[3]) in whole]
+    seeds = dict(sorted(Counter(table for table, _ in whole).items()))
+    head = {"command": "python scripts/benchmarks/tables.py", "seeds": seeds, "keeps": keeps, "columns": columns}
     lines = [json.dumps([_short(row[name]) for name in columns]) for row in rows]
     text = json.dumps(head, indent=1)[:-2] + ',\n "cells": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n"
     RESULT.write_text(text, encoding="utf-8")

@@ -48,7 +48,7 @@ def merge(
         bool,
         typer.Option(
             "--strict",
-            help="Write nothing if images would be renamed, or if identical images have different boxes.",
+            help="Write nothing if images would be renamed, or if identical images have different labels.",
             rich_help_panel=CONTENT,
         ),
     ] = False,

@@ -38,13 +38,13 @@ def show_merged(result: MergeResult, *, shown: int | None) -> None:
     same = [one for one in result.repeated if not one.conflict]
     _show_list(
         out,
-        "Identical images with the same boxes, written once with the last labels:",
+        "Identical images with the same labels, written once with the last labels:",
         [f"{one.dropped} ({one.dropped_split}) is {one.kept} ({one.split})" for one in same],
         shown,
     )
     _show_list(
         out,
-        "Identical images with different boxes, written once with the last labels:",
+        "Identical images with different labels, written once with the last labels:",
         [
             f"{one.kept} ({one.split}, boxes: {one.boxes}) and "
             f"{one.dropped} ({one.dropped_split}, boxes: {one.dropped_boxes}). "

@@ -64,6 +64,8 @@ def write_merged_coco(plan: Plan, placer: Placer) -> None:
     classes cannot be matched.
     """
     classes = join_classes({part.name: part.dataset for part in plan.parts})
+    if classes.spelling_notice:
+        warn_about_subset(classes.spelling_notice)
     contents = [_read(part.dataset.source.splits[part.dataset.split].annotations) for part in plan.parts]
     categories, category_ids = _merge_categories(plan, contents, classes)
     splits = in_order(plan.shown)

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 from detreduce.dataset.formats.yolo.image_places import assign_places
 from detreduce.dataset.health.identical_files import identical_files
 from detreduce.dataset.merging.parts import Part
+from detreduce.dataset.merging.same_labels import LabelComparison, Member, same_boxes
 from detreduce.dataset.records import ImageRecord
 from detreduce.dataset.writing.distinct_paths import distinct_paths
 from detreduce.display.numbers import counted
-
-SAME_BOX = 1e-3
-"""Two boxes are equal if their corners differ by at most this fraction of the image. Formats round differently."""
-ClassBoxes = list[tuple[str, npt.NDArray[np.float64]]]
-
-
-class Member(NamedTuple):
-    """An image to merge: the index of its `Part`, and the row of the image in the part."""
-
-    part: int
-    row: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +29,7 @@ class Repeated:
     boxes, dropped_boxes
         The number of boxes of `kept`, and the number of boxes of `dropped`.
     conflict
-        Whether the boxes of the two files differ.
+        Whether the labels of the two files differ: boxes, or polygons, keypoints and attributes of the same format.
     labels_of
         The file whose labels are used. It belongs to the last dataset that has boxes for the image.
     """
@@ -141,6 +127,7 @@ def make_plan(parts: Sequence[Part], *, yolo: bool) -> Plan:
     dropped: set[Member] = set()
     labels_from: dict[Member, Member] = {}
     repeated: list[Repeated] = []
+    comparison = LabelComparison(parts)
     for group in identical_files(paths):
         alike = [members[place] for place in group]
         by_dataset: dict[int, list[Member]] = {}
@@ -149,7 +136,7 @@ def make_plan(parts: Sequence[Part], *, yolo: bool) -> Plan:
         if len(by_dataset) < 2:
             continue
         first, *others = (by_dataset[number] for number in sorted(by_dataset))
-        boxes = {member: _boxes_of(parts, member) for member in alike}
+        boxes = {member: comparison.boxes_of(member) for member in alike}
         later = [member for own in others for member in own]
         with_boxes = [member for member in (first[0], *later) if boxes[member]]
         source = with_boxes[-1] if with_boxes else first[0]
@@ -166,7 +153,7 @@ def make_plan(parts: Sequence[Part], *, yolo: bool) -> Plan:
                     parts[member.part].split,
                     len(boxes[first[0]]),
                     len(boxes[member]),
-                    not _same_boxes(boxes[first[0]], boxes[member]),
+                    not (same_boxes(boxes[first[0]], boxes[member]) and comparison.same_details(first[0], member)),
                     _path(parts, source),
                 )
             )
@@ -182,28 +169,6 @@ def _path(parts: Sequence[Part], member: Member) -> Path:
     return parts[member.part].dataset[member.row].path
 
 
-def _boxes_of(parts: Sequence[Part], member: Member) -> ClassBoxes:
-    """Return the class name and the corners of each box of an image, including crowd regions."""
-    dataset = parts[member.part].dataset
-    few = replace(dataset, records=(dataset[member.row],))
-    return [(few.class_names[number], box) for number, box in zip(few.box_classes, few.boxes_xyxyn, strict=True)]
-
-
-def _same_boxes(ones: ClassBoxes, others: ClassBoxes) -> bool:
-    """Return whether two lists contain the same boxes in any order. Corners may differ by rounding."""
-    left = list(others)
-    return len(ones) == len(others) and all(_take(one, left) for one in ones)
-
-
-def _take(one: tuple[str, npt.NDArray[np.float64]], left: ClassBoxes) -> bool:
-    """Remove the nearest box of the same class from `left`. Return False if no box is near enough."""
-    gaps = [float(np.abs(box - one[1]).max()) if name == one[0] else np.inf for name, box in left]
-    if not gaps or not min(gaps) <= SAME_BOX:
-        return False
-    left.pop(gaps.index(min(gaps)))
-    return True
-
-
 def check_strict(renamed: Iterable[Renamed], repeated: Iterable[Repeated]) -> list[str]:
     """Return a sentence for each reason why the option `strict` forbids the merge."""
     why = []
@@ -215,5 +180,5 @@ def check_strict(renamed: Iterable[Renamed], repeated: Iterable[Repeated]) -> li
     if conflicts:
         one = conflicts[0]
         pairs = counted(len(conflicts), "pair")
-        why.append(f"{pairs} of identical images with different boxes (the first: {one.kept} and {one.dropped})")
+        why.append(f"{pairs} of identical images with different labels (the first: {one.kept} and {one.dropped})")
     return why

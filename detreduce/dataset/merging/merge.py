@@ -64,7 +64,8 @@ def merge(
     link
         How to put images into the output: ``hardlink``, ``symlink`` or ``copy``; see `write_subset`.
     strict
-        Whether to write nothing if images would be renamed, or if identical images have different boxes.
+        Whether to write nothing if images would be renamed, or if identical images have different labels. Boxes are
+        compared, and also polygons, keypoints and attributes if both datasets are YOLO or both are COCO.
     overwrite, discard_changes
         Whether to replace a folder that detreduce wrote; see `write_subset`.
 

@@ -10,6 +10,7 @@ from typing import Any
 from detreduce.dataset.merging.images import Renamed, Repeated
 from detreduce.dataset.merging.parts import LeftOut
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import counted
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,10 @@ class MergeResult:
     left_out: tuple[LeftOut, ...]
 
     def __repr__(self) -> str:
-        return f"MergeResult({sum(self.splits.values())} images of {len(self.sources)} datasets, {str(self.output)!r})"
+        return (
+            f"MergeResult({counted(sum(self.splits.values()), 'image')} of "
+            f"{counted(len(self.sources), 'dataset')}, {str(self.output)!r})"
+        )
 
     @property
     def images(self) -> int:

@@ -38,6 +38,8 @@ def write_merged_yolo(plan: Plan, placer: Placer) -> None:
     """
     others = other_keys(plan.parts)
     classes = join_classes({part.name: part.dataset for part in plan.parts})
+    if classes.spelling_notice:
+        warn_about_subset(classes.spelling_notice)
     labels = _Labels(plan, classes.numbers)
     splits = in_order(plan.shown)
     with progress("Writing images", sum(map(len, splits.values())), "images") as advance:

@@ -142,7 +142,7 @@ def test_identical_images_with_other_labels_are_told(tmp_path: Path) -> None:
     assert sorted(conflicts) == [("b1.png", 1, 1, "b1.png"), ("c1.png", 1, 0, "b1.png")]
     assert sorted(item.dropped.name for item in result.repeated if not item.conflict) == ["b4.png"]
     assert shown(load_dataset(result.output, "val"))[picture(1)] == [("cat", (2 / 64, 2 / 32, 22 / 64, 22 / 32))]
-    with pytest.raises(InputError, match="identical images with different boxes"):
+    with pytest.raises(InputError, match="identical images with different labels"):
         quietly([one, two, three], tmp_path / "strict", strict=True)
 
 
@@ -152,8 +152,55 @@ def test_a_later_polygon_around_the_same_box_is_written(tmp_path: Path) -> None:
     for name, line in zip(("one", "two"), lines, strict=True):
         (tmp_path / name / "labels/train/1.txt").write_bytes(line)
     result = quietly(sets, tmp_path / "all")
-    assert not result.conflicts
+    assert [item.labels_of.name for item in result.conflicts] == ["1.png"]
     assert (result.output / "labels/train/1.txt").read_bytes() == lines[1]
+    with pytest.raises(InputError, match="identical images with different labels"):
+        quietly(sets, tmp_path / "strict", strict=True)
+
+
+def pose(values: str) -> bytes:
+    return f"0 0.5 0.5 0.2 0.2 {values}\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("ones", "others", "conflict"),
+    [
+        (pose("0.5 0.5 2"), pose("0.5 0.5 2"), False),
+        (pose("0.5 0.5 2"), pose("0.5002 0.5 2"), False),
+        (pose("0.5 0.5 2"), pose("0.5 0.5 1"), True),
+        (pose("0.5 0.5 2"), pose("0.55 0.5 2"), True),
+        (pose("0.5 0.5 2") + pose("0.4 0.4 2"), pose("0.4 0.4 2") + pose("0.5 0.5 2"), False),
+    ],
+)
+def test_keypoints_are_compared(ones: bytes, others: bytes, conflict: bool, tmp_path: Path) -> None:
+    sets = [make_yolo(tmp_path / name, {"train": {1: [], 2: []}}, ["cat"]) for name in ("one", "two")]
+    for file, lines in zip(sets, (ones, others), strict=True):
+        file.write_text(f"{file.read_text()}kpt_shape: [1, 3]\n")
+        (file.parent / "labels/train/1.txt").write_bytes(lines)
+    assert bool(quietly(sets, tmp_path / "all").conflicts) == conflict
+
+
+@pytest.mark.parametrize(
+    ("change", "conflict"),
+    [
+        ({}, False),
+        ({"id": 99, "area": 1, "attributes": {}, "keypoints": None}, False),
+        ({"segmentation": [[0, 0, 8.001, 0, 8, 8]]}, False),
+        ({"segmentation": [[0, 0, 8, 0, 4, 8]]}, True),
+        ({"segmentation": [[0, 0, 8, 0, 8, 8], [1, 1, 2, 1, 2, 2]]}, True),
+        ({"segmentation": {"size": [32, 64], "counts": "abc"}}, True),
+        ({"keypoints": [1, 2, 2], "num_keypoints": 1}, True),
+        ({"attributes": {"occluded": True}}, True),
+    ],
+)
+def test_polygons_and_attributes_of_coco_are_compared(
+    change: dict[str, object], conflict: bool, tmp_path: Path
+) -> None:
+    sets = [make_coco(tmp_path / name, {"train": {1: [("cat", 0, 0, 8, 8)]}}, ["cat"]) for name in ("one", "two")]
+    content = json.loads((tmp_path / "two/train.json").read_text())
+    content["annotations"][0] |= change
+    (tmp_path / "two/train.json").write_text(json.dumps(content))
+    assert bool(quietly(sets, tmp_path / "all").conflicts) == conflict
 
 
 def test_copies_within_a_dataset_stay(tmp_path: Path) -> None:
@@ -316,5 +363,14 @@ def test_counts_fit_their_nouns(tmp_path: Path, count: int) -> None:
         file = tmp_path / "two/images/train" / f"{n + 9}.png"
         file.rename(file.with_name(f"{n}.png"))
     nouns = ("1 image would", "1 pair of") if count == 1 else ("2 images would", "2 pairs of")
-    with pytest.raises(InputError, match=f"{nouns[0]} be renamed.*{nouns[1]} identical images with different boxes"):
+    with pytest.raises(InputError, match=f"{nouns[0]} be renamed.*{nouns[1]} identical images with different labels"):
         quietly([one, two], tmp_path / "all", strict=True)
+
+
+@pytest.mark.parametrize("make", [make_yolo, make_coco])
+def test_class_names_that_differ_in_case_are_told(tmp_path: Path, make: Callable[..., Path]) -> None:
+    box = (0, 0, 8, 8)
+    sets = [make(tmp_path / name, {"train": {n: [(name, *box)]}}, [name]) for n, name in enumerate(("cat", "Cat"))]
+    with pytest.warns(SubsetWarning, match="'cat' in .*'Cat' in"):
+        result = dr.merge(sets, tmp_path / "all")
+    assert result.class_names == ("cat", "Cat")

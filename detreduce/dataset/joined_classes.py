@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
 
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.errors import InputError
@@ -24,20 +27,35 @@ class JoinedClasses:
         Maps the name of a split to the numbers of its classes. The number of a class is its index in `names`.
     disagreements
         Descriptions of ids that mean different classes in different splits. Empty if all ids agree.
+    spellings
+        Descriptions of names that differ only in upper and lower case or blanks. One split has boxes of the first name
+        only, and another split has boxes of the second name only.
     """
 
     names: tuple[str, ...]
     numbers: Mapping[str, tuple[int, ...]]
     disagreements: tuple[str, ...]
+    spellings: tuple[str, ...] = ()
 
     @property
     def notice(self) -> str | None:
-        """A sentence about ids that mean different classes in different splits, or None if there are none."""
-        if not self.disagreements:
+        """Sentences about ids that mean different classes in different splits, and about names that are nearly equal.
+
+        None if there is nothing to say.
+        """
+        ids = f"The class ids of the splits disagree ({_shown(self.disagreements)}). "
+        joined = f"{ids}The splits are joined by class name." if self.disagreements else None
+        return " ".join(filter(None, (joined, self.spelling_notice))) or None
+
+    @property
+    def spelling_notice(self) -> str | None:
+        """A sentence about names that differ only in upper and lower case, or None if there are none."""
+        if not self.spellings:
             return None
-        more = len(self.disagreements) - _SHOWN
-        shown = "; ".join(self.disagreements[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-        return f"The class ids of the splits disagree ({shown}). The splits are joined by class name."
+        return (
+            f"Class names differ only in upper and lower case or blanks ({_shown(self.spellings)}), so they are "
+            "different classes. Write them alike if they mean the same class."
+        )
 
 
 def join_classes(splits: Mapping[str, DetectionDataset]) -> JoinedClasses:
@@ -45,6 +63,12 @@ def join_classes(splits: Mapping[str, DetectionDataset]) -> JoinedClasses:
 
     If several classes of a split have the same name, they are matched by name and id.
     """
+    spellings = tuple(_find_spellings(splits))
+    parts = list(splits.values())
+    names = parts[0].class_names if parts else ()
+    if len(set(names)) == len(names) and all(_same_classes(parts[0], part) for part in parts):
+        # the usual case: with 50,000 classes, the checks take a second
+        return JoinedClasses(names, dict.fromkeys(splits, tuple(range(len(names)))), (), spellings)
     _check_joinable(splits)
     repeated = {name for part in splits.values() for name in _repeated_names(part)}
     place: dict[tuple[str, int | str | None], int] = {}
@@ -54,7 +78,11 @@ def join_classes(splits: Mapping[str, DetectionDataset]) -> JoinedClasses:
         for key, name in zip(part.class_keys, part.class_names, strict=True):
             own.append(place.setdefault((name, key if name in repeated else None), len(place)))
         numbers[split] = tuple(own)
-    return JoinedClasses(tuple(name for name, _ in place), numbers, tuple(_find_disagreements(splits)))
+    return JoinedClasses(tuple(name for name, _ in place), numbers, tuple(_find_disagreements(splits)), spellings)
+
+
+def _same_classes(one: DetectionDataset, other: DetectionDataset) -> bool:
+    return one.class_names == other.class_names and tuple(one.class_keys) == tuple(other.class_keys)
 
 
 def class_problems(splits: Mapping[str, DetectionDataset]) -> list[Problem]:
@@ -67,6 +95,30 @@ def class_problems(splits: Mapping[str, DetectionDataset]) -> list[Problem]:
     place = first.source.splits.get(first.split)
     file = (place.annotations if place is not None else None) or first.source.path
     return [Problem(file, notice)] if notice else []
+
+
+def _shown(texts: tuple[str, ...]) -> str:
+    """Return the first texts, and the number of the others."""
+    more = len(texts) - _SHOWN
+    return "; ".join(texts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _find_spellings(splits: Mapping[str, DetectionDataset]) -> list[str]:
+    """Describe pairs of names that differ only in upper and lower case or blanks, if two splits write one class so."""
+    used = {
+        split: {part.class_names[number] for number in np.unique(part.box_classes).tolist()}
+        for split, part in splits.items()
+    }
+    spelt: dict[str, dict[str, str]] = {}
+    for split, names in used.items():
+        for name in sorted(names):
+            spelt.setdefault("".join(name.casefold().split()), {}).setdefault(name, split)
+    return [
+        f"{one!r} in {split}, but {other!r} in {later}"
+        for names in spelt.values()
+        for (one, split), (other, later) in combinations(names.items(), 2)
+        if one not in used[later] and other not in used[split]
+    ]
 
 
 def _repeated_names(part: DetectionDataset) -> set[str]:

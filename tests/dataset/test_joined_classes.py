@@ -170,3 +170,22 @@ def test_class_files_that_agree_with_each_other_only_are_said(tmp_path: Path) ->
         write_subset(dataset, dataset.image_ids, tmp_path / "out")
     agreeing = {"one/classes.txt": "cat\ndog\nhorse\n", "two/data.yaml": "nothing: [\n"}
     assert not load_dataset(make_yolo(tmp_path / "other", agreeing)).problems
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "similar"),
+    [
+        ({1: "cat"}, {1: "Cat"}, True),
+        ({1: "traffic light"}, {1: "TrafficLight"}, True),
+        ({1: "Straße"}, {1: "STRASSE"}, True),
+        ({1: "cat", 2: "Cat"}, {1: "cat", 2: "Cat"}, False),
+        ({1: "cat", 2: "Cat"}, {2: "Cat"}, False),
+        ({1: "cat"}, {1: "cats"}, False),
+    ],
+)
+def test_names_that_differ_in_case_are_told(tmp_path: Path, train: Categories, val: Categories, similar: bool) -> None:
+    dataset = load_dataset(make_coco(tmp_path / "set", {"train": train, "val": val}))
+    classes = join_classes({"train": dataset, "val": load_dataset(dataset.source.path, "val")})
+    assert bool(classes.spelling_notice) == bool(classes.spellings) == similar
+    listed = [problem.what for problem in summarise(dataset).problems]
+    assert any(f"{train[1]!r} in train, but {val.get(1, val.get(2))!r} in val" in what for what in listed) == similar

@@ -113,3 +113,17 @@ def test_the_marks_of_a_long_yaml_are_those_of_a_short_one(
     expected = marks(compose_yaml(text))
     monkeypatch.setattr(documents, "_LONG", 0)
     assert marks(compose_yaml(text)) == expected
+
+
+def test_a_change_of_long_content_does_not_reach_the_next_reader() -> None:
+    text = (
+        "names: ["
+        + ", ".join(f"class {number}" for number in range(20_000))
+        + "]\ndeep: {list: [{a: 1}], day: 2024-01-01}\n"
+    )
+    first = load_yaml(text)
+    first["names"].append("more")
+    first["deep"]["list"][0]["a"] = 2
+    again = load_yaml(text)
+    assert len(again["names"]) == 20_000 and again["deep"]["list"] == [{"a": 1}]
+    assert again == yaml.safe_load(text)

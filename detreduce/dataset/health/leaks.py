@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Literal
 
-from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord
 from detreduce.dataset.splits import CANONICAL
 from detreduce.dataset.suggested_command import inspect_command, reduce_command, split_command
 from detreduce.errors import InputError
@@ -24,6 +25,8 @@ _ENDS = 4096
 _UNCOMPRESSED = re.compile(rb"BM|II[*+]\0|MM\0[*+]|P[1-6]\s")
 """How files begin that often have equal ends but different pixels. Their formats are BMP, TIFF and PPM."""
 
+_Key = tuple[str, int, int]
+"""The name of an image (empty if names do not matter), the size of its file, and the number of the frame or -1."""
 How = Literal["same file", "same bytes", "same name and size"]
 
 
@@ -145,7 +148,8 @@ def find_leaks(splits: Mapping[str, DetectionDataset]) -> Leaks:
     must be equal.
 
     Bytes are compared for files with the same name and size. Files with different names are compared only if there are
-    few files of equal size, so that the search stays fast. Missing files are skipped.
+    few files of equal size, so that the search stays fast. Missing files are skipped. Two frames are the same if they
+    have the same number in videos with equal bytes.
     """
     parts = [_Files.of(splits[name]) for name in CANONICAL if name in splits]
     pairs: list[Leak] = []
@@ -185,35 +189,45 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks, easier: str = "") -> N
 
 @dataclass(frozen=True)
 class _Files:
-    """The image files of a split. `states` has the status of each image's file, or None if it is missing."""
+    """The image files of a split. `states` has the status of each image's file, or None if it is missing.
+
+    The file of a frame is its video. Two frames are the same if they have the same number in equal videos.
+    """
 
     split: DetectionDataset
     states: list[os.stat_result | None]
-    row_of_file: dict[tuple[int, int], int] = field(default_factory=dict)
-    hashes: dict[int, str] = field(default_factory=dict)
+    row_of_file: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    hashes: dict[Path, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, split: DetectionDataset) -> _Files:
         """Read the status of each image file of a split."""
-        states = [_state(record.path) for record in split]
-        files = {(state.st_dev, state.st_ino): row for row, state in enumerate(states) if state and state.st_ino}
+        found = {file: _state(file) for file in dict.fromkeys(record.file for record in split)}
+        states = [found[record.file] for record in split]
+        files = {
+            (state.st_dev, state.st_ino, _number(split[row])): row
+            for row, state in enumerate(states)
+            if state and state.st_ino
+        }
         return cls(split, states, files)
 
-    def by(self, rows: Iterable[int], *, named: bool) -> dict[tuple[str, int], list[int]]:
-        """Group some rows by file size. If `named` is True, group them by file name and file size.
+    def by(self, rows: Iterable[int], *, named: bool) -> dict[_Key, list[int]]:
+        """Group some rows by file size and number of the frame. If `named` is True, group them by name too.
 
         Empty files are left out.
         """
-        found: dict[tuple[str, int], list[int]] = {}
+        found: dict[_Key, list[int]] = {}
         for row in rows:
             state = self.states[row]
             if state is not None and state.st_size:
                 name = self.split[row].name.rpartition("/")[2] if named else ""
-                found.setdefault((name, state.st_size), []).append(row)
+                found.setdefault((name, state.st_size, _number(self.split[row])), []).append(row)
         return found
 
     def ends(self, row: int) -> bytes | None:
-        """Return the first and the last bytes of a file, or None if it cannot be read."""
+        """Return the first and the last bytes of a file, or None if it cannot be read. Of a video, return the hash."""
+        if self.split[row].frame is not None:
+            return self.content(row).encode() or None
         try:
             with open_regular(self.split[row].path) as file:
                 first = file.read(_ENDS)
@@ -224,12 +238,18 @@ class _Files:
 
     def content(self, row: int) -> str:
         """Return the hash of a file's content, or an empty string if the file cannot be read."""
-        if row not in self.hashes:
+        file = self.split[row].file
+        if file not in self.hashes:
             try:
-                self.hashes[row] = file_hash(self.split[row].path)
+                self.hashes[file] = file_hash(file)
             except OSError:
-                self.hashes[row] = ""
-        return self.hashes[row]
+                self.hashes[file] = ""
+        return self.hashes[file]
+
+
+def _number(record: ImageRecord) -> int:
+    """Return the number of a frame, or -1 for an image that is a file."""
+    return -1 if record.frame is None else record.frame.number
 
 
 def _be(count: int) -> str:
@@ -250,7 +270,8 @@ def _compare(earlier: _Files, later: _Files) -> tuple[list[Leak], list[Leak]]:
     """
     found: dict[int, tuple[int, How]] = {}
     for row, state in enumerate(later.states):
-        other = earlier.row_of_file.get((state.st_dev, state.st_ino)) if state else None
+        key = (state.st_dev, state.st_ino, _number(later.split[row])) if state else None
+        other = earlier.row_of_file.get(key) if key else None
         if other is not None:
             found[row] = other, "same file"
     open_rows = [row for row in range(len(later.split)) if row not in found]
@@ -275,8 +296,10 @@ def _equal_bytes(
     offered = {
         key: others for key, others in earlier.by(range(len(earlier.split)), named=named).items() if key in wanted
     }
-    if most is not None and sum(len(wanted[key]) + len(others) for key, others in offered.items()) > most:
-        return {}, {}
+    if most is not None:
+        opened = {later.split[row].file for key in offered for row in wanted[key]}
+        if len(opened | {earlier.split[row].file for others in offered.values() for row in others}) > most:
+            return {}, {}
     same: dict[int, int] = {}
     different: dict[int, int] = {}
     for key, others in offered.items():

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from made_videos import make_video
 
 from detreduce.dataset import load_dataset
 from detreduce.dataset.health.counts import load_all_splits
@@ -121,3 +122,27 @@ def test_the_refusal_names_the_first_pairs_and_what_to_do(tmp_path):
     assert lines[5] == "  ... and 2 more"
     assert f"detreduce reduce {data} --keep all --drop-leaked" in lines[6]
     assert "--allow-leaks" in lines[6]
+
+
+@pytest.mark.parametrize("how", ["copy", "renamed", "hard link", "symbolic link", "other"])
+def test_a_video_in_two_splits_is_found(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the number of frames does not count, but the number of videos
+    monkeypatch.setattr("detreduce.dataset.health.leaks.MOST_RENAMED", 4)
+    one = make_video(tmp_path / "train" / "a.mp4", 40)
+    make_video(tmp_path / "train" / "b.mp4", 24)
+    make_video(tmp_path / "val" / "c.mp4", 16, scenes=range(50, 66))
+    two = tmp_path / "val" / ("a.mp4" if how == "copy" else "z.mp4")
+    if how == "hard link":
+        os.link(one, two)
+    elif how == "symbolic link":
+        two.symlink_to(one)
+    else:
+        content = bytearray(one.read_bytes())
+        # equal size and equal ends
+        content[len(content) // 2] ^= how == "other"
+        two.write_bytes(content)
+    (tmp_path / "data.yaml").write_text("format: videos\nevery: 8\ntrain: train\nval: val\n")
+    leaks = leaks_of(tmp_path / "data.yaml")
+    assert leaks.counts == {("train", "val"): 0 if how == "other" else 5}
+    assert {leak.how for leak in leaks.pairs} == {"same file" if "link" in how else "same bytes"} or how == "other"
+    assert all(leak.name.rpartition("_")[2] == leak.other_name.rpartition("_")[2] for leak in leaks.pairs)

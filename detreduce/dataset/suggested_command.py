@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from detreduce.dataset.paths.output_name import output_name
@@ -36,9 +37,12 @@ def reduce_command(dataset: DetectionDataset, *options: str, suffix: str, given:
     return shlex.join(["detreduce", "reduce", *dataset_words(dataset, given), *options, "--output", output])
 
 
-def split_command(dataset: DetectionDataset, given: str | None = None) -> str:
-    """Return a command that takes a val split out of train, and writes the dataset to a new folder."""
+def split_command(dataset: DetectionDataset, given: str | None = None, options: Sequence[str] = ()) -> str:
+    """Return a command that takes a val split out of train, and writes the dataset to a new folder.
+
+    `options` are further options of the command.
+    """
     place = given or str(dataset.source.typed)
     output = output_name(Path(place), "with-val")
     words = data_words(place, dataset.source.images, "train")
-    return shlex.join(["detreduce", "split", *words, "--val", "0.2", "--output", output])
+    return shlex.join(["detreduce", "split", *words, "--val", "0.2", *options, "--output", output])

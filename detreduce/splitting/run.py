@@ -17,12 +17,13 @@ from detreduce.dataset.health.checks import images_by_class
 from detreduce.dataset.health.counts import load_all_splits
 from detreduce.dataset.health.leaks import TRAIN, find_leaks
 from detreduce.dataset.records import DetectionDataset
-from detreduce.dataset.suggested_command import inspect_command, reduce_command
+from detreduce.dataset.suggested_command import inspect_command, reduce_command, split_command
 from detreduce.dataset.write import check_output, holds_out_as, write_split
 from detreduce.dataset.writing.destination import Destination
 from detreduce.dataset.writing.links import LinkMode
 from detreduce.dataset.writing.staging import claimed_output
 from detreduce.display.listener import say
+from detreduce.display.numbers import counted
 from detreduce.duplicates.between import PartSearch
 from detreduce.duplicates.clusters import cluster_labels
 from detreduce.duplicates.result import warn_not_compared
@@ -129,15 +130,15 @@ def split_dataset(
         warnings.warn(f"{text} To list all: `{inspect_command(dataset)}`", DetreduceWarning, stacklevel=2)
     source, replaced, wanted = _plan(dataset, val, test)
     check_output(source, Destination(output, link, overwrite=overwrite, discard_changes=discard_changes))
+    if "val" not in wanted and "val" not in source.source.splits:
+        _warn_without_val(dataset, test, seed, groups)
     with claimed_output(Path(output)):
-        parts, together = _divide(source, list(wanted.values()), seed, groups, cache)
+        parts, clusters = _divide(source, list(wanted.values()), seed, groups, cache)
         ids = np.array(source.image_ids, object)
         held_out = {name: ids[parts == place].tolist() for place, name in enumerate(wanted, 1)}
         if lost := [name for name, chosen in held_out.items() if not chosen]:
-            raise InputError(
-                f"{source.source.typed}: no image can be held out as {lost[0]}, because too many images belong "
-                "together (near-duplicates or groups). Hold out more images."
-            )
+            why = _why_none_fit(source, clusters, wanted, lost[0], groups)
+            raise InputError(f"{source.source.typed}: no image can be held out as {lost[0]}, because {why}")
         if (format := holds_out_as(source)) != source.source.format:
             say(f"Format: a {source.source.format} dataset is written as {format}, with boxes only.")
         written = write_split(source, held_out, output, link=link, overwrite=overwrite, discard_changes=discard_changes)
@@ -154,8 +155,56 @@ def split_dataset(
         {name: len(piece) for name, piece in pieces.items()},
         {name: images_by_class(piece) for name, piece in pieces.items()},
         replaced,
-        together,
+        int((np.bincount(clusters) > 1)[clusters].sum()),
     )
+
+
+def _warn_without_val(dataset: DetectionDataset, test: float | int | None, seed: int, groups: str | None) -> None:
+    """Warn that the new dataset has no val split. Suggest one command that holds out both splits.
+
+    A second command for the same dataset would write another dataset, without the first split.
+    """
+    options = ["--test", str(test), *["--seed", str(seed)] * (seed != 0)]
+    options += ["--groups", groups] if groups is not None else []
+    warnings.warn(
+        "The new dataset has no val split. Ultralytics needs this split to train. To hold out both splits: "
+        f"`{split_command(dataset, options=options)}`",
+        DetreduceWarning,
+        stacklevel=3,
+    )
+
+
+def _why_none_fit(
+    dataset: DetectionDataset,
+    clusters: npt.NDArray[np.int64],
+    wanted: Mapping[str, int],
+    lost: str,
+    groups: str | None,
+) -> str:
+    """Return why a new split would be empty, and what to do. `clusters` (n,) is the cluster of each image."""
+    together = "images of one group or near-duplicates" if groups is not None else "near-duplicates"
+    images = np.bincount(clusters)
+    # an image with unreadable labels stays in train, and so does its cluster
+    movable = images[np.bincount(clusters, _stays_in_train(dataset)) == 0]
+    if len(movable) < len(wanted) + (len(movable) == len(images)):
+        number = (
+            f"all {len(dataset)} images belong" if len(images) == 1 else f"too many of the {len(dataset)} images belong"
+        )
+        return (
+            f"{number} together ({together}), and such images stay in one split. "
+            f"Add {'images of other groups, or use another rule for groups' if groups is not None else 'other images'}."
+        )
+    if (least := int(movable.min())) > wanted[lost]:
+        return (
+            f"always at least {least} images belong together ({together}), and {wanted[lost]} were asked for. Hold out "
+            f"at least {least} images as {lost}."
+        )
+    return f"too many images belong together ({together}). Hold out another number of images as {lost}."
+
+
+def _stays_in_train(dataset: DetectionDataset) -> npt.NDArray[np.bool_]:
+    """Return an (n,) mask of the images that must not be held out, because they have no usable labels."""
+    return np.array([not record.trainable for record in dataset], np.bool_)
 
 
 def _check_source(dataset: DetectionDataset) -> None:
@@ -193,7 +242,9 @@ def _plan(
             if free
             else "This command only adds a split that is missing."
         )
-        raise InputError(f"{name} has a {taken[0]} split of {len(splits[taken[0]])} images already. {advice}")
+        raise InputError(
+            f"{name} has a {taken[0]} split of {counted(len(splits[taken[0]]), 'image')} already. {advice}"
+        )
     sizes = {split: _resolve(split, size, len(dataset)) for split, size in asked.items()}
     if sum(sizes.values()) >= len(dataset):
         words = " and ".join(f"{count} for {split}" for split, count in sizes.items())
@@ -213,8 +264,8 @@ def _resolve(split: str, size: float | int, images: int) -> int:
 
 def _divide(
     dataset: DetectionDataset, sizes: list[int], seed: int, groups: str | None, cache: str | Path | None
-) -> tuple[npt.NDArray[np.int64], int]:
-    """Return the part of each image as an (n,) array, and the number of images that have to stay with other images.
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the part and the cluster of each image as (n,) arrays. Images of one cluster stay together.
 
     The first search for near-duplicates may miss a pair of images with a copy in common. Therefore the parts are
     compared with each other after each assignment. If two images in different parts match, they are joined, and all
@@ -229,12 +280,12 @@ def _divide(
     warn_not_compared(found.problems)
     pairs += [(row_of[pair.copy], row_of[pair.kept]) for pair in found.pairs]
     drawn = draw_by_id(dataset.image_ids, seed, "split")
-    fixed = np.array([not record.trainable for record in dataset], np.bool_)
+    fixed = _stays_in_train(dataset)
     present = csr_array((dataset.sparse_class_counts > 0).astype(np.int64))
     search = PartSearch(dataset, cache)
     while True:
         clusters = cluster_labels(pairs, len(dataset))
         parts = assign_parts(clusters, present, sizes, drawn, fixed)
         if not (more := search.pairs(parts)):
-            return parts, int((np.bincount(clusters) > 1)[clusters].sum())
+            return parts, clusters
         pairs += more

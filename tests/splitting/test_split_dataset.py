@@ -21,6 +21,7 @@ from detreduce.pages.write import write_selection_page
 from detreduce.selection import Selection
 from detreduce.splitting import split_dataset
 
+CLIPS = r"(clip\d)_"
 CLASSES = ("cat", "dog", "rare")
 
 
@@ -183,7 +184,9 @@ def test_ultralytics_reads_the_new_splits(yolo: Path, tmp_path: Path) -> None:
         ({"val": 0.5, "test": 20}, "no image of the 40 in train"),
         ({"val": 41}, "val=41 is more than the 40 images"),
         ({"val": 2.0}, "val=2.0 is neither"),
-        ({"val": 5, "groups": "folder"}, "too many images belong together"),
+        ({"val": 5, "groups": "folder"}, "all 40 images belong together .*use another rule for groups"),
+        ({"val": 5, "groups": CLIPS}, "at least 8 images belong together .*Hold out at least 8 images as val"),
+        ({"val": 8, "test": 5, "groups": CLIPS}, "at least 8 images belong together .*at least 8 images as test"),
     ],
 )
 def test_what_cannot_be_held_out_is_named(yolo: Path, tmp_path: Path, sizes: dict[str, object], message: str) -> None:

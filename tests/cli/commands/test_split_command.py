@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -32,6 +33,24 @@ def test_what_is_printed_can_be_typed(only_train: Path, tmp_path: Path, monkeypa
     [command] = [line[6:] for line in result.stdout.splitlines() if line.startswith("Next: ")]
     found = detreduce(*shlex.split(command)[1:])
     assert "No image of val or test is equal or nearly equal to an image of train" in found.stdout
+
+
+@pytest.mark.parametrize("val", ["", "val: train/images\n"])
+@pytest.mark.parametrize("options", [(), ("--seed", "3", "--groups", r"(\d)")])
+def test_without_val_one_command_holds_out_both_splits(
+    only_train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, val: str, options: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    only_train.write_text(f"train: train/images\n{val}names: [cat, dog]\n")
+    result = detreduce("split", only_train, "--test", "2", *options, "--output", "first")
+    assert result.exit_code == 0, result.output
+    [command] = re.findall(r"`(detreduce split [^`]+)`", result.stderr.replace("\n", " "))
+    words = shlex.split(command)
+    assert words[words.index("--test") + 1] == "2" and "--val" in words
+    assert set(options) <= set(words)
+    assert detreduce(*words[1:]).exit_code == 0
+    output = tmp_path / words[words.index("--output") + 1]
+    assert len(load_dataset(output, split="test")) == 2 and len(load_dataset(output, split="val")) > 0
 
 
 def test_json_has_the_counts(only_train: Path, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
             entries[needed] = (
                 entries["test"] if needed == "val" and "test" in entries else entries[choice.dataset.split]
             )
-        elif needed not in entries:
+        elif needed not in entries and not choice.held_out:
             advice = f" To make one: `{split_command(choice.dataset)}`" if needed == "val" else ""
             warn_about_subset(f"There is no {needed} split. Ultralytics needs this split to train.{advice}")
     _write_data_yaml(source.path, entries, placer)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text
@@ -114,7 +115,10 @@ class ProxyLog:
                 raise InputError(f"The array {name} of a proxy log has values that are not finite.")
 
     def __repr__(self) -> str:
-        return f"ProxyLog({self.epochs} epochs, {len(self.box_images)} boxes in {len(self.image_ids)} images)"
+        return (
+            f"ProxyLog({counted(self.epochs, 'epoch')}, {counted(len(self.box_images), 'box', 'boxes')} in "
+            f"{counted(len(self.image_ids), 'image')})"
+        )
 
     @property
     def epochs(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset, ImageRecord, read_image_size
+from detreduce.display.numbers import counted
 from detreduce.machine.processors import processors
 
 Floats = npt.NDArray[np.float64]
@@ -51,7 +52,8 @@ class SizeConflicts:
             if records and size is not None:
                 first = records[0]
                 texts.append(
-                    f"{len(records)} images have another size than their annotations say ({first.path}: {size[0]} x "
+                    f"{counted(len(records), 'image has', 'images have')} another size than the "
+                    f"annotations say ({first.path}: {size[0]} x "
                     f"{size[1]} pixels, but the annotations say {first.width} x {first.height}). {done}. "
                     f"List them: {command} --check-images"
                 )

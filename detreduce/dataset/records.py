@@ -19,6 +19,7 @@ from detreduce.arrays.class_counts import boxes_of_classes, boxes_of_images, cou
 from detreduce.dataset.box_sizes import inside_sides, relative_sizes
 from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.source import Source, SplitSource
+from detreduce.display.numbers import counted
 from detreduce.machine.untrusted.image_files import opened_image
 from detreduce.ultralytics_bridge.shown_size import shown_size
 from detreduce.videos.paths import VideoFrame
@@ -172,8 +173,8 @@ class DetectionDataset:
 
     def __repr__(self) -> str:
         return (
-            f"DetectionDataset({self.source.path}, {self.split}: {len(self.records)} images, "
-            f"{len(self.class_names)} classes, {len(self.problems)} problems)"
+            f"DetectionDataset({self.source.path}, {self.split}: {counted(len(self.records), 'image')}, "
+            f"{counted(len(self.class_names), 'class', 'classes')}, {counted(len(self.problems), 'problem')})"
         )
 
     def __len__(self) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from detreduce.dataset.views.frames import id_column, text_column
 from detreduce.display.html import block, folded, lines, table
+from detreduce.display.numbers import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,12 @@ def duplicates_html(
     exact = sum(pair["exact"] for pair in pairs)
     return block(
         f"Duplicates: {len(pairs)} of {images} images are redundant",
-        lines([f"{groups} groups by {by}, threshold {threshold:g}. {exact} pairs are exact."]),
+        lines(
+            [
+                f"{counted(groups, 'group')} by {by}, threshold {threshold:g}. "
+                f"{counted(exact, 'pair is', 'pairs are')} exact."
+            ]
+        ),
         table(("copy", "kept", "transformation", "similarity"), shown, words=3, shown=SHOWN, what="pairs")
         if shown
         else "",
@@ -63,7 +69,8 @@ def leakage_html(
         for item in leaked
     ]
     return block(
-        f"LeakageReport: {len(leaked)} images of later splits are in an earlier split",
+        f"LeakageReport: {counted(len(leaked), 'image of later splits is', 'images of later splits are')} in "
+        "an earlier split",
         table(("splits", "exact", "near", "of images"), splits),
         table(("image", "like", "transformation", "similarity"), images, words=3, shown=SHOWN, what="images")
         if images

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detreduce.display.numbers import fixed
+from detreduce.display.numbers import counted, fixed
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
@@ -16,7 +16,7 @@ def describe_cell(cell: Cell) -> str:
         return f"{cell.label}, steps as for keep {cell.keep}, training seed {cell.training_seed}"
     if cell.selection_seed is None:
         seen = (cell.recipe or {}).get("images_seen")
-        what = f"{seen:,} images seen" if isinstance(seen, int) else f"images seen as for keep {cell.keep}"
+        what = f"{counted(seen, 'image')} seen" if isinstance(seen, int) else f"images seen as for keep {cell.keep}"
         return f"{cell.label}, {what}, training seed {cell.training_seed}"
     seeds = f"selection seed {cell.selection_seed}, training seed {cell.training_seed}"
     # the keep of a recipe is the number of images seen, which may differ from the size of its subset
@@ -26,7 +26,7 @@ def describe_cell(cell: Cell) -> str:
 def describe_outcome(finished: FinishedCell) -> str:
     """Return the mAP and the cost of a finished cell as one line of text."""
     row = finished.row()
-    parts = [f"{row['images']} images"]
+    parts = [f"{counted(row['images'], 'image')}"]
     for name, label in (("mAP50", "mAP50"), ("mAP50_95", "mAP50-95")):
         parts.append(f"{label} not known" if row[name] is None else f"{label} {fixed(row[name], 3)}")
     parts.append(

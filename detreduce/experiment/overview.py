@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import reduce
 from typing import Any
 
-from detreduce.display.numbers import fixed
+from detreduce.display.numbers import counted, fixed
 from detreduce.errors import InputError
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.choices import Choices
@@ -89,7 +89,10 @@ class Overview:
     def in_words(self) -> str:
         """Return the overview as one line of text."""
         part = f" (shard {self.shard})" if self.shard else ""
-        text = f"{self.cells} cells{part}: {self.reused} finished before, {self.to_run} to run. Ledger: {self.ledger}"
+        text = (
+            f"{counted(self.cells, 'cell')}{part}: {self.reused} finished before, {self.to_run} to run. "
+            f"Ledger: {self.ledger}"
+        )
         return f"{text}. {self.cost_in_words()}" if self.to_run else text
 
     def explanations(self) -> list[str]:

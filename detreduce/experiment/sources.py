@@ -13,6 +13,7 @@ from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.display.listener import say
+from detreduce.display.numbers import counted
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.config import ExperimentConfig
@@ -216,7 +217,7 @@ class Sources:
         if self._is_part(wanted):
             drawn = select(self.dataset, "srs", wanted.share, wanted.seed, self.config.reduce.categories)
             data = write_subset(self.dataset, drawn, share, link="symlink").source.path
-        say(f"Proxy training: {Path(model).name}, {wanted.epochs} epochs at {wanted.imgsz} pixels")
+        say(f"Proxy training: {Path(model).name}, {counted(wanted.epochs, 'epoch')} at {wanted.imgsz} pixels")
         log_proxy_training(
             data,
             model,

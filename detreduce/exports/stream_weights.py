@@ -14,6 +14,7 @@ from detreduce.dataset.load import load_dataset
 from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import check_repeated_list, write_repeated_list
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError, nearest
 from detreduce.exports.one_file import check_file, write_file
 from detreduce.training.streams.draw import systematic_counts
@@ -99,7 +100,9 @@ class StreamWeights:
         return len(self.dataset)
 
     def __repr__(self) -> str:
-        return f"StreamWeights({self.stream.by}, {len(self)} images, effective size {self.effective_size:.1f})"
+        return (
+            f"StreamWeights({self.stream.by}, {counted(len(self), 'image')}, effective size {self.effective_size:.1f})"
+        )
 
     @property
     def effective_size(self) -> float:

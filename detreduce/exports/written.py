@@ -54,7 +54,7 @@ def written_images(folder: Path, selection: Selection, dataset: DetectionDataset
             f"{name_first(missing)}. Run `detreduce reduce` or `detreduce next` again."
         )
     if not rows:
-        raise InputError(f"{folder}: none of the {len(selection)} images of the selection is in this folder.")
+        raise InputError(f"{folder}: none of the images of the selection ({len(selection):,}) is in this folder.")
     assert len(set(rows)) == len(rows)
     if undecoded:
         warnings.warn(

@@ -169,6 +169,7 @@ def _open_store(folder: Path, facts: Mapping[str, Any]) -> VectorStore:
 def _not_cached(folder: Path, facts: Mapping[str, Any], number: str) -> InputError:
     backbone = f" of {facts['backbone']}" if "backbone" in facts else ""
     return InputError(
-        f"The features{backbone} of {number} images are not in the cache {folder}, and weights that a selection names "
+        f"The features{backbone} of {number} images are not in the cache {folder}, and weights that "
+        "a selection names "
         "are not loaded. Pass the cache that the selection used (--cache), or select again."
     )

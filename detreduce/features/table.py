@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.features.annotations import annotation_columns
 from detreduce.machine.large_arrays import new_array
@@ -63,7 +64,7 @@ class FeatureTable:
     def __repr__(self) -> str:
         blocks = ", ".join(f"{name} {block.shape[1]}" for name, block in self.blocks.items())
         skipped = f", {len(self.dataset) - len(self.rows)} skipped" if len(self.rows) < len(self.dataset) else ""
-        return f"FeatureTable({len(self.rows)} images, {blocks}{skipped})"
+        return f"FeatureTable({counted(len(self.rows), 'image')}, {blocks}{skipped})"
 
     def plot(self) -> Figure:
         """Draw each image as a point, at its first two principal components of `X`. Return the matplotlib figure.

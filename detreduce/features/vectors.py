@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import counted
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.large_arrays import new_array
@@ -66,7 +67,7 @@ def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.floating]
         raise InputError(f"{path}: expected a two-dimensional array of numbers, with one row per image.")
     if len(vectors) != len(dataset):
         raise InputError(
-            f"{path} has {len(vectors)} rows and the dataset has {len(dataset)} images. "
+            f"{path} has {counted(len(vectors), 'row')} and the dataset has {counted(len(dataset), 'image')}. "
             "A .npy file needs one row per image, in the dataset's order. A .csv file is matched by image name."
         )
     mapped = vectors.dtype in (np.float16, np.float32) and not vectors.flags.writeable and vectors.flags.c_contiguous

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from detreduce.display.numbers import counted
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.machine.parallel import one_blas_thread
@@ -355,7 +356,8 @@ class BaseReducer(Resampling, BaseEstimator):
         chosen = check_rows(initial, n, "initial")
         if len(chosen) > k:
             raise InputError(
-                f"initial has {len(chosen)} rows, but keep={self.keep!r} allows {k}. Raise keep or shorten initial."
+                f"initial has {counted(len(chosen), 'row')}, but keep={self.keep!r} allows {k}. Raise keep or "
+                "shorten initial."
             )
         codes, labels = encode_categories(categories, n)
         problem = FitInput(features, codes, labels, k, chosen, np.zeros(0, np.int64), resolve_seed(self.random_state))

@@ -14,6 +14,7 @@ from detreduce.dataset.write import check_output, write_subset
 from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.staging import claimed_output
 from detreduce.display.listener import listening, say
+from detreduce.display.numbers import counted
 from detreduce.duplicates.result import Duplicates, warn_not_compared
 from detreduce.duplicates.search import THRESHOLD, check_threshold, near_duplicates
 from detreduce.errors import InputError
@@ -120,7 +121,7 @@ class NextRound:
     page: Path | None = None
 
     def __repr__(self) -> str:
-        return f"NextRound({len(self.selection)} images, {str(self.output)!r})"
+        return f"NextRound({counted(len(self.selection), 'image')}, {str(self.output)!r})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the paths of the output, the method and the numbers of images, ready for JSON."""
@@ -245,7 +246,8 @@ def _run(
     warn_not_compared(found.problems)
     offered = offered.with_similar(found)
     say(
-        f"Pool: {len(pool):,} images. In earlier rounds: {len(offered.known):,}. Similar to images of earlier rounds: "
+        f"Pool: {counted(len(pool), 'image')}. In earlier rounds: {len(offered.known):,}. Similar to images of "
+        "earlier rounds: "
         f"{len(offered.similar):,}. Similar to other images of the pool: {len(offered.repeated):,}."
     )
     table = _extract(request, offered)
@@ -253,9 +255,10 @@ def _run(
     initial = tuple(image for image in offered.initial if image not in unread)
     free = [image for image in pool.image_ids if image not in offered.taken and image not in unread]
     if request.count > len(free):
+        advice = f"Use at most {len(free)}." if free else "Add images to the pool, or end the rounds."
         raise InputError(
-            f"count={request.count}: only {len(free)} of the {len(pool)} images of {pool.source.typed} can still be "
-            "offered. The others are in earlier rounds, are near-duplicates, or cannot be read. Use a smaller number."
+            f"count={request.count}: {len(free) or 'none'} of the images of {pool.source.typed} ({len(pool):,}) can "
+            f"still be offered. The others are in earlier rounds, are near-duplicates, or cannot be read. {advice}"
         )
     composition = CompositionRequest(
         drop_duplicates=Duplicates((), (), 0, found.by, found.threshold),
@@ -289,8 +292,9 @@ def _extract(request: NextRoundRequest, offered: Offered) -> FeatureTable | None
         return None
     if request.extraction.vectors_file is not None and offered.others:
         raise InputError(
-            f"{request.extraction.backbone} has vectors of the pool only, but {len(offered.others)} images of "
-            "earlier rounds are not in the pool. Use another backbone, or pass rounds with unchanged images."
+            f"{request.extraction.backbone} has vectors of the pool only, and not of "
+            f"{counted(len(offered.others), 'image')} of earlier rounds. Use another backbone, or pass rounds with "
+            "unchanged images."
         )
     return extract(offered.together, request.extraction)
 

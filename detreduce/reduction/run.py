@@ -12,6 +12,7 @@ from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.writing.links import LinkMode
 from detreduce.dataset.writing.staging import claimed_output
 from detreduce.display.listener import listening, say
+from detreduce.display.numbers import counted
 from detreduce.display.progress import step
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.reduction.request import Output, ReductionRequest
@@ -171,6 +172,9 @@ def run_reduction(request: ReductionRequest) -> ReductionResult:
         say(f"Method {resolved.selection.method}: {resolved.reason}")
     keep = resolved.selection.keep
     if isinstance(keep, int) and keep < 100 and len(dataset) >= 200:
-        say(f"Keeping {keep} of {len(dataset)} images ({keep / len(dataset):.1%}). For {keep} %, write {keep / 100:g}.")
+        say(
+            f"Keeping {keep} of {counted(len(dataset), 'image')} ({keep / len(dataset):.1%}). For {keep} %, "
+            f"write {keep / 100:g}."
+        )
     with claimed_output(Path(reduction.output.folder)):
         return reduction.run()

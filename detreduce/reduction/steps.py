@@ -19,6 +19,7 @@ from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.dataset.suggested_command import split_command
 from detreduce.dataset.write import check_output, subset_report, write_subset
 from detreduce.display.listener import say
+from detreduce.display.numbers import counted
 from detreduce.duplicates.leakage import leaked_images, matches_in_words
 from detreduce.duplicates.result import Duplicates
 from detreduce.duplicates.search import THRESHOLD, near_duplicates
@@ -389,7 +390,7 @@ def extract(dataset: DetectionDataset, extraction: Extraction, alongside: Alongs
     for problem in table.problems[:SKIPPED_SHOWN]:
         say(f"Skipped: {problem}")
     if (more := len(table.problems) - SKIPPED_SHOWN) > 0:
-        say(f"Skipped: {more:,} more images. selection.json lists all.")
+        say(f"Skipped: {counted(more, 'more image')}. selection.json lists all.")
     return table
 
 

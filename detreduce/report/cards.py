@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detreduce.display.numbers import fixed_with_spread, less_or_more, significant
+from detreduce.display.numbers import counted, fixed_with_spread, less_or_more, significant
 from detreduce.experiment.results.conclusion import OPEN, UNKNOWN
 from detreduce.experiment.results.outcome import Outcome
 from detreduce.experiment.results.result_table import LEAST_WH, difference_cell
@@ -87,7 +87,7 @@ def _accuracy_card(outcome: Outcome, best: Summary) -> Card:
         return Card(NAME, own, (NO_FULL,))
     if reason := _why_no_share(full):
         return Card(title, "not known", (f"{NAME} {own}.", reason))
-    lines = [f"{NAME} {own} vs {_figure(full)} on all {full.images} images"]
+    lines = [f"{NAME} {own} vs {_figure(full)} on all {counted(full.images, 'image')}"]
     chips = []
     item = outcome.difference(best, FULL, MEASURE)
     if item is not None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from detreduce.display.numbers import counted
 from detreduce.experiment.results.cleaning import is_cleaned
 from detreduce.experiment.results.outcome import PHASES, Outcome, energy_by_method
 from detreduce.experiment.statistics.summary import Summary
@@ -104,7 +105,7 @@ def first_chart(outcome: Outcome, best: Summary | None) -> FirstChart | None:
     if best is not None and best in known:
         about += f" The ring marks {title_of(best.method)}, keep {keep_in_words(best.keep)}."
     if len(known) > MOST_POINTS:
-        about += f" {len(known) - MOST_POINTS} points are not drawn."
+        about += f" {counted(len(known) - MOST_POINTS, 'point is', 'points are')} not drawn."
     if any(nameless for _, nameless in drawn):
         about += " Names without room are left out: point at a mark, or see the table."
     return FirstChart(title, wide, narrow, about)
@@ -211,4 +212,4 @@ def _label(summary: Summary) -> str:
 
 def _left_out(found: int) -> str:
     """Return a sentence about the bars that a chart leaves out, or an empty string if it shows all of them."""
-    return f" {found - MOST_BARS} more are in the table." if found > MOST_BARS else ""
+    return f" {counted(found - MOST_BARS, 'more is', 'more are')} in the table." if found > MOST_BARS else ""

@@ -17,6 +17,7 @@ from detreduce.dataset.categories import Categories
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.display.numbers import counted
 from detreduce.display.progress import step
 from detreduce.errors import InputError
 from detreduce.features.blocks import kinds_of
@@ -283,7 +284,7 @@ def _images_to_keep(keep: float | int, table: FeatureTable) -> int:
     k = resolve_keep(keep, images)
     if k > len(table):
         raise InputError(
-            f"{k} images should be kept, but only {len(table)} of {images} could be read. Keep fewer images."
+            f"{counted(k, 'image')} should be kept, but only {len(table)} of {images} could be read. Keep fewer images."
         )
     return k
 

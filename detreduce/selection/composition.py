@@ -18,6 +18,7 @@ import numpy.typing as npt
 from detreduce.arrays.class_counts import images_of_classes
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import counted
 from detreduce.display.progress import step
 from detreduce.duplicates.leakage import LeakageReport
 from detreduce.duplicates.result import Duplicates
@@ -122,7 +123,8 @@ def compose(
         words["duplicates"] = len(positions) < len(table)
         without = " and ".join(name for name, left_out in words.items() if left_out)
         raise InputError(
-            f"{k} images should be kept, but only {len(positions)} of {images} images remain without {without}. "
+            f"{counted(k, 'image')} should be kept, but only {len(positions)} of {images} images remain "
+            f"without {without}. "
             f"Keep at most {len(positions)}."
         )
     for what, rows in (("must_keep", named), ("initial", earlier)):
@@ -214,7 +216,8 @@ def check_composition(dataset: DetectionDataset, k: int, request: CompositionReq
             ["excluded images"] * bool(request.exclude) + ["images of val and test"] * bool(request.leaked)
         )
         raise InputError(
-            f"{k} images should be kept, but only {len(table)} of {len(dataset)} images remain without {without}. "
+            f"{counted(k, 'image')} should be kept, but only {len(table)} of {len(dataset)} images remain "
+            f"without {without}. "
             f"Keep at most {len(table)}."
         )
     if groups is not None:
@@ -300,7 +303,7 @@ def _check_room(k: int, named: int, reserved: int) -> None:
     if named + reserved <= k:
         return
     parts = " and ".join(
-        [f"{named} images are named (must_keep, initial)"] * bool(named)
-        + [f"class_floor needs {reserved} images"] * bool(reserved)
+        [f"{counted(named, 'image is', 'images are')} named (must_keep, initial)"] * bool(named)
+        + [f"class_floor needs {counted(reserved, 'image')}"] * bool(reserved)
     )
-    raise InputError(f"{k} images should be kept, but {parts}. Keep at least {named + reserved}.")
+    raise InputError(f"{counted(k, 'image')} should be kept, but {parts}. Keep at least {named + reserved}.")

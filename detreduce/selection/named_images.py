@@ -13,6 +13,7 @@ import numpy.typing as npt
 from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.reading.text_lines import text_lines
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.display.numbers import counted
 from detreduce.errors import DetreduceWarning, InputError, MissingFileError, nearest
 from detreduce.features.table import FeatureTable
 from detreduce.machine.near_files import suggest_path
@@ -124,9 +125,10 @@ def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int
     named = image_rows(table, request.must_keep)
     unreadable = _unreadable_names(table) if request.initial else set()
     readable = [item for item in request.initial if str(item) not in unreadable]
-    if len(readable) < len(request.initial):
+    if lost := len(request.initial) - len(readable):
         warnings.warn(
-            f"{len(request.initial) - len(readable)} images of the earlier selection cannot be read and are left out.",
+            f"{counted(lost, 'image')} of the earlier selection cannot be read and "
+            f"{'is' if lost == 1 else 'are'} left out.",
             DetreduceWarning,
             stacklevel=stacklevel + 1,
         )

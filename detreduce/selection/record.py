@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
 from detreduce.machine.files import write_atomically
@@ -62,7 +63,9 @@ class Selection(SelectionData):
         return len(self.image_ids)
 
     def __repr__(self) -> str:
-        return f"Selection({self.method}, {len(self.image_ids)} of {len(self.scores)} images, seed {self.seed})"
+        return (
+            f"Selection({self.method}, {len(self.image_ids)} of {counted(len(self.scores), 'image')}, seed {self.seed})"
+        )
 
     def prefix(self, keep: float | int) -> Selection:
         """Return the selection that the method would make at a smaller `keep`, without running the method again.
@@ -96,7 +99,8 @@ class Selection(SelectionData):
         least = int(self.provenance.get("kept_first", 0))
         if not least <= k <= len(self):
             raise InputError(
-                f"keep={keep!r} is {k} images. Prefixes of this selection have {least} to {len(self)} images."
+                f"keep={keep!r} is {counted(k, 'image')}. Prefixes of this selection have {least} to "
+                f"{counted(len(self), 'image')}."
             )
         indices, image_ids = self.indices[:k], self.image_ids[:k]
         kept = np.bincount(self.category_codes[indices], minlength=len(self.categories["full"])).tolist()

@@ -11,6 +11,7 @@ import numpy as np
 from detreduce.dataset.views.frames import id_column, text_column
 from detreduce.dataset.views.notebook import contact_sheet
 from detreduce.display.html import block, facts, table
+from detreduce.display.numbers import counted
 from detreduce.errors import DetreduceError
 from detreduce.selection.saved.data import SelectionData
 from detreduce.selection.saved.dataset import check_dataset, find_dataset
@@ -50,7 +51,7 @@ def selection_html(selection: SelectionData) -> str:
     order = sorted(full, key=lambda name: -full[name])
     rows = [(name, full[name], kept[name], f"{kept[name] / max(full[name], 1):.0%}") for name in order]
     return block(
-        f"Selection: {len(selection.image_ids)} of {len(selection.scores)} images",
+        f"Selection: {len(selection.image_ids)} of {counted(len(selection.scores), 'image')}",
         *_contact_sheets(selection),
         facts({name: value for name, value in content.items() if value not in (None, "")}),
         table(("category", "images", "kept", "share"), rows, shown=CATEGORIES, what="categories"),

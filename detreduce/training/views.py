@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from detreduce.display.html import block, facts, folded, lines, table
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def record_html(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     headings = ("class", "images", "boxes", "AP50", "AP50-95", "precision", "recall")
     about = {"data": record["data"]["path"], "evaluated on": row["evaluated_on"] or "nothing"}
     return block(
-        f"TrainingRecord: {row['model']} on {row['images']} images",
+        f"TrainingRecord: {row['model']} on {counted(row['images'], 'image')}",
         facts({**about, **figures, "run": record["run"]}),
         table(headings, rows, shown=CLASSES, what="classes") if rows else "",
         folded("energy", energy),

@@ -8,6 +8,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.machine.files import write_atomically
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
@@ -65,7 +66,8 @@ def load_tensors(file: Path, model: str, n_classes: int) -> Any:
     except Exception as error:  # a damaged file can raise any kind of error
         reason = " ".join(str(error).split())[:120]
         raise InputError(
-            f"{file} does not have the weights of {Path(model).name} with {n_classes} classes ({reason}). Delete its "
+            f"{file} does not have the weights of {Path(model).name} with "
+            f"{counted(n_classes, 'class', 'classes')} ({reason}). Delete its "
             "folder to train the proxy again."
         ) from error
     built.args = gains
@@ -88,7 +90,8 @@ def build_network(model: str, state: Mapping[str, Any], class_names: Sequence[st
     except Exception as error:  # tensors that do not fit the layers raise several kinds of error
         reason = " ".join(str(error).split())[:120]
         raise InputError(
-            f"The weights do not fit {Path(model).name} with {len(class_names)} classes ({reason})."
+            f"The weights do not fit {Path(model).name} with {counted(len(class_names), 'class', 'classes')} "
+            f"({reason})."
         ) from error
     network.names = dict(enumerate(class_names))
     return network

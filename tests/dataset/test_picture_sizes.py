@@ -97,7 +97,7 @@ def test_the_picture_wins_and_it_is_said(tmp_path: Path, form: str, given: tuple
     conflicts = [line for line in said if "another size" in line]
     assert len(conflicts) == (given != (64, 48))
     for line in conflicts:
-        assert "1 images" in line and f"{given[0]} x {given[1]}" in line and "64 x 48" in line
+        assert "1 image" in line and f"{given[0]} x {given[1]}" in line and "64 x 48" in line
         command = shlex.split(line[line.index("detreduce inspect") :])
         listed = json.loads(CliRunner().invoke(app, [*command[1:], "--json"]).stdout)["problems"]
         assert any("64 x 48" in problem["what"] for problem in listed)
@@ -147,7 +147,7 @@ def test_pictures_that_were_made_smaller_keep_the_size_of_their_annotations(tmp_
     assert found[1] == pytest.approx(fractions(BOX, 640, 480))
     assert found[2] == pytest.approx(fractions(BOX, 64, 48))
     lines = [line for line in said if "another size" in line]
-    assert len(lines) == 2 and "1 images" in lines[0] and "2 images" in lines[1] and "smaller" in lines[1]
+    assert len(lines) == 2 and "1 image" in lines[0] and "2 images" in lines[1] and "smaller" in lines[1]
     # without such a box, the picture's size counts
     file = make_coco(tmp_path / "other", [small] * 2, [(640, 480)] * 2, [BOX] * 2)
     found, said = written_boxes(file, tmp_path / "out2")

@@ -306,7 +306,7 @@ def test_repeated_annotation_ids_and_crowd_texts_are_listed(tmp_path: Path) -> N
     whats = [problem.what for problem in dataset.problems]
     assert whats[:2] == [
         "2 annotations have 'iscrowd' as the text '0'; read as 0",
-        "1 annotations have 'iscrowd' as the text '1'; read as 1",
+        "1 annotation has 'iscrowd' as the text '1'; read as 1",
     ]
     assert len(whats) == 3 and whats[2].startswith("2 annotations have the id of an earlier annotation")
 

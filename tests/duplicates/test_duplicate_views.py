@@ -25,7 +25,7 @@ REPORT = LeakageReport({"train": 10, "val": 4, "test": 5}, LEAKED, 0.85)
 def test_the_table_counts_and_shows_the_pairs() -> None:
     page = FOUND._repr_html_()
     assert "Duplicates: 3 of 9 images are redundant" in page
-    assert "2 groups by pixels, threshold 0.85" in page and "1 pairs are exact" in page
+    assert "2 groups by pixels, threshold 0.85" in page and "1 pair is exact" in page
     assert "b&lt;i&gt;.jpg" in page and "<i>" not in page
     assert page.count("<tr>") == 4 and "x.jpg: cut off" in page
 

@@ -270,7 +270,7 @@ def test_what_is_no_prefix_is_refused(tmp_path: Path) -> None:
     table = make_table(make_dataset(), [0, 1, 2, 3, 5, 6, 7, 8])
     selection = Selection.load(select(table, "mms", 0.5, must_keep=["01.jpg", "02.jpg"]).save(tmp_path / "s.json"))
     assert len(selection.prefix(0.25)) == 2, "a quarter of the eight that can be read"
-    for keep, said in ((5, "5 images.* 2 to 4"), (1, "1 images.* 2 to 4")):
+    for keep, said in ((5, "5 images.* 2 to 4"), (1, "1 image.* 2 to 4")):
         with pytest.raises(InputError, match=said):
             selection.prefix(keep)
     with pytest.raises(InputError, match="'clc' is not nested"):

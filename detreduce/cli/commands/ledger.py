@@ -14,6 +14,7 @@ from detreduce.cli.ledger_argument import open_ledger
 from detreduce.cli.options import Json, LedgerFolder, number_option
 from detreduce.cli.output import begin_output, print_json, say
 from detreduce.cli.values import parse_keep
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 
 commands = Commands(
@@ -107,7 +108,7 @@ def export(
     if as_json:
         print_json({"file": str(output), "cells": len(chosen)})
         return
-    say(f"{len(chosen)} cells: {output}")
+    say(f"{counted(len(chosen), 'cell')}: {output}")
 
 
 @commands.command()
@@ -132,7 +133,7 @@ def merge(
     if as_json:
         print_json({"ledger": str(into), "copied": merged.copied, "skipped": merged.skipped})
         return
-    say(f"{len(merged.copied)} cells copied, {len(merged.skipped)} cells existed already: {into}")
+    say(f"{counted(len(merged.copied), 'cell')} copied, {counted(len(merged.skipped), 'cell')} existed already: {into}")
 
 
 @commands.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_status, show_text
+from detreduce.display.numbers import counted
 from detreduce.display.terminal_text import GOOD
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ def show_next_round(result: NextRound) -> None:
     out = terminal.console()
     for one in result.earlier:
         kind = "labelled" if one.labelled else "not labelled yet"
-        show_text(out, f"After {one.path}: {len(one.records):,} images, {kind}")
+        show_text(out, f"After {one.path}: {counted(len(one.records), 'image')}, {kind}")
     line = (
         f"Chosen: {len(result.selection):,} of {len(result.selection.scores):,} images by {result.selection.method}. "
-        f"{result.remaining:,} images remain for later rounds."
+        f"{counted(result.remaining, 'image remains', 'images remain')} for later rounds."
     )
     show_status(out, line, GOOD)
     out.print(f"Written to {result.output}", soft_wrap=True)

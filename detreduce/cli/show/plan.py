@@ -10,7 +10,7 @@ from rich.table import Table
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_status, show_table, show_text, table_of
-from detreduce.display.numbers import fixed
+from detreduce.display.numbers import counted, fixed
 from detreduce.display.terminal_text import WARNING
 from detreduce.vocabulary.controls import FULL
 from detreduce.vocabulary.measures import ACCURACIES
@@ -224,8 +224,8 @@ def _settings(recipe: PlannedRecipe) -> str:
 def _describe(recipe: PlannedRecipe) -> str:
     settings = f", {text}" if (text := _settings(recipe)) else ""
     if recipe.method == FULL:
-        return f"all {recipe.images} images, {_epochs(recipe)}{settings}"
-    return f"{recipe.method}, keep {recipe.keep:.2f} ({recipe.images} images), {_epochs(recipe)}{settings}"
+        return f"all {counted(recipe.images, 'image')}, {_epochs(recipe)}{settings}"
+    return f"{recipe.method}, keep {recipe.keep:.2f} ({counted(recipe.images, 'image')}), {_epochs(recipe)}{settings}"
 
 
 def _range(recipe: PlannedRecipe) -> str:

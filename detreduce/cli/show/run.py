@@ -11,7 +11,7 @@ from rich.table import Table
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_problems, show_status, show_table, show_text
-from detreduce.display.numbers import fixed
+from detreduce.display.numbers import counted, fixed
 from detreduce.display.terminal_text import ERROR, GOOD, WARNING
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, title_of
 from detreduce.vocabulary.keeps import keep_of
@@ -122,7 +122,7 @@ def near_duplicates_line(found: Mapping[str, Any]) -> str:
     if "redundant" not in found:
         return f"Near-duplicates in train: no search{_because(found)}."
     if not found["redundant"]:
-        return f"Near-duplicates in train: none among {found['images']} images."
+        return f"Near-duplicates in train: none among {counted(found['images'], 'image')}."
     return f"Near-duplicates in train: {found['redundant']} of {found['images']} images repeat another image."
 
 
@@ -150,7 +150,9 @@ def show_next(prepared: PreparedExperiment) -> None:
         out.print(f"Next: the same command continues with the {missing} remaining cells.", soft_wrap=True)
     elif elsewhere:
         merge = f"detreduce ledger merge OTHER {folder}"
-        out.print(f"Next: {merge} adds the {elsewhere} cells of other shards. Then run {report}", soft_wrap=True)
+        out.print(
+            f"Next: {merge} adds the {counted(elsewhere, 'cell')} of other shards. Then run {report}", soft_wrap=True
+        )
     else:
         out.print(f"Next: {report}", soft_wrap=True)
 

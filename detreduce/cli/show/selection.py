@@ -15,6 +15,7 @@ from detreduce.cli.show.terminal import READABLE, most_common, share, show_probl
 from detreduce.dataset.paths.output_name import free_name
 from detreduce.dataset.suggested_command import data_words, split_command
 from detreduce.dataset.writing.dataset_yaml import FRAMES_TABLE
+from detreduce.display.numbers import counted
 from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.selection.estimates import estimates_in_words
 from detreduce.selection.steps_in_words import steps_in_words
@@ -86,7 +87,7 @@ def show_reduced(result: ReductionResult, *, given: str, images: Path | None = N
         show_text(out, NOT_COMPARED.format(others), style="dim")
     show_problems(out, result.problems)
     for name, count in report.licences:
-        show_text(out, f"Licence: {name}: {count} images")
+        show_text(out, f"Licence: {name}: {counted(count, 'image')}")
     if not details:
         show_text(out, "--details prints how well the kept images represent the full set.", style="dim")
     _show_next(out, result)
@@ -165,7 +166,7 @@ def _show_categories(out: Console, measured: Representativeness) -> None:
 def show_representativeness(out: Console, measured: Representativeness) -> None:
     """Print how well a selection represents the full set: each measure with its value, a comparison and its meaning."""
     if measured.lost:
-        lost = ", ".join(f"{one.name} ({one.images} images)" for one in measured.categories if not one.kept)
+        lost = ", ".join(f"{one.name} ({counted(one.images, 'image')})" for one in measured.categories if not one.kept)
         out.print(f"No image is kept of these categories: {lost}. Keep more images, or use fewer categories.")
     rows = list(_measure_rows(measured))
     # in a narrow terminal, the meanings are printed below the table
@@ -181,14 +182,17 @@ def show_representativeness(out: Console, measured: Representativeness) -> None:
         typical = "; typical: the median distance between two images" if measured.between_images else ""
         out.print(f"random: the value for a random subset of the same size{typical}.")
     found = [(name, getattr(measured, field)) for field, name in MEASURES.items()]
-    if sampled := [f"{name} ({one.images} images)" for name, one in found if one is not None and not one.exact]:
+    if sampled := [
+        f"{name} ({counted(one.images, 'image')})" for name, one in found if one is not None and not one.exact
+    ]:
         out.print(f"Measured on a random sample: {', '.join(sampled)}.")
     for reason in dict.fromkeys(measured.absent.values()):
         names = ", ".join(name for field, name in MEASURES.items() if measured.absent.get(field) == reason)
         out.print(f"Not measured, because {reason}: {names}.")
     if measured.unknown_sizes:
         out.print(
-            f"Size divergence does not include {measured.unknown_sizes} boxes, because the size of their images is not "
+            f"Size divergence does not include {counted(measured.unknown_sizes, 'box', 'boxes')}, because the "
+            "size of their images is not "
             "known."
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import most_common, show_table, show_text, table_of
+from detreduce.display.numbers import counted
 from detreduce.errors import name_first
 
 if TYPE_CHECKING:
@@ -20,12 +21,17 @@ def show_split(result: SplitResult) -> None:
     out = terminal.console()
     total = sum(result.images.values())
     new = {name: count for name, count in result.images.items() if name != "train"}
-    told = " and ".join(f"{count:,} are {name} now" for name, count in new.items())
-    show_text(out, f"Of {total:,} images of train, {told}. {result.images['train']:,} stay in train.", style="green")
+    told = " and ".join(f"{counted(count, 'is', 'are')} {name} now" for name, count in new.items())
+    show_text(
+        out,
+        f"Of {counted(total, 'image')} of train, {told}. {counted(result.images['train'], 'stays', 'stay')} in train.",
+        style="green",
+    )
     if result.together:
         show_text(
             out,
-            f"{result.together:,} images have near-duplicates or belong to a group. Such images are in the same split.",
+            f"{counted(result.together, 'image has', 'images have')} near-duplicates or the group of another image. "
+            "Such images are in the same split.",
         )
     for name in result.replaced:
         words = "It is replaced." if name in new else "It is left out."
@@ -43,7 +49,8 @@ def show_split(result: SplitResult) -> None:
         if lacking := [name for name in used if not result.classes[split][name]]:
             verb = "is" if len(lacking) == 1 else "are"
             what = f"{len(lacking)} of {len(used)} classes {verb} not in {split}: {name_first(lacking, MOST_NAMES)}."
-            show_text(out, f"{what} The mAP on {split} does not include them.", style="yellow")
+            them = "it" if len(lacking) == 1 else "them"
+            show_text(out, f"{what} The mAP on {split} does not include {them}.", style="yellow")
     data = shlex.quote(str(result.dataset.source.path))
     # a command stays on one line, so that it can be copied
     out.print(f"Next: detreduce inspect {data} --check-images", soft_wrap=True)

@@ -14,6 +14,7 @@ from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import number, show_problems, show_status, show_table, show_text, table_of
 from detreduce.dataset.paths.output_name import output_name
 from detreduce.dataset.suggested_command import data_words
+from detreduce.display.numbers import counted
 from detreduce.display.terminal_text import WARNING
 
 # more classes than this do not fit on a screen
@@ -36,7 +37,8 @@ def show_record(record: TrainingRecord) -> None:
         splits = " and ".join(evaluation.splits)
         show_text(
             out,
-            f"Measured on {splits}: {evaluation.images:,} images with {evaluation.boxes:,} boxes. The weights are "
+            f"Measured on {splits}: {counted(evaluation.images, 'image')} with "
+            f"{counted(evaluation.boxes, 'box', 'boxes')}. The weights are "
             f"from the {record.choose} epoch.",
             style="bold",
         )
@@ -159,7 +161,11 @@ def show_proxy(log: ProxyLog, output: Path, *, given: str, images: Path | None) 
     show_table(out, table)
     energy = log.facts.get("energy", {})
     cost = f"{number(energy.get('seconds', math.nan) / 60, 1)} minutes, {number(energy.get('wh'), 2)} Wh"
-    show_text(out, f"{len(log.box_images)} boxes in {len(log.image_ids)} images; {cost}. Log: {output}")
+    show_text(
+        out,
+        f"{counted(len(log.box_images), 'box', 'boxes')} in {counted(len(log.image_ids), 'image')}; {cost}. "
+        f"Log: {output}",
+    )
     for warning in log.facts.get("warnings", ()):
         show_status(out, f"Warning: {warning}", WARNING)
     data = data_words(given, images, "train")

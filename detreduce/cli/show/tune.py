@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import number, show_status, show_table, show_text, table_of
-from detreduce.display.numbers import fixed
+from detreduce.display.numbers import counted, fixed
 from detreduce.display.terminal_text import ERROR, GOOD, WARNING
 from detreduce.experiment.statistics.claims import EQUAL_COST
 from detreduce.vocabulary.measures import ACCURACIES
@@ -25,7 +25,7 @@ def show_plan(prepared: PreparedTuning) -> None:
     table = table_of("trainings of", "seeds", "images seen", "share", "trainings", "finished", unit, right=6)
     for place, rung in enumerate(planned):
         seeds = rung.trainings // rung.count if rung.is_comparison else 1
-        what = "best recipe and control" if rung.is_comparison else f"rung {place + 1}: {rung.count} recipes"
+        what = "best recipe and control" if rung.is_comparison else f"rung {place + 1}: {counted(rung.count, 'recipe')}"
         counts = [f"{seeds}", f"{rung.length:,}", f"{rung.length / full:.0%}", f"{rung.trainings}", f"{rung.finished}"]
         table.add_row(what, *counts, fixed(rung.cost, 2))
     table.add_section()

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.cli.show.terminal import console, number, show_table, show_text, table_of
+from detreduce.display.numbers import counted
 from detreduce.training.streams.table import image_names
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def show_weights(found: StreamWeights, written: Path, counts: Counts) -> None:
     size = found.effective_size
     show_text(
         out,
-        f"{count:,} images weighted by {found.stream.by}. Effective sample size: {size:,.1f} ({size / count:.0%}), on "
+        f"{counted(count, 'image')} weighted by {found.stream.by}. Effective sample size: {size:,.1f} "
+        f"({size / count:.0%}), on "
         f"the scale from 1 (only one image is drawn) to {count:,} (all images are drawn equally often).",
     )
     table = table_of("image", "times a pass", right=1)
@@ -62,7 +64,11 @@ def show_weights(found: StreamWeights, written: Path, counts: Counts) -> None:
     show_table(out, table)
     show_text(out, f"A pass has {count:,} draws. In a uniform stream, each pass draws each image once.", style="dim")
     if absent := int((found.weights == 0).sum()):
-        show_text(out, f"{absent:,} images have weight 0 and are never drawn.", style="yellow")
+        show_text(
+            out,
+            f"{counted(absent, 'image has weight 0 and is', 'images have weight 0 and are')} never drawn.",
+            style="yellow",
+        )
     out.print(f"Written to {written}", soft_wrap=True)
     if counts is None:
         # print a command or a line of YAML on one line, so that it can be copied
@@ -78,13 +84,15 @@ def _show_list(found: StreamWeights, written: Path, counts: npt.NDArray[np.int64
     ratio = lines / len(found)
     show_text(
         out,
-        f"The list has {lines:,} lines, {ratio:.3g} times the images. {_epochs(ratio)} epochs on it take the time of "
+        f"The list has {counted(lines, 'line')}, {ratio:.3g} times the images. {_epochs(ratio)} epochs on it "
+        "take the time of "
         f"{EPOCHS} epochs on all images.",
     )
     if absent := int(((counts == 0) & (found.weights > 0)).sum()):
         show_text(
             out,
-            f"{absent:,} images with a small weight are not in the list. --lines NUMBER makes a longer list.",
+            f"{counted(absent, 'image with a small weight is', 'images with a small weight are')} not in the "
+            "list. --lines NUMBER makes a longer list.",
             style="yellow",
         )
     data = shlex.quote(str(written))

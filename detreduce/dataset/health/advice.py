@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detreduce.dataset.health.redundancy import Redundancy
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 
 RESULTS = "docs/results.md"
@@ -113,13 +114,15 @@ class Advice:
             yield f"There was no search for near-duplicates: --check-images gives {wanted}."
         else:
             yield (
-                f"The {found.images:,} images of {self.split} form {found.clusters:,} clusters: an image and its "
+                f"The {counted(found.images, 'image')} of {self.split} form "
+                f"{counted(found.clusters, 'cluster')}: an image and its "
                 f"near-duplicates. They count as {found.effective:,.1f} effective (different) images, with "
                 f"{found.unevenness:.1f} clusters for each (1.0: all clusters are equally large)."
             )
         if self.passes is not None and found is not None and self.epochs is not None:
             yield (
-                f"{self.epochs:,} epoch{'' if self.epochs == 1 else 's'} show {found.images * self.epochs:,} images: "
+                f"{self.epochs:,} epoch{'' if self.epochs == 1 else 's'} show "
+                f"{counted(found.images * self.epochs, 'image')}: "
                 f"{self.passes:,.1f} planned passes over the effective images."
             )
         if self.class_ratio is not None and self.class_ratio > 1:

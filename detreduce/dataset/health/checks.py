@@ -13,7 +13,7 @@ from detreduce.dataset.health.leaks import TRAIN, Leaks
 from detreduce.dataset.health.repeated_names import RENAME, find_repeated_names
 from detreduce.dataset.health.shared_images import shared_advice
 from detreduce.dataset.records import DetectionDataset
-from detreduce.display.numbers import percent
+from detreduce.display.numbers import counted, percent
 from detreduce.errors import name_first
 
 MEASURING = ("val", "test")
@@ -149,7 +149,7 @@ def _imbalance(train: DetectionDataset, images: Mapping[str, int]) -> Finding:
     most, least = ordered[0], ordered[-1]
     ratio = boxes[most] / boxes[least]
     rare = [name for name in reversed(ordered) if images[name] < FEW_OF_CLASS]
-    what = f"{most} has {boxes[most]:,} boxes, {least} has {boxes[least]:,}: {_ratio(ratio)} to 1."
+    what = f"{most} has {counted(boxes[most], 'box', 'boxes')}, {least} has {boxes[least]:,}: {_ratio(ratio)} to 1."
     if ratio < UNEVEN and not rare:
         return Finding("imbalance", "good", f"{what} Boxes count as uneven from {UNEVEN:.0f} to 1 on.")
     few = f" In fewer than {FEW_OF_CLASS} images of train: {_named(rare)}." if rare else ""
@@ -177,7 +177,8 @@ def _boxes(summary: DatasetSummary) -> Iterator[Finding]:
         tiny = summary.tiny
         if tiny > TINY_SHARE * summary.boxes:
             advice = (
-                f"{tiny:,} boxes are below 8 pixels at imgsz=640. Train at a larger imgsz, or cut images into tiles."
+                f"{counted(tiny, 'box is', 'boxes are')} below 8 pixels at imgsz=640. Train at a larger "
+                "imgsz, or cut images into tiles."
             )
             yield Finding("box sizes", "look", what, tiny, advice)
         else:

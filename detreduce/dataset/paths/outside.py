@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.machine.untrusted.confinement import VARIABLE as ROOT
 from detreduce.machine.untrusted.confinement import is_outside_root
@@ -132,8 +133,10 @@ class Extras:
         """Return a sentence about the files that were refused, or an empty string if there are none."""
         if not self._refused:
             return ""
+        be = "was" if len(self._refused) == 1 else "were"
         return (
-            f"{len(self._refused)} files outside the dataset's folder, reached through links, were not fully copied "
+            f"{counted(len(self._refused), 'file')} outside the dataset's folder, reached through links, {be} "
+            "not fully copied "
             f"(the first: {self._refused[0]}). Replace the links by copies if you trust the files."
         )
 

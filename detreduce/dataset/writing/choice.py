@@ -13,6 +13,7 @@ from detreduce.dataset.splits import in_order
 from detreduce.dataset.writing.frame_format import FrameFormat
 from detreduce.dataset.writing.links import require_images
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError, nearest
 from detreduce.machine.untrusted.regular_files import LABELS, is_regular, read_regular
 
@@ -132,7 +133,7 @@ def records_on_disk(dataset: DetectionDataset) -> tuple[ImageRecord, ...]:
     there = tuple(record for record in dataset if is_regular(record.file))
     if len(there) < len(dataset):
         missing = len(dataset) - len(there)
-        warn_about_subset(f"{missing} images of the {dataset.split} split are missing and were not written.")
+        warn_about_subset(f"{counted(missing, 'missing image was', 'missing images were')} not written.")
     return there
 
 
@@ -144,8 +145,8 @@ def readable_records(split: str, records: tuple[ImageRecord, ...]) -> tuple[Imag
     readable = tuple(record for record in records if not record.unreadable)
     if count := len(records) - len(readable):
         warn_about_subset(
-            f"{count} images of the {split} split have labels that cannot be read, and were left out. "
-            "`detreduce inspect` lists them."
+            f"{counted(count, f'image of the {split} split has', f'images of the {split} split have')} labels "
+            f"that cannot be read, and {'was' if count == 1 else 'were'} left out. `detreduce inspect` lists them."
         )
     return readable
 

@@ -14,6 +14,7 @@ from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.writing.manifest import Entry, HardLink, SymbolicLink, Written, write_manifest
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError, nearest
 from detreduce.machine.untrusted.regular_files import ANNOTATIONS, is_regular, open_regular, read_regular
 
@@ -142,7 +143,8 @@ class Placer:
         write_manifest(self.folder, self._entries, folders)
         if self._fallbacks:
             warn_about_subset(
-                f"{self._fallbacks} images were copied, because the file system does not allow hard links to them "
+                f"{counted(self._fallbacks, 'image was', 'images were')} copied, because the file system does "
+                "not allow hard links to them "
                 "(another disk, or files of another owner). Use link='symlink' to save disk space."
             )
         if self._open_jpegs:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.experiment.ledger.finished_cell import CELL_FILE, TRAIN_FOLDER
 from detreduce.experiment.ledger.ledger import Ledger
@@ -63,7 +64,8 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
         there = [key for key in keys if key in target]
         if differing := [key for key in there if _facts(source.cell_folder(key)) != _facts(target.cell_folder(key))]:
             raise InputError(
-                f"{len(differing)} cells are in both {source.path} and {target.path}, but differ: "
+                f"{counted(len(differing), 'cell is', 'cells are')} in both {source.path} and {target.path}, "
+                "but differ: "
                 f"{', '.join(differing)}. Nothing is merged. Remove cells with `detreduce ledger forget`."
             )
         missing = [key for key in keys if key not in target]

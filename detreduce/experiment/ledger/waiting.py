@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from detreduce.display.listener import say
+from detreduce.display.numbers import counted
 
 POLL_SECONDS = 5.0
 
@@ -21,6 +22,6 @@ class WaitForOthers:
     def __call__(self, cells: int) -> None:
         """Wait for `cells` cells."""
         if cells != self._said:
-            say(f"Waiting for {cells} cells that another process is running.")
+            say(f"Waiting for {counted(cells, 'cell')} that another process is running.")
         self._said = cells
         time.sleep(POLL_SECONDS)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from detreduce.display.numbers import counted
 from detreduce.experiment.results.outcome import Outcome
 from detreduce.experiment.results.verdicts import verdict_against
 from detreduce.experiment.statistics.comparison import TOO_FEW, Comparison
@@ -93,7 +94,7 @@ def not_judged(outcome: Outcome, best: Summary, found: Sequence[Comparison]) -> 
         verdict,
         verdict_against(outcome, best, EQUAL_ITERATIONS),
         best,
-        f"Run at least {enough} seeds{REUSED}.",
+        f"Run at least {counted(enough, 'seed')}{REUSED}.",
         more_seeds(enough),
     )
 

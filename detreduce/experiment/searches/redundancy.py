@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from detreduce.display.numbers import counted
 from detreduce.duplicates.result import Duplicates
 from detreduce.errors import InputError
 from detreduce.experiment.cells import Cell
@@ -61,7 +62,8 @@ class DuplicateSearches:
         )
         if k > most:
             raise InputError(
-                f"{cell.label} at keep {cell.chosen_keep}: {k} images cannot be kept, because only {most} of "
+                f"{cell.label} at keep {cell.chosen_keep}: {counted(k, 'image')} cannot be kept, because only "
+                f"{most} of "
                 f"{len(self.dataset)} images remain without duplicates. Keep at most {most}."
             )
 

@@ -13,6 +13,7 @@ from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import SubsetWarning, write_subset
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.experiment.ledger.identity import data_identity
 from detreduce.machine.cache_folder import cache_folder
@@ -53,7 +54,7 @@ class Judge:
         """A phrase for the images that choose among recipes: ``val``, or for example ``20 images held out of
         train``.
         """
-        return f"{self.held_out} images held out of train" if self.held_out else "val"
+        return f"{counted(self.held_out, 'image')} held out of train" if self.held_out else "val"
 
     @property
     def confirm_words(self) -> str:

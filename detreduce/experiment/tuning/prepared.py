@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.display.listener import say
-from detreduce.display.numbers import fixed
+from detreduce.display.numbers import counted, fixed
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.advice.costs import MINUTES, TFLOPS, WH
 from detreduce.experiment.advice.recipe_file import check_recipe_file
@@ -162,7 +162,7 @@ class PreparedTuning(Decisions):
         while number < len(state.rungs):
             rung = state.rungs[number]
             say(
-                f"Rung {number + 1}: {len(rung.recipes)} recipes, {rung.length:,} images seen "
+                f"Rung {number + 1}: {counted(len(rung.recipes), 'recipe')}, {counted(rung.length, 'image')} seen "
                 f"({rung.length / self.setup.training.full:.0%} of the training)."
             )
             experiment = self.rung(rung)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.images.alongside import Alongside
 
@@ -58,4 +59,4 @@ class Running:
         """
         if device.type == "cpu":
             return "cpu, one image at a time on one thread"
-        return f"{device.type}, {self.batch_size(device)} images at a time"
+        return f"{device.type}, {counted(self.batch_size(device), 'image')} at a time"

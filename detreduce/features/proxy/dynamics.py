@@ -10,6 +10,7 @@ import numpy.typing as npt
 from detreduce.arrays.class_counts import boxes_of_images
 from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, SCORES, ProxyLog
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.images.decode import why_unreadable
 
@@ -65,7 +66,8 @@ def box_scores(
     first = (epochs + 1) // 2 if early is None else early
     if isinstance(first, bool) or not 1 <= first <= epochs:
         raise InputError(
-            f"early={early!r} is not possible. Use a number from 1 to {epochs}, because the log has {epochs} epochs."
+            f"early={early!r} is not possible. Use a number from 1 to {epochs}, because the log has "
+            f"{counted(epochs, 'epoch')}."
         )
     detected = (log.iou >= iou) & (log.confidence >= confidence)
     events = (detected[:-1] & ~detected[1:]).sum(axis=0).astype(np.float64)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.features.pixels.running import Running
 from detreduce.images.batches import NetworkInput
@@ -74,7 +75,8 @@ class HeadGradients:
         count = int(model.model[-1].nc)
         if count != self.n_classes:
             raise InputError(
-                f"{self.weights} has {count} classes, but the dataset has {self.n_classes}. Use weights that were "
+                f"{self.weights} has {counted(count, 'class', 'classes')}, but the dataset has "
+                f"{self.n_classes}. Use weights that were "
                 "trained on the classes of the dataset, for example the proxy's weights."
             )
         given = model.args if isinstance(model.args, dict) else vars(model.args)

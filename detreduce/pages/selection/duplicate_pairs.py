@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.display.numbers import counted
 from detreduce.selection.record import Selection
 
 PAIRS_SHOWN = 8
@@ -88,7 +89,7 @@ def duplicate_searches(
     if dropped or not searches:
         words = str(own.get("looked_for", "an unknown kind of duplicate"))
         if dropped:
-            words += f"; {dropped[0].get('dropped')} images were dropped before choosing"
+            words += f"; {counted(dropped[0].get('dropped', 0), 'image was', 'images were')} dropped before choosing"
         elif near is None:
             words += "; there was no search for near-duplicates (--drop-duplicates)"
         if near is not None and not searches:

@@ -10,6 +10,7 @@ from typing import Any
 from detreduce.arrays.class_counts import boxes_of_classes
 from detreduce.dataset.paths.output_name import dataset_name
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import counted
 from detreduce.display.progress import step
 from detreduce.features.table import FeatureTable
 from detreduce.machine.hashes import content_digest
@@ -142,11 +143,11 @@ def _facts(view: SelectionView, dataset: DetectionDataset) -> Iterator[tuple[str
     selection = view.selection
     yield "dataset", f"{dataset.source.typed} ({dataset.split})"
     if selection.keeps_all:
-        yield "keep", f"all images that remain = {view.images:,} images"
+        yield "keep", f"all images that remain = {counted(view.images, 'image')}"
     else:
         yield "method", selection.method
         yield from own_parameters(selection).items()
-        yield "keep", f"{keep_in_words(selection.keep)} = {view.images:,} images"
+        yield "keep", f"{keep_in_words(selection.keep)} = {counted(view.images, 'image')}"
         yield "seed", selection.seed
     yield "categories", selection.categories.get("rule")
     yield "steps", ", ".join(_steps(selection)) or "none"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from detreduce.arrays.class_counts import boxes_of_classes
 from detreduce.dataset.groups import FOLDER, assign_groups
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.selection.record import Selection
 
@@ -135,7 +136,7 @@ def group_shares(selection: Selection, dataset: DetectionDataset, kept: npt.NDAr
     chosen = Counter(label for label, one in zip(labels, kept.tolist(), strict=True) if one)
     about = "Images of each folder." if by_folder else f"Images of each group. The rule for groups is {rule}."
     if limit is not None:
-        about += f" At most {limit} images are kept from a group."
+        about += f" At most {counted(limit, 'image is', 'images are')} kept from a group."
     title = "Images per folder" if by_folder else "Images per group"
     names = list(counts)
     shown = [named[name] or "(no name)" for name in names]

@@ -12,6 +12,7 @@ from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.paths.output_name import dataset_name, free_name
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.suggested_command import data_words
+from detreduce.display.numbers import counted
 from detreduce.errors import DetreduceError
 from detreduce.pages.selection.view import SelectionView
 from detreduce.reducers.catalogue import described
@@ -25,7 +26,7 @@ from detreduce.vocabulary.option_values import ALL
 
 def heading(view: SelectionView) -> str:
     """Return the main result, for example ``200 of 1,704 images kept``."""
-    return f"{view.images:,} of {view.of:,} images kept"
+    return f"{view.images:,} of {counted(view.of, 'image')} kept"
 
 
 def sentences(view: SelectionView, dataset: DetectionDataset) -> Iterator[str]:
@@ -63,7 +64,7 @@ def _outcome(view: SelectionView) -> Iterator[str]:
             kind = found.title.rpartition(" ")[2]
             yield f"{with_kept:,} of {len(found.rows) + found.left_out:,} {kind}s represented."
     if unread := len(view.selection.provenance.get("skipped_images", ())):
-        yield f"{unread:,} images could not be read."
+        yield f"{counted(unread, 'image')} could not be read."
 
 
 def own_parameters(selection: Selection) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numbers
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.vocabulary.keeps import how_to_write
 
@@ -48,7 +49,7 @@ def resolve_keep(keep: int | float, n: int) -> int:
     check_keep(keep)
     if isinstance(keep, numbers.Integral):
         if keep > n:
-            raise InputError(f"keep={int(keep)} is more than the {n} images. Use a count from 1 to {n}.")
+            raise InputError(f"keep={int(keep)} is more than the {counted(n, 'image')}. Use a count from 1 to {n}.")
         return int(keep)
     fraction = float(keep)
     return max(1, math.floor(fraction * n + 0.5))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.arrays.class_counts import as_sparse, images_of_classes, rows_of_entries
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.reducers.engine.pool import IntArray, Pool
 from detreduce.reducers.engine.validation import encode_categories
@@ -91,8 +92,9 @@ class Groups:
         possible = int(remaining.sum()) + len(initial)
         if possible < k:
             raise InputError(
-                f"keep asks for {k} images, but max_per_group={self.most} allows only {possible} images from "
-                f"{len(self.labels)} groups. Raise max_per_group or keep fewer images."
+                f"keep asks for {k} images, but max_per_group={self.most} allows only "
+                f"{counted(possible, 'image')} from "
+                f"{counted(len(self.labels), 'group')}. Raise max_per_group or keep fewer images."
             )
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from detreduce.arrays.frames import column_names, frame_numbers, is_frame
 from detreduce.arrays.object_table import ObjectTable
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 
 CHECK_ROWS = 1024
@@ -197,7 +198,8 @@ def check_objects(objects: Any, n: int, method: str, *, vectors: bool) -> Object
         )
     if len(objects) != n:
         raise InputError(
-            f"objects has {len(objects)} images, but X has {n} rows. To use a part of objects, pass objects.take(rows)."
+            f"objects has {counted(len(objects), 'image')}, but X has {counted(n, 'row')}. To use a part of "
+            "objects, pass objects.take(rows)."
         )
     if not vectors:
         return objects

@@ -8,6 +8,7 @@ from typing import Any
 from detreduce.dataset.load import images_to_give, load_dataset, takes_images
 from detreduce.dataset.paths.finding import find
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError, MissingFileError
 from detreduce.selection.saved.data import SelectionData
 
@@ -75,7 +76,8 @@ def check_dataset(dataset: DetectionDataset, provenance: Mapping[str, Any], imag
     if made_on.get("content_hash") in (None, dataset.content_hash) and len(dataset) == images:
         return dataset
     raise InputError(
-        f"{dataset.source.path} ({dataset.split}, {len(dataset)} images, {int((~dataset.box_crowd).sum())} boxes) is "
+        f"{dataset.source.path} ({dataset.split}, {counted(len(dataset), 'image')}, "
+        f"{counted(int((~dataset.box_crowd).sum()), 'box', 'boxes')}) is "
         f"not the dataset of the selection ({made_on.get('path', 'path unknown')}, {made_on.get('split', 'train')}, "
         f"{images} images, {made_on.get('boxes', '?')} boxes). Pass the dataset that the images were "
         "chosen from, with unchanged images and labels."

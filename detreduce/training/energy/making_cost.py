@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detreduce.display.numbers import counted
 from detreduce.errors import DetreduceError
 from detreduce.machine.files import write_atomically
 from detreduce.machine.untrusted.documents import parse_json
@@ -50,7 +51,7 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
     if made >= images:
         return energy
     rate = MakingCost(made, energy) if made >= LEAST_IMAGES else known_rate(store)
-    return at_rate(energy, images - made, rate, f"the features of {images - made} images")
+    return at_rate(energy, images - made, rate, f"the features of {counted(images - made, 'image')}")
 
 
 def charged_table(provenance: Mapping[str, Any], images: int, energy: PhaseEnergy) -> PhaseEnergy:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import counted
 from detreduce.duplicates.pixels.signatures import read_signatures, signature_folder
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.training.concurrent_runs import overlapped
@@ -34,4 +35,4 @@ def with_signatures(energy: PhaseEnergy, cached: int, cache: str | Path | None =
     None, and ``unavailable`` gives the reason.
     """
     rate = known_rate(signature_folder(cache_folder(cache)))
-    return at_rate(energy, cached, rate, f"the signatures of {cached} images")
+    return at_rate(energy, cached, rate, f"the signatures of {counted(cached, 'image')}")

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import counted
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.training.evaluation.coco_figures import Boxes, boxes_of, evaluated, figures_of, without_doubles
@@ -64,7 +65,10 @@ def compare(
             f"mAP50-95 is {trainer[1]:.4f} by ultralytics and {coco.mAP50_95:.4f} by pycocotools."
         )
         if 0 < fewest_boxes < FEW_BOXES:
-            note += f" One class has only {fewest_boxes} boxes. With few boxes, the two interpolations differ most."
+            note += (
+                f" One class has only {counted(fewest_boxes, 'box', 'boxes')}. With few boxes, the two "
+                "interpolations differ most."
+            )
         if ties:
             note += f" Ultralytics does not sort the {ties} predictions of equal confidence in a fixed order."
         if crowds:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from detreduce.display.numbers import counted
 from detreduce.machine.untrusted.faults import shortened
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reducers.registry import BUILT_IN
@@ -158,7 +159,8 @@ class Recipe(BaseModel):
     def _batches_add_up(self) -> Recipe:
         if self.nbs is not None and self.batch is not None and self.nbs < self.batch:
             raise ValueError(
-                f"nbs: {self.nbs} images per optimiser step are fewer than the {self.batch} images of a batch. Leave "
+                f"nbs: {counted(self.nbs, 'image per optimiser step is', 'images per optimiser step are')} "
+                f"fewer than the {self.batch} images of a batch. Leave "
                 "nbs out, or make it at least as large as batch"
             )
         return self

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.training.progressive_size import ProgressiveSize
 from detreduce.training.recipes.recipe import RESOLVED, SQRT, Recipe, images_of
@@ -116,14 +117,17 @@ def _full_size(arguments: Mapping[str, Any]) -> int:
 def _check_batch(batch: int | None, chosen: int) -> None:
     """Raise InputError if the batch of a recipe is larger than the number of images in the training."""
     if batch is not None and batch > chosen:
-        raise InputError(f"batch: {batch} images are more than the {chosen} images to train on. Use a smaller batch.")
+        raise InputError(
+            f"batch: {batch} images are more than the {counted(chosen, 'image')} to train on. Use a smaller batch."
+        )
 
 
 def _check_nbs(nbs: int | None, batch: Any) -> None:
     """Raise InputError if `nbs` is smaller than a batch, because ultralytics would then increase the weight decay."""
     if nbs is not None and nbs < batch:
         raise InputError(
-            f"nbs: {nbs} images per optimiser step are fewer than the {batch} images of a batch. Use a smaller batch, "
+            f"nbs: {counted(nbs, 'image per optimiser step is', 'images per optimiser step are')} fewer than "
+            f"the {batch} images of a batch. Use a smaller batch, "
             "or a larger nbs."
         )
 
@@ -140,7 +144,8 @@ def _epochs(recipe: Recipe, epochs: int, batch: Any, images: int) -> tuple[int, 
     least = batch if batch >= 1 else 1
     if total < least:
         raise InputError(
-            f"images_seen: {total} images are less than one batch of {batch}. Use more images, or a smaller batch."
+            f"images_seen: {counted(total, 'image is', 'images are')} less than one batch of {batch}. Use more "
+            "images, or a smaller batch."
         )
     if total < least * epochs:
         epochs = max(1, int(total // least))

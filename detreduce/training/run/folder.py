@@ -253,7 +253,7 @@ def _check_trainable(dataset: DetectionDataset) -> None:
     if not len(dataset):
         raise InputError(f"{dataset.source.typed}: the train split does not have images.")
     if not any(len(record.class_ids) for record in dataset):
-        raise InputError(f"{dataset.source.typed}: none of the {len(dataset)} images of the train split has a box.")
+        raise InputError(f"{dataset.source.typed}: none of the images of the train split ({len(dataset):,}) has a box.")
     if not any(record.trainable for record in dataset):
         raise InputError(
             f"{dataset.source.typed}: ultralytics would leave out all {len(dataset)} images of the train split because "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.training.evaluation.ground_truth import file_key
 from detreduce.training.streams.draw import Draws, FloatArray, GrowingDraws, IntArray, WeightedDraws
@@ -58,7 +59,8 @@ class StreamPlan:
         unknown = [file for file in files if file_key(file) not in self.rows]
         if unknown:
             raise InputError(
-                f"The stream {self.stream.by} has no weight for {len(unknown)} images of the training, for instance "
+                f"The stream {self.stream.by} has no weight for {counted(len(unknown), 'image')} of the "
+                "training, for instance "
                 f"{unknown[0]}. Give the images different names that do not start with a dot."
             )
         return np.array([self.rows[file_key(file)] for file in files], np.int64)

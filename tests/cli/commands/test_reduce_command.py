@@ -268,7 +268,7 @@ def test_a_terminal_is_told_which_step_reduce_is_at(
 def test_reduce_names_lost_categories(yolo_folder: Path, tmp_path: Path) -> None:
     result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "out", "--details")
     # three categories of 4, 3 and 1 images, and one seat
-    said = "No image is kept of these categories: dog (3 images), background (1 images)."
+    said = "No image is kept of these categories: dog (3 images), background (1 image)."
     assert said in result.output
     reason = "Not measured, because no features were given: epsilon, covering radius, coverage, discrepancy, diagram"
     assert reason in result.output

@@ -135,7 +135,7 @@ def test_missing_images_are_left_out_and_named(tmp_path):
     dataset = load_dataset(place)
     assert dataset.image_ids == [1]
     assert dataset.problems[0].file == tmp_path / "b.jpg"
-    assert whats(dataset) == ["image 2 does not exist; left out with its 1 boxes"]
+    assert whats(dataset) == ["image 2 does not exist; left out with its 1 box"]
 
 
 def test_no_image_there_says_what_was_tried(tmp_path):

@@ -68,7 +68,7 @@ def test_same_name_with_other_suffix_gets_its_own_label(tmp_path: Path) -> None:
         {"id": i, "file_name": name, "width": 64, "height": 32} for i, name in enumerate(["a.jpg", "a.png", "a-2.png"])
     ]
     file = write_coco(tmp_path / "src", images, [box(i, [i, 0, 10, 10]) for i in range(3)])
-    with pytest.warns(SubsetWarning, match="^1 images were renamed"):
+    with pytest.warns(SubsetWarning, match="^1 image was renamed"):
         reduced = write_subset(load_dataset(file), [0, 1, 2], tmp_path / "out", format="yolo")
     assert sorted(record.boxes[0, 0] * 64 for record in reduced) == [5, 6, 7]
 

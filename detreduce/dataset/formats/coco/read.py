@@ -16,6 +16,7 @@ from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outsid
 from detreduce.dataset.reading.image_finder import ImageFinder, path_in, safe_name
 from detreduce.dataset.reading.near_names import FolderNames
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem, Source
+from detreduce.display.numbers import counted
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.untrusted.regular_files import is_regular
@@ -195,7 +196,10 @@ def _read_images(
         images[key] = _Image(key, name, folder / name, width, height)
     if elsewhere:
         key, given, name = elsewhere[0]
-        what = f"{len(elsewhere)} images do not exist at their file_name; found by name below {folder}"
+        what = (
+            f"{counted(len(elsewhere), 'image does', 'images do')} not exist at the path in file_name; "
+            f"found by name below {folder}"
+        )
         problems.append(Problem(file, f"{what} (for instance, image {key!r}: {name!r} instead of {given!r})"))
     return images
 
@@ -278,13 +282,20 @@ class _Oddities:
         """Yield a description of each kind of unusual value that was found."""
         for name, (count, first) in self.joined.items():
             kind = "a text" if isinstance(first, str) else "a number"
-            yield f"{count} annotations have the {name} as {kind} (the first: {first!r}); read as if equal"
+            yield (
+                f"{counted(count, 'annotation has', 'annotations have')} the {name} as {kind} (the first: "
+                f"{first!r}); read as if equal"
+            )
         for value, count in list(self.flags.items()):
-            yield f"{count} annotations have 'iscrowd' as the text {value!r}; read as {int(self.flag(value))}"
+            yield (
+                f"{counted(count, 'annotation has', 'annotations have')} 'iscrowd' as the text {value!r}; "
+                f"read as {int(self.flag(value))}"
+            )
         if self.repeated:
             first, count = next(iter(self.repeated)), sum(self.repeated.values())
             yield (
-                f"{count} annotations have the id of an earlier annotation (the first: {first!r}). pycocotools reads "
+                f"{counted(count, 'annotation has', 'annotations have')} the id of an earlier annotation (the "
+                f"first: {first!r}). pycocotools reads "
                 "only one of them"
             )
 
@@ -371,7 +382,7 @@ def _keep_existing(rows: list[_Image], file: Path, tried: Sequence[Path], proble
     there = [image for image in rows if is_regular(image.path)]
     if rows and not there:
         raise MissingFileError(
-            f"{file}: none of its {len(rows)} images (the first: {rows[0].name}) exists. "
+            f"{file}: none of its images ({len(rows):,}; the first: {rows[0].name}) exists. "
             f"Looked in: {', '.join(map(str, tried))}. {NAME_IT}"
         )
     if len(there) < len(rows):
@@ -379,7 +390,10 @@ def _keep_existing(rows: list[_Image], file: Path, tried: Sequence[Path], proble
         for image in rows:
             if image.id not in kept:
                 hint = names.hint(str(image.path))
-                what = f"image {image.id!r} does not exist{hint}; left out with its {len(image.boxes)} boxes"
+                what = (
+                    f"image {image.id!r} does not exist{hint}; left out with its "
+                    f"{counted(len(image.boxes), 'box', 'boxes')}"
+                )
                 problems.append(Problem(image.path, what))
     return there
 

@@ -56,7 +56,7 @@ def load_createml(source: Source, split: str) -> DetectionDataset:
             rows[name] = image
     if entries and not rows:
         raise MissingFileError(
-            f"{file}: none of its {len(entries)} images exists below {folder}. Pass the images folder as images=."
+            f"{file}: none of its images ({len(entries):,}) exists below {folder}. Pass the images folder as images=."
         )
     names = tuple(sorted({label for image in rows.values() for label in image.labels}))
     class_of = {name: number for number, name in enumerate(names)}

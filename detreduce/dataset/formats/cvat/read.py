@@ -16,6 +16,7 @@ from detreduce.dataset.reading.image_finder import ImageFinder, safe_name
 from detreduce.dataset.reading.labelled_boxes import Box, add_box
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, in_order, unnamed_is_train
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.near_files import suggest_path
 from detreduce.machine.untrusted.regular_files import ANNOTATIONS as ANNOTATIONS_LIMIT
@@ -147,7 +148,10 @@ def load_cvat(source: Source, split: str) -> DetectionDataset:
         boxes.add(image.boxes, [class_of[label] for label in image.labels])
         problems += [Problem(file, f"image {image.name}: {what}") for what in image.findings]
     left_out = sum((image.left_out for image in wanted), Counter())
-    problems += [Problem(file, f"{count} {kind} shapes are not boxes; left out") for kind, count in left_out.items()]
+    problems += [
+        Problem(file, f"{counted(count, f'{kind} shape is not a box', f'{kind} shapes are not boxes')}; left out")
+        for kind, count in left_out.items()
+    ]
     records = tuple(
         ImageRecord(
             name, name, folder / name, *arrays, image.width, image.height, unreadable=image.faulty and not image.boxes
@@ -340,11 +344,13 @@ def _find_images(
             rows[name] = image
     if images and not rows:
         raise MissingFileError(
-            f"{file}: none of its {len(images)} images (the first: {images[0].name}) exists below {folder}. "
+            f"{file}: none of its images ({len(images):,}; the first: {images[0].name}) exists below {folder}. "
             "Export with 'Save images', or pass the images folder as images=."
         )
     problems += [
-        Problem(file, f"image {image.name!r} does not exist; left out with its {len(image.boxes)} boxes")
+        Problem(
+            file, f"image {image.name!r} does not exist; left out with its {counted(len(image.boxes), 'box', 'boxes')}"
+        )
         for image in missing
     ]
     return rows

@@ -14,6 +14,7 @@ from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, duplicate, outside_unit
 from detreduce.dataset.reading.image_finder import ImageFinder, path_in
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.near_files import suggest_path
 
@@ -84,7 +85,10 @@ def load_label_studio(source: Source, split: str) -> DetectionDataset:
         boxes.add(task.boxes, [class_of[label] for label in task.labels])
         problems += [Problem(file, f"task {task.id}: {what}") for what in task.findings]
     left_out = sum((task.left_out for task in rows.values()), Counter())
-    problems += [Problem(file, f"{count} {kind} regions are not boxes; left out") for kind, count in left_out.items()]
+    problems += [
+        Problem(file, f"{counted(count, f'{kind} region is not a box', f'{kind} regions are not boxes')}; left out")
+        for kind, count in left_out.items()
+    ]
     records = tuple(
         ImageRecord(
             task.id, name, folder / name, *arrays, task.width, task.height, unreadable=task.faulty and not task.boxes
@@ -204,7 +208,9 @@ def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, 
         return
     best = max(valid, key=_weigh_annotation)
     if len(valid) > 1:
-        task.findings.append(f"{len(valid)} annotations; only {best.get('id')} (ground truth or latest) counts")
+        task.findings.append(
+            f"{counted(len(valid), 'annotation')}; only {best.get('id')} (ground truth or latest) counts"
+        )
     result = best.get("result") or []
     if not isinstance(result, list):
         task.findings.append(f"the result of annotation {best.get('id')} is not a list; left out")
@@ -354,7 +360,8 @@ def _find_images(tasks: Sequence[_Task], file: Path, folder: Path, problems: lis
             rows[name] = task
     if not rows:
         raise MissingFileError(
-            f"{file}: none of its {len(tasks)} images (the first: {tasks[0].reference}) exists below {folder}. "
+            f"{file}: none of its images ({len(tasks):,}; the first: {tasks[0].reference}) exists "
+            f"below {folder}. "
             "Label Studio's JSON comes without images. Pass the images folder as images=."
         )
     problems += [

@@ -10,6 +10,7 @@ from detreduce.dataset.paths.listing import below, find_files
 from detreduce.dataset.reading.annotation_kinds import find_unread
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.machine.untrusted.regular_files import is_regular
 
@@ -70,6 +71,9 @@ def find_label_files(paths: list[str]) -> list[UnreadLabels]:
     for kind, of in (("YOLO labels", label_path_of), ("XML files", lambda path: path.rsplit(".", 1)[0] + ".xml")):
         labels = [label for label in map(of, paths) if is_regular(label)]
         if labels:
-            what = f"{len(labels)} images seem to have {kind}. {_UNREAD}. To read them, load the dataset's own file"
+            what = (
+                f"{counted(len(labels), 'image seems', 'images seem')} to have {kind}. {_UNREAD}. To read "
+                "them, load the dataset's own file"
+            )
             problems.append(UnreadLabels(Path(labels[0]), what))
     return problems

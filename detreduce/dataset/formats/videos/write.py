@@ -19,6 +19,7 @@ from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, FRAMES_TABLE, write_dataset_yaml
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
+from detreduce.display.numbers import counted
 from detreduce.display.progress import progress
 from detreduce.errors import ImageReadError, name_first
 
@@ -89,7 +90,10 @@ def _write_frames(
             advance()
         choice.files.check_image(video)
     if failed:
-        warn_about_subset(f"{len(failed)} frames cannot be decoded and were not written: {name_first(failed)}.")
+        warn_about_subset(
+            f"{counted(len(failed), 'frame cannot be decoded and was', 'frames cannot be decoded and were')} "
+            f"not written: {name_first(failed)}."
+        )
     return written
 
 

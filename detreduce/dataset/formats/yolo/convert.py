@@ -26,6 +26,7 @@ from detreduce.dataset.writing.choice import Choice, readable_records, records_o
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
+from detreduce.display.numbers import counted
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 
@@ -41,12 +42,18 @@ class ConvertCounts:
     def warn(self) -> None:
         """Warn about clipped boxes, dropped boxes and renamed images."""
         if self.clipped:
-            warn_about_subset(f"{self.clipped} boxes that reach far outside their image were clipped to the image.")
+            warn_about_subset(
+                f"{counted(self.clipped, 'box', 'boxes')} outside the image {'was' if self.clipped == 1 else 'were'} "
+                "clipped to the image."
+            )
         if self.dropped:
-            warn_about_subset(f"{self.dropped} boxes outside their image were left out.")
+            warn_about_subset(
+                f"{counted(self.dropped, 'box outside its image was', 'boxes outside their image were')} left out."
+            )
         if self.renamed:
             warn_about_subset(
-                f"{self.renamed} images were renamed: YOLO finds labels by name without suffix, and skips hidden files "
+                f"{counted(self.renamed, 'image was', 'images were')} renamed: YOLO finds labels by name "
+                "without suffix, and skips hidden files "
                 "and names without a suffix of images."
             )
 
@@ -100,11 +107,13 @@ def _collect_parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
     reduced = replace(dataset, records=findable_records(dataset.split, kept))
     if not len(kept):
         raise InputError(
-            f"{dataset.source.path}: none of the {len(choice.kept)} images has labels that can be read. "
+            f"{dataset.source.path}: none of the images ({len(choice.kept):,}) has labels that can be read. "
             "`detreduce inspect` lists the problems."
         )
     if not len(reduced):
-        raise InputError(f"{dataset.source.path}: ultralytics can read none of the {len(kept)} images. Convert them.")
+        raise InputError(
+            f"{dataset.source.path}: ultralytics can read none of the images ({len(kept):,}). Convert them."
+        )
     parts = {
         split: replace(
             others[split], records=findable_records(split, readable_records(split, records_on_disk(others[split])))

@@ -14,6 +14,7 @@ from detreduce.dataset.formats.yolo.read import MOST_UNNAMED
 from detreduce.dataset.paths.listing import below
 from detreduce.dataset.reading.description import SPLIT_KEYS, Description, read_description
 from detreduce.dataset.splits import canonical_split
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.untrusted.documents import parse_json
 from detreduce.machine.untrusted.regular_files import LISTS, is_regular, read_regular
@@ -71,7 +72,8 @@ def _read_label_studio(file: Path) -> Description:
     # labels use the class numbers in notes.json, which a project can choose freely
     if max(numbered) >= MOST_UNNAMED + len(numbered):
         raise InputError(
-            f"{file.with_name(NOTES)}: the class id {max(numbered)} is too large for {len(numbered)} classes. "
+            f"{file.with_name(NOTES)}: the class id {max(numbered)} is too large for "
+            f"{counted(len(numbered), 'class', 'classes')}. "
             "Number the classes from 0."
         )
     every = {number: numbered.get(number, f"class_{number}") for number in range(max(numbered) + 1)}

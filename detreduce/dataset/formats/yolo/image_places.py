@@ -13,6 +13,7 @@ from detreduce.dataset.formats.yolo.mirror import label_place
 from detreduce.dataset.records import IMAGE_SUFFIXES, ImageRecord
 from detreduce.dataset.writing.distinct_paths import distinct_paths
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
+from detreduce.display.numbers import counted
 from detreduce.machine.untrusted.image_files import opened_image
 
 _SUFFIX_OF = {
@@ -36,7 +37,8 @@ def findable_records(split: str, records: Sequence[ImageRecord]) -> tuple[ImageR
     if count := len(records) - len(kept):
         first = next(record for record in records if missing_suffix(record) is None)
         warn_about_subset(
-            f"{count} images of the {split} split were left out, because ultralytics cannot read their format "
+            f"{counted(count, f'image of the {split} split was', f'images of the {split} split were')} left "
+            "out, because ultralytics cannot read their format "
             f"(the first: {first.path}). Convert them to PNG or JPEG."
         )
     return kept

@@ -9,6 +9,7 @@ from pathlib import Path
 from detreduce.dataset.reading.near_names import FolderNames
 from detreduce.dataset.reading.text_lines import is_utf16, text_lines
 from detreduce.dataset.records import IMAGE_SUFFIXES, Problem
+from detreduce.display.numbers import counted
 from detreduce.errors import MissingFileError
 from detreduce.machine.untrusted.regular_files import LISTS, is_regular, read_regular
 
@@ -50,7 +51,7 @@ def read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
     if latin:
         problems.append(Problem(file, "not UTF-8: read as Latin-1"))
     if missing and not paths:
-        raise MissingFileError(f"{file}: none of its {missing} images exists below {root} or next to the list.")
+        raise MissingFileError(f"{file}: none of its images ({missing:,}) exists below {root} or next to the list.")
     return paths
 
 
@@ -80,7 +81,10 @@ def _describe_form(file: Path, data: bytes, lines: list[str], backslashes: list[
     if is_utf16(data):
         found.append(Problem(file, "UTF-16; ultralytics cannot read this list. Save the list as UTF-8"))
     if backslashes:
-        what = f"{len(backslashes)} lines have backslashes; ultralytics finds these images on Windows only"
+        what = (
+            f"{counted(len(backslashes), 'line has', 'lines have')} backslashes; ultralytics finds these "
+            "images on Windows only"
+        )
         found.append(Problem(file, what, backslashes[0]))
     # ultralytics strips blanks from the whole text, but not from each line
     padded = [number for number, line in enumerate(lines, 1) if line.strip() and line.strip("\r\n") != line.strip()]
@@ -88,6 +92,9 @@ def _describe_form(file: Path, data: bytes, lines: list[str], backslashes: list[
     if padded and padded[-1] == filled[-1] and lines[padded[-1] - 1].lstrip() == lines[padded[-1] - 1]:
         padded.pop()
     if padded:
-        what = f"{len(padded)} lines have blanks around the path; ultralytics does not find these images"
+        what = (
+            f"{counted(len(padded), 'line has', 'lines have')} blanks around the path; ultralytics does not "
+            "find these images"
+        )
         found.append(Problem(file, what, padded[0]))
     return found

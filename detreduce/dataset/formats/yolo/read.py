@@ -17,6 +17,7 @@ from detreduce.dataset.paths.listing import absolute, below, find_files
 from detreduce.dataset.reading.description import Description, candidate_roots, expand_path, split_entries
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
+from detreduce.display.numbers import counted
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.untrusted.confinement import is_outside_root
@@ -77,12 +78,16 @@ def read_class_names(description: Description) -> tuple[str, ...]:
         except (TypeError, ValueError, OverflowError):
             raise InputError(f"{file}: the keys of 'names' must be class numbers, not {list(names)[:5]!r}.") from None
         if sorted(numbered) != list(range(len(numbered))) or len(numbered) != len(names):
-            raise InputError(f"{file}: 'names' has {len(names)} classes. Number them 0-{len(names) - 1}.")
+            raise InputError(
+                f"{file}: 'names' has {counted(len(names), 'class', 'classes')}. Number them 0-{len(names) - 1}."
+            )
         names = [numbered[number] for number in range(len(numbered))]
     if not isinstance(names, list) or not names:
         raise InputError(f"{file}: 'names' must be a list of class names, not {names!r}.")
     if count is not None and count != len(names):
-        raise InputError(f"{file}: 'nc' is {count}, but 'names' has {len(names)} classes. Make them equal.")
+        raise InputError(
+            f"{file}: 'nc' is {count}, but 'names' has {counted(len(names), 'class', 'classes')}. Make them equal."
+        )
     return tuple(str(name) for name in names)
 
 
@@ -350,7 +355,7 @@ def _report_unmatched(
         problems.append(
             Problem(
                 Path(first),
-                f"none of the {len(rows)} images has a label file (expected for this one: {label_path_of(first)})",
+                f"none of the images ({len(rows):,}) has a label file (expected for this one: {label_path_of(first)})",
             )
         )
     for files in found.label_roots.values():

@@ -174,10 +174,11 @@ class Reduction:
         who = "It is" if left_out == 1 else "They are"
         say(f"Leaks: {words}{f'. {who} left out' if left_out else ''}")
         if left_out == len(self.dataset):
-            raise InputError(
-                "All images are also in val or test, so no image remains. Hold out a part of train as val instead: "
-                f"`{split_command(self.dataset)}`"
-            )
+            # without labels, there is nothing to measure on val
+            instead = "Remove val and test from the dataset's YAML."
+            if self.dataset.labelled:
+                instead = f"Hold out a part of train as val instead: `{split_command(self.dataset)}`"
+            raise InputError(f"All images are also in val or test, so no image remains. {instead}")
         composition = replace(composition, drop_leaked=found)
         keep: float | int = selection.keep
         if isinstance(keep, float):

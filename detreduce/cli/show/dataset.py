@@ -62,7 +62,7 @@ def show_next(
     measured = any(leaks.splits.get(name) for name in MEASURING)
     if dataset.labelled and dataset.split == TRAIN and (leaks.train_is_measured or not measured):
         command = split_command(dataset, given)
-    elif wrong & {"leaks", "leaks by pixels"}:
+    elif wrong & {"leaks", "leaks by pixels"} and not leaks.train_is_measured:
         # the same name as `duplicates` suggests for the same command
         suffix = "clean" if bad & {"exact duplicates", "near-duplicates"} else "without-leaks"
         command = reduce_command(dataset, "--keep", "all", "--drop-leaked", suffix=suffix, given=given)

@@ -83,6 +83,8 @@ def _leaks(leaks: Leaks, data: Path, splits: Mapping[str, DetectionDataset]) -> 
     if found := leaks.in_train:
         told = "; ".join(leaks.sentences(found))
         advice = "detreduce split holds out a part of train instead."
+        if not splits[TRAIN].labelled:
+            advice = "Without labels, val and test are not needed: remove them from the dataset's YAML."
         advice = advice if leaks.train_is_measured else "reduce --drop-leaked removes these images from train."
         yield Finding("leaks", "wrong", f"{_sentence(told)} The mAP is then too high.", len(found), advice)
     else:

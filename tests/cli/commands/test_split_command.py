@@ -53,6 +53,18 @@ def test_without_val_one_command_holds_out_both_splits(
     assert len(load_dataset(output, split="test")) == 2 and len(load_dataset(output, split="val")) > 0
 
 
+def test_unlabelled_images_are_not_to_be_split(
+    tmp_path: Path, only_train: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = only_train.parent / "train/images"
+    Path("all.yaml").write_text(f"format: images\ntrain: {folder}\nval: {folder}\n")
+    found = detreduce("inspect", "all.yaml")
+    assert found.exit_code == 0 and "detreduce split" not in found.output and "--drop-leaked" not in found.output
+    result = detreduce("reduce", "all.yaml", "--keep", "all", "--drop-leaked", "--output", "out")
+    assert result.exit_code == 2 and "detreduce split" not in result.output
+
+
 def test_json_has_the_counts(only_train: Path, tmp_path: Path) -> None:
     result = detreduce("split", only_train, "--val", "2", "--output", tmp_path / "out", "--json")
     found = json.loads(result.stdout)

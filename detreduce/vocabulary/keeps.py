@@ -5,7 +5,6 @@ Therefore `keep` = 1 (one image) differs from `keep` = 1.0 (all images).
 
 from __future__ import annotations
 
-from detreduce.display.numbers import counted
 from detreduce.vocabulary.controls import FULL
 
 Keep = float | int
@@ -34,7 +33,7 @@ def how_to_write(keep: float) -> str:
     """
     whole, share = keep > 1 and float(keep).is_integer(), f"{keep / 100:.10g} for {keep:.10g} %"
     if whole:
-        return f"Write {int(keep)} for {counted(int(keep), 'image')}{f', or {share}' if keep <= 100 else ''}."
+        return f"Write {int(keep)} for {int(keep)} image{'s' * (keep != 1)}{f', or {share}' if keep <= 100 else ''}."
     if 1 < keep <= 100:
         return f"Write {share}."
     return "Write 0.25 for a quarter of the images, or 25 for 25 images."

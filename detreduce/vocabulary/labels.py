@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from detreduce.display.numbers import counted
-
 FORMER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"herding": {"match": "mmd"}}
 """Method -> the parameters whose default has changed since version 0.1, with their former default values."""
 
@@ -30,5 +28,5 @@ def make_label(method: str, parameters: Mapping[str, Any], composition: Mapping[
 def _brief(value: Any) -> str:
     """Return the value of a composition key as short text. A list of images becomes its length."""
     if isinstance(value, list):
-        return f"{counted(len(value), 'image')}"
+        return f"{len(value)} image{'s' * (len(value) != 1)}"
     return "+".join(f"{key}:{part}" for key, part in value.items()) if isinstance(value, dict) else str(value)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +15,7 @@ from detreduce.experiment.costs.limits import Limits
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.ledger.waiting import WaitForOthers
 from detreduce.experiment.run import PreparedExperiment, prepare_experiment
+from detreduce.machine.ray_cluster import connected, import_ray
 
 
 @dataclass(frozen=True)
@@ -69,14 +67,14 @@ def run_on_ray(
     DetreduceError
         A cell failed; finished cells are kept.
     """
-    ray = _ray()
+    ray = import_ray()
     if limits not in (None, Limits()):
         raise InputError(
             "max_hours and max_wh do not work with Ray, because cells run at the same time. Remove these limits."
         )
     if gpus_per_cell is not None and gpus_per_cell < 0:
         raise InputError(f"gpus_per_cell={gpus_per_cell!r} is below 0: use for example 0.5.")
-    with _cluster(ray):
+    with connected(ray):
         there = float(ray.cluster_resources().get("GPU", 0))
         gpus = min(1.0, there) if gpus_per_cell is None else gpus_per_cell
         if gpus > there:
@@ -148,30 +146,3 @@ def _pass_on(outcome: RayResult) -> None:
         say(line)
     if outcome.error:
         raise DetreduceError(outcome.error)
-
-
-@contextmanager
-def _cluster(ray: Any) -> Iterator[None]:
-    """Connect to a running Ray cluster, or start one on this machine and stop it at the end."""
-    if ray.is_initialized():
-        yield
-        return
-    # the workers of a running cluster do not inherit the environment of this process
-    shared = {name: os.environ[name] for name in ("DETREDUCE_CACHE", "OMP_NUM_THREADS") if name in os.environ}
-    ray.init(log_to_driver=False, include_dashboard=False, runtime_env={"env_vars": shared})
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _ray() -> Any:
-    """Import Ray and return the module. Raise InputError if Ray is not installed."""
-    try:
-        import ray
-        import ray.exceptions
-    except ImportError:
-        raise InputError(
-            'Ray is not installed: pip install "detreduce[ray]". Only the option --ray needs Ray.'
-        ) from None
-    return ray

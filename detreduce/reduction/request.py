@@ -48,6 +48,8 @@ class ReductionRequest:
     keep_all
         Whether to keep every image that is not excluded and not a duplicate. The `keep` of the selection is then
         ignored.
+    ray, gpus
+        The address of a Ray cluster that does the slow parts, or None, and the GPUs of each task (see `on_cluster`).
     reason
         Why `auto` uses this method. Empty if the caller named the method.
     """
@@ -61,6 +63,8 @@ class ReductionRequest:
     clean: bool = True
     keep_all: bool = False
     reason: str = ""
+    ray: str | None = None
+    gpus: float = 0.0
     every: str | int | None = None
 
     def resolve(self, dataset: DetectionDataset) -> ReductionRequest:

@@ -15,6 +15,7 @@ from detreduce.display.listener import listening, say
 from detreduce.display.numbers import counted
 from detreduce.display.progress import step
 from detreduce.features.request import BACKBONE, Extraction
+from detreduce.reduction.on_ray import on_cluster
 from detreduce.reduction.request import Output, ReductionRequest
 from detreduce.reduction.result import ReductionResult
 from detreduce.reduction.steps import Reduction
@@ -60,6 +61,8 @@ def reduce(
     page: bool = True,
     every: str | int | None = None,
     frames: str = "jpg",
+    ray: str | None = None,
+    gpus: float = 0.0,
     say: Callable[[str], None] | None = None,
     **parameters: Any,
 ) -> ReductionResult:
@@ -112,6 +115,12 @@ def reduce(
         every tenth frame. See `load_dataset`.
     frames
         Only for videos: the image format of the written frames; see `write_subset`.
+    ray
+        Address of a Ray cluster that computes the features and image signatures, and chooses in parts. ``auto`` is a
+        cluster that is running already, or else a new one on this machine. All nodes must reach the images and the
+        cache folder by the same paths. The result is the same as without Ray.
+    gpus
+        Number of GPUs of each Ray task that computes features. With 0.25, four tasks share one GPU.
     say
         Function that is called with one line of text for each step. By default, nothing is printed.
 
@@ -154,6 +163,8 @@ def reduce(
         clean=drop_duplicates is None,
         keep_all=keep == ALL,
         every=every,
+        ray=ray,
+        gpus=gpus,
     )
     with listening(say):
         return run_reduction(request)
@@ -176,5 +187,5 @@ def run_reduction(request: ReductionRequest) -> ReductionResult:
             f"Keeping {keep} of {counted(len(dataset), 'image')} ({keep / len(dataset):.1%}). For {keep} %, "
             f"write {keep / 100:g}."
         )
-    with claimed_output(Path(reduction.output.folder)):
+    with claimed_output(Path(reduction.output.folder)), on_cluster(reduction, request.ray, request.gpus):
         return reduction.run()

@@ -166,6 +166,19 @@ Partitions = Annotated[
         CHOICE,
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Ray cluster for the slow parts. auto: a running cluster, or else this machine. The result is the same.",
+        rich_help_panel=FEATURES,
+    ),
+]
+GpusPerTask = Annotated[
+    float | None,
+    number_option("With --ray: GPUs for each task. 0.25 runs four tasks on one GPU. Default: 0.", FEATURES),
+]
 Unreadable = Annotated[
     Literal["skip", "raise"],
     typer.Option(help="If an image cannot be read: skip it, or stop with an error.", rich_help_panel=FEATURES),
@@ -232,6 +245,8 @@ def reduce(
     unreadable: Unreadable = "skip",
     cache: Cache = None,
     proxy: ProxyLog = None,
+    ray: Ray = None,
+    gpus_per_task: GpusPerTask = None,
     overwrite: Overwrite = False,
     discard_changes: DiscardChanges = False,
     details: Details = False,
@@ -246,6 +261,7 @@ def reduce(
     from detreduce.dataset.paths.finding import locate_dataset
     from detreduce.display.listener import listening
     from detreduce.display.progress import tell
+    from detreduce.errors import InputError
     from detreduce.selection.request import CompositionRequest, SelectionRequest
 
     options = ("keep", "seed", "random_state", "method", "categories")
@@ -253,6 +269,8 @@ def reduce(
     selection = SelectionRequest(method, 1.0 if keep == ALL else parse_keep(keep), seed, parameters=own, cache=cache)
     if method != AUTO:
         selection.check_names()
+    if gpus_per_task is not None and (ray is None or gpus_per_task < 0):
+        raise InputError(f"--gpus-per-task {gpus_per_task:g} needs --ray ADDRESS, and must not be below 0.")
     duplicates = duplicate_search(bool(drop_duplicates), duplicates_by, duplicates_from)
     floor = parse_class_floor(class_floor or [])
     place = locate_dataset(data)
@@ -285,6 +303,8 @@ def reduce(
         clean=drop_duplicates is None,
         keep_all=keep == ALL,
         every=every,
+        ray=ray,
+        gpus=gpus_per_task or 0.0,
     )
     with listening(tell):
         result = run_reduction(request)

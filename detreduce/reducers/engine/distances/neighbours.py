@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from detreduce.arrays.distances import CentredPoints
-from detreduce.machine.parallel import in_threads, map_parts, slices
+from detreduce.machine.parallel import in_threads, map_parts, one_blas_thread, slices
 from detreduce.reducers.engine.distances.kmeans import kmeans
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
@@ -85,9 +85,10 @@ def search_cell(task: CellTask) -> tuple[IntArray, FloatArray]:
     """
     points, count = task.points, task.count
     neighbours, distances = np.empty((len(task.rows), count), np.int64), np.empty((len(task.rows), count))
-    for part in slices(len(task.rows), max(1, min(ROWS, DISTANCES // len(points)))):
-        neighbours[part], squared = _neighbours_of(points, task.rows[part], count)
-        distances[part] = np.sqrt(squared) * points.scale
+    with one_blas_thread():
+        for part in slices(len(task.rows), max(1, min(ROWS, DISTANCES // len(points)))):
+            neighbours[part], squared = _neighbours_of(points, task.rows[part], count)
+            distances[part] = np.sqrt(squared) * points.scale
     return neighbours, distances
 
 

@@ -48,7 +48,7 @@ _OUTPUT = "a new folder. With --overwrite, also an output that detreduce wrote a
 CONTRACTS: dict[str, Contract] = {
     "inspect": Contract(
         {
-            "verdict": "good, look or wrong",
+            "verdict": "good, look (a person must check it) or wrong",
             "health": "one entry for each check, the worst first",
             "leaks": "images that are in two splits",
             "advice": "what matters for a training",
@@ -153,7 +153,7 @@ CONTRACTS: dict[str, Contract] = {
     "run": Contract(
         {
             "cells": "one row for each finished training",
-            "summaries": "the mean of each method and keep",
+            "summaries": "the mean of each method at each keep",
             "comparisons": "differences to the controls, with intervals",
             "conclusion": "what was shown, and the next command",
         },

@@ -30,8 +30,10 @@ YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 DEFAULT = "yolo"
 """The format of a dataset YAML that does not have the key ``format:``."""
-LEVELS, NAMED = 2, 20
-"""How many levels of subfolders are searched for datasets, and how many datasets a message names at most."""
+LEVELS = 2
+"""How many levels of subfolders are searched for datasets."""
+NAMED = 20
+"""The largest number of datasets that a message names."""
 DEMO = "demo"
 """The value of ``format:`` for the demo, a YOLO dataset that is made when it is loaded."""
 

@@ -279,8 +279,9 @@ def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str)
 def _with_budgets(config: ExperimentConfig) -> list[float | int]:
     """Return the keeps at which the equal-steps control is trained.
 
-    These are the keeps of the experiment, and one keep for each recipe. At the keep of a recipe, the control sees the
-    same number of images as the recipe. The keep 1.0 is left out for a recipe if the control ``full`` is trained.
+    These are the keeps of the experiment, and one keep for each recipe. At this keep, the control sees the same number
+    of images as the recipe. If this keep is 1.0 and the experiment has the control ``full``, it is left out, because
+    ``full`` sees this number of images too.
     """
     epochs = int(config.train.arguments.get("epochs") or EPOCHS)
     budgets = [recipe.budget(epochs) for recipe in config.recipes]

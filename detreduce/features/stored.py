@@ -169,7 +169,7 @@ def _open_store(folder: Path, facts: Mapping[str, Any]) -> VectorStore:
 def _not_cached(folder: Path, facts: Mapping[str, Any], number: str) -> InputError:
     backbone = f" of {facts['backbone']}" if "backbone" in facts else ""
     return InputError(
-        f"The features{backbone} of {number} images are not in the cache {folder}, and weights that "
-        "a selection names "
-        "are not loaded. Pass the cache that the selection used (--cache), or select again."
+        f"The features{backbone} of {number} images are not in the cache {folder}. They are not computed again, "
+        "because detreduce never loads the weights that a selection names. Pass the cache that the selection used "
+        "(--cache), or select again."
     )

@@ -97,7 +97,10 @@ class ReductionRequest:
         return replace(self, selection=selection)
 
     def _resolve(self, dataset: DetectionDataset, by: str) -> ReductionRequest:
-        """Replace the method `auto`. `by` says what a search for near-duplicates compares, for example ``pixels``."""
+        """Return the request with a real method instead of `auto`.
+
+        `by` says what a search for near-duplicates compares, for example ``pixels``.
+        """
         if self.selection.method != AUTO:
             return self
         advice = NOTHING_TO_CHOOSE if self.keep_all else advise(dataset, self.extraction)

@@ -110,7 +110,7 @@ def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
                 verdict = too_wide(outcome, found[0]) or verdict
             parts.append(f" {found[0].method} compared with random ({lead}): {verdict}.")
         else:
-            parts.append(f" None of the {len(found)} other methods is shown better than random.")
+            parts.append(f" None of the {len(found)} other methods is shown to be better than random.")
     return "".join(parts)
 
 

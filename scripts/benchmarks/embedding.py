@@ -37,7 +37,7 @@ PAUSE_SECONDS = 1.0
 TOLERANCE = 1e-2
 OURS = "detreduce, from files, cold cache, float32"
 WITH_OBJECTS = "the same with the objects block"
-EXACT = "network only, our tensors, float32 fused channels-last"
+EXACT = "network only, tensors of detreduce, float32 fused channels-last"
 
 Arm = Callable[[], "np.ndarray | None"]
 
@@ -168,7 +168,7 @@ def _arms(dataset: DetectionDataset, weights: Path, imgsz: int, folder: Path) ->
             networks[torch.bfloat16].module, last_squares.bfloat16()
         ),
         EXACT: lambda: bare_same(torch.float32),
-        "network only, our tensors, bfloat16": lambda: bare_same(torch.bfloat16),
+        "network only, tensors of detreduce, bfloat16": lambda: bare_same(torch.bfloat16),
         OURS: lambda: _ours(dataset, weights, imgsz, folder, "float32", ("image",)),
         WITH_OBJECTS: lambda: _ours(dataset, weights, imgsz, folder, "float32", ("image", "objects")),
         "detreduce, from files, cold cache, bfloat16": lambda: _ours(
@@ -216,25 +216,25 @@ def _errors(features: dict[str, np.ndarray]) -> dict[str, float]:
 
 def _report(count: int, walls, cpus, features) -> None:  # type: ignore[no-untyped-def]
     errors = _errors(features)
-    print(f"\n{'':56}{'images/s':>9}{'best':>7}{'CPU ms':>8}{'rel. error':>12}")
+    print(f"\n{'':62}{'images/s':>9}{'best':>7}{'CPU ms':>8}{'rel. error':>12}")
     for name, seconds in walls.items():
         error = f"{errors[name]:12.1e}" if name in errors else ""
         cpu = 1e3 * float(np.median(cpus[name])) / count
-        print(f"{name:56}{count / np.median(seconds):9.0f}{count / min(seconds):7.0f}{cpu:8.2f}{error}")
+        print(f"{name:62}{count / np.median(seconds):9.0f}{count / min(seconds):7.0f}{cpu:8.2f}{error}")
 
 
 def _compare(walls, cpus, errors) -> None:  # type: ignore[no-untyped-def]
-    rough = errors["network only, our tensors, bfloat16"]
+    rough = errors["network only, tensors of detreduce, bfloat16"]
     allowed = [name for name in walls if "bfloat16" not in name or rough <= TOLERANCE]
     fastest = [
         min((name for name in allowed if name.startswith(start)), key=lambda name: np.median(walls[name]))
-        for start in ("network only, squares", "network only, our tensors")
+        for start in ("network only, squares", "network only, tensors of detreduce")
     ]
     print(f"\nbfloat16 is {'within' if rough <= TOLERANCE else 'outside'} {TOLERANCE:g} of float32's features")
     for other in (*[name for name in walls if name.startswith(("the paper", "YOLO"))], *fastest):
         paired = np.median(np.divide(walls[other], walls[OURS]))
         work = np.median(cpus[other]) / np.median(cpus[OURS])
-        print(f"detreduce / {other:56}{paired:6.2f} (by CPU time {work:.2f})")
+        print(f"detreduce / {other:62}{paired:6.2f} (by CPU time {work:.2f})")
 
 
 if __name__ == "__main__":

@@ -352,9 +352,10 @@ def exponent(sizes: list[int], values: list[float]) -> float:
 
 
 def predict(sizes: list[int], values: list[float], images: int) -> float:
-    """Return the value at `images`: the sum of a linear and a quadratic term, neither below 0, fitted to the values.
+    """Return the expected value for a dataset of `images` images, or NaN if there are fewer than two sizes.
 
-    The errors of the fit are relative to the values. Return NaN if there are fewer than two sizes.
+    The sum of a linear and a quadratic term is fitted to the values at the given sizes. No term is below 0. The fit
+    minimises the relative errors.
     """
     from scipy.optimize import nnls
 

@@ -75,7 +75,7 @@ def weigh_and_draw(images: int, classes: int) -> None:
     with timed("weights by class_uniform"):
         weights = image_weights(dataset, Stream(by="class_uniform"))
     print(f"            effective sample size {effective_sample_size(weights):,.0f}")
-    with timed("weights by cluster, for known clusters"):
+    with timed("weights by cluster, without finding the clusters"):
         cluster_balanced(np.random.default_rng(0).zipf(2, images).astype(np.int64))
     with tempfile.TemporaryDirectory() as folder, timed("write and read the table"):
         file = Path(folder) / "weights.csv"

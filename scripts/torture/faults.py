@@ -24,14 +24,14 @@ from shim import fail, watched
 CODES = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.ENOLCK, errno.EMFILE)
 ENDS = {0: "done nevertheless", 1: "refused by the machine", 2: "refused as input"}
 SHORT_STEP = 37
-"""With ``--short``, one in this many calls fails, and the errors take turns."""
+"""With ``--short``, only every `SHORT_STEP`-th call fails, each with the next error of `CODES`."""
 
 
 def main(short: bool, names: Sequence[str] = (), *, rotate: bool = False) -> list[str]:
     """Try all operations, or the operations whose name contains one of `names`, and return the faults.
 
-    With `rotate`, every call fails only once, and the errors take turns. Otherwise every call fails once with each
-    error.
+    With `rotate`, every call fails only once, each with the next error of `CODES`. Otherwise every call fails once with
+    each error.
     """
     tally = Tally()
     for number, operation in enumerate([*all_reductions(), *others()]):
@@ -61,9 +61,9 @@ def try_all(operation: Operation, folder: Path, tally: Tally, step: int, number:
     tally
         The counts and faults, which are added here.
     step
-        Only one in `step` calls fails.
+        Only every `step`-th call fails.
     number
-        With `rotate`, the error with which the first call fails.
+        Number of the operation. If `step` is above 1, it decides which call fails first.
     rotate
         Whether each call fails with one error only, instead of with every error in turn.
     """
@@ -110,7 +110,7 @@ def copy(model: Path, place: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="operations, by a part of the name; default: all")
-    parser.add_argument("--short", action="store_true", help=f"only one in {SHORT_STEP} calls")
+    parser.add_argument("--short", action="store_true", help=f"only every {SHORT_STEP}th call")
     parser.add_argument("--rotate", action="store_true", help="one error for each call instead of all")
     options = parser.parse_args()
     found = main(options.short, options.names, rotate=options.rotate)

@@ -224,7 +224,7 @@ CASES = [
             **LOAD,
             "inspect": INSPECT["inspect"],
             "reduce srs": reduce("srs"),
-            "reduce srs, to YOLO": reduce("srs", "--format", "yolo"),
+            "reduce srs, written as YOLO": reduce("srs", "--format", "yolo"),
         },
     ),
 ]

@@ -41,7 +41,7 @@ class Ids:
         return wanted
 
     def reserve(self, ids: Iterable[Any]) -> None:
-        """Let all new ids be larger than `ids`, so that later elements can keep these ids."""
+        """Make all new ids larger than `ids`. So the elements that have these ids can keep them."""
         numbers = [one for one in ids if isinstance(one, int) and not isinstance(one, bool)]
         self._next = max([self._next, *(number + 1 for number in numbers)])
 

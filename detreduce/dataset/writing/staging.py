@@ -193,8 +193,8 @@ class _Stage:
     def clear(self, known: Callable[[Path], Mapping[str, Stamp]]) -> None:
         """Remove the hidden folder and what it contains: a new output whose writing failed, or an old output.
 
-        `known` is called with the folder of an old output. It returns the files that may be deleted: their paths, and
-        the states that they must have.
+        `known` is called with the folder of an old output. It returns a dict from the path of each file that may be
+        deleted to the expected state of the file. A file in another state is not deleted.
         """
         if self.old.is_dir() and not os.path.lexists(self.output):
             self.old.rename(self.output)

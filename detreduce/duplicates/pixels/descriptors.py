@@ -77,9 +77,10 @@ _TRANSPOSED = next(
 class OrientationScreen:
     """Tells quickly which pictures can correlate with one of several queries in any of the eight orientations.
 
-    A flip only changes the sign of the coefficients that are odd in one direction. So the correlations in four
-    orientations are sums and differences of the same four products of groups of coefficients, and the largest of them
-    takes a quarter of the multiplications.
+    A flip of the rows only changes the sign of the coefficients with an odd row frequency. The same holds for columns.
+    So the coefficients form four groups, and each group is multiplied once. The correlations in four orientations are
+    sums and differences of these four products. They need a quarter of the multiplications of four separate
+    correlations.
     """
 
     def __init__(self, rows: Floats) -> None:

@@ -140,9 +140,10 @@ class Setup:
         return json_hash([data_identity(self.dataset), file_identity(find_model(request.model)), own])
 
     def at_length(self, label: str, length: int) -> Recipe:
-        """Return the recipe with this label, with its number of images seen set for a length.
+        """Return the recipe with this label, for a training of this length.
 
-        Its training has the same operations as a training on `length` images without a recipe.
+        The recipe gets a number of images seen. With this number, its training needs the same operations as a training
+        that sees `length` images without a recipe.
         """
         recipe = self.recipes[label]
         seen = images_seen(recipe, length, self.training, self.costs)

@@ -70,7 +70,7 @@ class Account:
         return state
 
     def fail(self, cell: Cell, length: int, reason: str) -> None:
-        """Take the recipe of a training out of the tuning."""
+        """Store that a training failed. The tuning then leaves out its recipe."""
 
         def add(state: StoredTuning) -> StoredTuning:
             """Return the decisions with the failure of this training."""

@@ -61,7 +61,10 @@ class ClassCoverage(ObjectReducer):
         table = replace(objects_of(problem), vectors=None)
         if self.by_size:
             if table.size_counts is None:
-                raise InputError("by_size=True needs objects with size_counts. Pass box_sizes= to from_boxes.")
+                raise InputError(
+                    "by_size=True needs the size of each box, but the ObjectTable has no size_counts. Pass box_sizes= "
+                    "to ObjectTable.from_boxes."
+                )
             table = split_by_size(table)
         return super()._stratify(replace(problem, objects=table))
 

@@ -65,7 +65,7 @@ class Extrapolated(ScoringReducer):
     name = "extrapolate"
     family = "training"
     needs = ("features", "categories")
-    cost = "n * n_share * d, plus the cost of the scorer on the sample"
+    cost = "n * n_share * d, plus the cost of the slow method (scorer) on the sample"
     source = "cf. arXiv 2406.13283, pruning scores extrapolated from a subset"
     summary = "the images that a slow method would choose, estimated from its scores for a sample of the images"
     keeps = "approximated choice"

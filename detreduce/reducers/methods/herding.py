@@ -54,7 +54,7 @@ class Herding(ObjectReducer):
 
     name = "herding"
     needs = ("objects", "object_vectors")
-    cost = "at most (image, class) pairs * d * k; mmd: n * k * 256"
+    cost = "at most (image, class) pairs * d * k; with match=mmd: n * k * 256"
     source = "kernel herding, Chen et al. 2010 (arXiv 1203.3472); distribution matching, cf. arXiv 2307.09742"
     summary = "images whose objects together have nearly the same distribution as all objects"
     keeps = "typical objects"

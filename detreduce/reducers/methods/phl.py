@@ -72,7 +72,7 @@ class PersistentHomologyLandmarks(ScoringReducer):
 
     name = "phl"
     family = "ranking"
-    cost = "n_c^2 * d + n * persistence of at most 200 neighbours"
+    cost = "n_c^2 * d + n * (operations for the persistence of at most 200 neighbours)"
     source = "persistent-homology landmarks, Stolz 2021 (arXiv 2103.14743); a ranking method in arXiv 2403.15150"
     summary = "images with no empty region (hole) between their neighbours in feature space"
     keeps = "without holes"

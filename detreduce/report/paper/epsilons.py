@@ -39,9 +39,9 @@ def epsilons_of(
     The keys of the first value are the keys of the cells.
 
     All selections are measured with the same features. These features come from the selection that used the most
-    feature blocks. The categories come from the experiment. Weights that a selection names are not loaded. A selection
-    that cannot be measured is left out, and a note explains why. Raise MissingFileError or InputError only if the given
-    `dataset` cannot be read.
+    feature blocks. The categories come from the experiment. The weights that a selection names are never loaded. A
+    selection that cannot be measured is left out, and a note explains why. Raise MissingFileError or InputError only if
+    the given `dataset` cannot be read.
     """
     chosen = [cell for cell in cells if not is_on_all(cell.cell)]
     if not chosen:

@@ -95,7 +95,7 @@ class Recipe(BaseModel):
     def _is_a_name(cls, value: Any) -> Any:
         if value is not None and not (isinstance(value, str) and re.fullmatch(NAME, value)):
             shown = shortened(value)
-            raise ValueError(f"{shown} is not a name of 1 to 100 letters, digits, '_', '.', '+' and '-', such as small")
+            raise ValueError(f"{shown} is not a valid name. Use 1 to 100 of these: letters, digits, '_', '.', '+', '-'")
         return value
 
     @field_validator("name")

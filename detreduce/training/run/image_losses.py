@@ -24,7 +24,7 @@ class WeightedLoss:
     its predictions is multiplied by 2. The value of the loss stays as it is.
 
     The loss of one image is not part of the loss of its batch, because of the common divisor. Therefore it is computed
-    again as in a batch of this image alone, from the same predictions: the network does not run again.
+    separately, from the same predictions, as if the batch contained only this image. The network does not run again.
 
     Parameters
     ----------

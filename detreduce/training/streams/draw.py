@@ -64,8 +64,9 @@ def systematic_counts(expected: FloatArray, random: np.random.Generator) -> IntA
     `expected` is (n,) float64. For example, 1.3 becomes 2 with a probability of 0.3, and 1 otherwise. The sum of the
     counts is the rounded sum of `expected`.
 
-    The function uses systematic resampling (Kitagawa 1996). The fractions of the expected numbers are laid end to end
-    on a line. Points at a distance of 1, with a random position of the first point, each add one draw to an image.
+    The function uses systematic resampling (Kitagawa 1996). On a line, each image has a section. Its length is the
+    fraction of the image's expected number. The sections lie end to end. Points are marked on the line, with a random
+    first point and steps of 1. Each point adds one draw to the image in whose section it lies.
     """
     whole = np.rint(expected)
     whole = np.where(np.abs(expected - whole) < _SNAP, whole, np.floor(expected))

@@ -15,7 +15,7 @@ from detreduce.reducers.engine.distances.kmeans import kmeans
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 ROWS = 256
-"""Largest number of rows for which one thread keeps the distances to all points in memory."""
+"""Largest number of points in one block. A thread computes the distances of a whole block to all points at once."""
 DISTANCES = 2**22
 """Largest number of distances that one thread keeps in memory."""
 DIFFERENCES = 2**20

@@ -123,7 +123,10 @@ class GrowingFit:
         return self._forward(self._backward(b, self.size), self.size)
 
     def _set_zero(self, zero: IntArray) -> None:
-        """Set Z to `zero`. The columns of Y are computed only for members that were not in Z before."""
+        """Set Z (the members with weight 0) to `zero`.
+
+        The columns of Y are computed only for members that were not in Z before.
+        """
         place = {int(member): index for index, member in enumerate(self._zero)}
         columns = []
         for member in zero:
@@ -137,7 +140,7 @@ class GrowingFit:
         self._columns = np.column_stack(columns) if columns else np.empty((self.size, 0))
 
     def _pivot(self) -> None:
-        """Move members into and out of Z until the weights are optimal.
+        """Move members into and out of Z (the members with weight 0) until the weights are optimal.
 
         Then all weights are >= 0, and the gradients of all members in Z are <= 0.
         """

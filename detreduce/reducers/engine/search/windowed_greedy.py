@@ -121,8 +121,8 @@ def _choose_in(
 ) -> list[tuple[int, float]]:
     """Choose rows from a window as long as they are better than all rows outside. Return pairs (row, gain).
 
-    `bound` describes the best row outside the window: its gain, and minus its priority number. Each chosen row in
-    `window` is replaced by the next identical row.
+    `bound` describes the best row outside the window: the pair (gain, -priority number). The better of two rows has the
+    larger pair. In `window`, the next identical row takes the place of each chosen row.
     """
     mask, rank = task.openings.mask, task.priority[window]
     current = gains.watch(window)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from detreduce.dataset.formats.coco.read import other_spelling
+from detreduce.dataset.formats.coco.ids import known_id
 from detreduce.dataset.joined_classes import JoinedClasses, join_classes
 from detreduce.dataset.merging.images import Member, Plan
 from detreduce.dataset.records import ImageId
@@ -220,8 +220,8 @@ def _add_annotations(
         ids = category_ids[number]
         known = set(plan.parts[number].dataset.row_of)
         for entry in _entries(contents[number], "annotations"):
-            for member in wanted[number].get(_known(entry.get("image_id"), known), ()):
-                category = _known(entry.get("category_id"), ids)
+            for member in wanted[number].get(known_id(entry.get("image_id"), known), ()):
+                category = known_id(entry.get("category_id"), ids)
                 if category not in ids:
                     unknown += 1
                     continue
@@ -229,16 +229,3 @@ def _add_annotations(
                 merged.content["annotations"].append({**entry, **own, "category_id": ids[category]})
     if unknown:
         warn_about_subset(f"{counted(unknown, 'annotation')} left out: the file does not list the category.")
-
-
-def _known(key: Any, known: Iterable[ImageId]) -> Any:
-    """Return `key` as a number or as a text, whichever is in `known`.
-
-    For example, annotations may refer to image 7 as "7".
-    """
-    if isinstance(key, float) and key.is_integer():
-        key = int(key)
-    if not isinstance(key, int | str):
-        return None
-    other = other_spelling(key)
-    return other if key not in known and other in known else key  # type: ignore[operator]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from detreduce.dataset.formats.coco.ids import known_id
 from detreduce.dataset.merging.parts import Part
 from detreduce.dataset.records import ImageId
 from detreduce.dataset.writing.json_text import read_text
@@ -21,6 +22,8 @@ from detreduce.machine.untrusted.regular_files import LABELS, read_regular
 
 SAME_BOX = 1e-3
 """Two boxes are equal if their corners differ by at most this fraction of the image. Formats round differently."""
+# the width of a box is the difference between two corners, so it may differ by twice as much
+_SAME_PLACE = 2 * SAME_BOX
 _LEAST_PIXELS = 0.01
 # keys of a COCO annotation that the classes and the boxes cover, or that follow from the polygon
 _COVERED = ("id", "image_id", "category_id", "area")
@@ -38,10 +41,23 @@ class Member(NamedTuple):
 
 
 class _Object(NamedTuple):
-    """One labelled object: the name of its class, its values, and by how much numbers of equal objects may differ."""
+    """One labelled object.
+
+    Attributes
+    ----------
+    name
+        The name of its class.
+    places
+        Its coordinates, as nested lists. In equal objects, they differ by at most `tolerance`.
+    others
+        Its other values, which are exactly equal in equal objects.
+    tolerance
+        The largest difference between equal coordinates.
+    """
 
     name: str
-    values: Any
+    places: list[Any]
+    others: Any
     tolerance: float
 
 
@@ -65,11 +81,15 @@ class LabelComparison:
         own way. Only YOLO and COCO are compared, because a merge drops the details of the other formats.
         """
         formats = {self.parts[member.part].dataset.source.format for member in (one, other)}
-        if formats == {"yolo"}:
-            return _same_objects(self._lines(one), self._lines(other))
-        if formats == {"coco"}:
-            return _same_objects(self._entries(one), self._entries(other))
-        return True
+        readers = {"yolo": self._lines, "coco": self._entries}
+        objects_of = readers.get(formats.pop()) if len(formats) == 1 else None
+        if objects_of is None:
+            return True
+        try:
+            return _same_objects(objects_of(one), objects_of(other))
+        except (OverflowError, RecursionError):
+            # huge or deeply nested values can be read, but not compared
+            return False
 
     def _lines(self, member: Member) -> list[_Object]:
         """Return the objects in a YOLO label file. Lines that are not numbers are left out."""
@@ -82,26 +102,25 @@ class LabelComparison:
         for line in text.decode("utf-8-sig", "replace").splitlines():
             try:
                 number, *values = [float(field) for field in line.split()]
-                found.append(_Object(names[int(number)], values, SAME_BOX))
+                # visibilities of keypoints are whole numbers, so the tolerance does not matter for them
+                found.append(_Object(names[int(number)], values, None, _SAME_PLACE))
             except (ValueError, IndexError, OverflowError):
                 continue
         return found
 
     def _entries(self, member: Member) -> list[_Object]:
-        """Return the annotations of a COCO image. Keys without a value count as missing."""
+        """Return the annotations of a COCO image. Annotations of unknown categories are left out, as in a merge."""
         dataset = self.parts[member.part].dataset
         if member.part not in self._annotations:
-            self._annotations[member.part] = _annotations_of(dataset.source.splits[dataset.split].annotations)
+            file = dataset.source.splits[dataset.split].annotations
+            self._annotations[member.part] = _annotations_of(file, dataset.row_of)
         record = dataset[member.row]
         names = dict(zip(dataset.class_keys, dataset.class_names, strict=True))
-        tolerance = max(_LEAST_PIXELS, SAME_BOX * max(record.width or 0, record.height or 0))
+        tolerance = max(_LEAST_PIXELS, _SAME_PLACE * max(record.width or 0, record.height or 0))
+        entries = self._annotations[member.part].get(record.id, ())
+        keys = [known_id(entry.get("category_id"), names) for entry in entries]
         return [
-            _Object(
-                names.get(entry.get("category_id", ""), ""),
-                {key: value for key, value in entry.items() if key not in _COVERED and value},
-                tolerance,
-            )
-            for entry in self._annotations[member.part].get(record.id, ())
+            _coco_object(names[key], entry, tolerance) for key, entry in zip(keys, entries, strict=True) if key in names
         ]
 
 
@@ -153,14 +172,27 @@ def _unmatched(items: Sequence[T], keys: Sequence[bytes | str], gone: Counter[An
     return left
 
 
-def _annotations_of(file: Path | None) -> dict[ImageId, list[dict[str, Any]]]:
-    """Return the annotations in a COCO JSON, keyed by the id of the image."""
+def _annotations_of(file: Path | None, images: Container[ImageId]) -> dict[ImageId, list[dict[str, Any]]]:
+    """Return the annotations in a COCO JSON, keyed by the id of the image. `images` are the ids of all images."""
     content = {} if file is None else json.loads(read_text(file))
     found: dict[ImageId, list[dict[str, Any]]] = {}
     for entry in (content.get("annotations") or []) if isinstance(content, dict) else []:
-        if isinstance(entry, dict) and isinstance(entry.get("image_id"), int | str):
-            found.setdefault(entry["image_id"], []).append(entry)
+        if isinstance(entry, dict) and (image := known_id(entry.get("image_id"), images)) is not None:
+            found.setdefault(image, []).append(entry)
     return found
+
+
+def _coco_object(name: str, entry: Mapping[str, Any], tolerance: float) -> _Object:
+    """Return the object of an annotation. Keys without a value count as missing."""
+    others = {key: value for key, value in entry.items() if key not in _COVERED and value}
+    # the number after each keypoint is its visibility, and a mask that is not a polygon has no coordinates
+    keys = [key for key in ("bbox", "segmentation", "keypoints") if isinstance(others.get(key), list)]
+    places = [others.pop(key) for key in keys]
+    if "keypoints" in keys:
+        points = places.pop()
+        places += [points[0::3], points[1::3]]
+        others["visibility"] = points[2::3]
+    return _Object(name, places, [keys, others], tolerance)
 
 
 def _same_objects(ones: Sequence[_Object], others: Sequence[_Object]) -> bool:
@@ -170,13 +202,13 @@ def _same_objects(ones: Sequence[_Object], others: Sequence[_Object]) -> bool:
     """
     if len(ones) != len(others):
         return False
-    keys = [[f"{one.name} {json.dumps(one.values, sort_keys=True)}" for one in side] for side in (ones, others)]
+    keys = [[json.dumps(one[:3], sort_keys=True) for one in side] for side in (ones, others)]
     equal = Counter(keys[0]) & Counter(keys[1])
     rest, left = (_unmatched(side, own, Counter(equal)) for side, own in zip((ones, others), keys, strict=True))
     if len(rest) > _MOST_ROUNDED:
         return False
     for one in rest:
-        place = next((n for n, two in enumerate(left) if two.name == one.name and _alike(one, two)), None)
+        place = next((n for n, two in enumerate(left) if _alike(one, two)), None)
         if place is None:
             return False
         left.pop(place)
@@ -184,15 +216,14 @@ def _same_objects(ones: Sequence[_Object], others: Sequence[_Object]) -> bool:
 
 
 def _alike(one: _Object, other: _Object) -> bool:
-    return _same_values(one.values, other.values, max(one.tolerance, other.tolerance))
+    exact = one.name == other.name and one.others == other.others
+    return exact and _near(one.places, other.places, max(one.tolerance, other.tolerance))
 
 
-def _same_values(one: Any, other: Any, tolerance: float) -> bool:
-    """Return whether two values of JSON are equal. Numbers may differ by `tolerance`."""
+def _near(one: Any, other: Any, tolerance: float) -> bool:
+    """Return whether two nested lists are equal. Their numbers may differ by `tolerance`."""
     if isinstance(one, int | float) and isinstance(other, int | float):
         return math.isclose(one, other, rel_tol=0, abs_tol=tolerance)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same_values, one, other, [tolerance] * len(one)))
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same_values(one[key], other[key], tolerance) for key in one)
+        return len(one) == len(other) and all(map(_near, one, other, [tolerance] * len(one)))
     return bool(one == other)

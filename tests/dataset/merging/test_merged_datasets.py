@@ -16,6 +16,7 @@ from rounds_made import all_shown, by_pycocotools, by_ultralytics, make_coco, ma
 
 import detreduce as dr
 from detreduce.dataset import load_dataset
+from detreduce.dataset.merging.same_labels import _alike, _coco_object
 from detreduce.dataset.writing.subset_warnings import SubsetWarning
 from detreduce.errors import InputError
 
@@ -169,6 +170,8 @@ def pose(values: str) -> bytes:
         (pose("0.5 0.5 2"), pose("0.5002 0.5 2"), False),
         (pose("0.5 0.5 2"), pose("0.5 0.5 1"), True),
         (pose("0.5 0.5 2"), pose("0.55 0.5 2"), True),
+        # the corners differ by 0.0009, and the width by 0.0018
+        (pose("0.5 0.5 2"), b"0 0.5 0.5 0.2018 0.2 0.5 0.5 2\n", False),
         (pose("0.5 0.5 2") + pose("0.4 0.4 2"), pose("0.4 0.4 2") + pose("0.5 0.5 2"), False),
     ],
 )
@@ -191,6 +194,11 @@ def test_keypoints_are_compared(ones: bytes, others: bytes, conflict: bool, tmp_
         ({"segmentation": {"size": [32, 64], "counts": "abc"}}, True),
         ({"keypoints": [1, 2, 2], "num_keypoints": 1}, True),
         ({"attributes": {"occluded": True}}, True),
+        ({"image_id": "2", "category_id": 3.0}, False),
+        ({"attributes": {"number": 10**400}}, True),
+        ({"segmentation": [[0, 0, 10**400, 0, 8, 8]]}, True),
+        # the corners differ by 0.0008 of the image, and the width by 0.0016
+        ({"bbox": [0.05, 0, 7.9, 8]}, False),
     ],
 )
 def test_polygons_and_attributes_of_coco_are_compared(
@@ -201,6 +209,32 @@ def test_polygons_and_attributes_of_coco_are_compared(
     content["annotations"][0] |= change
     (tmp_path / "two/train.json").write_text(json.dumps(content))
     assert bool(quietly(sets, tmp_path / "all").conflicts) == conflict
+
+
+@pytest.mark.parametrize(
+    ("ones", "others", "conflict"),
+    [
+        ({"attributes": {"track": 3}}, {"attributes": {"track": 4}}, True),
+        ({"attributes": {"track": 3}}, {"attributes": {"track": 10**400}}, True),
+        ({"keypoints": [1, 2, 2]}, {"keypoints": [1, 2, 1]}, True),
+        ({"keypoints": [1, 2, 2]}, {"keypoints": [2, 2, 2]}, False),
+        ({"segmentation": {"counts": [1, 3]}}, {"segmentation": {"counts": [2, 2]}}, True),
+    ],
+)
+def test_only_places_of_large_coco_images_may_differ(
+    ones: dict[str, object], others: dict[str, object], conflict: bool
+) -> None:
+    # in an image of 1,920 pixels, equal places may differ by more than one pixel
+    found = [_coco_object("cat", {"bbox": [0, 0, 8, 8]} | entry, 1.92) for entry in (ones, others)]
+    assert _alike(*found) is not conflict
+
+
+def test_an_annotation_with_an_invalid_category_is_not_compared(tmp_path: Path) -> None:
+    sets = [make_coco(tmp_path / name, {"train": {1: [("cat", 0, 0, 8, 8)]}}, ["cat"]) for name in ("one", "two")]
+    content = json.loads((tmp_path / "two/train.json").read_text())
+    content["annotations"].append({**content["annotations"][0], "id": 9, "category_id": [1]})
+    (tmp_path / "two/train.json").write_text(json.dumps(content))
+    assert not quietly(sets, tmp_path / "all").conflicts
 
 
 def test_copies_within_a_dataset_stay(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from detreduce.dataset.formats.coco.ids import other_spelling
 from detreduce.dataset.formats.coco.quick_json import read_used_parts
 from detreduce.dataset.reading.annotation_json import read_annotation_json
 from detreduce.dataset.reading.box_collector import BoxCollector
@@ -216,14 +217,6 @@ def _first_name(content: Mapping[str, Any]) -> str:
 def _read_side(value: Any) -> int | None:
     """Return a value from the JSON file as a width or height in pixels, or None if it is not usable."""
     return int(value) if isinstance(value, int | float) and 1 <= value < 2**31 else None
-
-
-def other_spelling(key: ImageId | None) -> ImageId | None:
-    """Return the other form of an id: "7" for 7, or 7 for "7". Return None if there is no other form."""
-    if isinstance(key, str):
-        # Python refuses to convert numbers with thousands of digits
-        return int(key) if len(key) < 1000 and key.isascii() and key.isdigit() and str(int(key)) == key else None
-    return str(key) if key is not None else None
 
 
 @dataclass(slots=True)

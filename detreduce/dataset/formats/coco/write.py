@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from detreduce.dataset.formats.coco.read import load_coco, other_spelling
+from detreduce.dataset.formats.coco.ids import other_spelling
+from detreduce.dataset.formats.coco.read import load_coco
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.records import ImageId
 from detreduce.dataset.writing.annotated import AnnotatedFormat, write_annotated

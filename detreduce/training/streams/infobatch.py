@@ -107,7 +107,8 @@ class InfoBatchEpochs(ChosenEpochs):
 
     def _draw(self, epoch: int) -> IntArray:
         random = np.random.default_rng([self.seed, epoch])
-        self._weights.pop(epoch, None)
+        # the weights of earlier epochs would take 8 bytes for each image and epoch
+        self._weights = {one: own for one, own in self._weights.items() if self.running <= one < epoch}
         if not self.is_chosen_again(epoch):
             return random.permutation(self.images)
         kept, self._weights[epoch] = drop_images(self.losses, self.options.drop, random)

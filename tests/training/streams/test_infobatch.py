@@ -59,6 +59,7 @@ def test_the_first_epoch_and_the_last_eighth_use_all_images() -> None:
         stream.record(images, [0.1 if image < 8 else 5.0 for image in images])
         expected = [1.0 if image >= 8 or len(images) == 10 else 2.0 for image in images]
         assert stream.weights()[images].tolist() == expected
+        assert len(stream._weights) <= 1, "the weights of earlier epochs are freed"
     assert lengths == [10] + [6] * 13 + [10] * 2
 
 

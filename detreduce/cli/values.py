@@ -90,7 +90,9 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = (), example: s
         if name in options:
             own = {"random_state": "seed", "evaluate_on": "on", "evaluation_plots": "plots"}.get(name, name)
             option = f"--{own.replace('_', '-')} {value}".removesuffix(" true")
-            raise InputError(f"Pass {name!r} as " + ("the first argument." if own == "data" else f"{option}."))
+            raise InputError(
+                f"Pass {name!r} as " + ("the first argument." if own in ("data", "source") else f"{option}.")
+            )
         try:
             found[name] = load_yaml(value) if value else ""
         except yaml.YAMLError as error:

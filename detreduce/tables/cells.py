@@ -40,15 +40,19 @@ class ColumnReader:
         The largest number of different texts.
     is_text
         Whether the column is known to contain texts.
+
+    A column that may have any number of texts is the target.
     """
 
     def __init__(self, name: str, path: Path, most: int, *, is_text: bool) -> None:
         self.name, self.is_text = name, is_text
+        self._is_target = most > MOST_TEXTS
         self._path, self._most = path, most
         self._parts: list[Any] = []
         self._known: dict[str, int] = {}
         self._missing = 0
         self._first_missing: int | None = None
+        self._first_infinite: int | None = None
         self._first_text: tuple[str, int] | None = None
 
     def add(self, cells: Sequence[str], lines: Sequence[int]) -> None:
@@ -66,6 +70,9 @@ class ColumnReader:
             else:
                 self._parts.append(numbers)
                 self._note_missing(np.isnan(numbers), lines)
+                infinite = np.isinf(numbers)
+                if self._first_infinite is None and infinite.any():
+                    self._first_infinite = lines[int(infinite.argmax())]
                 return
         if self._first_text is None:
             self._first_text = next(
@@ -83,18 +90,19 @@ class ColumnReader:
         Raise InputError if a cell is missing or infinite.
         """
         if self._first_missing is not None:
-            more = f", and {self._missing - 1:,} more lines" if self._missing > 1 else ""
+            rest = self._missing - 1
+            more = f", and in {rest:,} more {'line' if rest == 1 else 'lines'}" if rest else ""
             raise InputError(
                 f"{self._path}: the column {self.name!r} has no value (NaN) in line {self._first_missing}{more}. Fill "
-                f"these cells or remove these lines, or leave the column out with --ignore {self.name!r}."
+                f"{'these cells or remove these lines' if rest else 'this cell or remove this line'}{self._or_ignore()}"
+            )
+        if self._first_infinite is not None:
+            raise InputError(
+                f"{self._path}: the column {self.name!r} has an infinite number in line {self._first_infinite}. Repair "
+                f"this cell or remove this line{self._or_ignore()}"
             )
         values = np.concatenate(self._parts)
         if not self.is_text:
-            if not np.isfinite(values).all():
-                raise InputError(
-                    f"{self._path}: the column {self.name!r} has an infinite number in row "
-                    f"{int(np.flatnonzero(~np.isfinite(values))[0]) + 1}. Repair it, or leave the column out."
-                )
             return values
         import pandas as pd
 
@@ -102,6 +110,10 @@ class ColumnReader:
         place = {label: number for number, label in enumerate(order)}
         codes = np.array([place[label] for label in self._known], np.int64)[values]
         return pd.Categorical.from_codes(codes, pd.Index(order))
+
+    def _or_ignore(self) -> str:
+        """Return the end of a message. The target cannot be ignored."""
+        return "." if self._is_target else f", or leave the column out with --ignore {self.name!r}."
 
     def _note_missing(self, missing: Any, lines: Sequence[int]) -> None:
         if missing.any():
@@ -111,10 +123,11 @@ class ColumnReader:
 
     def _too_many(self) -> str:
         cell, line = self._first_text or ("", 0)
+        comma = " Decimals need a point, not a comma." if _has_decimal_comma(cell) else ""
         return (
             f"{self._path}: the column {self.name!r} has more than {self._most:,} different texts, so they are not "
-            f"categories. The first cell that is not a number is {cell[:40]!r} in line {line}. Leave the column out "
-            f"with --ignore {self.name!r}."
+            f"categories. The first cell that is not a number is {cell[:40]!r} in line {line}.{comma} Leave the column "
+            f"out with --ignore {self.name!r}."
         )
 
 
@@ -144,6 +157,10 @@ def _number(cell: str) -> float:
     if "_" in cell:
         raise ValueError(cell)
     return float(cell)
+
+
+def _has_decimal_comma(cell: str) -> bool:
+    return cell.count(",") == 1 and _is_number(cell.replace(",", "."))
 
 
 def _is_number(cell: str) -> bool:

@@ -6,6 +6,7 @@ inside quotes, the header and a byte order mark are copied as they are.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -105,16 +106,33 @@ def read_csv(path: Path, needed: Any, delimiter: str | None = None) -> tuple[Csv
     OSError
         The file cannot be read, or has more than `LARGEST` bytes.
     """
-    texts: set[str] = set()
-    while True:
-        try:
-            return _read(path, needed, delimiter, texts)
-        except TextFound as found:
-            # a later part of the file has texts, so the file is read again with the whole column as texts
-            texts.add(found.name)
+    with _long_cells():
+        rows, columns, late = _read(path, needed, delimiter, set())
+        if late:
+            # a later part of the file has texts, so the file is read again with these columns as texts
+            rows, columns, later = _read(path, needed, delimiter, late)
+            if later:
+                raise DetreduceError(f"{path} has changed while it was read. Run the command again.")
+    return rows, columns
 
 
-def _read(path: Path, needed: Any, delimiter: str | None, texts: set[str]) -> tuple[CsvRows, dict[str, ColumnReader]]:
+@contextlib.contextmanager
+def _long_cells() -> Iterator[None]:
+    """Allow cells of `LONGEST` characters inside the block. A cell of an ignored column may contain a document."""
+    before = csv.field_size_limit(LONGEST)  # 128 KiB otherwise, for all of the process
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _read(
+    path: Path, needed: Any, delimiter: str | None, texts: set[str]
+) -> tuple[CsvRows, dict[str, ColumnReader], set[str]]:
+    """Read a CSV file, with the columns in `texts` as texts.
+
+    Return its rows, its columns, and the names of columns that have a first text too late: these are not whole.
+    """
     with open_regular(path) as source:
         status = os.fstat(source.fileno())
         if status.st_size > LARGEST:
@@ -131,6 +149,7 @@ def _read(path: Path, needed: Any, delimiter: str | None, texts: set[str]) -> tu
         places = {name: (names.index(name), most) for name, most in needed(names).items()}
         columns = {name: ColumnReader(name, path, most, is_text=name in texts) for name, (_, most) in places.items()}
         ends, chunk, numbers = [lines.offset], [], []
+        late: set[str] = set()
         for record in records:
             if not record:
                 ends[-1] = lines.offset  # a blank line belongs to the row before it
@@ -144,22 +163,28 @@ def _read(path: Path, needed: Any, delimiter: str | None, texts: set[str]) -> tu
             chunk.append(record)
             numbers.append(lines.count)
             if len(chunk) == CHUNK:
-                _add(columns, places, chunk, numbers)
+                late |= _add(columns, places, chunk, numbers)
                 chunk, numbers = [], []
-        _add(columns, places, chunk, numbers)
+        late |= _add(columns, places, chunk, numbers)
     if len(ends) == 1:
         raise InputError(f"{path} has no rows below its first line, so there is nothing to choose from.")
-    return CsvRows(path, np.array(ends, np.int64), status), columns
+    return CsvRows(path, np.array(ends, np.int64), status), columns, late
 
 
 def _add(
     columns: dict[str, ColumnReader], places: dict[str, tuple[int, int]], chunk: list[list[str]], lines: list[int]
-) -> None:
-    """Add some rows to the columns."""
-    if chunk:
-        for name, column in columns.items():
-            place = places[name][0]
+) -> set[str]:
+    """Add some rows to the columns. Remove the columns that have a first text now, and return their names."""
+    late = set()
+    for name, column in columns.items() if chunk else ():
+        place = places[name][0]
+        try:
             column.add([_decoded(record[place]) for record in chunk], lines)
+        except TextFound:
+            late.add(name)
+    for name in late:
+        del columns[name]
+    return late
 
 
 def _records(lines: _Lines, delimiter: str, path: Path) -> Iterator[list[str]]:

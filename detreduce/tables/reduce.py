@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import numbers
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from detreduce.arrays.frames import column_names
 from detreduce.dataset.writing.manifest import is_in_output
-from detreduce.errors import InputError, MissingFileError, nearest
+from detreduce.errors import DetreduceWarning, InputError, MissingFileError, nearest
 from detreduce.machine.claims import claimed
 from detreduce.machine.files import refuse_special, write_atomically, writing
 from detreduce.machine.near_files import suggest_path
@@ -30,6 +31,8 @@ from detreduce.tables.parquet import ParquetRows, is_parquet
 from detreduce.tables.result import StratumCount, TableReduction
 
 DEFAULT_METHOD = "srs"
+FEWEST_NUMBERED = 10
+"""In a table with fewer rows, a column with the numbers of the rows is not told from others."""
 MOST_NUMBERS = 1 << 30
 """Largest number of rows times features: 8 GiB of float64."""
 
@@ -196,6 +199,7 @@ def choose(
         raise InputError(f"keep={reducer.keep} is more than the {n:,} rows of {request.source}. Keep at most {n:,}.")
     kept = resolve_keep(reducer.keep, n)
     table = _checked(columns, request)
+    _warn_of_row_numbers(table)
     y = None if request.target is None else _whole_numbers(np.asarray(columns[request.target]))
     strata = target_strata(y, n, kept, request.strata)
     prepared = prepare_columns()
@@ -225,7 +229,10 @@ def _checked(columns: Any, request: TableRequest) -> Any:
     for name, series in columns.items():
         if series.isna().any():
             row = int(series.isna().to_numpy().argmax())
-            raise _unusable(request.source, name, f"has no value (NaN) in row {row}, where the first row is row 0")
+            what = f"has no value (NaN) in row {row}, where the first row is row 0"
+            if name == request.target:
+                raise InputError(f"{request.source}: the column {name!r} {what}. Fill this value or remove the row.")
+            raise _unusable(request.source, name, what)
         if name == request.target:
             continue
         if _is_numeric(series):
@@ -245,6 +252,24 @@ def _checked(columns: Any, request: TableRequest) -> Any:
             "Leave columns out with --ignore, or split the file."
         )
     return columns.assign(**texts).drop(columns=[] if request.target is None else request.target)
+
+
+def _warn_of_row_numbers(table: Any) -> None:
+    """Warn of columns of features that number the rows. pandas writes such a column, without a name."""
+    for name, series in table.items():
+        if not _is_numeric(series) or len(series) < FEWEST_NUMBERED:
+            continue
+        values = series.to_numpy(np.float64)
+        if name and values.max() - values.min() != len(values) - 1:
+            continue
+        # without a name, some numbers may be missing
+        if (values == np.floor(values)).all() and len(np.unique(values)) == len(values):
+            warnings.warn(
+                f"The column {name!r} seems to number the rows, and is used to compare them. Leave it out with "
+                f"--ignore {name!r} (in Python: ignore=[{name!r}]).",
+                DetreduceWarning,
+                stacklevel=3,
+            )
 
 
 def _unusable(source: Path, name: str, what: str) -> InputError:

@@ -134,6 +134,14 @@ def test_a_long_line_and_a_large_file_are_refused_early(tmp_path: Path, monkeypa
         read(file)
 
 
+def test_an_ignored_column_may_have_long_cells(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    file.write_bytes(b"a,document\n" + b"".join(b"%d,%s\n" % (row, b"x" * 200_000) for row in range(3)))
+    before = csv.field_size_limit()
+    rows, _ = read_csv(file, lambda names: {"a": 10})
+    assert copied(rows, [0, 1, 2]) == file.read_bytes() and csv.field_size_limit() == before
+
+
 def test_a_table_that_changes_in_between_is_not_mixed(tmp_path: Path) -> None:
     file = tmp_path / "table.csv"
     file.write_bytes(b"a,b\n1,2\n3,4\n")
@@ -150,3 +158,14 @@ def test_a_column_with_a_late_text_is_all_texts(tmp_path: Path, monkeypatch: pyt
     columns = read_csv(file, lambda names: dict.fromkeys(names, 10))[1]
     assert columns["a"].is_text and list(columns["a"].values()) == [*map(str, [0, 1, 2, 0, 1, 2, 0]), "x"]
     assert columns["b"].values().tolist() == list(itertools.chain(range(8)))
+
+
+def test_a_file_is_read_at_most_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_rows, "CHUNK", 2)
+    opened: list[Path] = []
+    monkeypatch.setattr(csv_rows, "open_regular", lambda path: opened.append(path) or path.open("rb"))
+    file = tmp_path / "table.csv"
+    file.write_text("a,b,c,d\n" + "1,2,3,4\n" * 5 + "x,2,3,4\n1,x,3,4\n1,2,3,4\n1,2,x,4\n")
+    columns = read_csv(file, lambda names: dict.fromkeys(names, 10))[1]
+    assert [column.is_text for column in columns.values()] == [True, True, True, False] and len(opened) == 2
+    assert all(len(column.values()) == 9 for column in columns.values())

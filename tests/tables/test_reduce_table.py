@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,8 @@ def test_wrong_options_are_refused_and_nothing_is_written(
         ("3.5,inf,c", "'size' has an infinite number"),
         ("3.5,4,", r"'town' has no value \(NaN\) in line 4"),
         (",4,c", r"'y' has no value \(NaN\) in line 4"),
+        ("\n3.5,inf,c", "'size' has an infinite number in line 5"),
+        ("3.5,,c\n4,,d", "in line 4, and in 1 more line\\."),
     ],
 )
 def test_a_missing_cell_is_refused_with_its_column_and_line(tmp_path: Path, line: str, words: str) -> None:
@@ -120,6 +123,34 @@ def test_a_missing_cell_is_refused_with_its_column_and_line(tmp_path: Path, line
     with pytest.raises(InputError, match=words):
         reduce_table(file, tmp_path / "small.csv", "mms", 2, target="y")
     assert not (tmp_path / "small.csv").exists()
+
+
+@pytest.mark.parametrize("line", [",4,c", "inf,4,c"])
+def test_nobody_is_told_to_ignore_the_target(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text(f"y,size,town\n1,2,a\n2,3,b\n{line}\n")
+    with pytest.raises(InputError) as caught:
+        reduce_table(file, tmp_path / "small.csv", "mms", 2, target="y")
+    assert "line 4" in str(caught.value) and "--ignore" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "step", "told"), [("id", 1, True), ("", 3, True), ("id", 3, False), ("id", 0, False)])
+def test_a_column_that_numbers_the_rows_is_told(tmp_path: Path, name: str, step: int, told: bool) -> None:
+    file = tmp_path / "table.csv"
+    rows = [f"{(row * 7 % 30) * step},{row % 4}\n" for row in range(30)]
+    file.write_text(f"{name},size\n" + "".join(rows))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        reduce_table(file, tmp_path / "small.csv", "mms", 5)
+        reduce_table(file, tmp_path / "other.csv", "mms", 5, ignore=[name])
+    assert len([one for one in caught if "number the rows" in str(one.message)]) == told
+
+
+def test_a_decimal_comma_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("size;town\n" + "".join(f"1,{number:03};a\n" for number in range(150)))
+    with pytest.raises(InputError, match="Decimals need a point"):
+        reduce_table(file, tmp_path / "small.csv", "mms", 2)
 
 
 def test_outputs_are_never_lost(wine: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Annotated
 
@@ -80,7 +81,7 @@ def table(
 
     Example: detreduce table data.csv --target y --method mms --keep 0.2 --output small.csv
     """
-    own = parse_parameters(parameters or [], ("keep", "seed", "random_state", "method", "target"), "start=center")
+    own = parse_parameters(parameters or [], (*inspect.signature(table).parameters, "random_state"), "start=center")
     amount = parse_keep(keep)
     rule = int(strata) if strata.strip().isdecimal() and len(strata) < 20 else strata
     from detreduce.tables import reduce_table

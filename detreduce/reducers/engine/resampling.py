@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
 
 from detreduce.arrays.frames import column_names, take_rows
 from detreduce.errors import InputError
@@ -61,10 +62,12 @@ class Resampling:
     @property
     def sample_indices_(self) -> npt.NDArray[np.int64]:
         """The chosen rows in ascending order, (k,) int64. `selected_idx_` has the same rows in the order of choice."""
+        check_is_fitted(self, "selected_idx_")
         return np.sort(self.selected_idx_)
 
     def get_support(self, indices: bool = False) -> npt.NDArray[Any]:
         """Return an (n,) bool array that is True for the chosen rows, or the chosen rows if `indices` is True."""
+        check_is_fitted(self, "selected_idx_")
         if indices:
             return self.sample_indices_
         support = np.zeros(self.n_rows_in_, bool)

@@ -53,6 +53,10 @@ def test_bins_and_ignored_columns(iris: Path, tmp_path: Path) -> None:
         (("--method", "herding"), "Methods for tables"),
         (("--strata", "many"), "number of bins"),
         (("keep=3",), "--keep"),
+        (("output=other.csv",), "--output"),
+        (("strata=5",), "--strata"),
+        (("source=other.csv",), "the first argument"),
+        (("overwrite=true",), "--overwrite"),
     ],
 )
 def test_wrong_values_are_one_sentence(iris: Path, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.datasets import load_diabetes, load_wine
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
@@ -177,3 +178,11 @@ def test_columns_without_numbers_are_named() -> None:
 def test_bad_tables_are_refused(X: Any, y: Any, strata: Any, text: str) -> None:
     with pytest.raises(InputError, match=text):
         make_reducer("mms", keep=1).fit_resample(X, y, strata=strata)
+
+
+def test_an_unfitted_reducer_says_so() -> None:
+    reducer = make_reducer("mms")
+    assert not hasattr(reducer, "sample_indices_")
+    for ask in (lambda: reducer.sample_indices_, reducer.get_support, lambda: reducer.get_support(indices=True)):
+        with pytest.raises(NotFittedError):
+            ask()

@@ -54,19 +54,19 @@ def _is_count(text: str) -> bool:
     return text.strip().isdecimal() and len(text) < 1000
 
 
-def parse_keep(text: str, option: str = "--keep") -> float | int:
+def parse_keep(text: str, option: str = "--keep", noun: str = "images") -> float | int:
     """Parse the value of an option such as --keep: a number of images or a fraction.
 
     A number without a decimal point is a number of images, for example 500. A number with a decimal point is a
     fraction, for example 0.25. A percentage such as ``25%`` becomes a fraction. `option` is the name of the option for
-    the error message.
+    the error message, and `noun` says what is kept.
     """
     try:
         if text.strip().endswith("%"):
             return from_percent(text)
         return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
-        example = "For example, 0.25 or 25% is a quarter of the images, and 500 is 500 images."
+        example = f"For example, 0.25 or 25% is a quarter of the {noun}, and 500 is 500 {noun}."
         raise InputError(f"{option} {text!r} is not a number. {example}") from None
 
 

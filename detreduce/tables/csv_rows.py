@@ -155,9 +155,11 @@ def _read(
                 ends[-1] = lines.offset  # a blank line belongs to the row before it
                 continue
             if len(record) != len(names):
+                found = "1 cell" if len(record) == 1 else f"{len(record):,} cells"
+                named = "1 column" if len(names) == 1 else f"{len(names):,} columns"
                 raise InputError(
-                    f"{path}, line {lines.count}: {len(record)} cells, but the first line names {len(names)} columns. "
-                    "Repair this line, or name the character between cells with --delimiter."
+                    f"{path}, line {lines.count}: {found}, but the first line names {named}. Repair this "
+                    "line, or name the character between cells with --delimiter."
                 )
             ends.append(lines.offset)
             chunk.append(record)

@@ -82,7 +82,7 @@ def table(
     Example: detreduce table data.csv --target y --method mms --keep 0.2 --output small.csv
     """
     own = parse_parameters(parameters or [], (*inspect.signature(table).parameters, "random_state"), "start=center")
-    amount = parse_keep(keep)
+    amount = parse_keep(keep, noun="rows")
     rule = int(strata) if strata.strip().isdecimal() and len(strata) < 20 else strata
     from detreduce.tables import reduce_table
 

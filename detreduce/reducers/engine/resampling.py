@@ -87,6 +87,8 @@ class Resampling:
 def _length(X: Any) -> int:
     """Return the number of rows of X. Raise InputError if X has no rows."""
     try:
+        if hasattr(X, "collect_schema") and hasattr(X, "lazy") and not hasattr(X, "shape"):
+            raise InputError("X is a lazy frame of polars. Pass X.collect() instead.")
         n = int(X.shape[0]) if hasattr(X, "shape") else len(X)
     except (TypeError, IndexError):
         n = 0

@@ -49,7 +49,7 @@ def test_bins_and_ignored_columns(iris: Path, tmp_path: Path) -> None:
     [
         (("--target", "targets"), "Did you mean 'target'"),
         (("--keep", "151"), "more than the 150 rows"),
-        (("--keep", "some"), "is not a number"),
+        (("--keep", "some"), "500 rows"),
         (("--method", "herding"), "Methods for tables"),
         (("--strata", "many"), "number of bins"),
         (("keep=3",), "--keep"),

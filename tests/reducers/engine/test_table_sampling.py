@@ -186,3 +186,8 @@ def test_an_unfitted_reducer_says_so() -> None:
     for ask in (lambda: reducer.sample_indices_, reducer.get_support, lambda: reducer.get_support(indices=True)):
         with pytest.raises(NotFittedError):
             ask()
+
+
+def test_a_lazy_frame_is_to_be_collected() -> None:
+    with pytest.raises(InputError, match="collect"):
+        make_reducer("mms").fit_resample(pl.LazyFrame({"a": [1.0, 2.0]}))

@@ -196,8 +196,8 @@ def _why_none_fit(
         )
     if (least := int(movable.min())) > wanted[lost]:
         return (
-            f"always at least {least} images belong together ({together}), and {wanted[lost]} were asked for. Hold out "
-            f"at least {least} images as {lost}."
+            f"always at least {least} images belong together ({together}), and "
+            f"{counted(wanted[lost], 'was', 'were')} asked for. Hold out at least {least} images as {lost}."
         )
     return f"too many images belong together ({together}). Hold out another number of images as {lost}."
 

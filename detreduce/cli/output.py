@@ -39,10 +39,10 @@ def begin_output() -> None:
     _waiting.close()
 
 
-def say(text: str) -> None:
-    """Print one line of text, with paths as the user typed them."""
+def say(text: str, *, full_paths: bool = False) -> None:
+    """Print one line of text, with paths as the user typed them. With `full_paths`, do not shorten any path."""
     begin_output()
-    typer.echo(visible_lines(as_typed(text)))
+    typer.echo(visible_lines(text if full_paths else as_typed(text)))
 
 
 def say_file(path: Path, more: str = "", *, before: str = "") -> None:

@@ -91,7 +91,22 @@ def load_dataset(
         shipped = None if os.path.lexists(place) else shipped_dataset(str(path))
         with step("reading the dataset"):
             dataset = _remembered(lambda: _every(_load(_dataset_in(shipped or place), split, images), every), outside)
+            if not dataset.labelled and dataset.source.path.is_dir():
+                dataset = _with_labels_elsewhere(dataset)
             return dataset if images is None else replace(dataset, source=replace(dataset.source, images=Path(images)))
+
+
+def _with_labels_elsewhere(dataset: DetectionDataset) -> DetectionDataset:
+    """Add a problem if the images of an unlabelled folder have labels outside this folder."""
+    from detreduce.dataset.labels_elsewhere import find_labels_elsewhere
+
+    found = find_labels_elsewhere(dataset)
+    if found is None:
+        return dataset
+    folder = dataset.source.path
+    # the new problem also names the path to pass, so it replaces a problem about the same labels
+    others = [one for one in dataset.problems if type(one) is not type(found) or one.file.is_relative_to(folder)]
+    return replace(dataset, problems=(*others, found))
 
 
 def _every(dataset: DetectionDataset, every: str | int | None) -> DetectionDataset:
@@ -208,6 +223,16 @@ def _dataset_in(path: Path) -> Path:
         names = ", ".join(folder.name for folder in nested)
         raise InputError(f"{path}: the folder contains several datasets: {names}. Pass the path of one dataset.")
     return nested[0] if nested else path
+
+
+def dataset_of_folder(folder: Path) -> Path | None:
+    """Return the path of the labelled dataset in a folder: the folder itself or a file in it, or None.
+
+    Subfolders with datasets of their own do not count.
+    """
+    if (described := _find_described(folder)) or _is_labelled_folder(folder):
+        return described or folder
+    return next((file for file in _candidates(folder) if is_regular(file)), None)
 
 
 def suggest_folder(start: Path, missing: Path) -> str:

@@ -122,8 +122,8 @@ def write_subset(
     Warns
     -----
     SubsetWarning
-        A class lost all or nearly all of its boxes, images were copied instead of linked, a split could not be read, or
-        the selection was made from another dataset.
+        A class lost all of its boxes or keeps far less than its share, images were copied instead of linked, a split
+        could not be read, or the selection was made from another dataset.
     """
     mode = _check_mode(dataset, link)
     write = _find_writer(dataset, format)

@@ -25,10 +25,10 @@ from detreduce.exports.tasks import TASK_FORMS, Guesses, flat, in_rank_order, ta
 from detreduce.exports.text import csv_text, list_text
 from detreduce.selection.record import Selection
 from detreduce.selection.saved.dataset import check_selection
-from detreduce.vocabulary.option_values import ExportForm
+from detreduce.vocabulary.option_values import FILE_FORMS, ExportForm
 
 FORMS: tuple[ExportForm, ...] = get_args(ExportForm)
-FOLDERS = ("fiftyone", "lightly-studio", *TASK_FORMS)
+FOLDERS = tuple(form for form in FORMS if form not in FILE_FORMS)
 SELECTION, TABLE = PurePosixPath("selection.json"), PurePosixPath("selection.csv")
 
 

@@ -12,7 +12,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.writing.apart import check_file_apart
 from detreduce.dataset.writing.manifest import is_in_output
 from detreduce.errors import InputError
-from detreduce.machine.files import refuse_special, write_atomically
+from detreduce.machine.files import refuse_existing, write_atomically
 from detreduce.machine.untrusted.documents import parse_json
 from detreduce.machine.untrusted.regular_files import RECORDS, read_regular
 
@@ -22,16 +22,10 @@ def check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> N
 
     The path may not be a folder, or belong to a dataset or a selection. If the file exists, `overwrite` must be True.
     """
-    if target.is_dir():
-        raise InputError(f"Output {target} is a folder. Pass the path of a file.")
-    refuse_special(target)
+    refuse_existing(target, overwrite=overwrite)
     check_file_apart(target, dataset)
     if not os.path.lexists(target):
         return
-    if not overwrite:
-        raise InputError(
-            f"Output {target} exists. Choose another path, or use --overwrite (in Python: overwrite=True)."
-        )
     if os.path.realpath(target) in _files_of(dataset):
         raise InputError(f"Output {target} is a file of the dataset itself. Choose another path.")
     if is_in_output(target):

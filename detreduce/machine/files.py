@@ -70,6 +70,17 @@ def refuse_special(path: Path) -> None:
         raise InputError(f"{path} cannot be written: it is a device, a pipe or a socket. Choose the path of a file.")
 
 
+def refuse_existing(target: Path, *, overwrite: bool) -> None:
+    """Raise InputError if a new file may not have this path: a folder, a device, or a file without `overwrite`."""
+    if target.is_dir():
+        raise InputError(f"Output {target} is a folder. Pass the path of a file.")
+    refuse_special(target)
+    if os.path.lexists(target) and not overwrite:
+        raise InputError(
+            f"Output {target} exists. Choose another path, or use --overwrite (in Python: overwrite=True)."
+        )
+
+
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file completely or not at all, even if two processes write it. Raise the same errors as `writing`.
 

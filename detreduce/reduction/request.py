@@ -8,6 +8,7 @@ from pathlib import Path
 
 from detreduce.dataset.groups import FOLDER
 from detreduce.dataset.load import load_dataset
+from detreduce.dataset.paths.output_name import free_name
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.writing.destination import Destination
 from detreduce.errors import InputError
@@ -160,9 +161,10 @@ def check_proxy(method: str, needs: Collection[str], proxy: str | Path | None) -
     """
     learns = any(name in needs for name in SEPARATE_BLOCKS)
     if learns and proxy is None:
+        log = free_name("proxy.npz")
         raise InputError(
             f"The method {method!r} learns from a proxy training. Make its log with `detreduce proxy data.yaml "
-            "--output proxy.npz`, and pass it as the proxy (--proxy proxy.npz)."
+            f"--output {log}`, and pass it as the proxy (--proxy {log})."
         )
     if proxy is not None and not learns:
         raise InputError(f"The method {method!r} does not learn from a proxy training. Leave the proxy {proxy} out.")

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Literal
 
 ExportForm = Literal["list", "csv", "coco", "fiftyone", "lightly-studio", "label-studio", "cvat", "labelme", "roboflow"]
+FILE_FORMS = ("list", "csv", "coco")
+"""The forms of an export that are one file. The other forms are folders."""
 WeightsBy = Literal["class_uniform", "cluster_balanced", "weights"]
 WeightsForm = Literal["csv", "list"]
 ReportForm = Literal["page", "paper"]

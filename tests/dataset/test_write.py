@@ -152,16 +152,33 @@ def counted(rows: list[list[int]], classes: int) -> DetectionDataset:
 
 
 def test_report_of_classes() -> None:
-    # Kept boxes: a 2 of 2; b 0 of 1; c 1 of 20 (95 % removed). d 1 of 19 (less than 95 %); e has no boxes; f 5 of 100
-    # (five remain).
-    dataset = counted([[0, 0, 2, 3] + [5] * 5, [1] + [2] * 19, [3] * 18, [5] * 95], 6)
+    # one of four images is kept; a class is far below its share with less than 1/16 of its boxes
+    # Kept boxes: a 2 of 2; b 0 of 1; c 1 of 20; d 1 of 16 (exactly 1/16); e has no boxes; f 5 of 100.
+    dataset = counted([[0, 0, 2, 3] + [5] * 5, [1] + [2] * 19, [3] * 15, [5] * 95], 6)
     report = subset_report(dataset, [0])
     assert (report.images_full, report.images_kept) == (4, 1)
     kept = [(c.boxes_kept, c.boxes_full, c.images_kept, c.images_full) for c in report.classes]
-    assert kept == [(2, 2, 1, 1), (0, 1, 0, 1), (1, 20, 1, 2), (1, 19, 1, 2), (0, 0, 0, 0), (5, 100, 1, 2)]
+    assert kept == [(2, 2, 1, 1), (0, 1, 0, 1), (1, 20, 1, 2), (1, 16, 1, 2), (0, 0, 0, 0), (5, 100, 1, 2)]
     assert [c.name for c in report.classes if c.lost] == ["b"]
-    assert [c.name for c in report.classes if c.nearly_lost] == ["c"]
-    assert [("b (1)" in line, "c (1 of 20)" in line) for line in report.warnings] == [(True, False), (False, True)]
+    assert [c.name for c in report.far_below_share] == ["c", "f"]
+    assert [("b (1)" in line, "1 of 20 boxes of c" in line) for line in report.warnings] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_no_class_is_far_below_its_share_because_few_images_are_kept() -> None:
+    # 25 of 448 images: a quarter of the share of 175 boxes is 2.4 boxes
+    for boxes, found in ((4, []), (3, []), (2, ["a"])):
+        dataset = counted([[0] * boxes, *[[]] * 24, [0] * (175 - boxes), *[[]] * 422], 1)
+        report = subset_report(dataset, range(25))
+        assert (report.images_kept, report.images_full) == (25, 448)
+        assert [c.name for c in report.far_below_share] == found and len(report.warnings) == len(found)
+
+
+def test_licences_of_counted_images_are_unknown() -> None:
+    dataset = counted([[0], [0]], 1)
+    report = subset_report(dataset, [0])
     assert report.licences == ()
     with pytest.raises(InputError, match="Image 9"):
         subset_report(dataset, [9])

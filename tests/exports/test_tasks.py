@@ -179,6 +179,33 @@ def test_tasks_are_in_the_order_chosen(pool: Path, tmp_path: Path) -> None:
     assert len(list((flat / "images").iterdir())) == 5
 
 
+@pytest.mark.parametrize("form", TOOLS)
+def test_boxes_that_are_not_in_tasks_are_counted(
+    form: str, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(pool, tmp_path / "set/images")
+    for name in NAMES:
+        file = (tmp_path / "set/labels" / name).with_suffix(".txt")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("0 0.5 0.5 0.1 0.1\n0 0.2 0.2 0.1 0.1\n")
+    (tmp_path / "set/data.yaml").write_text("train: images\nval: images\nnames: [a]\n")
+    made = dr.reduce(tmp_path / "set", tmp_path / "small", method="srs", keep=4, page=False)
+    boxes = sum(len(record.boxes) for record in made.dataset)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["export", "small", "--as", form, "-o", "a b"])
+    assert result.exit_code == 0, result.output
+    assert boxes == 8 and f"{boxes} boxes of labelled images are not written" in result.output
+
+
+def test_label_studio_gets_absolute_paths(pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    dr.reduce(pool, "round1", method="srs", keep=3, page=False)
+    result = CliRunner().invoke(app, ["export", "round1", "--as", "label-studio", "-o", "tasks"])
+    assert result.exit_code == 0, result.output
+    assert f"DOCUMENT_ROOT={tmp_path}, add {tmp_path}/tasks/images as" in result.output
+    assert "not written" not in result.output
+
+
 def test_frames_of_a_video_become_tasks(tmp_path: Path) -> None:
     make_video(tmp_path / "drive.mp4", 24)
     chosen = dr.reduce(tmp_path / "drive.mp4", tmp_path / "round1", method="srs", keep=3, every="2", page=False)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from made_videos import make_video, number_in, picture
 
 import detreduce as dr
+from detreduce.dataset.health.counts import summarise_videos
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates import near_duplicates
 from detreduce.duplicates.in_time import FramesInOrder, TimeGroups
@@ -262,12 +263,14 @@ def test_the_page_has_a_time_line_for_each_video(drive: Path, tmp_path: Path) ->
     times = time_lines(made, dr.load_dataset(drive.parent, every=2))
     assert [line.name for line in times] == ["b & <c>.mp4", "drive.mp4"]
     assert sum(line.kept for line in times) == 10 and [line.used for line in times] == [10, 20]
+    lengths = {video.name: video.seconds for video in summarise_videos(dr.load_dataset(drive.parent, every=2))}
     for line in times:
+        assert line.seconds == pytest.approx(lengths[line.name], abs=0.001)
+        assert line.length == f"{lengths[line.name]:.1f} s"
         assert line.kept_path.count("M") == line.kept == len(line.marks)
         for mark in line.marks:
             number = int(mark.words.split("_")[1][:6])
-            last = max(record.frame.time for record in dr.load_dataset(drive.parent / line.name, every=2))
-            assert mark.x == pytest.approx(1000 * number / 10 / last, abs=0.1)
+            assert mark.x == pytest.approx(1000 * number / 10 / line.seconds, abs=0.1)
             assert html.escape(mark.words) in page
     assert page.count('<figure class="line">') == 2
     assert page.count("data:image/jpeg") >= 20, "frames have pictures"

@@ -9,10 +9,12 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli.help import OUTPUT
+from detreduce.cli.new_output import check_new_file, check_new_folder
 from detreduce.cli.options import DiscardChanges, Images, Json, OverwriteAny, SelectedFrom, output_option
 from detreduce.cli.output import print_json, say
 from detreduce.cli.selection_argument import open_selection
-from detreduce.vocabulary.option_values import ExportForm
+from detreduce.display.numbers import counted
+from detreduce.vocabulary.option_values import FILE_FORMS, ExportForm
 
 HOW_TO_OPEN = {
     "fiftyone": "import fiftyone as fo; fo.Dataset.from_dir({folder!r}, dataset_type=fo.types.FiftyOneDataset)",
@@ -49,7 +51,8 @@ def export(
             metavar="FORM",
             help=(
                 "What to write: list (paths of the kept images), csv (a table of all images), coco (a JSON), a folder "
-                "for a tool (fiftyone, lightly-studio), or labelling tasks (label-studio, cvat, labelme, roboflow)."
+                "for a tool (fiftyone, lightly-studio), or labelling tasks without boxes (label-studio, cvat, "
+                "labelme, roboflow)."
             ),
             rich_help_panel=OUTPUT,
         ),
@@ -71,11 +74,15 @@ def export(
     """Write a selection for other programs: lists, tables, folders, and tasks for labelling tools.
 
     A folder for a tool (fiftyone, lightly-studio) contains all images of the split, kept and dropped, with their ranks,
-    scores and categories. Labelling tasks (label-studio, cvat, labelme, roboflow) contain the kept images. tasks.json
-    of label-studio and files.txt of cvat are in the order in which the images were chosen.
+    scores and categories. Labelling tasks (label-studio, cvat, labelme, roboflow) contain the kept images without their
+    boxes. tasks.json of label-studio and files.txt of cvat are in the order in which the images were chosen.
 
     Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
     """
+    if form in FILE_FORMS:
+        check_new_file(output, overwrite=overwrite)
+    else:
+        check_new_folder(output, overwrite=overwrite, discard_changes=discard_changes)
     file, made, dataset = open_selection(selection, data, images)
     from detreduce.exports import export_selection
     from detreduce.selection.saved.dataset import find_dataset
@@ -94,7 +101,13 @@ def export(
         return
     say(f"{written}: {len(made)} kept of {len(dataset)} images")
     if form in HOW_TO_IMPORT:
-        say(HOW_TO_IMPORT[form].format(folder=written, above=written.parent, images=shlex.quote(f"{written}/images")))
+        boxes = sum(len(dataset[dataset.row_of[image]].boxes) for image in made.image_ids)
+        if boxes:
+            be = "is" if boxes == 1 else "are"
+            say(f"{counted(boxes, 'box', 'boxes')} of labelled images {be} not written into tasks.")
+        quoted = {"above": shlex.quote(str(written.parent)), "images": shlex.quote(f"{written}/images")}
+        # Label Studio finds images only by their absolute paths
+        say(HOW_TO_IMPORT[form].format(folder=written, **quoted), full_paths=form == "label-studio")
     elif form in HOW_TO_OPEN:
         say("Open the folder in Python: " + HOW_TO_OPEN[form].format(folder=str(written)))
     elif form == "coco":

@@ -11,6 +11,7 @@ import typer
 from detreduce.cli import completion
 from detreduce.cli.help import FILTER, OUTPUT, Commands, Group
 from detreduce.cli.ledger_argument import open_ledger
+from detreduce.cli.new_output import check_new_file
 from detreduce.cli.options import Json, LedgerFolder, number_option
 from detreduce.cli.output import begin_output, print_json, say
 from detreduce.cli.values import parse_keep
@@ -101,6 +102,7 @@ def export(
 
     Example: detreduce ledger export runs/demo demo.csv
     """
+    check_new_file(output, overwrite=overwrite)
     from detreduce.experiment.ledger.export import export_rows
 
     chosen = _filtered(open_ledger(ledger).rows(), method, keep, control, where)

@@ -9,6 +9,7 @@ import typer
 
 from detreduce.cli import completion
 from detreduce.cli.help import CONTENT, DATA, OUTPUT
+from detreduce.cli.new_output import check_new_folder
 from detreduce.cli.options import SHOWN, All, DiscardChanges, Json, Link, NoOutside, Overwrite, output_option
 from detreduce.cli.output import print_json
 
@@ -69,6 +70,7 @@ def merge(
     """
     from detreduce.dataset.paths.finding import locate_dataset
 
+    check_new_folder(output, overwrite=overwrite, discard_changes=discard_changes)
     places = [locate_dataset(one) for one in datasets]
     from detreduce.dataset.merging.merge import merge as merge_datasets
 

@@ -9,6 +9,7 @@ import typer
 
 from detreduce.cli import completion
 from detreduce.cli.help import CHOICE, DATA, DUPLICATES, FEATURES, OUTPUT
+from detreduce.cli.new_output import check_new_folder
 from detreduce.cli.options import (
     Backbone,
     Cache,
@@ -120,6 +121,7 @@ def next_images(
     from detreduce.display.progress import tell
     from detreduce.selection.request import SelectionRequest
 
+    check_new_folder(output, overwrite=overwrite, discard_changes=discard_changes)
     own = parse_parameters(parameters or [], ("count", "seed", "random_state", "method"), example="match=mmd")
     if method != "auto":
         SelectionRequest(method, parameters=own).check_names()

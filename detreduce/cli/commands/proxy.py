@@ -29,8 +29,9 @@ def proxy(
     Example: detreduce proxy data.yaml --model yolov8n.pt --output proxy.npz epochs=5 imgsz=320
     """
     from detreduce.dataset.paths.finding import locate_dataset
-    from detreduce.training.proxy import IdleEpochsWarning, log_proxy_training
+    from detreduce.training.proxy import IdleEpochsWarning, check_log_place, log_proxy_training
 
+    check_log_place(output)
     given = training_arguments(arguments, proxy)
     # do not print this warning, because it is also in the log, and `show_proxy` prints it
     with warnings.catch_warnings(action="ignore", category=IdleEpochsWarning):

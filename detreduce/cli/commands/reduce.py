@@ -10,6 +10,7 @@ import typer
 
 from detreduce.cli import completion
 from detreduce.cli.help import CHOICE, DUPLICATES, FEATURES, OUTPUT
+from detreduce.cli.new_output import check_new_folder
 from detreduce.cli.options import (
     Alike,
     Backbone,
@@ -264,6 +265,7 @@ def reduce(
     from detreduce.errors import InputError
     from detreduce.selection.request import CompositionRequest, SelectionRequest
 
+    check_new_folder(output, overwrite=overwrite, discard_changes=discard_changes)
     options = ("keep", "seed", "random_state", "method", "categories")
     own = parse_parameters(parameters or [], options, example="match=mmd")
     selection = SelectionRequest(method, 1.0 if keep == ALL else parse_keep(keep), seed, parameters=own, cache=cache)

@@ -101,7 +101,9 @@ def report(
 def _give_tables(place: Path, output: Path | None, data: Path | None, *, as_json: bool, show: bool) -> None:
     """Print the tables of arXiv 2403.15150, or write them to the file `output` and print its path."""
     if show and output is None:
-        raise InputError("--open needs a file: pass --output as well, for example --output paper.md.")
+        from detreduce.dataset.paths.output_name import free_name
+
+        raise InputError(f"--open needs a file: pass --output as well, for example --output {free_name('paper.md')}.")
     opened = open_ledger(place)
     from detreduce.report.paper import paper_tables, paper_target, write_paper_tables
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from detreduce.cli.help import CHOICE
+from detreduce.cli.new_output import check_new_folder
 from detreduce.cli.options import (
     Cache,
     Data,
@@ -67,6 +68,7 @@ def split(
     from detreduce.display.listener import listening
     from detreduce.display.progress import tell
 
+    check_new_folder(output, overwrite=overwrite, discard_changes=discard_changes)
     sizes = [None if text is None else parse_keep(text, f"--{name}") for name, text in (("val", val), ("test", test))]
     place = locate_dataset(data)
     from detreduce.dataset.load import load_dataset

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from detreduce.cli.help import CHOICE, CONTENT, DATA, OUTPUT
+from detreduce.cli.new_output import check_new_file
 from detreduce.cli.options import Json, Seed, output_option
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_keep, parse_parameters
@@ -81,6 +83,8 @@ def table(
 
     Example: detreduce table data.csv --target y --method mms --keep 0.2 --output small.csv
     """
+    if os.path.realpath(output) != os.path.realpath(source):
+        check_new_file(output, overwrite=overwrite)
     own = parse_parameters(parameters or [], (*inspect.signature(table).parameters, "random_state"), "start=center")
     amount = parse_keep(keep, noun="rows")
     rule = int(strata) if strata.strip().isdecimal() and len(strata) < 20 else strata

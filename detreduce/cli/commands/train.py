@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli.help import EVALUATION, TRAINING
+from detreduce.cli.new_output import check_empty_folder
 from detreduce.cli.options import (
     AllowLeaks,
     Country,
@@ -89,6 +90,7 @@ def train(
 
     Example: detreduce train reduced/data.yaml --model yolo11n.pt epochs=50 imgsz=640
     """
+    check_empty_folder(output)
     from detreduce.dataset.paths.finding import locate_dataset
     from detreduce.display.listener import listening
     from detreduce.display.progress import tell

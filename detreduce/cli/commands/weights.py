@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from detreduce.cli.help import DUPLICATES, OUTPUT, TRAINING
+from detreduce.cli.new_output import check_new_file, check_new_folder
 from detreduce.cli.options import (
     Cache,
     Data,
@@ -103,6 +104,10 @@ def weights(
         raise InputError("--lines needs --as list. Add --as list, or leave --lines out.")
     if by == "weights" and file is None:
         raise InputError("--by weights needs the table of weights. Add --file FILE.")
+    if form == "csv":
+        check_new_file(output, overwrite=overwrite)
+    else:
+        check_new_folder(output, overwrite=overwrite, discard_changes=False)
     stream = Stream.of(
         {
             "by": by,

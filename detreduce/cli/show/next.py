@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from detreduce.cli.show import terminal
+from detreduce.cli.show.labelling import show_labelling
 from detreduce.cli.show.terminal import show_status, show_text
 from detreduce.display.numbers import counted
 from detreduce.display.terminal_text import GOOD
@@ -26,8 +26,6 @@ def show_next_round(result: NextRound) -> None:
     )
     show_status(out, line, GOOD)
     out.print(f"Written to {result.output}", soft_wrap=True)
-    out.print(f"Next: label the images in {result.output}", soft_wrap=True)
-    chosen = shlex.quote(str(result.output / "selection.json"))
-    out.print(f"A list of them: detreduce export {chosen} --as list --output to-label.txt", soft_wrap=True)
+    show_labelling(out, result.output)
     if result.page is not None:
         out.print(f"Pictures of chosen and other images: {result.page}", soft_wrap=True)

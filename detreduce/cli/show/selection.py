@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from detreduce.cli.show import terminal
+from detreduce.cli.show.labelling import show_labelling
 from detreduce.cli.show.terminal import READABLE, most_common, share, show_problems, show_table, show_text, table_of
-from detreduce.dataset.paths.output_name import free_name
 from detreduce.dataset.suggested_command import data_words, split_command
-from detreduce.dataset.writing.dataset_yaml import FRAMES_TABLE
 from detreduce.display.numbers import counted
-from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.selection.estimates import estimates_in_words
 from detreduce.selection.steps_in_words import steps_in_words
 
@@ -112,13 +110,7 @@ def _show_next(out: Console, result: ReductionResult) -> None:
             following = split_command(result.dataset)
         out.print(f"Next: {following}", soft_wrap=True)
     else:
-        chosen, names = (shlex.quote(str(one)) for one in (result.output / "selection.json", free_name("to-label.txt")))
-        out.print(f"Next: label the images in {result.output}", soft_wrap=True)
-        if is_regular(table := result.output / FRAMES_TABLE):
-            # for videos, the table has more than a list: the video and the time of each image
-            out.print(f"Their videos and times: {table}", soft_wrap=True)
-        else:
-            out.print(f"A list of them: detreduce export {chosen} --as list --output {names}", soft_wrap=True)
+        show_labelling(out, result.output)
 
 
 def _outcome(result: ReductionResult) -> Iterator[str]:

@@ -11,10 +11,12 @@ import numpy as np
 from detreduce.arrays.class_counts import boxes_of_classes, images_of_classes
 from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError, nearest
 
-NEARLY_ALL = 0.95
-FEW_BOXES = 5
+FAR_BELOW = 0.25
+"""A class is far below its share if it keeps less than this part of the boxes that it would keep in proportion to the
+images."""
 NAMED = 20
 """The maximum number of classes that a warning names."""
 
@@ -48,12 +50,6 @@ class ClassReport:
         """Whether the class has boxes in the full set but none in the subset."""
         return self.boxes_full > 0 and self.boxes_kept == 0
 
-    @property
-    def nearly_lost(self) -> bool:
-        """Whether only one to four boxes remain, and these are at most 5 % of the boxes of the class."""
-        gone = self.boxes_full - self.boxes_kept
-        return 0 < self.boxes_kept < FEW_BOXES and gone >= NEARLY_ALL * self.boxes_full
-
 
 @dataclass(frozen=True, slots=True)
 class SubsetReport:
@@ -83,19 +79,30 @@ class SubsetReport:
     background_kept: int = 0
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """At most two sentences: about classes that have lost all boxes, and about classes that have lost nearly all
-        boxes.
+    def far_below_share(self) -> tuple[ClassReport, ...]:
+        """The classes that keep boxes, but less than a quarter of their share.
+
+        The share is in proportion to the images: if 25 of 100 images are kept, the share of a class with 80 boxes is 20
+        boxes, and the class is far below its share with 1 to 4 boxes.
         """
+        part = FAR_BELOW * self.images_kept / max(self.images_full, 1)
+        return tuple(item for item in self.classes if 0 < item.boxes_kept < part * item.boxes_full)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """At most two sentences: about classes without boxes, and about classes that are far below their share."""
         lines = []
         if lost := [item for item in self.classes if item.lost]:
             names = _list([f"{item.name} ({item.boxes_full})" for item in lost])
             lines.append(
                 f"The subset has no box of {names}. A detector trained on the subset cannot find these classes."
             )
-        if nearly := [item for item in self.classes if item.nearly_lost]:
-            names = _list([f"{item.name} ({item.boxes_kept} of {item.boxes_full})" for item in nearly])
-            lines.append(f"The subset has lost nearly all boxes of {names}.")
+        if few := self.far_below_share:
+            names = _list(
+                [f"{item.boxes_kept:,} of {counted(item.boxes_full, 'box', 'boxes')} of {item.name}" for item in few]
+            )
+            kept = f"{self.images_kept:,} of {counted(self.images_full, 'image')}"
+            lines.append(f"The subset has {kept}, but keeps only {names}.")
         return tuple(lines)
 
 

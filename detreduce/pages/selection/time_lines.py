@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detreduce.dataset.records import DetectionDataset
-from detreduce.display.numbers import significant
 from detreduce.selection.record import Selection
 
 LENGTH = 1000
@@ -35,7 +34,7 @@ class TimeLine:
     name
         The path of the video, relative to the dataset's folder.
     seconds
-        The time of the last used frame in the video, in seconds.
+        The length of the video in seconds, as `inspect` prints it.
     used, kept
         The numbers of used frames and of kept frames.
     marks
@@ -58,7 +57,7 @@ class TimeLine:
     def length(self) -> str:
         """The length of the time line in words, for example ``2 min 5 s``."""
         minutes, seconds = divmod(round(self.seconds), 60)
-        return f"{minutes} min {seconds} s" if minutes else f"{significant(self.seconds)} s"
+        return f"{minutes} min {seconds} s" if minutes else f"{self.seconds:.1f} s"
 
 
 def time_lines(selection: Selection, dataset: DetectionDataset) -> tuple[TimeLine, ...]:
@@ -67,14 +66,16 @@ def time_lines(selection: Selection, dataset: DetectionDataset) -> tuple[TimeLin
     for row, record in enumerate(dataset):
         if record.frame is not None:
             rows.setdefault(record.frame.video, []).append(row)
+    from detreduce.videos.index import read_index  # imports OpenCV
+
     ranks = {image: rank for rank, image in enumerate(selection.image_ids, start=1)}
     alike = {pair["copy"] for pair in selection.duplicates.get("pairs", ())} - ranks.keys()
     lines, left = [], MARKS
     for video, frames in rows.items():
         records = [dataset[row] for row in frames]
         times = {record.id: record.frame.time for record in records if record.frame is not None}
-        end = max(times.values()) or 1.0
-        places = {image: round(LENGTH * time / end, 1) for image, time in times.items()}
+        end = read_index(video).seconds
+        places = {image: round(LENGTH * time / (end or 1.0), 1) for image, time in times.items()}
         kept = [record for record in records if record.id in ranks]
         marks = tuple(
             Mark(places[record.id], f"{record.name}, {times[record.id]:.1f} s, number {ranks[record.id]}")
@@ -84,7 +85,7 @@ def time_lines(selection: Selection, dataset: DetectionDataset) -> tuple[TimeLin
         lines.append(
             TimeLine(
                 name=Path(os.path.relpath(video, dataset.source.root)).as_posix(),
-                seconds=max(times.values()),
+                seconds=end,
                 used=len(records),
                 kept=len(kept),
                 marks=marks,

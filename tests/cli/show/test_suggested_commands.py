@@ -130,3 +130,61 @@ def test_the_page_of_the_next_command_replaces_no_other_file(tmp_path: Path, mon
         result = detreduce(*words[1:], "--no-pictures")
         assert result.exit_code == 0, result.output
     assert Path("health.html").read_text() == "mine" and Path("health-2.html").exists()
+
+
+def outputs_in(text: str) -> set[str]:
+    """Return the outputs of all commands of detreduce in a text, except those of the examples in the help."""
+    return {shlex.split(word)[0].rstrip(".,)`") for word in re.findall(r"--(?:output|recipe-file) ('[^']*'|\S+)", text)}
+
+
+def commands_with_suggestions(folder: Path) -> list[tuple[object, ...]]:
+    """Return commands that suggest commands: on success, and in their errors."""
+    return [
+        ("inspect", "set"),
+        ("inspect", "set", "--check-images"),
+        ("inspect", "frames", "--no-pictures"),
+        ("duplicates", "set"),
+        ("reduce", "set", "-m", "srs", "-k", "2", "--output", "a", "--overwrite"),
+        ("reduce", "frames", "-m", "srs", "-k", "2", "--output", "b", "--overwrite"),
+        ("next", "frames", "--after", "b", "-n", "1", "-m", "srs", "--output", "c", "--overwrite"),
+        ("split", "frames", "--output", "d", "--overwrite"),
+        ("split", "set", "--val", "2", "--output", "d", "--overwrite"),
+        ("export", "b", "--as", "list"),
+        ("weights", "set", "--by", "class_uniform"),
+        ("proxy", "set"),
+        ("reduce", "set"),
+        ("reduce", "set", "-m", "vps", "--output", "e"),
+        ("train", "frames", "--model", "yolov8n.yaml"),
+        ("merge", "set", "set"),
+        ("table", "set"),
+    ]
+
+
+def test_no_suggested_output_exists(copies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = copies.parent.parent
+    monkeypatch.chdir(root)
+    shutil.copytree("set/train/images", "frames")
+    seen: set[str] = set()
+    for _ in range(2):
+        for words in commands_with_suggestions(root):
+            found = outputs_in(detreduce(*words).output)
+            taken = [name for name in found - {"a", "b", "c", "d", "e"} if Path(name).exists()]
+            assert not taken, (words, taken)
+            seen |= found
+        # the user runs every suggested command
+        for name in seen:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).touch()
+    assert {"to-label.txt", "to-label-2.txt", "b-tasks", "proxy.npz", "proxy-2.npz"} <= seen
+
+
+def test_the_commands_for_labelling_work_again_and_again(copies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copies.parent.parent)
+    shutil.copytree("set/train/images", "frames")
+    for number in range(2):
+        made = detreduce("reduce", "frames", "-m", "srs", "-k", "2", "--output", f"round {number}", "--no-page")
+        commands = re.findall(r"detreduce export .*", made.output)
+        assert len(commands) == 2
+        for command in commands:
+            result = detreduce(*shlex.split(command)[1:])
+            assert result.exit_code == 0, result.output

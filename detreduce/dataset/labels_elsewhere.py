@@ -1,0 +1,97 @@
+"""Find labels of images that a user passed as a folder of images without labels, for example only ``JPEGImages``."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from detreduce.dataset.formats.unlabelled.read import UnreadLabels
+from detreduce.dataset.reading.annotation_kinds import SUFFIXES, Kind, kind_of_file
+from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import counted
+from detreduce.errors import DetreduceError
+from detreduce.machine.untrusted.regular_files import is_regular, open_regular
+
+LEVELS = 3
+"""How many folders above the images are searched."""
+FOLDERS = frozenset({"annotations", "annotation", "labels", "label", "xml", "json", "txt"})
+LARGEST = 64 << 20
+"""A larger file is not loaded to compare its images, in bytes."""
+_SAMPLES, _FILES = 20, 50
+_NOT_READ = "Labels are not read from a folder of images"
+
+
+def find_labels_elsewhere(dataset: DetectionDataset) -> UnreadLabels | None:
+    """Return a problem that names the labels of the images, or None if none are found.
+
+    `dataset` was loaded from a folder without labels. Labels in the folders above count, and labels in folders such as
+    ``Annotations`` there, but only if they belong to the images of `dataset`.
+    """
+    paths = [record.path for record in dataset if record.frame is None]
+    if not paths:
+        return None
+    folder = dataset.source.path
+    above = [place for place in folder.parents[:LEVELS] if place != Path.home() and place != place.parent]
+    for place in above:
+        with suppress(OSError, DetreduceError, ValueError), warnings.catch_warnings(action="ignore"):
+            if found := _in_dataset(place, paths):
+                return found
+    for place in above:
+        with suppress(OSError):
+            if found := _in_files(place, folder, paths):
+                return found
+    return None
+
+
+def _in_dataset(folder: Path, paths: Sequence[Path]) -> UnreadLabels | None:
+    """Return a problem if `folder` is a labelled dataset that contains some of the images."""
+    from detreduce.dataset.load import dataset_of_folder, load_any_split, load_split
+
+    place = dataset_of_folder(folder)
+    if place is None or (place.is_file() and place.stat().st_size > LARGEST):
+        return None
+    first = load_any_split(place)
+    if not first.labelled:
+        return None
+    wanted = {os.path.realpath(path) for path in paths}
+    found: set[str] = set()
+    for split in first.source.splits:
+        part = first if split == first.split else load_split(first.source, split)
+        found |= wanted & {os.path.realpath(record.path) for record in part}
+    if not found:
+        return None
+    what = f"has labels of {counted(len(found), 'image')} of this folder. {_NOT_READ}. To use them, pass {place}"
+    return UnreadLabels(place, what)
+
+
+def _in_files(place: Path, images: Path, paths: Sequence[Path]) -> UnreadLabels | None:
+    """Return a problem if files in `place`, or in its folders for labels, look like labels of the images."""
+    sample = paths[:: max(1, len(paths) // _SAMPLES)]
+    folders = [one for one in sorted(place.iterdir()) if one.name.lower() in FOLDERS and one.is_dir() and one != images]
+    for folder in [place, *folders]:
+        for file, kind in _annotations(folder, sample, own_folder=folder != place):
+            what = f"looks like {kind.title} of images of this folder. {_NOT_READ}. {kind.advice}"
+            return UnreadLabels(file, what)
+    return None
+
+
+def _annotations(folder: Path, sample: Sequence[Path], *, own_folder: bool) -> Iterator[tuple[Path, Kind]]:
+    """Yield annotation files in a folder, with their formats: files of single images, and files that name images."""
+    for image in sample if own_folder else ():
+        for suffix in (".xml", ".json", ".txt"):
+            if kind := kind_of_file(folder / f"{image.stem}{suffix}"):
+                yield folder / f"{image.stem}{suffix}", kind
+    files = [one for one in sorted(folder.iterdir()) if one.suffix.lower() in SUFFIXES - {".txt"} and is_regular(one)]
+    for file in files[:_FILES]:
+        if (kind := kind_of_file(file)) and _names_any(file, sample):
+            yield file, kind
+
+
+def _names_any(file: Path, sample: Sequence[Path]) -> bool:
+    """Return whether the first part of a file contains the name of one of the images."""
+    with open_regular(file) as content:
+        head = content.read(LARGEST)
+    return any(os.fsencode(image.name) in head for image in sample)

@@ -18,7 +18,7 @@ OTHERS = "For other tools: --as cvat, labelme or roboflow in place of label-stud
 def show_labelling(out: Console, output: Path) -> None:
     """Print how to label the images in the folder `output`: the commands for tasks of a labelling tool and for a list.
 
-    For videos, the path of the table of frames is printed in place of the command for a list.
+    For videos, the path of the table of frames is printed too.
     """
     chosen = shlex.quote(str(output / "selection.json"))
     tasks, names = (shlex.quote(name) for name in (output_name(output, "tasks"), free_name("to-label.txt")))
@@ -26,8 +26,6 @@ def show_labelling(out: Console, output: Path) -> None:
     out.print(f"Next: label the images in {output}", soft_wrap=True)
     out.print(f"Tasks for Label Studio: detreduce export {chosen} --as label-studio --output {tasks}", soft_wrap=True)
     show_text(out, OTHERS)
+    out.print(f"A list of them: detreduce export {chosen} --as list --output {names}", soft_wrap=True)
     if is_regular(table := output / FRAMES_TABLE):
-        # for videos, the table has more than a list: the video and the time of each image
         out.print(f"Their videos and times: {table}", soft_wrap=True)
-    else:
-        out.print(f"A list of them: detreduce export {chosen} --as list --output {names}", soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,15 +20,21 @@ LEVELS = 3
 FOLDERS = frozenset({"annotations", "annotation", "labels", "label", "xml", "json", "txt"})
 LARGEST = 64 << 20
 """A larger file is not loaded to compare its images, in bytes."""
+Labelled = tuple[Path, Sequence[DetectionDataset]]
+"""The path of a labelled dataset, and its splits."""
 _SAMPLES, _FILES = 20, 50
 _NOT_READ = "Labels are not read from a folder of images"
 
 
-def find_labels_elsewhere(dataset: DetectionDataset) -> UnreadLabels | None:
+def find_labels_elsewhere(
+    dataset: DetectionDataset, labelled_in: Callable[[Path], Labelled | None]
+) -> UnreadLabels | None:
     """Return a problem that names the labels of the images, or None if none are found.
 
     `dataset` was loaded from a folder without labels. Labels in the folders above count, and labels in folders such as
     ``Annotations`` there, but only if they belong to the images of `dataset`.
+
+    `labelled_in` returns the labelled dataset in a folder, or None.
     """
     paths = [record.path for record in dataset if record.frame is None]
     if not paths:
@@ -37,7 +43,7 @@ def find_labels_elsewhere(dataset: DetectionDataset) -> UnreadLabels | None:
     above = [place for place in folder.parents[:LEVELS] if place != Path.home() and place != place.parent]
     for place in above:
         with suppress(OSError, DetreduceError, ValueError), warnings.catch_warnings(action="ignore"):
-            if found := _in_dataset(place, paths):
+            if found := _in_dataset(labelled_in(place), paths):
                 return found
     for place in above:
         with suppress(OSError):
@@ -46,25 +52,15 @@ def find_labels_elsewhere(dataset: DetectionDataset) -> UnreadLabels | None:
     return None
 
 
-def _in_dataset(folder: Path, paths: Sequence[Path]) -> UnreadLabels | None:
-    """Return a problem if `folder` is a labelled dataset that contains some of the images."""
-    from detreduce.dataset.load import dataset_of_folder, load_any_split, load_split
-
-    place = dataset_of_folder(folder)
-    if place is None or (place.is_file() and place.stat().st_size > LARGEST):
+def _in_dataset(found: Labelled | None, paths: Sequence[Path]) -> UnreadLabels | None:
+    """Return a problem if a labelled dataset contains some of the images."""
+    if found is None:
         return None
-    first = load_any_split(place)
-    if not first.labelled:
-        return None
+    place, parts = found
     wanted = {os.path.realpath(path) for path in paths}
-    found: set[str] = set()
-    for split in first.source.splits:
-        part = first if split == first.split else load_split(first.source, split)
-        found |= wanted & {os.path.realpath(record.path) for record in part}
-    if not found:
-        return None
-    what = f"has labels of {counted(len(found), 'image')} of this folder. {_NOT_READ}. To use them, pass {place}"
-    return UnreadLabels(place, what)
+    count = len(wanted & {os.path.realpath(record.path) for part in parts for record in part})
+    what = f"has labels of {counted(count, 'image')} of this folder. {_NOT_READ}. To use them, pass {place}"
+    return UnreadLabels(place, what) if count else None
 
 
 def _in_files(place: Path, images: Path, paths: Sequence[Path]) -> UnreadLabels | None:

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from detreduce.dataset.formats.registry import all_formats, get_format
+from detreduce.dataset.labels_elsewhere import LARGEST, find_labels_elsewhere
 from detreduce.dataset.paths.file_names import check_file_names, names_as_utf8
 from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.paths.outside import check_outside
@@ -98,9 +99,7 @@ def load_dataset(
 
 def _with_labels_elsewhere(dataset: DetectionDataset) -> DetectionDataset:
     """Add a problem if the images of an unlabelled folder have labels outside this folder."""
-    from detreduce.dataset.labels_elsewhere import find_labels_elsewhere
-
-    found = find_labels_elsewhere(dataset)
+    found = find_labels_elsewhere(dataset, _labelled_in)
     if found is None:
         return dataset
     folder = dataset.source.path
@@ -225,14 +224,20 @@ def _dataset_in(path: Path) -> Path:
     return nested[0] if nested else path
 
 
-def dataset_of_folder(folder: Path) -> Path | None:
-    """Return the path of the labelled dataset in a folder: the folder itself or a file in it, or None.
+def _labelled_in(folder: Path) -> tuple[Path, list[DetectionDataset]] | None:
+    """Return the path and the splits of the labelled dataset in a folder, or None if there is none.
 
-    Subfolders with datasets of their own do not count.
+    Datasets in subfolders do not count, and large annotation files are not read.
     """
-    if (described := _find_described(folder)) or _is_labelled_folder(folder):
-        return described or folder
-    return next((file for file in _candidates(folder) if is_regular(file)), None)
+    place = _find_described(folder) or (folder if _is_labelled_folder(folder) else None)
+    place = place or next((file for file in _candidates(folder) if is_regular(file)), None)
+    if place is None or (place.is_file() and place.stat().st_size > LARGEST):
+        return None
+    parts = [load_any_split(place)]
+    for split in parts[0].source.splits if parts[0].labelled else ():
+        with suppress(OSError, DetreduceError):
+            parts += [load_split(parts[0].source, split)] * (split != parts[0].split)
+    return (place, parts) if parts[0].labelled else None
 
 
 def suggest_folder(start: Path, missing: Path) -> str:

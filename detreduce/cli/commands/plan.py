@@ -13,6 +13,7 @@ from detreduce.cli.help import RECIPE
 from detreduce.cli.ledger_argument import open_ledger
 from detreduce.cli.options import Json, LedgerFolder, file_option, number_option
 from detreduce.cli.output import print_json
+from detreduce.errors import InputError
 
 if TYPE_CHECKING:
     from detreduce.experiment.advice.answer import Recommendation
@@ -68,7 +69,8 @@ def plan(
     from detreduce.experiment.advice.comparable import comparable_rows, rows_with_recipes
     from detreduce.experiment.advice.question import ask
     from detreduce.experiment.advice.recipes import recommend
-    from detreduce.experiment.ledger.unfinished import check_started, missing_full
+    from detreduce.experiment.advice.surface import TooFewConfigurations
+    from detreduce.experiment.ledger.unfinished import check_started, continue_first, missing_full
     from detreduce.experiment.searches.leaks import ledger_warning
 
     asked: dict[str, Any] = {"target": target, "target_map": target_map, "budget_wh": budget_wh}
@@ -78,7 +80,14 @@ def plan(
     rows = comparable_rows(opened)
     check_started(opened, rows)
     rows = rows_with_recipes(opened, rows)
-    found = recommend(rows, ask(measure, confidence, **asked))
+    question = ask(measure, confidence, **asked)
+    try:
+        found = recommend(rows, question)
+    except TooFewConfigurations as error:
+        if first := continue_first(opened):
+            # the unfinished cells may be the missing configurations, so other advice comes too early
+            raise InputError(f"{error.found} {first}") from None
+        raise
     command = _write(opened, rows, found, recipe_file) if recipe_file is not None and found.best is not None else None
     leaks, note = ledger_warning(opened), _few_steps(opened, rows, found)
     missing = " ".join(missing_full(opened, rows))
@@ -95,7 +104,8 @@ def plan(
     show_next_full(found, missing)
     show_few_steps(note)
     if command is not None:
-        show_written(str(recipe_file), command)
+        assert found.best is not None
+        show_written(str(recipe_file), command, found.best, found.epochs)
     elif found.best is not None:
         show_unwritten(_again(ledger, asked, measure, confidence))
 

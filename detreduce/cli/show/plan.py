@@ -61,6 +61,8 @@ def show_advice(found: Recommendation, goal: Goal) -> None:
         """Print a text, with spaces before each line."""
         show_text(out, text, indent=indent)
 
+    if found.energy_note and (goal.budget is None or found.cost != "TFLOPs"):
+        say(f"{'* ' * found.overlapped}{found.energy_note}")
     say(
         f"{_describe_reference(found)} The estimates are fitted to {found.configurations} configurations: trainings "
         "that differ in more than seeds."
@@ -76,16 +78,20 @@ def show_advice(found: Recommendation, goal: Goal) -> None:
     say(f"For {asked}: {_describe(best)}.")
     probability = f" The probability of reaching the target is {best.chance:.0%}." if goal.budget is None else ""
     say(f"Expected {name} {_range(best)}.{probability}", "  ")
-    say(_describe_cost(best, found.full, found.cost), "  ")
+    say(_describe_cost(best, found.full, found.cost, _mark(found)), "  ")
     if goal.budget is not None and goal.budget >= found.most:
         say(
             f"The budget of {goal.budget:g} {found.cost} is more than any recipe needs: the most expensive recipe "
             f"needs {fixed(found.most, 2)} {found.cost}. So the budget does not limit the choice."
         )
-    if found.energy_note and (goal.budget is None or found.cost != "TFLOPs"):
-        say(found.energy_note)
     if found.others:
         show_table(out, _table(found, chance=goal.budget is None))
+    if found.others and goal.target is not None:
+        say(
+            f"The chance is for the mean {name} as a share of the mean of {'full' if found.full else 'the best seen'}. "
+            "What is uncertain in both cancels out. The interval is for one training, with all its uncertainty. So "
+            "recipes with nearly equal intervals can have different chances."
+        )
     if found.surer is not None:
         training = _describe(found.surer)
         say(f"One more training ({training}) would reduce the variance of this estimate by {found.surer_by:.0%}.")
@@ -103,7 +109,7 @@ def show_next_full(found: Recommendation, missing: str) -> None:
     show_text(
         terminal.console(),
         f"A training on all {full.images} images for {_epochs(full)} would show how much of its mAP a recipe "
-        f"keeps{by}. It costs about {_amount(full.least(found.cost), found.cost)}. {missing}",
+        f"keeps{by}. It costs about {_amount(full.least(found.cost), found.cost, _mark(found))}. {missing}",
     )
 
 
@@ -120,20 +126,31 @@ def _describe_reference(found: Recommendation) -> str:
     """
     name = ACCURACIES[found.measure]
     if (full := found.full) is not None:
-        return f"All images, {_epochs(full)}: {name} {_range(full)}, {_amount(full.total(found.cost), found.cost)}."
+        cost = _amount(full.total(found.cost), found.cost, _mark(found))
+        return f"All images, {_epochs(full)}: {name} {_range(full)}, {cost}."
     best = found.best_seen
     assert best is not None
     return (
         f"mAP kept: not known, because no training on all images for all {found.epochs} epochs is finished. "
         f"Best finished setting: {_describe(best)}: expected {name} {_range(best)}, "
-        f"{_amount(best.least(found.cost), found.cost)}."
+        f"{_amount(best.least(found.cost), found.cost, _mark(found))}."
     )
 
 
-def show_written(path: str, command: str) -> None:
-    """Print where the recipe was written, and the command that trains with it."""
+def show_written(path: str, command: str, best: PlannedRecipe, epochs: int) -> None:
+    """Print where the recipe was written, and the command that trains with it.
+
+    `epochs` is the number of epochs in the command. It can differ from the epochs of the recipe `best`, because the
+    recipe sets the number of images seen.
+    """
     out = terminal.console()
     show_text(out, f"Recipe: {path}")
+    if best.images_seen != best.images * epochs:
+        show_text(
+            out,
+            f"The recipe sets images_seen: {best.images_seen} for {_describe(best)}. The command has epochs={epochs}: "
+            f"this divides the {best.images_seen} images seen into {epochs} shorter epochs.",
+        )
     # print a command on one line, so that it can be copied
     out.print(f"Next: {command}", soft_wrap=True)
 
@@ -150,7 +167,7 @@ def _table(found: Recommendation, *, chance: bool) -> Table:
     recipes = (found.best, *found.others) if found.best else found.others
     settings = ["settings"] if found.effects else []
     chances = ["chance"] if chance else []
-    headings = ("images", "epochs", ACCURACIES[found.measure], "90 % interval", *chances, found.cost)
+    headings = ("images", "epochs", ACCURACIES[found.measure], "90 % interval", *chances, f"{found.cost}{_mark(found)}")
     table = table_of("method", *settings, *headings, right=len(headings))
     for recipe in recipes:
         table.add_row(
@@ -177,29 +194,30 @@ def _describe_effect(effect: Effect) -> str:
     )
 
 
-def _describe_cost(best: PlannedRecipe, full: PlannedRecipe | None, cost: str = "Wh") -> str:
+def _describe_cost(best: PlannedRecipe, full: PlannedRecipe | None, cost: str = "Wh", mark: str = "") -> str:
     """Say what a recipe costs, and how much it saves compared with `full`, the training on all images.
 
-    `full` is None if there is no such training.
+    `full` is None if there is no such training. `mark` is added to the unit.
     """
+    unit = f"{cost}{mark}"
     total, alone, whole = best.total(cost), best.least(cost), None if full is None else full.total(cost)
-    reference = "" if whole is None else f" Full takes {fixed(whole, 2)} {cost}."
+    reference = "" if whole is None else f" Full takes {fixed(whole, 2)} {unit}."
     if total is None and alone is None:
         return f"The {cost} of a training with these settings are not known, because no finished cell shows them."
     if total is None:
-        return f"{_amount(alone, cost)}, plus an unknown amount for choosing.{reference}"
+        return f"{_amount(alone, cost, mark)}, plus an unknown amount for choosing.{reference}"
     part = {"Wh": best.choosing_wh, "minutes": best.choosing_minutes}.get(cost)
-    choosing = f", including {fixed(part, 2)} {cost} for choosing once" if part else ""
-    costs = f"It costs {fixed(total, 2)} {cost}{choosing}"
+    choosing = f", including {fixed(part, 2)} {unit} for choosing once" if part else ""
+    costs = f"It costs {fixed(total, 2)} {unit}{choosing}"
     if not whole:
         return f"{costs}."
     saved = whole - total
     if abs(saved) < SAME_ENERGY * whole:
         return f"{costs}, the same {SAME[cost]} as full."
     if saved > 0:
-        of_full = f"of the {fixed(whole, 2)} {cost} of full ({saved / whole:.0%})"
-        return f"{costs}, and saves {fixed(saved, 2)} {cost} {of_full}."
-    return f"{costs}, {fixed(-saved, 2)} {cost} more than full ({-saved / whole:+.0%})."
+        of_full = f"of the {fixed(whole, 2)} {unit} of full ({saved / whole:.0%})"
+        return f"{costs}, and saves {fixed(saved, 2)} {unit} {of_full}."
+    return f"{costs}, {fixed(-saved, 2)} {unit} more than full ({-saved / whole:+.0%})."
 
 
 def _cost(recipe: PlannedRecipe, cost: str) -> str:
@@ -212,8 +230,13 @@ def _cost(recipe: PlannedRecipe, cost: str) -> str:
     return "not known" if alone is None else f"{fixed(alone, 2)} + ?"
 
 
-def _amount(value: float | None, cost: str) -> str:
-    return f"{cost} not known" if value is None else f"{fixed(value, 2)} {cost}"
+def _amount(value: float | None, cost: str, mark: str = "") -> str:
+    return f"{cost} not known" if value is None else f"{fixed(value, 2)} {cost}{mark}"
+
+
+def _mark(found: Recommendation) -> str:
+    """Return the mark after the unit of an energy that includes energy of another training, or an empty string."""
+    return "*" if found.overlapped and found.cost == "Wh" else ""
 
 
 def _settings(recipe: PlannedRecipe) -> str:
@@ -229,7 +252,10 @@ def _describe(recipe: PlannedRecipe) -> str:
 
 
 def _range(recipe: PlannedRecipe) -> str:
-    return f"{fixed(recipe.expected, 3)} (90 % interval {recipe.low:.3f} to {recipe.high:.3f})"
+    measured = (
+        "" if recipe.measured is None else f"; estimated from a fitted curve; measured {fixed(recipe.measured, 3)}"
+    )
+    return f"{fixed(recipe.expected, 3)} (90 % interval {recipe.low:.3f} to {recipe.high:.3f}{measured})"
 
 
 def _epochs(recipe: PlannedRecipe) -> str:

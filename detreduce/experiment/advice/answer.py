@@ -37,6 +37,8 @@ class PlannedRecipe:
         batch, nbs, imgsz and freeze.
     seen
         Number of images that go through the network. None if each image is used once per epoch.
+    measured
+        The mean mAP of the finished trainings with this recipe. None if no such training is finished.
     """
 
     method: str
@@ -54,6 +56,7 @@ class PlannedRecipe:
     choosing_minutes: float | None = None
     settings: tuple[tuple[str, int], ...] = ()
     seen: int | None = None
+    measured: float | None = None
 
     @property
     def images_seen(self) -> int:
@@ -150,6 +153,8 @@ class Recommendation:
         Cost of the cheapest and of the most expensive recipe that was compared, in units of `cost`.
     energy_note
         Why the energies are not exact or not complete. Empty if they are exact and complete.
+    overlapped
+        Whether all energies come from trainings that overlapped another training on their machine.
     effects
         The effect of each setting that varies among the finished cells.
     epochs
@@ -180,6 +185,7 @@ class Recommendation:
     best_seen: PlannedRecipe | None = None
     next_full: PlannedRecipe | None = None
     full_by: float = 0.0
+    overlapped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the advice as a dict that can be written as JSON."""
@@ -201,6 +207,7 @@ class Recommendation:
             "least": self.least,
             "most": self.most,
             "energy_note": self.energy_note,
+            "overlapped": self.overlapped,
             **limits,
             "effects": [asdict(effect) for effect in self.effects],
         }

@@ -40,12 +40,15 @@ class Costs:
         The cost of choosing images: ``choosing[cost][method][number of images]``.
     note
         Why the energy is not exact or not complete. Empty if it is exact and complete.
+    overlapped
+        Whether all cells with a known energy overlapped another training on their machine.
     """
 
     lines: Mapping[str, Mapping[Setting | None, Line]]
     operations: Mapping[tuple[int, int] | None, float]
     choosing: Mapping[str, Mapping[str, Mapping[int, float]]]
     note: str = ""
+    overlapped: bool = False
 
     @classmethod
     def of(cls, rows: Sequence[Row], reference: Setting | None = None) -> Costs:
@@ -56,6 +59,7 @@ class Costs:
             _operations(rows),
             choosing,
             _note(rows, choosing[WH]),
+            _overlapped(rows),
         )
 
     def of_training(self, name: str, images_seen: float, setting: Setting | None = None) -> float | None:
@@ -158,10 +162,15 @@ def _choosing_minutes(rows: Sequence[Row]) -> float | None:
     return math.fsum(sums) / len(sums) / 60 if sums else None
 
 
+def _overlapped(rows: Sequence[Row]) -> bool:
+    """Return whether all rows with a known energy belong to overlapped cells."""
+    known, alone = _known(rows, WH)
+    return bool(known) and not alone
+
+
 def _note(rows: Sequence[Row], choosing: Mapping[str, Mapping[int, float]]) -> str:
     """Return a sentence that says why the energy is not exact or not complete. It is empty if there is no reason."""
-    known, alone = _known(rows, WH)
-    note = "" if alone or not known else ALL_OVERLAPPED
+    note = ALL_OVERLAPPED if _overlapped(rows) else ""
     if unknown := sorted({str(row["label"]) for row in rows} - {name for name, costs in choosing.items() if costs}):
         unmetered = (
             f"The energy of choosing by {', '.join(unknown)} is not known, so recipes with such a method come last."

@@ -56,7 +56,7 @@ def recommend(rows: Iterable[Mapping[str, Any]], question: Question) -> Recommen
     rows = list(rows)
     known = Reference.of(rows, question.measure)
     found = configurations(rows, question.measure)
-    model = _Model.of(rows, known, fit_surface(found, known.total, reference=known.setting))
+    model = _Model.of(rows, known, fit_surface(found, known.total, reference=known.setting), found)
     question, note = with_known_cost(question, model.costs)
     whole = _Candidate(FULL, known.total, known.epochs, known.setting)
     best_seen = None if known.has_full else model.best_of(found)
@@ -88,6 +88,7 @@ def recommend(rows: Iterable[Mapping[str, Any]], question: Question) -> Recommen
         _effects(model.surface),
         known.epochs,
         None if best_seen is None else model.recipe(goal, best_seen),
+        overlapped=model.costs.overlapped,
     )
     if known.has_full:
         return advice
@@ -149,22 +150,27 @@ class _Model:
         The training that recipes are compared with, as far as the finished cells show it.
     settings
         The settings of the finished cells. The first element is the reference, which is the setting of the trainings
-        without a recipe. The reference is None if all cells have the same setting.
+        reference. The reference is None if all cells have the same setting.
+    measured
+        The mean mAP of finished trainings: (method, images, images seen, setting) -> mAP.
     """
 
     surface: Surface
     costs: Costs
     known: Reference
     settings: tuple[Setting | None, ...]
+    measured: Mapping[tuple[str, int, int, Setting | None], float]
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]], known: Reference, surface: Surface) -> _Model:
-        """Create the model from the tidy rows of finished cells, and from a surface that was fitted to the same
-        rows.
+    def of(
+        cls, rows: Sequence[Mapping[str, Any]], known: Reference, surface: Surface, found: Sequence[Configuration]
+    ) -> _Model:
+        """Create the model from the tidy rows of finished cells, their configurations, and a surface that was fitted
+        to the same configurations.
         """
         reference = surface.factors.reference
         settings = {row["setting"] for row in rows if row.get("setting") is not None} - {reference}
-        return cls(surface, Costs.of(rows, reference), known, (reference, *sorted(settings)))
+        return cls(surface, Costs.of(rows, reference), known, (reference, *sorted(settings)), _measured(found))
 
     @property
     def combined(self) -> list[Setting | None]:
@@ -212,6 +218,7 @@ class _Model:
             self.costs.of_choosing(one.method, one.images, MINUTES),
             () if setting is None or reference is None else tuple(setting.changes(reference).items()),
             one.seen,
+            self.measured.get((one.method, one.images, seen, setting)),
         )
 
     def draws(self, recipe: PlannedRecipe) -> FloatArray:
@@ -241,6 +248,18 @@ class _Model:
             return 0.0
         own, noise = self.draws(recipe), self.surface.misfit**2 + self.surface.run_spread**2
         return float((doubt * own).mean() ** 2 / (variance * ((own**2).mean() + noise)))
+
+
+def _measured(found: Sequence[Configuration]) -> dict[tuple[str, int, int, Setting | None], float]:
+    """Return the mean mAP of the trainings of each configuration, with the keys of `_Model.measured`.
+
+    A control on all images counts as ``full`` with its own number of images seen.
+    """
+    values: dict[tuple[str, int, int, Setting | None], list[float]] = {}
+    for item in found:
+        one = _finished(item)
+        values.setdefault((one.method, one.images, one.images_seen, one.setting), []).extend(item.values)
+    return {key: float(np.mean(own)) for key, own in values.items()}
 
 
 def _finished(item: Configuration) -> _Candidate:

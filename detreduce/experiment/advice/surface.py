@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.experiment.advice.settings import Factors, Setting
 from detreduce.vocabulary.controls import ON_ALL_IMAGES, RANDOM_METHODS
@@ -148,6 +149,20 @@ def configurations(rows: Iterable[Mapping[str, Any]], measure: str) -> list[Conf
     ]
 
 
+class TooFewConfigurations(InputError):
+    """Too few configurations are finished to fit a surface.
+
+    Attributes
+    ----------
+    found
+        A sentence that says how many configurations are finished, and how many are needed.
+    """
+
+    def __init__(self, found: str, advice: str) -> None:
+        super().__init__(f"{found} {advice}")
+        self.found = found
+
+
 def fit_surface(
     found: Sequence[Configuration],
     total: int,
@@ -163,7 +178,7 @@ def fit_surface(
     """
     from scipy.optimize import least_squares
 
-    _check_count(len(found))
+    _check_count(found)
     methods = tuple(sorted({item.method for item in found} - set(RANDOM)))
     places = np.array([methods.index(item.method) if item.method in methods else -1 for item in found])
     images = np.array([item.images for item in found], float)
@@ -214,14 +229,17 @@ def fit_surface(
     return Surface(methods, total, np.array(drawn), misfit, run_spread, WORTH + free, factors)
 
 
-def _check_count(count: int) -> None:
-    """Raise InputError if there are too few configurations to fit a surface."""
-    if count < LEAST_CONFIGURATIONS:
-        raise InputError(
-            f"{count} different configurations (trainings that differ in more than seeds) are finished, but a "
-            f"recipe needs at least {LEAST_CONFIGURATIONS}. "
-            f"Add other keeps, or the controls {' and '.join(ON_ALL_IMAGES)}, to the experiment."
-        )
+def _check_count(found: Sequence[Configuration]) -> None:
+    """Raise TooFewConfigurations if there are too few configurations to fit a surface."""
+    if len(found) >= LEAST_CONFIGURATIONS:
+        return
+    missing = [name for name in ON_ALL_IMAGES if name not in {item.method for item in found}]
+    controls = f", or the control{'s' * (len(missing) > 1)} {' and '.join(missing)}," if missing else ""
+    raise TooFewConfigurations(
+        f"{counted(len(found), 'configuration is', 'different configurations are')} finished (trainings of one "
+        f"configuration differ only in their seeds), but a recipe needs at least {LEAST_CONFIGURATIONS}.",
+        f"Add other keeps{controls} to the experiment.",
+    )
 
 
 def _priors(

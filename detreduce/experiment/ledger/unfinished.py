@@ -32,19 +32,35 @@ def planned_cells(ledger: Ledger) -> list[Mapping[str, Any]]:
     return [cell for cell in content if isinstance(cell, dict)] if isinstance(content, list) else []
 
 
+def count_unfinished(ledger: Ledger) -> tuple[int, int]:
+    """Return the number of unfinished cells of the latest plan, and the number of all its cells."""
+    keys = [str(cell.get("key")) for cell in planned_cells(ledger)]
+    return sum(key not in ledger for key in keys), len(keys)
+
+
 def unfinished_in_words(ledger: Ledger) -> str:
     """Return a sentence with the number of unfinished cells and the command that runs them.
 
     If all cells are finished, return an empty string.
     """
-    keys = [str(cell.get("key")) for cell in planned_cells(ledger)]
-    finished = sum(key in ledger for key in keys)
-    if finished == len(keys):
+    left, planned = count_unfinished(ledger)
+    if not left:
         return ""
     return (
-        f"{finished} of {len(keys)} planned trainings are finished; the others may change these results. "
+        f"{planned - left} of {planned} planned trainings are finished; the others may change these results. "
         f"To continue: `{run_command(ledger)}`"
     )
+
+
+def continue_first(ledger: Ledger) -> str:
+    """Return a sentence that advises to run the unfinished cells before anything else, with the command.
+
+    If all cells are finished, return an empty string.
+    """
+    left, planned = count_unfinished(ledger)
+    if not left:
+        return ""
+    return f"{left} of {planned} cells are not finished. Continue with `{run_command(ledger)}`."
 
 
 def missing_full(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -9,7 +9,7 @@ from test_recipes import recipe, rows, without_choosing
 from typer.testing import CliRunner
 
 from detreduce.cli import app
-from detreduce.cli.show.plan import _describe_cost
+from detreduce.cli.show.plan import _describe_cost, show_written
 from detreduce.experiment.advice import comparable
 
 
@@ -70,6 +70,39 @@ def test_what_is_saved_has_no_minus_and_what_costs_more_has_a_plus() -> None:
     assert _describe_cost(recipe("good", 0.5, 2.0, 0.0), full).endswith("saves 6.00 Wh of the 8.00 Wh of full (75%).")
     assert _describe_cost(recipe("good", 0.5, 10.0, 0.0), full).endswith("2.00 Wh more than full (+25%).")
     assert _describe_cost(recipe("good", 0.5, 8.01, 0.0), full).endswith("the same energy as full.")
+
+
+def test_unfinished_cells_come_before_other_advice(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparable, "comparable_rows", lambda ledger: rows()[:4])
+    (ledger / "plan.json").write_text(json.dumps([{"key": f"{place:016x}"} for place in range(6)]))
+    stopped = plan(ledger, "--target", 0.9)
+    assert stopped.exit_code == 2
+    said = " ".join(stopped.stderr.split())
+    assert "6 of 6 cells" in said and "detreduce run" in said and "Add other keeps" not in said
+    (ledger / "plan.json").unlink()
+    said = " ".join(plan(ledger, "--target", 0.9).stderr.split())
+    assert "Add other keeps" in said and "detreduce run" not in said
+
+
+@pytest.mark.parametrize("overlapped", [True, False])
+def test_energy_of_overlapped_trainings_is_marked_after_its_reason(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch, overlapped: bool
+) -> None:
+    found = [{**row, "overlapped": overlapped} for row in rows()]
+    monkeypatch.setattr(comparable, "comparable_rows", lambda ledger: found)
+    shown = plan(ledger, "--target", 0.9).stdout
+    assert ("Wh*" in shown) == overlapped
+    assert (shown.partition(" Wh")[0].startswith("* ")) == overlapped
+    assert json.loads(plan(ledger, "--target", 0.9, "--json").stdout)["overlapped"] is overlapped
+
+
+def test_a_recipe_of_other_length_than_the_command_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    best = recipe("srs", 0.5, 2.0, 0.0)
+    show_written("best.yaml", "detreduce train", best, best.epochs)
+    assert str(best.images_seen) not in capsys.readouterr().out
+    show_written("best.yaml", "detreduce train", best, best.epochs + 1)
+    shown = capsys.readouterr().out
+    assert f"images_seen: {best.images_seen}" in shown and f"epochs={best.epochs + 1}" in shown
 
 
 def test_bad_questions(ledger: Path) -> None:

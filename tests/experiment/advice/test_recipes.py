@@ -37,6 +37,21 @@ def found() -> Recommendation:
     return recommend(rows(), ask(target=0.9))
 
 
+def test_what_was_measured_is_beside_what_is_expected(found: Recommendation) -> None:
+    assert found.full is not None
+    values = [row["mAP50_95"] for row in rows() if row["control"] == "full"]
+    assert found.full.measured == pytest.approx(sum(values) / len(values))
+    assert found.full.measured != found.full.expected
+    assert all(one.measured is None for one in found.others if one.epochs != EPOCHS and one.method != "full")
+
+
+def test_the_chance_is_of_a_share_of_the_full_set(found: Recommendation) -> None:
+    # the median of (mAP of the recipe) / (mAP of full) is above the target exactly if the chance is above one half
+    assert found.full is not None and found.best is not None
+    for one in (found.best, *found.others):
+        assert (one.expected / found.full.expected > 0.9 + 0.005) <= (one.chance > 0.5)
+
+
 def test_the_cheapest_that_reaches_the_target(found: Recommendation) -> None:
     assert found.full.wh == pytest.approx(2 + TOTAL * EPOCHS / 1000)
     assert found.best is not None

@@ -60,6 +60,12 @@ def test_more_noise_is_less_certainty() -> None:
 def test_too_little_to_fit() -> None:
     with pytest.raises(InputError, match=r"2 different configurations .* at least 3"):
         fit_surface(grid()[:2], TOTAL)
+    # only controls that are missing are advised
+    for cells, missing in ((grid()[:1], ["full_equal_iterations"]), (grid()[4:6], ["full", "full_equal_iterations"])):
+        with pytest.raises(InputError) as stopped:
+            fit_surface(cells, TOTAL)
+        named = str(stopped.value).partition("Add other keeps")[2].replace(",", "").split()
+        assert [name for name in named if name.startswith("full")] == missing
     surface = fit_surface(grid()[:6], TOTAL, samples=5)
     with pytest.raises(InputError, match="the method 'good'"):
         surface.means("good", 10, 10)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detreduce.display.numbers import counted, fixed_with_spread, less_or_more, significant
+from detreduce.display.numbers import counted, fixed, fixed_with_spread, less_or_more, significant
 from detreduce.experiment.results.conclusion import OPEN, UNKNOWN
 from detreduce.experiment.results.outcome import Outcome
 from detreduce.experiment.results.result_table import LEAST_WH, difference_cell
@@ -89,11 +89,17 @@ def _accuracy_card(outcome: Outcome, best: Summary) -> Card:
         return Card(title, "not known", (f"{NAME} {own}.", reason))
     lines = [f"{NAME} {own} vs {_figure(full)} on all {counted(full.images, 'image')}"]
     chips = []
+    share = mean / full.mean[MEASURE]
     item = outcome.difference(best, FULL, MEASURE)
     if item is not None:
+        if item.common and item.own_mean is not None and item.reference_mean:
+            # the means of all trainings do not agree with a difference over fewer seeds
+            means = f"{fixed(item.own_mean, 3)} vs {fixed(item.reference_mean, 3)}"
+            lines = [f"{NAME} {means} on all {counted(full.images, 'image')}, {item.common}"]
+            share = item.own_mean / item.reference_mean
         lines.append(f"Difference: {difference_cell(item).in_full}")
         chips.append(chip_of(item.verdict))
-    return Card(title, _percent(mean / full.mean[MEASURE]), tuple(lines), tuple(chips))
+    return Card(title, _percent(share), tuple(lines), tuple(chips))
 
 
 def _why_no_share(full: Summary) -> str:

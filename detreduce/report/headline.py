@@ -73,6 +73,8 @@ def _lost(outcome: Outcome, shown: Summary) -> str:
     if not math.isfinite(loss):
         return "and the difference to all images is not known"
     where = f"{'below' if loss < 0 else 'above'} all images"
+    if found is not None and found.common:
+        where += f" {found.common}"
     if found is None:
         return f"{fixed(abs(loss), 3)} {where} (no training seed in common, so the uncertainty is not known)"
     if found.spread is None or not math.isfinite(found.spread):
@@ -99,12 +101,13 @@ def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
     for word in ("better", "worse"):
         named = [item for item in found if item.verdict.startswith(word)]
         if named:
-            listed = ", ".join(f"{item.method} ({fixed(item.difference, 3, sign=True)})" for item in named)
+            leads = [" ".join(filter(None, [fixed(one.difference, 3, sign=True), one.common])) for one in named]
+            listed = ", ".join(f"{one.method} ({lead})" for one, lead in zip(named, leads, strict=True))
             parts.append(f" Shown {word} than random: {listed}.")
     if not any("better" in part for part in parts):
         verdicts = {item.verdict for item in found if not item.verdict.startswith("worse")}
         if len(found) == 1 and verdicts:
-            lead = fixed(found[0].difference, 3, sign=True)
+            lead = " ".join(filter(None, [fixed(found[0].difference, 3, sign=True), found[0].common]))
             verdict = verdicts.pop()
             if verdict.startswith("no difference"):
                 verdict = too_wide(outcome, found[0]) or verdict

@@ -36,7 +36,7 @@ from detreduce.experiment.results.verdicts import (
     verdict_against,
     with_sign_reversed,
 )
-from detreduce.experiment.statistics.comparison import TOO_FEW, Comparison
+from detreduce.experiment.statistics.comparison import NO_VERDICT, TOO_FEW, Comparison
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, title_of
 from detreduce.vocabulary.keeps import keep_in_words
@@ -50,7 +50,29 @@ WIDE, WIDE_SHARE = 0.02, 0.1
 
 def conclude(outcome: Outcome) -> Conclusion:
     """Return the conclusion of an experiment about its subsets and its recipes."""
-    return _without_leaks(outcome, _conclude(outcome))
+    found = _conclude(outcome)
+    left, planned = outcome.unfinished
+    if left and found.kind == UNKNOWN and not outcome.nothing_learnt:
+        return _unfinished(found, left, planned)
+    return _without_leaks(outcome, found)
+
+
+def _unfinished(found: Conclusion, left: int, planned: int) -> Conclusion:
+    """Return the conclusion for the case that no verdict is possible and planned trainings are not finished.
+
+    The unfinished trainings are the reason, so the advice is to run them, and not to add others.
+    """
+    reason = "not finished: no verdict is possible yet"
+    return replace(
+        found,
+        sentence=f"{left} of {planned} trainings are not finished, so no verdict on the methods is possible yet.",
+        verdict=reason if NO_VERDICT in found.verdict else found.verdict,
+        against_equal=reason if NO_VERDICT in found.against_equal else found.against_equal,
+        next=f"Continue the experiment{REUSED}.",
+        overrides=(),
+        confirms=False,
+        continues=True,
+    )
 
 
 def _without_leaks(outcome: Outcome, found: Conclusion) -> Conclusion:

@@ -51,6 +51,8 @@ class Conclusion:
     against
         What the best subset is compared with: ``random``, ``the control`` of a recipe, or ``all images`` if the
         experiment only leaves out near-duplicates.
+    continues
+        Whether the next run continues this experiment, because planned trainings are not finished.
     """
 
     kind: str
@@ -62,13 +64,14 @@ class Conclusion:
     overrides: tuple[str, ...] = ()
     confirms: bool = False
     against: str = "random"
+    continues: bool = False
 
     def command(self, ledger: Path) -> str:
         """Return the command for the next run, or an empty string if no run is recommended.
 
         `ledger` is the folder of this experiment.
         """
-        if not self.overrides:
+        if not self.overrides and not self.continues:
             return ""
         output = ledger.with_name(f"{ledger.name}-confirm") if self.confirms else ledger
         return shlex.join(["detreduce", "run", str(ledger / "config.yaml"), *self.overrides, "--output", str(output)])

@@ -17,6 +17,7 @@ from detreduce.experiment.consistency import inconsistencies
 from detreduce.experiment.data_problems import read_problems
 from detreduce.experiment.ledger.finished_cell import FinishedCell
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
+from detreduce.experiment.ledger.unfinished import count_unfinished
 from detreduce.experiment.results.result_table import ResultTable, result_table
 from detreduce.experiment.results.robustness import RobustnessTable, robustness_table
 from detreduce.experiment.searches.dropped_leaks import read_dropped
@@ -83,6 +84,8 @@ class Outcome:
         Number of images that no training used because they are also in val or test.
     shared
         Images that are in both val and test. They count twice in results on val+test.
+    unfinished
+        Number of planned cells that are not finished, and number of all planned cells.
     """
 
     cells: Sequence[FinishedCell]
@@ -101,6 +104,7 @@ class Outcome:
     dropped: str = ""
     left_out: int = 0
     shared: Sequence[SharedImages] = ()
+    unfinished: tuple[int, int] = (0, 0)
 
     @cached_property
     def table(self) -> ResultTable:
@@ -186,6 +190,7 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
         shared=[one for one in shared_images(leakage, leaks) if one.earlier != TRAIN],
         near_duplicates=read_near_duplicates(ledger),
         notes=inconsistencies(found),
+        unfinished=count_unfinished(ledger),
     )
 
 

@@ -51,6 +51,8 @@ class DifferenceCell:
         The verdict as one word: ``better``, ``worse`` or ``open``. Empty if there is no comparison.
     claim
         For a recipe, the kind of claim (see `CLAIMS`): ``data claim`` or ``recipe claim``. Otherwise empty.
+    common
+        Words such as ``over the 1 common seed``. Empty if the difference uses all trainings of both sides.
     """
 
     text: str = ""
@@ -62,6 +64,7 @@ class DifferenceCell:
     verdict: str = ""
     kind: str = ""
     claim: str = ""
+    common: str = ""
 
     @property
     def verdict_and_claim(self) -> str:
@@ -71,12 +74,12 @@ class DifferenceCell:
     @property
     def with_interval(self) -> str:
         """The difference and its interval, as text."""
-        return f"{self.text} {self.interval}".strip()
+        return " ".join(part for part in (self.text, self.interval, self.common) if part)
 
     @property
     def in_full(self) -> str:
         """The difference, its spread and its interval, as text."""
-        return " ".join(part for part in (self.text, self.spread, self.interval) if part)
+        return " ".join(part for part in (self.text, self.spread, self.interval, self.common) if part)
 
 
 NO_CELL, NO_DIFFERENCE = ResultCell(), DifferenceCell()
@@ -173,8 +176,13 @@ class ResultTable:
         return [
             text
             for name in measures
-            for text in (row.means[name].text or "-", *[row.against_full[name].text] * (name in self.compared))
+            for text in (row.means[name].text or "-", *[_with_common(row.against_full[name])] * (name in self.compared))
         ]
+
+
+def _with_common(cell: ResultCell | DifferenceCell) -> str:
+    """Return the text of a cell. A difference over fewer seeds than the means says over how many."""
+    return f"{cell.text} {cell.common}" if isinstance(cell, DifferenceCell) and cell.common else cell.text
 
 
 def result_table(
@@ -308,6 +316,7 @@ def difference_cell(item: Comparison, mark: str = "") -> DifferenceCell:
         seeds=item.seeds,
         p="" if item.p_holm is None else f"{item.p_holm:.3f}",
         verdict=item.verdict,
+        common=item.common,
         kind=next((word for word in ("better", "worse") if item.verdict.startswith(word)), "open"),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.display.numbers import counted
 from detreduce.experiment.statistics.claims import Claim, claims_of
 from detreduce.experiment.statistics.intervals import LEVEL, PairedDifference
 from detreduce.experiment.statistics.pairs import (
@@ -82,6 +83,11 @@ class Comparison:
     claim
         What the comparison claims. ``data``: all settings are equal, and only the images differ. ``recipe``: the TFLOPs
         are equal, and the settings may differ. Empty for ``full`` and for recipes that do not cost the same.
+    own_mean, reference_mean
+        The mean of the method and of the reference, over the same groups as `difference`.
+    common_seeds
+        Number of training seeds that both sides have, if some cells of a side have no counterpart. Then `difference`
+        is not the difference between the means of all cells. 0 if all cells are used.
     """
 
     method: str
@@ -106,6 +112,14 @@ class Comparison:
     note: str = ""
     spread: float | None = None
     claim: str = ""
+    own_mean: float | None = None
+    reference_mean: float | None = None
+    common_seeds: int = 0
+
+    @property
+    def common(self) -> str:
+        """Words such as ``over the 1 common seed``. Empty if the difference uses all cells of both sides."""
+        return f"over the {counted(self.common_seeds, 'common seed')}" if self.common_seeds else ""
 
     def row(self) -> dict[str, Any]:
         """Return the comparison as a flat dict."""
@@ -205,6 +219,8 @@ def _compared(
     trained = {row["training_seed"] for row in ours}
     paired = {row["training_seed"] for own, _ in groups for row in own}
     unpaired = len(trained) - len(paired)
+    used = sum(len(own) + len(other) for own, other in groups)
+    partial = used < len(claim.ours) + len(claim.theirs)
     notes = [
         claim.note,
         missing,
@@ -233,8 +249,16 @@ def _compared(
         spread=None if len(groups) < 2 else pair.spread,
         verdict=verdict,
         claim="" if claim.claim == LOSS else claim.claim,
+        own_mean=_mean_of([own for own, _ in groups], measure),
+        reference_mean=_mean_of([other for _, other in groups], measure),
+        common_seeds=len(paired) if partial else 0,
     )
     return _Compared(comparison, pair, frozenset((ours[0]["key"], claim.theirs[0]["key"])))
+
+
+def _mean_of(sides: Sequence[Sequence[Row]], measure: str) -> float:
+    """Return the mean of a measure over groups: the mean of the cells of each group, and then of the groups."""
+    return float(np.mean([np.mean([float(row[measure]) for row in rows]) for rows in sides]))
 
 
 def _judged(family: Sequence[_Compared]) -> list[Comparison]:

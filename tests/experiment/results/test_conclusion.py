@@ -225,3 +225,22 @@ def test_recipes_are_no_subsets_and_their_advice_comes_after_that_on_subsets() -
     assert found.best is not None and found.best.method == "csod"
     assert "that csod chose" in found.sentence and "Train with the recipe batch4" in found.sentence
     assert "Train with the recipe batch4" in " ".join(headline(both))
+
+
+def test_unfinished_trainings_are_the_reason_for_no_verdict() -> None:
+    found = outcome({("full", 1.0): 0.5, ("srs", 0.5): 0.4, ("mms", 0.5): 0.42}, seeds=1)
+    assert "seeds=" in conclude(found).command(Path("runs/a"))
+    stopped = conclude(replace(found, unfinished=(3, 10)))
+    assert stopped.kind == "unknown" and "3 of 10" in stopped.sentence and "not finished" in stopped.verdict
+    assert stopped.command(Path("runs/a")) == "detreduce run runs/a/config.yaml --output runs/a"
+
+
+def test_a_finding_over_fewer_seeds_says_so() -> None:
+    found = outcome({("full", 1.0): 0.5, ("srs", 0.5): 0.4}, seeds=2)
+    assert not any("common seed" in line for line in headline(found))
+    rows = [row for row in found.rows if row["label"] == "full" or row["training_seed"] == 0]
+    lost = [item for item in compare_methods(rows, full=True) if item.against == "full"]
+    fewer = replace(found, rows=rows, summaries=summarise_cells(rows), lost=lost)
+    assert any("1 common seed" in line for line in headline(fewer))
+    row = next(row for row in fewer.table.rows if row.method.text == "srs")
+    assert "1 common seed" in fewer.table.cells(row, ["mAP50_95"])[1]

@@ -333,3 +333,13 @@ def test_what_is_lost_beside_all_images_is_paired_by_training_seed() -> None:
     assert mms.difference == pytest.approx((0.0 + 0.02 + 0.0) / 3)
     assert only(compare_methods(table[:1] + table[3:4], full=True), measure="mAP50").spread is None
     assert compare_methods(table[3:6], full=True) == [], "without all images there is nothing to lose"
+
+
+def test_means_of_the_common_seeds_agree_with_the_difference() -> None:
+    full = rows("full", [0.6, 0.5], keep=1.0, control="full")
+    one = only(compare_methods([*full, *rows("srs", [0.4])], full=True), against="full", measure="mAP50")
+    assert one.common_seeds == 1 and "1 common seed" in one.common
+    assert (one.own_mean, one.reference_mean) == pytest.approx((0.4, 0.6))
+    assert one.own_mean - one.reference_mean == pytest.approx(one.difference)
+    both = only(compare_methods([*full, *rows("srs", [0.4, 0.2])], full=True), against="full", measure="mAP50")
+    assert both.common_seeds == 0 and both.common == ""

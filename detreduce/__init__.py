@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from detreduce.experiment.tuning.result import TuningResult
     from detreduce.experiment.tuning.tune import tune
     from detreduce.exports import StreamWeights, export_selection, stream_weights
+    from detreduce.features.detector.predict import predict_boxes
+    from detreduce.features.detector.request import Detector
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
     from detreduce.pages.write import write_selection_page
@@ -46,6 +48,7 @@ __getattr__ = import_at_first_use(
     __name__,
     {
         "DetectionDataset": "detreduce.dataset.records",
+        "Detector": "detreduce.features.detector.request",
         "DetreduceError": "detreduce.errors",
         "FeatureTable": "detreduce.features.table",
         "Ledger": "detreduce.experiment.ledger.ledger",
@@ -69,6 +72,7 @@ __getattr__ = import_at_first_use(
         "merge": "detreduce.dataset.merging.merge",
         "near_duplicates": "detreduce.duplicates",
         "next_round": "detreduce.reduction.next_round",
+        "predict_boxes": "detreduce.features.detector.predict",
         "reduce": "detreduce.reduction",
         "run_experiment": "detreduce.experiment.run",
         "select": "detreduce.selection",
@@ -84,6 +88,7 @@ __getattr__ = import_at_first_use(
 
 __all__ = [
     "DetectionDataset",
+    "Detector",
     "DetreduceError",
     "FeatureTable",
     "Ledger",
@@ -108,6 +113,7 @@ __all__ = [
     "merge",
     "near_duplicates",
     "next_round",
+    "predict_boxes",
     "reduce",
     "run_experiment",
     "select",

@@ -238,4 +238,33 @@ Backbone = Annotated[
     ),
 ]
 
+DetectorFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--detector",
+        metavar="FILE",
+        help=(
+            "Weights of a YOLO detector. The boxes that it predicts replace labels while images are chosen. Only name "
+            "weights that you trust: loading them can run code."
+        ),
+        rich_help_panel=FEATURES,
+    ),
+]
+DetectorConfidence = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="Lowest confidence of a predicted box. Default: 0.25.",
+        rich_help_panel=FEATURES,
+    ),
+]
+DetectorSize = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PIXELS",
+        help="Longer side of the detector's input, a multiple of 32. Default: 640.",
+        rich_help_panel=FEATURES,
+    ),
+]
+
 SHOWN = 20

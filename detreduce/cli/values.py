@@ -10,6 +10,9 @@ from detreduce.errors import InputError
 from detreduce.vocabulary.keeps import from_percent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from detreduce.features.detector.request import Detector
     from detreduce.selection.request import DuplicateSearch
 
 
@@ -52,6 +55,23 @@ def _is_count(text: str) -> bool:
     Unlike `str.isdigit`, `int` refuses superscripts. It also refuses texts of thousands of digits.
     """
     return text.strip().isdecimal() and len(text) < 1000
+
+
+def read_detector(weights: Path | None, confidence: float | None, imgsz: int | None) -> Detector | None:
+    """Return the detector of the options --detector, --detector-confidence and --detector-size, or None.
+
+    Raise InputError if a value is not valid, or if a setting is given without a detector.
+    """
+    settings = {"confidence": confidence, "imgsz": imgsz}
+    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+    if weights is None:
+        if given:
+            option = "--detector-confidence" if "confidence" in given else "--detector-size"
+            raise InputError(f"{option} needs a detector. Name its weights too (--detector best.pt).")
+        return None
+    from detreduce.features.detector.request import Detector
+
+    return Detector(weights, **given)
 
 
 def parse_keep(text: str, option: str = "--keep", noun: str = "images") -> float | int:

@@ -17,6 +17,7 @@ from detreduce.dataset.formats.yolo.write import write_yolo
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.paths.outside import outside_notice
+from detreduce.dataset.predicted import as_given
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.suggested_command import reduce_command
 from detreduce.dataset.writing.apart import check_apart_from
@@ -125,6 +126,7 @@ def write_subset(
         A class lost all of its boxes or keeps far less than its share, images were copied instead of linked, a split
         could not be read, or the selection was made from another dataset.
     """
+    dataset = as_given(dataset)  # predicted boxes are never written as labels
     mode = _check_mode(dataset, link)
     write = _find_writer(dataset, format)
     chosen = selection.image_ids if isinstance(selection, ChosenImages) else selection
@@ -179,6 +181,7 @@ def write_split(
     InputError
         A split would have no images, `link` is ``list``, or `write_subset` would raise an InputError.
     """
+    dataset = as_given(dataset)
     mode = check_link(link)
     if mode == "list":
         raise InputError("link='list' cannot be used to write new splits. Use symlink, hardlink or copy.")
@@ -223,6 +226,7 @@ def write_repeated_list(
     The folder contains neither images nor labels; its lists name the original images. Return the path of the data.yaml.
     Raise InputError if the dataset is not YOLO, if the output may not be replaced, or if an image is missing.
     """
+    dataset = as_given(dataset)
     _check_listed(dataset)
     choice = Choice(dataset, tuple(image_ids), load_split)
     check_choice(replace(choice, image_ids=tuple(dict.fromkeys(image_ids))))
@@ -292,7 +296,7 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
     mode = check_link(link)
     if mode == "list":
         raise InputError("link='list' would let ultralytics write next to the source. Use symlink, hardlink or copy.")
-    dataset = source if isinstance(source, DetectionDataset) else load_dataset(source)
+    dataset = as_given(source) if isinstance(source, DetectionDataset) else load_dataset(source)
     choice = Choice(dataset, tuple(record.id for record in records_on_disk(dataset)), load_split)
     target = _target(output)
     with _open_output(target, choice, mode) as placer:

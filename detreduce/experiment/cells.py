@@ -11,7 +11,7 @@ from typing import Any
 
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.features.blocks import FEATURES, kinds_of
-from detreduce.features.table import SEPARATE_BLOCKS
+from detreduce.features.table import PROXY_BLOCKS
 from detreduce.machine.hashes import json_hash
 from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.base import BaseReducer
@@ -246,9 +246,9 @@ def _choice(config: ExperimentConfig, identity: Identity, method: MethodConfig) 
     reducer = make_reducer(method.name, **method.parameters)
     context: dict[str, Any] = {}
     composition = method.composition(config.reduce)
-    if uses_features(method.name, composition):
+    if uses_features(method.name, composition) or config.features.detector is not None:
         context["features"] = identity.features
-    if any(name in reducer.needs for name in SEPARATE_BLOCKS):
+    if any(name in reducer.needs for name in PROXY_BLOCKS):
         context["proxy"] = identity.proxy
     if reducer.uses_categories:
         context["categories"] = config.reduce.categories

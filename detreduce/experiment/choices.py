@@ -15,7 +15,7 @@ from detreduce.errors import InputError
 from detreduce.experiment.cells import Cell, Identity, uses_features
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.ledger.ledger import SELECTIONS, Ledger
-from detreduce.features.table import SEPARATE_BLOCKS
+from detreduce.features.table import PROXY_BLOCKS
 from detreduce.machine.hashes import json_hash
 from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.reducers import reducer_class
@@ -24,6 +24,7 @@ from detreduce.reduction.steps import Reduction, Source
 from detreduce.selection.record import Selection
 from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
+from detreduce.vocabulary.controls import RANDOM_METHODS
 
 FIT = "fit"
 """Key of the fit in the provenance of a selection. Its value has the keeps that share the fit, and the cost of the
@@ -75,9 +76,10 @@ class Choices:
         """Return the name of the fit from which a cell gets its images. Cells with the same name share one fit."""
         cls = reducer_class(cell.chooser)
         identity = [self.identity.data]
-        if uses_features(cell.chooser, cell.composition):
+        predicted = self.config.features.detector is not None and cell.control not in RANDOM_METHODS
+        if uses_features(cell.chooser, cell.composition) or predicted:
             identity.append(self.identity.features)
-        if any(name in cls.needs for name in SEPARATE_BLOCKS):
+        if any(name in cls.needs for name in PROXY_BLOCKS):
             identity.append(self.identity.proxy)
         rule = cell.request(self.config.reduce.categories).categories
         question = [

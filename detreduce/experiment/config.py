@@ -101,12 +101,31 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _has_its_proxy(self) -> ExperimentConfig:
-        from detreduce.features.table import SEPARATE_BLOCKS
+    def _has_its_detector(self) -> ExperimentConfig:
+        from detreduce.features.table import DETECTOR_BLOCKS, PROXY_BLOCKS
         from detreduce.reducers import reducer_class
 
         for method in self.choosers:
-            if self.proxy is None and any(name in reducer_class(method.name).needs for name in SEPARATE_BLOCKS):
+            needs = set(reducer_class(method.name).needs)
+            if self.features.detector is None and needs & set(DETECTOR_BLOCKS):
+                raise ValueError(
+                    f"features.detector: missing, but the method {method.name!r} needs a detector: add for example "
+                    "features: {detector: yolov8n.pt}"
+                )
+            if self.features.detector is not None and needs & set(PROXY_BLOCKS):
+                raise ValueError(
+                    f"features.detector: replaces the labels, but the method {method.name!r} learns from a training "
+                    "with labels. Remove the detector or the method"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_proxy(self) -> ExperimentConfig:
+        from detreduce.features.table import PROXY_BLOCKS
+        from detreduce.reducers import reducer_class
+
+        for method in self.choosers:
+            if self.proxy is None and any(name in reducer_class(method.name).needs for name in PROXY_BLOCKS):
                 raise ValueError(
                     f"proxy: missing, but the method {method.name!r} needs a proxy training: add for example "
                     "proxy: {model: yolov8n.pt, epochs: 5, imgsz: 320}"
@@ -174,12 +193,15 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
     proxy = config.proxy
     if proxy is not None and proxy.model is not None:
         proxy = proxy.model_copy(update={"model": resolved["proxy"]})
+    detector = config.features.detector
+    if detector is not None:
+        detector = detector.model_copy(update={"weights": resolved["detector"]})
     return config.model_copy(
         update={
             "dataset": resolved["dataset"],
             "reduce": config.reduce.with_images(files),
             "recipes": recipes,
-            "features": config.features.model_copy(update={"backbone": resolved["backbone"]}),
+            "features": config.features.model_copy(update={"backbone": resolved["backbone"], "detector": detector}),
             "train": config.train.model_copy(update={"model": resolved["model"]}),
             "proxy": proxy,
         }
@@ -244,6 +266,9 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
     attempt("dataset", "dataset", content.get("dataset"), lambda value: locate_dataset(value, beside))
     features = content.get("features") if isinstance(content.get("features"), dict) else {}
     train = content.get("train") if isinstance(content.get("train"), dict) else {}
+    detector = (features or {}).get("detector")
+    weights = detector.get("weights") if isinstance(detector, dict) else detector
+    attempt("detector", "features.detector", weights, lambda value: resolve_weights(value, beside))
     attempt("backbone", "features.backbone", (features or {}).get("backbone", FeaturesConfig().backbone), backbone)
     model = (train or {}).get("model", TrainConfig().model)
     attempt("model", "train.model", model, lambda value: resolve_weights(value, beside))

@@ -12,7 +12,8 @@ from detreduce.dataset.suggested_command import inspect_command, split_command
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import uses_features
 from detreduce.experiment.config import ExperimentConfig
-from detreduce.features.table import SEPARATE_BLOCKS
+from detreduce.features.detector.predict import Prediction
+from detreduce.features.table import PROXY_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.request import ReductionRequest
@@ -74,8 +75,8 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
     attempt("train.model", lambda: find_model(config.train.model))
     for place, recipe in enumerate(config.recipes):
         attempt(f"recipes.{place}", lambda recipe=recipe: check_recipe_cells(config, dataset, recipe))  # type: ignore[misc]
-    problems += _features_problems(config, dataset)
-    if any(name in make_reducer(method.name).needs for method in config.choosers for name in SEPARATE_BLOCKS):
+    problems += _detector_problems(config, dataset) or _features_problems(config, dataset)
+    if any(name in make_reducer(method.name).needs for method in config.choosers for name in PROXY_BLOCKS):
         model = (config.proxy.model if config.proxy else None) or config.train.model
         attempt("proxy.model", lambda: check_head(load_network(find_model(model)), model))
         if config.proxy:
@@ -103,6 +104,18 @@ def _unequal(config: ExperimentConfig) -> list[str]:
             "comparable. Remove this key"
         )
     return problems
+
+
+def _detector_problems(config: ExperimentConfig, dataset: DetectionDataset) -> list[str]:
+    """Return the problem of the detector that predicts boxes, if it cannot be used."""
+    detector = config.features.predicting
+    if detector is None:
+        return []
+    try:
+        Prediction(detector).without_boxes(dataset)
+    except DetreduceError as error:
+        return [f"features.detector: {error}"]
+    return []
 
 
 def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> list[str]:
@@ -161,4 +174,7 @@ def _reduction(config: ExperimentConfig, dataset: DetectionDataset, method: Meth
         composition=CompositionRequest.of(**method.composition(config.reduce)),
         parameters=method.parameters,
     )
-    return Reduction(ReductionRequest(dataset, None, selection, config.features.extraction()), dataset)
+    request = ReductionRequest(
+        dataset, None, selection, config.features.extraction(), detector=config.features.predicting
+    )
+    return Reduction(request, dataset)

@@ -19,9 +19,31 @@ from detreduce.selection.sections import (
 )
 
 if TYPE_CHECKING:
+    from detreduce.features.detector.request import Detector
     from detreduce.features.request import Extraction
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+class DetectorConfig(Section):
+    """A detector whose predicted boxes replace the labels while images are chosen. See `detreduce.Detector`."""
+
+    weights: str
+    """Weights of a YOLO detector. Only name weights that you trust, because loading weights can run code."""
+    confidence: float = Field(default=0.25, gt=0, lt=1)
+    """Boxes with a lower confidence are left out."""
+    overlap: float = Field(default=0.7, gt=0, lt=1)
+    """If two boxes of one class have a larger IoU, only the more confident box remains."""
+    imgsz: int = Field(default=640, ge=32, multiple_of=32)
+    """Length of the longer side of the detector's input in pixels, a multiple of 32."""
+    boxes: int = Field(default=100, ge=1)
+    """Maximum number of boxes in an image."""
+
+    def request(self) -> Detector:
+        """Return the detector that this section describes."""
+        from detreduce.features.detector.request import Detector
+
+        return Detector(**self.model_dump())
 
 
 class FeaturesConfig(Section):
@@ -35,6 +57,18 @@ class FeaturesConfig(Section):
     """Input size in pixels, a multiple of 32. null means the default size of the backbone."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto` uses bfloat16 if the processor supports it and the features then differ from float32 by less than 1e-2."""
+    detector: DetectorConfig | None = None
+    """Choose by the boxes of a detector, not by labels: its weights, or `{weights: yolov8n.pt, confidence: 0.25}`."""
+
+    @field_validator("detector", mode="before")
+    @classmethod
+    def _weights(cls, value: Any) -> Any:
+        return {"weights": value} if isinstance(value, str) else value
+
+    @property
+    def predicting(self) -> Detector | None:
+        """The detector whose boxes replace the labels. None if images are chosen by their labels."""
+        return None if self.detector is None else self.detector.request()
 
     def extraction(self) -> Extraction:
         """Return the request to extract the features that this section describes."""

@@ -112,13 +112,13 @@ class SharedParts:
     def identity(self) -> Identity:
         """The hashes of the data, the model, the features and the proxy."""
         config = self.config
-        needs_features = any(uses_features(one.name, one.composition(config.reduce)) for one in config.choosers)
+        used = any(uses_features(one.name, one.composition(config.reduce)) for one in config.choosers)
         data, model = data_identity(self.dataset), file_identity(config.train.model)
         proxy = file_identity(config.proxy.model) if config.proxy and config.proxy.model else model
         return Identity(
             data=data,
             model=model,
-            features=features_identity(config.features) if needs_features else "",
+            features=features_identity(config.features) if used or config.features.detector else "",
             proxy=proxy_identity(config, data, proxy),
         )
 

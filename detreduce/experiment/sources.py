@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.dataset.records import DetectionDataset
@@ -23,14 +24,16 @@ from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.ledger.stored import CostFile
 from detreduce.experiment.sections import ProxyConfig
 from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
+from detreduce.features.detector.predict import Prediction
 from detreduce.features.proxy.dynamics import needs_neighbours
 from detreduce.features.request import Extraction, TensorProxyExtraction
-from detreduce.features.table import FeatureTable
+from detreduce.features.table import DETECTOR_BLOCKS, PROXY_BLOCKS, FeatureTable
 from detreduce.machine.hashes import file_hash, json_hash
 from detreduce.machine.untrusted.checked_json import check_value, read_checked
 from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
+from detreduce.reduction.predicting import predict, without_unread
 from detreduce.reduction.steps import Source, extract, image_vectors
 from detreduce.selection.choose import select
 from detreduce.training.concurrent_runs import overlapped, present
@@ -39,6 +42,7 @@ from detreduce.training.energy.making_cost import charged
 from detreduce.training.proxy import PHASE, WEIGHTS_SUFFIX, log_proxy_training
 from detreduce.training.run.model import find_model
 from detreduce.ultralytics_bridge.tensor_weights import SUFFIX, save_tensors
+from detreduce.vocabulary.controls import RANDOM_METHODS
 
 PROXY_FILE = "proxy.npz"
 FEATURES_PHASE = "features"
@@ -47,6 +51,10 @@ VECTORS = "image"
 
 The search for duplicates by features uses it if the table for the methods does not contain these vectors.
 """
+
+
+BOXES = "boxes"
+"""Name of the cost of the boxes that a detector predicts."""
 
 
 class Sources:
@@ -88,21 +96,58 @@ class Sources:
         cell needs no features.
         """
         choosing: dict[str, PhaseEnergy] = {}
-        source: Source = self.dataset
+        predicts = self._predicts(cell)
+        source: Source = without_unread(self.seen) if predicts else self.dataset
         made: list[str] = []
         for kind in kinds_of(reducer_class(cell.chooser).needs):
             source = self.table(kind)
             made = [FEATURES, kind] if self._fills_by_features(kind) else [kind]
-            if kind != FEATURES:
+            if kind in PROXY_BLOCKS:
                 choosing[PHASE] = _proxy_energy(ProxyLog.load(self.proxy), self.proxy)
         if cell.drops_by_features and self._vectors_kind not in made:
             self.vectors()
             made = [*made, self._vectors_kind]
+        if predicts:
+            made = [*made, BOXES]
         if not made:
             return source, choosing, {}
         kept = [read_checked(self._cost_file(part), CostFile, "the cost of features")[1] for part in made]
         choosing["features"] = together([part.energy for part in kept])
         return source, choosing, {"features_from_cache": kept[0].from_cache}
+
+    def _predicts(self, cell: Cell) -> bool:
+        """Return whether a cell chooses by the boxes of a detector. Random subsets need no boxes."""
+        return self.config.features.detector is not None and cell.control not in RANDOM_METHODS
+
+    @cached_property
+    def seen(self) -> DetectionDataset:
+        """The dataset that methods choose from: with the boxes of the detector, or with its labels."""
+        detector = self.config.features.predicting
+        if detector is None:
+            return self.dataset
+        mirrored = any("disagreement" in reducer_class(method.name).needs for method in self.config.choosers)
+        waiting = "Waiting for another process's predictions."
+        with self.ledger.exclusive(f"{BOXES}-table", lambda: say(waiting)), present():
+            with EnergyMeter(self.config.energy.country).measure("features") as energy:
+                predicted = predict(self.dataset, Prediction(detector, mirrored))
+            energy.overlapped = overlapped()
+            self._paid(energy)
+            facts = {} if predicted.predictions is None else dict(predicted.predictions.provenance)
+            self._keep_boxes(facts, energy)
+        return predicted
+
+    def _keep_boxes(self, facts: dict[str, Any], energy: PhaseEnergy) -> None:
+        """Write the cost of the predictions to the ledger. The cost includes boxes that came from the cache."""
+        made, file = int(facts.get("predicted", 0)), self._cost_file(BOXES)
+        if is_regular(file) and not made:
+            return
+        content = {
+            "energy": charged(facts, made, len(self.dataset), energy).model_dump(),
+            "made": made,
+            "from_cache": int(facts.get("from_cache", 0)),
+            "provenance": facts,
+        }
+        self.ledger.write_json(file.name, content)
 
     def vectors(self) -> FeatureTable:
         """Return a table with one vector per image, for the search for near-duplicates by features."""
@@ -117,8 +162,10 @@ class Sources:
         kinds = kinds_of(reducer_class(cell.chooser).needs)
         if cell.drops_by_features and self._vectors_kind not in kinds:
             kinds.append(self._vectors_kind)
+        if self._predicts(cell):
+            kinds.append(BOXES)
         for kind in kinds:
-            if kind not in (FEATURES, VECTORS) and not self._has_proxy(kind == "gradients"):
+            if kind in PROXY_BLOCKS and not self._has_proxy(kind == "gradients"):
                 found.append((PHASE, PHASE))
             if not is_regular(self._cost_file(kind)):
                 found.append((FEATURES_PHASE, f"{kind} table"))
@@ -253,11 +300,11 @@ class Sources:
         if self._fills_by_features(kind):
             # extract the features first, so that their cost is measured separately
             self.table(FEATURES)
-        extraction = self._extraction(kind)
+        extraction, seen = self._extraction(kind), self.seen
         waiting = "Waiting for another process's features."
         with self.ledger.exclusive(f"{kind}-table", lambda: say(waiting)), present():
             with EnergyMeter(self.config.energy.country).measure("features") as energy:
-                table = extract(self.dataset, extraction)
+                table = extract(seen, extraction)
             energy.overlapped = overlapped()
             self._paid(energy)
             self._keep_cost(kind, table, energy)
@@ -286,13 +333,15 @@ class Sources:
             return features
         if kind == VECTORS:
             return image_vectors(features)
+        if kind in DETECTOR_BLOCKS:
+            return replace(features, blocks=(kind,))
         if self._fills_by_features(kind):
             return replace(features, blocks=(*self._blocks, kind), proxy=self.proxy)
         return TensorProxyExtraction(blocks=(kind,), proxy=self.proxy, start=find_model(self._proxy_start))
 
     def _cost_file(self, kind: str) -> Path:
         """Return the path of the file in the ledger that contains the cost of a table."""
-        by_backbone = kind in (FEATURES, VECTORS)
+        by_backbone = kind not in PROXY_BLOCKS
         identity = features_identity(self.config.features) if by_backbone else self._proxy_identity
         return self.ledger.path / f"{kind}-{identity[:10]}.json"
 

@@ -9,6 +9,7 @@ from typing import get_args
 
 from detreduce.arrays.predictions import Predictions
 from detreduce.dataset.paths.listing import absolute
+from detreduce.dataset.predicted import as_given
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link, require_images
@@ -103,6 +104,7 @@ def export_selection(
     if form not in FORMS:
         raise InputError(f"form={form!r} is not one of {', '.join(FORMS)}.{nearest(str(form), FORMS)}")
     mode = check_link(link)
+    dataset = as_given(dataset)  # predicted boxes are never written as labels
     if form != "csv" and any(record.frame is not None for record in dataset):
         raise InputError(
             f"{dataset.source.typed}: frames of videos are no files, so form={form!r} cannot name them. Use the images "

@@ -19,7 +19,6 @@ import numpy as np
 from detreduce.arrays.predictions import PredictedBoxes, Predictions
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord
 from detreduce.dataset.writing.distinct_paths import distinct_paths
-from detreduce.errors import InputError
 from detreduce.exports.rows import ImageRow
 from detreduce.machine.json_values import json_text
 
@@ -66,7 +65,6 @@ def task_files(
     """Return the files of the tasks, without the images, as path in the folder -> content.
 
     `places` has the path of each image, relative to the folder ``images``. `folder` is the name of the exported folder.
-    Raise InputError if the tool cannot import predictions.
     """
     if form == "label-studio":
         return _label_studio(rows, places, folder, guesses)
@@ -74,12 +72,7 @@ def task_files(
         return _cvat(rows, places, guesses)
     if form == "labelme":
         return _labelme(rows, places, guesses)
-    if guesses is not None:
-        raise InputError(
-            "Roboflow imports the annotations of a folder as labels, so predictions cannot be marked. Leave out the "
-            "predictions, or use label-studio, cvat or labelme."
-        )
-    return {}
+    return _roboflow(rows, places, guesses)
 
 
 class Guesses:
@@ -169,6 +162,42 @@ def _cvat(rows: Sequence[ImageRow], places: Sequence[PurePosixPath], guesses: Gu
     text = "\n".join([*lines, "</annotations>", ""])
     files[PurePosixPath("annotations.xml")] = text.encode("utf-8", "backslashreplace")
     return files
+
+
+def _roboflow(rows: Sequence[ImageRow], places: Sequence[PurePosixPath], guesses: Guesses | None) -> Files:
+    """Return a COCO JSON with the predicted boxes next to the images. If there are no predictions, return no files.
+
+    Roboflow imports these boxes as annotations. The JSON says that they are predictions, and has their confidences, but
+    Roboflow shows neither.
+    """
+    if guesses is None:
+        return {}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    number_of = {name: number for number, name in reversed(list(enumerate(guesses.class_names)))}
+    for number, (row, place) in enumerate(zip(rows, places, strict=True)):
+        width, height = row.record.size
+        images.append({"id": number, "file_name": str(place), "width": width, "height": height})
+        for name, (x1, y1, x2, y2), confidence in guesses.named(row.record):
+            sides = (x2 - x1) * width, (y2 - y1) * height
+            annotations.append(
+                {
+                    "id": len(annotations),
+                    "image_id": number,
+                    "category_id": number_of[name],
+                    "bbox": [round(value, 2) for value in (x1 * width, y1 * height, *sides)],
+                    "area": round(sides[0] * sides[1], 2),
+                    "iscrowd": 0,
+                    "score": round(confidence, _DIGITS),
+                }
+            )
+    content = {
+        "info": {"description": f"Predictions of {guesses.model}, not labels: review each image"},
+        "categories": [{"id": number, "name": name} for name, number in number_of.items()],
+        "images": images,
+        "annotations": annotations,
+    }
+    return {IMAGES / "_annotations.coco.json": json_text(content).encode()}
 
 
 def _labelme(rows: Sequence[ImageRow], places: Sequence[PurePosixPath], guesses: Guesses | None) -> Files:

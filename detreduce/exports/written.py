@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from detreduce.dataset.load import load_dataset
-from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, FRAMES_TABLE
 from detreduce.errors import DetreduceWarning, InputError, name_first
 from detreduce.machine.untrusted.regular_files import LISTS, is_regular, read_text
@@ -23,8 +23,12 @@ from detreduce.selection.saved.dataset import check_selection, describe_dataset
 _Suffixes = Mapping[tuple[str, int], str]
 
 
-def written_images(folder: Path, selection: Selection, dataset: DetectionDataset) -> tuple[DetectionDataset, Selection]:
+def written_images(
+    folder: Path, selection: Selection, dataset: DetectionDataset
+) -> tuple[DetectionDataset, Selection, dict[ImageId, ImageId]]:
     """Return the dataset in the output folder of a reduction, and a selection of its images in the order chosen.
+
+    The third value maps the id of each written image to the id of the image in `dataset`.
 
     `dataset` has the videos that the selection was made from. Issue a warning that names frames which the reduction
     could not decode. Raise InputError if an image of the selection is missing in the folder.
@@ -39,6 +43,7 @@ def written_images(folder: Path, selection: Selection, dataset: DetectionDataset
     written = load_dataset(folder / DATA_YAML, split=selection.provenance.get("dataset", {}).get("split"))
     row_of = {record.name: row for row, record in enumerate(written)}
     rows, undecoded, missing = [], [], []
+    originals: dict[ImageId, ImageId] = {}
     for image in selection.image_ids:
         record = dataset[dataset.row_of[image]]
         name = _written_name(record, dataset, suffixes)
@@ -46,6 +51,7 @@ def written_images(folder: Path, selection: Selection, dataset: DetectionDataset
             undecoded.append(record.name)
         elif name in row_of and is_regular(written[row_of[name]].path):
             rows.append(row_of[name])
+            originals[written[row_of[name]].id] = image
         else:
             missing.append(name)
     if missing:
@@ -62,7 +68,7 @@ def written_images(folder: Path, selection: Selection, dataset: DetectionDataset
             DetreduceWarning,
             stacklevel=2,
         )
-    return written, replace(
+    chosen = replace(
         selection,
         image_ids=tuple(written[row].id for row in rows),
         indices=np.array(rows, np.int64),
@@ -72,6 +78,7 @@ def written_images(folder: Path, selection: Selection, dataset: DetectionDataset
         category_codes=None,
         provenance={"dataset": describe_dataset(written), "made_from": dict(selection.provenance.get("dataset", {}))},
     )
+    return written, chosen, originals
 
 
 def _suffixes(table: Path) -> _Suffixes:

@@ -6,21 +6,22 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from detreduce.arrays.proxy_log import ProxyLog
+from detreduce.dataset.predicted import predictions_of
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, nearest
 from detreduce.features.backbones import REGISTRY, Backbone
 from detreduce.features.proxy.dynamics import needs_neighbours
-from detreduce.features.table import SEPARATE_BLOCKS
+from detreduce.features.table import DETECTOR_BLOCKS, PROXY_BLOCKS, SEPARATE_BLOCKS
 
 BLOCKS = ("image", "objects", "annotations")
-"""The blocks that can be extracted without a proxy training."""
+"""The blocks that describe images and boxes. They are possible without a proxy training and without a detector."""
 FEATURES = "features"
 
 
 def kinds_of(needs: Collection[str]) -> list[str]:
     """Return the kinds of input that a method with these `needs` uses.
 
-    The kinds are ``features``, ``dynamics`` and ``gradients``.
+    The kinds are ``features`` and the names of `SEPARATE_BLOCKS`.
     """
     features = [] if {"features", "object_vectors"}.isdisjoint(needs) else [FEATURES]
     return [*features, *(name for name in SEPARATE_BLOCKS if name in needs)]
@@ -46,15 +47,17 @@ def check_blocks(
 ) -> tuple[str, ...]:
     """Return the names of the blocks to extract, after checking them.
 
-    If `blocks` is None, return all blocks that are possible, except those that need a proxy training. Raise InputError
-    if a block is unknown or not possible.
+    If `blocks` is None, return all possible blocks except `SEPARATE_BLOCKS`. Raise InputError if a block is unknown or
+    not possible.
     """
     possible = default_blocks(backbone, labelled=dataset.labelled)
     if blocks is None:
         return possible
     names, known = (blocks,) if isinstance(blocks, str) else tuple(blocks), (*BLOCKS, *SEPARATE_BLOCKS)
-    if dataset.labelled:
-        possible = (*possible, *SEPARATE_BLOCKS)
+    if (predictions := predictions_of(dataset)) is not None:
+        possible = (*possible, "uncertainty", *(("disagreement",) if predictions.mirrored is not None else ()))
+    elif dataset.labelled:
+        possible = (*possible, *PROXY_BLOCKS)
     for name in names:
         if name not in known:
             hint = nearest(str(name), known)
@@ -65,6 +68,12 @@ def check_blocks(
             f"Possible blocks: {', '.join(possible)}."
         )
     for name in names:
+        if name in DETECTOR_BLOCKS and name not in possible:
+            mirrored = ", mirrored=True" if name == "disagreement" else ""
+            raise InputError(
+                f"The block {name!r} needs predicted boxes. Name a detector (--detector best.pt), or call "
+                f"predict_boxes(dataset, 'best.pt'{mirrored}) and extract the features of the result."
+            )
         if name not in possible:
             reason = f"{dataset.source.typed} has no labels"
             if dataset.labelled:
@@ -85,7 +94,7 @@ def blocks_for(
 ) -> tuple[str, ...]:
     """Return the names of the blocks to extract for a method.
 
-    If `blocks` is given, return these blocks, plus the blocks of a proxy training that the method needs.
+    If `blocks` is given, return these blocks, plus those of `SEPARATE_BLOCKS` that the method needs.
 
     If `blocks` is None, return the blocks that the method needs. A method that needs ``features`` gets all possible
     blocks.

@@ -14,7 +14,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.predictions import Predictions
+from detreduce.arrays.proxy_log import OVERS
 from detreduce.dataset.object_counts import label_objects
+from detreduce.dataset.predicted import predictions_of
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.dataset.writing.apart import check_cache_apart
 from detreduce.display.progress import step
@@ -22,6 +25,7 @@ from detreduce.errors import DetreduceWarning, ImageReadError, InputError
 from detreduce.features.annotations import annotation_columns, annotation_features
 from detreduce.features.backbones import Backbone, make_backbone
 from detreduce.features.blocks import blocks_for, check_blocks
+from detreduce.features.detector.scores import disagreements, uncertainties
 from detreduce.features.extracted import Extracted
 from detreduce.features.pixels.image_block import image_block
 from detreduce.features.pixels.objects import PairedBoxes
@@ -115,6 +119,10 @@ class Extraction:
             self._add_vectors(extracted, dataset, running, objects="objects" in names)
         if alongside is not None:
             extracted.left_out = set(alongside.left_out)
+        if (predictions := predictions_of(dataset)) is not None:
+            extracted.failures |= predictions.failures
+            extracted.left_out = {*extracted.left_out, *predictions.unseen}
+            _add_scores(extracted, names, predictions)
         if "annotations" in names:
             extracted.blocks["annotations"] = _annotations_block(dataset)
             columns = annotation_columns(dataset.class_names, dataset.sparse_class_counts)
@@ -201,6 +209,15 @@ class TensorProxyExtraction(Extraction):
 
     def _open_proxy(self, names: Collection[str], dataset: DetectionDataset) -> ProxyBlocks | None:
         return open_proxy(names, self.proxy, dataset, self.start)
+
+
+def _add_scores(extracted: Extracted, names: Collection[str], predictions: Predictions) -> None:
+    """Add the scores that are computed from predicted boxes."""
+    if "uncertainty" in names:
+        extracted.blocks["uncertainty"] = uncertainties(predictions.images)
+        extracted.provenance["uncertainty"] = {"columns": list(OVERS)}
+    if "disagreement" in names and predictions.mirrored is not None:
+        extracted.blocks["disagreement"] = disagreements(predictions.images, predictions.mirrored)
 
 
 def _annotations_block(dataset: DetectionDataset) -> npt.NDArray[np.float32]:

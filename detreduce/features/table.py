@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 ROWS = 4096
 """Number of rows that are converted to float64 at once."""
 
-SEPARATE_BLOCKS = ("dynamics", "gradients")
-"""The blocks that come from a proxy training. They are not part of X, and a method that needs one does not use X."""
+PROXY_BLOCKS = ("dynamics", "gradients")
+"""The blocks that come from a proxy training."""
+DETECTOR_BLOCKS = ("uncertainty", "disagreement")
+"""The blocks with scores that are computed from the boxes that a detector predicts."""
+SEPARATE_BLOCKS = (*PROXY_BLOCKS, *DETECTOR_BLOCKS)
+"""The blocks that are not part of X. A method that needs one does not use X."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,8 @@ class FeatureTable:
     def X(self) -> npt.NDArray[np.float32]:
         """The scaled blocks side by side, in the order of `blocks`, as (n, d) float32 (see `scale_block`).
 
-        The blocks that come from a proxy training (`SEPARATE_BLOCKS`) are left out, because they measure difficulty,
-        not similarity. If it is large, its values are in a temporary file (see `new_array`).
+        `SEPARATE_BLOCKS` are left out, because they measure difficulty, not similarity. If it is large, its values are
+        in a temporary file (see `new_array`).
         """
         parts = {name: block for name, block in self.blocks.items() if name not in SEPARATE_BLOCKS}
         return scaled_blocks(parts, len(self.rows))
@@ -115,10 +119,16 @@ class FeatureTable:
     def matrix(self, needs: Collection[str]) -> npt.NDArray[np.floating]:
         """Return the features that a method with these `needs` uses.
 
-        If the method needs a block that comes from a proxy training, return that block, unscaled. Otherwise return `X`.
+        If the method needs one of `SEPARATE_BLOCKS`, return that block, unscaled. Otherwise return `X`.
         Raise InputError if the table does not have the block.
         """
         for name in SEPARATE_BLOCKS:
+            if name in needs and name not in self.blocks and name in DETECTOR_BLOCKS:
+                raise InputError(
+                    f"The table has no block {name!r}. This block needs predicted boxes: call predict_boxes(dataset, "
+                    f"'best.pt', mirrored={name == 'disagreement'}), and pass the result to "
+                    f"extract_features(predicted, blocks=({name!r},))."
+                )
             if name in needs and name not in self.blocks:
                 raise InputError(
                     f"The table has no block {name!r}. This block needs the log of a proxy training: run `detreduce "

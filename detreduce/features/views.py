@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS
+from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, OVERS
 from detreduce.dataset.views.frames import id_column
 from detreduce.errors import InputError, nearest
 from detreduce.features.projection import principal_plane
@@ -60,5 +60,6 @@ def _columns(block: str, width: int, annotation_names: Sequence[str]) -> list[st
     For a block without known names, number the columns, for example ``image_0``.
     """
     named = {"annotations": list(annotation_names), "dynamics": list(DYNAMICS_COLUMNS)}
+    named["uncertainty"] = [f"uncertainty_{over}" for over in OVERS]
     names = named.get(block, [])
     return names if len(names) == width else [f"{block}_{number}" for number in range(width)]

@@ -24,6 +24,7 @@ from detreduce.machine.untrusted.decoder_messages import quiet_decoders
 from detreduce.machine.untrusted.regular_files import IMAGES, read_regular
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 Known = Callable[[int, Digest], bool]
 """A function that gets a row and the digest of its image file.
@@ -129,9 +130,11 @@ def network_input(data: bytes | RGB, preprocess: Preprocess) -> NetworkInput:
     return NetworkInput(preprocess(image), frame.inside(preprocess.frame(*image.shape[:2])))
 
 
-def same_shape_batches(
-    images: Iterable[tuple[int, NetworkInput]], batch: int
-) -> Iterator[list[tuple[int, NetworkInput]]]:
+Group = list[tuple[int, NetworkInput]]
+"""A group of images that have the same shape, each with its row in the dataset."""
+
+
+def same_shape_batches(images: Iterable[tuple[int, NetworkInput]], batch: int) -> Iterator[Group]:
     """Group (row, image) pairs into batches of images with the same shape.
 
     At most ``4 * batch`` images wait until their batch is full; if there are more, an incomplete batch is yielded.
@@ -146,6 +149,22 @@ def same_shape_batches(
             yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
     # yield the largest batches first, so that all threads finish at about the same time
     yield from sorted(waiting.values(), key=len, reverse=True)
+
+
+def computed_ahead(
+    groups: Iterable[Group], compute: Callable[[Group], R], pool: Executor, in_flight: int
+) -> Iterator[tuple[Group, R]]:
+    """Yield each group with the result of `compute`, in order. At most `in_flight` groups are computed at the same
+    time.
+    """
+    waiting: deque[tuple[Group, Future[R]]] = deque()
+    for group in groups:
+        waiting.append((group, pool.submit(compute, group)))
+        if len(waiting) >= in_flight:
+            done, future = waiting.popleft()
+            yield done, future.result()
+    for done, future in waiting:
+        yield done, future.result()
 
 
 @contextmanager

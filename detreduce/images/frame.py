@@ -31,6 +31,12 @@ class Frame:
         size = np.array([self.right - self.left, self.bottom - self.top] * 2)
         return origin + np.asarray(boxes, np.float64) * size
 
+    def back(self, boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Convert (B, 4) boxes x1, y1, x2, y2 from fractions of the array to fractions of the picture."""
+        origin = np.array([self.left, self.top] * 2)
+        size = np.array([self.right - self.left, self.bottom - self.top] * 2)
+        return (np.asarray(boxes, np.float64) - origin) / size
+
     def inside(self, outer: Frame) -> Frame:
         """Return where the picture is in a larger array.
 

@@ -9,12 +9,12 @@ from detreduce.dataset.paths.finding import locate_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.writing.dataset_yaml import SELECTION_FILE
 from detreduce.dataset.writing.manifest import record_file
-from detreduce.errors import DetreduceError, MissingFileError
+from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.machine.files import write_atomically
 from detreduce.machine.untrusted.regular_files import is_regular
 from detreduce.pages.own_file import check_target
 from detreduce.pages.selection.page import SELECTION_PAGE, PageSource, selection_page
-from detreduce.selection.explanation import find_features
+from detreduce.selection.explanation import find_features, seen_dataset
 from detreduce.selection.record import Selection
 from detreduce.selection.saved.dataset import check_dataset, find_dataset
 
@@ -73,9 +73,13 @@ def write_selection_page(
     table = None
     notes: tuple[str, ...] = ()
     try:
+        data = seen_dataset(made, data, cache)
+    except InputError as error:
+        notes = (f"The boxes that a detector predicted are not shown. {error}",)
+    try:
         table = find_features(made, data, cache)
     except DetreduceError as error:
-        notes = (f"There is no map. {error}",)
+        notes = (*notes, f"There is no map. {error}")
     page = selection_page(PageSource(made, data, table, file.parent, images, notes))
     write_atomically(target, lambda handle: handle.write(page))
     if target.parent.resolve() == file.parent.resolve():

@@ -48,7 +48,7 @@ from detreduce.reducers.engine.validation import (
     resolve_seed,
 )
 
-MATRICES = ("features", "dynamics", "gradients")
+MATRICES = ("features", "dynamics", "gradients", "uncertainty", "disagreement")
 """Entries of `needs` that say what X contains: the scaled features of a table, or a single block of it."""
 Problem = FitInput  # the former name, which methods of other packages may still import
 

@@ -211,6 +211,8 @@ def _example(cls: type[BaseReducer], parameters: tuple[Parameter, ...]) -> str:
     command = f"detreduce reduce data.yaml --method {cls.name} --keep 0.25 --output reduced/"
     if not {"dynamics", "gradients"}.isdisjoint(cls.needs):
         command += " --proxy proxy.npz"
+    if not {"uncertainty", "disagreement"}.isdisjoint(cls.needs):
+        command += " --detector detector.pt"
     for parameter in parameters:
         if not parameter.option and isinstance(parameter.default, str | int | float):
             return f"{command} {parameter.name}={shown(parameter.default)}"

@@ -38,6 +38,8 @@ BUILT_IN = {
     "el2n": "detreduce.reducers.methods.el2n:ErrorNorm",
     "aum": "detreduce.reducers.methods.aum:AreaUnderMargin",
     "gradmatch": "detreduce.reducers.methods.gradmatch:GradMatch",
+    "uncertainty": "detreduce.reducers.methods.uncertainty:Uncertainty",
+    "disagreement": "detreduce.reducers.methods.disagreement:Disagreement",
     "extrapolate": "detreduce.reducers.methods.extrapolate:Extrapolated",
 }
 

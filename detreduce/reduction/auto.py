@@ -24,10 +24,18 @@ class MethodAdvice:
 NOTHING_TO_CHOOSE = MethodAdvice("srs", "Every image that remains is kept, so there is nothing to choose.")
 
 
-def advise(dataset: DetectionDataset, extraction: Extraction) -> MethodAdvice:
+def advise(dataset: DetectionDataset, extraction: Extraction, *, predicted: bool = False) -> MethodAdvice:
     """Return the method that did best in our trials on similar data, given the features that `extraction` can
     provide.
+
+    If `predicted`, a detector will predict the boxes. Our trials did not measure methods on predicted boxes.
     """
+    if predicted and extraction.gives_object_vectors:
+        return MethodAdvice(
+            "herding",
+            "With the boxes of a detector, herding is the first choice, as with labels. Our trials measured it with "
+            f"labels only ({EVIDENCE}).",
+        )
     if not dataset.labelled or not np.any(~dataset.box_crowd):
         return MethodAdvice(
             "facility",

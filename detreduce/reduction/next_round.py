@@ -18,6 +18,8 @@ from detreduce.display.numbers import counted
 from detreduce.duplicates.result import Duplicates, warn_not_compared
 from detreduce.duplicates.search import THRESHOLD, check_threshold, near_duplicates
 from detreduce.errors import InputError
+from detreduce.features.blocks import kinds_of
+from detreduce.features.detector.request import Detector
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.features.table import FeatureTable
 from detreduce.pages.selection.page import SELECTION_PAGE, PageSource, selection_page
@@ -25,9 +27,10 @@ from detreduce.reduction.auto import advise
 from detreduce.reduction.earlier import Earlier, load_earlier
 from detreduce.reduction.offered import Offered, warn_about_problems, without_labels
 from detreduce.reduction.pool_selection import selection_of_pool, table_of_pool
+from detreduce.reduction.predicting import check_detector, first_images, predict, prediction_of, without_unread
 from detreduce.reduction.request import Output
 from detreduce.reduction.steps import extract
-from detreduce.selection.choose import check_labels, choose, needs_extraction
+from detreduce.selection.choose import check_labels, choose
 from detreduce.selection.record import Selection
 from detreduce.selection.request import CompositionRequest, SelectionRequest
 from detreduce.vocabulary.option_values import AUTO
@@ -46,13 +49,14 @@ class NextRoundRequest:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     extraction: Extraction = field(default_factory=Extraction)
     similarity: float = THRESHOLD
+    detector: Detector | None = None
 
     def for_pool(self, pool: DetectionDataset) -> tuple[NextRoundRequest, str]:
         """Return the request for this pool, and the reason for the method. First check the method.
 
         If the method is `auto`, the new request names the method that `auto` uses for this pool. For any other method,
-        the reason is empty. Raise InputError if the method is unknown, or if it needs labels. A pool does not have
-        labels.
+        the reason is empty. Raise InputError if the method is unknown, or if it needs labels and there is no detector.
+        A pool does not have labels.
         """
         reason = ""
         request = self
@@ -60,12 +64,15 @@ class NextRoundRequest:
             if self.parameters:
                 name = next(iter(self.parameters))
                 raise InputError(f"{name!r} applies to one method. Name the method too (--method NAME).")
-            advice = advise(pool, self.extraction)
+            advice = advise(pool, self.extraction, predicted=self.detector is not None)
             request, reason = replace(self, method=advice.method), advice.reason
         selection = request.selection(1)
         selection.check_names()
         self.extraction.check_options()
-        check_labels(pool, request.method, selection.make_reducer().needs)
+        needs = selection.make_reducer().needs
+        check_detector(request.method, needs, self.detector, self.extraction.proxy)
+        if self.detector is None:
+            check_labels(pool, request.method, needs)
         return request, reason
 
     def selection(self, keep: int, composition: CompositionRequest | None = None) -> SelectionRequest:
@@ -157,6 +164,7 @@ def next_round(
     every: str | int | None = None,
     after_images: str | Path | None = None,
     similarity: float | None = None,
+    detector: str | Path | Detector | None = None,
     link: Any = "hardlink",
     cache: str | Path | None = None,
     page: bool = True,
@@ -185,7 +193,12 @@ def next_round(
     count
         Number of images to choose.
     method, seed, parameters
-        How to choose the images; see `select`. The default ``auto`` uses ``facility``.
+        How to choose the images; see `select`. The default ``auto`` uses ``facility``, or ``herding`` if there is a
+        detector.
+    detector
+        Weights of a YOLO detector, for example of a detector trained on the earlier rounds, or a `Detector`. The boxes
+        that it predicts in the pool and in the earlier rounds serve methods such as ``herding`` and ``uncertainty``.
+        Only pass weights that you trust, because loading weights can run code.
     backbone, weights
         Features for the method; see `extract_features`. `weights` is the file of a YOLO detector, for example a
         detector trained on the earlier rounds. With `weights`, the features come from the backbone of this detector.
@@ -215,6 +228,7 @@ def next_round(
         parameters,
         Extraction(backbone if weights is None else f"{WEIGHTS}{weights}", ("image",), cache=cache),
         check_threshold(THRESHOLD if similarity is None else similarity),
+        Detector.of(detector),
     )
     where = Output(output, link, overwrite=overwrite, discard_changes=discard_changes, page=page)
     with listening(say):
@@ -250,7 +264,8 @@ def _run(
         "earlier rounds: "
         f"{len(offered.similar):,}. Similar to other images of the pool: {len(offered.repeated):,}."
     )
-    table = _extract(request, offered)
+    source = _choose_from(request, offered)
+    table = source if isinstance(source, FeatureTable) else None
     unread = set() if table is None else set(offered.together.image_ids) - set(table.image_ids)
     initial = tuple(image for image in offered.initial if image not in unread)
     free = [image for image in pool.image_ids if image not in offered.taken and image not in unread]
@@ -265,12 +280,11 @@ def _run(
         initial=initial,
         exclude=tuple(image for image in (*offered.similar, *offered.repeated) if image not in unread),
     )
-    chosen = choose(
-        offered.together if table is None else table, request.selection(len(initial) + request.count, composition)
-    )
+    chosen = choose(source, request.selection(len(initial) + request.count, composition))
     selection = selection_of_pool(chosen, pool, offered, found)
-    source = PageSource(selection, pool, table_of_pool(table, pool), Path(output.folder))
-    files = {SELECTION_PAGE: selection_page(source)} if output.page else {}
+    shown = first_images(source.dataset if isinstance(source, FeatureTable) else source, pool)
+    page = PageSource(selection, shown, table_of_pool(table, shown), Path(output.folder))
+    files = {SELECTION_PAGE: selection_page(page)} if output.page else {}
     folder = absolute(Path(output.folder).expanduser())
     return NextRound(
         selection,
@@ -286,17 +300,21 @@ def _run(
     )
 
 
-def _extract(request: NextRoundRequest, offered: Offered) -> FeatureTable | None:
-    """Return the features of the pool and of the rounds, or None if the method does not use features."""
-    if not needs_extraction(request.selection(1).make_reducer()):
-        return None
-    if request.extraction.vectors_file is not None and offered.others:
+def _choose_from(request: NextRoundRequest, offered: Offered) -> FeatureTable | DetectionDataset:
+    """Return what the method chooses from: the images of the pool and of the rounds, with features if needed."""
+    needs, together, extraction = request.selection(1).make_reducer().needs, offered.together, request.extraction
+    if request.detector is not None:
+        together = predict(together, prediction_of(request.detector, needs, extraction))
+        extraction = replace(extraction, blocks=None)
+    if not kinds_of(needs):
+        return without_unread(together)
+    if extraction.vectors_file is not None and offered.others:
         raise InputError(
-            f"{request.extraction.backbone} has vectors of the pool only, and not of "
+            f"{extraction.backbone} has vectors of the pool only, and not of "
             f"{counted(len(offered.others), 'image')} of earlier rounds. Use another backbone, or pass rounds with "
             "unchanged images."
         )
-    return extract(offered.together, request.extraction)
+    return extract(together, extraction.for_method(request.method, needs, together))
 
 
 def _write(

@@ -12,9 +12,11 @@ from detreduce.dataset.paths.output_name import free_name
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.writing.destination import Destination
 from detreduce.errors import InputError
+from detreduce.features.detector.request import Detector
 from detreduce.features.request import Extraction
-from detreduce.features.table import SEPARATE_BLOCKS
+from detreduce.features.table import PROXY_BLOCKS
 from detreduce.reduction.auto import NOTHING_TO_CHOOSE, advise
+from detreduce.reduction.predicting import check_detector
 from detreduce.selection.request import TIME, DuplicateSearch, SelectionRequest
 from detreduce.selection.row_categories import VIDEO
 from detreduce.vocabulary.option_values import AUTO
@@ -53,6 +55,8 @@ class ReductionRequest:
         The address of a Ray cluster that does the slow parts, or None, and the GPUs of each task (see `on_cluster`).
     reason
         Why `auto` uses this method. Empty if the caller named the method.
+    detector
+        The detector whose predicted boxes replace the labels while images are chosen. None to use the labels.
     """
 
     data: str | Path | DetectionDataset
@@ -67,6 +71,7 @@ class ReductionRequest:
     ray: str | None = None
     gpus: float = 0.0
     every: str | int | None = None
+    detector: Detector | None = None
 
     def resolve(self, dataset: DetectionDataset) -> ReductionRequest:
         """Return a new request in which a real method replaces `auto`, and `reason` says why this method was chosen.
@@ -104,7 +109,11 @@ class ReductionRequest:
         """
         if self.selection.method != AUTO:
             return self
-        advice = NOTHING_TO_CHOOSE if self.keep_all else advise(dataset, self.extraction)
+        advice = (
+            NOTHING_TO_CHOOSE
+            if self.keep_all
+            else advise(dataset, self.extraction, predicted=self.detector is not None)
+        )
         composition = self.selection.composition
         clean = self.clean and composition.drop_duplicates is None
         if clean:
@@ -124,6 +133,7 @@ class ReductionRequest:
         # check the options even if the method does not use features, because a misspelt name is always an error
         self.extraction.check_options()
         reducer = self.selection.make_reducer()
+        check_detector(self.selection.method, reducer.needs, self.detector, self.extraction.proxy)
         check_proxy(self.selection.method, reducer.needs, self.extraction.proxy)
         composition = self.selection.composition
         reducer.check_given(groups=composition.groups is not None, limited=composition.max_per_group is not None)
@@ -159,7 +169,7 @@ def check_proxy(method: str, needs: Collection[str], proxy: str | Path | None) -
 
     Also raise InputError if `proxy` is given but the method does not use it.
     """
-    learns = any(name in needs for name in SEPARATE_BLOCKS)
+    learns = any(name in needs for name in PROXY_BLOCKS)
     if learns and proxy is None:
         log = free_name("proxy.npz")
         raise InputError(

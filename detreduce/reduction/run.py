@@ -14,6 +14,7 @@ from detreduce.dataset.writing.staging import claimed_output
 from detreduce.display.listener import listening, say
 from detreduce.display.numbers import counted
 from detreduce.display.progress import step
+from detreduce.features.detector.request import Detector
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.reduction.on_ray import on_cluster
 from detreduce.reduction.request import Output, ReductionRequest
@@ -56,6 +57,7 @@ def reduce(
     unreadable: Literal["skip", "raise"] = "skip",
     cache: str | Path | None = None,
     proxy: str | Path | None = None,
+    detector: str | Path | Detector | None = None,
     overwrite: bool = False,
     discard_changes: bool = False,
     page: bool = True,
@@ -110,6 +112,9 @@ def reduce(
         same as for `extract_features`.
     proxy
         Log of a proxy training, for a method that needs it; see `log_proxy_training`.
+    detector
+        Weights of a YOLO detector, or a `Detector`. Its predicted boxes replace the labels of all images while images
+        are chosen. They are not written. Only pass weights that you trust, because loading weights can run code.
     every
         Only for videos: which frames to use. For example, ``"0.5s"`` uses one frame every half second, and 10 uses
         every tenth frame. See `load_dataset`.
@@ -165,6 +170,7 @@ def reduce(
         every=every,
         ray=ray,
         gpus=gpus,
+        detector=Detector.of(detector),
     )
     with listening(say):
         return run_reduction(request)

@@ -15,6 +15,7 @@ from detreduce.dataset.health.counts import load_all_splits, problems_of_splits
 from detreduce.dataset.health.leaks import TRAIN, find_leaks
 from detreduce.dataset.health.problem_counts import count_problems
 from detreduce.dataset.joined_classes import join_classes
+from detreduce.dataset.predicted import PredictedDataset
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.dataset.suggested_command import split_command
 from detreduce.dataset.write import check_output, subset_report, write_subset
@@ -32,6 +33,7 @@ from detreduce.images.alongside import Alongside
 from detreduce.pages.selection.page import SELECTION_PAGE, PageSource, selection_page
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import resolve_keep
+from detreduce.reduction.predicting import predict, prediction_of, without_unread
 from detreduce.reduction.request import Output, ReductionRequest, has_videos
 from detreduce.reduction.result import ReductionResult
 from detreduce.representativeness import Representativeness, measure_representativeness
@@ -110,23 +112,23 @@ class Reduction:
         `keep` is too small if it is less than the number of images that the request says must be kept.
         """
         selection = self.request.selection
-        check_labels(self.dataset, selection.method, self.reducer.needs)
+        check_labels(self.expected, selection.method, self.reducer.needs)
         keep = self._sized(self.dataset, None).keep
         if isinstance(keep, int) and keep > len(self.dataset) and has_videos(self.dataset):
             raise InputError(
                 f"{keep} images should be kept, but only {len(self.dataset)} are used, with one frame every "
                 f"{self.dataset.source.every}. Use more frames (--every 0.1s, or --every 1 for all), or keep fewer."
             )
-        check_composition(self.dataset, resolve_keep(keep, len(self.dataset)), selection.composition)
+        check_composition(self.expected, resolve_keep(keep, len(self.dataset)), selection.composition)
 
     def check_categories(self) -> None:
         """Raise InputError if the rule or the labels for the image categories do not fit the dataset."""
-        categories_of_rows(self.dataset, np.arange(len(self.dataset)), self.request.selection.categories)
+        categories_of_rows(self.expected, np.arange(len(self.dataset)), self.request.selection.categories)
 
     def check_blocks(self) -> None:
         """Raise InputError if the features that the method needs cannot be extracted from this dataset."""
         for extraction in self.extractions:
-            extraction.check(self.dataset)
+            extraction.check(self.expected)
 
     def check_backbone(self) -> None:
         """Raise an error if the network that computes the features, or its file of weights, does not exist."""
@@ -144,20 +146,46 @@ class Reduction:
         wanted = self.request.extraction
         found = []
         if needs_extraction(self.reducer):
-            found.append(wanted.for_method(self.request.selection.method, self.reducer.needs, self.dataset))
+            found.append(wanted.for_method(self.request.selection.method, self.reducer.needs, self.expected))
         if self.request.selection.composition.by_features and "image" not in [
             name for extraction in found for name in extraction.blocks or ()
         ]:
             found.append(image_vectors(wanted))
         return found
 
-    def extract(self) -> Source:
+    def extract(self, alongside: Alongside | None = None) -> Source:
         """Return what the method chooses from: a table of features, or just the dataset if it does not need
         features.
+
+        `alongside` is used if images are decoded.
         """
         if not needs_extraction(self.reducer):
+            return without_unread(self.dataset)
+        wanted = self.extractions[0]
+        decodes = {"image", "objects"} & set(wanted.blocks or ())
+        return extract(self.dataset, wanted, alongside if decodes else None)
+
+    @cached_property
+    def expected(self) -> DetectionDataset:
+        """The dataset with the classes that the method will see. If a detector will predict boxes, it has no boxes yet.
+
+        Accessing it raises InputError if the weights of the detector cannot be read.
+        """
+        detector = self.request.detector
+        if detector is None or isinstance(self.dataset, PredictedDataset):
             return self.dataset
-        return extract(self.dataset, self.extractions[0])
+        return prediction_of(detector, self.reducer.needs, self.request.extraction).without_boxes(self.dataset)
+
+    def with_predictions(self, alongside: Alongside | None = None) -> Reduction:
+        """Return a reduction that chooses by the boxes of the detector. Without a detector, return this reduction.
+
+        The new reduction must not write anything, because its boxes are not labels.
+        """
+        detector = self.request.detector
+        if detector is None:
+            return self
+        prediction = prediction_of(detector, self.reducer.needs, self.request.extraction, alongside)
+        return replace(self, dataset=predict(self.dataset, prediction))
 
     def without_leaks(self) -> Reduction:
         """Leave out images that are also in val or test, if the request asks for it, and return the new reduction.
@@ -320,10 +348,11 @@ class Reduction:
         """Run all steps. Quick checks come first, so that an error is raised before the slow steps."""
         return self.without_leaks()._run()
 
-    def _prepare(self) -> tuple[Source, Duplicates | None]:
-        """Return the input of the method, and the duplicates to drop.
+    def _prepare(self) -> tuple[Reduction, Source, Duplicates | None]:
+        """Return a reduction with predicted boxes if wanted, the input of the method, and the duplicates to drop.
 
-        If possible, videos are decoded only once, both for the features and for the search for duplicates.
+        If possible, the search for duplicates uses the pass over the videos in which features are computed or boxes are
+        predicted.
         """
         composition = self.request.selection.composition
         if self._in_one_pass:
@@ -334,15 +363,20 @@ class Reduction:
             given = prefer, selection.seed, selection.cache, None, near_duplicates
             time = TimeSearch(self.dataset, whole.rows, threshold, *given)
             frames = time.in_pass()
-            source: Source = extract(self.dataset, self.extractions[0], frames)
+            seen = self.with_predictions(frames)
+            source = seen.extract(frames if seen is self else time.in_pass())
             found = self.check_room(time.result(frames.matches, frames.failures))
-            # without the search, all frames need features
-            return (source if found is not None else self.extract()), found
+            if found is None:
+                # without the search, all frames need boxes and features
+                seen = self.with_predictions()
+                source = seen.extract()
+            return seen, source, found
         found = None if composition.by_features else self.find_duplicates(self.dataset)
         if not composition.by_features:
             found = self.check_room(found)
-        source = self.extract()
-        return source, self.find_duplicates(source) if composition.by_features else found
+        seen = self.with_predictions()
+        source = seen.extract()
+        return seen, source, seen.find_duplicates(source) if composition.by_features else found
 
     @property
     def _in_one_pass(self) -> bool:
@@ -351,6 +385,8 @@ class Reduction:
         """
         if not (self.request.selection.composition.in_time and has_videos(self.dataset)):
             return False
+        if self.request.detector is not None:
+            return self.request.extraction.gives_object_vectors
         if not needs_extraction(self.reducer):
             return False
         wanted = self.extractions[0]
@@ -358,16 +394,16 @@ class Reduction:
 
     def _run(self) -> ReductionResult:
         """Run the steps that follow the search for leaks."""
-        source, found = self._prepare()
-        selection = self.choose(source, found)
+        seen, source, found = self._prepare()
+        selection = seen.choose(source, found)
         for dropped in (taken for taken in selection.steps if taken["step"] == "drop_duplicates"):
             count = dropped["dropped"]
             say(f"Duplicates: {count:,} image{'' if count == 1 else 's'} dropped ({dropped['what']})")
         if leaks := self._leaks_kept(selection):
             say(leaks)
-        measured = self.measure(source, selection)
+        measured = seen.measure(source, selection)
         selection = replace(selection, representativeness=measured.to_dict())
-        files = {SELECTION_PAGE: self.make_page(source, selection)} if self.output.page else {}
+        files = {SELECTION_PAGE: seen.make_page(source, selection)} if self.output.page else {}
         written = self.write(selection, files)
         report = subset_report(self.dataset, selection.image_ids)
         kept = [self.dataset[self.dataset.row_of[image_id]] for image_id in selection.image_ids]

@@ -16,12 +16,16 @@ from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.categories import Categories
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.object_counts import label_objects
+from detreduce.dataset.predicted import predictions_of
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.display.numbers import counted
 from detreduce.display.progress import step
 from detreduce.errors import InputError
 from detreduce.features.blocks import kinds_of
-from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
+from detreduce.features.detector.predict import Prediction
+from detreduce.features.detector.request import Detector
+from detreduce.features.request import Extraction
+from detreduce.features.table import DETECTOR_BLOCKS, PROXY_BLOCKS, SEPARATE_BLOCKS, FeatureTable
 from detreduce.machine.hashes import content_digest
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reducers.engine.groups import make_groups
@@ -54,6 +58,7 @@ def select(
     drop_duplicates: DropDuplicates = False,
     class_floor: ClassFloor | None = None,
     cache: str | Path | None = None,
+    detector: str | Path | Detector | None = None,
     **parameters: Any,
 ) -> Selection:
     """Choose which images to keep.
@@ -111,7 +116,11 @@ def select(
         has the number of kept images of each class.
     cache
         Folder in which the search for duplicates caches image signatures. The default is the same as for
-        `extract_features`.
+        `extract_features`. Predicted boxes are stored there too.
+    detector
+        Weights of a YOLO detector, or a `Detector`, if `features` is a dataset. Its predicted boxes replace the labels.
+        For a method that needs features of images or boxes, pass ``extract_features(predict_boxes(dataset, detector))``
+        instead. Only pass weights that you trust, because loading weights can run code.
 
     Raises
     ------
@@ -130,7 +139,26 @@ def select(
         max_per_group=max_per_group,
         partitions=partitions,
     )
-    return choose(features, SelectionRequest(method, keep, seed, categories, composition, parameters, cache))
+    request = SelectionRequest(method, keep, seed, categories, composition, parameters, cache)
+    wanted = Detector.of(detector)
+    return choose(features if wanted is None else _predicted(features, request, wanted), request)
+
+
+def _predicted(
+    features: FeatureTable | DetectionDataset, request: SelectionRequest, detector: Detector
+) -> FeatureTable | DetectionDataset:
+    """Return a dataset with predicted boxes, or a table with their scores if the method needs scores.
+
+    Raise InputError if `features` is not a dataset.
+    """
+    if isinstance(features, FeatureTable):
+        raise InputError(
+            "detector= applies to a dataset. For a table, pass extract_features(predict_boxes(dataset, detector))."
+        )
+    needs = request.make_reducer().needs
+    scores = tuple(name for name in DETECTOR_BLOCKS if name in needs)
+    predicted = Prediction(detector, "disagreement" in scores, cache=request.cache).run(features)
+    return Extraction(blocks=scores, cache=request.cache).run(predicted) if scores else predicted
 
 
 def choose(source: FeatureTable | DetectionDataset, request: SelectionRequest) -> Selection:
@@ -233,6 +261,7 @@ def _record(
         provenance={
             "dataset": describe_dataset(dataset),
             "features": dict(composed.table.provenance),
+            **_detector(dataset),
             "skipped_images": [str(problem) for problem in composed.table.problems],
             "kept_first": first,
             "duplicates": {**composed.duplicates, "kept_twice": kept_twice},
@@ -258,13 +287,14 @@ def check_labels(dataset: DetectionDataset, method: str, needs: Iterable[str]) -
     """Raise InputError if a method needs boxes but the dataset does not have labels."""
     if "objects" in needs and not dataset.labelled:
         raise InputError(
-            f"The method {method!r} needs boxes, but {dataset.source.typed} does not have labels. "
-            f"Use a method that does not need boxes: {', '.join(without_boxes())}."
+            f"The method {method!r} needs boxes, but {dataset.source.typed} does not have labels. Name a detector that "
+            "predicts boxes (--detector best.pt), or use a method that does not need boxes: "
+            f"{', '.join(without_boxes())}."
         )
 
 
 def without_boxes() -> list[str]:
-    """Return the built-in methods that need neither boxes nor a proxy training, starting with the recommended ones."""
+    """Return the built-in methods that need no boxes, no proxy training and no detector, recommended ones first."""
     from detreduce.reducers.catalogue import described
     from detreduce.reducers.recommended import recommended_first
     from detreduce.reducers.registry import BUILT_IN
@@ -315,8 +345,17 @@ def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
     The dict is empty if the method does not use a proxy, or if the energy is not known.
     """
     energy = table.provenance.get("proxy", {}).get("energy")
-    learns = any(name in getattr(reducer, "needs", ()) for name in SEPARATE_BLOCKS)
+    learns = any(name in getattr(reducer, "needs", ()) for name in PROXY_BLOCKS)
     return {"proxy_training": energy} if learns and energy else {}
+
+
+def _detector(dataset: DetectionDataset) -> dict[str, Any]:
+    """Return a dict with the detector that predicted the boxes, its settings and counts, under the key ``detector``.
+
+    If the boxes are labels, the dict is empty.
+    """
+    found = predictions_of(dataset)
+    return {} if found is None else {"detector": dict(found.provenance)}
 
 
 def _facts(reducer: Any) -> dict[str, Any]:

@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from detreduce.arrays.class_counts import entries_of_image, images_of_classes
 from detreduce.dataset.groups import assign_groups
+from detreduce.dataset.predicted import predictions_of
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.features.backbones import make_backbone
+from detreduce.features.detector.stored import stored_predictions
 from detreduce.features.extract import extract_features
 from detreduce.features.pixels.image_block import kept_precision
 from detreduce.features.stored import stored_features
@@ -98,6 +100,12 @@ class Explanation:
         dropped as a leak.
     notes
         Sentences that say what is not known about the image, and why.
+    predicted_by
+        Name of the detector that predicted the boxes. None if the boxes are labels.
+    predicted
+        The predicted boxes of the image: class, confidence, the confidence of the second class, and corners as
+        fractions of the image. The most uncertain box comes first if the method is ``uncertainty``, otherwise the most
+        confident box. Empty if the boxes are labels.
     group
         Group of the image, for example its video. None if the selection does not limit groups, or if the groups were
         given as labels instead of a rule.
@@ -127,6 +135,8 @@ class Explanation:
     classes: Mapping[str, int]
     alone: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    predicted_by: str | None = None
+    predicted: tuple[Mapping[str, Any], ...] = ()
     group: str | None = None
     group_kept: int | None = None
     group_limit: int | None = None
@@ -193,6 +203,10 @@ def explain(
     data = check_selection(dataset, selection)
     row = find_image(data, image)
     notes: list[str] = []
+    try:
+        data = seen_dataset(selection, data, cache)
+    except InputError as error:
+        notes.append(f"The predicted boxes are not known. {error}")
     table = features
     if table is None:
         try:
@@ -234,9 +248,41 @@ def explain(
         classes=_boxes_by_name(data, boxes),
         alone=_boxes_by_name(data, {c: count for c, count in boxes.items() if not held[c]}),
         notes=tuple(notes),
+        predicted_by=selection.provenance.get("detector", {}).get("detector"),
+        predicted=_predicted_boxes(selection, data, row),
         labelled=data.labelled,
         leaked_as=_leaks_of(selection, record.id),
         **group,
+    )
+
+
+def seen_dataset(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> DetectionDataset:
+    """Return the dataset as the method saw it: with predicted boxes from the cache if a detector predicted boxes.
+
+    Raise InputError if the cache does not have the boxes. Weights that the selection names are never loaded.
+    """
+    made = selection.provenance.get("detector")
+    return dataset if not made else stored_predictions(dataset, made, cache)
+
+
+def _predicted_boxes(selection: Selection, dataset: DetectionDataset, row: int) -> tuple[Mapping[str, Any], ...]:
+    """Return the predicted boxes of an image, as in `Explanation.predicted`."""
+    found = predictions_of(dataset)
+    boxes = None if found is None else found.images[row]
+    if found is None or boxes is None:
+        return ()
+    second = np.zeros(len(boxes)) if boxes.runners_up is None else boxes.runners_up
+    order = np.arange(len(boxes))
+    if selection.method == "uncertainty":
+        order = np.argsort(boxes.confidences - second, kind="stable")
+    return tuple(
+        {
+            "class": found.class_names[int(boxes.classes[place])],
+            "confidence": round(float(boxes.confidences[place]), 4),
+            "second_class": round(float(second[place]), 4),
+            "box": boxes.corners[place].round(4).tolist(),
+        }
+        for place in order.tolist()
     )
 
 
@@ -273,7 +319,7 @@ def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str 
 
 
 def _alike_by(blocks: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of all blocks except those that come from a proxy training."""
+    """Return the names of all blocks that say which images are alike."""
     return tuple(name for name in blocks if name not in SEPARATE_BLOCKS)
 
 

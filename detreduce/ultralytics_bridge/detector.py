@@ -13,16 +13,17 @@ HEADS = ("Detect", "v10Detect")
 """Names of ultralytics' anchor-free detection heads, from YOLOv5u to YOLO26."""
 
 
-def check_head(network: Any, name: str) -> None:
+def check_head(network: Any, name: str, purpose: str = "be a proxy") -> None:
     """Raise InputError unless `network` is a plain detector.
 
-    `network` is an ultralytics ``YOLO`` object. `name` is the name of the model in the error message.
+    `network` is an ultralytics ``YOLO`` object. `name` is the name of the model in the error message, and `purpose`
+    says what the model is needed for.
     """
     layers = getattr(network.model, "model", None)
     head = type(layers[-1]).__name__ if layers is not None else "no head"
     if network.task != "detect" or head not in HEADS:
         raise InputError(
-            f"{name} cannot be a proxy, because it is a model for {network.task!r} with the head {head!r}. "
+            f"{name} cannot {purpose}, because it is a model for {network.task!r} with the head {head!r}. "
             "Use a plain YOLO detector, for example yolo11n.pt."
         )
 

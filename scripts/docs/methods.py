@@ -37,6 +37,8 @@ NEEDS = {
     "object_vectors": "a feature vector for each box (the block `objects`)",
     "dynamics": "the log of a [proxy training](../composing.md#a-proxy-training)",
     "gradients": "the log and the weights of a [proxy training](../composing.md#a-proxy-training)",
+    "uncertainty": "a [detector](../videos.md#with-a-detector) (`--detector`)",
+    "disagreement": "a [detector](../videos.md#with-a-detector) (`--detector`)",
 }
 SHORT_NEEDS = {
     "features": "features",
@@ -45,6 +47,8 @@ SHORT_NEEDS = {
     "object_vectors": "features of boxes",
     "dynamics": "a proxy training",
     "gradients": "a proxy training",
+    "uncertainty": "a detector",
+    "disagreement": "a detector",
 }
 FAMILIES = {
     "baseline": "The method does what people often do without a tool",
@@ -54,6 +58,7 @@ FAMILIES = {
     "wrapper": "The method trains a small classifier",
     "objectwise": "The method uses the objects in the images",
     "training": "The method uses the progress of a detector during a training",
+    "detector": "The method uses the boxes that a detector predicts, and needs no labels",
 }
 
 
@@ -115,15 +120,23 @@ def _parameters(method: MethodDescription) -> Iterator[str]:
 def _use(method: MethodDescription) -> Iterator[str]:
     learns = {"dynamics", "gradients"} & set(method.needs)
     yield from ("## Use the method", "")
+    if {"uncertainty", "disagreement"} & set(method.needs):
+        yield from ("With the weights of a detector, for instance one that was trained on other images:", "")
     if learns:
         yield from ("With `proxy.npz` from a [proxy training](../composing.md#a-proxy-training):", "")
     yield from ("```bash", *_broken(method.example), "```", "", "```python", "import detreduce as dr", "")
     yield 'dataset = dr.load_dataset("data.yaml")'
+    scored = {"uncertainty", "disagreement"} & set(method.needs)
+    if scored:
+        mirrored = ", mirrored=True" if "disagreement" in scored else ""
+        yield f'predicted = dr.predict_boxes(dataset, "detector.pt"{mirrored})'
     source = "dataset"
     if kinds_of(method.needs):
         source = "features"
         proxy = f', blocks=("{learns.pop()}",), proxy="proxy.npz"' if learns else ""
-        yield f"features = dr.extract_features(dataset{proxy})"
+        images = "predicted" if scored else "dataset"
+        block = f', blocks=("{scored.pop()}",)' if scored else ""
+        yield f"features = dr.extract_features({images}{proxy}{block})"
     own = [word.split("=", 1) for word in shlex.split(method.example) if re.match(r"\w+=", word)]
     defaults = {parameter.name: parameter.default for parameter in method.parameters}
     parameters = "".join(f", {parameter}={_quoted(defaults[parameter])}" for parameter, _ in own)

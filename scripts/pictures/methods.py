@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detreduce.arrays.object_table import ObjectTable
-from detreduce.arrays.proxy_log import SCORES
+from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, OVERS, SCORES
 from detreduce.reducers import make_reducer
 from detreduce.reducers.registry import BUILT_IN
 
@@ -75,7 +75,11 @@ def example() -> Example:
     order = np.argsort(X[:, 0])
     X, categories = X[order] - X.mean(axis=0), categories[order]
     extras = _extras(X, categories, rng)
-    return Example(X, categories, extras, {"gradients": X, "dynamics": _dynamics(X, categories, extras["objects"])})
+    dynamics = _dynamics(X, categories, extras["objects"])
+    # made-up scores like those of predicted boxes: hard images have uncertain boxes
+    uncertainty = dynamics[:, [DYNAMICS_COLUMNS.index(f"el2n_{over}") for over in OVERS]]
+    matrices = {"gradients": X, "dynamics": dynamics, "uncertainty": uncertainty, "disagreement": uncertainty[:, 1:2]}
+    return Example(X, categories, extras, matrices)
 
 
 def _extras(X: np.ndarray, categories: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:

@@ -258,6 +258,13 @@ def _make_proxy(dataset: Any, path: Path) -> None:
     torch.save({"model": model, "train_args": {"task": "detect", "cls": 0.5}}, path.with_suffix(".pt"))
 
 
+def _detector(proxy: str) -> Any:
+    """Return the random weights that `make_proxy` wrote, as a detector that predicts many boxes."""
+    import detreduce as dr
+
+    return dr.Detector(Path(proxy).with_suffix(".pt"), confidence=0.001, imgsz=IMGSZ)
+
+
 def choose_all(order: dict[str, Any]) -> dict[str, str]:
     """Extract features, and choose images with every method. Return the hash of each result, by its name.
 
@@ -281,6 +288,11 @@ def choose_all(order: dict[str, Any]) -> dict[str, str]:
             workers=order["workers"],
         )
     assert table.objects is not None and table.objects.vectors is not None
+    predicted = dr.predict_boxes(
+        whole, _detector(order["proxy"]), mirrored=True, workers=order["workers"], cache=order["cache"]
+    )
+    scores = dr.extract_features(predicted, blocks=("uncertainty", "disagreement"))
+    table = replace(table, blocks={**table.blocks, **scores.blocks})
     hashes = {f"features {name}": _hash(block.tobytes()) for name, block in table.blocks.items()}
     hashes["features of boxes"] = _hash(table.objects.vectors.tobytes())
     for method in list_reducers():

@@ -1,7 +1,7 @@
 """Every block of README.md, CONTRIBUTING.md and docs/ runs unchanged, in order, in one folder per page.
 
-The package makes small versions of the reader's own files: `data.yaml`, and `proxy.npz` if a page uses one without
-making it. `datasets/demo.yaml` gets fewer and smaller images.
+The package makes small versions of the reader's own files: `data.yaml`, `detector.pt` if a page uses it, and
+`proxy.npz` if a page uses one without making it. `datasets/demo.yaml` gets fewer and smaller images.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 from blocks import Block, blocks, commands, shows, texts_of
+from made_detector import make_detector
 
 pytestmark = pytest.mark.long
 
@@ -156,6 +157,11 @@ def proxy_log(warm: Runner, sample: Path) -> Path:
     return sample / "proxy.npz"
 
 
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_detector(tmp_path_factory.mktemp("detector") / "detector.pt")
+
+
 def furnish(folder: Path, sample: Path) -> None:
     """Put the files of a reader into the folder of a page."""
     (folder / "data.yaml").write_bytes((sample / "data.yaml").read_bytes())
@@ -176,6 +182,8 @@ def test_the_blocks_of_a_page_run_in_order(
         log = request.getfixturevalue("proxy_log")
         for file in log.parent.glob("proxy.*"):
             shutil.copy(file, tmp_path)
+    if "detector.pt" in text:
+        shutil.copy(request.getfixturevalue("detector"), tmp_path)
     warm.folder = tmp_path
     output = ""
     for block in blocks(text):

@@ -138,11 +138,6 @@ def test_predictions_are_written_only_if_asked_and_marked(pool: Path, tmp_path: 
     plain = dr.export_selection(dataset, selection, tmp_path / "plain", form=form)
     texts = [file.read_text() for file in plain.rglob("*") if file.suffix in (".json", ".xml", ".txt", ".yaml")]
     assert not any("zebra" in text for text in texts)
-    if form == "roboflow":
-        with pytest.raises(InputError, match="cannot be marked"):
-            dr.export_selection(dataset, selection, tmp_path / "out", form=form, predictions=guesses(dataset))
-        assert not (tmp_path / "out").exists()
-        return
     out = dr.export_selection(dataset, selection, tmp_path / "out", form=form, predictions=guesses(dataset))
     if form == "label-studio":
         tasks = json.loads((out / "tasks.json").read_text())
@@ -159,6 +154,15 @@ def test_predictions_are_written_only_if_asked_and_marked(pool: Path, tmp_path: 
         assert [image.get("name") for image in images] == (out / "files.txt").read_text().splitlines()
         boxes = [box for image in images for box in image]
         assert len(boxes) == 14 and {box.get("source") for box in boxes} == {"auto"}
+    elif form == "roboflow":
+        coco = json.loads((out / "images" / "_annotations.coco.json").read_text())
+        assert "not labels" in coco["info"]["description"] and len(coco["annotations"]) == 14
+        assert {box["score"] for box in coco["annotations"]} == {0.875, 0.25}
+        assert sorted(image["file_name"] for image in coco["images"]) == sorted(
+            file.name for file in (out / "images").iterdir() if file.suffix != ".json"
+        )
+        x, _, width, _ = coco["annotations"][1]["bbox"]
+        assert coco["categories"] == [{"id": 1, "name": "d&g"}, {"id": 0, "name": "zebra"}] and x + width <= SIZE[0]
     else:
         contents = [json.loads(file.read_text()) for file in (out / "images").rglob("*.json")]
         assert len(contents) == 8 and all(content["flags"] == {"prediction": True} for content in contents)

@@ -10,12 +10,26 @@ import typer
 
 from detreduce.cli.help import OUTPUT
 from detreduce.cli.new_output import check_new_file, check_new_folder
-from detreduce.cli.options import DiscardChanges, Images, Json, OverwriteAny, SelectedFrom, output_option
+from detreduce.cli.options import (
+    Cache,
+    DetectorConfidence,
+    DetectorFile,
+    DetectorSize,
+    DiscardChanges,
+    Images,
+    Json,
+    OverwriteAny,
+    SelectedFrom,
+    output_option,
+)
 from detreduce.cli.output import print_json, say
 from detreduce.cli.selection_argument import open_selection
+from detreduce.cli.values import read_detector
 from detreduce.display.numbers import counted
+from detreduce.errors import InputError
 from detreduce.vocabulary.option_values import FILE_FORMS, ExportForm
 
+MARKS_NOTHING = "Roboflow imports the predicted boxes as annotations and does not mark them. Review each image there."
 HOW_TO_OPEN = {
     "fiftyone": "import fiftyone as fo; fo.Dataset.from_dir({folder!r}, dataset_type=fo.types.FiftyOneDataset)",
     "lightly-studio": (
@@ -67,6 +81,21 @@ def export(
         Literal["hardlink", "symlink", "copy"],
         typer.Option(help="How to put images into the folder for a tool.", rich_help_panel=OUTPUT),
     ] = "hardlink",
+    prelabels: Annotated[
+        bool,
+        typer.Option(
+            "--prelabels",
+            help=(
+                "For labelling tasks: also write predicted boxes, marked as predictions. By default, these are the "
+                "boxes by which the images were chosen."
+            ),
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    detector: DetectorFile = None,
+    detector_confidence: DetectorConfidence = None,
+    detector_size: DetectorSize = None,
+    cache: Cache = None,
     overwrite: OverwriteAny = False,
     discard_changes: DiscardChanges = False,
     as_json: Json = False,
@@ -79,6 +108,11 @@ def export(
 
     Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
     """
+    predicting = read_detector(detector, detector_confidence, detector_size)
+    if predicting is not None and not prelabels:
+        raise InputError("--detector needs --prelabels, because predicted boxes are written only if you ask for them.")
+    if prelabels and form not in HOW_TO_IMPORT:
+        raise InputError(f"--prelabels applies to labelling tasks ({', '.join(HOW_TO_IMPORT)}), not to {form}.")
     if form in FILE_FORMS:
         check_new_file(output, overwrite=overwrite)
     else:
@@ -89,17 +123,45 @@ def export(
 
     if dataset is None:
         dataset = find_dataset(made.provenance)
+    predictions = None
+    if prelabels:
+        from detreduce.exports.prelabels import made_prelabels, stored_prelabels
+        from detreduce.selection.saved.dataset import check_selection
+
+        check_selection(dataset, made)
+        if predicting is None:
+            predictions = stored_prelabels(made, dataset, cache)
+        else:
+            predictions = made_prelabels(made, dataset, predicting, cache)
     if form != "csv" and any(record.frame is not None for record in dataset):
+        from detreduce.exports.prelabels import for_written
         from detreduce.exports.written import written_images
 
-        dataset, made = written_images(file.parent, made, dataset)
+        source = dataset
+        dataset, made, originals = written_images(file.parent, made, source)
+        if predictions is not None:
+            predictions = for_written(predictions, source, dataset, originals)
     written = export_selection(
-        dataset, made, output, form=form, link=link, overwrite=overwrite, discard_changes=discard_changes
+        dataset,
+        made,
+        output,
+        form=form,
+        link=link,
+        predictions=predictions,
+        overwrite=overwrite,
+        discard_changes=discard_changes,
     )
     if as_json:
         print_json({"written": str(written), "form": form, "images": len(dataset), "kept": len(made)})
         return
     say(f"{written}: {len(made)} kept of {len(dataset)} images")
+    if predictions is not None:
+        kept = [predictions.images[dataset.row_of[image]] for image in made.image_ids]
+        numbers = [0 if found is None else len(found) for found in kept]
+        counts = f"{sum(numbers):,} in {sum(map(bool, numbers)):,} of {len(made):,} images"
+        say(f"Boxes predicted by {predictions.model}: {counts}")
+        if form == "roboflow":
+            say(MARKS_NOTHING)
     if form in HOW_TO_IMPORT:
         boxes = sum(len(dataset[dataset.row_of[image]].boxes) for image in made.image_ids)
         if boxes:

@@ -13,6 +13,9 @@ from detreduce.cli.new_output import check_new_folder
 from detreduce.cli.options import (
     Backbone,
     Cache,
+    DetectorConfidence,
+    DetectorFile,
+    DetectorSize,
     DiscardChanges,
     Every,
     Json,
@@ -26,7 +29,7 @@ from detreduce.cli.options import (
     output_option,
 )
 from detreduce.cli.output import print_json
-from detreduce.cli.values import parse_parameters
+from detreduce.cli.values import parse_parameters, read_detector
 
 
 def next_images(
@@ -61,7 +64,10 @@ def next_images(
             "-m",
             metavar="NAME",
             autocompletion=completion.methods,
-            help="Method that chooses the images. auto uses facility. `detreduce methods` lists all methods.",
+            help=(
+                "Method that chooses the images. auto uses facility, or herding with a detector. `detreduce methods` "
+                "lists all methods."
+            ),
             rich_help_panel=CHOICE,
         ),
     ] = "auto",
@@ -75,6 +81,9 @@ def next_images(
         ),
     ] = None,
     backbone: Backbone = "efficientnet-lite0",
+    detector: DetectorFile = None,
+    detector_confidence: DetectorConfidence = None,
+    detector_size: DetectorSize = None,
     similarity: Annotated[
         float | None,
         typer.Option(
@@ -125,6 +134,7 @@ def next_images(
     own = parse_parameters(parameters or [], ("count", "seed", "random_state", "method"), example="match=mmd")
     if method != "auto":
         SelectionRequest(method, parameters=own).check_names()
+    predicting = read_detector(detector, detector_confidence, detector_size)
     place = locate_dataset(pool)
     rounds = [locate_dataset(one) for one in after]
     from detreduce.reduction.next_round import next_round
@@ -138,6 +148,7 @@ def next_images(
         seed=seed,
         backbone=backbone,
         weights=weights,
+        detector=predicting,
         split=split,
         every=every,
         after_images=after_images,

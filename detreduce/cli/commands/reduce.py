@@ -16,6 +16,9 @@ from detreduce.cli.options import (
     Backbone,
     Cache,
     Data,
+    DetectorConfidence,
+    DetectorFile,
+    DetectorSize,
     DiscardChanges,
     Every,
     Groups,
@@ -39,6 +42,7 @@ from detreduce.cli.values import (
     parse_keep,
     parse_parameters,
     read_categories,
+    read_detector,
 )
 from detreduce.vocabulary.option_values import ALL, AUTO
 
@@ -248,6 +252,9 @@ def reduce(
     proxy: ProxyLog = None,
     ray: Ray = None,
     gpus_per_task: GpusPerTask = None,
+    detector: DetectorFile = None,
+    detector_confidence: DetectorConfidence = None,
+    detector_size: DetectorSize = None,
     overwrite: Overwrite = False,
     discard_changes: DiscardChanges = False,
     details: Details = False,
@@ -275,6 +282,7 @@ def reduce(
         raise InputError(f"--gpus-per-task {gpus_per_task:g} needs --ray ADDRESS, and must not be below 0.")
     duplicates = duplicate_search(bool(drop_duplicates), duplicates_by, duplicates_from)
     floor = parse_class_floor(class_floor or [])
+    predicting = read_detector(detector, detector_confidence, detector_size)
     place = locate_dataset(data)
     from detreduce.features.request import Extraction
     from detreduce.reduction import Output as WrittenTo
@@ -307,6 +315,7 @@ def reduce(
         every=every,
         ray=ray,
         gpus=gpus_per_task or 0.0,
+        detector=predicting,
     )
     with listening(tell):
         result = run_reduction(request)

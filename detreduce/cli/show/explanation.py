@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from detreduce.selection.explanation import Explanation
     from detreduce.selection.record import Selection
 
+BOXES_SHOWN = 8
+"""The maximum number of predicted boxes that are listed."""
 STEPS = {
     "must_keep": "because must_keep names it",
     "initial": "because the earlier selection has it",
@@ -50,7 +52,12 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
         say(f"The image has the duplicate {pair['copy_name']} ({how}).")
     for line in _nearest(found):
         say(line)
-    say(f"Boxes: {_counted(found.classes) or ('none' if found.labelled else 'not labelled')}.")
+    if found.predicted_by is None:
+        say(f"Boxes: {_counted(found.classes) or ('none' if found.labelled else 'not labelled')}.")
+    elif found.labelled:
+        say(f"Boxes predicted by {found.predicted_by}: {_counted(found.classes) or 'none'}.")
+        for line in _predicted(found, selection):
+            say(line)
     if found.alone:
         say(
             f"Without this image, no kept image would have: {_counted(found.alone)}."
@@ -81,6 +88,21 @@ def _reason(found: Explanation, selection: Selection) -> str:
         how = alike(pair["exact"], pair["transformation"], pair["similarity"])
         return f"{before}because it is a duplicate of {pair['kept_name']} ({how})"
     return f"by {selection.method}, which kept {found.of} other images"
+
+
+def _predicted(found: Explanation, selection: Selection) -> Iterator[str]:
+    """Yield a sentence about the predicted boxes that count most for the method."""
+    boxes = found.predicted[:BOXES_SHOWN]
+    if not boxes:
+        return
+    if selection.method == "uncertainty":
+        named = [f"{box['class']} ({box['confidence']:.2f}, second class {box['second_class']:.2f})" for box in boxes]
+        what = "Most uncertain boxes, with the confidences of their two most likely classes"
+    else:
+        named = [f"{box['class']} ({box['confidence']:.2f})" for box in boxes]
+        what = "Most confident boxes, with their confidences"
+    more = len(found.predicted) - len(boxes)
+    yield f"{what}: {', '.join(named)}{f' and {more} more' if more else ''}."
 
 
 def _copies_in_words(pairs: Sequence[Mapping[str, Any]]) -> str:

@@ -23,6 +23,8 @@ NEEDS = {
     "object_vectors": "images",
     "dynamics": "proxy",
     "gradients": "proxy",
+    "uncertainty": "detector",
+    "disagreement": "detector",
 }
 
 
@@ -48,8 +50,9 @@ def show_methods(methods: Sequence[MethodDescription]) -> None:
     out.print()
     show_text(
         out,
-        "Needs: boxes (labels), images (to compute features from) or proxy (the log of a short training, "
-        "`detreduce proxy`). Methods that need no boxes also work on unlabelled images.",
+        "Needs: boxes (labels, or a detector's boxes with --detector), images (to compute features from), proxy (the "
+        "log of a short training, `detreduce proxy`) or detector (--detector). Methods that need no boxes also work on "
+        "unlabelled images.",
     )
     show_text(out, "Costs, weaknesses, parameters and an example of one method: `detreduce methods herding`")
 

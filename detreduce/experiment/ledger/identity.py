@@ -65,6 +65,8 @@ def features_identity(features: FeaturesConfig) -> str:
     blocks = features.blocks or default_blocks(backbone, labelled=True)
     if "objects" in blocks:
         parts["objects"] = WORDS
+    if (detector := features.predicting) is not None:
+        parts["detector"] = json_hash(detector.key)
     return json_hash([parts, list(blocks), features.imgsz, features.precision])
 
 

@@ -12,7 +12,7 @@ from detreduce.dataset.health.checks import images_by_class
 from detreduce.dataset.paths.finding import find
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
-from detreduce.features.table import SEPARATE_BLOCKS
+from detreduce.features.table import PROXY_BLOCKS
 from detreduce.machine.untrusted.checked_yaml import read_yaml
 from detreduce.reducers import reducer_class
 from detreduce.training.recipes.reading import read_recipe
@@ -130,7 +130,7 @@ def _check_free(recipe: Recipe) -> None:
             f"{recipe.label} has infobatch, which decides how many images an epoch has, but the rungs decide how long "
             "a training is. Leave it out"
         )
-    if recipe.subset is not None and set(reducer_class(recipe.subset.name).needs) & set(SEPARATE_BLOCKS):
+    if recipe.subset is not None and set(reducer_class(recipe.subset.name).needs) & set(PROXY_BLOCKS):
         raise InputError(
             f"{recipe.subset.name} needs a proxy training, which a tuning does not make. Use another method, or "
             "compare the recipes in an experiment"

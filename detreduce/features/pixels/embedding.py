@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.features.pixels.roi_pooling import PlacedBoxes, pool_boxes
-from detreduce.images.batches import NetworkInput
+from detreduce.images.batches import Group, computed_ahead
 from detreduce.images.decode import RGB
 
 if TYPE_CHECKING:
     from detreduce.features.backbones import Network
-
-Group = list[tuple[int, NetworkInput]]
-"""A group of images that have the same shape, each with its row in the dataset."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +46,16 @@ def embed_groups(
 
     A group contains at most `batch` images, but every forward pass has exactly `batch` images (see `embed_batch`).
     """
-    waiting: deque[tuple[Group, Future[Embedded]]] = deque()
-    for group in groups:
-        images = [item.image for _, item in group]
-        waiting.append((group, pool.submit(embed_batch, network(), images, batch, place_boxes(group))))
-        if len(waiting) >= in_flight:
-            done, future = waiting.popleft()
-            yield done, future.result()
-    for done, future in waiting:
-        yield done, future.result()
+
+    def built() -> Iterator[Group]:
+        for group in groups:
+            network()  # built by this thread, at the first group
+            yield group
+
+    def embed(group: Group) -> Embedded:
+        return embed_batch(network(), [item.image for _, item in group], batch, place_boxes(group))
+
+    yield from computed_ahead(built(), embed, pool, in_flight)
 
 
 def embed_batch(network: Network, images: list[RGB], batch: int, boxes: PlacedBoxes | None = None) -> Embedded:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,15 @@ import numpy.typing as npt
 
 from detreduce.errors import InputError
 from detreduce.features.backbones import Backbone, Network
-from detreduce.features.pixels.embedding import Group, embed_groups
+from detreduce.features.pixels.embedding import embed_groups
 from detreduce.features.pixels.objects import PairedBoxes
 from detreduce.features.pixels.precision import Networks, resolve_precision
 from detreduce.features.pixels.roi_pooling import WORDS, PlacedBoxes
 from detreduce.features.pixels.running import Running
-from detreduce.images.alongside import Alongside, fill_left_out, nothing_more
-from detreduce.images.batches import NetworkInput, Threads, network_input, same_shape_batches, threads
-from detreduce.images.job import Array, ImageJob, ImageVectors
+from detreduce.images.alongside_job import run_alongside
+from detreduce.images.batches import Group, NetworkInput, Threads, network_input, same_shape_batches, threads
+from detreduce.images.job import ImageJob, ImageVectors
 from detreduce.images.store import DigestMemo, VectorStore
-
-FRAMES_AT_RISK = 32
-"""Vectors are written to disk after this number of frames, or after a batch if it is larger."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ def image_block(
         if running.alongside is None:
             job.run(pools.decode, ahead)
         else:
-            _WithSecond(running.alongside, vectors, embedding).run(job, pools.decode, ahead)
+            run_alongside(job, running.alongside, pools.decode, ahead)
     seconds = time.perf_counter() - start
     facts = {
         "backbone": backbone.name,
@@ -172,66 +168,6 @@ def _counts(vectors: ImageVectors) -> dict[str, Any]:
         "embedded": vectors.computed,
         "store": str(vectors.store.folder),
     }
-
-
-@dataclass(frozen=True)
-class _WithSecond:
-    """A run of an `ImageJob` that also computes the vectors of `alongside` for frames of videos.
-
-    A frame that `alongside` leaves out does not pass through the network. `kinds` are the vectors of the network.
-    """
-
-    alongside: Alongside
-    kinds: Sequence[ImageVectors]
-    embedding: _Embedding
-
-    def run(self, job: ImageJob[Any], pool: Executor, ahead: int) -> None:
-        """Run the job together with `alongside`.
-
-        At the end, `alongside` may need frames that had been left out. The job runs again for these frames.
-        """
-        both: ImageJob[Any] = replace(
-            job,
-            vectors=[*self.kinds, self.alongside.vectors],
-            prepare=lambda row, data: (job.prepare(row, data), self.alongside.prepare(row, data)),
-            compute=self._compute,
-            settle=self._settle,
-            recalled=self._recalled,
-            batch=max(job.batch, FRAMES_AT_RISK),
-            failures=job.failures,
-        )
-        both.run(pool, ahead)
-        job.computed += both.computed
-        self.alongside.finish(job.failures)
-        # after a run that was killed, a frame may be needed that was not decoded
-        needed = [row for row in range(len(job.paths)) if row not in self.alongside.left_out]
-        for vectors in self.kinds:
-            values = vectors.array()
-            for row in needed:
-                part = slice(int(vectors.starts[row]), int(vectors.starts[row + 1]))
-                vectors.filled[part] &= np.isfinite(values[part]).all(axis=1)
-        job.run(pool, ahead)
-
-    def _recalled(self) -> None:
-        self.alongside.start()
-        fill_left_out(self.alongside, self.kinds)
-
-    def _settle(self, row: int, prepared: tuple[NetworkInput, Array]) -> Sequence[Array] | None:
-        second = prepared[1]
-        return None if self.alongside.needed(row, second) else nothing_more(row, second, self.kinds)
-
-    def _compute(self, images: Iterator[tuple[int, tuple[NetworkInput, Array]]]) -> Iterator[tuple[int, list[Array]]]:
-        """Yield the row of each image, with the vectors of the network followed by the vector of `alongside`."""
-        seconds: dict[int, Array] = {}
-
-        def inputs() -> Iterator[tuple[int, NetworkInput]]:
-            """Yield the inputs of the images, and keep the second input of each image for later."""
-            for row, (image, second) in images:
-                seconds[row] = second
-                yield row, image
-
-        for row, arrays in self.embedding(inputs()):
-            yield row, [*arrays, seconds.pop(row)]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from detreduce.features.proxy.dynamics import (
 )
 from detreduce.features.proxy.gradients import gradient_block
 from detreduce.features.proxy.head_gradients import GradientOptions
-from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
+from detreduce.features.table import PROXY_BLOCKS, scaled_blocks
 from detreduce.images.decode import why_unreadable
 from detreduce.machine.hashes import file_hash
 from detreduce.machine.untrusted.regular_files import is_regular
@@ -45,7 +45,7 @@ class ProxyBlocks:
     Attributes
     ----------
     names
-        Names of the requested blocks, from `SEPARATE_BLOCKS`.
+        Names of the requested blocks, from `PROXY_BLOCKS`.
     path
         The file of the proxy log. The weights are in the same folder.
     log
@@ -142,7 +142,7 @@ def open_proxy(
     MissingFileError
         The log does not exist, or `gradients` is requested and the proxy's weights do not exist.
     """
-    needing = tuple(name for name in names if name in SEPARATE_BLOCKS)
+    needing = tuple(name for name in names if name in PROXY_BLOCKS)
     if proxy is None:
         if needing:
             raise InputError(
@@ -151,7 +151,7 @@ def open_proxy(
             )
         return None
     if not needing:
-        known = " and ".join(SEPARATE_BLOCKS)
+        known = " and ".join(PROXY_BLOCKS)
         raise InputError(f"proxy={str(proxy)!r} is used only by the blocks {known}. Add one of these blocks.")
     path = Path(proxy).expanduser()
     opened = ProxyBlocks(needing, path, ProxyLog.load(path), dataset, start)
@@ -164,7 +164,7 @@ def open_proxy(
         _check_weights(opened)
     if "dynamics" in needing:
         opened.dynamics = dynamics_block(opened.log, dataset)
-        if set(names) <= set(SEPARATE_BLOCKS):
+        if set(names) <= set(PROXY_BLOCKS):
             opened.failures = _explain_unreadable(opened)
     return opened
 

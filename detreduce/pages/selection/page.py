@@ -9,6 +9,7 @@ from typing import Any
 
 from detreduce.arrays.class_counts import boxes_of_classes
 from detreduce.dataset.paths.output_name import dataset_name
+from detreduce.dataset.predicted import predictions_of
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.numbers import counted
 from detreduce.display.progress import step
@@ -90,6 +91,7 @@ def selection_page(source: PageSource) -> bytes:
         lines=time_lines(selection, dataset),
         lines_shown=SHOWN,
         line_length=LENGTH,
+        predicted=predictions_of(dataset) is not None,
     )
     return text.encode("utf-8", "replace")
 
@@ -125,6 +127,8 @@ def _notes(drawn: FeatureMap | None, source: PageSource) -> Iterator[str]:
             "There is no map: the method did not use features, and none are stored. A method that uses features, such "
             "as herding, gives a map."
         )
+    if (found := predictions_of(source.dataset)) is not None:
+        yield f"The boxes and classes on this page are predicted by {found.model} (dashed lines). They are not labels."
     if not source.dataset.labelled:
         yield "The images have no labels, so there are no boxes and no classes."
 
@@ -154,5 +158,13 @@ def _facts(view: SelectionView, dataset: DetectionDataset) -> Iterator[tuple[str
     made = selection.provenance.get("features", {})
     by = (made.get("image") or made.get("objects") or {}).get("backbone")
     yield "features", ", ".join(made.get("blocks", ())) + (f" by {by}" if by else "") or "none"
+    if found := predictions_of(dataset):
+        settings = selection.provenance.get("detector", {})
+        least = settings.get("confidence")
+        yield (
+            "boxes",
+            f"predicted by {found.model}: {found.in_words()}"
+            + ("" if least is None else f" (confidence of at least {least:g})"),
+        )
     versions = selection.provenance.get("versions", {})
     yield "made by", ", ".join(f"{name} {version}" for name, version in versions.items())

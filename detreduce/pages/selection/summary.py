@@ -106,6 +106,11 @@ def command_again(selection: Selection, dataset: DetectionDataset, output: Path 
     rule = selection.categories.get("rule")
     if isinstance(rule, str) and rule not in ("rarest", "given"):
         words += ["--categories", rule]
+    if made := selection.provenance.get("detector"):
+        # only the name, because weights can run code: the reader must know where they are
+        words += ["--detector", str(made.get("detector"))]
+        for option, name in (("--detector-confidence", "confidence"), ("--detector-size", "imgsz")):
+            words += [option, str(made[name])] if name in made else []
     for step in selection.steps:
         words += _options(step)
     if output is not None:

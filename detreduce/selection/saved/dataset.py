@@ -7,6 +7,7 @@ from typing import Any
 
 from detreduce.dataset.load import images_to_give, load_dataset, takes_images
 from detreduce.dataset.paths.finding import find
+from detreduce.dataset.predicted import as_given
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.numbers import counted
 from detreduce.errors import InputError, MissingFileError
@@ -18,6 +19,7 @@ def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
 
     All values are ready for JSON.
     """
+    dataset = as_given(dataset)
     folder = images_to_give(dataset)
     return {
         "path": str(dataset.source.path),

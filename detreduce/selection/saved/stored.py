@@ -58,6 +58,18 @@ class _Features(Stored):
     objects: _Block | None = None
 
 
+class _Detector(Stored):
+    """The detector that predicted boxes, and its settings."""
+
+    detector: str
+    classes: list[str] = Field(default_factory=list)
+    weights_sha256: str | None = None
+    store: str | None = None
+    most_boxes: Count | None = None
+    confidence: float | None = None
+    imgsz: Count | None = None
+
+
 class _Pair(Stored):
     """A pair of duplicates.
 
@@ -79,6 +91,7 @@ class _Duplicates(Stored):
 class _Provenance(Stored):
     dataset: _Dataset = Field(default_factory=_Dataset)
     features: _Features = Field(default_factory=_Features)
+    detector: _Detector | None = None
     duplicates: _Duplicates = Field(default_factory=_Duplicates)
     skipped_images: list[Any] = Field(default_factory=list)
     kept_first: Count = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ QUICK: dict[str, dict[str, Any]] = {
 
 def subject_of(name: str) -> conformance.Subject:
     cls = reducer_class(name)
-    return conformance.Subject(cls, QUICK.get(name, {}), matrix=dynamics if "dynamics" in cls.needs else unchanged)
+    matrix = next((MATRICES[need] for need in cls.needs if need in MATRICES), unchanged)
+    return conformance.Subject(cls, QUICK.get(name, {}), matrix=matrix)
 
 
 def unchanged(X: Any) -> Any:
@@ -31,6 +33,23 @@ def dynamics(X: Any) -> Any:
     """Return a block `dynamics` whose columns repeat the columns of X; every image has a box."""
     table = np.asarray(X)
     return np.hstack([np.tile(table, (1, 12))[:, :12], np.ones((len(table), 1))]) if table.ndim == 2 else table
+
+
+def columns(count: int) -> Callable[[Any], Any]:
+    """Return a function that makes a block of scores from X: each column is the sum of each row of X."""
+
+    def sums(X: Any) -> Any:
+        table = np.asarray(X)
+        return np.repeat(table.sum(axis=1, keepdims=True), count, axis=1) if table.ndim == 2 else table
+
+    return sums
+
+
+MATRICES: dict[str, Callable[[Any], Any]] = {
+    "dynamics": dynamics,
+    "uncertainty": columns(3),
+    "disagreement": columns(1),
+}
 
 
 def _parity(X: Any, categories: Any) -> dict[str, Any]:

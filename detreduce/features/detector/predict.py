@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +21,25 @@ from detreduce.features.detector.network import COLUMNS, DetectorNetwork
 from detreduce.features.detector.request import Detector
 from detreduce.features.pixels.running import Running
 from detreduce.images.alongside_job import run_alongside
-from detreduce.images.batches import NetworkInput, computed_ahead, network_input, same_shape_batches, threads
+from detreduce.images.batches import (
+    Group,
+    NetworkInput,
+    Threads,
+    computed_ahead,
+    network_input,
+    same_shape_batches,
+    threads,
+)
 from detreduce.images.job import ImageJob, ImageVectors
 from detreduce.images.store import DigestMemo, VectorStore
 from detreduce.machine.cache_folder import cache_folder
 
+if TYPE_CHECKING:
+    import torch
+
 MIRRORED = {"image": "mirrored"}
+IMAGES_AT_RISK = 16
+"""Boxes are written to disk after this number of images, or after a batch if it is larger."""
 
 
 @dataclass(frozen=True)
@@ -137,37 +150,22 @@ def _predict(request: Prediction, paths: Sequence[Path]) -> Predictions:
     """Return the predicted boxes of the images at `paths`."""
     start = time.perf_counter()
     detector, running, folder = request.detector, request.running, cache_folder(request.cache)
-    network = DetectorNetwork(detector)
-    device = running.pick_device()
-    batch = running.batch_size(device)
+    network, device = DetectorNetwork(detector), running.pick_device()
     key = {**detector.key, "forward": running.forward(device)}
     vectors = [
         ImageVectors(VectorStore(folder, one), np.arange(len(paths) + 1)) for one in store_keys(key, request.mirrored)
     ]
+    batch = running.batch_size(device)
     with threads(device.type, running.workers) as pools:
-
-        def compute(images: Iterator[tuple[int, NetworkInput]]) -> Iterator[tuple[int, Sequence[npt.NDArray[Any]]]]:
-            def boxes(group: list[tuple[int, NetworkInput]]) -> list[npt.NDArray[Any]]:
-                items = [item for _, item in group]
-                return [
-                    network.predict(items, batch, device, mirror=mirror) for mirror in (False, True)[: len(vectors)]
-                ]
-
-            network.load(device)  # by this thread
-            groups = same_shape_batches(images, batch)
-            for group, made in computed_ahead(groups, boxes, pools.forward, pools.count + 1):
-                for place, (row, _) in enumerate(group):
-                    yield row, [part[place : place + 1] for part in made]
-
         job: ImageJob[Any] = ImageJob(
             "Predicting boxes",
             paths,
             vectors,
             DigestMemo(folder),
             prepare=lambda row, data: network_input(data, detector.preprocess),
-            compute=compute,
+            compute=_Passes(network, device, batch, request.mirrored, pools),
             stop_at_failure=running.stop_at_failure,
-            batch=max(batch, 16),
+            batch=max(batch, IMAGES_AT_RISK),
         )
         ahead = 2 * (batch + pools.count)
         if running.alongside is None:
@@ -177,27 +175,64 @@ def _predict(request: Prediction, paths: Sequence[Path]) -> Predictions:
     if len(job.failures) == len(paths):
         row, reason = min(job.failures.items())
         raise ImageReadError(f"None of {len(paths)} images could be read. First error: {paths[row]}: {reason}.")
-    width = detector.boxes * COLUMNS
+    images, *mirrored = (unpack(part, detector.boxes * COLUMNS) for part in vectors)
     found = Predictions(
         network.class_names,
-        unpack(vectors[0], width),
+        images,
         detector.name,
-        mirrored=unpack(vectors[1], width) if request.mirrored else None,
+        mirrored=mirrored[0] if mirrored else None,
         failures=dict(job.failures),
     )
     facts = {
-        "detector": detector.name,
-        "weights": str(detector.file),
-        **{name: value for name, value in key.items() if name != "backbone"},
-        "imgsz": int(detector.imgsz),
-        "mirrored": request.mirrored,
-        "classes": list(found.class_names),
         "device": str(device),
         "unreadable": len(job.failures),
-        **found.counts,
         "from_cache": vectors[0].recalled,
         "predicted": job.computed,
         "store": str(vectors[0].store.folder),
         "seconds": round(time.perf_counter() - start, 3),
     }
-    return replace(found, provenance=facts)
+    return replace(found, provenance={**_settings(request, key, found), **facts})
+
+
+def _settings(request: Prediction, key: Mapping[str, Any], found: Predictions) -> dict[str, Any]:
+    """Return the detector, its settings, its classes and the counts of boxes, for the provenance."""
+    return {
+        "detector": request.detector.name,
+        "weights": str(request.detector.file),
+        **{name: value for name, value in key.items() if name != "backbone"},
+        "imgsz": int(request.detector.imgsz),
+        "mirrored": request.mirrored,
+        "classes": list(found.class_names),
+        **found.counts,
+    }
+
+
+@dataclass(frozen=True)
+class _Passes:
+    """The `compute` function of an `ImageJob`: it passes the images, and mirrored images if wanted, through a network.
+
+    `batch` is the number of images in each pass.
+    """
+
+    network: DetectorNetwork
+    device: torch.device
+    batch: int
+    mirrored: bool
+    pools: Threads
+
+    def __call__(
+        self, images: Iterator[tuple[int, NetworkInput]]
+    ) -> Iterator[tuple[int, Sequence[npt.NDArray[np.float32]]]]:
+        """Yield the row of each image with its boxes, and with the boxes of the mirrored image if wanted."""
+        self.network.load(self.device)
+        groups = same_shape_batches(images, self.batch)
+        in_flight = self.pools.count + 1
+        for group, made in computed_ahead(groups, self._boxes, self.pools.forward, in_flight):
+            for place, (row, _) in enumerate(group):
+                yield row, [part[place : place + 1] for part in made]
+
+    def _boxes(self, group: Group) -> list[npt.NDArray[np.float32]]:
+        """Return the boxes of a group of images, once for each pass."""
+        items = [item for _, item in group]
+        ways = (False, True) if self.mirrored else (False,)
+        return [self.network.predict(items, self.batch, self.device, mirror=mirror) for mirror in ways]

@@ -16,6 +16,7 @@ from PIL import Image
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.reducers import make_reducer
 from detreduce.reducers.methods.srs import StratifiedRandom
+from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers.registry import BUILT_IN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -44,7 +45,7 @@ def points(script: ModuleType) -> Any:
 def fitted(name: str, points: Any) -> Any:
     reducer = make_reducer(name, keep=0.1, random_state=0)
     extras = {need: points.extras[need] for need in ("objects", "groups") if need in reducer.needs}
-    trained = [name for name in ("dynamics", "gradients") if name in reducer.needs]
+    trained = [name for name in SEPARATE_BLOCKS if name in reducer.needs]
     X = points.matrices[trained[0]] if trained else points.X
     return reducer.fit(X, points.categories, **extras)
 

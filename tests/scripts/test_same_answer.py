@@ -30,5 +30,5 @@ def test_every_setting_gives_the_same_answer(same_answer: ModuleType, capsys: py
     assert same_answer.main(short=True) == []
     lines = capsys.readouterr().out.splitlines()
     counts = [int(line.split(": ")[-1].split()[0]) for line in lines if line.endswith("differ")]
-    each = len(BUILT_IN) + 7  # 6 for features, 1 for mms without near-duplicates
+    each = len(BUILT_IN) + 9  # 8 for features, 1 for mms without near-duplicates
     assert counts == [each, each, each, 4, 4], "a method or a block of features is missing"

@@ -234,7 +234,7 @@ def of_everything(n: int = 48) -> FeatureTable:
     dataset = replace(dataset, records=records)
     labels = label_objects(dataset)
     vectors = rng.normal(size=(len(labels.counts), 5)).astype(np.float32)
-    widths = {"image": 4, "dynamics": len(DYNAMICS_COLUMNS), "gradients": 6}
+    widths = {"image": 4, "dynamics": len(DYNAMICS_COLUMNS), "gradients": 6, "uncertainty": 3, "disagreement": 1}
     blocks = {name: rng.normal(size=(n, width)).astype(np.float32) for name, width in widths.items()}
     return FeatureTable(dataset, np.arange(n), blocks, objects=replace(labels, vectors=vectors))
 

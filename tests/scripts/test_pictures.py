@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from detreduce.arrays.object_table import ObjectTable
+from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.methods.srs import StratifiedRandom
-from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers.registry import BUILT_IN
 
 REPOSITORY = Path(__file__).resolve().parents[2]

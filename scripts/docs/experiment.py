@@ -38,6 +38,7 @@ def schema() -> dict[str, Any]:
     recipe, subset = (found["$defs"][name]["properties"] for name in ("Recipe", "Subset"))
     options = {"$ref": recipe["stream"].pop("$ref")}
     recipe["stream"]["anyOf"] = [{"enum": list(KINDS)}, options]
+    found["$defs"]["FeaturesConfig"]["properties"]["detector"]["anyOf"].insert(0, {"type": "string"})
     for entry in (recipe["images_seen"], subset["keep"]):
         entry["anyOf"] = [*entry["anyOf"], PERCENTAGE]
     return found
@@ -65,7 +66,11 @@ def reference(found: dict[str, Any]) -> str:
     own += f"{', '.join(f'`{name}`' for name in sorted(composing))}. For this method, these keys replace the keys of "
     own += "the section `reduce`."
     lines += ["", "### Settings of one method", "", *textwrap.wrap(own, 120)]
-    for title, name in (("One recipe", "Recipe"), ("The stream of a recipe", "Stream")):
+    for title, name in (
+        ("The detector of features", "DetectorConfig"),
+        ("One recipe", "Recipe"),
+        ("The stream of a recipe", "Stream"),
+    ):
         section = found["$defs"][name]
         words = textwrap.wrap(_plain(section["description"]), 120)
         lines += ["", f"### {title}", "", *words, "", *_table(section, found)]

@@ -8,8 +8,8 @@ from pathlib import Path
 NAMES = ("car", "person", "tree")
 
 
-def make_detector(file: Path, names: Sequence[str] = NAMES, seed: int = 0) -> Path:
-    """Write the weights of a YOLO detector with random weights, and return the file."""
+def make_detector(file: Path, names: Sequence[str] = NAMES, seed: int = 0, blind: bool = False) -> Path:
+    """Write the weights of a YOLO detector with random weights, and return the file. A blind one is never confident."""
     from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
     quiet_ultralytics()
@@ -27,8 +27,8 @@ def make_detector(file: Path, names: Sequence[str] = NAMES, seed: int = 0) -> Pa
         for layer in layers:
             layer.momentum = 0.03
         for branch in model.model[-1].cv3:
-            branch[-1].weight.data.normal_(0.0, 0.02)
-            branch[-1].bias.data.fill_(-2.0)
+            branch[-1].weight.data.normal_(0.0, 0.0 if blind else 0.02)
+            branch[-1].bias.data.fill_(-5.0 if blind else -2.0)
         model.eval()
     model.names = dict(enumerate(names))
     arguments = {"task": "detect", "model": "yolov8n.yaml", "imgsz": 64}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from detreduce.dataset.predicted import PredictedDataset, predictions_of
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.display.listener import say
+from detreduce.display.numbers import counted
 from detreduce.errors import InputError
 from detreduce.features.detector.predict import Prediction
 from detreduce.features.detector.request import Detector
@@ -18,6 +19,9 @@ from detreduce.features.pixels.running import Running
 from detreduce.features.request import Extraction
 from detreduce.features.table import DETECTOR_BLOCKS, FeatureTable
 from detreduce.images.alongside import Alongside
+
+SKIPPED_SHOWN = 20
+"""The maximum number of unreadable images that get a line of their own. A video may have thousands of such frames."""
 
 
 def check_detector(method: str, needs: Collection[str], detector: Detector | None, proxy: str | Path | None) -> None:
@@ -78,7 +82,16 @@ def without_unread(dataset: DetectionDataset) -> FeatureTable | DetectionDataset
     problems = [
         Problem(dataset[row].path, f"skipped: {reason}") for row, reason in sorted(predictions.failures.items())
     ]
+    say_skipped(problems)
     return FeatureTable(dataset, rows, {}, problems=tuple(problems))
+
+
+def say_skipped(problems: Sequence[Problem]) -> None:
+    """Report one line for each of the first images that cannot be read, and the number of the others."""
+    for problem in problems[:SKIPPED_SHOWN]:
+        say(f"Skipped: {problem}")
+    if (more := len(problems) - SKIPPED_SHOWN) > 0:
+        say(f"Skipped: {counted(more, 'more image')}. selection.json lists all.")
 
 
 def first_images(predicted: DetectionDataset, dataset: DetectionDataset) -> DetectionDataset:

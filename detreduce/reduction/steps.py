@@ -20,7 +20,6 @@ from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.dataset.suggested_command import split_command
 from detreduce.dataset.write import check_output, subset_report, write_subset
 from detreduce.display.listener import say
-from detreduce.display.numbers import counted
 from detreduce.duplicates.leakage import leaked_images, matches_in_words
 from detreduce.duplicates.result import Duplicates
 from detreduce.duplicates.search import THRESHOLD, near_duplicates
@@ -33,7 +32,7 @@ from detreduce.images.alongside import Alongside
 from detreduce.pages.selection.page import SELECTION_PAGE, PageSource, selection_page
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import resolve_keep
-from detreduce.reduction.predicting import predict, prediction_of, without_unread
+from detreduce.reduction.predicting import predict, prediction_of, say_skipped, without_unread
 from detreduce.reduction.request import Output, ReductionRequest, has_videos
 from detreduce.reduction.result import ReductionResult
 from detreduce.representativeness import Representativeness, measure_representativeness
@@ -45,8 +44,6 @@ from detreduce.selection.request import DuplicateSearch, SelectionRequest
 from detreduce.selection.row_categories import categories_of_rows, is_rule
 
 Source = FeatureTable | DetectionDataset
-SKIPPED_SHOWN = 20
-"""The maximum number of unreadable images that get a line of their own. A video may have thousands of such frames."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +209,7 @@ class Reduction:
         if isinstance(keep, float):
             keep = resolve_keep(keep, len(self.dataset) - left_out)
         chosen = replace(selection, keep=keep, composition=composition)
-        check_composition(self.dataset, resolve_keep(keep, len(self.dataset)), composition)
+        check_composition(self.expected, resolve_keep(keep, len(self.dataset)), composition)
         return replace(self, request=replace(self.request, selection=chosen))
 
     def _leaks_kept(self, selection: Selection) -> str:
@@ -256,7 +253,7 @@ class Reduction:
         selection = self._sized(self.dataset, found)
         composition = replace(selection.composition, drop_duplicates=found)
         try:
-            check_room(self.dataset, replace(selection, composition=composition))
+            check_room(self.expected, replace(selection, composition=composition))
         except InputError:
             if not (self.request.reason and self.request.clean):
                 raise
@@ -424,10 +421,7 @@ def extract(dataset: DetectionDataset, extraction: Extraction, alongside: Alongs
     by_backbone = {"image", "objects"} & set(names)
     say(f"Features: {', '.join(names)}{f' by {extraction.backbone}' * bool(by_backbone)}")
     table = extraction.run(dataset, alongside)
-    for problem in table.problems[:SKIPPED_SHOWN]:
-        say(f"Skipped: {problem}")
-    if (more := len(table.problems) - SKIPPED_SHOWN) > 0:
-        say(f"Skipped: {counted(more, 'more image')}. selection.json lists all.")
+    say_skipped(table.problems)
     return table
 
 

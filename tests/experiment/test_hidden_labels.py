@@ -108,7 +108,7 @@ def test_the_short_form_names_the_weights(folder: Path) -> None:
         ({"features": {}}, "features.detector: missing"),
         ({"features": {"detector": "missing.pt/none.pt"}}, "features.detector"),
         ({"features": {"detector": {"weights": "made.pt", "confidence": 2}}}, "confidence"),
-        ({"reduce": {"methods": ["el2n"], "keep": [5]}, "proxy": {"epochs": 1}}, "labels"),
+        ({"reduce": {"methods": ["el2n"], "keep": [5]}, "proxy": {"epochs": 2}}, "labels"),
     ],
 )
 def test_a_detector_that_does_not_fit_is_refused(folder: Path, changes: dict[str, Any], word: str) -> None:

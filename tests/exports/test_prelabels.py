@@ -93,7 +93,8 @@ def test_prelabels_are_the_boxes_by_which_images_were_chosen(
     elif form == "cvat":
         assert files["annotations.xml"].count("<box ") == files["annotations.xml"].count('source="auto"') == wanted
     elif form == "labelme":
-        contents = [json.loads(text) for name, text in files.items() if name != "selection.json"]
+        contents = [json.loads(text) for name, text in files.items() if name.removesuffix(".json").isdigit()]
+        assert len(contents) == len(chosen)
         assert sum(len(content["shapes"]) for content in contents) == wanted
     else:
         assert len(json.loads(files["_annotations.coco.json"])["annotations"]) == wanted

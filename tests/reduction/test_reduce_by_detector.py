@@ -41,7 +41,9 @@ def pool(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def label_files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.suffix in (".txt", ".xml", ".json") and file.is_file())
+    """The text files of an output, without its list of images."""
+    found = (file for file in folder.rglob("*") if file.suffix in (".txt", ".xml", ".json") and file.is_file())
+    return sorted(file for file in found if file != folder / "train.txt")
 
 
 @pytest.mark.parametrize("method", ["herding", "csod", "class_coverage", "uncertainty", "disagreement", "facility"])
@@ -58,6 +60,8 @@ def test_each_kind_of_method_chooses_by_predicted_boxes(
     # nothing that was predicted is written: the only JSON is the selection
     assert not result.dataset.labelled
     assert [file.name for file in label_files(tmp_path / "out")] == ["selection.json"]
+    assert len((tmp_path / "out" / "train.txt").read_text().splitlines()) == 5
+    assert not (tmp_path / "out" / "labels").exists()
     assert Selection.load(tmp_path / "out" / "selection.json").provenance["detector"] == facts
 
 
@@ -124,11 +128,17 @@ def test_without_a_detector_a_score_says_what_it_needs(pool: Path, labelled: Pat
     assert not (tmp_path / "out").exists()
 
 
-def test_a_detector_that_finds_nothing_is_an_error(pool: Path, detector: dr.Detector, tmp_path: Path) -> None:
-    from dataclasses import replace
-
+def test_a_detector_that_finds_nothing_is_an_error(pool: Path, tmp_path: Path) -> None:
+    blind = dr.Detector(make_detector(tmp_path / "blind.pt", blind=True), imgsz=64)
     with pytest.raises(InputError, match="--detector-confidence"):
-        dr.reduce(pool, tmp_path / "out", "herding", keep=3, detector=replace(detector, confidence=0.99999))
+        dr.reduce(pool, tmp_path / "out", "herding", keep=3, detector=blind)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("method", ["auto", "uncertainty"])
+def test_a_cluster_does_not_predict_boxes(pool: Path, detector: dr.Detector, tmp_path: Path, method: str) -> None:
+    with pytest.raises(InputError, match="Ray"):
+        dr.reduce(pool, tmp_path / "out", method, keep=3, detector=detector, ray="auto")
     assert not (tmp_path / "out").exists()
 
 
@@ -137,8 +147,9 @@ def test_a_broken_image_is_left_out(pool: Path, detector: dr.Detector, tmp_path:
     shutil.copytree(pool, folder)
     (folder / "scene0000_frame000.png").write_bytes(b"no picture")
     for method in ("class_coverage", "herding", "uncertainty"):
-        with pytest.warns(match="nreadable|could not|left out|cannot"):
-            result = dr.reduce(folder, tmp_path / method, method, keep=20, detector=detector)
+        said: list[str] = []
+        result = dr.reduce(folder, tmp_path / method, method, keep=20, detector=detector, say=said.append)
+        assert sum("scene0000_frame000.png" in line for line in said) == 1
         assert "scene0000_frame000.png" not in result.selection.image_ids
         assert len(result.selection.provenance["skipped_images"]) == 1
 

@@ -180,7 +180,9 @@ def test_predicted_boxes_are_never_written_as_labels(
     assert predicted.content_hash == pool.content_hash
     written = dr.write_subset(predicted, predicted.image_ids[:4], tmp_path / "out")
     assert not written.labelled and len(written.box_rows) == 0
-    assert not list((tmp_path / "out").rglob("*.txt"))
+    # the only text file is the list of the images
+    assert [file.name for file in (tmp_path / "out").rglob("*.txt")] == ["train.txt"]
+    assert len((tmp_path / "out" / "train.txt").read_text().splitlines()) == 4
 
 
 @pytest.mark.parametrize(

@@ -127,9 +127,7 @@ class ReductionRequest:
         Raise InputError if one is not valid.
         """
         if self.ray is not None and self.detector is not None:
-            raise InputError(
-                "A Ray cluster cannot predict boxes. Leave out the detector or the address of the cluster."
-            )
+            raise InputError("A Ray cluster cannot predict boxes. Leave out the detector or the cluster.")
         if self.selection.method == AUTO:
             self._check_auto()
             return

@@ -40,7 +40,9 @@ def columns(count: int) -> Callable[[Any], Any]:
 
     def sums(X: Any) -> Any:
         table = np.asarray(X)
-        return np.repeat(table.sum(axis=1, keepdims=True), count, axis=1) if table.ndim == 2 else table
+        return (
+            np.repeat(table.sum(axis=1, keepdims=True), count, axis=1) if table.ndim == 2 and table.shape[1] else table
+        )
 
     return sums
 

@@ -17,9 +17,9 @@ from detreduce.dataset.formats.yolo.write import write_yolo
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.paths.listing import absolute
 from detreduce.dataset.paths.outside import outside_notice
-from detreduce.dataset.predicted import as_given
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.suggested_command import reduce_command
+from detreduce.dataset.views.predicted import as_given
 from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.choice import Choice, check_choice, records_on_disk
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, SELECTION_FILE, SPLIT_FILE

@@ -9,8 +9,8 @@ from typing import get_args
 
 from detreduce.arrays.predictions import Predictions
 from detreduce.dataset.paths.listing import absolute
-from detreduce.dataset.predicted import as_given
 from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.views.predicted import as_given
 from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link, require_images
 from detreduce.dataset.writing.staging import staged

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from detreduce.arrays.predictions import PredictedBoxes, Predictions
-from detreduce.dataset.predicted import predictions_of
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.views.predicted import predictions_of
 from detreduce.errors import InputError
 from detreduce.features.detector.predict import Prediction
 from detreduce.features.detector.request import Detector

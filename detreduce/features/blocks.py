@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from detreduce.arrays.proxy_log import ProxyLog
-from detreduce.dataset.predicted import predictions_of
 from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.views.predicted import predictions_of
 from detreduce.errors import InputError, nearest
 from detreduce.features.backbones import REGISTRY, Backbone
 from detreduce.features.proxy.dynamics import needs_neighbours

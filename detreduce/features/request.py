@@ -17,8 +17,8 @@ import numpy.typing as npt
 from detreduce.arrays.predictions import Predictions
 from detreduce.arrays.proxy_log import OVERS
 from detreduce.dataset.object_counts import label_objects
-from detreduce.dataset.predicted import predictions_of
 from detreduce.dataset.records import DetectionDataset, Problem
+from detreduce.dataset.views.predicted import predictions_of
 from detreduce.dataset.writing.apart import check_cache_apart
 from detreduce.display.progress import step
 from detreduce.errors import DetreduceWarning, ImageReadError, InputError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from detreduce.dataset.predicted import PredictedDataset, predictions_of
 from detreduce.dataset.records import DetectionDataset, Problem
+from detreduce.dataset.views.predicted import PredictedDataset, predictions_of
 from detreduce.display.listener import say
 from detreduce.display.numbers import counted
 from detreduce.errors import InputError

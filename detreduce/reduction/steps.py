@@ -15,9 +15,9 @@ from detreduce.dataset.health.counts import load_all_splits, problems_of_splits
 from detreduce.dataset.health.leaks import TRAIN, find_leaks
 from detreduce.dataset.health.problem_counts import count_problems
 from detreduce.dataset.joined_classes import join_classes
-from detreduce.dataset.predicted import PredictedDataset
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.dataset.suggested_command import split_command
+from detreduce.dataset.views.predicted import PredictedDataset
 from detreduce.dataset.write import check_output, subset_report, write_subset
 from detreduce.display.listener import say
 from detreduce.duplicates.leakage import leaked_images, matches_in_words

@@ -16,8 +16,8 @@ from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.categories import Categories
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.object_counts import label_objects
-from detreduce.dataset.predicted import predictions_of
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.views.predicted import predictions_of
 from detreduce.display.numbers import counted
 from detreduce.display.progress import step
 from detreduce.errors import InputError

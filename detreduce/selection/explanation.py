@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from detreduce.arrays.class_counts import entries_of_image, images_of_classes
 from detreduce.dataset.groups import assign_groups
-from detreduce.dataset.predicted import predictions_of
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord
+from detreduce.dataset.views.predicted import predictions_of
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.features.backbones import make_backbone
 from detreduce.features.detector.stored import stored_predictions

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.arrays.predictions import PredictedBoxes, Predictions
-from detreduce.dataset.predicted import PredictedDataset, as_given
 from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.views.predicted import PredictedDataset, as_given
 from detreduce.dataset.writing.apart import check_cache_apart
 from detreduce.display.progress import step
 from detreduce.errors import ImageReadError, InputError

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from detreduce.arrays.predictions import Predictions
-from detreduce.dataset.predicted import PredictedDataset
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.views.predicted import PredictedDataset
 from detreduce.errors import InputError
 from detreduce.features.detector.network import COLUMNS
 from detreduce.features.detector.predict import unpack

@@ -9,8 +9,8 @@ from typing import Any
 
 from detreduce.arrays.class_counts import boxes_of_classes
 from detreduce.dataset.paths.output_name import dataset_name
-from detreduce.dataset.predicted import predictions_of
 from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.views.predicted import predictions_of
 from detreduce.display.numbers import counted
 from detreduce.display.progress import step
 from detreduce.features.table import FeatureTable

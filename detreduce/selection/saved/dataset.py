@@ -7,8 +7,8 @@ from typing import Any
 
 from detreduce.dataset.load import images_to_give, load_dataset, takes_images
 from detreduce.dataset.paths.finding import find
-from detreduce.dataset.predicted import as_given
 from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.views.predicted import as_given
 from detreduce.display.numbers import counted
 from detreduce.errors import InputError, MissingFileError
 from detreduce.selection.saved.data import SelectionData

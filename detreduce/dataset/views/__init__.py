@@ -1,1 +1,1 @@
-"""Views of a dataset: pandas frames, HTML for notebooks, figures and thumbnails."""
+"""Views of a dataset: pandas frames, HTML for notebooks, figures, thumbnails, and predicted boxes instead of labels."""

@@ -231,7 +231,7 @@ def _labelled_in(folder: Path) -> tuple[Path, list[DetectionDataset]] | None:
     """
     place = _find_described(folder) or (folder if _is_labelled_folder(folder) else None)
     place = place or next((file for file in _candidates(folder) if is_regular(file)), None)
-    if place is None or (place.is_file() and place.stat().st_size > LARGEST):
+    if place is None or (is_regular(place) and place.stat().st_size > LARGEST):
         return None
     parts = [load_any_split(place)]
     for split in parts[0].source.splits if parts[0].labelled else ():

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from pictures import folder_of, photographs
 
-from detreduce.duplicates.pixels import matching, near_duplicates
+from detreduce.duplicates import near_duplicates
+from detreduce.duplicates.pixels import matching
 from detreduce.duplicates.pixels.matching import INVERSES, PixelComparison, star_groups
 from detreduce.duplicates.pixels.orientations import ORIENTATIONS
 from detreduce.duplicates.pixels.signatures import SIDE, small_grey

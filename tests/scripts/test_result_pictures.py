@@ -64,7 +64,10 @@ def points(axes: Any, gid: str) -> list[tuple[float, float]]:
     return [tuple(map(float, point)) for point in marks.get_offsets()]
 
 
-@pytest.mark.parametrize("file", [file for file in sorted(RESULTS.glob("*.json")) if file.stem != "tables"], ids=lambda file: file.stem)
+LEDGERS = sorted(file for file in RESULTS.glob("*.json") if file.stem != "tables")  # tables have no ledger
+
+
+@pytest.mark.parametrize("file", LEDGERS, ids=lambda file: file.stem)
 def test_every_configuration_of_a_kept_result_is_drawn(script: ModuleType, file: Path) -> None:
     rows = json.loads(file.read_text(encoding="utf-8"))["cells"]
     means = {

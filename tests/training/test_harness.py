@@ -428,7 +428,7 @@ class TestRefused:
     def test_nothing_to_train_on(self, tiny: Path, tmp_path: Path) -> None:
         for file in (tiny.parent / "train/labels").iterdir():
             file.write_text("")
-        with pytest.raises(InputError, match="none of the 24 images"):
+        with pytest.raises(InputError, match=r"none of the images .*\(24\)"):
             train(tiny, output=tmp_path / "run", **SMALL)
 
     def test_a_class_that_the_dataset_does_not_have(self, tiny: Path, tmp_path: Path) -> None:

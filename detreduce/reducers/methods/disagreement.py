@@ -37,10 +37,7 @@ class Disagreement(ScoringReducer):
     )
     summary = "images in which a detector finds other boxes when the image is mirrored"
     keeps = "unstable detections"
-    fails = (
-        "The score does not see errors that are the same in the mirrored image, such as an object that the detector "
-        "always misses. Similar images have similar scores: drop near-duplicates or limit groups."
-    )
+    fails = "It misses errors that the mirrored image repeats. Frames of a standing camera score alike."
     deterministic = True
 
     def _prepare(self, problem: FitInput) -> None:

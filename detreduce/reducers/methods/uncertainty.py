@@ -39,10 +39,7 @@ class Uncertainty(ScoringReducer):
     source = "1-vs-2 margin with aggregation over boxes, Brust, Käding and Denzler 2019 (VISAPP, arXiv 1809.09875)"
     summary = "images in which a detector is not sure about the classes of its boxes"
     keeps = "hard, crowded"
-    fails = (
-        "Similar images have similar scores, so a camera that stands still fills the selection: drop near-duplicates "
-        "or limit groups. An object that the detector misses does not count."
-    )
+    fails = "Frames of a standing camera score alike. Objects that the detector misses do not count."
     deterministic = True
 
     def __init__(self, *, keep: int | float = 0.25, over: str = "sum", random_state: Any = 0) -> None:

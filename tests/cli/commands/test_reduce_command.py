@@ -115,7 +115,7 @@ def test_a_parameter_that_is_a_method(yolo_folder: Path, tmp_path: Path) -> None
     result = detreduce(*arguments, "-m", "extrapolate", "scorer=nrmd", "share=6")
     assert result.exit_code == 0, result.output
     assert json.loads((tmp_path / "out/selection.json").read_text())["parameters"]["scorer"] == "nrmd"
-    wrong = detreduce(*arguments, "-m", "extrapolate", "parameters=3")
+    wrong = detreduce(*arguments[:-1], tmp_path / "other", "-m", "extrapolate", "parameters=3")
     assert "parameters=3" in wrong.stderr
 
 

@@ -6,6 +6,7 @@ cvat-ai/datumaro). There are exports of a task, and of a project with tasks in t
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_a_task(task):
     assert (empty.size, len(empty.boxes)) == ((64, 64), 0)
     around = [[10, 10, 30, 40], [45, 15, 55, 35], [60, 15, 80, 25], [80, 10, 85, 13]]
     np.testing.assert_allclose(second.boxes, around, atol=1e-9)
-    assert sorted(problem.what.split(" shapes ")[0] for problem in dataset.problems) == [
+    assert sorted(re.split(" shapes? ", problem.what)[0] for problem in dataset.problems) == [
         "1 points",
         "1 skeleton",
         "1 tag",
@@ -141,7 +142,7 @@ def test_a_task(task):
 
 def test_images_elsewhere(task, tmp_path):
     (task / "images").rename(tmp_path / "photos")
-    with pytest.raises(MissingFileError, match=r"none of its 3 images \(the first: a.jpg\).*Save images.*images="):
+    with pytest.raises(MissingFileError, match=r"none of its images \(3; the first: a.jpg\).*Save images.*images="):
         load_dataset(task)
     dataset = load_dataset(task / "annotations.xml", images=tmp_path / "photos")
     assert dataset[0].path == tmp_path / "photos/a.jpg"
@@ -326,7 +327,7 @@ def test_yolo_1_1_without_what_it_needs(tmp_path):
     with pytest.raises(MissingFileError, match=r"obj.names: cannot be read"):
         load_dataset(tmp_path)
     lay_out(tmp_path, {"obj.names": "cat\n", "train.txt": "data/obj_train_data/a.jpg\n"})
-    with pytest.raises(MissingFileError, match=r"train\.txt: none of its images \(1;"):
+    with pytest.raises(MissingFileError, match=r"train\.txt: none of its images \(1[;)]"):
         load_dataset(tmp_path)
     make_images(tmp_path / "obj_train_data", "a.jpg")
     what = [problem.what for problem in load_dataset(tmp_path).problems]

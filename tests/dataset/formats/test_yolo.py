@@ -157,7 +157,7 @@ def test_no_label_at_all_is_listed_once(tmp_path):
     for name in ("a.jpg", "b.jpg"):
         write(tmp_path / "images/train" / name)
     [problem] = load_dataset(data_yaml(tmp_path)).problems
-    assert "none of the 2 images has a label file" in problem.what
+    assert "none of the images (2) has a label file" in problem.what
     assert str(tmp_path / "labels/train/a.txt") in problem.what
 
 

@@ -22,8 +22,7 @@ def steps_in_words(selection: Selection) -> Iterator[str]:
             exact = str(step.get("what", "")).startswith("equal")
             copies = f"{'copy' if dropped == 1 else 'copies'} with equal pixels" if exact else "near-duplicate"
             copies += "s" * (not exact and dropped != 1)
-            count = f"{dropped:,}" if isinstance(dropped, int) else dropped  # a person may have edited the file
-            yield f"{count} {copies} left out{before}." if dropped else f"No {copies} found."
+            yield f"{dropped:,} {copies} left out{before}." if dropped else f"No {copies} found."
         elif kind == "drop_leaked":
             pairs = step.get("pairs", ())
             words = matches_in_words(pairs, step.get("matched"))

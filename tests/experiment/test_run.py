@@ -735,7 +735,7 @@ def test_recipes_train_with_their_own_settings_and_images(
     config.write_text(yaml.safe_dump(content))
     ledger = run_experiment(config, config.parent / "ledger")
     half, all_of_them, stream, subset = calls
-    assert (half["images_per_epoch"], half["images"], half["recipe"]) == (6, 12, None)
+    assert (half["images_per_epoch"], half["images"], half["recipe"].recipe) == (6, 12, None)
     assert (all_of_them["images_per_epoch"], all_of_them["images"]) == (12, 12)
     assert (stream["images_per_epoch"], stream["images"], stream["batch"], stream["nbs"]) == (6, 12, 2, 2)
     assert stream["lr0"] == pytest.approx(0.01 * (2 / 3) ** 0.5)

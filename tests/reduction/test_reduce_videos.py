@@ -97,12 +97,12 @@ import detreduce as dr
 from detreduce.duplicates.time_search import TimeSearch
 from detreduce.duplicates.video_pass import SignaturesInPass
 from detreduce.features.request import Extraction
-from detreduce.features.pixels import image_block
+from detreduce.images import alongside_job
 from detreduce.pages.selection.time_lines import time_lines
 from detreduce.reduction.steps import extract
 
 video, cache, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-image_block.FRAMES_AT_RISK = 4
+alongside_job.FRAMES_AT_RISK = 4
 before, seen = SignaturesInPass.needed, []
 
 def needed(self, row, vector):

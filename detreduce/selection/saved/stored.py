@@ -26,7 +26,7 @@ class _Categories(Stored):
 class _Step(Stored):
     step: str
     images: Count | list[ImageId] | None = None
-    dropped: Any = None
+    dropped: Count = 0
     groups: str | None = None
     max_per_group: Count | None = None
     partitions: Count | None = None

@@ -32,4 +32,7 @@ def describe_outcome(finished: FinishedCell) -> str:
     parts.append(
         "energy not known" if row["Wh"] is None else f"{fixed(row['Wh'], 2)} Wh, {fixed(row['g_co2'], 2)} g CO2"
     )
-    return ", ".join([*parts, f"{row['minutes']:.1f} min"])
+    parts.append(f"{row['minutes']:.1f} min")
+    if row.get("overlapped"):
+        parts.append("too high: another training ran at the same time")
+    return ", ".join(parts)

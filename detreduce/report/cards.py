@@ -159,7 +159,7 @@ def _choosing(outcome: Outcome, best: Summary) -> list[str]:
 
 def _unknown(outcome: Outcome, words: str) -> str:
     """Return a sentence that explains why a saving is not known."""
-    if words == "energy" and outcome.rows and all(row.get("overlapped") for row in outcome.rows):
+    if words == "energy" and outcome.all_overlapped:
         return "Energy: not comparable, because the trainings overlapped others on their machine"
     return f"{words.capitalize()}: not known"
 

@@ -10,6 +10,7 @@ import pytest
 from made_up import made_up_ledger, made_up_record
 
 from detreduce.cli.show.run import show_outcome
+from detreduce.experiment.cell_lines import describe_outcome
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.results.conclude import conclude
 from detreduce.experiment.results.outcome import Outcome, outcome_of
@@ -87,6 +88,13 @@ def test_where_nothing_was_learnt_nothing_is_compared(tmp_path: Path, capsys: py
 def test_energy_of_overlapping_trainings_is_not_compared(tmp_path: Path) -> None:
     outcome = finished(tmp_path, {"label": "full"}, {"label": "srs"}, overlapped=True)
     assert any("not comparable" in line for line in shown(outcome).cards[1].lines)
+    assert outcome.all_overlapped and not finished(tmp_path / "alone", {"label": "full"}).all_overlapped
+
+
+@pytest.mark.parametrize("overlapped", [False, True])
+def test_the_line_of_a_cell_says_that_its_costs_are_too_high(tmp_path: Path, overlapped: bool) -> None:
+    cell = finished(tmp_path, {"label": "full"}, overlapped=overlapped).cells[0]
+    assert ("too high" in describe_outcome(cell)) is overlapped
 
 
 def test_leaks_and_duplicates_are_counted(tmp_path: Path) -> None:

@@ -98,7 +98,10 @@ def _add_inspect(server: MCPServer, limits: Limits) -> None:
         ] = False,
         epochs: Annotated[int | None, Field(description="Planned number of epochs, for the advice.", ge=1)] = None,
     ) -> Result:
+        """Run ``detreduce inspect``."""
+
         def words() -> list[str]:
+            """Return the command line, after its paths were checked."""
             options = {"split": split, "every": every, "epochs": epochs, **_images(limits, images)}
             flags = ["--check-images"] * check_images
             return ["inspect", str(limits.find_input(data, "dataset")), *_options(options), *flags]
@@ -135,7 +138,10 @@ def _add_reduce(server: MCPServer, limits: Limits) -> None:
         ] = "hardlink",
         page: Annotated[bool, Field(description="Write selection.html with pictures into the output.")] = True,
     ) -> Result:
+        """Run ``detreduce reduce``."""
+
         def words() -> list[str]:
+            """Return the command line, after its paths were checked."""
             options = {
                 "output": limits.find_output(output), "keep": keep, "method": method, "seed": seed, "split": split,
                 "every": every, "categories": _rule(categories), "backbone": limits.find_backbone(backbone),
@@ -159,7 +165,10 @@ def _add_explain(server: MCPServer, limits: Limits) -> None:
         data: Annotated[str | None, Field(description="The dataset, if it was moved after the selection.")] = None,
         images: Images = None,
     ) -> Result:
+        """Run ``detreduce explain``."""
+
         def words() -> list[str]:
+            """Return the command line, after its paths were checked."""
             place = None if data is None else limits.find_input(data, "dataset")
             options = {"image": image, "data": place, **_images(limits, images)}
             return ["explain", str(limits.find_input(selection, "selection")), *_options(options)]
@@ -180,7 +189,10 @@ def _add_plan(server: MCPServer, limits: Limits) -> None:
         measure: Annotated[Literal["mAP50", "mAP50_95"], Field(description="Which mAP to plan for.")] = "mAP50_95",
         confidence: Annotated[float, Field(description="Least probability of reaching the target, 0 to 1.")] = 0.5,
     ) -> Result:
+        """Run ``detreduce plan``."""
+
         def words() -> list[str]:
+            """Return the command line, after its paths were checked."""
             options = {
                 "target": target, "target_map": target_map, "budget_wh": budget_wh, "budget_tflops": budget_tflops,
                 "minutes": minutes, "measure": measure, "confidence": confidence,
@@ -209,6 +221,7 @@ def _reporter(context: Context) -> Callable[[str], Awaitable[None]]:
     sent = 0
 
     async def report(line: str) -> None:
+        """Send a line."""
         nonlocal sent
         sent += 1
         await context.report_progress(sent, message=line)

@@ -122,6 +122,11 @@ class Outcome:
             "possible. The trainings are too short."
         )
 
+    @property
+    def all_overlapped(self) -> bool:
+        """Whether every training overlapped another training on its machine, so that no energy can be compared."""
+        return bool(self.rows) and all(row.get("overlapped") for row in self.rows)
+
     @cached_property
     def robustness(self) -> RobustnessTable:
         """The table of mAP on corrupted images. It has no rows if no cell was evaluated on corrupted images."""

@@ -66,6 +66,18 @@ def test_without_the_option_nothing_predicted_is_written(round1: Path, tmp_path:
             assert not content.get("annotations")
 
 
+@pytest.mark.parametrize("form", get_args(ExportForm))
+def test_a_dataset_with_predicted_boxes_is_exported_without_them(
+    round1: Path, pool: Path, weights: Path, tmp_path: Path, form: str
+) -> None:
+    detector = dr.Detector(weights, imgsz=64, confidence=0.1)
+    predicted = dr.predict_boxes(dr.load_dataset(pool), detector)
+    assert predicted.class_names[0] == MARK and len(predicted.box_rows)
+    out = dr.export_selection(predicted, Selection.load(round1 / "selection.json"), tmp_path / "out", form=form)
+    found = {name: text for name, text in texts(out).items() if name != "selection.json"}
+    assert found and not any(MARK in text for text in found.values())
+
+
 def test_reduce_writes_nothing_predicted_as_a_label(round1: Path) -> None:
     found = {name for name, text in texts(round1).items() if MARK in text}
     assert found <= {"selection.json", "selection.html"}
